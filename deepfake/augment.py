@@ -1,0 +1,106 @@
+"""Training augmentations: what happens to a picture between a camera and whoever scores it.
+
+They work on uint8 tensors and draw from PyTorch's generator alone, so that a seed set before a call
+determines its result in whatever worker it runs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import torch
+from torch import Tensor
+from torchvision.transforms import v2
+
+from deepfake.config import AugmentConfig
+
+__all__ = ["RandomDownscale", "create_augmentation"]
+
+_ASPECT = (0.9, 1.1)
+"""Faces are not stretched further than lenses do."""
+
+
+class RandomDownscale(v2.Transform):  # type: ignore[misc]
+    """Shrink a picture by a random factor and grow it back, as a thumbnail service does.
+
+    Args:
+        scale: Smallest and largest factor, 0 to 1.
+    """
+
+    def __init__(self, *, scale: tuple[float, float]) -> None:
+        super().__init__()
+        self.scale = scale
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        """Draw the factor."""
+        low, high = self.scale
+        return {"factor": low + (high - low) * float(torch.rand(()))}
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        """Apply it to one picture, shape (3, H, W)."""
+        height, width = inpt.shape[-2:]
+        small = [max(1, round(side * params["factor"])) for side in (height, width)]
+        shrunk = v2.functional.resize(inpt, small, antialias=True)
+        grown: Tensor = v2.functional.resize(
+            shrunk, [height, width], interpolation=v2.InterpolationMode.BICUBIC, antialias=True
+        )
+        return grown
+
+
+class _PixelNoise(v2.Transform):  # type: ignore[misc]
+    """Gaussian noise on a uint8 picture; `v2.GaussianNoise` takes floats."""
+
+    def __init__(self, *, sigma: float) -> None:
+        super().__init__()
+        self.noise = v2.GaussianNoise(sigma=sigma)
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        noisy = self.noise(v2.functional.to_dtype(inpt, torch.float32, scale=True))
+        back: Tensor = v2.functional.to_dtype(noisy, torch.uint8, scale=True)
+        return back
+
+
+class _Jpeg(v2.JPEG):  # type: ignore[misc]
+    """`v2.JPEG` without the notice that torchvision 0.29 gives about its own encoder."""
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", message="The image decoding and encoding capabilities of TorchVision"
+            )
+            encoded: Tensor = super().transform(inpt, params)
+        return encoded
+
+
+def create_augmentation(config: AugmentConfig, *, input_size: int) -> v2.Transform:
+    """Return the transform of one training picture.
+
+    Geometry first, then what a camera, a resizer and an encoder do, in that order.
+
+    Args:
+        config: Probabilities and ranges.
+        input_size: Side of the network's input, pixels.
+
+    Returns:
+        Takes a uint8 tensor (3, H, W), gives one of (3, input_size, input_size).
+    """
+    strength = config.color_strength
+    jitter = v2.ColorJitter(
+        brightness=strength, contrast=strength, saturation=strength, hue=strength / 10
+    )
+    # Five sigmas on the widest blur's either side would be wasted; three hold 99.7 % of it.
+    kernel = 2 * int(3 * config.blur_sigma[1] + 0.5) + 1
+    return v2.Compose(
+        [
+            v2.RandomResizedCrop(
+                input_size, scale=config.crop_scale, ratio=_ASPECT, antialias=True
+            ),
+            v2.RandomHorizontalFlip(config.flip_p),
+            v2.RandomApply([jitter], p=config.color_p),
+            v2.RandomApply([RandomDownscale(scale=config.downscale_range)], p=config.downscale_p),
+            v2.RandomApply([v2.GaussianBlur(kernel, sigma=config.blur_sigma)], p=config.blur_p),
+            v2.RandomApply([_PixelNoise(sigma=config.noise_sigma)], p=config.noise_p),
+            v2.RandomApply([_Jpeg(quality=list(config.jpeg_quality))], p=config.jpeg_p),
+        ]
+    )

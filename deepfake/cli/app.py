@@ -1,0 +1,253 @@
+"""The commands and their options."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+from enum import Enum
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from deepfake import __version__
+from deepfake.errors import ConfigError, DeepfakeError
+
+__all__ = ["app", "main"]
+
+_SETTINGS = {
+    # --batch_size is --batch-size
+    "token_normalize_func": lambda name: name.replace("_", "-"),
+    "help_option_names": ["-h", "--help"],
+}
+
+app = typer.Typer(
+    name="deepfake",
+    help="Find deepfakes: ingest corpora, train and compare detectors, score media folders.",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings=_SETTINGS,
+    pretty_exceptions_enable=False,
+)
+
+DataRootOption = Annotated[
+    Path, typer.Option(help="Where manifests, shards, detectors and Prefect's state lie.")
+]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(help="A bundle's folder or models:/NAME@ALIAS; else champion, else packaged."),
+]
+DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")]
+WorkersOption = Annotated[int, typer.Option(min=0, help="Media workers; 0 for one a core.")]
+TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds that a file may take.")]
+MemoryOption = Annotated[int, typer.Option(min=1, help="MiB that a worker may take.")]
+RunnerOption = Annotated[
+    Literal["threads", "dask"], typer.Option(help="Where batches run: here, or on Dask.")
+]
+DaskOption = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")]
+PriorOption = Annotated[
+    float | None, typer.Option(help="Share of fakes among the media, between 0 and 1.")
+]
+
+
+class _State(Enum):
+    DEBUG = "debug"
+
+
+def _version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(f"deepfake {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    ctx: typer.Context,
+    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    ctx.obj = {_State.DEBUG: debug}
+
+
+@app.command()
+def ingest(
+    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or CSV file.")],
+    corpus: Annotated[str, typer.Option(help="Name under which it is kept.")],
+    layout: Annotated[
+        Literal["folder", "faceforensics", "dfdc", "celebdf", "csv"],
+        typer.Option(help="How it is laid out."),
+    ] = "folder",
+    data_root: DataRootOption = Path("data"),
+    sampling: Annotated[
+        Literal["uniform", "fps", "all"], typer.Option(help="Which frames of a video.")
+    ] = "uniform",
+    frames: Annotated[int, typer.Option(min=1, help="Frames of a video, for uniform.")] = 32,
+    fps: Annotated[float, typer.Option(min=0.001, help="Frames a second, for fps.")] = 1.0,
+    face_size: Annotated[int, typer.Option(min=32, max=1024, help="Side of a crop, px.")] = 256,
+    margin: Annotated[
+        float, typer.Option(min=1, max=3, help="Side of the crop over the face's.")
+    ] = 1.3,
+    min_face: Annotated[
+        float, typer.Option(min=0.01, max=1, help="Smallest face over the frame's shorter side.")
+    ] = 0.08,
+    codec: Annotated[Literal["jpeg", "png"], typer.Option(help="What crops are stored as.")] = (
+        "jpeg"
+    ),
+    decoder: Annotated[
+        Literal["auto", "decord", "pyav"], typer.Option(help="What decodes videos.")
+    ] = "auto",
+    device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where faces are found.")] = "cpu",
+    split: Annotated[
+        Literal["auto", "official", "grouped"], typer.Option(help="The corpus's split, or ours.")
+    ] = "auto",
+    seed: Annotated[int, typer.Option(help="Of our split.")] = 0,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Again where a file timed out or crashed.")
+    ] = False,
+    batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
+    num_workers: WorkersOption = 0,
+    timeout_seconds: TimeoutOption = 300.0,
+    memory_mb: MemoryOption = 4096,
+    task_runner: RunnerOption = "threads",
+    dask_address: DaskOption = None,
+) -> None:
+    """Turn a labelled corpus into face-crop shards."""
+    options = _plain(locals())
+    from deepfake.cli.commands import run_ingest
+
+    run_ingest(options)
+
+
+@app.command()
+def train(
+    dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    model: Annotated[
+        str, typer.Option(help="resnet50, xception, efficientnet, or any timm name.")
+    ] = "tf_efficientnet_lite0",
+    epochs: Annotated[int, typer.Option(min=1, help="Epochs.")] = 10,
+    batch_size: Annotated[int, typer.Option(min=1, help="Crops of a batch.")] = 32,
+    lr: Annotated[float, typer.Option(help="Learning rate.")] = 3e-4,
+    optimizer: Annotated[Literal["adam", "adamw", "sgd"], typer.Option()] = "adam",
+    weight_decay: Annotated[float, typer.Option(min=0, help="Weight decay.")] = 1e-4,
+    device: DeviceOption = "auto",
+    use_gpu: Annotated[bool, typer.Option("--use-gpu", help="Same as --device cuda.")] = False,
+    pretrained: Annotated[
+        str, typer.Option(help="auto, imagenet, none, or a file of weights.")
+    ] = "auto",
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")
+    ] = False,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    name: Annotated[
+        str, typer.Option(help="Under which the detector is registered.")
+    ] = "deepfake-detector",
+    run_name: Annotated[
+        str | None, typer.Option(help="Of the run's folder and MLflow run; made up if not given.")
+    ] = None,
+    patience: Annotated[int, typer.Option(min=1, help="Epochs without gain, then stop.")] = 5,
+    max_crops: Annotated[int | None, typer.Option(min=1, help="Crops of an epoch.")] = None,
+    match_resolution: Annotated[
+        bool, typer.Option(help="Bring both classes to one distribution of face sizes.")
+    ] = True,
+    augment: Annotated[bool, typer.Option(help="Augment crops.")] = True,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Train a detector, and record it in MLflow."""
+    options = _plain(locals())
+    from deepfake.cli.commands import run_train
+
+    run_train(options)
+
+
+@app.command()
+def evaluate(
+    dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    weights: WeightsOption = None,
+    split: Annotated[
+        Literal["auto", "test", "val", "train", "all"],
+        typer.Option(help="auto: the test part where there is one, else all."),
+    ] = "auto",
+    device: DeviceOption = "auto",
+    seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Measure a detector on a labelled corpus, into MLflow."""
+    options = _plain(locals())
+    from deepfake.cli.commands import run_evaluate
+
+    run_evaluate(options)
+
+
+@app.command()
+def detect(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures or videos.")],
+    weights: WeightsOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the score rows as JSON.")] = False,
+    device: DeviceOption = "auto",
+    prior: PriorOption = None,
+    timeout_seconds: TimeoutOption = 300.0,
+    memory_mb: MemoryOption = 4096,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Say of each file whether it is real or fake. Starts no server."""
+    options = _plain(locals())
+    from deepfake.cli.detect import run_detect
+
+    run_detect(options)
+
+
+@app.command()
+def score(
+    folder: Annotated[Path, typer.Argument(help="The media.")],
+    output: Annotated[Path, typer.Option(help="Where the tables go.")],
+    weights: WeightsOption = None,
+    data_root: DataRootOption = Path("data"),
+    prior: PriorOption = None,
+    device: DeviceOption = "auto",
+    num_workers: WorkersOption = 0,
+    timeout_seconds: TimeoutOption = 300.0,
+    memory_mb: MemoryOption = 4096,
+    task_runner: RunnerOption = "threads",
+    dask_address: DaskOption = None,
+) -> None:
+    """Score every file of a folder."""
+    options = _plain(locals())
+    from deepfake.cli.commands import run_score
+
+    run_score(options)
+
+
+@app.command()
+def demo(data_root: DataRootOption = Path("data")) -> None:
+    """Run the whole pipeline on media made here: two people, so no evaluation."""
+    from deepfake.cli.demo import run_demo
+
+    run_demo(data_root)
+
+
+@app.command()
+def doctor(data_root: DataRootOption = Path("data")) -> None:
+    """Say what is installed, what is found, and what is wrong."""
+    from deepfake.cli.doctor import run_doctor
+
+    run_doctor(data_root)
+
+
+def _plain(options: dict[str, Any]) -> dict[str, Any]:
+    """Return options as flows take them: paths as text."""
+    return {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+
+
+def main() -> None:
+    """Run the command; an error of ours is one line and a hint, and exit code 1."""
+    try:
+        app()
+    except DeepfakeError as error:
+        if "--debug" in sys.argv:
+            traceback.print_exc()
+        typer.secho(f"error: {error}", err=True, fg="red")
+        if error.hint:
+            typer.secho(f"hint: {error.hint}", err=True)
+        raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None

@@ -1,0 +1,175 @@
+"""The commands that run flows, and what they print."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deepfake.errors import ConfigError
+from deepfake.types import EXPECTED_STATUSES
+
+__all__ = ["print_ingest", "print_score", "run_evaluate", "run_ingest", "run_score", "run_train"]
+
+_FAILED_FILES = 3
+"""Exit code: the run is whole, and some file has an outcome that nobody wants."""
+
+
+def _prepare(options: dict[str, Any]) -> None:
+    from flows.operations import configure_environment, describe_environment
+
+    root = Path(options["data_root"])
+    root.mkdir(parents=True, exist_ok=True)
+    configure_environment(root)
+    Console(stderr=True).print(describe_environment(), style="dim", highlight=False)
+
+
+def _call(flow: Any, options: dict[str, Any]) -> dict[str, Any]:
+    """Run a flow; parameters that it refuses are wrong usage."""
+    from prefect.exceptions import ParameterTypeError
+
+    try:
+        result: dict[str, Any] = flow(**options)
+    except ParameterTypeError as error:
+        raise ConfigError(" ".join(str(error).split())) from error
+    return result
+
+
+def run_ingest(options: dict[str, Any]) -> None:
+    """Run the `ingest` flow."""
+    _prepare(options)
+    from flows.ingest import ingest
+
+    summary = _call(ingest, options)
+    print_ingest(summary)
+    _exit_for(summary["statuses"])
+
+
+def print_ingest(summary: dict[str, Any]) -> None:
+    """Print what an ingest did."""
+    console = Console()
+    table = Table(title=f"{summary['corpus']}: {summary['num_files']} files", title_justify="left")
+    table.add_column("status")
+    table.add_column("files", justify="right")
+    for status, files in sorted(summary["statuses"].items()):
+        table.add_row(status, str(files))
+    console.print(table)
+    for problem in summary["problems"]:
+        console.print(f"  {problem['status']}: {problem['uri']}: {problem['message']}", style="red")
+    labels = ", ".join(f"{count} {label}" for label, count in sorted(summary["labels"].items()))
+    splits = ", ".join(f"{count} {name}" for name, count in sorted(summary["splits"].items()))
+    notes = summary["split_notes"]
+    console.print(f"labels: {labels}; split ({notes['strategy']}): {splits or 'none'}")
+    for note in notes["notes"]:
+        console.print(f"  note: {note}")
+    for told in summary["shortcuts"]:
+        if told.get("level") == "strong":
+            console.print(
+                f"  shortcut: {told['name']} alone tells fake from real "
+                f"with AUC {told['auc']:.2f} ({told['direction']})",
+                style="yellow",
+            )
+    if summary["num_extracted"] == 0:
+        console.print(f"nothing to decode: {summary['parts_reused']} parts are there already")
+    else:
+        console.print(f"{summary['parts_made']} parts made, {summary['parts_reused']} reused")
+    console.print(
+        f"snapshot {summary['snapshot']}: {summary['num_crops']} crops in {summary['folder']}",
+        soft_wrap=True,
+    )
+
+
+def run_score(options: dict[str, Any]) -> None:
+    """Run the `score` flow."""
+    _prepare(options)
+    from flows.score import score
+
+    summary = _call(score, options)
+    print_score(summary)
+    _exit_for(summary["statuses"])
+
+
+def print_score(summary: dict[str, Any]) -> None:
+    """Print what a scoring run did."""
+    console = Console()
+    table = Table(title=f"{summary['num_files']} files", title_justify="left")
+    table.add_column("counted by")
+    table.add_column("value")
+    table.add_column("files", justify="right")
+    for kind, label in (("statuses", "status"), ("verdicts", "verdict")):
+        for value, files in sorted(summary[kind].items()):
+            table.add_row(label, value, str(files))
+    console.print(table)
+    detector = summary["detector"]
+    version = f" version {detector['version']}" if detector["version"] else ""
+    console.print(f"detector: {detector['name']}{version} ({summary['detector_chosen_by']})")
+    console.print(f"scores: {Path(summary['output']) / 'scores.csv'}", soft_wrap=True)
+
+
+def run_train(options: dict[str, Any]) -> None:
+    """Run the `train` flow."""
+    options = dict(options)
+    if options.pop("use_gpu"):
+        if options["device"] == "cpu":
+            raise ConfigError("--use-gpu and --device cpu contradict each other")
+        options["device"] = "cuda"
+    _prepare(options)
+    from flows.train import train
+
+    summary = _call(train, options)
+    print_train(summary)
+
+
+def print_train(summary: dict[str, Any]) -> None:
+    """Print what a training run did."""
+    console = Console()
+    console.print(f"weights to begin with: {summary['pretrained_source']}")
+    for note in summary["notes"]:
+        console.print(f"  note: {note}")
+    for name, value in sorted(summary["metrics"].items()):
+        if value is not None:
+            text = f"{value:.4f}" if isinstance(value, float) else str(value)
+            console.print(f"  {name}: {text}")
+    console.print(f"detector: {summary['bundle']}", soft_wrap=True)
+    _print_run(console, summary)
+
+
+def run_evaluate(options: dict[str, Any]) -> None:
+    """Run the `evaluate` flow."""
+    _prepare(options)
+    from flows.evaluate import evaluate
+
+    print_evaluate(_call(evaluate, options))
+
+
+def print_evaluate(summary: dict[str, Any]) -> None:
+    """Print what an evaluation found."""
+    from rich.markdown import Markdown
+
+    console = Console()
+    console.print(f"detector: {summary['detector']['name']} ({summary['detector_chosen_by']})")
+    for note in summary["notes"]:
+        console.print(f"  note: {note}")
+    console.print(Markdown(summary["markdown"]))
+    console.print(f"figures and tables: {summary['folder']}", soft_wrap=True)
+    _print_run(console, summary)
+
+
+def _print_run(console: Console, summary: dict[str, Any]) -> None:
+    if summary.get("run_id"):
+        console.print(f"MLflow run: {summary['run_id']} in {summary['tracking_uri']}")
+        console.print(f"look at it: {summary['ui_command']}", soft_wrap=True)
+    if summary.get("model_version"):
+        console.print(f"registered: {summary['model_name']} version {summary['model_version']}")
+
+
+def _exit_for(statuses: dict[str, int]) -> None:
+    expected = {str(status) for status in EXPECTED_STATUSES}
+    unwanted = {s: n for s, n in statuses.items() if s not in expected}
+    if unwanted:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(unwanted.items()))
+        typer.echo(f"some files could not be used: {counts}", err=True)
+        raise typer.Exit(_FAILED_FILES)

@@ -1,0 +1,74 @@
+"""`deepfake detect`: a verdict for each file, without Prefect and without a server."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from deepfake.config import MediaLimits, WorkerLimits
+from deepfake.corpora import scan_media
+from deepfake.detectors import resolve_detector
+from deepfake.errors import ConfigError
+from deepfake.scoring import ScorerSetup, count_statuses, score_files
+from deepfake.types import EXPECTED_STATUSES
+from flows.operations import configure_environment
+
+__all__ = ["run_detect"]
+
+_STYLES = {"real": "green", "fake": "bold red", "uncertain": "yellow", "not_applicable": "dim"}
+
+
+def run_detect(options: dict[str, Any]) -> None:
+    """Score the files named and print a line, or a JSON object, for each."""
+    prior = options["prior"]
+    if prior is not None and not 0 < prior < 1:
+        raise ConfigError(f"--prior lies between 0 and 1, got {prior}")
+    data_root = Path(options["data_root"])
+    configure_environment(data_root)
+    rows = scan_media([Path(file) for file in options["files"]])
+    identity, how = resolve_detector(options["weights"], data_root=data_root)
+    console = Console(stderr=True)
+    version = f" version {identity.version}" if identity.version else ""
+    console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
+    setup = ScorerSetup(identity, device=options["device"], prior=prior, limits=MediaLimits())
+    limits = WorkerLimits(
+        timeout_seconds=options["timeout_seconds"], memory_bytes=options["memory_mb"] * 2**20
+    )
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("detect", total=len(rows))
+        scores = score_files(
+            rows, setup=setup, limits=limits, on_done=lambda done: bar.update(task, completed=done)
+        )
+    if options["as_json"]:
+        typer.echo(json.dumps([_json_row(row) for row in scores], indent=2, ensure_ascii=False))
+    else:
+        _print_verdicts(scores)
+    statuses = count_statuses(scores)
+    if set(statuses) - {str(status) for status in EXPECTED_STATUSES}:
+        raise typer.Exit(3)
+
+
+def _json_row(row: dict[str, Any]) -> dict[str, Any]:
+    # JSON has no NaN; what is not known is null.
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+
+
+def _print_verdicts(scores: list[dict[str, Any]]) -> None:
+    console = Console()
+    for row in scores:
+        verdict = str(row["verdict"])
+        prob = f" {row['prob_fake']:6.1%} fake" if row["prob_fake"] is not None else ""
+        reason = f"  ({row['status']}: {row['reason']})" if row["status"] != "ok" else ""
+        if row["status"] == "ok" and row["reason"]:
+            reason = f"  ({row['reason']})"
+        console.print(f"[{_STYLES[verdict]}]{verdict:<14}[/]", end="")
+        # File names are text, never markup.
+        console.print(
+            f"{prob}  {row['uri']}{reason}", markup=False, highlight=False, soft_wrap=True
+        )

@@ -1,0 +1,189 @@
+"""Settings of each stage: frozen, complete, and with a digest that names results.
+
+A setting belongs here if and only if it can change a result. Nothing is filled in while data are
+loaded, so the digest of a configuration is the same before and after a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+__all__ = [
+    "AggregationConfig",
+    "AugmentConfig",
+    "CropConfig",
+    "DecoderName",
+    "ExtractConfig",
+    "FaceConfig",
+    "MediaLimits",
+    "SamplingConfig",
+    "SplitConfig",
+    "TrainConfig",
+    "WorkerLimits",
+    "digest_of",
+]
+
+DecoderName = Literal["auto", "decord", "pyav"]
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class MediaLimits(_Settings):
+    """How large a medium may be before it is refused with `too_large`."""
+
+    max_pixels: int = Field(default=100_000_000, gt=0)
+    """Declared pixels of a picture or a frame; most cameras give 12 to 50 million."""
+    max_bytes: int = Field(default=20 * 2**30, gt=0)
+
+
+class WorkerLimits(_Settings):
+    """What one file may cost before its worker is killed."""
+
+    timeout_seconds: float = Field(default=300.0, gt=0)
+    memory_bytes: int = Field(default=4 * 2**30, gt=0)
+
+
+class SamplingConfig(_Settings):
+    """Which frames of a video are looked at."""
+
+    strategy: Literal["uniform", "fps", "all"] = "uniform"
+    num_frames: int = Field(default=32, ge=1)
+    """For `uniform`: frames asked for. For the others: ignored."""
+    fps: float = Field(default=1.0, gt=0)
+    """For `fps`: frames a second."""
+    max_frames: int = Field(default=1000, ge=1)
+    """For `fps` and `all`: never more than this, spread evenly."""
+
+
+class FaceConfig(_Settings):
+    """What counts as a face.
+
+    The three thresholds are those of facenet-pytorch's `MTCNN`.
+    """
+
+    detector: Literal["mtcnn"] = "mtcnn"
+    min_face_fraction: float = Field(default=0.08, gt=0, le=1)
+    """The smallest face looked for, as a share of the frame's shorter side."""
+    min_confidence: float = Field(default=0.9, ge=0, le=1)
+    thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
+    max_faces: int = Field(default=50, ge=1)
+    """The largest faces of a frame are kept."""
+
+
+class CropConfig(_Settings):
+    """How a frame and a box become the model's input, before the model's own size."""
+
+    size: int = Field(default=256, ge=32, le=1024)
+    margin: float = Field(default=1.3, ge=1.0, le=3.0)
+    """Side of the square over the longer side of the box."""
+    codec: Literal["jpeg", "png"] = "jpeg"
+    quality: int = Field(default=95, ge=1, le=100)
+    """JPEG only; chroma is never subsampled."""
+
+
+class ExtractConfig(_Settings):
+    """Everything between a file and its crops."""
+
+    sampling: SamplingConfig = SamplingConfig()
+    faces: FaceConfig = FaceConfig()
+    crop: CropConfig = CropConfig()
+    limits: MediaLimits = MediaLimits()
+    max_crops: int = Field(default=2000, ge=1)
+    """Of one file: with more, only the largest faces of each frame are kept."""
+
+
+class SplitConfig(_Settings):
+    """How groups are given to train, val and test."""
+
+    strategy: Literal["auto", "official", "grouped"] = "auto"
+    """`auto`: the corpus's own lists where it has them, else ours."""
+    val_fraction: float = Field(default=0.15, ge=0, lt=1)
+    test_fraction: float = Field(default=0.15, ge=0, lt=1)
+    seed: int = 0
+
+    @model_validator(mode="after")
+    def _leaves_train(self) -> SplitConfig:
+        if self.val_fraction + self.test_fraction >= 1:
+            raise ValueError("val_fraction and test_fraction leave nothing to train on")
+        return self
+
+
+class AugmentConfig(_Settings):
+    """Probabilities and ranges of the training augmentations."""
+
+    is_enabled: bool = True
+    flip_p: float = Field(default=0.5, ge=0, le=1)
+    jpeg_p: float = Field(default=0.3, ge=0, le=1)
+    jpeg_quality: tuple[int, int] = (40, 100)
+    blur_p: float = Field(default=0.15, ge=0, le=1)
+    blur_sigma: tuple[float, float] = (0.3, 1.5)
+    noise_p: float = Field(default=0.15, ge=0, le=1)
+    noise_sigma: float = Field(default=0.03, ge=0, le=1)
+    """Of a pixel scale of 0 to 1."""
+    downscale_p: float = Field(default=0.3, ge=0, le=1)
+    downscale_range: tuple[float, float] = (0.35, 0.9)
+    color_p: float = Field(default=0.3, ge=0, le=1)
+    color_strength: float = Field(default=0.2, ge=0, le=1)
+    crop_scale: tuple[float, float] = (0.8, 1.0)
+    """Area of the random crop over the stored crop's."""
+    match_resolution: bool = True
+    """Bring both classes to one distribution of effective face resolution."""
+
+
+class AggregationConfig(_Settings):
+    """How the logits of crops become one of a file."""
+
+    track: Literal["mean"] = "mean"
+    video: Literal["strongest_track", "mean", "max"] = "strongest_track"
+    min_track_frames: int = Field(default=3, ge=1)
+    """A shorter track speaks only if no longer one is there."""
+
+
+class TrainConfig(_Settings):
+    """A training run. With data digests and code version it determines the detector."""
+
+    model: str = "tf_efficientnet_lite0"
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=3e-4, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    schedule: Literal["cosine", "constant"] = "cosine"
+    """Of the learning rate, over all steps of the run."""
+    pretrained: str = "auto"
+    """`auto`, `none`, `imagenet` (demanded), or a path to a state dict."""
+    seed: int = 0
+    input_size: int | None = Field(default=None, ge=32, le=1024)
+    """None: the model's own."""
+    precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
+    """`auto`: f32 on the CPU, 16-mixed on CUDA."""
+    patience: int = Field(default=5, ge=1)
+    """Epochs without a better validation AUC before training stops."""
+    frames_per_video: int = Field(default=8, ge=1)
+    """Crops drawn from one file in one epoch, at most."""
+    max_crops_per_epoch: int | None = Field(default=None, ge=1)
+    augment: AugmentConfig = AugmentConfig()
+    aggregation: AggregationConfig = AggregationConfig()
+
+
+def digest_of(*parts: BaseModel | str | None) -> str:
+    """Return a short name for settings: 16 hex digits of SHA-256 over their canonical JSON.
+
+    Args:
+        parts: Settings and strings, in a fixed order.
+
+    Example:
+        >>> digest_of(CropConfig()) == digest_of(CropConfig(size=256))
+        True
+        >>> digest_of(CropConfig()) == digest_of(CropConfig(size=224))
+        False
+    """
+    plain = [p.model_dump(mode="json") if isinstance(p, BaseModel) else p for p in parts]
+    text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]

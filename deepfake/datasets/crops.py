@@ -1,0 +1,288 @@
+"""From snapshots to batches.
+
+A sample carries its own seed, so an epoch is the same whatever the number of worker processes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from deepfake.augment import create_augmentation
+from deepfake.config import AugmentConfig, CropConfig
+from deepfake.datasets.balance import (
+    BalancedSampler,
+    balanced_weights,
+    effective_sizes,
+    matched_sizes,
+    reduce_resolution,
+)
+from deepfake.errors import DataError
+from deepfake.inference import predict_logits, to_input
+from deepfake.media import decode_crop
+from deepfake.shards import CropReader, Snapshot
+from deepfake.types import Label
+
+__all__ = [
+    "CropDataset",
+    "InputSpec",
+    "collect_crops",
+    "evaluation_loader",
+    "file_codes",
+    "labels_of",
+    "predict_crops",
+    "training_loader",
+]
+
+Sample = tuple[Tensor, float, int]
+"""Input (3, S, S) float32; 1.0 fake, 0.0 real, NaN unknown; row of the dataset's table."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """What a network's input looks like.
+
+    Attributes:
+        input_size: Side, pixels.
+        mean: Per channel, RGB, of a pixel scale of 0 to 1.
+        std: Per channel, RGB, of a pixel scale of 0 to 1.
+    """
+
+    input_size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+
+def collect_crops(snapshots: Sequence[Snapshot]) -> pd.DataFrame:
+    """Return the crops of several snapshots in one table.
+
+    Args:
+        snapshots: At least one.
+
+    Returns:
+        The index's columns and `corpus_dir`, the folder that `shard` is to be looked for in.
+
+    Raises:
+        DataError: No snapshot, or no crop in any.
+    """
+    frames = [s.index().assign(corpus_dir=str(s.corpus_dir)) for s in snapshots]
+    filled = [frame for frame in frames if len(frame)]
+    if not filled:
+        raise DataError(f"no crop in the snapshots {[s.corpus for s in snapshots]}")
+    return pd.concat(filled, ignore_index=True)
+
+
+def labels_of(crops: pd.DataFrame) -> NDArray[np.float64]:
+    """Return 1 for fake, 0 for real, NaN for unknown, a value a row."""
+    codes = {str(Label.FAKE): 1.0, str(Label.REAL): 0.0}
+    return np.array([codes.get(str(label), np.nan) for label in crops["label"]], dtype=np.float64)
+
+
+def file_codes(crops: pd.DataFrame) -> NDArray[np.int64]:
+    """Return which file each crop is of, numbered from 0 in the order of first appearance.
+
+    A file is its corpus and its uri; folder and base names say nothing.
+    """
+    keys = pd.MultiIndex.from_frame(crops[["corpus", "uri"]].astype(str))
+    codes, _ = pd.factorize(keys)
+    return np.asarray(codes, dtype=np.int64)
+
+
+class CropDataset(Dataset[Sample]):
+    """Crops of a table, decoded when they are asked for.
+
+    Args:
+        crops: Rows of `collect_crops`.
+        spec: The network's input.
+        augment: Training augmentations; None for the plain input that scoring sees.
+        target_px: Size that each row's face is reduced to, shape (N,); None to leave all as are.
+        crop: How the crops were stored; needed with `target_px`.
+    """
+
+    def __init__(
+        self,
+        crops: pd.DataFrame,
+        *,
+        spec: InputSpec,
+        augment: AugmentConfig | None = None,
+        target_px: NDArray[np.float64] | None = None,
+        crop: CropConfig | None = None,
+    ) -> None:
+        if target_px is not None and crop is None:
+            raise DataError("reducing the resolution needs the settings of the crops")
+        self.spec = spec
+        self.labels = labels_of(crops)
+        self.files = file_codes(crops)
+        self._shards = crops["shard"].astype(str).tolist()
+        self._rows = crops["row"].to_numpy(dtype=np.int64)
+        self._folders = crops["corpus_dir"].astype(str).tolist()
+        self._readers = _readers_of(crops)
+        self._target_px, self._margin = target_px, crop.margin if crop else 1.0
+        self._face_px = effective_sizes(crops["face_px"], crop=crop) if crop else None
+        self._augment = (
+            create_augmentation(augment, input_size=spec.input_size)
+            if augment is not None and augment.is_enabled
+            else None
+        )
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, item: int | tuple[int, int]) -> Sample:
+        """Return one sample.
+
+        Args:
+            item: A row, or a row and the seed of its augmentation.
+        """
+        row, seed = item if isinstance(item, tuple) else (item, 0)
+        pixels = self._reduced(self.pixels(row), row)
+        if self._augment is not None:
+            pixels = self._augmented(pixels, seed=seed)
+        spec = self.spec
+        (tensor,) = to_input([pixels], input_size=spec.input_size, mean=spec.mean, std=spec.std)
+        return tensor, float(self.labels[row]), int(row)
+
+    def pixels(self, row: int) -> NDArray[np.uint8]:
+        """Return a row's crop as it is stored, shape (S, S, 3), uint8."""
+        encoded = self._readers[self._folders[row]].encoded(self._shards[row], int(self._rows[row]))
+        return decode_crop(encoded)
+
+    def _reduced(self, pixels: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
+        if self._target_px is None or self._face_px is None:
+            return pixels
+        return reduce_resolution(
+            pixels,
+            target_px=float(self._target_px[row]),
+            face_px=float(self._face_px[row]),
+            margin=self._margin,
+        )
+
+    def _augmented(self, pixels: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
+        assert self._augment is not None
+        tensor = torch.from_numpy(pixels).permute(2, 0, 1)  # (H, W, 3) -> (3, H, W)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            changed = self._augment(tensor)
+        back = changed.permute(1, 2, 0).contiguous()  # (3, H, W) -> (H, W, 3)
+        return np.asarray(back.numpy(), dtype=np.uint8)
+
+
+def _readers_of(crops: pd.DataFrame) -> dict[str, CropReader]:
+    return {str(f): CropReader(Path(str(f))) for f in crops["corpus_dir"].unique()}
+
+
+def training_loader(
+    crops: pd.DataFrame,
+    *,
+    spec: InputSpec,
+    augment: AugmentConfig,
+    crop: CropConfig,
+    batch_size: int,
+    frames_per_video: int,
+    max_crops: int | None = None,
+    seed: int = 0,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+) -> DataLoader[Sample]:
+    """Return balanced, augmented batches of labelled crops, a new draw each epoch.
+
+    Args:
+        crops: Labelled rows of `collect_crops`.
+        spec: The network's input.
+        augment: Augmentations; `match_resolution` brings both classes to one distribution of
+            effective face size first.
+        crop: How the crops were stored.
+        batch_size: Crops a batch.
+        frames_per_video: See `BalancedSampler`.
+        max_crops: The longest an epoch may be.
+        seed: Of the draws and the augmentations.
+        num_workers: Processes that decode; 0 for this one.
+        pin_memory: Whether batches go to a CUDA device.
+    """
+    labels, files = labels_of(crops), file_codes(crops)
+    weights = balanced_weights(labels, files=files)
+    target_px = None
+    if augment.match_resolution:
+        sizes = effective_sizes(crops["face_px"], crop=crop)
+        target_px = matched_sizes(sizes, labels, weights=weights)
+    dataset = CropDataset(crops, spec=spec, augment=augment, target_px=target_px, crop=crop)
+    sampler = BalancedSampler(
+        labels, files=files, frames_per_video=frames_per_video, max_crops=max_crops, seed=seed
+    )
+    return DataLoader(
+        dataset,
+        batch_size=batch_size,
+        sampler=sampler,
+        # A last batch of one crop would break batch normalisation.
+        drop_last=len(sampler) > batch_size,
+        **_worker_options(num_workers, pin_memory=pin_memory),
+    )
+
+
+def evaluation_loader(
+    crops: pd.DataFrame,
+    *,
+    spec: InputSpec,
+    batch_size: int = 32,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+) -> DataLoader[Sample]:
+    """Return batches of all crops in order, as scoring sees them."""
+    return DataLoader(
+        CropDataset(crops, spec=spec),
+        batch_size=batch_size,
+        **_worker_options(num_workers, pin_memory=pin_memory),
+    )
+
+
+def _worker_options(num_workers: int, *, pin_memory: bool) -> dict[str, Any]:
+    return {
+        "num_workers": num_workers,
+        "persistent_workers": num_workers > 0,
+        "worker_init_fn": _use_one_thread if num_workers else None,
+        "pin_memory": pin_memory,
+    }
+
+
+def _use_one_thread(worker: int) -> None:
+    # OpenCV's thread pool does not survive the fork, and the cores are the network's.
+    cv2.setNumThreads(0)
+
+
+def predict_crops(
+    module: nn.Module,
+    crops: pd.DataFrame,
+    *,
+    spec: InputSpec,
+    device: torch.device,
+    batch_size: int = 32,
+    num_workers: int = 0,
+) -> NDArray[np.float32]:
+    """Return the logit of every row, positive for fake; the module must be in evaluation mode.
+
+    Args:
+        module: Gives one logit a crop.
+        crops: Rows of `collect_crops`, labelled or not.
+        spec: The network's input.
+        device: Where the module is.
+        batch_size: Crops a forward pass.
+        num_workers: Processes that decode.
+
+    Returns:
+        Shape (N,), float32, in the order of the rows.
+    """
+    if crops.empty:
+        return np.empty(0, dtype=np.float32)
+    loader = evaluation_loader(crops, spec=spec, batch_size=batch_size, num_workers=num_workers)
+    parts = [predict_logits(module, inputs, device=device) for inputs, _, _ in loader]
+    return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)

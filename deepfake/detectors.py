@@ -1,0 +1,72 @@
+"""Which detector is used: one rule for the whole project.
+
+Named by the user, else the registry's champion, else the packaged one, else an error. Which it
+was is always said.
+"""
+
+from __future__ import annotations
+
+import os
+from importlib import resources
+from pathlib import Path
+
+from deepfake.bundles import load_bundle
+from deepfake.errors import UnknownModelError
+from deepfake.scoring import DetectorIdentity
+from deepfake.tracking import ResolvedModel, champion_or_none, resolve_model_uri
+
+__all__ = ["packaged_detector", "resolve_detector"]
+
+_BY_NAME = "named by the user"
+
+
+def packaged_detector() -> Path | None:
+    """Return the folder of the bundle that ships with the package, if one does."""
+    folder = Path(str(resources.files("deepfake"))) / "packaged"
+    return folder if (folder / "detector.json").is_file() else None
+
+
+def resolve_detector(
+    weights: str | None = None, *, data_root: Path = Path("data")
+) -> tuple[DetectorIdentity, str]:
+    """Return the detector to use, and in a few words how it was chosen.
+
+    Args:
+        weights: A bundle's folder, the name of a bundle under `<data-root>/detectors`, or a
+            registry URI `models:/NAME@ALIAS` or `models:/NAME/VERSION`.
+        data_root: The data root.
+
+    Raises:
+        UnknownModelError: There is none.
+        BundleError: What was named is no bundle.
+    """
+    if weights is not None:
+        return _named(weights, data_root=data_root)
+    champion = _champion()
+    if champion is not None:
+        identity = DetectorIdentity(champion.path, champion.name, str(champion.version))
+        return identity, "the registry's champion"
+    packaged = packaged_detector()
+    if packaged is not None:
+        return DetectorIdentity(packaged, load_bundle(packaged).spec.name), "the packaged detector"
+    raise UnknownModelError(
+        "no detector: none was named, the registry has no champion, and none is packaged",
+        hint="Name one with --weights FOLDER or --weights models:/NAME@ALIAS, or train one.",
+    )
+
+
+def _named(weights: str, *, data_root: Path) -> tuple[DetectorIdentity, str]:
+    if weights.startswith("models:/"):
+        found = resolve_model_uri(weights)
+        return DetectorIdentity(found.path, found.name, str(found.version)), _BY_NAME
+    folder = Path(weights)
+    if not folder.exists() and (data_root / "detectors" / weights).is_dir():
+        folder = data_root / "detectors" / weights
+    name = load_bundle(folder).spec.name
+    return DetectorIdentity(folder.resolve(), name), _BY_NAME
+
+
+def _champion() -> ResolvedModel | None:
+    # Opening a tracking store would make one: ask only where there is one.
+    is_configured = "MLFLOW_TRACKING_URI" in os.environ or Path("mlruns/mlflow.db").is_file()
+    return champion_or_none() if is_configured else None

@@ -1,0 +1,176 @@
+"""Every error that this project raises on purpose.
+
+    DeepfakeError
+    ├── MediaError (ValueError)
+    │   ├── ProbeError
+    │   ├── DecodeError
+    │   ├── EmptyMediaError
+    │   ├── UnsupportedMediaError
+    │   ├── MediaTooLargeError
+    │   └── UnreadableMediaError (also OSError)
+    ├── FaceError (RuntimeError)
+    ├── DataError (ValueError)
+    │   ├── CorpusError
+    │   ├── ManifestError
+    │   ├── SplitLeakageError
+    │   └── ShardError
+    ├── ModelError (RuntimeError)
+    │   ├── UnknownModelError (also LookupError)
+    │   ├── WeightsUnavailableError
+    │   └── BundleError
+    ├── TrackingError (RuntimeError)
+    └── ConfigError (ValueError)
+
+A library's own errors are translated where that library is called, never further up.
+"""
+
+from __future__ import annotations
+
+from os import PathLike, fspath
+from typing import ClassVar
+
+from deepfake.types import Status
+
+__all__ = [
+    "BundleError",
+    "ConfigError",
+    "CorpusError",
+    "DataError",
+    "DecodeError",
+    "DeepfakeError",
+    "EmptyMediaError",
+    "FaceError",
+    "ManifestError",
+    "MediaError",
+    "MediaTooLargeError",
+    "ModelError",
+    "ProbeError",
+    "ShardError",
+    "SplitLeakageError",
+    "TrackingError",
+    "UnknownModelError",
+    "UnreadableMediaError",
+    "UnsupportedMediaError",
+    "WeightsUnavailableError",
+]
+
+
+class DeepfakeError(Exception):
+    """Base of all errors of this project.
+
+    Args:
+        message: What was wrong, the value, and what is allowed, in one line.
+        path: The file or folder concerned, where there is one.
+        hint: What the reader can do about it.
+    """
+
+    def __init__(
+        self, message: str, *, path: str | PathLike[str] | None = None, hint: str | None = None
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = None if path is None else fspath(path)
+        self.hint = hint
+
+    def __str__(self) -> str:
+        return self.message if self.path is None else f"{self.message}: {self.path}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # Errors cross process borders; keyword arguments survive pickling only this way.
+        return (_rebuild, (type(self), self.message, self.path, self.hint))
+
+
+def _rebuild(
+    cls: type[DeepfakeError], message: str, path: str | None, hint: str | None
+) -> DeepfakeError:
+    return cls(message, path=path, hint=hint)
+
+
+class MediaError(DeepfakeError, ValueError):
+    """A medium could not be used; `status` is what its row says."""
+
+    status: ClassVar[Status] = Status.ERROR
+
+
+class ProbeError(MediaError):
+    """The container could not be opened or understood."""
+
+    status = Status.DECODE_ERROR
+
+
+class DecodeError(MediaError):
+    """The container opened, but its pictures could not be decoded."""
+
+    status = Status.DECODE_ERROR
+
+
+class EmptyMediaError(MediaError):
+    """No bytes, or no picture in them."""
+
+    status = Status.EMPTY
+
+
+class UnsupportedMediaError(MediaError):
+    """A kind of file that is not looked into: text, sound only, a playlist, a folder."""
+
+    status = Status.UNSUPPORTED
+
+
+class MediaTooLargeError(MediaError):
+    """A declared or real size over a limit."""
+
+    status = Status.TOO_LARGE
+
+
+class UnreadableMediaError(MediaError, OSError):
+    """The operating system refused to read the file."""
+
+    status = Status.UNREADABLE
+
+
+class FaceError(DeepfakeError, RuntimeError):
+    """The face detector could not be built or run."""
+
+
+class DataError(DeepfakeError, ValueError):
+    """Something is wrong with a corpus, a manifest, a split or a shard."""
+
+
+class CorpusError(DataError):
+    """A corpus is not laid out as its layout says."""
+
+
+class ManifestError(DataError):
+    """A manifest is missing, of an unknown schema version, or contradicts itself."""
+
+
+class SplitLeakageError(DataError):
+    """The same media, people or pair stand on both sides of a split."""
+
+
+class ShardError(DataError):
+    """A shard or its index is missing, damaged, or points outside its folder."""
+
+
+class ModelError(DeepfakeError, RuntimeError):
+    """A model could not be created, loaded or run."""
+
+
+class UnknownModelError(ModelError, LookupError):
+    """No model of that name."""
+
+
+class WeightsUnavailableError(ModelError):
+    """Pretrained weights were demanded and could not be had."""
+
+
+class BundleError(ModelError):
+    """A detector bundle is incomplete, of another schema version, or altered."""
+
+
+class TrackingError(DeepfakeError, RuntimeError):
+    """The tracking store or the model registry refused."""
+
+
+class ConfigError(DeepfakeError, ValueError):
+    """Options contradict each other or are out of range."""

@@ -1,0 +1,30 @@
+"""What a detector is worth on labelled files: metrics, the matched test, figures, reports."""
+
+from deepfake.evaluation.figures import write_figures
+from deepfake.evaluation.matching import MatchedPairs, match_pairs
+from deepfake.evaluation.predictions import evaluate_predictions
+from deepfake.evaluation.report import summary_markdown
+from deepfake.evaluation.result import (
+    CorpusResult,
+    EvaluationResult,
+    Headline,
+    Level,
+    MatchedResult,
+    Slice,
+    write_report_json,
+)
+
+__all__ = [
+    "CorpusResult",
+    "EvaluationResult",
+    "Headline",
+    "Level",
+    "MatchedPairs",
+    "MatchedResult",
+    "Slice",
+    "evaluate_predictions",
+    "match_pairs",
+    "summary_markdown",
+    "write_figures",
+    "write_report_json",
+]

@@ -1,0 +1,193 @@
+"""The numbers of one corpus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deepfake.calibration import Thresholds
+from deepfake.evaluation.matching import MATCHED_ON, MatchedPairs
+from deepfake.evaluation.result import CorpusResult, Headline, Level, MatchedResult, Slice
+from deepfake.metrics import (
+    binary_metrics,
+    bootstrap_intervals,
+    headline_accuracy,
+    operating_point,
+    precision_at_prevalence,
+    wilson_interval,
+)
+from deepfake.types import Kind, Label, Status, Verdict
+
+__all__ = ["MIN_PAIRS", "evaluate_corpus"]
+
+MIN_PAIRS = 30
+"""With fewer pairs the matched test is shown but is not the headline."""
+
+_SLICED_BY = ("method", "kind", "compression")
+_DRAWS = 2000
+_MAX_DRAWN_ELEMENTS = 40_000_000
+
+
+def evaluate_corpus(
+    name: str,
+    *,
+    files: pd.DataFrame,
+    pairs: MatchedPairs,
+    frames: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    thresholds: dict[Kind, Thresholds],
+    seed: int,
+) -> CorpusResult:
+    """Return everything about one corpus.
+
+    Args:
+        name: Of the corpus.
+        files: Its rows of `file_table`.
+        pairs: Of those rows, by their position.
+        frames: Its rows of `frame_table`.
+        outcomes: Its outcomes, the unlabelled and missing ones too.
+        thresholds: By kind.
+        seed: Of the bootstrap.
+    """
+    scored = files[files["logit"].notna()].reset_index(drop=True)
+    level = _level_of(scored, seed=seed)
+    matched = _matched_of(files, pairs, seed=seed)
+    is_right = _is_right(files)
+    answered = files["verdict"].isin([Verdict.REAL, Verdict.FAKE]).to_numpy()
+    agrees = (files["verdict"] == files["label"]).to_numpy()
+    accuracy = headline_accuracy(
+        _is_fake(files), files["prob_fake"], threshold=files["threshold"].fillna(0.5).to_numpy()
+    )
+    precision = precision_at_prevalence(level.metrics.recall, level.metrics.false_alarm_rate)
+    is_missing = (outcomes["status"] == Status.MISSING).to_numpy()
+    return CorpusResult(
+        corpus=name,
+        n_files=len(files),
+        n_unlabelled=int((outcomes["label"].isna().to_numpy() & ~is_missing).sum()),
+        n_missing=int(is_missing.sum()),
+        statuses={str(k): int(v) for k, v in files["status"].value_counts().sort_index().items()},
+        headline=_headline_of(level, matched, accuracy=accuracy),
+        headline_accuracy=accuracy,
+        selective_accuracy=float(agrees[answered].mean()) if answered.any() else None,
+        coverage=float(answered.mean()) if len(files) else None,
+        files=level,
+        frames=_level_of(frames, seed=seed),
+        matched=matched,
+        operating_points=_operating_points(scored, thresholds),
+        precision_at={str(share): value for share, value in precision.items()},
+        slices=tuple(_slices_of(files)),
+        rate_interval=wilson_interval(int(is_right.sum()), len(files)),
+    )
+
+
+def _is_fake(rows: pd.DataFrame) -> NDArray[np.int64]:
+    return (rows["label"] == Label.FAKE).to_numpy().astype(np.int64)
+
+
+def _is_right(files: pd.DataFrame) -> NDArray[np.bool_]:
+    called = (files["prob_fake"] >= files["threshold"]).to_numpy()
+    right: NDArray[np.bool_] = files["logit"].notna().to_numpy() & (
+        called == (_is_fake(files) == 1)
+    )
+    return right
+
+
+def _level_of(rows: pd.DataFrame, *, seed: int) -> Level:
+    labels, probs = _is_fake(rows), rows["prob_fake"].to_numpy(dtype=np.float64)
+    limits = rows["threshold"].to_numpy(dtype=np.float64)
+    threshold = float(limits[0]) if len(np.unique(limits)) == 1 else limits
+    rank, groups = rows["log_odds"].to_numpy(dtype=np.float64), rows["group"].to_numpy(dtype=str)
+    # 2,000 draws, fewer where there are so many rows that they would take minutes.
+    draws = max(200, min(_DRAWS, _MAX_DRAWN_ELEMENTS // max(1, len(rows))))
+    return Level(
+        metrics=binary_metrics(labels, probs, rank=rank, threshold=threshold, groups=groups),
+        intervals=bootstrap_intervals(
+            labels, probs, rank=rank, threshold=threshold, groups=groups, draws=draws, seed=seed
+        ),
+    )
+
+
+def _matched_of(files: pd.DataFrame, pairs: MatchedPairs, *, seed: int) -> MatchedResult:
+    rows = files.iloc[np.concatenate([pairs.real_rows, pairs.fake_rows])]
+    alone = {
+        name: binary_metrics(_is_fake(rows), np.zeros(len(rows)), rank=rows[name]).auc
+        for name in MATCHED_ON
+    }
+    return MatchedResult(
+        n_pairs=pairs.n_pairs,
+        n_real=pairs.n_real,
+        n_fake=pairs.n_fake,
+        caliper=pairs.caliper,
+        gap_before=pairs.gap_before,
+        gap_after=pairs.gap_after,
+        auc_of_covariates=alone,
+        level=_level_of(rows, seed=seed) if pairs.n_pairs else None,
+    )
+
+
+def _headline_of(level: Level, matched: MatchedResult, *, accuracy: float | None) -> Headline:
+    is_matched = matched.level is not None and matched.n_pairs >= MIN_PAIRS
+    chosen = matched.level if is_matched and matched.level is not None else level
+    interval = chosen.intervals.values.get("auc")
+    why = None if is_matched else f"{matched.n_pairs} pairs, at least {MIN_PAIRS} are needed"
+    undefined = chosen.metrics.why.get("auc")
+    return Headline(
+        basis="matched" if is_matched else "unmatched",
+        n_pairs=matched.n_pairs,
+        auc=chosen.metrics.auc,
+        auc_low=None if interval is None else interval[0],
+        auc_high=None if interval is None else interval[1],
+        unmatched_auc=level.metrics.auc,
+        accuracy=accuracy,
+        why="; ".join(filter(None, (undefined, why))) or None,
+    )
+
+
+def _operating_points(
+    scored: pd.DataFrame, thresholds: dict[Kind, Thresholds]
+) -> dict[str, dict[str, float | None]]:
+    points: dict[str, dict[str, float | None]] = {}
+    for kind, chosen in thresholds.items():
+        own = scored[scored["kind"] == kind]
+        for name, threshold in (("fpr_1", chosen.fpr_1), ("fpr_5", chosen.fpr_5)):
+            if threshold is not None and len(own):
+                points[f"{kind}_{name}"] = operating_point(
+                    _is_fake(own), own["prob_fake"], threshold=threshold
+                )
+    return points
+
+
+def _slices_of(files: pd.DataFrame) -> Iterator[Slice]:
+    for by in _SLICED_BY:
+        for value, rows in files.groupby(by, sort=True):
+            yield _slice_of(files, rows, by=by, value=str(value))
+
+
+def _slice_of(files: pd.DataFrame, rows: pd.DataFrame, *, by: str, value: str) -> Slice:
+    fakes, right = _is_fake(rows), int(_is_right(rows).sum())
+    n_fake = int(fakes.sum())
+    # A method makes fakes only: what it is told from are all the reals of the corpus.
+    compared = (
+        rows if n_fake < len(rows) else pd.concat([rows, files[files["label"] == Label.REAL]])
+    )
+    scored = compared[compared["logit"].notna()]
+    metrics = binary_metrics(_is_fake(scored), scored["prob_fake"], rank=scored["log_odds"])
+    low, high = wilson_interval(right, len(rows)) or (0.0, 1.0)
+    kinds = {len(rows): "recall", 0: "specificity"}
+    return Slice(
+        by=by,
+        value=value,
+        n=len(rows),
+        n_real=len(rows) - n_fake,
+        n_fake=n_fake,
+        n_scored=int(rows["logit"].notna().sum()),
+        rate_of=kinds.get(n_fake, "accuracy"),
+        rate=right / len(rows),
+        low=low,
+        high=high,
+        auc=metrics.auc,
+        why=metrics.why.get("auc"),
+    )

@@ -1,0 +1,115 @@
+"""From logits and outcomes to an evaluation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from deepfake.calibration import Calibration, Thresholds
+from deepfake.config import AggregationConfig
+from deepfake.errors import DataError
+from deepfake.evaluation.corpus import evaluate_corpus
+from deepfake.evaluation.files import KindSettings, file_table, frame_table
+from deepfake.evaluation.matching import MatchedPairs, match_pairs
+from deepfake.evaluation.result import CorpusResult, EvaluationResult, flat_metrics
+from deepfake.types import Kind
+
+__all__ = ["evaluate_predictions"]
+
+_COUNTS = ("n_files", "matched_pairs", "_n", "_n_real", "_n_fake")
+
+
+def evaluate_predictions(
+    *,
+    crops: pd.DataFrame,
+    outcomes: pd.DataFrame,
+    aggregation: AggregationConfig,
+    calibration_still: Calibration,
+    calibration_video: Calibration,
+    thresholds_still: Thresholds | None = None,
+    thresholds_video: Thresholds | None = None,
+    seed: int = 0,
+) -> EvaluationResult:
+    """Evaluate a detector's logits on labelled files, corpus by corpus.
+
+    Args:
+        crops: A row a crop: the columns of the index, and `logit`.
+        outcomes: A row a file, the failed ones too; those without a label are counted only.
+        aggregation: How crops become a file.
+        calibration_still: For pictures.
+        calibration_video: For videos.
+        thresholds_still: For pictures; None means the defaults.
+        thresholds_video: For videos; None means the defaults.
+        seed: Of the bootstrap.
+
+    Raises:
+        DataError: No labelled file, or crops and outcomes do not fit.
+    """
+    settings = {
+        Kind.IMAGE: KindSettings(calibration_still, thresholds_still or Thresholds()),
+        Kind.VIDEO: KindSettings(calibration_video, thresholds_video or Thresholds()),
+    }
+    files = file_table(crops, outcomes, aggregation=aggregation, settings=settings)
+    if files.empty:
+        raise DataError(f"none of {len(outcomes)} files has a label: there is nothing to evaluate")
+    frames = frame_table(crops, files, settings=settings)
+    thresholds = {kind: chosen.thresholds for kind, chosen in settings.items()}
+    corpora: dict[str, CorpusResult] = {}
+    tables: list[pd.DataFrame] = []
+    for name, rows in files.groupby("corpus", sort=True):
+        own = rows.reset_index(drop=True)
+        pairs = match_pairs(own)
+        tables.append(_with_pairs(own, pairs))
+        corpora[str(name)] = evaluate_corpus(
+            str(name),
+            files=own,
+            pairs=pairs,
+            frames=frames[frames["corpus"] == name].reset_index(drop=True),
+            outcomes=outcomes[outcomes["corpus"] == name],
+            thresholds=thresholds,
+            seed=seed,
+        )
+    averages, counts = _averages_of(corpora)
+    return EvaluationResult(
+        corpora=corpora,
+        averages=averages,
+        average_counts=counts,
+        aggregation=aggregation,
+        settings={
+            "calibration_still": calibration_still,
+            "calibration_video": calibration_video,
+            "thresholds_still": settings[Kind.IMAGE].thresholds,
+            "thresholds_video": settings[Kind.VIDEO].thresholds,
+            "seed": seed,
+        },
+        table=pd.concat(tables, ignore_index=True),
+    )
+
+
+def _with_pairs(files: pd.DataFrame, pairs: MatchedPairs) -> pd.DataFrame:
+    pair_id = np.full(len(files), -1, dtype=np.int64)
+    pair_id[pairs.real_rows] = pair_id[pairs.fake_rows] = np.arange(pairs.n_pairs)
+    column = pd.array(pair_id, dtype="Int64")
+    column[pair_id < 0] = pd.NA
+    return files.assign(pair_id=column)
+
+
+def _averages_of(
+    corpora: dict[str, CorpusResult],
+) -> tuple[dict[str, float | None], dict[str, int]]:
+    # A mean over corpora, each one vote; a pool would tell corpora apart instead of fakes. The
+    # interval of a mean is not the mean of intervals: with several corpora there is none.
+    flat = [flat_metrics(corpus) for corpus in corpora.values()]
+    names = set().union(*flat)
+    if len({corpus.headline.basis for corpus in corpora.values()}) > 1:
+        names.discard("headline_auc")  # a matched and an unmatched AUC have no mean
+    averages: dict[str, float | None] = {}
+    counts: dict[str, int] = {}
+    for name in sorted(names):
+        defined = [v for f in flat if (v := f.get(name)) is not None]
+        if len(flat) > 1 and name.endswith(("_low", "_high")):
+            continue
+        counts[name] = len(defined)
+        total = sum if name.endswith(_COUNTS) else np.mean
+        averages[name] = float(total(defined)) if defined else None
+    return averages, counts

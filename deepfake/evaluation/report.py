@@ -1,0 +1,161 @@
+"""An evaluation in words: a short Markdown page."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from deepfake.evaluation.result import CorpusResult, EvaluationResult, Level
+
+__all__ = ["summary_markdown"]
+
+_SHOWN = {
+    "auc": "ROC-AUC",
+    "average_precision": "average precision",
+    "eer": "EER",
+    "log_loss": "log loss",
+    "brier": "Brier",
+    "ece": "ECE",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "false_alarm_rate": "false-alarm rate",
+    "tpr_at_fpr_1": "TPR at 1 % FPR",
+    "tpr_at_fpr_5": "TPR at 5 % FPR",
+}
+
+
+def summary_markdown(result: EvaluationResult, *, title: str = "Evaluation") -> str:
+    """Return the page: headline first, then each corpus, undefined numbers with their reason."""
+    lines = [f"# {title}", "", *_headlines(result), ""]
+    for corpus in result.corpora.values():
+        lines += _corpus_lines(corpus)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _headlines(result: EvaluationResult) -> Iterator[str]:
+    yield f"Crops become a file by `{result.aggregation.video}`. Intervals are 95 %."
+    rows = []
+    for name, corpus in result.corpora.items():
+        head = corpus.headline
+        interval = _interval((head.auc_low, head.auc_high))
+        rows.append(
+            [
+                name,
+                str(corpus.n_files),
+                f"{_number(head.auc)}{interval}",
+                f"{head.basis} ({head.n_pairs} pairs)",
+                _number(head.unmatched_auc),
+                f"{_number(corpus.headline_accuracy)}{_interval(corpus.rate_interval)}",
+            ]
+        )
+    yield ""
+    yield from _table(
+        ["corpus", "files", "headline AUC", "basis", "AUC of all", "accuracy of every file"], rows
+    )
+    if len(result.corpora) > 1:
+        auc, count = result.averages.get("video_auc"), result.average_counts.get("video_auc", 0)
+        yield ""
+        yield f"Mean AUC over {count} corpora of both classes: {_number(auc)}. Never pooled."
+
+
+def _corpus_lines(corpus: CorpusResult) -> Iterator[str]:
+    yield f"## {corpus.corpus}"
+    yield ""
+    statuses = ", ".join(f"{count} {name}" for name, count in corpus.statuses.items())
+    yield (
+        f"{corpus.n_files} labelled files ({statuses}); {corpus.n_unlabelled} unlabelled and "
+        f"{corpus.n_missing} missing ones are not evaluated."
+    )
+    if corpus.headline.why:
+        yield f"Headline: {corpus.headline.why}."
+    yield (
+        f"Accuracy of every file {_number(corpus.headline_accuracy)}; of the files with a verdict "
+        f"{_number(corpus.selective_accuracy)} at a coverage of {_number(corpus.coverage)}."
+    )
+    yield ""
+    yield from _levels(corpus)
+    yield ""
+    yield from _matching(corpus)
+    shares = ", ".join(f"{_number(p)} at {float(s):.0%}" for s, p in corpus.precision_at.items())
+    yield f"Precision by the share of fakes that is met: {shares}."
+    yield ""
+    yield from _slices(corpus)
+
+
+def _levels(corpus: CorpusResult) -> Iterator[str]:
+    levels = {"files": corpus.files, "frames": corpus.frames, "matched files": corpus.matched.level}
+    shown = {name: level for name, level in levels.items() if level is not None}
+    counts = [f"{lv.metrics.n_real} + {lv.metrics.n_fake}" for lv in shown.values()]
+    rows = [["n (real + fake)", *counts]]
+    rows += [[text, *(_cell(lv, name) for lv in shown.values())] for name, text in _SHOWN.items()]
+    yield from _table(["", *shown], rows)
+    yield ""
+    reasons = {
+        f"{_SHOWN.get(name, name)} of {level_name}: {reason}"
+        for level_name, level in shown.items()
+        for name, reason in level.metrics.why.items()
+    }
+    if corpus.files.intervals.draws == 0:
+        reasons.add(f"intervals of files: {next(iter(corpus.files.intervals.why.values()))}")
+    yield from (f"- {reason}" for reason in sorted(reasons))
+
+
+def _cell(level: Level, name: str) -> str:
+    value = getattr(level.metrics, name)
+    return (
+        "undefined"
+        if value is None
+        else _number(value) + _interval(level.intervals.values.get(name))
+    )
+
+
+def _matching(corpus: CorpusResult) -> Iterator[str]:
+    matched = corpus.matched
+    yield (
+        f"Matched test: {matched.n_pairs} pairs out of {matched.n_real} reals and {matched.n_fake} "
+        f"fakes, alike within {matched.caliper:g} standard deviations."
+    )
+    for name, gap in matched.gap_before.items():
+        after, alone = matched.gap_after.get(name), matched.auc_of_covariates.get(name)
+        yield (
+            f"- `{name}`: fakes less reals {_number(gap)} sd before, {_number(after)} after; alone "
+            f"it tells the pairs apart with AUC {_number(alone)}"
+        )
+    yield ""
+
+
+def _slices(corpus: CorpusResult) -> Iterator[str]:
+    rows = [
+        [
+            f"{part.by} {part.value}",
+            str(part.n),
+            str(part.n_scored),
+            f"{part.rate_of} {_number(part.rate)}{_interval((part.low, part.high))}",
+            _number(part.auc),
+        ]
+        for part in corpus.slices
+    ]
+    if rows:
+        yield from _table(
+            ["part", "files", "with a score", "rate (no score is wrong)", "AUC"], rows
+        )
+        yield ""
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
+    yield "| " + " | ".join(head) + " |"
+    yield "|" + "---|" * len(head)
+    for row in rows:
+        yield "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
+
+
+def _number(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+def _interval(ends: tuple[float | None, float | None] | None) -> str:
+    if ends is None or ends[0] is None or ends[1] is None:
+        return ""
+    return f" ({ends[0]:.3f} to {ends[1]:.3f})"

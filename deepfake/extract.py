@@ -1,0 +1,333 @@
+"""One media file to its face crops.
+
+Runs inside a media worker. Nothing here depends on another file, so a file's crops are the same
+alone and in any batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.config import DecoderName, ExtractConfig
+from deepfake.errors import DeepfakeError, MediaError
+from deepfake.faces import (
+    MtcnnDetector,
+    build_tracks,
+    crop_square,
+    find_cuts,
+    frame_signature,
+    measure_quality,
+)
+from deepfake.media import (
+    VideoReader,
+    encode_crop,
+    open_video,
+    probe_media,
+    quiet_native_logs,
+    read_image,
+)
+from deepfake.sampling import sample_indices, spread_order
+from deepfake.storage import path_of_uri
+from deepfake.types import Face, FaceCrop, Frame, Kind, MediaInfo, Outcome, Status
+
+__all__ = [
+    "STEP_VERSION",
+    "ExtractRequest",
+    "ExtractedMedium",
+    "Extractor",
+    "ExtractorSetup",
+    "create_extractor",
+    "extract_medium",
+    "limit_threads",
+]
+
+STEP_VERSION = "1"
+"""Raised whenever the same file and settings would give other crops."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractRequest:
+    """A file to be extracted.
+
+    Attributes:
+        uri: Where it is.
+        media_id: SHA-256 of its bytes.
+    """
+
+    uri: str
+    media_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractorSetup:
+    """What a worker is set up with.
+
+    Attributes:
+        config: Everything that can change a crop.
+        decoder: Which decoder reads videos.
+        device: Where the face detector runs.
+    """
+
+    config: ExtractConfig
+    decoder: DecoderName = "auto"
+    device: str = "cpu"
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedMedium:
+    """The crops of one file and what became of it.
+
+    Attributes:
+        outcome: Its row.
+        kind: Image or video; None where it could not be told.
+        crops: Ascending in time and track; empty unless the status is `ok`.
+        frame_wh: Width and height of its frames, pixels; zeros where there are none.
+    """
+
+    outcome: Outcome
+    kind: Kind | None = None
+    crops: tuple[FaceCrop, ...] = ()
+    frame_wh: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A frame after detection: the pixels are gone, the crops stay."""
+
+    frame_index: int
+    pts_seconds: float
+    signature: NDArray[np.float32]
+    faces: tuple[Face, ...]
+    crops: tuple[FaceCrop, ...]
+
+
+class Extractor:
+    """Finds and crops the faces of one file after another.
+
+    Args:
+        config: Everything that can change a crop.
+        decoder: Which decoder reads videos.
+        device: Where the face detector runs, `cpu` or `cuda`.
+    """
+
+    def __init__(
+        self, config: ExtractConfig, *, decoder: DecoderName = "auto", device: str = "cpu"
+    ) -> None:
+        self.config = config
+        self.decoder: DecoderName = decoder
+        self.device = device
+        self._detector = MtcnnDetector(config.faces, device=device)
+
+    def extract(self, request: ExtractRequest) -> ExtractedMedium:
+        """Return the crops of a file; a failure is an outcome, not an exception."""
+        started = time.perf_counter()
+        try:
+            medium = self._extract(request)
+        except MediaError as error:
+            medium = ExtractedMedium(_failed(request, error.status, error))
+        except DeepfakeError as error:
+            medium = ExtractedMedium(_failed(request, Status.ERROR, error))
+        except FileNotFoundError as error:
+            medium = ExtractedMedium(_failed(request, Status.VANISHED, error))
+        except MemoryError as error:
+            medium = ExtractedMedium(_failed(request, Status.OUT_OF_MEMORY, error))
+        seconds = time.perf_counter() - started
+        return replace(medium, outcome=replace(medium.outcome, seconds=seconds))
+
+    def _extract(self, request: ExtractRequest) -> ExtractedMedium:
+        path = path_of_uri(request.uri)
+        if not path.exists():
+            raise FileNotFoundError(f"was there when it was listed, and is gone: {request.uri}")
+        info = probe_media(path, limits=self.config.limits)
+        if info.kind is Kind.IMAGE:
+            frame = read_image(path, limits=self.config.limits)
+            looked = [self._look(frame, max_faces=self.config.faces.max_faces)]
+            return self._finish(request, info, looked, wanted=1, read=1, is_truncated=False)
+        with open_video(path, decoder=self.decoder, limits=self.config.limits) as reader:
+            return self._extract_video(request, reader)
+
+    def _extract_video(self, request: ExtractRequest, reader: VideoReader) -> ExtractedMedium:
+        indices = sample_indices(
+            reader.pts_seconds,
+            config=self.config.sampling,
+            duration_seconds=reader.info.duration_seconds,
+        )
+        max_faces = min(
+            self.config.faces.max_faces, max(1, self.config.max_crops // max(1, len(indices)))
+        )
+        looked = list(self._look_at(reader, indices.tolist(), max_faces=max_faces))
+        read = len(looked)
+        looked += self._look_for_more(reader, looked, indices, max_faces=max_faces)
+        looked.sort(key=lambda seen: seen.frame_index)
+        return self._finish(
+            request,
+            reader.info,
+            looked,
+            wanted=len(indices),
+            read=read,
+            is_truncated=reader.is_truncated,
+        )
+
+    def _look_for_more(
+        self,
+        reader: VideoReader,
+        looked: Sequence[_Looked],
+        indices: NDArray[np.int64],
+        *,
+        max_faces: int,
+    ) -> list[_Looked]:
+        """Look at frames in the largest gaps, as many as sampled frames showed no face."""
+        lacking = sum(not seen.faces for seen in looked)
+        if self.config.sampling.strategy != "uniform" or lacking == 0:
+            return []
+        extra = spread_order(len(reader.pts_seconds), taken=indices.tolist(), limit=lacking)
+        found = self._look_at(reader, sorted(extra), max_faces=max_faces)
+        return [seen for seen in found if seen.faces]
+
+    def _look_at(
+        self, reader: VideoReader, indices: Sequence[int], *, max_faces: int
+    ) -> Iterator[_Looked]:
+        for frame in reader.read(indices):
+            yield self._look(frame, max_faces=max_faces)
+
+    def _look(self, frame: Frame, *, max_faces: int) -> _Looked:
+        faces = tuple(self._detector.detect(frame.pixels)[:max_faces])
+        return _Looked(
+            frame_index=frame.frame_index,
+            pts_seconds=frame.pts_seconds,
+            signature=frame_signature(frame.pixels),
+            faces=faces,
+            crops=tuple(self._crop(frame, face) for face in faces),
+        )
+
+    def _crop(self, frame: Frame, face: Face) -> FaceCrop:
+        config = self.config.crop
+        square = crop_square(frame.pixels, face, size=config.size, margin=config.margin)
+        sharpness, brightness = measure_quality(square, margin=config.margin)
+        return FaceCrop(
+            encoded=encode_crop(square, config=config),
+            face=face,
+            track_id=-1,
+            pts_seconds=frame.pts_seconds,
+            frame_index=frame.frame_index,
+            sharpness=sharpness,
+            brightness=brightness,
+        )
+
+    def _finish(
+        self,
+        request: ExtractRequest,
+        info: MediaInfo,
+        looked: Sequence[_Looked],
+        *,
+        wanted: int,
+        read: int,
+        is_truncated: bool,
+    ) -> ExtractedMedium:
+        crops = _tracked_crops(looked)
+        status, message = _judge(wanted=wanted, read=read, num_faces=len(crops))
+        if message is None and is_truncated:
+            message = _truncation_message(info)
+        outcome = Outcome(
+            uri=request.uri,
+            media_id=request.media_id,
+            status=status,
+            error_type="DecodeError" if status is Status.DECODE_ERROR else None,
+            message=message,
+            is_partial=read < wanted or is_truncated,
+            frames_wanted=wanted,
+            frames_read=read,
+            num_faces=len(crops),
+            details=_details(info),
+        )
+        kept = tuple(crops) if status is Status.OK else ()
+        return ExtractedMedium(outcome, info.kind, kept, (info.width, info.height))
+
+
+def _tracked_crops(looked: Sequence[_Looked]) -> list[FaceCrop]:
+    """Return the crops with the tracks that they belong to."""
+    cuts = find_cuts([seen.signature for seen in looked])
+    tracks = build_tracks(
+        [((seen.frame_index, seen.pts_seconds), seen.faces) for seen in looked], cuts=cuts
+    )
+    track_of = {
+        (index, face.bbox_xyxy): track.track_id
+        for track in tracks
+        for index, face in zip(track.frame_indices, track.faces, strict=True)
+    }
+    crops = [
+        replace(crop, track_id=track_of[(seen.frame_index, crop.face.bbox_xyxy)])
+        for seen in looked
+        for crop in seen.crops
+    ]
+    return sorted(crops, key=lambda crop: (crop.frame_index, crop.track_id))
+
+
+def _judge(*, wanted: int, read: int, num_faces: int) -> tuple[Status, str | None]:
+    if wanted == 0:
+        return Status.EMPTY, "the video has no frames"
+    if 2 * read < wanted:
+        return Status.DECODE_ERROR, f"only {read} of {wanted} frames could be decoded"
+    if num_faces == 0:
+        return Status.NO_FACE, f"no face was found in {read} {'frame' if read == 1 else 'frames'}"
+    if read < wanted:
+        return Status.OK, f"{read} of {wanted} frames could be decoded"
+    return Status.OK, None
+
+
+def _truncation_message(info: MediaInfo) -> str:
+    promised = info.duration_seconds_from_header or 0.0
+    return f"holds {info.duration_seconds:.1f} s of the {promised:.1f} s that its header promises"
+
+
+def _details(info: MediaInfo) -> dict[str, Any]:
+    return {
+        "kind": str(info.kind),
+        "codec": info.codec,
+        "container": info.container,
+        "width": info.width,
+        "height": info.height,
+        "rotation": info.rotation,
+        "fps": None if info.fps is None else float(info.fps),
+        "num_frames": info.num_frames,
+        "duration_seconds": info.duration_seconds,
+        "has_audio": info.has_audio,
+    }
+
+
+def _failed(request: ExtractRequest, status: Status, error: Exception) -> Outcome:
+    message = error.message if isinstance(error, DeepfakeError) else str(error)
+    return Outcome(
+        uri=request.uri,
+        media_id=request.media_id,
+        status=status,
+        error_type=type(error).__name__,
+        message=message or "memory ran out while reading it",
+    )
+
+
+def create_extractor(setup: ExtractorSetup) -> Extractor:
+    """Set up a worker: one thread for each library, quiet decoders, networks loaded once."""
+    limit_threads()
+    return Extractor(setup.config, decoder=setup.decoder, device=setup.device)
+
+
+def limit_threads(num_threads: int = 1) -> None:
+    """Tell the native libraries of this process how many threads each may take."""
+    import torch
+
+    cv2.setNumThreads(num_threads)
+    torch.set_num_threads(num_threads)
+    quiet_native_logs()
+
+
+def extract_medium(extractor: Extractor, request: ExtractRequest) -> ExtractedMedium:
+    """Extract one file in a worker."""
+    return extractor.extract(request)

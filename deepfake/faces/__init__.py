@@ -1,0 +1,15 @@
+"""Find faces in frames, follow them over time, and cut the square that a model sees."""
+
+from deepfake.faces.crops import crop_square, measure_quality
+from deepfake.faces.mtcnn import MtcnnDetector, weights_digest
+from deepfake.faces.tracks import build_tracks, find_cuts, frame_signature
+
+__all__ = [
+    "MtcnnDetector",
+    "build_tracks",
+    "crop_square",
+    "find_cuts",
+    "frame_signature",
+    "measure_quality",
+    "weights_digest",
+]

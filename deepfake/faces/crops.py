@@ -1,0 +1,79 @@
+"""The square around a face: geometry and resampling. Encoding is not done here."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.types import Face
+
+__all__ = ["crop_square", "measure_quality"]
+
+_QUALITY_PX = 128
+
+
+def crop_square(
+    pixels: NDArray[np.uint8], face: Face, *, size: int, margin: float
+) -> NDArray[np.uint8]:
+    """Cut the square around a face and resize it.
+
+    The square is centred on the box, its side the longer side of the box times `margin`. What lies
+    over the border is reflected from inside. Shrinking averages areas, growing is bicubic.
+
+    Args:
+        pixels: The frame, shape (H, W, 3), uint8.
+        face: A face in the frame's pixels.
+        size: Side of the result, pixels.
+        margin: Side of the square over the longer side of the box, at least 1.
+
+    Returns:
+        Shape (size, size, 3), uint8.
+    """
+    height, width = pixels.shape[:2]
+    side = max(1, round(face.size_px * margin))
+    center_x, center_y = face.center_xy
+    left, top = round(center_x - side / 2), round(center_y - side / 2)
+    inside = pixels[max(0, top) : min(height, top + side), max(0, left) : min(width, left + side)]
+    if inside.size == 0:
+        raise ValueError(f"the box {face.bbox_xyxy} lies outside a frame of {width}x{height}")
+    pads = (
+        max(0, -top),
+        max(0, top + side - height),
+        max(0, -left),
+        max(0, left + side - width),
+    )
+    square = _reflect(inside, pads)
+    interpolation = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
+    resized = cv2.resize(square, (size, size), interpolation=interpolation)
+    return np.asarray(resized, dtype=np.uint8)
+
+
+def _reflect(pixels: NDArray[np.uint8], pads: tuple[int, int, int, int]) -> NDArray[np.uint8]:
+    # BORDER_REFLECT repeats the reflection where a pad is wider than the picture.
+    if not any(pads):
+        return pixels
+    top, bottom, left, right = pads
+    padded = cv2.copyMakeBorder(pixels, top, bottom, left, right, cv2.BORDER_REFLECT)
+    return np.asarray(padded, dtype=np.uint8)
+
+
+def measure_quality(square: NDArray[np.uint8], *, margin: float) -> tuple[float, float]:
+    """Return sharpness and brightness of the face inside its square.
+
+    Sharpness is the variance of the Laplacian of luminance after resizing the face to 128 pixels,
+    so that it compares faces of different sizes (Pech-Pacheco et al., ICPR 2000).
+
+    Args:
+        square: From `crop_square`, shape (S, S, 3), uint8.
+        margin: The margin that it was cut with.
+
+    Returns:
+        Variance of the Laplacian, and mean luminance (0 to 255).
+    """
+    side = square.shape[0]
+    inset = round(side * (1 - 1 / margin) / 2)
+    face = square[inset : side - inset, inset : side - inset]
+    grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
+    small = cv2.resize(grey, (_QUALITY_PX, _QUALITY_PX), interpolation=cv2.INTER_AREA)
+    return float(cv2.Laplacian(small, cv2.CV_32F).var()), float(small.mean())

@@ -1,0 +1,372 @@
+"""A labelled corpus to a snapshot of face crops, in steps that each leave something on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from deepfake import __version__
+from deepfake.batches import Batch, Work, plan_batches
+from deepfake.config import DecoderName, ExtractConfig, SplitConfig, WorkerLimits, digest_of
+from deepfake.corpora import check_contradictions
+from deepfake.errors import DataError, ShardError
+from deepfake.extract import (
+    STEP_VERSION,
+    ExtractedMedium,
+    Extractor,
+    ExtractorSetup,
+    ExtractRequest,
+    create_extractor,
+    extract_medium,
+)
+from deepfake.faces import weights_digest
+from deepfake.manifest import ManifestRow, read_manifest, write_manifest
+from deepfake.shards import (
+    Part,
+    Snapshot,
+    crop_records,
+    is_snapshot,
+    list_parts,
+    name_latest,
+    open_snapshot,
+    part_outcomes,
+    read_part,
+    write_part,
+    write_snapshot,
+)
+from deepfake.shortcuts import find_shortcuts
+from deepfake.splits import assign_splits, read_assignments, write_assignments
+from deepfake.storage import DataRoot, write_json
+from deepfake.types import Kind, Outcome, Status
+from deepfake.workers import Failure, MediaWorkers, WorkerSetup
+
+__all__ = [
+    "BatchResult",
+    "IngestPlan",
+    "build_snapshot",
+    "describe_before",
+    "extract_batch",
+    "extract_digest",
+    "plan_extraction",
+    "settle_manifest",
+    "worker_setup",
+]
+
+_TRANSIENT = frozenset(
+    {Status.TIMEOUT, Status.CRASHED, Status.OUT_OF_MEMORY, Status.VANISHED, Status.ERROR}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What a batch left on disk.
+
+    Attributes:
+        key: Name of the part.
+        num_crops: Crops in it.
+        statuses: How many media ended in each status.
+    """
+
+    key: str
+    num_crops: int
+    statuses: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class IngestPlan:
+    """What is to be extracted, and what already lies there.
+
+    Attributes:
+        batches: Every batch of the snapshot.
+        finished: Keys of those whose part is on disk, whole.
+        uris: The name under which each medium is read.
+    """
+
+    batches: tuple[Batch, ...]
+    finished: frozenset[str]
+    uris: Mapping[str, str]
+
+    @property
+    def unfinished(self) -> tuple[Batch, ...]:
+        """The batches that are still to be done."""
+        return tuple(batch for batch in self.batches if batch.key not in self.finished)
+
+
+def extract_digest(config: ExtractConfig) -> str:
+    """Return the digest of all that can change a crop: settings, code version, detector weights."""
+    return digest_of("extract", STEP_VERSION, config, weights_digest())
+
+
+def worker_setup(
+    config: ExtractConfig,
+    *,
+    decoder: DecoderName = "auto",
+    device: str = "cpu",
+    limits: WorkerLimits | None = None,
+    num_workers: int = 0,
+) -> WorkerSetup:
+    """Return the set-up of workers that extract."""
+    return WorkerSetup(
+        create=create_extractor,
+        argument=ExtractorSetup(config, decoder, device),
+        limits=limits or WorkerLimits(),
+        num_workers=num_workers,
+    )
+
+
+def settle_manifest(
+    root: DataRoot, corpus: str, rows: Sequence[ManifestRow], *, split: SplitConfig
+) -> tuple[list[ManifestRow], dict[str, Any]]:
+    """Check probed rows against each other, assign groups and splits, and write the manifest.
+
+    Args:
+        root: The data root.
+        corpus: Name of the corpus.
+        rows: Scanned and probed.
+        split: How groups are given to splits.
+
+    Returns:
+        The rows as written, and notes on the split for people.
+
+    Raises:
+        SplitLeakageError: The corpus's own lists leak.
+    """
+    checked = check_contradictions(rows)
+    kept_path = root.splits / f"{corpus}.json"
+    kept = read_assignments(kept_path) if kept_path.is_file() else None
+    result = assign_splits(checked, config=split, kept=kept)
+    write_assignments(kept_path, result.assignments)
+    write_manifest(root.manifest(corpus), result.rows)
+    notes = {
+        "strategy": result.strategy,
+        "shared_identities": [asdict(shared) for shared in result.shared_identities],
+        "notes": list(result.notes),
+    }
+    return list(result.rows), notes
+
+
+def plan_extraction(
+    root: DataRoot,
+    corpus: str,
+    rows: Iterable[ManifestRow],
+    *,
+    config: ExtractConfig,
+    max_files: int | None = None,
+    is_retrying_failed: bool = False,
+) -> IngestPlan:
+    """Return the batches of a corpus and which of them lie on disk already.
+
+    Args:
+        root: The data root.
+        corpus: Name of the corpus.
+        rows: The manifest.
+        config: Everything that can change a crop.
+        max_files: Of a batch.
+        is_retrying_failed: Whether batches in which a file timed out, crashed its worker or ran
+            out of memory are done again.
+    """
+    uris: dict[str, str] = {}
+    work: list[Work] = []
+    for row in rows:
+        is_usable = row.status is Status.OK and row.media_id is not None and row.kind is not None
+        if is_usable and row.media_id not in uris:
+            uris[str(row.media_id)] = row.uri
+            work.append(Work(str(row.media_id), Kind(str(row.kind))))
+    corpus_dir = root.corpus_shards(corpus)
+    every = list_parts(corpus_dir)
+    batches = plan_batches(
+        work,
+        settings_digest=extract_digest(config),
+        known=_parts_of_latest(root, corpus, every),
+        finished=every,
+        max_files=max_files,
+    )
+    finished = frozenset(
+        batch.key
+        for batch in batches
+        if batch.key in every
+        and read_part(corpus_dir, batch.key) is not None
+        and not (is_retrying_failed and _has_transient(corpus_dir, batch.key))
+    )
+    return IngestPlan(tuple(batches), finished, uris)
+
+
+def _parts_of_latest(
+    root: DataRoot, corpus: str, every: Mapping[str, Sequence[str]]
+) -> dict[str, Sequence[str]]:
+    try:
+        named = open_snapshot(root, corpus).description().get("parts", [])
+    except DataError:
+        return {}
+    return {key: every[key] for key in named if key in every}
+
+
+def _has_transient(corpus_dir: Path, key: str) -> bool:
+    return any(Status(row["status"]) in _TRANSIENT for row in part_outcomes(corpus_dir, key))
+
+
+def extract_batch(
+    corpus_dir: Path,
+    batch: Batch,
+    *,
+    uris: Mapping[str, str],
+    workers: MediaWorkers,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> BatchResult:
+    """Extract a batch in the media workers and write its part.
+
+    Args:
+        corpus_dir: The folder of the corpus's shards.
+        batch: The media.
+        uris: Where each is read.
+        workers: Set up by `worker_setup`.
+        on_done: Called with the number of media done, after each.
+    """
+    requests = [ExtractRequest(uris[media_id], media_id) for media_id in batch.media_ids]
+    records: list[dict[str, Any]] = []
+    outcomes: list[Outcome] = []
+    for request, result in zip(requests, workers.map(extract_medium, requests), strict=True):
+        medium = _again_with_pyav(request, result, workers)
+        outcomes.append(medium.outcome)
+        if medium.kind is not None:
+            records += crop_records(
+                request.media_id, str(medium.kind), medium.crops, frame_wh=medium.frame_wh
+            )
+        on_done(len(outcomes))
+    part = write_part(corpus_dir, key=batch.key, records=records, outcomes=outcomes)
+    statuses = pd.Series([str(o.status) for o in outcomes]).value_counts().to_dict()
+    return BatchResult(batch.key, part.num_crops, {str(k): int(v) for k, v in statuses.items()})
+
+
+def _again_with_pyav(
+    request: ExtractRequest, result: ExtractedMedium | Failure, workers: MediaWorkers
+) -> ExtractedMedium:
+    """Give a file that killed its worker a second try, with the decoder that does not abort."""
+    if isinstance(result, Failure) and result.status is Status.CRASHED:
+        result = next(iter(workers.map(_extract_with_pyav, [request])))
+    if not isinstance(result, Failure):
+        return result
+    return ExtractedMedium(
+        Outcome(
+            uri=request.uri,
+            media_id=request.media_id,
+            status=result.status,
+            error_type=result.error_type,
+            message=result.message,
+        )
+    )
+
+
+def _extract_with_pyav(extractor: Extractor, request: ExtractRequest) -> ExtractedMedium:
+    return Extractor(extractor.config, decoder="pyav", device=extractor.device).extract(request)
+
+
+def build_snapshot(
+    root: DataRoot,
+    corpus: str,
+    rows: Sequence[ManifestRow],
+    plan: IngestPlan,
+    *,
+    config: ExtractConfig,
+    notes: Mapping[str, Any],
+) -> tuple[Snapshot, bool]:
+    """Write the index over finished parts, check it for shortcuts, and make it the latest.
+
+    Args:
+        root: The data root.
+        corpus: Name of the corpus.
+        rows: The manifest.
+        plan: Whose batches are all finished.
+        config: What the crops were made with.
+        notes: On the split, for people.
+
+    Returns:
+        The snapshot, and whether it is new.
+
+    Raises:
+        ShardError: A part is missing or damaged.
+    """
+    corpus_dir = root.corpus_shards(corpus)
+    parts = [_finished_part(corpus_dir, batch) for batch in plan.batches]
+    digest = _snapshot_digest(rows, config, parts)
+    if is_snapshot(corpus_dir, digest):
+        name_latest(corpus_dir, digest)
+        return open_snapshot(root, corpus, digest=digest), False
+    by_media = {
+        str(row["media_id"]): row for p in parts for row in part_outcomes(corpus_dir, p.key)
+    }
+    first = {uri: media_id for media_id, uri in plan.uris.items()}
+    snapshot = write_snapshot(
+        corpus_dir,
+        corpus=corpus,
+        digest=digest,
+        media=[{**asdict(row), "media_id": first[row.uri]} for row in rows if row.uri in first],
+        outcomes=[_outcome_row(row, by_media) for row in rows],
+        parts=parts,
+        description=_description(corpus, config, parts, notes),
+    )
+    shortcuts = find_shortcuts(snapshot.index(), snapshot.outcomes())
+    write_json(snapshot.folder / "shortcuts.json", [s.as_record() for s in shortcuts])
+    name_latest(corpus_dir, digest)
+    return snapshot, True
+
+
+def _finished_part(corpus_dir: Path, batch: Batch) -> Part:
+    part = read_part(corpus_dir, batch.key)
+    if part is None:
+        raise ShardError(f"the part {batch.key} is missing or damaged", path=corpus_dir)
+    return part
+
+
+def _snapshot_digest(
+    rows: Sequence[ManifestRow], config: ExtractConfig, parts: Sequence[Part]
+) -> str:
+    """Name a snapshot after its media, what is said of them, and how the crops were made."""
+    told = hashlib.sha256()
+    for row in rows:
+        plain = replace(row, mtime_ns=None)
+        told.update(repr(sorted(asdict(plain).items())).encode())
+    shards = "".join(sorted(part.shard_sha256 for part in parts))
+    return digest_of(extract_digest(config), told.hexdigest(), shards)
+
+
+def _outcome_row(row: ManifestRow, by_media: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    own = {k: v if v is None else _plain(v) for k, v in asdict(row).items()}
+    medium = by_media.get(str(row.media_id)) if row.status is Status.OK else None
+    if medium is None:
+        return own
+    found = {k: v for k, v in medium.items() if v is not None and k not in {"uri", "media_id"}}
+    return {**own, **found}
+
+
+def _plain(value: Any) -> Any:
+    return str(value) if isinstance(value, (Kind, Status)) else value
+
+
+def _description(
+    corpus: str, config: ExtractConfig, parts: Sequence[Part], notes: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "corpus": corpus,
+        "config": config.model_dump(mode="json"),
+        "step_version": STEP_VERSION,
+        "detector_weights": weights_digest(),
+        "package_version": __version__,
+        "parts": sorted(part.key for part in parts),
+        "num_crops": sum(part.num_crops for part in parts),
+        "split": dict(notes),
+    }
+
+
+def describe_before(root: DataRoot, corpus: str) -> list[ManifestRow]:
+    """Return the rows of the corpus's last manifest; none where there is none or it is foreign."""
+    path = root.manifest(corpus)
+    try:
+        return read_manifest(path) if path.is_file() else []
+    except DataError:
+        return []

@@ -1,0 +1,134 @@
+"""The manifest: one row a file of a corpus, before anything is decoded."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import pyarrow as pa
+
+from deepfake.errors import DataError, ManifestError
+from deepfake.storage import read_table, write_table
+from deepfake.types import Kind, Label, Split, Status
+
+__all__ = ["MANIFEST_SCHEMA", "ManifestRow", "read_manifest", "write_manifest"]
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestRow:
+    """One file of a corpus.
+
+    Attributes:
+        uri: Absolute POSIX path, or a URI with a scheme; the key.
+        corpus: Name of the corpus.
+        media_id: SHA-256 of the bytes; None where they cannot be read.
+        kind: Image, video, or None where the file is neither or cannot be told.
+        size_bytes: Size on disk.
+        mtime_ns: Time of the last change.
+        label: Real, fake, or None for unknown.
+        method: How a fake was made; `original` for reals of corpora that name methods.
+        source_id: Whose face was put in.
+        target_id: Whose video it is.
+        identity: Who is shown, where the corpus says so.
+        group: Media that must stay on one side of a split; None means the media alone.
+        compression: The corpus's own name for it, such as `c23`.
+        split: The corpus's own assignment, or ours once made.
+        status: `ok` until something is found to be wrong.
+        error_type: Name of the error class.
+        message: One sentence for a person.
+        codec: From probing, as are all below.
+        container: Name of the container format.
+        width: Pixels as shown.
+        height: Pixels as shown.
+        rotation: Degrees clockwise.
+        fps: Average frames a second.
+        num_frames: Counted in the stream.
+        duration_seconds: From the content.
+        has_audio: Whether there is a sound stream.
+    """
+
+    uri: str
+    corpus: str
+    media_id: str | None = None
+    kind: Kind | None = None
+    size_bytes: int | None = None
+    mtime_ns: int | None = None
+    label: Label | None = None
+    method: str | None = None
+    source_id: str | None = None
+    target_id: str | None = None
+    identity: str | None = None
+    group: str | None = None
+    compression: str | None = None
+    split: Split | None = None
+    status: Status = Status.OK
+    error_type: str | None = None
+    message: str | None = None
+    codec: str | None = None
+    container: str | None = None
+    width: int | None = None
+    height: int | None = None
+    rotation: int | None = None
+    fps: float | None = None
+    num_frames: int | None = None
+    duration_seconds: float | None = None
+    has_audio: bool | None = None
+
+
+_TYPES = {
+    "size_bytes": pa.int64(),
+    "mtime_ns": pa.int64(),
+    "width": pa.int32(),
+    "height": pa.int32(),
+    "rotation": pa.int32(),
+    "fps": pa.float64(),
+    "num_frames": pa.int64(),
+    "duration_seconds": pa.float64(),
+    "has_audio": pa.bool_(),
+}
+
+MANIFEST_SCHEMA = pa.schema(
+    [pa.field(f.name, _TYPES.get(f.name, pa.string())) for f in fields(ManifestRow)],
+    metadata={"schema": "deepfake.manifest", "schema_version": "1"},
+)
+
+_ENUMS = {"kind": Kind, "label": Label, "split": Split, "status": Status}
+
+
+def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> Path:
+    """Write a manifest, sorted by uri.
+
+    Raises:
+        ManifestError: Two rows have the same uri.
+    """
+    ordered = sorted(rows, key=lambda row: row.uri)
+    for before, after in itertools.pairwise(ordered):
+        if before.uri == after.uri:
+            raise ManifestError("the uri stands twice in the manifest", path=after.uri)
+    columns = {
+        f.name: [_plain(getattr(row, f.name)) for row in ordered] for f in fields(ManifestRow)
+    }
+    return write_table(path, pa.table(columns, schema=MANIFEST_SCHEMA))
+
+
+def read_manifest(path: Path) -> list[ManifestRow]:
+    """Read a manifest, sorted by uri.
+
+    Raises:
+        ManifestError: The file is missing, damaged, or of another schema version.
+    """
+    try:
+        records = read_table(path, schema=MANIFEST_SCHEMA).to_pylist()
+    except DataError as error:
+        raise ManifestError(error.message, path=error.path, hint=error.hint) from error
+    return [ManifestRow(**{k: _typed(k, v) for k, v in record.items()}) for record in records]
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, (Kind, Label, Split, Status)) else value
+
+
+def _typed(name: str, value: object) -> object:
+    return value if value is None or name not in _ENUMS else _ENUMS[name](str(value))

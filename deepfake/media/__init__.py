@@ -1,0 +1,26 @@
+"""Pictures and videos: probing, decoding, encoding. The only importer of decoders and encoders.
+
+Files come from strangers. Nothing but regular local files is opened, formats that name other
+files are refused, sizes are checked before pixels exist, and whatever a library raises leaves
+this package as a `MediaError`.
+"""
+
+from deepfake.media.crops import decode_crop, encode_crop
+from deepfake.media.encode import write_video
+from deepfake.media.native import available_decoders, quiet_native_logs
+from deepfake.media.probe import probe_media
+from deepfake.media.stills import read_image, write_image
+from deepfake.media.video import VideoReader, open_video
+
+__all__ = [
+    "VideoReader",
+    "available_decoders",
+    "decode_crop",
+    "encode_crop",
+    "open_video",
+    "probe_media",
+    "quiet_native_logs",
+    "read_image",
+    "write_image",
+    "write_video",
+]

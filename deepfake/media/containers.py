@@ -1,0 +1,222 @@
+"""Opening a container without letting it open anything else.
+
+A media file from a stranger may be a playlist that names other files or hosts. Here FFmpeg may
+open local files only, and only the formats named below, which hold their pictures themselves.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+
+from deepfake.config import MediaLimits
+from deepfake.errors import (
+    DecodeError,
+    EmptyMediaError,
+    MediaError,
+    ProbeError,
+    UnreadableMediaError,
+    UnsupportedMediaError,
+)
+from deepfake.media.files import check_pixels, read_head
+
+__all__ = ["ALLOWED_FORMATS", "REFUSED_FORMATS", "open_container", "translated", "video_stream"]
+
+ALLOWED_FORMATS = (
+    "mov",  # and mp4, m4v, 3gp
+    "matroska",  # and webm
+    "avi",
+    "flv",
+    "mpegts",
+    "mpeg",
+    "mpegvideo",
+    "asf",  # and wmv
+    "ogg",
+    "gif",
+    "apng",
+    "ivf",
+    "nut",
+    "mxf",
+    "rm",
+    "dv",
+    "m4v",
+    "h264",
+    "hevc",
+    "obu",
+    # Sound alone, so that it can be called by its name.
+    "mp3",
+    "wav",
+    "flac",
+    "aac",
+)
+
+REFUSED_FORMATS = frozenset(
+    {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "sap", "imf", "image2", "image2pipe", "lavfi"}
+    | {"hds", "smoothstreaming", "webm_dash_manifest", "vobsub", "alias_pix", "tty", "concatf"}
+)
+"""Formats that name other files or streams. None is allowed above; checked again once open."""
+
+_PLAYLISTS = (
+    (b"#EXTM3U", "an HLS or M3U playlist"),
+    (b"ffconcat version", "an FFmpeg concat list"),
+    (b"v=0", "an SDP session description"),
+    (b"[playlist]", "a PLS playlist"),
+)
+_CONTAINER_MAGICS = (
+    (4, b"ftyp"),
+    (4, b"moov"),
+    (4, b"mdat"),
+    (4, b"wide"),
+    (4, b"free"),
+    (0, b"\x1aE\xdf\xa3"),
+    (0, b"FLV"),
+    (0, b"OggS"),
+    (0, b"GIF8"),
+    (0, b"\x89PNG"),
+    (0, b"\x00\x00\x01"),
+    (0, b"\x30\x26\xb2\x75"),
+    (8, b"AVI "),
+    (0, b"DKIF"),
+)
+_STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
+
+
+@contextmanager
+def translated(path: Path, *, doing: str) -> Iterator[None]:
+    """Turn what FFmpeg raises inside the block into this project's errors.
+
+    Args:
+        path: The file concerned.
+        doing: What was going on, `decoding the video`.
+
+    Raises:
+        UnreadableMediaError: The system refused to read the file.
+        DecodeError: Anything else that FFmpeg did not like.
+    """
+    try:
+        yield
+    except MediaError:
+        raise
+    except PermissionError as error:
+        reason = error.strerror or str(error)
+        raise UnreadableMediaError(f"the file cannot be read ({reason})", path=path) from error
+    except (av.error.FFmpegError, OSError, EOFError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DecodeError(f"FFmpeg failed while {doing} ({reason})", path=path) from error
+
+
+def open_container(path: Path, *, limits: MediaLimits) -> Any:
+    """Open a local file with FFmpeg; the caller closes it.
+
+    Args:
+        path: A regular file, checked before.
+        limits: Bound what FFmpeg allocates for a picture while it looks at the streams.
+
+    Returns:
+        A `av.container.InputContainer`.
+
+    Raises:
+        UnsupportedMediaError: Text, a playlist, or a format that is not read.
+        UnreadableMediaError: The system refused.
+        ProbeError: A known format, damaged or cut off.
+    """
+    head = read_head(path)
+    _refuse_still_brands(head, path=path)
+    options = {
+        "protocol_whitelist": "file",
+        "format_whitelist": ",".join(ALLOWED_FORMATS),
+        "max_pixels": codec_max_pixels(limits),
+    }
+    try:
+        # With its protocol spelled out no name is taken for an URL: `concat:a|b` is a file.
+        container = av.open(
+            f"file:{os.path.abspath(path)}",  # noqa: PTH100 - links are kept as they are
+            options=options,
+            metadata_errors="replace",
+        )
+    except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
+        raise _open_error(error, head=head, path=path) from error
+    if REFUSED_FORMATS & set(container.format.name.split(",")):
+        container.close()
+        raise UnsupportedMediaError(f"the format {container.format.name!r} is refused", path=path)
+    return container
+
+
+def codec_max_pixels(limits: MediaLimits) -> str:
+    """Return the bound for FFmpeg's own buffers, wider than ours: it pads pictures."""
+    return str(min(2 * limits.max_pixels + (1 << 16), (1 << 31) - 1))
+
+
+def video_stream(container: Any, *, limits: MediaLimits, path: Path) -> Any:
+    """Return the video stream that a player would show.
+
+    Raises:
+        UnsupportedMediaError: There is none, or no decoder for it.
+        MediaTooLargeError: It declares too many pixels.
+    """
+    streams = [s for s in container.streams.video if not _is_cover(s)]
+    if not streams:
+        found = sorted({str(s.type) for s in container.streams})
+        what = "sound only" if "audio" in found else f"no video stream (found: {found or 'none'})"
+        raise UnsupportedMediaError(f"{what} in the {container.format.name} file", path=path)
+    best = container.streams.best("video")
+    stream = best if best is not None and not _is_cover(best) else streams[0]
+    if stream.codec_context is None:
+        raise UnsupportedMediaError("no decoder for the video's codec", path=path)
+    check_pixels(stream.width or 0, stream.height or 0, limits=limits, path=path)
+    return stream
+
+
+def _is_cover(stream: Any) -> bool:
+    return bool(stream.disposition & av.stream.Disposition.attached_pic)
+
+
+def _refuse_still_brands(head: bytes, *, path: Path) -> None:
+    if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
+        raise UnsupportedMediaError(
+            f"a {head[8:12].decode()} picture; of stills, "
+            "JPEG, PNG, WebP, BMP, TIFF and GIF are read",
+            path=path,
+        )
+
+
+def _open_error(error: Exception, *, head: bytes, path: Path) -> MediaError:
+    reason = getattr(error, "strerror", None) or str(error)
+    if isinstance(error, (PermissionError, FileNotFoundError)):
+        return UnreadableMediaError(f"the file cannot be read ({reason})", path=path)
+    playlist = _playlist_name(head)
+    if playlist is not None:
+        return UnsupportedMediaError(f"{playlist}, which may name other files", path=path)
+    if _is_text(head):
+        return UnsupportedMediaError("a text file, not a picture or a video", path=path)
+    if not head.strip(b"\0"):
+        return EmptyMediaError(f"the first {len(head)} bytes are all zero", path=path)
+    if any(head[at : at + len(magic)] == magic for at, magic in _CONTAINER_MAGICS):
+        return ProbeError(f"a damaged or cut-off media file ({reason})", path=path)
+    return UnsupportedMediaError(
+        f"not a picture or a video of a known format ({reason})", path=path
+    )
+
+
+def _playlist_name(head: bytes) -> str | None:
+    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if b"<MPD" in start[:1024]:
+        return "a DASH manifest"
+    return next((name for magic, name in _PLAYLISTS if start.startswith(magic)), None)
+
+
+def _is_text(head: bytes) -> bool:
+    # A character may be cut at the end of what was read, hence "ignore" for the last few bytes.
+    if b"\0" in head:
+        return False
+    try:
+        head[: max(len(head) - 3, 1)].decode("utf-8")
+    except UnicodeDecodeError as error:
+        return error.start > 0 and error.reason == "unexpected end of data"
+    return True

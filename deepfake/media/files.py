@@ -1,0 +1,88 @@
+"""What may be opened at all: regular local files of a bearable size."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from deepfake.config import MediaLimits
+from deepfake.errors import (
+    EmptyMediaError,
+    MediaTooLargeError,
+    UnreadableMediaError,
+    UnsupportedMediaError,
+)
+
+__all__ = ["check_pixels", "check_regular_file", "read_head"]
+
+_KINDS = (
+    (stat.S_ISDIR, "a folder"),
+    (stat.S_ISFIFO, "a named pipe"),
+    (stat.S_ISSOCK, "a socket"),
+    (stat.S_ISCHR, "a character device"),
+    (stat.S_ISBLK, "a block device"),
+)
+
+
+def check_regular_file(path: Path, *, limits: MediaLimits) -> int:
+    """Return the size in bytes of a file that may be opened, without opening it.
+
+    Args:
+        path: The file; links are followed.
+        limits: `max_bytes` is compared.
+
+    Raises:
+        UnreadableMediaError: It does not exist or the system refuses to look.
+        UnsupportedMediaError: It is no regular file.
+        EmptyMediaError: It has no bytes.
+        MediaTooLargeError: It has too many.
+    """
+    try:
+        found = path.stat()
+    except (OSError, ValueError) as error:
+        raise _unreadable(path, error) from error
+    if not stat.S_ISREG(found.st_mode):
+        kind = next((name for test, name in _KINDS if test(found.st_mode)), "a special file")
+        raise UnsupportedMediaError(f"{kind}, not a regular file, which alone is read", path=path)
+    if found.st_size == 0:
+        raise EmptyMediaError("the file has 0 bytes", path=path)
+    if found.st_size > limits.max_bytes:
+        raise MediaTooLargeError(
+            f"the file has {found.st_size:,} bytes, at most {limits.max_bytes:,} are allowed",
+            path=path,
+        )
+    return found.st_size
+
+
+def check_pixels(width: int, height: int, *, limits: MediaLimits, path: Path) -> None:
+    """Refuse a picture that declares too many pixels.
+
+    Raises:
+        MediaTooLargeError: `width * height` is over `limits.max_pixels`.
+    """
+    if width * height > limits.max_pixels:
+        raise MediaTooLargeError(
+            f"{width} x {height} pixels are declared, at most {limits.max_pixels:,} are allowed",
+            path=path,
+        )
+
+
+def read_head(path: Path, *, num_bytes: int = 4096) -> bytes:
+    """Return the first bytes of a regular file.
+
+    Raises:
+        UnreadableMediaError: The system refuses to open or read it.
+    """
+    try:
+        # Non-blocking: had a pipe taken the file's place, opening it must not hang.
+        handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(handle, "rb") as stream:
+            return stream.read(num_bytes)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableMediaError:
+    reason = getattr(error, "strerror", None) or str(error)
+    return UnreadableMediaError(f"the file cannot be read ({reason})", path=path)

@@ -1,0 +1,258 @@
+"""What the header of a still says, read without decoding a pixel.
+
+OpenCV decodes, but it tells the size only once the pixels are there; a few bytes can declare
+hundreds of millions of them. Only the six formats below are taken for stills.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import BinaryIO
+
+__all__ = ["StillHeader", "read_still_header", "still_codec"]
+
+_ORIENTATION_TAG = 0x0112
+_UPRIGHT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class StillHeader:
+    """What a still declares about itself.
+
+    Attributes:
+        codec: `jpeg`, `png`, `gif`, `bmp`, `webp` or `tiff`.
+        width: Stored width, pixels.
+        height: Stored height, pixels.
+        orientation: EXIF orientation, 1 to 8; 1 is upright.
+        is_animated: Whether more than one picture is in it.
+    """
+
+    codec: str
+    width: int
+    height: int
+    orientation: int = _UPRIGHT
+    is_animated: bool = False
+
+
+def still_codec(head: bytes) -> str | None:
+    """Return the name of the still format that a file begins with, or None.
+
+    Example:
+        >>> still_codec(b"GIF89a")
+        'gif'
+    """
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
+        return "webp"
+    return next((codec for magic, codec in _MAGICS if head.startswith(magic)), None)
+
+
+_MAGICS = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"GIF87a", "gif"),
+    (b"GIF89a", "gif"),
+    (b"BM", "bmp"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+)
+
+
+def read_still_header(stream: BinaryIO, *, codec: str) -> StillHeader:
+    """Read what a still declares.
+
+    Args:
+        stream: The file, seekable.
+        codec: What `still_codec` said.
+
+    Raises:
+        ValueError: The header is damaged or cut off.
+    """
+    stream.seek(0)
+    try:
+        header = _READERS[codec](stream)
+    except (struct.error, IndexError, StopIteration) as error:
+        raise ValueError("the header is cut off or damaged") from error
+    if header.width <= 0 or header.height <= 0:
+        raise ValueError(f"the header declares {header.width} x {header.height} pixels")
+    return header
+
+
+def _unpack(stream: BinaryIO, layout: str) -> tuple[int, ...]:
+    return struct.unpack(layout, stream.read(struct.calcsize(layout)))
+
+
+def _read_jpeg(stream: BinaryIO) -> StillHeader:
+    # ITU-T T.81, B.1.1: segments up to the frame header (SOF), which holds the size.
+    stream.seek(2)
+    orientation = _UPRIGHT
+    while True:
+        marker = _next_marker(stream)
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:  # markers without a segment
+            continue
+        (length,) = _unpack(stream, ">H")
+        if length < 2:
+            raise ValueError(f"a segment claims a length of {length} bytes")
+        end = stream.tell() + length - 2
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
+            height, width = _unpack(stream, ">xHH")
+            return StillHeader("jpeg", width, height, orientation)
+        if marker in (0xD9, 0xDA):
+            raise ValueError("the pixels begin before a size was declared")
+        if marker == 0xE1 and orientation == _UPRIGHT:
+            orientation = _exif_orientation(stream.read(length - 2))
+        stream.seek(end)
+
+
+def _next_marker(stream: BinaryIO) -> int:
+    byte = stream.read(1)
+    if byte != b"\xff":
+        raise ValueError("a marker is missing between two segments")
+    while byte == b"\xff":  # fill bytes may stand before a marker
+        byte = stream.read(1)
+    return byte[0]
+
+
+def _read_png(stream: BinaryIO) -> StillHeader:
+    width, height = _unpack(stream, ">16xII")
+    orientation, is_animated = _UPRIGHT, False
+    for name, length in _png_chunks(stream):
+        if name == b"acTL":
+            (count,) = _unpack(stream, ">I")
+            is_animated = count > 1
+        elif name == b"eXIf":
+            orientation = _tiff_orientation(stream.read(min(length, 1 << 16)))
+    return StillHeader("png", width, height, orientation, is_animated)
+
+
+def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+    position, end = 8, stream.seek(0, 2)
+    while True:
+        stream.seek(position)
+        start = stream.read(8)
+        if len(start) < 8 or start[4:] == b"IEND":
+            return
+        (length,) = struct.unpack(">I", start[:4])
+        # OpenCV 5.0 reserves whatever a chunk claims: a length of gigabytes takes it seconds.
+        if position + length + 12 > end:
+            raise ValueError("a chunk reaches beyond the end of the file")
+        yield start[4:], length
+        position += length + 12
+
+
+def _read_gif(stream: BinaryIO) -> StillHeader:
+    width, height, flags = _unpack(stream, "<6xHHB2x")
+    if flags & 0x80:
+        stream.seek(3 << ((flags & 7) + 1), 1)
+    return StillHeader("gif", width, height, is_animated=_count_gif_images(stream, stop_at=2) > 1)
+
+
+def _count_gif_images(stream: BinaryIO, *, stop_at: int) -> int:
+    count = 0
+    while count < stop_at:
+        kind = stream.read(1)
+        if kind == b",":
+            count += 1
+            (flags,) = _unpack(stream, "<8xB")
+            if flags & 0x80:
+                stream.seek(3 << ((flags & 7) + 1), 1)
+            stream.seek(1, 1)
+        elif kind == b"!":
+            stream.seek(1, 1)
+        else:
+            break
+        while size := stream.read(1):
+            if size == b"\0":
+                break
+            stream.seek(size[0], 1)
+    return count
+
+
+def _read_bmp(stream: BinaryIO) -> StillHeader:
+    (header_bytes,) = _unpack(stream, "<14xI")
+    width, height = _unpack(stream, "<HH" if header_bytes == 12 else "<ii")
+    return StillHeader("bmp", width, abs(height))  # a negative height means top row first
+
+
+def _read_webp(stream: BinaryIO) -> StillHeader:
+    stream.seek(12)
+    kind = stream.read(4)
+    if kind == b"VP8X":
+        data = stream.read(14)
+        width = int.from_bytes(data[8:11], "little") + 1
+        height = int.from_bytes(data[11:14], "little") + 1
+        orientation = _webp_orientation(stream) if data[4] & 0x08 else _UPRIGHT
+        return StillHeader("webp", width, height, orientation, bool(data[4] & 0x02))
+    if kind == b"VP8L":
+        (bits,) = _unpack(stream, "<4xxI")
+        return StillHeader("webp", (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1)
+    if kind == b"VP8 ":
+        width, height = _unpack(stream, "<4x6xHH")
+        return StillHeader("webp", width & 0x3FFF, height & 0x3FFF)
+    raise ValueError(f"no picture in the WebP file, its first part is {kind!r}")
+
+
+def _webp_orientation(stream: BinaryIO) -> int:
+    position = 12
+    while True:
+        stream.seek(position)
+        start = stream.read(8)
+        if len(start) < 8:
+            return _UPRIGHT
+        (length,) = struct.unpack("<I", start[4:])
+        if start[:4] == b"EXIF":
+            data = stream.read(min(length, 1 << 16))
+            return _exif_orientation(data) if data[:4] == b"Exif" else _tiff_orientation(data)
+        position += 8 + length + (length & 1)
+
+
+def _read_tiff(stream: BinaryIO) -> StillHeader:
+    order = "<" if stream.read(2) == b"II" else ">"
+    (offset,) = _unpack(stream, f"{order}2xI")
+    stream.seek(offset)
+    (count,) = _unpack(stream, f"{order}H")
+    tags = _tiff_tags(stream.read(12 * count), order)
+    orientation = _checked_orientation(tags.get(_ORIENTATION_TAG))
+    return StillHeader("tiff", tags.get(256, 0), tags.get(257, 0), orientation)
+
+
+def _tiff_tags(entries: bytes, order: str) -> dict[int, int]:
+    # TIFF 6.0, section 2: tag, type (3: 16 bit, 4: 32 bit), count, value.
+    tags: dict[int, int] = {}
+    for start in range(0, len(entries) - 11, 12):
+        tag, kind = struct.unpack_from(f"{order}HH", entries, start)
+        if kind in (3, 4):
+            layout = f"{order}{'H' if kind == 3 else 'I'}"
+            (tags[tag],) = struct.unpack_from(layout, entries, start + 8)
+    return tags
+
+
+def _exif_orientation(segment: bytes) -> int:
+    return _tiff_orientation(segment[6:]) if segment[:6] == b"Exif\0\0" else _UPRIGHT
+
+
+def _tiff_orientation(data: bytes) -> int:
+    order = {b"II": "<", b"MM": ">"}.get(data[:2])
+    if order is None or len(data) < 10:
+        return _UPRIGHT
+    (offset,) = struct.unpack_from(f"{order}I", data, 4)
+    if offset + 2 > len(data):
+        return _UPRIGHT
+    (count,) = struct.unpack_from(f"{order}H", data, offset)
+    tags = _tiff_tags(data[offset + 2 : offset + 2 + 12 * count], order)
+    return _checked_orientation(tags.get(_ORIENTATION_TAG))
+
+
+def _checked_orientation(found: int | None) -> int:
+    return found if found is not None and 1 <= found <= 8 else _UPRIGHT
+
+
+_READERS: dict[str, Callable[[BinaryIO], StillHeader]] = {
+    "jpeg": _read_jpeg,
+    "png": _read_png,
+    "gif": _read_gif,
+    "bmp": _read_bmp,
+    "webp": _read_webp,
+    "tiff": _read_tiff,
+}

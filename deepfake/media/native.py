@@ -1,0 +1,48 @@
+"""The native libraries behind this package: which there are, and keeping them quiet."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+import av
+import av.logging
+import cv2
+
+from deepfake.media.decord_frames import has_decord
+
+__all__ = ["available_decoders", "quiet_native_logs"]
+
+
+def available_decoders() -> dict[str, str]:
+    """Return the version of each decoder that is installed, by its name.
+
+    Example:
+        >>> sorted(set(available_decoders()) - {"decord"})
+        ['ffmpeg (in pyav)', 'opencv', 'pyav']
+    """
+    codec_version = ".".join(str(part) for part in av.library_versions["libavcodec"])
+    found = {
+        "pyav": str(av.__version__),
+        "ffmpeg (in pyav)": f"libavcodec {codec_version}",
+        "opencv": str(cv2.__version__),
+    }
+    if has_decord():
+        try:
+            found["decord"] = version("decord")
+        except PackageNotFoundError:
+            found["decord"] = "unknown"
+    return found
+
+
+def quiet_native_logs() -> None:
+    """Stop FFmpeg, OpenCV and decord from writing to the process's standard error.
+
+    What goes wrong is raised as an error in any case. A worker calls this once at its start.
+    """
+    av.logging.set_libav_level(av.logging.FATAL)
+    av.logging.set_level(None)
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    if has_decord():
+        import decord
+
+        decord.logging.set_level(decord.logging.QUIET)

@@ -1,0 +1,42 @@
+"""What a file is, by its content."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepfake.config import MediaLimits
+from deepfake.media.files import check_regular_file
+from deepfake.media.stills import probe_still
+from deepfake.media.video import open_video
+from deepfake.types import MediaInfo
+
+__all__ = ["probe_media"]
+
+
+def probe_media(path: Path, *, limits: MediaLimits) -> MediaInfo:
+    """Tell whether a file is a picture or a video, and describe it.
+
+    The name plays no part. Pictures are not decoded; of a video the packets are counted and the
+    first frame is decoded. An animated GIF or PNG is a video.
+
+    Args:
+        path: The file; links are followed.
+        limits: What is larger is refused before a pixel is decoded.
+
+    Returns:
+        The description.
+
+    Raises:
+        EmptyMediaError: The file has no bytes, or only zeros.
+        UnsupportedMediaError: Text, sound only, a playlist, a folder, a special file.
+        MediaTooLargeError: It has or declares more than `limits` allow.
+        UnreadableMediaError: It does not exist, or the system refuses to read it.
+        ProbeError: A known format whose header is damaged or cut off.
+        DecodeError: A video of which no frame can be decoded.
+    """
+    check_regular_file(path, limits=limits)
+    still = probe_still(path, limits=limits)
+    if still is not None:
+        return still
+    with open_video(path, limits=limits) as video:
+        return video.info

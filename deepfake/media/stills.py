@@ -1,0 +1,163 @@
+"""Stills: decoded and encoded by OpenCV, from and to bytes, so that any file name works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.config import MediaLimits
+from deepfake.errors import DecodeError, ProbeError, UnreadableMediaError, UnsupportedMediaError
+from deepfake.media.files import check_pixels, check_regular_file, read_head
+from deepfake.media.headers import StillHeader, read_still_header, still_codec
+from deepfake.types import Frame, Kind, MediaInfo
+
+__all__ = ["probe_still", "read_image", "still_header", "write_image"]
+
+# EXIF 2.32, tag 0x0112: how many quarter turns clockwise, after mirroring left to right.
+_TURNS = {1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True)}
+_TURNS |= {5: (3, True), 6: (1, False), 7: (1, True), 8: (3, False)}
+
+
+def still_header(path: Path) -> StillHeader | None:
+    """Return what a still declares, or None if the file's content is not a still.
+
+    Raises:
+        UnreadableMediaError: The system refuses to read it.
+        ProbeError: The header is damaged or cut off.
+    """
+    codec = still_codec(read_head(path, num_bytes=16))
+    if codec is None:
+        return None
+    try:
+        with path.open("rb") as stream:
+            return read_still_header(stream, codec=codec)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    except (ValueError, OverflowError) as error:
+        raise ProbeError(f"a damaged {codec.upper()} picture: {error}", path=path) from error
+
+
+def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
+    """Return the description of a still, or None if the content is none or is animated.
+
+    Raises:
+        UnreadableMediaError: The system refuses to read it.
+        ProbeError: The header is damaged or cut off.
+        MediaTooLargeError: It declares too many pixels.
+        UnsupportedMediaError: It is an animated WebP, which no decoder here plays.
+    """
+    header = still_header(path)
+    if header is None or (header.is_animated and header.codec != "webp"):
+        return None
+    _check_header(header, limits=limits, path=path)
+    turns, _ = _TURNS[header.orientation]
+    width, height = (header.width, header.height)[:: -1 if turns % 2 else 1]
+    return MediaInfo(
+        kind=Kind.IMAGE,
+        codec=header.codec,
+        container=header.codec,
+        width=width,
+        height=height,
+        rotation=90 * turns,
+    )
+
+
+def read_image(path: Path, *, limits: MediaLimits) -> Frame:
+    """Read a still, turned upright by its EXIF orientation.
+
+    Grey becomes three equal channels, 16 bits become 8, transparency is left off. Of an
+    animation the first picture is read.
+
+    Args:
+        path: A JPEG, PNG, WebP, BMP, TIFF or GIF file, told by its content.
+        limits: Declared pixels and bytes over these are refused before decoding.
+
+    Returns:
+        The picture; `pixels` (H, W, 3) RGB uint8.
+
+    Raises:
+        EmptyMediaError: The file has no bytes.
+        UnsupportedMediaError: It is no still that is read here.
+        MediaTooLargeError: It is over a limit.
+        UnreadableMediaError: The system refuses to read it.
+        ProbeError: The header is damaged.
+        DecodeError: The pixels are damaged or cut off.
+    """
+    check_regular_file(path, limits=limits)
+    header = still_header(path)
+    if header is None:
+        raise UnsupportedMediaError(
+            "not a JPEG, PNG, WebP, BMP, TIFF or GIF picture, which alone are read", path=path
+        )
+    _check_header(header, limits=limits, path=path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    return Frame(pixels=_decode(data, header=header, path=path), pts_seconds=0.0, frame_index=0)
+
+
+def write_image(path: Path, pixels: NDArray[np.uint8]) -> Path:
+    """Write a still in the format that the name's ending says.
+
+    Args:
+        path: Ends in `.png`, `.jpg`, `.webp`, `.bmp` or `.tiff`.
+        pixels: (H, W, 3) RGB uint8.
+
+    Raises:
+        UnsupportedMediaError: OpenCV has no encoder for the ending, or not for such pixels.
+        UnreadableMediaError: The system refuses to write.
+    """
+    try:
+        is_encoded, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+    except cv2.error as error:
+        raise UnsupportedMediaError(
+            f"cannot encode {pixels.shape} {pixels.dtype} as {path.suffix!r}", path=path
+        ) from error
+    if not is_encoded:
+        raise UnsupportedMediaError(f"cannot encode as {path.suffix!r}", path=path)
+    try:
+        path.write_bytes(encoded.tobytes())
+    except OSError as error:
+        raise _unreadable(path, error, verb="written") from error
+    return path
+
+
+def _check_header(header: StillHeader, *, limits: MediaLimits, path: Path) -> None:
+    check_pixels(header.width, header.height, limits=limits, path=path)
+    if header.is_animated and header.codec == "webp":
+        raise UnsupportedMediaError(
+            "an animated WebP, of which no frame after the first could be read", path=path
+        )
+
+
+def _decode(data: bytes, *, header: StillHeader, path: Path) -> NDArray[np.uint8]:
+    # One truth about orientation: what the header said is applied here, not by OpenCV.
+    # (Its TIFF reader turns pictures by itself, flag or no flag.)
+    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    try:
+        bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if bgr is None:
+            raise DecodeError(
+                f"the pixels of the {header.codec.upper()} picture are damaged or cut off",
+                path=path,
+            )
+        cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
+    except cv2.error as error:
+        raise DecodeError(f"OpenCV cannot decode the picture ({error.err})", path=path) from error
+    return bgr if header.codec == "tiff" else _turned(bgr, header.orientation)
+
+
+def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    turns, is_mirrored = _TURNS[orientation]
+    if is_mirrored:
+        pixels = pixels[:, ::-1]
+    return np.ascontiguousarray(np.rot90(pixels, k=-turns))
+
+
+def _unreadable(path: Path, error: OSError, *, verb: str = "read") -> UnreadableMediaError:
+    reason = error.strerror or str(error)
+    return UnreadableMediaError(f"the file cannot be {verb} ({reason})", path=path)

@@ -1,0 +1,225 @@
+"""Videos: which frames there are, when they are shown, and their pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from itertools import pairwise
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.config import DecoderName, MediaLimits
+from deepfake.errors import ConfigError, DecodeError
+from deepfake.media.decord_frames import DECORD_FORMATS, DecordFrames, has_decord
+from deepfake.media.files import check_regular_file
+from deepfake.media.packets import PacketIndex
+from deepfake.media.pyav_frames import PyavFrames
+from deepfake.types import Frame, Kind, MediaInfo
+
+__all__ = ["VideoReader", "open_video"]
+
+_TRUNCATED_BELOW = 0.9
+"""Share of the promised duration under which a video counts as cut off."""
+
+
+class _Frames(Protocol):
+    def read(self, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]: ...
+
+    def close(self) -> None: ...
+
+
+class VideoReader:
+    """An open video; use it in a `with` block, or close it.
+
+    Args:
+        info: What probing found.
+        decoder: Name of the library that decodes.
+        pts_seconds: Presentation times of the frames, (N,) float64.
+        frames: Where the pixels come from.
+
+    Attributes:
+        info: What probing found.
+        decoder: `pyav` or `decord`, whichever it is in fact.
+        pts_seconds: Presentation time of each frame, (N,) float64, ascending, 0.0 for the first.
+    """
+
+    def __init__(
+        self, info: MediaInfo, *, decoder: str, pts_seconds: NDArray[np.float64], frames: _Frames
+    ) -> None:
+        self.info = info
+        self.decoder = decoder
+        self.pts_seconds = pts_seconds
+        self._frames = frames
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the header promises over a tenth more time than the content holds."""
+        promised = self.info.duration_seconds_from_header
+        if promised is None:
+            return False
+        return self.info.duration_seconds < _TRUNCATED_BELOW * promised
+
+    def read(self, indices: Sequence[int]) -> Iterator[Frame]:
+        """Yield the frames with the given indices; those that cannot be decoded are left out.
+
+        Args:
+            indices: Ascending, each once, 0 to `info.num_frames - 1`.
+
+        Raises:
+            ValueError: The indices are not ascending, or out of range.
+            DecodeError: The stream is beyond use.
+            MediaTooLargeError: A frame has more pixels than the limits allow.
+        """
+        wanted = [int(i) for i in indices]
+        if any(b <= a for a, b in pairwise(wanted)):
+            raise ValueError("indices must be ascending, each once")
+        if wanted and not 0 <= wanted[0] <= wanted[-1] < self.info.num_frames:
+            raise ValueError(
+                f"indices must lie in 0..{self.info.num_frames - 1}, got {wanted[0]}..{wanted[-1]}"
+            )
+        return self._iter_frames(wanted)
+
+    def _iter_frames(self, wanted: Sequence[int]) -> Iterator[Frame]:
+        for index, pixels in self._frames.read(wanted):
+            yield Frame(
+                pixels=pixels, pts_seconds=float(self.pts_seconds[index]), frame_index=index
+            )
+
+    def close(self) -> None:
+        """Close the file; closing twice does no harm."""
+        self._frames.close()
+
+    def __enter__(self) -> VideoReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav") -> VideoReader:
+    """Open a video and index its frames.
+
+    PyAV reads the index in any case, so the times are the same whatever decodes.
+
+    Args:
+        path: A video file, told by its content.
+        limits: Declared pixels and bytes over these are refused before decoding.
+        decoder: `pyav`; `decord`, which then must be installed and agree with the index; or
+            `auto`: decord where it is installed and agrees, else PyAV.
+
+    Returns:
+        The open video.
+
+    Raises:
+        ConfigError: decord is demanded and not installed.
+        EmptyMediaError: The file has no bytes.
+        UnsupportedMediaError: Text, sound only, a playlist, no regular file.
+        MediaTooLargeError: It is over a limit.
+        UnreadableMediaError: The system refuses to read it.
+        ProbeError: The container is damaged.
+        DecodeError: No frame can be decoded, or the demanded decord refuses.
+    """
+    if decoder == "decord" and not has_decord():
+        raise ConfigError(
+            "the decoder 'decord' is not installed, 'auto' and 'pyav' work without it",
+            hint="Install decord (it has no wheel for ARM), or choose another decoder.",
+        )
+    check_regular_file(path, limits=limits)
+    source = PyavFrames(path, limits=limits)
+    try:
+        info = _info_of(source)
+        times = source.index.pts_seconds
+        if decoder == "pyav":
+            return VideoReader(info, decoder="pyav", pts_seconds=times, frames=source)
+        by_decord = _try_decord(path, source=source, is_demanded=decoder == "decord")
+    except BaseException:
+        source.close()
+        raise
+    if by_decord is None:
+        return VideoReader(info, decoder="pyav", pts_seconds=times, frames=source)
+    source.close()
+    return VideoReader(info, decoder="decord", pts_seconds=times, frames=by_decord)
+
+
+def _try_decord(path: Path, *, source: PyavFrames, is_demanded: bool) -> DecordFrames | None:
+    reason = _why_not_decord(source)
+    try:
+        if reason is not None:
+            raise DecodeError(f"decord is not used for {reason}", path=path)
+        size = (int(source.stream.width), int(source.stream.height))
+        return DecordFrames(path, num_frames=source.index.num_frames, size=size)
+    except (DecodeError, ConfigError):
+        if is_demanded:
+            raise
+        return None
+
+
+def _why_not_decord(source: PyavFrames) -> str | None:
+    found = source.container.format.name
+    if not DECORD_FORMATS & set(found.split(",")):
+        return f"the format {found!r}, where its seeking is not exact"
+    if source.rotation:
+        return "videos that have to be turned"
+    if not source.index.has_packet_times:
+        return "streams without presentation times"
+    if len(source.container.streams.video) > 1:
+        return "files of several video streams"
+    return None
+
+
+def _info_of(source: PyavFrames) -> MediaInfo:
+    stream, container, index = source.stream, source.container, source.index
+    width, height = (stream.width, stream.height)[:: -1 if source.rotation % 180 else 1]
+    fps = _fps_of(index, declared=stream.average_rate)
+    return MediaInfo(
+        kind=Kind.VIDEO,
+        codec=stream.codec_context.codec.canonical_name,
+        container=container.format.name,
+        width=int(width),
+        height=int(height),
+        rotation=source.rotation,
+        fps=fps,
+        num_frames=index.num_frames,
+        duration_seconds=_duration_of(index, fps=fps),
+        duration_seconds_from_header=_promised_seconds(container, stream),
+        has_audio=len(container.streams.audio) > 0,
+    )
+
+
+def _fps_of(index: PacketIndex, *, declared: Fraction | None) -> Fraction | None:
+    """Return the declared rate unless the frames' own times contradict it by a tenth."""
+    span = int(index.pts[-1] - index.pts[0]) * index.time_base if index.num_frames > 1 else 0
+    if not span:
+        return Fraction(declared) if declared else None
+    counted = Fraction(index.num_frames - 1) / span
+    if declared and abs(declared / counted - 1) < 0.1:
+        return Fraction(declared)
+    return counted.limit_denominator(1001)
+
+
+def _duration_of(index: PacketIndex, *, fps: Fraction | None) -> float:
+    gaps = np.diff(index.pts)
+    last = index.last_duration
+    if last <= 0 and gaps.size:
+        last = int(np.median(gaps))
+    elif last <= 0 and fps:
+        last = round(1 / (fps * index.time_base))
+    return float((int(index.pts[-1] - index.pts[0]) + last) * index.time_base)
+
+
+def _promised_seconds(container: Any, stream: Any) -> float | None:
+    """Return what the header claims for the video stream itself."""
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    if container.duration is not None and len(container.streams) == 1:
+        return float(container.duration / 1_000_000)
+    return None

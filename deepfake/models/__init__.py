@@ -1,0 +1,19 @@
+"""Detector networks: names, timm models with one logit, and where their weights come from."""
+
+from deepfake.models.create import (
+    DEFAULT_MODEL,
+    MODEL_ALIASES,
+    CreatedModel,
+    create_model,
+    resolve_model_name,
+)
+from deepfake.models.pretrained import map_lite_state_dict
+
+__all__ = [
+    "DEFAULT_MODEL",
+    "MODEL_ALIASES",
+    "CreatedModel",
+    "create_model",
+    "map_lite_state_dict",
+    "resolve_model_name",
+]

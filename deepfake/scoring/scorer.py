@@ -1,0 +1,240 @@
+"""One media file to its rows: faces, logits, tracks, a probability, a verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import pandas as pd
+
+from deepfake.aggregation import FileScore, TrackScore, aggregate_file
+from deepfake.bundles import Bundle
+from deepfake.calibration import Calibration, Thresholds, shift_prior, verdict_of
+from deepfake.config import DecoderName, ExtractConfig, MediaLimits, WorkerLimits, digest_of
+from deepfake.extract import (
+    STEP_VERSION,
+    ExtractedMedium,
+    Extractor,
+    ExtractRequest,
+    limit_threads,
+)
+from deepfake.inference import Detector, load_detector
+from deepfake.manifest import ManifestRow
+from deepfake.media import decode_crop
+from deepfake.scoring.tables import TRACKS_SCHEMA, DetectorIdentity, blank_score, model_columns
+from deepfake.types import Kind, Outcome, Status, Verdict
+from deepfake.workers import WorkerSetup
+
+__all__ = [
+    "ScoredMedium",
+    "Scorer",
+    "ScorerSetup",
+    "create_scorer",
+    "extract_config",
+    "score_medium",
+    "score_row",
+    "scorer_setup",
+    "scoring_digest",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerSetup:
+    """What a worker is set up with.
+
+    Attributes:
+        detector: Which detector.
+        device: Where its network runs.
+        decoder: Which decoder reads videos; strangers' files are read by PyAV.
+        prior: Share of fakes that `prob_fake` shall hold for; None for the bundle's own.
+        limits: How large a medium may be.
+    """
+
+    detector: DetectorIdentity
+    device: str = "cpu"
+    decoder: DecoderName = "pyav"
+    prior: float | None = None
+    limits: MediaLimits = MediaLimits()  # noqa: RUF009 - frozen
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredMedium:
+    """All rows of one file.
+
+    Attributes:
+        score: Columns of `SCORES_SCHEMA`.
+        tracks: Columns of `TRACKS_SCHEMA`.
+        frames: Columns of `FRAMES_SCHEMA`.
+    """
+
+    score: dict[str, Any]
+    tracks: tuple[dict[str, Any], ...] = ()
+    frames: tuple[dict[str, Any], ...] = ()
+
+
+def extract_config(bundle: Bundle, *, limits: MediaLimits | None = None) -> ExtractConfig:
+    """Return the settings that a bundle's input is made with."""
+    spec = bundle.spec
+    return ExtractConfig(
+        sampling=spec.sampling, faces=spec.faces, crop=spec.crop, limits=limits or MediaLimits()
+    )
+
+
+def scoring_digest(bundle: Bundle, *, prior: float | None = None) -> str:
+    """Return the digest of all settings that can change a score of this bundle."""
+    return digest_of(
+        "score", STEP_VERSION, extract_config(bundle), bundle.spec.aggregation, str(prior)
+    )
+
+
+class Scorer:
+    """Scores one file after another.
+
+    Args:
+        setup: Which detector, and how.
+    """
+
+    def __init__(self, setup: ScorerSetup) -> None:
+        self.setup = setup
+        self.detector: Detector = load_detector(setup.detector.path, device=setup.device)
+        bundle = self.detector.bundle
+        self._extractor = Extractor(
+            extract_config(bundle, limits=setup.limits),
+            decoder=setup.decoder,
+            device=self.detector.device.type,
+        )
+        self._config_digest = scoring_digest(bundle, prior=setup.prior)
+
+    def score(self, request: ExtractRequest) -> ScoredMedium:
+        """Return the score of a file; a failure is a row, not an exception."""
+        medium = self._extractor.extract(request)
+        if medium.outcome.status is not Status.OK:
+            return self.without_score(medium.outcome)
+        frames = self._frames(medium)
+        result = aggregate_file(frames, config=self.detector.spec.aggregation)
+        return self._with_score(medium, frames, result)
+
+    def _frames(self, medium: ExtractedMedium) -> pd.DataFrame:
+        # What was stored is what is scored: the crops go through their codec here too.
+        logits = self.detector.logits([decode_crop(crop.encoded) for crop in medium.crops])
+        return pd.DataFrame(
+            {
+                "track_id": crop.track_id,
+                "frame_index": crop.frame_index,
+                "pts_seconds": crop.pts_seconds,
+                "logit": float(logit),
+                "bbox_xyxy": list(crop.face.bbox_xyxy),
+                "confidence": crop.face.confidence,
+                "face_px": crop.face.size_px,
+                "sharpness": crop.sharpness,
+            }
+            for crop, logit in zip(medium.crops, logits, strict=True)
+        )
+
+    def _with_score(
+        self, medium: ExtractedMedium, frames: pd.DataFrame, result: FileScore
+    ) -> ScoredMedium:
+        calibration, thresholds = self._calibration(medium.kind)
+        prob = self._prob(result.logit, calibration)
+        verdict, reason = self._verdict(calibration.prob(result.logit), thresholds)
+        base = self.without_score(medium.outcome).score
+        score = {
+            **base,
+            "kind": str(medium.kind),
+            "verdict": str(verdict),
+            "reason": medium.outcome.message or reason,
+            "prob_fake": prob,
+            "logit": result.logit,
+            "num_faces": result.num_faces,
+            "num_tracks": result.num_tracks,
+            "num_frames": result.num_frames,
+            "strongest_track_id": result.strongest_track_id,
+            "strongest_pts_seconds": result.strongest_pts_seconds,
+        }
+        name = {"uri": base["uri"], "media_id": base["media_id"]}
+        tracks = tuple(
+            {**name, **_track_row(track), "prob_fake": self._prob(track.logit, calibration)}
+            for track in result.tracks
+        )
+        rows = frames.to_dict("records")
+        return ScoredMedium(
+            score,
+            tracks,
+            tuple(
+                {
+                    **name,
+                    **{str(k): v for k, v in row.items()},
+                    "prob_fake": self._prob(row["logit"], calibration),
+                }
+                for row in rows
+            ),
+        )
+
+    def _calibration(self, kind: Kind | None) -> tuple[Calibration, Thresholds]:
+        spec = self.detector.spec
+        if kind is Kind.IMAGE:
+            return spec.calibration_still, spec.thresholds_still
+        return spec.calibration_video, spec.thresholds_video
+
+    def _prob(self, logit: float, calibration: Calibration) -> float:
+        prob = calibration.prob(logit)
+        if self.setup.prior is None:
+            return prob
+        return shift_prior(prob, from_prior=calibration.prior, to_prior=self.setup.prior)
+
+    def _verdict(self, prob: float, thresholds: Thresholds) -> tuple[Verdict, str | None]:
+        verdict = verdict_of(prob, thresholds)
+        if verdict is not Verdict.UNCERTAIN:
+            return verdict, None
+        return verdict, (
+            f"the evidence lies between the thresholds "
+            f"{thresholds.real_below:.2f} and {thresholds.fake_from:.2f}"
+        )
+
+    def without_score(self, outcome: Outcome) -> ScoredMedium:
+        """Return the row of a file that has no score, and why."""
+        identity, bundle = self.setup.detector, self.detector.bundle
+        row = blank_score(outcome)
+        row.update(model_columns(identity, bundle, self._config_digest))
+        row["prior"] = self.setup.prior or bundle.spec.prior
+        return ScoredMedium(row)
+
+
+def _track_row(track: TrackScore) -> dict[str, Any]:
+    return {f.name: getattr(track, f.name) for f in fields(track) if f.name in TRACKS_SCHEMA.names}
+
+
+def create_scorer(setup: ScorerSetup) -> Scorer:
+    """Set up a worker: one thread for each library, networks loaded once."""
+    limit_threads()
+    return Scorer(setup)
+
+
+def score_medium(scorer: Scorer, request: ExtractRequest) -> ScoredMedium:
+    """Score one file in a worker."""
+    return scorer.score(request)
+
+
+def scorer_setup(
+    setup: ScorerSetup, *, limits: WorkerLimits | None = None, num_workers: int = 0
+) -> WorkerSetup:
+    """Return the set-up of workers that score."""
+    return WorkerSetup(create_scorer, setup, limits or WorkerLimits(), num_workers)
+
+
+def score_row(row: ManifestRow, setup: ScorerSetup, *, bundle: Bundle) -> dict[str, Any]:
+    """Return the row of a file that probing has already refused."""
+    outcome = Outcome(
+        uri=row.uri,
+        media_id=row.media_id,
+        status=row.status,
+        error_type=row.error_type,
+        message=row.message,
+        details={"kind": None if row.kind is None else str(row.kind)},
+    )
+    digest = scoring_digest(bundle, prior=setup.prior)
+    return {
+        **blank_score(outcome),
+        **model_columns(setup.detector, bundle, digest),
+        "prior": setup.prior or bundle.spec.prior,
+    }

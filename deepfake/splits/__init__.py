@@ -1,0 +1,24 @@
+"""Which files train, choose and test: whole groups, decided once, only added to.
+
+A file is known by its member keys: its content, its explicit group, and everybody it shows
+(identity, target, source). Groups are the connected components of files that share a key. What
+is kept from run to run is the group of every key, so that a group's name and its split stay when
+files come and go.
+"""
+
+from deepfake.splits.assigning import SplitResult, assign_splits
+from deepfake.splits.assignments import Assignments, read_assignments, write_assignments
+from deepfake.splits.leakage import SharedIdentity, check_leakage, find_shared_identities
+from deepfake.splits.members import member_keys
+
+__all__ = [
+    "Assignments",
+    "SharedIdentity",
+    "SplitResult",
+    "assign_splits",
+    "check_leakage",
+    "find_shared_identities",
+    "member_keys",
+    "read_assignments",
+    "write_assignments",
+]

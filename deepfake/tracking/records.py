@@ -1,0 +1,83 @@
+"""What MLflow takes: legal names, flat mappings, metrics read from their file."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepfake.errors import TrackingError
+
+if TYPE_CHECKING:
+    from mlflow.entities import Metric
+
+__all__ = ["flat", "legal_name", "numbers_of", "read_metrics"]
+
+_ILLEGAL = re.compile(r"[^\w\-. /]")
+_MAX_NAME_CHARS = 250
+
+
+def read_metrics(path: Path) -> list[Metric]:
+    """Return the metrics of a file of JSON lines, without a last line that was cut off.
+
+    Args:
+        path: Lines of `epoch`, `step`, `name`, `value`, and `timestamp` in seconds where known.
+
+    Raises:
+        TrackingError: The file cannot be read, or a line is not a metric.
+    """
+    from mlflow.entities import Metric
+
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise TrackingError(f"the metrics cannot be read ({error.strerror})", path=path) from error
+    metrics = []
+    # The same lines give the same points, so writing them again after a failure adds none.
+    written = path.stat().st_mtime
+    for number, line in enumerate(lines, start=1):
+        try:
+            row = json.loads(line)
+            step = row.get("step") if row.get("step") is not None else row.get("epoch", 0)
+            stamp = int(float(row.get("timestamp") or written) * 1000)
+            if row["value"] is not None:
+                metrics.append(
+                    Metric(legal_name(row["name"]), float(row["value"]), stamp, int(step))
+                )
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            if number == len(lines):
+                break  # the writer was killed in the middle of its last line
+            raise TrackingError(f"line {number} is not a metric ({error})", path=path) from error
+    return metrics
+
+
+def numbers_of(values: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numbers of a nested mapping under names joined with `_`."""
+    return {
+        key: float(value)
+        for key, value in flat(values, joint="_").items()
+        if isinstance(value, (int, float)) and not isinstance(value, bool)
+    }
+
+
+def flat(values: Mapping[str, Any], *, joint: str = ".") -> dict[str, Any]:
+    """Return a nested mapping as one level, the names joined."""
+    result: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            result |= {f"{key}{joint}{k}": v for k, v in flat(value, joint=joint).items()}
+        else:
+            result[str(key)] = value
+    return result
+
+
+def legal_name(name: str) -> str:
+    """Return a name with what MLflow does not take replaced, cut to its limit.
+
+    Example:
+        >>> legal_name("val/auc@5%")
+        'val/auc_5_'
+    """
+    return _ILLEGAL.sub("_", name)[:_MAX_NAME_CHARS]

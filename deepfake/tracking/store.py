@@ -1,0 +1,234 @@
+"""Which MLflow store is used, how it is reached, and how its errors are told."""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import shlex
+import shutil
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
+
+from deepfake.errors import DeepfakeError, TrackingError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = [
+    "check_tracking",
+    "client_of",
+    "is_absent",
+    "masked",
+    "resolve_experiment",
+    "tracking_uri",
+    "translated",
+    "ui_command",
+]
+
+_DEFAULT_DATABASE = Path("mlruns", "mlflow.db")
+_CONNECT_SECONDS = 5.0
+# No telemetry unless it was asked for. Seven retries would hold a run up for four minutes. Standard
+# output is for what was asked for.
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "DO_NOT_TRACK": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
+_CHATTY = ("alembic", "mlflow.system_metrics", "mlflow.store")
+_SECRETS = re.compile(r"(?i)\b((?:password|passwd|token|secret|key)=)[^&\s'\"]+")
+_USERINFO = re.compile(r"://(?:[^\s/@:]*:\S*|[^\s/@]+)@")
+
+
+def tracking_uri(root: Path | None = None) -> str:
+    """Return the store in use: `MLFLOW_TRACKING_URI`, else a SQLite file under `mlruns/`.
+
+    Args:
+        root: The folder that holds `mlruns`; None means the current one. The path in the URI is
+            absolute, so that it means the same from everywhere.
+    """
+    if named := os.environ.get("MLFLOW_TRACKING_URI", "").strip():
+        return named
+    database = (Path.cwd() if root is None else root.absolute()) / _DEFAULT_DATABASE
+    return f"sqlite:///{database.as_posix()}"
+
+
+def masked(uri: str) -> str:
+    """Return a URI, or a text with URIs in it, without credentials.
+
+    Example:
+        >>> masked("postgresql://me:word@db.example/mlflow")
+        'postgresql://***@db.example/mlflow'
+    """
+    return _SECRETS.sub(r"\1***", _USERINFO.sub("://***@", uri))
+
+
+def client_of(uri: str) -> MlflowClient:
+    """Return a client for a store; a SQLite store is made where there is none.
+
+    Raises:
+        TrackingError: The store cannot be reached.
+    """
+    _prepare_environment()
+    database = _database_of(uri)
+    with translated(f"the tracking store {masked(uri)} cannot be used"):
+        if database is None:
+            _check_reachable(uri)
+        else:
+            database.parent.mkdir(parents=True, exist_ok=True)
+        from mlflow import MlflowClient
+
+        client = MlflowClient(tracking_uri=uri)
+        client.search_experiments(max_results=1)  # the first question makes the tables
+    return client
+
+
+def is_absent(uri: str) -> bool:
+    """Say whether the store is a file that nobody has made yet. Makes none."""
+    database = _database_of(uri)
+    return database is not None and not database.exists()
+
+
+def resolve_experiment(client: MlflowClient, name: str, *, uri: str) -> str:
+    """Return the id of an experiment, made where there is none.
+
+    On a SQLite store artifacts lie beside the database, in `artifacts/<name>`; a server decides for
+    itself.
+
+    Raises:
+        TrackingError: The experiment was deleted, or the store refused.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with translated(f"the experiment {name!r} cannot be used"):
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            try:
+                return str(client.create_experiment(name, artifact_location=_artifacts(uri, name)))
+            except MlflowException as error:
+                # Another process may have made it in between.
+                found = client.get_experiment_by_name(name)
+                if found is None:
+                    raise error
+    if found.lifecycle_stage != "active":
+        raise TrackingError(
+            f"the experiment {name!r} was deleted",
+            hint=f"Bring it back with `mlflow experiments restore -x {found.experiment_id}`.",
+        )
+    return str(found.experiment_id)
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Turn the errors of MLflow and of what it stands on into `TrackingError`."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except DeepfakeError:
+        raise
+    except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
+        reason = masked(str(error)).strip().splitlines()
+        raise TrackingError(
+            f"{what} ({reason[0] if reason else type(error).__name__})",
+            hint="`deepfake doctor` says which store is used and whether it answers; "
+            "MLFLOW_TRACKING_URI names another.",
+        ) from error
+
+
+def check_tracking(uri: str | None = None) -> tuple[bool, str]:
+    """Say whether the store answers, for a person. A store that is not there yet is not made.
+
+    Args:
+        uri: The store; None means the one in use.
+    """
+    chosen = uri or tracking_uri()
+    database = _database_of(chosen)
+    if database is not None and not database.exists():
+        folder = next(f for f in database.absolute().parents if f.exists())
+        if not os.access(folder, os.W_OK):
+            return False, f"{masked(chosen)} cannot be made: {folder} is not writable"
+        return True, f"{masked(chosen)} (made by the first run)"
+    try:
+        client_of(chosen)
+    except TrackingError as error:
+        return False, f"{error}. {error.hint}"
+    return True, f"{masked(chosen)} (answers)"
+
+
+def ui_command(uri: str | None = None) -> str:
+    """Return the one command that opens the MLflow UI on the store.
+
+    A URI with credentials is not spelled out; the command then reads it from the environment.
+
+    Args:
+        uri: The store; None means the one in use.
+    """
+    chosen = uri or tracking_uri()
+    if chosen.startswith(("http://", "https://")):
+        return (
+            f"{shlex.quote(sys.executable)} -m webbrowser {shlex.quote(_without_userinfo(chosen))}"
+        )
+    named = '"$MLFLOW_TRACKING_URI"' if masked(chosen) != chosen else shlex.quote(chosen)
+    return f"MLFLOW_DISABLE_TELEMETRY=true {_mlflow_command()} ui --backend-store-uri {named}"
+
+
+def _mlflow_command() -> str:
+    beside = Path(sys.executable).with_name("mlflow")
+    found = shutil.which("mlflow")
+    if found is not None and Path(found) == beside:
+        return "mlflow"
+    if not beside.exists():
+        return f"{shlex.quote(sys.executable)} -m mlflow"
+    near = beside.relative_to(Path.cwd()) if beside.is_relative_to(Path.cwd()) else beside
+    return shlex.quote(near.as_posix())
+
+
+def _without_userinfo(uri: str) -> str:
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def _prepare_environment() -> None:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    for name in _CHATTY:
+        chosen = logging.getLogger(name)
+        if chosen.level == logging.NOTSET:
+            chosen.setLevel(logging.WARNING)
+
+
+def _database_of(uri: str) -> Path | None:
+    scheme, _, rest = uri.partition(":///")
+    if scheme.partition("+")[0] != "sqlite" or not rest or rest.startswith(":memory:"):
+        return None
+    return Path(rest.partition("?")[0])
+
+
+def _artifacts(uri: str, experiment: str) -> str | None:
+    database = _database_of(uri)
+    if database is None:
+        return None
+    folder = re.sub(r"[^\w.-]+", "_", experiment).strip(".") or "_"
+    return (database.absolute().parent / "artifacts" / folder).as_uri()
+
+
+def _check_reachable(uri: str) -> None:
+    parts = urlsplit(uri)
+    proxies = any(
+        os.environ.get(name) for name in ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy")
+    )
+    if parts.scheme not in {"http", "https"} or not parts.hostname or proxies:
+        return
+    # A host that swallows packets would otherwise cost MLflow's two minutes, several times over.
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()

@@ -1,0 +1,113 @@
+"""What happens beside the training itself: metrics to a file, checkpoints, stopping."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+__all__ = [
+    "BEST_CHECKPOINT",
+    "LAST_CHECKPOINT",
+    "MetricsFile",
+    "create_callbacks",
+    "read_metrics",
+]
+
+BEST_CHECKPOINT = "best.ckpt"
+LAST_CHECKPOINT = "last.ckpt"
+
+
+class MetricsFile(Logger):  # type: ignore[misc]
+    """Appends every metric to a JSON-lines file, so that a tracker that is down loses nothing.
+
+    A line: `{"epoch", "step", "name", "value", "timestamp"}`; `value` is null where it is not finite,
+    `timestamp` is seconds since 1970. A resumed run appends; of equal epochs the later line holds.
+
+    Args:
+        path: The file; its folder is made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """Name of the file without its suffix."""
+        return self.path.stem
+
+    @property
+    def version(self) -> str:
+        """There is one."""
+        return "0"
+
+    @rank_zero_only  # type: ignore[untyped-decorator]
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append one line a metric and hand them to the operating system at once."""
+        values = dict(metrics)
+        epoch = values.pop("epoch", None)
+        lines = [
+            {
+                "epoch": None if epoch is None else int(epoch),
+                "step": step,
+                "name": name,
+                "value": float(value) if math.isfinite(float(value)) else None,
+                "timestamp": time.time(),
+            }
+            for name, value in sorted(values.items())
+        ]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(line) + "\n" for line in lines)
+
+    @rank_zero_only  # type: ignore[untyped-decorator]
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the run's configuration is written before training starts."""
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a metrics file; a last line that was cut short is left out."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def create_callbacks(
+    folder: Path, *, chooses: bool, patience: int, show_progress: bool
+) -> list[Callback]:
+    """Return the callbacks of a run.
+
+    Args:
+        folder: Where checkpoints go.
+        chooses: Whether `val_auc` will be there to choose the checkpoint and to stop by.
+        patience: Epochs without a better `val_auc` before training stops.
+        show_progress: Whether to draw a bar on stderr.
+    """
+    last = ModelCheckpoint(
+        dirpath=folder,
+        filename=Path(LAST_CHECKPOINT).stem,
+        save_on_train_epoch_end=True,
+        enable_version_counter=False,
+    )
+    callbacks: list[Callback] = [TQDMProgressBar(leave=True)] if show_progress else []
+    if chooses:
+        best = ModelCheckpoint(
+            dirpath=folder,
+            filename=Path(BEST_CHECKPOINT).stem,
+            monitor="val_auc",
+            mode="max",
+            save_weights_only=True,
+            enable_version_counter=False,
+        )
+        # Before `last`, so that its state is in the file that a run is resumed from.
+        callbacks += [EarlyStopping(monitor="val_auc", mode="max", patience=patience), best]
+    return [*callbacks, last]

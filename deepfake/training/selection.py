@@ -1,0 +1,123 @@
+"""Which crops train, which choose the checkpoint and which calibrate; and that nothing leaks."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deepfake.config import ExtractConfig
+from deepfake.datasets import collect_crops, labels_of
+from deepfake.errors import ConfigError, DataError, SplitLeakageError
+from deepfake.shards import Snapshot
+from deepfake.types import Split
+
+__all__ = ["Selection", "halve_by_group", "has_both_classes", "select_crops", "shared_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The labelled crops of a run; no group stands in two of the tables.
+
+    Attributes:
+        train: Crops that the network learns from; both classes.
+        choose: The half of `val` that chooses the checkpoint; may be empty.
+        calibrate: The half of `val` that fits temperature and thresholds; may be empty.
+        config: The settings that all of them were extracted with.
+    """
+
+    train: pd.DataFrame
+    choose: pd.DataFrame
+    calibrate: pd.DataFrame
+    config: ExtractConfig
+
+
+def select_crops(snapshots: Sequence[Snapshot]) -> Selection:
+    """Return the crops to train on, to choose with and to calibrate with.
+
+    Raises:
+        ConfigError: No snapshot, one twice, or they were extracted with different settings.
+        SplitLeakageError: A group or a medium stands in two splits.
+        DataError: `train` lacks a class.
+    """
+    config = shared_config(snapshots)
+    crops = collect_crops(snapshots)
+    crops = crops.assign(split_group=_groups_of(crops))
+    _check_leaks(crops)
+    labelled = crops[~np.isnan(labels_of(crops))]
+    parts = {split: labelled[labelled["split"] == str(split)] for split in Split}
+    train, val = (parts[split].reset_index(drop=True) for split in (Split.TRAIN, Split.VAL))
+    if not has_both_classes(train):
+        counts = train["label"].value_counts().to_dict()
+        raise DataError(
+            f"training needs crops of both classes in the split `train`, got {counts or 'none'}",
+            hint="Ingest a corpus with the labels real and fake, and split it.",
+        )
+    is_choosing = halve_by_group(val["split_group"].tolist())
+    return Selection(
+        train=train,
+        choose=val[is_choosing].reset_index(drop=True),
+        calibrate=val[~is_choosing].reset_index(drop=True),
+        config=config,
+    )
+
+
+def shared_config(snapshots: Sequence[Snapshot]) -> ExtractConfig:
+    """Return the one extraction configuration of all snapshots.
+
+    Raises:
+        ConfigError: No snapshot, a corpus twice, or two differ in sampling, faces or crops.
+    """
+    if not snapshots:
+        raise ConfigError("training needs at least one snapshot")
+    names = [s.corpus for s in snapshots]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"a corpus is named twice: {names}")
+    first = snapshots[0].config
+    for other in snapshots[1:]:
+        for part in ("sampling", "faces", "crop"):
+            if getattr(other.config, part) != getattr(first, part):
+                raise ConfigError(
+                    f"{snapshots[0].corpus} and {other.corpus} were ingested with different "
+                    f"settings of {part!r}",
+                    hint="Ingest one of them again with the settings of the other.",
+                )
+    return first
+
+
+def halve_by_group(groups: Sequence[str]) -> NDArray[np.bool_]:
+    """Return which rows fall into the choosing half, by the parity of a hash of their group.
+
+    A group's half depends on its name alone, so it keeps it when the corpus grows.
+    """
+    halves = {g: hashlib.sha256(f"val:{g}".encode()).digest()[0] % 2 == 0 for g in set(groups)}
+    return np.array([halves[g] for g in groups], dtype=np.bool_)
+
+
+def has_both_classes(crops: pd.DataFrame) -> bool:
+    """Return whether reals and fakes are among the crops."""
+    return {"real", "fake"} <= set(crops["label"].dropna())
+
+
+def _groups_of(crops: pd.DataFrame) -> pd.Series[str]:
+    # A medium without a group is a group of its own.
+    return crops["group"].where(crops["group"].notna(), "media:" + crops["media_id"].astype(str))
+
+
+def _check_leaks(crops: pd.DataFrame) -> None:
+    placed = crops[crops["split"].notna()]
+    for column, what in (("split_group", "group"), ("media_id", "medium")):
+        pairs = placed[[column, "split"]].drop_duplicates()
+        doubled = pairs[pairs.duplicated(column, keep=False)]
+        if doubled.empty:
+            continue
+        name = str(doubled[column].iloc[0])
+        splits = sorted(doubled.loc[doubled[column] == name, "split"])
+        uris = placed.loc[placed[column] == name].drop_duplicates("split")["uri"].tolist()
+        raise SplitLeakageError(
+            f"the {what} {name!r} stands in {' and '.join(splits)}: {' and '.join(uris[:2])}"
+        )

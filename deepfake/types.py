@@ -1,0 +1,275 @@
+"""The dataclasses that the stages hand to each other.
+
+`MediaInfo -> Frame -> Face -> FaceTrack -> FaceCrop -> Score`, each frozen and validated once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = [
+    "EXPECTED_STATUSES",
+    "Face",
+    "FaceCrop",
+    "FaceTrack",
+    "Frame",
+    "Kind",
+    "Label",
+    "MediaInfo",
+    "Outcome",
+    "Split",
+    "Status",
+    "Verdict",
+]
+
+
+class Kind(StrEnum):
+    """What a file is looked at as."""
+
+    IMAGE = "image"
+    VIDEO = "video"
+
+
+class Label(StrEnum):
+    """The ground truth of a file; unknown is None, never a third member."""
+
+    REAL = "real"
+    FAKE = "fake"
+
+
+class Split(StrEnum):
+    """Which part of a corpus a group of media belongs to."""
+
+    TRAIN = "train"
+    VAL = "val"
+    TEST = "test"
+
+
+class Status(StrEnum):
+    """What became of a file. Every file has exactly one."""
+
+    OK = "ok"
+    NO_FACE = "no_face"
+    EMPTY = "empty"
+    UNSUPPORTED = "unsupported"
+    DECODE_ERROR = "decode_error"
+    TOO_LARGE = "too_large"
+    TIMEOUT = "timeout"
+    CRASHED = "crashed"
+    OUT_OF_MEMORY = "out_of_memory"
+    UNREADABLE = "unreadable"
+    MISSING = "missing"
+    VANISHED = "vanished"
+    ERROR = "error"
+
+
+EXPECTED_STATUSES = frozenset({Status.OK, Status.NO_FACE, Status.MISSING})
+"""Statuses that leave the exit code at 0."""
+
+
+class Verdict(StrEnum):
+    """What a score says to a person."""
+
+    REAL = "real"
+    FAKE = "fake"
+    UNCERTAIN = "uncertain"
+    NOT_APPLICABLE = "not_applicable"
+
+
+@dataclass(frozen=True, slots=True)
+class MediaInfo:
+    """What probing found.
+
+    Attributes:
+        kind: Image or video.
+        codec: Name of the picture codec, `png` or `h264`.
+        container: Name of the container format.
+        width: Width as shown, after rotation, pixels.
+        height: Height as shown, after rotation, pixels.
+        rotation: Degrees clockwise that the stored picture was turned by to be shown.
+        fps: Average frames a second; None for images and where it is unknown.
+        num_frames: Frames counted in the stream itself; 1 for an image.
+        duration_seconds: From the first frame's time to the end of the last, from the content.
+        duration_seconds_from_header: What the container claims; None where it claims nothing.
+        has_audio: Whether there is a sound stream.
+    """
+
+    kind: Kind
+    codec: str
+    container: str
+    width: int
+    height: int
+    rotation: int = 0
+    fps: Fraction | None = None
+    num_frames: int = 1
+    duration_seconds: float = 0.0
+    duration_seconds_from_header: float | None = None
+    has_audio: bool = False
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.height <= 0:
+            raise ValueError(f"width and height must be positive, got {self.width}x{self.height}")
+        if self.num_frames < 0 or self.duration_seconds < 0:
+            raise ValueError("num_frames and duration_seconds must not be negative")
+
+    @classmethod
+    def of_seconds(cls, duration_seconds: float, *, fps: int = 25) -> MediaInfo:
+        """Return the description of a plain clip, for examples and tests."""
+        return cls(
+            kind=Kind.VIDEO,
+            codec="h264",
+            container="mp4",
+            width=640,
+            height=480,
+            fps=Fraction(fps),
+            num_frames=round(duration_seconds * fps),
+            duration_seconds=duration_seconds,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """A decoded picture and the time at which it is shown.
+
+    Attributes:
+        pixels: RGB, shape (H, W, 3), uint8, turned upright.
+        pts_seconds: Presentation time, seconds after the first frame; 0.0 for an image.
+        frame_index: Rank by presentation time, from 0.
+    """
+
+    pixels: NDArray[np.uint8]
+    pts_seconds: float
+    frame_index: int
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
+            raise ValueError(
+                f"a frame is (H, W, 3) uint8, got {self.pixels.shape} {self.pixels.dtype}"
+            )
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.pixels.shape[0])
+
+
+@dataclass(frozen=True, slots=True)
+class Face:
+    """One face in one frame, in the frame's own pixels.
+
+    Attributes:
+        bbox_xyxy: Left, top, right, bottom; may reach over the border.
+        landmarks: Eyes (the one on the picture's left first), nose, mouth corners; five (x, y).
+        confidence: The detector's, 0 to 1.
+    """
+
+    bbox_xyxy: tuple[float, float, float, float]
+    landmarks: tuple[tuple[float, float], ...]
+    confidence: float
+
+    def __post_init__(self) -> None:
+        left, top, right, bottom = self.bbox_xyxy
+        if not (right > left and bottom > top):
+            raise ValueError(f"a box needs a positive area, got {self.bbox_xyxy}")
+        if len(self.landmarks) != 5:
+            raise ValueError(f"a face has five landmarks, got {len(self.landmarks)}")
+        if not 0.0 <= self.confidence <= 1.0:
+            raise ValueError(f"confidence must lie in 0..1, got {self.confidence}")
+
+    @property
+    def size_px(self) -> float:
+        """The longer side of the box, pixels."""
+        left, top, right, bottom = self.bbox_xyxy
+        return max(right - left, bottom - top)
+
+    @property
+    def center_xy(self) -> tuple[float, float]:
+        """Middle of the box."""
+        left, top, right, bottom = self.bbox_xyxy
+        return (left + right) / 2, (top + bottom) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class FaceTrack:
+    """One person followed through the sampled frames of one shot.
+
+    Attributes:
+        track_id: From 0, in the order of first appearance.
+        faces: The faces, ascending in time.
+        frame_indices: The frame of each face.
+        pts_seconds: The time of each face.
+    """
+
+    track_id: int
+    faces: tuple[Face, ...]
+    frame_indices: tuple[int, ...]
+    pts_seconds: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.faces) == len(self.frame_indices) == len(self.pts_seconds):
+            raise ValueError("faces, frame_indices and pts_seconds must be of one length")
+
+
+@dataclass(frozen=True, slots=True)
+class FaceCrop:
+    """The square around a face, encoded as it is stored.
+
+    Attributes:
+        encoded: JPEG or PNG bytes.
+        face: Where it was found.
+        track_id: The track it belongs to.
+        pts_seconds: Time of its frame.
+        frame_index: Rank of its frame.
+        sharpness: Variance of the Laplacian of the face's luminance at a fixed size.
+        brightness: Mean luminance of the face, 0 to 255.
+    """
+
+    encoded: bytes
+    face: Face
+    track_id: int
+    pts_seconds: float
+    frame_index: int
+    sharpness: float
+    brightness: float
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one file in one step; the row exists for every file.
+
+    Attributes:
+        uri: The name under which the file was asked for.
+        media_id: SHA-256 of its bytes; None where they cannot be read.
+        status: See `Status`.
+        error_type: Name of the error class, None if there was none.
+        message: One sentence for a person, None if there is nothing to say.
+        is_partial: Whether fewer frames were read than were asked for.
+        frames_wanted: Frames asked for.
+        frames_read: Frames decoded.
+        num_faces: Faces kept, over all frames.
+        seconds: Wall time.
+        details: What else probing said, by column name.
+    """
+
+    uri: str
+    media_id: str | None
+    status: Status
+    error_type: str | None = None
+    message: str | None = None
+    is_partial: bool = False
+    frames_wanted: int | None = None
+    frames_read: int | None = None
+    num_faces: int | None = None
+    seconds: float | None = None
+    details: dict[str, Any] = field(default_factory=dict)

@@ -1,0 +1,56 @@
+"""The step that `ingest` and `score` share: what is each file?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+from prefect.task_runners import TaskRunner
+
+from deepfake.config import MediaLimits
+from deepfake.manifest import ManifestRow
+from deepfake.probing import reuse_probes
+from flows.runners import run_batches
+from tasks.probe import probe, row_of_record
+from tasks.progress import tracked
+
+__all__ = ["probe_files"]
+
+_BATCH_FILES = 500
+
+
+def probe_files(
+    rows: Sequence[ManifestRow],
+    *,
+    before: Sequence[ManifestRow],
+    limits: MediaLimits,
+    setup: dict[str, Any],
+    runner: TaskRunner[Any],
+) -> tuple[list[ManifestRow], int]:
+    """Hash and probe the files that an earlier manifest does not describe.
+
+    Args:
+        rows: As listed now.
+        before: Rows of the earlier manifest.
+        limits: How large a medium may be.
+        setup: Of the media workers.
+        runner: Where batches run.
+
+    Returns:
+        All rows with what was found, sorted by uri, and how many were probed now.
+    """
+    known, unknown = reuse_probes(rows, before=before)
+    calls = [
+        {
+            "rows": [asdict(row) for row in unknown[i : i + _BATCH_FILES]],
+            "limits": limits.model_dump(mode="json"),
+            "setup": setup,
+        }
+        for i in range(0, len(unknown), _BATCH_FILES)
+    ]
+    with tracked("probe", total=len(unknown)):
+        # A remembered answer is only as good as size and time: look at the bytes once more.
+        results = run_batches(probe, calls, runner=runner, is_cached=lambda _: False)
+    probed = [row_of_record(record) for batch in results for record in batch]
+    return sorted([*known, *probed], key=lambda row: row.uri), len(unknown)

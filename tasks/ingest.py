@@ -1,0 +1,82 @@
+"""The steps of ingesting a corpus."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from deepfake.batches import Batch
+from deepfake.config import ExtractConfig, SplitConfig
+from deepfake.corpora import scan_corpus
+from deepfake.ingestion import (
+    IngestPlan,
+    build_snapshot,
+    extract_batch,
+    settle_manifest,
+)
+from deepfake.manifest import ManifestRow
+from deepfake.shards import Snapshot
+from deepfake.storage import DataRoot
+from deepfake.workers import shared_workers
+from tasks.progress import advance
+from tasks.settings import RESULTS, RETRIES, cached_by
+from tasks.workers import create_worker_setup
+
+__all__ = ["extract", "index", "scan", "settle"]
+
+
+@task(name="scan", task_run_name="scan-{corpus}", cache_policy=NO_CACHE, **RETRIES)
+def scan(input_path: str, *, corpus: str, layout: str) -> list[ManifestRow]:
+    """List a corpus. Never cached: what lies in a folder is known only by looking."""
+    rows = scan_corpus(Path(input_path), corpus=corpus, layout=layout)
+    get_run_logger().info("%s: %d files", corpus, len(rows))
+    return rows
+
+
+@task(name="settle", task_run_name="settle-{corpus}", cache_policy=NO_CACHE, **RETRIES)
+def settle(
+    data_root: str, *, corpus: str, rows: list[ManifestRow], split: SplitConfig
+) -> tuple[list[ManifestRow], dict[str, Any]]:
+    """Check the rows against each other, assign splits, write the manifest."""
+    return settle_manifest(DataRoot(Path(data_root)), corpus, rows, split=split)
+
+
+@task(
+    name="extract",
+    task_run_name="extract-{key}",
+    # The key is the digest of settings, code version, detector weights and media.
+    cache_policy=cached_by(lambda parameters: f"extract-{parameters['key']}"),
+    **RESULTS,
+    **RETRIES,
+)
+def extract(
+    corpus_dir: str, *, key: str, media_ids: list[str], uris: list[str], setup: dict[str, Any]
+) -> dict[str, Any]:
+    """Extract a batch into a part."""
+    result = extract_batch(
+        Path(corpus_dir),
+        Batch(key, tuple(media_ids)),
+        uris=dict(zip(media_ids, uris, strict=True)),
+        workers=shared_workers(create_worker_setup(setup)),
+        on_done=lambda _: advance(),
+    )
+    get_run_logger().info("part %s: %d crops, %s", key, result.num_crops, result.statuses)
+    return asdict(result)
+
+
+@task(name="index", task_run_name="index-{corpus}", cache_policy=NO_CACHE, **RETRIES)
+def index(
+    data_root: str,
+    *,
+    corpus: str,
+    rows: list[ManifestRow],
+    plan: IngestPlan,
+    config: ExtractConfig,
+    notes: dict[str, Any],
+) -> tuple[Snapshot, bool]:
+    """Write the snapshot over the finished parts."""
+    return build_snapshot(DataRoot(Path(data_root)), corpus, rows, plan, config=config, notes=notes)

@@ -1,0 +1,48 @@
+"""Hashing and probing, a batch of files at a time."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from prefect import task
+
+from deepfake.config import MediaLimits, digest_of
+from deepfake.extract import STEP_VERSION
+from deepfake.manifest import ManifestRow
+from deepfake.probing import probe_rows
+from deepfake.types import Kind, Label, Split, Status
+from deepfake.workers import shared_workers
+from tasks.progress import advance
+from tasks.settings import RESULTS, RETRIES, cached_by
+from tasks.workers import create_worker_setup
+
+__all__ = ["probe", "row_of_record"]
+
+
+def row_of_record(record: dict[str, Any]) -> ManifestRow:
+    """Return the manifest row that a JSON record stands for."""
+    enums = {"kind": Kind, "label": Label, "split": Split, "status": Status}
+    return ManifestRow(
+        **{k: v if v is None or k not in enums else enums[k](v) for k, v in record.items()}
+    )
+
+
+def _key(parameters: dict[str, Any]) -> str:
+    # Everything that comes back: what the rows say already, and what the bytes do.
+    rows = [str(sorted(row.items())) for row in parameters["rows"]]
+    return f"probe-{STEP_VERSION}-{digest_of(*rows, str(parameters['limits']))}"
+
+
+@task(name="probe", cache_policy=cached_by(_key), **RESULTS, **RETRIES)
+def probe(
+    rows: list[dict[str, Any]], *, limits: dict[str, Any], setup: dict[str, Any]
+) -> list[dict[str, Any]]:
+    """Hash and probe a batch of files."""
+    described = probe_rows(
+        [row_of_record(row) for row in rows],
+        workers=shared_workers(create_worker_setup(setup)),
+        limits=MediaLimits.model_validate(limits),
+        on_done=lambda _: advance(),
+    )
+    return [asdict(row) for row in described]

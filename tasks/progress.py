@@ -1,0 +1,91 @@
+"""How far a step is, for a bar on the terminal and for Prefect's page."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from prefect.artifacts import create_progress_artifact, update_progress_artifact
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+__all__ = ["advance", "tracked"]
+
+_STEP_PERCENT = 10.0
+
+
+@dataclass
+class _Board:
+    """The step that is under way in this process."""
+
+    total: int
+    bar: Progress
+    bar_task: TaskID
+    artifact: UUID | None
+    done: int = 0
+    shown_percent: float = 0.0
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+_current: _Board | None = None
+
+
+@contextmanager
+def tracked(label: str, *, total: int) -> Iterator[None]:
+    """Show a step while it runs: a bar where there is a terminal, an artifact in Prefect.
+
+    Args:
+        label: What is done.
+        total: Files that it concerns.
+    """
+    global _current
+    console = Console(stderr=True)
+    bar = Progress(
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    with bar:
+        artifact = create_progress_artifact(progress=0.0, description=label)
+        artifact_id = artifact if isinstance(artifact, UUID) else None
+        _current = _Board(total, bar, bar.add_task(label, total=total), artifact_id)
+        try:
+            yield
+        finally:
+            _current = None
+    if artifact_id is not None:
+        update_progress_artifact(artifact_id=artifact_id, progress=100.0)
+
+
+def advance(count: int = 1) -> None:
+    """Say that so many more files are done; nothing happens where no step is shown.
+
+    A batch that runs in another process has no board here: its step advances when it returns.
+    """
+    board = _current
+    if board is None:
+        return
+    with board.lock:
+        board.done += count
+        board.bar.advance(board.bar_task, count)
+        percent = 100.0 * board.done / max(1, board.total)
+        is_due = percent - board.shown_percent >= _STEP_PERCENT and percent < 100.0
+        if is_due:
+            board.shown_percent = percent
+    if is_due and board.artifact is not None:
+        update_progress_artifact(artifact_id=board.artifact, progress=percent)

@@ -1,0 +1,49 @@
+"""What all tasks have in common: where results go, and what is worth another try."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from prefect.cache_policies import CacheKeyFnPolicy
+from prefect.client.schemas.objects import State, TaskRun
+from prefect.context import TaskRunContext
+from prefect.tasks import Task, exponential_backoff
+
+from deepfake.errors import DeepfakeError
+
+__all__ = ["RESULTS", "RETRIES", "cached_by", "can_pass"]
+
+
+def can_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Return whether a failure may be gone at the next try.
+
+    Trouble of disks, networks and processes may; what this project says on purpose will be said
+    again.
+    """
+    error = state.result(raise_on_failure=False)
+    return isinstance(error, (OSError, EOFError)) and not isinstance(error, DeepfakeError)
+
+
+RETRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay_seconds": exponential_backoff(backoff_factor=2),
+    "retry_jitter_factor": 0.5,
+    "retry_condition_fn": can_pass,
+}
+
+RESULTS: dict[str, Any] = {"persist_result": True, "result_serializer": "json"}
+
+
+def cached_by(key: Callable[[dict[str, Any]], str]) -> CacheKeyFnPolicy:
+    """Return a cache policy whose key is made of the content of a task's parameters.
+
+    Args:
+        key: Gets the parameters, returns the key: digests of content and settings and a step
+            version, never a path alone.
+    """
+
+    def of_context(_: TaskRunContext, parameters: dict[str, Any]) -> str:
+        return key(parameters)
+
+    return CacheKeyFnPolicy(cache_key_fn=of_context)

@@ -1,0 +1,105 @@
+"""Crops to tracks to files."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from deepfake.aggregation import aggregate_by_uri, aggregate_file
+from deepfake.config import AggregationConfig
+from deepfake.errors import DataError
+
+
+def crops_of(*rows: tuple[int, int, float], **columns: object) -> pd.DataFrame:
+    """Return crops from (track_id, frame_index, logit); a frame lasts half a second."""
+    frame = pd.DataFrame(rows, columns=["track_id", "frame_index", "logit"])
+    return frame.assign(pts_seconds=frame["frame_index"] / 2, **columns)
+
+
+STRONG = AggregationConfig()
+
+
+def test_strongest_track_is_the_highest_mean_not_the_highest_crop() -> None:
+    crops = crops_of((0, 0, 9.0), (0, 1, -8.0), (0, 2, -1.0), (1, 0, 1.0), (1, 1, 3.0), (1, 2, 2.0))
+    score = aggregate_file(crops, config=STRONG)
+    assert score.strongest_track_id == 1
+    assert score.logit == 2.0
+    assert score.strongest_pts_seconds == 0.5
+    assert (score.num_faces, score.num_tracks, score.num_frames) == (6, 2, 3)
+
+
+def test_short_track_speaks_only_without_a_long_one() -> None:
+    long = [(0, i, -1.0) for i in range(3)]
+    short = [(1, i, 5.0) for i in range(2)]
+    assert aggregate_file(crops_of(*long, *short), config=STRONG).logit == -1.0
+    assert aggregate_file(crops_of(*short, (2, 0, 1.0)), config=STRONG).logit == 5.0
+
+
+def test_frames_are_counted_not_crops() -> None:
+    # Three crops of one frame are no track of three frames.
+    crops = crops_of(
+        (0, 0, 7.0), (0, 0, 7.0), (0, 0, 7.0), (1, 0, -1.0), (1, 1, -1.0), (1, 2, -1.0)
+    )
+    assert aggregate_file(crops, config=STRONG).strongest_track_id == 1
+
+
+@pytest.mark.parametrize(
+    ("video", "logit"), [("mean", 1.25), ("max", 4.0), ("strongest_track", 2.0)]
+)
+def test_video_modes(video: str, logit: float) -> None:
+    crops = crops_of((0, 0, 4.0), (0, 1, 1.0), (0, 2, 1.0), (1, 0, -1.0))
+    config = AggregationConfig.model_validate({"video": video})
+    assert aggregate_file(crops, config=config).logit == logit
+
+
+def test_equal_tracks_the_longer_then_the_lower_id() -> None:
+    longer = crops_of(*[(4, i, 1.0) for i in range(4)], *[(0, i, 1.0) for i in range(3)])
+    assert aggregate_file(longer, config=STRONG).strongest_track_id == 4
+    same = crops_of(*[(4, i, 1.0) for i in range(3)], *[(2, i, 1.0) for i in range(3)])
+    assert aggregate_file(same, config=STRONG).strongest_track_id == 2
+
+
+def test_the_earliest_of_equal_moments() -> None:
+    crops = crops_of((0, 3, 2.0), (0, 1, 2.0), (0, 2, 0.0))
+    assert aggregate_file(crops, config=STRONG).strongest_pts_seconds == 0.5
+
+
+def test_track_details() -> None:
+    crops = crops_of((3, 2, 0.0), (3, 0, 2.0), (3, 5, 1.0), face_px=[10.0, 30.0, 20.0])
+    (track,) = aggregate_file(crops, config=STRONG).tracks
+    assert (track.track_id, track.logit, track.num_frames) == (3, 1.0, 3)
+    assert (track.first_pts_seconds, track.last_pts_seconds) == (0.0, 2.5)
+    assert (track.max_logit, track.max_pts_seconds, track.face_px) == (2.0, 0.0, 20.0)
+
+
+_ROW = st.tuples(st.integers(0, 3), st.integers(0, 5), st.floats(-1e3, 1e3))
+
+
+@given(rows=st.lists(_ROW, min_size=1, max_size=30), seed=st.integers(0, 100))
+@pytest.mark.parametrize("video", ["strongest_track", "mean", "max"])
+def test_order_does_not_matter(video: str, rows: list[tuple[int, int, float]], seed: int) -> None:
+    config = AggregationConfig.model_validate({"video": video})
+    crops = crops_of(*rows)
+    shuffled = crops.sample(frac=1, random_state=seed)
+    assert aggregate_file(shuffled, config=config) == aggregate_file(crops, config=config)
+
+
+def test_one_base_name_under_four_folders_is_four_files() -> None:
+    uris = [f"/ff/{method}/c23/000_003.mp4" for method in ("DF", "F2F", "FS", "NT")]
+    parts = [crops_of((0, 0, float(i)), uri=uri) for i, uri in enumerate(uris)]
+    scores = aggregate_by_uri(pd.concat(parts).sample(frac=1, random_state=1), config=STRONG)
+    assert {key: s.logit for key, s in scores.items()} == {
+        (u,): float(i) for i, u in enumerate(uris)
+    }
+
+
+def test_a_failure_is_no_number() -> None:
+    with pytest.raises(DataError, match="has no score"):
+        aggregate_file(crops_of().astype(float), config=STRONG)
+    with pytest.raises(DataError, match="finite"):
+        aggregate_file(crops_of((0, 0, np.nan)), config=STRONG)
+    with pytest.raises(DataError, match="logit"):
+        aggregate_file(crops_of((0, 0, 1.0)).drop(columns="logit"), config=STRONG)
