@@ -174,7 +174,7 @@ def _ratio(part: pd.Series[float], whole: pd.Series[float]) -> pd.Series[float]:
 
 
 def _numeric(name: str, column: pd.Series[Any], is_fake: NDArray[np.bool_]) -> Shortcut:
-    values = _floats(column).to_numpy(dtype=np.float64)
+    values: _Numbers = np.asarray(_floats(column), dtype=np.float64)
     is_known = np.isfinite(values)
     values, fakes = values[is_known], is_fake[is_known]
     auc = _auc(values, fakes)
@@ -224,7 +224,7 @@ def _fold_auc(
     others = pd.Series(fakes[~is_held].astype(float)).groupby(categories[~is_held]).mean()
     overall = float(fakes[~is_held].mean())
     rates = pd.Series(categories[is_held]).map(others).astype("float64").fillna(overall)
-    return _auc(rates.to_numpy(dtype=np.float64), fakes[is_held])
+    return _auc(np.asarray(rates, dtype=np.float64), fakes[is_held])
 
 
 def _largest_difference(

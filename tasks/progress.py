@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["advance", "tracked"]
+__all__ = ["Step", "advance", "tracked"]
 
 _STEP_PERCENT = 10.0
 
@@ -41,13 +41,28 @@ class _Board:
 _current: _Board | None = None
 
 
+@dataclass
+class Step:
+    """The step under way, told how far it is."""
+
+    done: int = 0
+
+    def reach(self, done: int) -> None:
+        """Say how many are done in all."""
+        advance(done - self.done)
+        self.done = done
+
+
 @contextmanager
-def tracked(label: str, *, total: int) -> Iterator[None]:
+def tracked(label: str, *, total: int) -> Iterator[Step]:
     """Show a step while it runs: a bar where there is a terminal, an artifact in Prefect.
 
     Args:
         label: What is done.
-        total: Files that it concerns.
+        total: Files, or whatever is counted.
+
+    Yields:
+        The step, for whoever counts in totals.
     """
     global _current
     console = Console(stderr=True)
@@ -65,7 +80,7 @@ def tracked(label: str, *, total: int) -> Iterator[None]:
         artifact_id = artifact if isinstance(artifact, UUID) else None
         _current = _Board(total, bar, bar.add_task(label, total=total), artifact_id)
         try:
-            yield
+            yield Step()
         finally:
             _current = None
     if artifact_id is not None:

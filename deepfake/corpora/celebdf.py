@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepfake.corpora.walking import describe_folder, is_plain_name, iter_files, misnamed, row_of
+from deepfake.corpora.walking import is_plain_name, iter_files, misnamed, row_of, wrong_layout
 from deepfake.errors import CorpusError
 from deepfake.manifest import ManifestRow
 from deepfake.types import Label, Split, Status
@@ -43,7 +43,7 @@ def scan_celebdf(root: Path, *, corpus: str) -> list[ManifestRow]:
     """
     if not any((root / folder).is_dir() for folder in _FOLDERS):
         expected = f"the folders {', '.join(_FOLDERS)} and {_LIST}"
-        raise CorpusError(f"expected {expected}; {describe_folder(root)}", path=root)
+        raise wrong_layout(root, expected=expected)
     listed = set(_iter_listed(root / _LIST))
     present = {
         (folder, path)

@@ -9,11 +9,11 @@ from typing import Any
 
 from deepfake.corpora.walking import (
     MEDIA_EXTENSIONS,
-    describe_folder,
     is_hidden,
     is_plain_name,
     iter_files,
     row_of,
+    wrong_layout,
 )
 from deepfake.errors import CorpusError, DataError
 from deepfake.manifest import ManifestRow
@@ -43,7 +43,7 @@ def scan_dfdc(root: Path, *, corpus: str) -> list[ManifestRow]:
     """
     parts = [path for path in iter_files(root) if path.name == _METADATA] if root.is_dir() else []
     if not parts:
-        raise CorpusError(f"expected folders with {_METADATA}; {describe_folder(root)}", path=root)
+        raise wrong_layout(root, expected=f"folders with {_METADATA}")
     rows = [row for path in parts for row in _scan_part(path, corpus=corpus)]
     if not rows:
         raise CorpusError(f"no video and no entry beside any {_METADATA}", path=root)
@@ -93,7 +93,7 @@ def _check_entry(name: str, entry: object, *, path: Path) -> None:
     if not is_plain_name(name):
         raise CorpusError(f"expected a file name without folders, got {name!r}", path=path)
     label = entry.get("label") if isinstance(entry, dict) else entry
-    if not isinstance(entry, dict) or label not in _LABELS:
+    if not isinstance(entry, dict) or not isinstance(label, str) or label not in _LABELS:
         raise CorpusError(f"{name}: expected the label REAL or FAKE, got {label!r}", path=path)
     original = entry.get("original")
     if original is not None and not isinstance(original, str):

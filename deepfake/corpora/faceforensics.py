@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepfake.corpora.walking import describe_folder, is_hidden, iter_files, misnamed, row_of
+from deepfake.corpora.walking import is_hidden, iter_files, misnamed, row_of, wrong_layout
 from deepfake.errors import CorpusError, DataError
 from deepfake.manifest import ManifestRow
 from deepfake.storage import read_json
@@ -41,7 +41,7 @@ def scan_faceforensics(root: Path, *, corpus: str) -> list[ManifestRow]:
     """
     expected = "{original_sequences,manipulated_sequences}/<method>/<compression>/videos"
     if not any((root / part).is_dir() for part in _PARTS):
-        raise CorpusError(f"expected {expected}; {describe_folder(root)}", path=root)
+        raise wrong_layout(root, expected=expected)
     splits = _read_splits(root / "splits")
     rows = [
         _describe(replace(row_of(path, corpus=corpus), **columns), name=path.stem, splits=splits)

@@ -22,6 +22,7 @@ __all__ = [
     "iter_files",
     "misnamed",
     "row_of",
+    "wrong_layout",
 ]
 
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -132,7 +133,8 @@ def row_of(path: Path, *, corpus: str) -> ManifestRow:
         return _failed(row, Status.UNREADABLE, f"cannot be looked at ({reason})")
     row = replace(row, mtime_ns=found.st_mtime_ns)
     if stat.S_ISDIR(found.st_mode):
-        if not os.access(path, os.R_OK | os.X_OK):
+        is_effective = os.access in os.supports_effective_ids
+        if not os.access(path, os.R_OK | os.X_OK, effective_ids=is_effective):
             return _failed(row, Status.UNREADABLE, "a folder that may not be listed")
         return _failed(row, Status.UNSUPPORTED, "a folder that is named like a medium")
     if not stat.S_ISREG(found.st_mode):
@@ -151,6 +153,15 @@ def misnamed(row: ManifestRow, *, expected: str) -> ManifestRow:
         return row
     failed = _failed(row, Status.ERROR, f"the name is not of the form {expected}")
     return replace(failed, error_type=CorpusError.__name__)
+
+
+def wrong_layout(root: Path, *, expected: str) -> CorpusError:
+    """Return the error for a folder that is not what the named layout looks like."""
+    return CorpusError(
+        f"expected {expected}; {describe_folder(root)}",
+        path=root,
+        hint="Give the folder that holds these itself, or name another layout.",
+    )
 
 
 def describe_folder(folder: Path, *, limit: int = 8) -> str:

@@ -126,9 +126,13 @@ def _paired(
 def _paired_optimally(
     reals: FloatArray, fakes: FloatArray, *, caliper: float
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    difference = np.abs(reals[:, None, :] - fakes[None, :, :])  # (R, F, C)
-    is_allowed = np.asarray(difference.max(axis=2) <= caliper)
-    distance = np.sqrt((difference**2).sum(axis=2))
+    shape = len(reals), len(fakes)
+    is_allowed, distance = np.ones(shape, bool), np.zeros(shape)  # both (R, F)
+    for left_column, right_column in zip(reals.T, fakes.T, strict=True):
+        difference = np.abs(left_column[:, None] - right_column[None, :])
+        is_allowed &= difference <= caliper
+        distance += difference**2
+    np.sqrt(distance, out=distance)
     # One forbidden pair costs more than any set of allowed ones, so most pairs comes first.
     forbidden = (caliper * reals.shape[1] + 1.0) * (min(is_allowed.shape) + 1)
     left, right = linear_sum_assignment(np.where(is_allowed, distance, forbidden))

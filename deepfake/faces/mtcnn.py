@@ -23,6 +23,13 @@ from deepfake.types import Face
 __all__ = ["MtcnnDetector", "weights_digest"]
 
 _SMALLEST_PX = 20
+_DARK_BELOW = 0.3
+"""Mean luminance, 0 to 1, under which a frame without a face is looked at again, brightened."""
+
+_LIFTED_MEAN = 0.45
+"""What the mean luminance becomes. On a DFDC clip filmed in the dark (mean 0.14) the networks find
+the face in none of 15 frames as they are, and in all 15 at this mean."""
+
 _NETWORKS = ("pnet", "rnet", "onet")
 
 
@@ -75,7 +82,10 @@ class MtcnnDetector:
         small, scale = self._detection_copy(pixels)
         if min(small.shape[:2]) < _SMALLEST_PX:
             return []
-        boxes, confidences, landmarks = self._run(small)
+        found = self._run(small)
+        if not any(confidence >= self.config.min_confidence for confidence in found[1]):
+            found = self._run_brightened(small, found)
+        boxes, confidences, landmarks = found
         faces = [
             _to_face(box / scale, points / scale, float(confidence))
             for box, confidence, points in zip(boxes, confidences, landmarks, strict=True)
@@ -94,6 +104,17 @@ class MtcnnDetector:
             return pixels, 1.0
         size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
         return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8), scale
+
+    def _run_brightened(
+        self, pixels: NDArray[np.uint8], found: tuple[Any, Any, Any]
+    ) -> tuple[Any, Any, Any]:
+        """Look again at a dark frame with its mid-tones lifted; its crops stay as dark as it is."""
+        mean = float(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY).mean()) / 255.0
+        if mean >= _DARK_BELOW:
+            return found
+        exponent = np.log(_LIFTED_MEAN) / np.log(max(mean, 0.01))
+        table = np.round(255.0 * (np.arange(256) / 255.0) ** exponent).astype(np.uint8)
+        return self._run(np.asarray(cv2.LUT(pixels, table), dtype=np.uint8))
 
     def _run(self, pixels: NDArray[np.uint8]) -> tuple[Any, Any, Any]:
         try:

@@ -21,12 +21,18 @@ from deepfake.errors import (
     EmptyMediaError,
     MediaError,
     ProbeError,
-    UnreadableMediaError,
     UnsupportedMediaError,
 )
-from deepfake.media.files import check_pixels, read_head
+from deepfake.media.files import check_pixels, read_head, unreadable
 
-__all__ = ["ALLOWED_FORMATS", "REFUSED_FORMATS", "open_container", "translated", "video_stream"]
+__all__ = [
+    "ALLOWED_FORMATS",
+    "REFUSED_FORMATS",
+    "codec_max_pixels",
+    "open_container",
+    "translated",
+    "video_stream",
+]
 
 ALLOWED_FORMATS = (
     "mov",  # and mp4, m4v, 3gp
@@ -87,6 +93,10 @@ _CONTAINER_MAGICS = (
 _STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 
 
+# What PyAV raises on damaged input beside FFmpeg's own errors.
+_NATIVE_ERRORS = (OSError, EOFError, ValueError, RuntimeError, TypeError, LookupError)
+
+
 @contextmanager
 def translated(path: Path, *, doing: str) -> Iterator[None]:
     """Turn what FFmpeg raises inside the block into this project's errors.
@@ -104,9 +114,8 @@ def translated(path: Path, *, doing: str) -> Iterator[None]:
     except MediaError:
         raise
     except PermissionError as error:
-        reason = error.strerror or str(error)
-        raise UnreadableMediaError(f"the file cannot be read ({reason})", path=path) from error
-    except (av.error.FFmpegError, OSError, EOFError, ValueError, RuntimeError) as error:
+        raise unreadable(path, error) from error
+    except (av.error.FFmpegError, *_NATIVE_ERRORS) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DecodeError(f"FFmpeg failed while {doing} ({reason})", path=path) from error
 
@@ -140,7 +149,7 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
             options=options,
             metadata_errors="replace",
         )
-    except (av.error.FFmpegError, OSError, ValueError, RuntimeError) as error:
+    except (av.error.FFmpegError, *_NATIVE_ERRORS) as error:
         raise _open_error(error, head=head, path=path) from error
     if REFUSED_FORMATS & set(container.format.name.split(",")):
         container.close()
@@ -187,9 +196,9 @@ def _refuse_still_brands(head: bytes, *, path: Path) -> None:
 
 
 def _open_error(error: Exception, *, head: bytes, path: Path) -> MediaError:
-    reason = getattr(error, "strerror", None) or str(error)
     if isinstance(error, (PermissionError, FileNotFoundError)):
-        return UnreadableMediaError(f"the file cannot be read ({reason})", path=path)
+        return unreadable(path, error)
+    reason = getattr(error, "strerror", None) or str(error)
     playlist = _playlist_name(head)
     if playlist is not None:
         return UnsupportedMediaError(f"{playlist}, which may name other files", path=path)

@@ -14,7 +14,7 @@ from deepfake.errors import (
     UnsupportedMediaError,
 )
 
-__all__ = ["check_pixels", "check_regular_file", "read_head"]
+__all__ = ["check_pixels", "check_regular_file", "read_head", "unreadable"]
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -41,7 +41,7 @@ def check_regular_file(path: Path, *, limits: MediaLimits) -> int:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for test, name in _KINDS if test(found.st_mode)), "a special file")
         raise UnsupportedMediaError(f"{kind}, not a regular file, which alone is read", path=path)
@@ -80,9 +80,10 @@ def read_head(path: Path, *, num_bytes: int = 4096) -> bytes:
         with os.fdopen(handle, "rb") as stream:
             return stream.read(num_bytes)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: OSError | ValueError) -> UnreadableMediaError:
+def unreadable(path: Path, error: Exception, *, verb: str = "read") -> UnreadableMediaError:
+    """Return the error that says why the system refused."""
     reason = getattr(error, "strerror", None) or str(error)
-    return UnreadableMediaError(f"the file cannot be read ({reason})", path=path)
+    return UnreadableMediaError(f"the file cannot be {verb} ({reason})", path=path)

@@ -85,7 +85,8 @@ def iter_packets(container: Any, stream: Any) -> Iterator[Any]:
             yield next(packets)
         except StopIteration:
             return
-        except (av.error.FFmpegError, OSError):
+        except (av.error.FFmpegError, OSError, ValueError, IndexError):
+            # (PyAV 18 raises IndexError at the end if a stream turned up on the way.)
             return
 
 

@@ -41,6 +41,7 @@ class PyavFrames:
     Attributes:
         index: The frames that there are.
         rotation: Degrees clockwise by which every frame is turned upright.
+        size: Width and height of the first frame as stored, pixels.
 
     Raises:
         MediaError: It cannot be opened, or no frame of it can be decoded.
@@ -55,6 +56,7 @@ class PyavFrames:
         self._skipped_to = self._stale_to = -1
         self._reformatter = VideoReformatter()
         self.rotation = 0
+        self.size = (0, 0)
         self._open()
         try:
             with translated(path, doing="reading the packets"):
@@ -96,7 +98,8 @@ class PyavFrames:
         first = next(self._decoded, None)
         if first is None:
             raise DecodeError("no frame of the video can be decoded", path=self._path)
-        self.rotation = _clockwise(first)
+        check_pixels(first.width, first.height, limits=self._limits, path=self._path)
+        self.rotation, self.size = _clockwise(first), (int(first.width), int(first.height))
         at = self.index.frame_of(first.pts)
         if at is None:
             self._rewind()

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
-from deepfake.errors import DecodeError, ProbeError, UnreadableMediaError, UnsupportedMediaError
-from deepfake.media.files import check_pixels, check_regular_file, read_head
+from deepfake.errors import DecodeError, ProbeError, UnsupportedMediaError
+from deepfake.media.files import check_pixels, check_regular_file, read_head, unreadable
 from deepfake.media.headers import StillHeader, read_still_header, still_codec
 from deepfake.types import Frame, Kind, MediaInfo
 
@@ -35,7 +35,7 @@ def still_header(path: Path) -> StillHeader | None:
         with path.open("rb") as stream:
             return read_still_header(stream, codec=codec)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     except (ValueError, OverflowError) as error:
         raise ProbeError(f"a damaged {codec.upper()} picture: {error}", path=path) from error
 
@@ -96,7 +96,7 @@ def read_image(path: Path, *, limits: MediaLimits) -> Frame:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise unreadable(path, error) from error
     return Frame(pixels=_decode(data, header=header, path=path), pts_seconds=0.0, frame_index=0)
 
 
@@ -122,7 +122,7 @@ def write_image(path: Path, pixels: NDArray[np.uint8]) -> Path:
     try:
         path.write_bytes(encoded.tobytes())
     except OSError as error:
-        raise _unreadable(path, error, verb="written") from error
+        raise unreadable(path, error, verb="written") from error
     return path
 
 
@@ -156,8 +156,3 @@ def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     if is_mirrored:
         pixels = pixels[:, ::-1]
     return np.ascontiguousarray(np.rot90(pixels, k=-turns))
-
-
-def _unreadable(path: Path, error: OSError, *, verb: str = "read") -> UnreadableMediaError:
-    reason = error.strerror or str(error)
-    return UnreadableMediaError(f"the file cannot be {verb} ({reason})", path=path)

@@ -155,8 +155,7 @@ def _try_decord(path: Path, *, source: PyavFrames, is_demanded: bool) -> DecordF
     try:
         if reason is not None:
             raise DecodeError(f"decord is not used for {reason}", path=path)
-        size = (int(source.stream.width), int(source.stream.height))
-        return DecordFrames(path, num_frames=source.index.num_frames, size=size)
+        return DecordFrames(path, num_frames=source.index.num_frames, size=source.size)
     except (DecodeError, ConfigError):
         if is_demanded:
             raise
@@ -178,14 +177,14 @@ def _why_not_decord(source: PyavFrames) -> str | None:
 
 def _info_of(source: PyavFrames) -> MediaInfo:
     stream, container, index = source.stream, source.container, source.index
-    width, height = (stream.width, stream.height)[:: -1 if source.rotation % 180 else 1]
+    width, height = source.size[:: -1 if source.rotation % 180 else 1]
     fps = _fps_of(index, declared=stream.average_rate)
     return MediaInfo(
         kind=Kind.VIDEO,
         codec=stream.codec_context.codec.canonical_name,
         container=container.format.name,
-        width=int(width),
-        height=int(height),
+        width=width,
+        height=height,
         rotation=source.rotation,
         fps=fps,
         num_frames=index.num_frames,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from typing import TypedDict
+from dataclasses import dataclass
 
 from deepfake.errors import SplitLeakageError
 from deepfake.manifest import ManifestRow
@@ -15,11 +15,18 @@ from deepfake.types import Split
 __all__ = ["SharedIdentity", "check_leakage", "check_lists", "find_shared_identities"]
 
 
-class SharedIdentity(TypedDict):
-    """A person who stands on more than one side of a split; plain values, for JSON."""
+@dataclass(frozen=True, slots=True)
+class SharedIdentity:
+    """A person who stands on more than one side of a split.
+
+    Attributes:
+        identity: The corpus's own name for them.
+        splits: Where they are shown, in the order train, val, test.
+        num_files: How many files show them.
+    """
 
     identity: str
-    splits: list[str]
+    splits: tuple[Split, ...]
     num_files: int
 
 
@@ -55,7 +62,7 @@ def find_shared_identities(rows: Iterable[ManifestRow]) -> list[SharedIdentity]:
     return [
         SharedIdentity(
             identity=person,
-            splits=[str(split) for split in Split if split in found],
+            splits=tuple(split for split in Split if split in found),
             num_files=len(found),
         )
         for person, found in sorted(splits.items())

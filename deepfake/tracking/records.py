@@ -22,6 +22,8 @@ _MAX_NAME_CHARS = 250
 def read_metrics(path: Path) -> list[Metric]:
     """Return the metrics of a file of JSON lines, without a last line that was cut off.
 
+    Of two lines for one step, as a resumed training leaves them, the later one holds.
+
     Args:
         path: Lines of `epoch`, `step`, `name`, `value`, and `timestamp` in seconds where known.
 
@@ -34,13 +36,13 @@ def read_metrics(path: Path) -> list[Metric]:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise TrackingError(f"the metrics cannot be read ({error.strerror})", path=path) from error
-    metrics = []
+    metrics: dict[tuple[str, int], Metric] = {}
     # The same lines give the same points, so writing them again after a failure adds none.
     written = path.stat().st_mtime
     for number, line in enumerate(lines, start=1):
         try:
             row = json.loads(line)
-            step = row.get("step") if row.get("step") is not None else row.get("epoch", 0)
+            step = row.get("step") if row.get("step") is not None else row.get("epoch") or 0
             stamp = int(float(row.get("timestamp") or written) * 1000)
             if row["value"] is not None:
                 metrics.append(
@@ -50,7 +52,7 @@ def read_metrics(path: Path) -> list[Metric]:
             if number == len(lines):
                 break  # the writer was killed in the middle of its last line
             raise TrackingError(f"line {number} is not a metric ({error})", path=path) from error
-    return metrics
+    return list(metrics.values())
 
 
 def numbers_of(values: Mapping[str, Any]) -> dict[str, float]:

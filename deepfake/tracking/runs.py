@@ -213,7 +213,7 @@ def log_evaluation(
         run_name: Shown in the UI; not used with `run_id`.
         params: Nested mappings become `outer.inner`.
         tags: Such as data digests, the detector's digest, the run that trained it.
-        figures: A folder kept under `evaluation/`.
+        figures: A folder kept under `evaluation/`; absent where there was nothing to draw.
         markdown: Kept as `evaluation/summary.md` and shown as the run's description.
         prefix: Before each metric's name, to tell several evaluations in one run apart.
         run_id: A run that is there; None makes one.
@@ -240,7 +240,7 @@ def log_evaluation(
             client.log_dict(id_, dict(report), "evaluation/report.json")
             if markdown is not None:
                 client.log_text(id_, markdown, "evaluation/summary.md")
-            if figures is not None:
+            if figures is not None and figures.is_dir():
                 client.log_artifacts(id_, str(figures), artifact_path="evaluation")
     return id_
 

@@ -13,11 +13,14 @@ from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from deepfake.storage import write_text
+
 __all__ = [
     "BEST_CHECKPOINT",
     "LAST_CHECKPOINT",
     "MetricsFile",
     "create_callbacks",
+    "drop_cut_line",
     "read_metrics",
 ]
 
@@ -28,8 +31,9 @@ LAST_CHECKPOINT = "last.ckpt"
 class MetricsFile(Logger):  # type: ignore[misc]
     """Appends every metric to a JSON-lines file, so that a tracker that is down loses nothing.
 
-    A line: `{"epoch", "step", "name", "value", "timestamp"}`; `value` is null where it is not finite,
-    `timestamp` is seconds since 1970. A resumed run appends; of equal epochs the later line holds.
+    A line: `{"epoch", "step", "name", "value", "timestamp"}`; `value` is null where it is not
+    finite, `timestamp` is seconds since 1970. A resumed run appends; of equal epochs the later line
+    holds.
 
     Args:
         path: The file; its folder is made.
@@ -45,9 +49,9 @@ class MetricsFile(Logger):  # type: ignore[misc]
         return self.path.stem
 
     @property
-    def version(self) -> str:
-        """There is one."""
-        return "0"
+    def version(self) -> None:
+        """There is one; a number would stand in the progress bar."""
+        return None
 
     @rank_zero_only  # type: ignore[untyped-decorator]
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
@@ -111,3 +115,13 @@ def create_callbacks(
         # Before `last`, so that its state is in the file that a run is resumed from.
         callbacks += [EarlyStopping(monitor="val_auc", mode="max", patience=patience), best]
     return [*callbacks, last]
+
+
+def drop_cut_line(path: Path) -> None:
+    """Remove a last line that was cut short, so that what is appended begins a line of its own."""
+    if not path.is_file():
+        return
+    text = path.read_bytes()
+    whole = text[: text.rfind(b"\n") + 1]
+    if whole != text:
+        write_text(path, whole.decode())

@@ -1,73 +1,194 @@
-"""Temperature and thresholds, for stills and videos apart, on the half of `val` that chose nothing."""
+"""The fit itself, by Lightning: loaders in, the chosen weights out."""
 
 from __future__ import annotations
 
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-import numpy as np
-import pandas as pd
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers.logger import Logger
+from torch import Tensor
+from torch.utils.data import DataLoader
 
-from deepfake.aggregation import aggregate_by_uri
-from deepfake.calibration import Calibration, Thresholds, choose_thresholds, fit_temperature
-from deepfake.config import AggregationConfig
-from deepfake.datasets import labels_of
-from deepfake.metrics import binary_metrics
-from deepfake.types import Kind
+from deepfake.datasets import evaluation_loader, file_codes, labels_of, training_loader
+from deepfake.errors import ModelError
+from deepfake.training.callbacks import (
+    BEST_CHECKPOINT,
+    MetricsFile,
+    create_callbacks,
+    drop_cut_line,
+)
+from deepfake.training.module import DetectorModule
+from deepfake.training.plan import RunPlan
 
-__all__ = ["CalibrationResult", "calibrate"]
+__all__ = ["Fitted", "fit", "quiet_lightning"]
 
-_NAMES = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
-_REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier")
+_EXPECTED_WARNINGS = (
+    r".*does not have many workers.*",
+    r".*Checkpoint directory .* exists and is not empty.*",
+    # Lightning 2.6 under torch 2.14, in its own code.
+    r".*isinstance\(treespec, LeafSpec\).*",
+    # Python 3.12 and later, of every fork beside a thread; the workers start no thread pool.
+    r".*is multi-threaded, use of fork\(\) may lead to deadlocks.*",
+)
+_NETWORK_PREFIX = "network."
 
 
 @dataclass(frozen=True, slots=True)
-class CalibrationResult:
-    """What one kind of file gave.
+class Fitted:
+    """The weights that were chosen.
 
     Attributes:
-        calibration: The identity with `is_fitted` False where a class is missing.
-        thresholds: The defaults with `is_fitted` False where there are too few files.
-        metrics: Of the calibrated files, their names prefixed by `val_calibration_<kind>_`.
-        notes: What a reader must know, a sentence each.
+        state: Tensors of the network by timm's names, on the CPU.
+        best_epoch: The epoch that they are of, from 0.
+        num_epochs: Epochs trained, those before a resumption too.
     """
 
-    calibration: Calibration
-    thresholds: Thresholds
-    metrics: dict[str, float | int | str | None]
-    notes: tuple[str, ...]
+    state: dict[str, Tensor]
+    best_epoch: int
+    num_epochs: int
 
 
-def calibrate(
-    crops: pd.DataFrame, *, kind: Kind, aggregation: AggregationConfig, prior: float
-) -> CalibrationResult:
-    """Fit calibration and thresholds on the files of one kind.
+def fit(
+    plan: RunPlan,
+    *,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[Callback] = (),
+    show_progress: bool = True,
+) -> Fitted:
+    """Train, and return the weights of the best epoch, or of the last where nothing chooses.
 
-    Stills do not stand for videos: a kind without files of both classes keeps the identity.
-
-    Args:
-        crops: The calibrating half of `val`, with the column `logit`.
-        kind: Which files.
-        aggregation: How crops become a file's logit.
-        prior: Share of fakes that the probability shall hold for.
+    Raises:
+        ModelError: Training diverged.
     """
-    own = crops[crops["kind"] == str(kind)]
-    name = _NAMES[kind]
-    if own["label"].nunique() < 2:
-        note = f"Calibration for {name}s is not fitted: `val` holds too few {name}s of both classes."
-        return CalibrationResult(Calibration(prior=prior), Thresholds(), {}, (note,))
-    files = own.drop_duplicates(["corpus", "uri"])
-    keys = ("corpus", "uri")
-    scores = aggregate_by_uri(own, config=aggregation, keys=keys)
-    logits = np.array([scores[key].logit for key in files[list(keys)].itertuples(index=False)])
-    labels = labels_of(files)
-    calibration = fit_temperature(logits, labels=labels, fitted_on=name, prior=prior)
-    prob = calibration.prob(logits)
-    thresholds = choose_thresholds(prob, labels=labels)
-    values = binary_metrics(labels, prob, rank=logits)
-    note = f"Thresholds for {name}s are the defaults: {len(labels)} files of `val` are too few."
-    return CalibrationResult(
-        calibration=calibration,
-        thresholds=thresholds,
-        metrics={f"val_calibration_{name}_{m}": getattr(values, m) for m in _REPORTED},
-        notes=() if thresholds.is_fitted else (note,),
+    folder = plan.folder
+    drop_cut_line(folder.metrics)
+    own = create_callbacks(
+        folder.checkpoints,
+        chooses=plan.chooses,
+        patience=plan.config.patience,
+        show_progress=show_progress,
     )
+    with quiet_lightning():
+        trainer = pl.Trainer(
+            max_epochs=plan.config.epochs,
+            precision=_precision(plan),
+            logger=[MetricsFile(folder.metrics), *loggers],
+            callbacks=[*callbacks, *own],
+            enable_progress_bar=show_progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            default_root_dir=folder.path,
+            **_placement(plan.device),
+        )
+        is_started = folder.last_checkpoint.is_file()
+        trainer.fit(
+            _module(plan),
+            train_dataloaders=_training_loader(plan),
+            val_dataloaders=_choosing_loader(plan),
+            ckpt_path=folder.last_checkpoint if is_started else None,
+            # Our own checkpoint, which holds more than tensors: the state of the callbacks.
+            weights_only=False,
+        )
+    return _chosen(plan)
+
+
+def _placement(device: torch.device) -> dict[str, Any]:
+    if device.type == "cpu":
+        return {"accelerator": "cpu", "devices": 1}
+    if device.index is not None:
+        return {"accelerator": "cuda", "devices": [device.index]}
+    if torch.cuda.device_count() < 2:
+        return {"accelerator": "cuda", "devices": 1}
+    # Spawned, since plain DDP runs the whole command again in each process, flow and all.
+    return {"accelerator": "cuda", "devices": "auto", "strategy": "ddp_spawn"}
+
+
+def _precision(plan: RunPlan) -> str:
+    if plan.config.precision != "auto":
+        return plan.config.precision
+    return "32-true" if plan.device.type == "cpu" else "16-mixed"
+
+
+def _module(plan: RunPlan) -> DetectorModule:
+    choose = plan.selection.choose
+    return DetectorModule(
+        plan.created.module,
+        config=plan.config,
+        val_labels=labels_of(choose),
+        val_files=file_codes(choose),
+    )
+
+
+def _training_loader(plan: RunPlan) -> DataLoader[Any]:
+    config = plan.config
+    return training_loader(
+        plan.selection.train,
+        spec=plan.input_spec,
+        augment=config.augment,
+        crop=plan.selection.config.crop,
+        batch_size=config.batch_size,
+        frames_per_video=config.frames_per_video,
+        max_crops=config.max_crops_per_epoch,
+        seed=config.seed,
+        num_workers=plan.num_workers,
+        pin_memory=plan.device.type == "cuda",
+    )
+
+
+def _choosing_loader(plan: RunPlan) -> DataLoader[Any] | None:
+    if not plan.chooses:
+        return None
+    return evaluation_loader(
+        plan.selection.choose,
+        spec=plan.input_spec,
+        batch_size=plan.config.batch_size,
+        num_workers=plan.num_workers,
+        pin_memory=plan.device.type == "cuda",
+    )
+
+
+def _chosen(plan: RunPlan) -> Fitted:
+    folder = plan.folder
+    last = _read_checkpoint(folder.last_checkpoint)
+    best_path = folder.checkpoints / BEST_CHECKPOINT
+    best = _read_checkpoint(best_path) if plan.chooses and best_path.is_file() else last
+    state = {
+        key.removeprefix(_NETWORK_PREFIX): value
+        for key, value in best["state_dict"].items()
+        if key.startswith(_NETWORK_PREFIX)
+    }
+    if not all(torch.isfinite(v).all() for v in state.values() if v.is_floating_point()):
+        raise ModelError(
+            "training diverged: a weight is not finite", hint="Try a lower learning rate."
+        )
+    return Fitted(state=state, best_epoch=int(best["epoch"]), num_epochs=int(last["epoch"]) + 1)
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    # Written by this run a moment ago; the callbacks' state in it is more than tensors.
+    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    return checkpoint
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Hold back what Lightning says about itself; what it says about a fault stays."""
+    log = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for pattern in _EXPECTED_WARNINGS:
+                warnings.filterwarnings("ignore", message=pattern)
+            yield
+    finally:
+        log.setLevel(before)

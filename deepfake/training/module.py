@@ -13,6 +13,7 @@ from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from deepfake.config import TrainConfig
+from deepfake.errors import ModelError
 
 __all__ = ["DetectorModule", "mean_by_file"]
 
@@ -77,7 +78,13 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         inputs, labels, _ = batch
         loss = nn.functional.binary_cross_entropy_with_logits(self(inputs), labels.float())
         self.log(
-            "train_loss", loss, on_step=False, on_epoch=True, prog_bar=True, batch_size=len(labels)
+            "train_loss",
+            loss,
+            on_step=False,
+            on_epoch=True,
+            prog_bar=True,
+            batch_size=len(labels),
+            sync_dist=True,
         )
         return loss
 
@@ -91,17 +98,21 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         """Log loss over crops and AUC over files."""
         rows, logits = self._gathered()
         self._val_rows, self._val_logits = [], []
+        if not np.isfinite(logits).all():
+            raise ModelError(
+                f"training diverged in epoch {self.current_epoch}: a logit is not finite",
+                hint="Try a lower learning rate.",
+            )
         labels, files = self.val_labels[rows], self.val_files[rows]
         loss = nn.functional.binary_cross_entropy_with_logits(
             torch.from_numpy(logits), torch.from_numpy(labels)
         )
-        self.log("val_loss", loss.float(), prog_bar=True, rank_zero_only=True)
+        self.log("val_loss", loss.float(), prog_bar=True, sync_dist=True)
         means, first = mean_by_file(logits, files=files)
         truth = labels[first]
         if 0 < truth.sum() < len(truth):
-            # The score of a network that diverged ranks nothing: chance, not an error.
-            auc = float(roc_auc_score(truth, means)) if np.isfinite(means).all() else 0.5
-            self.log("val_auc", torch.tensor(auc), prog_bar=True, rank_zero_only=True)
+            auc = float(roc_auc_score(truth, means))
+            self.log("val_auc", torch.tensor(auc), prog_bar=True, sync_dist=True)
 
     def _gathered(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return rows and logits of all processes, each row once."""
@@ -142,4 +153,5 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         if config.optimizer == "sgd":
             return torch.optim.SGD(groups, lr=config.learning_rate, momentum=_SGD_MOMENTUM)
         kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-        return kinds[config.optimizer](groups, lr=config.learning_rate)
+        optimizer: torch.optim.Optimizer = kinds[config.optimizer](groups, lr=config.learning_rate)
+        return optimizer

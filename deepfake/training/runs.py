@@ -2,59 +2,255 @@
 
 from __future__ import annotations
 
-import logging
-import platform
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-import pandas as pd
-import timm
 import torch
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers.logger import Logger
-from torch import Tensor, nn
+from torch import Tensor
 
 import deepfake
 from deepfake.bundles import DetectorSpec, save_bundle
 from deepfake.config import TrainConfig
-from deepfake.datasets import (
-    InputSpec,
-    evaluation_loader,
-    file_codes,
-    labels_of,
-    predict_crops,
-    training_loader,
-)
-from deepfake.errors import ConfigError, ModelError
+from deepfake.datasets import predict_crops
 from deepfake.inference import resolve_device
 from deepfake.models import CreatedModel, create_model
 from deepfake.shards import Snapshot
-from deepfake.storage import read_json, write_json
-from deepfake.training.callbacks import (
-    BEST_CHECKPOINT,
-    LAST_CHECKPOINT,
-    MetricsFile,
-    create_callbacks,
-    drop_cut_line,
+from deepfake.storage import write_json
+from deepfake.training.calibrating import CalibrationResult, calibrate
+from deepfake.training.callbacks import read_metrics
+from deepfake.training.fitting import Fitted, fit, quiet_lightning
+from deepfake.training.plan import RunPlan
+from deepfake.training.records import (
+    RunFolder,
+    TrainResult,
+    check_resumable,
+    describe_run,
+    write_result,
 )
-from deepfake.training.fitting import CalibrationResult, calibrate
-from deepfake.training.module import DetectorModule
-from deepfake.training.selection import Selection, has_both_classes, select_crops
-from deepfake.types import Kind
+from deepfake.training.selection import select_crops
+from deepfake.types import Kind, Label
 
-__all__ = ["TrainResult", "train_detector"]
-
-logger = logging.getLogger(__name__)
+__all__ = ["train_detector"]
 
 _PRIOR = 0.5
-"""Both classes are drawn equally often, so that is what the logit holds for."""
+"""Share of fakes that the calibrated probability shall hold for."""
 
-_MAY_DIFFER = frozenset({"epochs", "patience"})
-"""Settings that a resumed run may have otherwise than when it began."""
+_Metrics = dict[str, float | int | str | None]
+
+
+def train_detector(
+    *,
+    snapshots: Sequence[Snapshot],
+    config: TrainConfig,
+    run_dir: Path,
+    name: str,
+    device: str = "auto",
+    num_workers: int | None = None,
+    resume: bool = False,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[Callback] = (),
+    show_progress: bool = True,
+    licence: str = "MIT; the terms of the training data's owners apply beside it",
+    scope: str = "",
+) -> TrainResult:
+    """Train a detector on the `train` crops of snapshots, choose and calibrate it on their `val`.
+
+    `val` is halved by group: one half chooses the checkpoint by the AUC of files, the other fits
+    temperature and thresholds. Where a half lacks a class, the last epoch is taken or the
+    calibration left unfitted, and the notes say so.
+
+    Args:
+        snapshots: One a corpus, extracted with the same settings.
+        config: The recipe.
+        run_dir: Folder of the run: `config.json` (written first), `metrics.jsonl`, `checkpoints`,
+            `bundle`, `result.json`.
+        name: The detector's name.
+        device: `auto`, `cpu` or `cuda`; all CUDA devices are used unless one is named.
+        num_workers: Processes that decode; None for 1 on the CPU and 4 on CUDA.
+        resume: Continue the run in `run_dir` from its last checkpoint.
+        loggers: Lightning loggers beside the metrics file.
+        callbacks: Lightning callbacks beside ours.
+        show_progress: Whether to draw a progress bar on stderr.
+        licence: Of the weights, for the bundle.
+        scope: What the detector is for, for the bundle; empty for a sentence that names the data.
+
+    Returns:
+        Where the bundle lies, and what it is worth on `val`.
+
+    Raises:
+        ConfigError: Snapshots or options contradict each other, or the run cannot be resumed.
+        DataError: `train` lacks a class, or a split leaks (`SplitLeakageError`).
+        ModelError: The model is unknown, demanded weights are out of reach, or training diverged.
+    """
+    started = time.monotonic()
+    plan = _plan(
+        snapshots,
+        config=config,
+        folder=RunFolder(run_dir),
+        name=name,
+        device=resolve_device(device),
+        num_workers=num_workers,
+        resume=resume,
+    )
+    fitted = fit(plan, loggers=loggers, callbacks=callbacks, show_progress=show_progress)
+    results = _calibrated(plan, state=fitted.state)
+    notes = _notes(plan, results)
+    metrics = _metrics(plan, fitted=fitted, results=results)
+    spec = _spec(plan, results=results, metrics=metrics, notes=notes, licence=licence, scope=scope)
+    save_bundle(plan.folder.bundle, state_dict=fitted.state, spec=spec, overwrite=True)
+    train = plan.selection.train
+    result = TrainResult(
+        bundle=plan.folder.bundle,
+        run_dir=run_dir,
+        metrics=metrics,
+        best_epoch=fitted.best_epoch,
+        num_epochs=fitted.num_epochs,
+        num_train_crops=len(train),
+        num_train_files=len(train[["corpus", "uri"]].drop_duplicates()),
+        pretrained_source=plan.created.pretrained_source,
+        notes=notes,
+        seconds=time.monotonic() - started,
+    )
+    write_result(plan.folder.result, result)
+    return result
+
+
+def _plan(
+    snapshots: Sequence[Snapshot],
+    *,
+    config: TrainConfig,
+    folder: RunFolder,
+    name: str,
+    device: torch.device,
+    num_workers: int | None,
+    resume: bool,
+) -> RunPlan:
+    """Check everything that can be wrong, then write what is about to be done."""
+    selection = select_crops(snapshots)
+    kept = check_resumable(folder, config=config, snapshots=snapshots, resume=resume)
+    with quiet_lightning():
+        pl.seed_everything(config.seed, workers=True, verbose=False)
+    created = _create(config, kept=kept if folder.last_checkpoint.is_file() else None)
+    plan = RunPlan(
+        name=name,
+        config=config,
+        snapshots=tuple(snapshots),
+        selection=selection,
+        created=created,
+        folder=folder,
+        device=device,
+        num_workers=_default_workers(device) if num_workers is None else num_workers,
+        is_resumed=kept is not None,
+    )
+    description = describe_run(
+        name,
+        config=config,
+        snapshots=snapshots,
+        pretrained_source=created.pretrained_source,
+        device=str(device),
+    )
+    write_json(folder.config, description)
+    return plan
+
+
+def _default_workers(device: torch.device) -> int:
+    return 1 if device.type == "cpu" else 4
+
+
+def _create(config: TrainConfig, *, kept: dict[str, Any] | None) -> CreatedModel:
+    # The weights of a resumed run come from its checkpoint; where they once started is on record.
+    pretrained = config.pretrained if kept is None else "none"
+    created = create_model(config.model, pretrained=pretrained, input_size=config.input_size)
+    if kept is None:
+        return created
+    return replace(created, pretrained_source=str(kept["pretrained_source"]))
+
+
+def _calibrated(plan: RunPlan, *, state: dict[str, Tensor]) -> dict[Kind, CalibrationResult]:
+    """Predict the calibrating half as scoring would, and fit each kind of file."""
+    module = plan.created.module
+    module.load_state_dict(state)
+    module = module.to(device=plan.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
+    crops = plan.selection.calibrate
+    logits = predict_crops(
+        module, crops, spec=plan.input_spec, device=plan.device, num_workers=plan.num_workers
+    )
+    scored = crops.assign(logit=logits)
+    aggregation = plan.config.aggregation
+    return {
+        kind: calibrate(scored, kind=kind, aggregation=aggregation, prior=_PRIOR) for kind in Kind
+    }
+
+
+def _notes(plan: RunPlan, results: dict[Kind, CalibrationResult]) -> tuple[str, ...]:
+    notes = [] if plan.created.message is None else [plan.created.message]
+    if not plan.chooses:
+        notes.append(
+            "The weights are those of the last epoch: the half of `val` that would choose lacks a "
+            "class."
+        )
+    return (*notes, *(note for result in results.values() for note in result.notes))
+
+
+def _metrics(plan: RunPlan, *, fitted: Fitted, results: dict[Kind, CalibrationResult]) -> _Metrics:
+    # A resumed epoch stands twice in the file; the later line holds.
+    logged = {
+        line["name"]: line["value"]
+        for line in read_metrics(plan.folder.metrics)
+        if line["epoch"] == fitted.best_epoch
+        and line["name"] in ("train_loss", "val_loss", "val_auc")
+    }
+    train = plan.selection.train.drop_duplicates(["corpus", "uri"])
+    counts: _Metrics = {
+        f"num_train_{label}": int((train["label"] == str(label)).sum()) for label in Label
+    }
+    calibrated = {k: v for result in results.values() for k, v in result.metrics.items()}
+    epochs: _Metrics = {"best_epoch": fitted.best_epoch, "num_epochs": fitted.num_epochs}
+    return {**logged, **calibrated, **counts, **epochs}
+
+
+def _spec(
+    plan: RunPlan,
+    *,
+    results: dict[Kind, CalibrationResult],
+    metrics: _Metrics,
+    notes: tuple[str, ...],
+    licence: str,
+    scope: str,
+) -> DetectorSpec:
+    still, video = results[Kind.IMAGE], results[Kind.VIDEO]
+    corpora = ", ".join(s.corpus for s in plan.snapshots)
+    extract = plan.selection.config
+    return DetectorSpec(
+        name=plan.name,
+        architecture=plan.created.architecture,
+        input_size=plan.created.input_size,
+        mean=plan.created.mean,
+        std=plan.created.std,
+        crop=extract.crop,
+        faces=extract.faces,
+        sampling=extract.sampling,
+        aggregation=plan.config.aggregation,
+        calibration_still=still.calibration,
+        calibration_video=video.calibration,
+        thresholds_still=still.thresholds,
+        thresholds_video=video.thresholds,
+        prior=_PRIOR,
+        data_digests={s.corpus: s.digest for s in plan.snapshots},
+        metrics=metrics,
+        notes=notes,
+        licence=licence,
+        scope=scope or f"Faces like those of {corpora}; nothing is known of other sources.",
+        pretrained_source=plan.created.pretrained_source,
+        seed=plan.config.seed,
+        code_version=deepfake.__version__,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        train_config=plan.config,
+    )

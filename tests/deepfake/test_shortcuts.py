@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -179,3 +180,32 @@ def test_records_are_json_and_the_order_of_rows_is_nothing() -> None:
     shuffled = find_shortcuts(crops.sample(frac=1, random_state=1), outcomes.iloc[::-1])
     assert found == shuffled
     assert json.loads(json.dumps([s.as_record() for s in found]))[0]["name"] == found[0].name
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_fakes_of_openforensics_have_larger_faces(shared_data: Path) -> None:
+    from deepfake.config import ExtractConfig
+    from deepfake.extract import Extractor, ExtractRequest
+
+    extractor = Extractor(ExtractConfig(), decoder="auto", device="cpu")
+    folders = {label: shared_data / "openforensics" / "train" / label for label in ("real", "fake")}
+    paths = [p for folder in folders.values() for p in sorted(folder.iterdir())[:60]]
+    outcomes = outcomes_of(60, 60, uri=[str(p) for p in paths], kind="image", num_faces=1)
+    crops = [
+        {
+            "media_id": media_id,
+            "frame_index": 0,
+            "face_px": crop.face.size_px,
+            "frame_width": 256,
+            "frame_height": 256,
+            "sharpness": crop.sharpness,
+            "brightness": crop.brightness,
+            "confidence": crop.face.confidence,
+        }
+        for media_id, path in zip(outcomes["media_id"], paths, strict=True)
+        for crop in extractor.extract(ExtractRequest(str(path), media_id)).crops
+    ]
+    face = found_in(pd.DataFrame(crops), outcomes)["face_px"]
+    assert (face.level, face.direction) == ("strong", "fakes have larger faces")
+    assert face.auc is not None and face.auc > 0.8

@@ -18,6 +18,7 @@ from deepfake.errors import ConfigError, DataError, SplitLeakageError
 from deepfake.manifest import ManifestRow
 from deepfake.splits import (
     Assignments,
+    SharedIdentity,
     SplitResult,
     assign_splits,
     check_leakage,
@@ -148,7 +149,7 @@ def test_kept_assignments_are_only_added_to() -> None:
     after = {row.uri: (row.group, row.split) for row in second.rows}
     assert before.items() <= after.items()
     assert first.assignments.splits.items() <= second.assignments.splits.items()
-    assert Counter(row.split for row in second.rows)[Split.TRAIN] == pytest.approx(210, abs=12)
+    assert Counter(row.split for row in second.rows)[Split.TRAIN] == pytest.approx(168, abs=8)
 
 
 def test_a_groups_name_stays_when_a_smaller_member_joins() -> None:
@@ -282,7 +283,7 @@ def test_official_lists_that_separate_targets_but_not_sources_are_reported() -> 
     ]
     result = official(rows)
     assert result.shared_identities == (
-        {"identity": "9", "splits": ["train", "test"], "num_files": 2},
+        SharedIdentity("9", (Split.TRAIN, Split.TEST), num_files=2),
     )
     assert len({row.group for row in result.rows}) == 3
     free = assign_splits(rows, config=GROUPED)
@@ -292,12 +293,12 @@ def test_official_lists_that_separate_targets_but_not_sources_are_reported() -> 
 
 def test_where_only_test_is_listed_the_rest_is_split_by_us() -> None:
     rows = [fake("t1", "t2", split=Split.TEST), real("t1", split=Split.TEST)]
-    rows += pairs(40, "Deepfakes") + [fake("t1", "000")]
+    rows += [*pairs(40, "Deepfakes"), fake("t1", "000")]
     result = assign_splits(rows, config=AUTO)
     counts = Counter(row.split for row in result.rows)
     assert counts[Split.TEST] == 2
     assert counts[Split.VAL] == pytest.approx(161 * 0.15 / 0.85, abs=4)
-    assert [s["identity"] for s in result.shared_identities] == ["t1"]
+    assert [s.identity for s in result.shared_identities] == ["t1"]
     assert any("groups of ours" in note for note in result.notes)
 
 
@@ -389,11 +390,12 @@ def test_whatever_comes_no_key_stands_in_two_splits_or_moves(
     check_leakage(second.rows)
     for key in first.assignments.members:
         assert second.assignments.split_of(key) is first.assignments.split_of(key)
-    for row in second.rows:
+    for original, row in zip(rows, second.rows, strict=True):
         if row.status is Status.ERROR:
             assert (row.group, row.split) == (None, None)
         else:
-            assert {second.assignments.split_of(key) for key in member_keys(row)} == {row.split}
+            splits = {second.assignments.split_of(key) for key in member_keys(original)}
+            assert splits == {row.split}
     refused = {row.uri for row in second.quarantined}
     assert not refused & {row.uri for row in rows[:cut]}
 

@@ -24,7 +24,7 @@ def test_versions_are_told() -> None:
 def test_quiet_means_nothing_on_standard_error(tmp_path: Path, is_quiet: bool) -> None:
     clip = write_clip(tmp_path / "whole.mp4", b_frames=2, is_faststart=True)
     cut = truncate(clip, tmp_path / "cut.mp4", share=0.6)
-    still = write_still(tmp_path / "cut.png", noise_picture())
+    still = write_still(tmp_path / "cut.bmp", noise_picture())
     still.write_bytes(still.read_bytes()[:-500])
     code = f"""
 import sys
@@ -38,11 +38,10 @@ with media.open_video(Path({str(cut)!r}), limits=MediaLimits(), decoder="auto") 
     list(video.read(range(video.info.num_frames)))
 try:
     media.read_image(Path({str(still)!r}), limits=MediaLimits())
-except media.stills.DecodeError:
+except ValueError:
     print("refused")
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout == "refused\n"
-    # libpng itself writes one line that OpenCV cannot turn off.
-    noise = [line for line in done.stderr.splitlines() if not line.startswith("libpng")]
-    assert (noise == []) or not is_quiet
+    # (libpng and libjpeg write some lines of their own, which OpenCV cannot turn off.)
+    assert (done.stderr == "") == is_quiet

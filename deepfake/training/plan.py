@@ -1,0 +1,54 @@
+"""What the steps of one run share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from deepfake.config import TrainConfig
+from deepfake.datasets import InputSpec
+from deepfake.models import CreatedModel
+from deepfake.shards import Snapshot
+from deepfake.training.records import RunFolder
+from deepfake.training.selection import Selection, has_both_classes
+
+__all__ = ["RunPlan"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunPlan:
+    """A run whose options were checked against each other and the data.
+
+    Attributes:
+        name: The detector's name.
+        config: The recipe.
+        snapshots: One a corpus.
+        selection: Crops to train on, choose with and calibrate with.
+        created: The network.
+        folder: Where the run's files lie.
+        device: Where it computes.
+        num_workers: Processes that decode.
+        is_resumed: Whether the folder holds the beginning of this run.
+    """
+
+    name: str
+    config: TrainConfig
+    snapshots: tuple[Snapshot, ...]
+    selection: Selection
+    created: CreatedModel
+    folder: RunFolder
+    device: torch.device
+    num_workers: int
+    is_resumed: bool
+
+    @property
+    def chooses(self) -> bool:
+        """Whether there is anything to choose the checkpoint with."""
+        return has_both_classes(self.selection.choose)
+
+    @property
+    def input_spec(self) -> InputSpec:
+        """The network's input."""
+        created = self.created
+        return InputSpec(input_size=created.input_size, mean=created.mean, std=created.std)

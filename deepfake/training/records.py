@@ -1,0 +1,164 @@
+"""What a run writes about itself, before it starts and when it ends."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning
+import timm
+import torch
+import torchvision
+
+import deepfake
+from deepfake.config import TrainConfig
+from deepfake.errors import ConfigError
+from deepfake.shards import Snapshot
+from deepfake.storage import read_json, write_json
+from deepfake.training.callbacks import LAST_CHECKPOINT
+from deepfake.types import Label
+
+__all__ = ["RunFolder", "TrainResult", "check_resumable", "describe_run", "write_result"]
+
+_MAY_DIFFER = frozenset({"epochs", "patience"})
+"""Settings that a resumed run may have otherwise than when it began."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """Where the files of one run lie.
+
+    Attributes:
+        path: The run's folder.
+    """
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Resolved configuration, digests and versions, written before training starts."""
+        return self.path / "config.json"
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of `best.ckpt` and `last.ckpt`."""
+        return self.path / "checkpoints"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """What an interrupted run continues from."""
+        return self.checkpoints / LAST_CHECKPOINT
+
+    @property
+    def metrics(self) -> Path:
+        """JSON lines, a metric a line."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def bundle(self) -> Path:
+        """The detector."""
+        return self.path / "bundle"
+
+    @property
+    def result(self) -> Path:
+        """What `train_detector` returned."""
+        return self.path / "result.json"
+
+
+@dataclass(frozen=True, slots=True)
+class TrainResult:
+    """What came of a run.
+
+    Attributes:
+        bundle: Folder of the detector.
+        run_dir: Folder of configuration, checkpoints and metrics.
+        metrics: As in the bundle.
+        best_epoch: Epoch of the weights in the bundle, from 0.
+        num_epochs: Epochs trained, those before a resumption too.
+        num_train_crops: Crops that could be drawn.
+        num_train_files: Files that they are of.
+        pretrained_source: Where the weights started, `scratch` for nowhere.
+        notes: What a reader of the metrics must know, a sentence each.
+        seconds: Wall time of this call.
+    """
+
+    bundle: Path
+    run_dir: Path
+    metrics: dict[str, float | int | str | None]
+    best_epoch: int
+    num_epochs: int
+    num_train_crops: int
+    num_train_files: int
+    pretrained_source: str
+    notes: tuple[str, ...]
+    seconds: float
+
+
+def describe_run(
+    name: str,
+    *,
+    config: TrainConfig,
+    snapshots: Sequence[Snapshot],
+    pretrained_source: str,
+    device: str,
+) -> dict[str, Any]:
+    """Return what `config.json` says."""
+    return {
+        "schema_version": 1,
+        "name": name,
+        "config": config.model_dump(mode="json"),
+        "extract_config": snapshots[0].config.model_dump(mode="json"),
+        "data_digests": {s.corpus: s.digest for s in snapshots},
+        "classes": {str(Label.REAL): 0, str(Label.FAKE): 1},
+        "pretrained_source": pretrained_source,
+        "device": device,
+        "versions": {
+            "deepfake": deepfake.__version__,
+            "lightning": lightning.__version__,
+            "python": platform.python_version(),
+            "timm": timm.__version__,
+            "torch": torch.__version__,
+            "torchvision": torchvision.__version__,
+        },
+    }
+
+
+def check_resumable(
+    folder: RunFolder, *, config: TrainConfig, snapshots: Sequence[Snapshot], resume: bool
+) -> dict[str, Any] | None:
+    """Return what `config.json` of the interrupted run says, None for a new run.
+
+    Raises:
+        ConfigError: There is a run and `resume` is off, there is none and it is on, or the run was
+            begun with other settings or data.
+    """
+    if not folder.config.is_file():
+        if resume:
+            raise ConfigError("there is no run to resume", path=folder.path)
+        return None
+    if not resume:
+        raise ConfigError(
+            "a run is there already",
+            path=folder.path,
+            hint="Continue it with `--resume`, or give this one another folder.",
+        )
+    kept: dict[str, Any] = read_json(folder.config)
+    wanted = config.model_dump(mode="json")
+    changed = [k for k in wanted if k not in _MAY_DIFFER and kept["config"].get(k) != wanted[k]]
+    if changed:
+        raise ConfigError(
+            f"the run was begun with other settings of {', '.join(changed)}", path=folder.path
+        )
+    if kept["data_digests"] != {s.corpus: s.digest for s in snapshots}:
+        raise ConfigError("the run was begun on other data", path=folder.path)
+    return kept
+
+
+def write_result(path: Path, result: TrainResult) -> Path:
+    """Write a result as JSON."""
+    fields: Mapping[str, Any] = {n: getattr(result, n) for n in TrainResult.__slots__}
+    plain = {k: str(v) if isinstance(v, Path) else v for k, v in fields.items()}
+    return write_json(path, {**plain, "notes": list(result.notes)})

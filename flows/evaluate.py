@@ -1,0 +1,146 @@
+"""A detector and a snapshot to metrics, figures and an MLflow run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+
+from deepfake.bundles import Bundle, load_bundle
+from deepfake.detectors import resolve_detector
+from deepfake.errors import ConfigError, TrackingError
+from deepfake.shards import Snapshot
+from deepfake.storage import DataRoot
+from deepfake.tracking import masked, tracking_uri, ui_command
+from flows.datasets import resolve_dataset
+from tasks import evaluate as steps
+
+__all__ = ["evaluate"]
+
+
+@flow(name="evaluate", flow_run_name="evaluate-{dataset}")
+def evaluate(
+    dataset: str,
+    weights: str | None = None,
+    data_root: str = "data",
+    *,
+    split: Literal["auto", "test", "val", "train", "all"] = "auto",
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Evaluate a detector on a labelled corpus.
+
+    Args:
+        dataset: An ingested corpus, or a folder.
+        weights: A bundle's folder or `models:/NAME@ALIAS`; else the champion, else the packaged.
+        data_root: The data root.
+        split: Which part; `auto` is the test part where there is one, else all.
+        device: Where.
+        seed: Of the bootstrap.
+
+    Returns:
+        The summary: metrics, folder, MLflow run, what to know about the numbers.
+    """
+    root = DataRoot(Path(data_root))
+    detector, how = resolve_detector(weights, data_root=root.path)
+    bundle = load_bundle(detector.path)
+    snapshot, notes = resolve_dataset(dataset, data_root=data_root)
+    index, outcomes, part, more = select_part(snapshot, split)
+    notes = [*notes, *more, *_overlap_notes(bundle, snapshot, part)]
+    crops = steps.predict(detector.path, snapshot, index, device=device)
+    result = steps.measure(detector.path, crops, outcomes, seed=seed)
+    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    run_name = f"evaluate-{bundle.spec.architecture}-{snapshot.corpus}-{part}-{stamp}"
+    folder = root.evaluations / run_name
+    markdown = steps.write(result, folder)
+    try:
+        run_id: str | None = steps.record(
+            result,
+            run_name=run_name,
+            params=_params(bundle, snapshot, part),
+            tags=_tags(bundle, snapshot, name=detector.name, version=detector.version),
+            folder=folder,
+            markdown=markdown,
+        )
+    except TrackingError as error:
+        run_id = None
+        notes.append(f"not in MLflow ({error}); everything lies in {folder}")
+    create_markdown_artifact(key="evaluate", markdown=markdown, description=run_name)
+    return {
+        "detector": {"name": detector.name, "version": detector.version, "digest": bundle.digest},
+        "detector_chosen_by": how,
+        "corpus": snapshot.corpus,
+        "snapshot": snapshot.digest,
+        "split": part,
+        "notes": notes,
+        "metrics": result.summary(),
+        "markdown": markdown,
+        "folder": str(folder),
+        "run_id": run_id,
+        "tracking_uri": masked(tracking_uri()),
+        "ui_command": ui_command(),
+    }
+
+
+def select_part(
+    snapshot: Snapshot, split: str
+) -> tuple[pd.DataFrame, pd.DataFrame, str, list[str]]:
+    """Return the crops and the files of a part, its name, and what to tell the user.
+
+    Raises:
+        ConfigError: The part has no labelled file.
+    """
+    index, outcomes = snapshot.index(), snapshot.outcomes()
+    parts = outcomes.loc[outcomes["label"].notna(), "split"].value_counts()
+    notes = []
+    if split == "auto":
+        split = "test" if parts.get("test", 0) else "all"
+        told = "its test part" if split == "test" else "all of it, since it has no test part"
+        notes.append(f"--split auto: {told}")
+    if split != "all":
+        if not parts.get(split, 0):
+            known = ", ".join(f"{k} ({v})" for k, v in parts.items()) or "none"
+            raise ConfigError(
+                f"{snapshot.corpus} has no labelled files in {split!r}; there are: {known}"
+            )
+        index = index[index["split"] == split]
+        outcomes = outcomes[outcomes["split"] == split]
+    return index.reset_index(drop=True), outcomes.reset_index(drop=True), split, notes
+
+
+def _overlap_notes(bundle: Bundle, snapshot: Snapshot, part: str) -> list[str]:
+    if snapshot.corpus not in bundle.spec.data_digests or part == "test":
+        return []
+    return [
+        f"the detector was trained and calibrated on parts of {snapshot.corpus}: "
+        f"its numbers on {part!r} are no evaluation"
+    ]
+
+
+def _params(bundle: Bundle, snapshot: Snapshot, part: str) -> dict[str, Any]:
+    spec = bundle.spec
+    return {
+        "model": spec.train_config.model,
+        "architecture": spec.architecture,
+        "input_size": spec.input_size,
+        "corpus": snapshot.corpus,
+        "split": part,
+        "aggregation": spec.aggregation.video,
+        "seed": spec.seed,
+    }
+
+
+def _tags(bundle: Bundle, snapshot: Snapshot, *, name: str, version: str | None) -> dict[str, str]:
+    return {
+        "stage": "evaluate",
+        "corpus": snapshot.corpus,
+        f"data.{snapshot.corpus}": snapshot.digest,
+        "model_name": name,
+        "model_version": version or "none",
+        "model_digest": bundle.digest,
+        "trained_on": ", ".join(f"{k}@{v}" for k, v in bundle.spec.data_digests.items()),
+    }

@@ -1,0 +1,147 @@
+"""A snapshot to a detector bundle and an MLflow run."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from pydantic import Field
+
+from deepfake import __version__
+from deepfake.config import AugmentConfig, TrainConfig
+from deepfake.errors import ConfigError
+from deepfake.storage import DataRoot
+from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
+from flows.datasets import resolve_dataset
+from flows.parameters import CorpusName, Positive
+from tasks import train as steps
+
+__all__ = ["train"]
+
+
+@flow(name="train", flow_run_name="train-{model}-{dataset}")
+def train(
+    dataset: str,
+    model: str = "tf_efficientnet_lite0",
+    data_root: str = "data",
+    *,
+    epochs: Positive = 10,
+    batch_size: Positive = 32,
+    lr: Annotated[float, Field(gt=0)] = 3e-4,
+    optimizer: Literal["adam", "adamw", "sgd"] = "adam",
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-4,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    pretrained: str = "auto",
+    resume: bool = False,
+    seed: int = 0,
+    name: CorpusName = MODEL_NAME,
+    run_name: CorpusName | None = None,
+    patience: Positive = 5,
+    max_crops: Positive | None = None,
+    match_resolution: bool = True,
+    augment: bool = True,
+) -> dict[str, Any]:
+    """Train a detector and register it.
+
+    Args:
+        dataset: An ingested corpus, or a folder.
+        model: `resnet50`, `xception`, `efficientnet`, or any timm name.
+        data_root: The data root.
+        epochs: At most.
+        batch_size: Crops.
+        lr: Learning rate.
+        optimizer: Which.
+        weight_decay: Of the optimizer.
+        device: Where.
+        pretrained: `auto`, `imagenet`, `none`, or a file of weights.
+        resume: Go on from the last checkpoint of the run named `run_name`, else of the newest.
+        seed: Of everything random.
+        name: Under which it is registered.
+        run_name: Of the run's folder and MLflow run.
+        patience: Epochs without a better validation AUC, then stop.
+        max_crops: Crops of an epoch, at most.
+        match_resolution: Bring both classes to one distribution of face sizes.
+        augment: Augment crops.
+
+    Returns:
+        The summary: bundle, metrics, MLflow run, registered version.
+    """
+    root = DataRoot(Path(data_root))
+    snapshot, notes = resolve_dataset(dataset, data_root=data_root)
+    config = TrainConfig(
+        model=model,
+        epochs=epochs,
+        batch_size=batch_size,
+        learning_rate=lr,
+        optimizer=optimizer,
+        weight_decay=weight_decay,
+        pretrained=pretrained,
+        seed=seed,
+        patience=patience,
+        max_crops_per_epoch=max_crops,
+        augment=AugmentConfig(is_enabled=augment, match_resolution=match_resolution),
+    )
+    run_dir = _run_dir(root, name=run_name, model=model, corpus=snapshot.corpus, resume=resume)
+    tags = {
+        "stage": "train",
+        "corpus": snapshot.corpus,
+        f"data.{snapshot.corpus}": snapshot.digest,
+        "code_version": __version__,
+    }
+    result, opened = steps.fit(
+        snapshot,
+        config=config,
+        run_dir=run_dir,
+        name=name,
+        device=device,
+        resume=resume,
+        tags=tags,
+    )
+    run_id = steps.record(result, config=config, tags=tags, run_id=opened)
+    version = None if run_id is None else steps.register(run_id, name=name)
+    summary = {
+        "corpus": snapshot.corpus,
+        "snapshot": snapshot.digest,
+        "bundle": str(result.bundle),
+        "run_dir": str(result.run_dir),
+        "pretrained_source": result.pretrained_source,
+        "metrics": dict(result.metrics),
+        "notes": [*notes, *result.notes],
+        "seconds": result.seconds,
+        "run_id": run_id,
+        "tracking_uri": masked(tracking_uri()),
+        "ui_command": ui_command(),
+        "model_name": name,
+        "model_version": version,
+    }
+    create_table_artifact(
+        key="train",
+        table=[{"metric": k, "value": v} for k, v in sorted(result.metrics.items())],
+        description=f"{model} on {snapshot.corpus}: {result.bundle}",
+    )
+    return summary
+
+
+def _run_dir(root: DataRoot, *, name: str | None, model: str, corpus: str, resume: bool) -> Path:
+    """Return the folder of a new run, or of the one that is gone on with."""
+    if name is not None:
+        run_dir = root.runs / name
+        if run_dir.exists() and not resume:
+            raise ConfigError(
+                f"the run {name!r} is there already",
+                hint="Give another --run-name, or go on with it by --resume.",
+            )
+        return run_dir
+    stem = f"{model}-{corpus}".replace("/", "-")
+    if resume:
+        earlier = sorted(root.runs.glob(f"{stem}-*/checkpoints/last.ckpt"))
+        if not earlier:
+            raise ConfigError(
+                f"no interrupted run {stem}-* to go on with under {root.runs}",
+                hint="Name the run with --run-name, or leave --resume out.",
+            )
+        return max(earlier, key=lambda path: path.stat().st_mtime).parents[1]
+    return root.runs / f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

@@ -1,0 +1,90 @@
+"""The steps of evaluating a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from deepfake.evaluation import (
+    EvaluationResult,
+    evaluate_predictions,
+    summary_markdown,
+    write_figures,
+    write_report_json,
+)
+from deepfake.inference import load_detector
+from deepfake.predicting import predict_crops
+from deepfake.shards import Snapshot
+from deepfake.storage import write_text
+from deepfake.tracking import log_evaluation
+from tasks.progress import tracked
+from tasks.settings import RETRIES
+
+__all__ = ["measure", "predict", "record", "write"]
+
+
+@task(name="predict", cache_policy=NO_CACHE, **RETRIES)
+def predict(bundle: Path, snapshot: Snapshot, index: pd.DataFrame, *, device: str) -> pd.DataFrame:
+    """Return the rows of an index with the detector's logits."""
+    detector = load_detector(bundle, device=device)
+    with tracked("evaluate", total=len(index)) as step:
+        logits = predict_crops(detector, snapshot, index, on_done=step.reach)
+    return index.assign(logit=logits.astype("float64"))
+
+
+@task(name="measure", cache_policy=NO_CACHE)
+def measure(
+    bundle: Path, crops: pd.DataFrame, outcomes: pd.DataFrame, *, seed: int
+) -> EvaluationResult:
+    """Return the metrics of the logits on the labelled files."""
+    from deepfake.bundles import load_bundle
+
+    spec = load_bundle(bundle).spec
+    return evaluate_predictions(
+        crops=crops,
+        outcomes=outcomes,
+        aggregation=spec.aggregation,
+        calibration_still=spec.calibration_still,
+        calibration_video=spec.calibration_video,
+        thresholds_still=spec.thresholds_still,
+        thresholds_video=spec.thresholds_video,
+        seed=seed,
+    )
+
+
+@task(name="write", cache_policy=NO_CACHE, **RETRIES)
+def write(result: EvaluationResult, folder: Path) -> str:
+    """Write report, table and figures, and return the summary for people."""
+    write_report_json(result, folder / "report.json")
+    result.table.to_parquet(folder / "files.parquet")
+    write_figures(result, folder / "figures")
+    markdown = summary_markdown(result)
+    write_text(folder / "summary.md", markdown)
+    return markdown
+
+
+@task(name="record", cache_policy=NO_CACHE, **RETRIES)
+def record(
+    result: EvaluationResult,
+    *,
+    run_name: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    folder: Path,
+    markdown: str,
+) -> str:
+    """Write the evaluation into MLflow."""
+    return log_evaluation(
+        result.to_json(),
+        experiment="deepfake",
+        run_name=run_name,
+        params=params,
+        tags=tags,
+        figures=folder / "figures",
+        markdown=markdown,
+    )

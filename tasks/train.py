@@ -1,0 +1,72 @@
+"""The steps of training a detector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from deepfake.config import TrainConfig
+from deepfake.shards import Snapshot
+from deepfake.tracking import log_training_or_defer, register_bundle, tracked_run
+from deepfake.training import TrainResult, train_detector
+from tasks.settings import RETRIES
+
+__all__ = ["fit", "record", "register"]
+
+
+@task(name="fit", task_run_name="fit-{name}", cache_policy=NO_CACHE)
+def fit(
+    snapshot: Snapshot,
+    *,
+    config: TrainConfig,
+    run_dir: Path,
+    name: str,
+    device: str,
+    resume: bool,
+    tags: Mapping[str, str],
+) -> tuple[TrainResult, str | None]:
+    """Train, inside an MLflow run that gathers system metrics.
+
+    Not retried: an interrupted training is resumed, not repeated.
+    """
+    with tracked_run(
+        experiment="deepfake", run_name=run_dir.name, params=config.model_dump(), tags=tags
+    ) as run:
+        if run.warning:
+            get_run_logger().warning(run.warning)
+        result = train_detector(
+            snapshots=[snapshot],
+            config=config,
+            run_dir=run_dir,
+            name=name,
+            device=device,
+            resume=resume,
+        )
+    return result, run.run_id
+
+
+@task(name="record", cache_policy=NO_CACHE, **RETRIES)
+def record(
+    result: TrainResult, *, config: TrainConfig, tags: Mapping[str, str], run_id: str | None
+) -> str | None:
+    """Write what the training left on disk into MLflow; a store that is down is not an error."""
+    return log_training_or_defer(
+        pending=result.run_dir / "mlflow-pending.json",
+        experiment="deepfake",
+        run_name=result.run_dir.name,
+        params={**config.model_dump(), "pretrained_source": result.pretrained_source},
+        metrics_jsonl=result.run_dir / "metrics.jsonl",
+        bundle=result.bundle,
+        tags=tags,
+        extra_artifacts=[result.run_dir / "config.json", result.run_dir / "result.json"],
+        run_id=run_id,
+    )
+
+
+@task(name="register", task_run_name="register-{name}", cache_policy=NO_CACHE, **RETRIES)
+def register(run_id: str, *, name: str) -> str:
+    """Make the run's bundle the newest version of a registered model."""
+    return str(register_bundle(run_id, name=name))

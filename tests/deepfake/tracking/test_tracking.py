@@ -1,0 +1,363 @@
+"""Runs and the registry on a real SQLite store, and on none."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from deepfake import tracking
+from deepfake.errors import TrackingError, UnknownModelError
+from deepfake.tracking.records import read_metrics
+
+# MLflow 3.17 asks SQLAlchemy 2.1 for a strategy that it wants to drop.
+pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
+
+NOWHERE = "http://127.0.0.1:9"
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a store in a folder whose name needs quoting; made once, migrations take seconds."""
+    folder = tmp_path_factory.mktemp("störe here")
+    return tracking.tracking_uri(folder)
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """Run each test elsewhere, with no store named, and leave the environment as it was."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    before = dict(os.environ)
+    yield
+    for name in set(os.environ) - set(before):
+        del os.environ[name]
+    os.environ.update(before)
+
+
+@pytest.fixture
+def training(tmp_path: Path) -> dict[str, object]:
+    """Return what a finished training leaves behind."""
+    bundle = tmp_path / "bundle"
+    bundle.mkdir()
+    (bundle / "detector.json").write_text('{"schema_version": 1}')
+    (bundle / "weights.safetensors").write_bytes(b"\x00" * 100)
+    metrics = tmp_path / "metrics.jsonl"
+    rows = [
+        {"epoch": e, "step": 10 * e, "name": name, "value": e / 4}
+        for e in range(3)
+        for name in ("val_auc", "train_loss")
+    ]
+    metrics.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return {
+        "experiment": "training",
+        "run_name": "a run",
+        "params": {"lr": 1e-3, "augment": {"jpeg_p": 0.3}},
+        "metrics_jsonl": metrics,
+        "bundle": bundle,
+        "tags": {"data.faces": "0123abcd"},
+    }
+
+
+def client_of(uri: str):  # type: ignore[no-untyped-def]
+    """Return MLflow's own client."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(tracking_uri=uri)
+
+
+def test_the_store_is_a_file_under_mlruns_unless_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    assert tracking.tracking_uri(Path("else")) == f"sqlite:///{tmp_path}/else/mlruns/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
+    assert tracking.tracking_uri(Path("else")) == "http://tracker:5000"
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("uri", "shown"),
+    [
+        ("postgresql://me:wo:rd@db/x", "postgresql://***@db/x"),
+        ("postgresql://me:a/b@c@db/x", "postgresql://***@db/x"),
+        ("https://token@host:5000/a", "https://***@host:5000/a"),
+        ("mysql://db/x?user=a&password=word&ssl=1", "mysql://db/x?user=a&password=***&ssl=1"),
+        ("sqlite:////data/mlflow.db", "sqlite:////data/mlflow.db"),
+        ("http://localhost:5000", "http://localhost:5000"),
+    ],
+)
+def test_credentials_are_never_shown(uri: str, shown: str) -> None:
+    assert tracking.masked(uri) == shown
+    assert tracking.masked(f"cannot reach {uri} today") == f"cannot reach {shown} today"
+
+
+def test_a_training_is_kept_whole(store: str, training: dict[str, object]) -> None:
+    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    client = client_of(store)
+    run = client.get_run(run_id)
+    assert run.info.status == "FINISHED"
+    assert run.info.run_name == "a run"
+    assert run.data.params == {"lr": "0.001", "augment.jpeg_p": "0.3"}
+    assert run.data.tags["data.faces"] == "0123abcd"
+    history = client.get_metric_history(run_id, "val_auc")
+    assert [(m.step, m.value) for m in history] == [(0, 0.0), (10, 0.25), (20, 0.5)]
+    names = [a.path for a in client.list_artifacts(run_id, "detector")]
+    assert names == ["detector/detector.json", "detector/weights.safetensors"]
+    database = Path(store.removeprefix("sqlite:///"))
+    assert (database.parent / "artifacts" / "training" / run_id).is_dir()
+
+
+def test_system_metrics_stand_beside_the_trainings_own(
+    store: str, training: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    with tracking.tracked_run(experiment="training", run_name="open", uri=store) as run:
+        time.sleep(0.5)
+        same = tracking.log_training(**training, run_id=run.run_id, uri=store)  # type: ignore[arg-type]
+    found = client_of(store).get_run(same)
+    assert run.run_id == same
+    assert found.info.status == "FINISHED"
+    assert "system/cpu_utilization_percentage" in found.data.metrics
+    assert found.data.metrics["val_auc"] == 0.5
+
+
+def test_a_computation_that_fails_ends_its_run_as_failed(store: str) -> None:
+    with (
+        pytest.raises(ZeroDivisionError),
+        tracking.tracked_run(experiment="training", run_name="x", uri=store) as run,
+    ):
+        raise ZeroDivisionError
+    assert client_of(store).get_run(run.run_id).info.status == "FAILED"
+
+
+def test_a_store_that_is_down_costs_a_warning(
+    store: str, training: dict[str, object], tmp_path: Path
+) -> None:
+    pending = tmp_path / "pending.json"
+    with tracking.tracked_run(experiment="training", run_name="x", uri=NOWHERE) as run:
+        assert run.run_id is None
+        assert "127.0.0.1:9" in (run.warning or "")
+    deferred = tracking.log_training_or_defer(pending=pending, **training, uri=NOWHERE)
+    assert deferred is None
+    with pytest.raises(TrackingError):
+        tracking.replay(pending, uri=NOWHERE)
+    run_id = tracking.replay(pending, uri=store)
+    assert not pending.exists()
+    found = client_of(store).get_run(run_id)
+    assert found.data.params["augment.jpeg_p"] == "0.3"
+    assert found.data.metrics["val_auc"] == 0.5
+
+
+def test_replaying_into_the_same_run_adds_nothing_twice(
+    store: str, training: dict[str, object], tmp_path: Path
+) -> None:
+    first = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    pending = tmp_path / "pending.json"
+    known = training | {"run_id": first}
+    assert tracking.log_training_or_defer(pending=pending, **known, uri=NOWHERE) is None
+    assert tracking.replay(pending, uri=store) == first
+    assert len(client_of(store).get_metric_history(first, "val_auc")) == 3
+
+
+def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    whole = '{"epoch": 1, "step": null, "name": "a@b", "value": 2}\n'
+    path.write_text(whole + '{"epoch": 2, "na')
+    (metric,) = read_metrics(path)
+    assert (metric.key, metric.value, metric.step) == ("a_b", 2.0, 1)
+    later = '{"epoch": 1, "step": null, "name": "a@b", "value": 3}\n'
+    path.write_text(whole + later + '{"epoch": null, "step": null, "name": "c", "value": null}\n')
+    (metric,) = read_metrics(path)
+    assert metric.value == 3.0  # a resumed training writes its last epoch anew
+    path.write_text("nonsense\n" + whole)
+    with pytest.raises(TrackingError, match="line 1"):
+        read_metrics(path)
+
+
+def test_an_evaluation_is_kept(store: str, tmp_path: Path) -> None:
+    figures = tmp_path / "figures"
+    figures.mkdir()
+    (figures / "roc.png").write_bytes(b"\x89PNG")
+    report = {"summary": {"video_auc": 0.8, "a corpus (c23)/video_auc": 0.7, "none": None}}
+    run_id = tracking.log_evaluation(
+        report,
+        experiment="evaluation",
+        run_name="e",
+        figures=figures,
+        markdown="# words",
+        tags={"detector.digest": "ab"},
+        uri=store,
+    )
+    client = client_of(store)
+    run = client.get_run(run_id)
+    assert run.data.metrics == {"video_auc": 0.8, "a corpus _c23_/video_auc": 0.7}
+    assert run.data.tags["mlflow.note.content"] == "# words"
+    names = {Path(a.path).name for a in client.list_artifacts(run_id, "evaluation")}
+    assert names == {"report.json", "roc.png", "summary.md"}
+
+
+def test_an_evaluation_without_figures_is_kept(store: str, tmp_path: Path) -> None:
+    absent = tmp_path / "absent"
+    run_id = tracking.log_evaluation(
+        {}, experiment="evaluation", run_name="e", figures=absent, uri=store
+    )
+    assert client_of(store).get_run(run_id).info.status == "FINISHED"
+
+
+def test_versions_aliases_and_rolling_back(store: str, training: dict[str, object]) -> None:
+    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    assert tracking.champion_or_none("model-a", uri=store) is None
+    first = tracking.register_bundle(run_id, name="model-a", alias="champion", uri=store)
+    second = tracking.register_bundle(run_id, name="model-a", uri=store)
+    assert (first, second) == (1, 2)
+    champion = tracking.champion_or_none("model-a", uri=store)
+    assert champion is not None
+    assert champion.version == 1
+    assert (champion.path / "detector.json").read_text() == '{"schema_version": 1}'
+    assert tracking.resolve_model_uri("models:/model-a/latest", uri=store).version == 2
+    tracking.set_alias("model-a", alias="champion", version=2, uri=store)
+    assert tracking.resolve_model_uri("models:/model-a@champion", uri=store).version == 2
+    tracking.set_alias("model-a", alias="champion", version=1, uri=store)
+    assert tracking.resolve_model_uri("models:/model-a@champion", uri=store).version == 1
+    with pytest.raises(TrackingError, match="version 9"):
+        tracking.set_alias("model-a", alias="champion", version=9, uri=store)
+
+
+@pytest.mark.parametrize(
+    "model_uri", ["models:/model-b@nobody", "models:/model-b/7", "models:/none/latest", "models:/x"]
+)
+def test_what_is_not_registered_is_unknown(
+    store: str, training: dict[str, object], model_uri: str
+) -> None:
+    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    tracking.register_bundle(run_id, name="model-b", alias="best", uri=store)
+    with pytest.raises(UnknownModelError) as caught:
+        tracking.resolve_model_uri(model_uri, uri=store)
+    hint = "models:/NAME@ALIAS" if model_uri == "models:/x" else "model-b (best)"
+    assert hint in (caught.value.hint or "")
+
+
+def test_a_run_without_a_bundle_is_not_registered(store: str) -> None:
+    run_id = tracking.log_evaluation({}, experiment="evaluation", run_name="e", uri=store)
+    with pytest.raises(TrackingError, match="no detector bundle"):
+        tracking.register_bundle(run_id, uri=store)
+
+
+def test_a_bundle_whose_files_are_gone(store: str, training: dict[str, object]) -> None:
+    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    tracking.register_bundle(run_id, name="model-c", alias="champion", uri=store)
+    found = tracking.champion_or_none("model-c", uri=store)
+    assert found is not None
+    shutil.rmtree(found.path)
+    with pytest.raises(TrackingError, match="gone"):
+        tracking.champion_or_none("model-c", uri=store)
+
+
+def test_asking_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:
+    assert tracking.champion_or_none() is None
+    with pytest.raises(UnknownModelError, match="no registry"):
+        tracking.resolve_model_uri("models:/deepfake-detector/1")
+    is_fine, message = tracking.check_tracking()
+    assert is_fine
+    assert "made by the first run" in message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_store_that_does_not_answer_is_no_missing_champion() -> None:
+    with pytest.raises(TrackingError, match=r"127\.0\.0\.1"):
+        tracking.champion_or_none(uri=NOWHERE)
+
+
+def test_doctor_hears_whether_the_store_answers(store: str, tmp_path: Path) -> None:
+    tracking.log_evaluation({}, experiment="evaluation", run_name="e", uri=store)
+    assert tracking.check_tracking(store) == (True, f"{store} (answers)")
+    is_fine, message = tracking.check_tracking("http://me:word@127.0.0.1:9")
+    assert not is_fine
+    assert "word" not in message
+    broken = tmp_path / "broken.db"
+    broken.write_text("no database at all, but long enough to be taken for one" * 20)
+    is_fine, message = tracking.check_tracking(f"sqlite:///{broken}")
+    assert not is_fine
+    assert "broken.db" in message
+
+
+def test_the_ui_command_names_the_store_and_no_secret(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert shlex.split(tracking.ui_command(store))[-1] == store
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:word@db/mlflow")
+    command = tracking.ui_command()
+    assert "word" not in command
+    assert '"$MLFLOW_TRACKING_URI"' in command
+    assert "word" not in tracking.ui_command("http://me:word@host:5000/")
+
+
+def test_a_deleted_experiment_is_named(store: str) -> None:
+    tracking.log_evaluation({}, experiment="short-lived", run_name="e", uri=store)
+    client = client_of(store)
+    client.delete_experiment(client.get_experiment_by_name("short-lived").experiment_id)
+    with pytest.raises(TrackingError, match="deleted") as caught:
+        tracking.log_evaluation({}, experiment="short-lived", run_name="e", uri=store)
+    assert "restore" in (caught.value.hint or "")
+
+
+def test_importing_costs_no_mlflow_and_using_it_sends_no_telemetry(store: str) -> None:
+    code = (
+        "import sys; from deepfake import tracking; assert 'mlflow' not in sys.modules;"
+        f"tracking.check_tracking({store!r});"
+        "from mlflow.telemetry.utils import is_telemetry_disabled; assert is_telemetry_disabled();"
+        "from mlflow.telemetry.client import get_telemetry_client;"
+        "assert get_telemetry_client() is None"
+    )
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "CI", "GITHUB"))}
+    tracking.log_evaluation({}, experiment="evaluation", run_name="e", uri=store)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=kept)
+
+
+@pytest.mark.services
+def test_a_server_shows_the_version_and_serves_the_bundle(
+    store: str, training: dict[str, object], tmp_path: Path
+) -> None:
+    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    tracking.register_bundle(run_id, name="model-d", alias="champion", uri=store)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    _, program, *arguments = shlex.split(tracking.ui_command(store))
+    command = [program, *arguments, "--port", str(port), "--workers", "1"]
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    with (tmp_path / "log").open("w") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+    try:
+        address = f"http://127.0.0.1:{port}"
+        deadline = time.monotonic() + 120
+        while not tracking.check_tracking(address)[0]:
+            assert time.monotonic() < deadline, (tmp_path / "log").read_text()[-2000:]
+            time.sleep(0.5)
+        listing = f"{address}/api/2.0/mlflow/registered-models/search"
+        with urllib.request.urlopen(listing, timeout=30) as answer:
+            models = {m["name"]: m for m in json.load(answer)["registered_models"]}
+        assert models["model-d"]["aliases"] == [{"alias": "champion", "version": "1"}]
+        remote = tracking.log_training(**training, uri=address)  # type: ignore[arg-type]
+        tracking.register_bundle(remote, name="model-e", alias="champion", uri=address)
+        for _ in range(2):
+            found = tracking.champion_or_none("model-e", uri=address, cache=tmp_path / "cache")
+            assert found is not None
+            assert {p.name for p in found.path.iterdir()} == {
+                "detector.json",
+                "weights.safetensors",
+            }
+    finally:
+        server.terminate()
+        server.wait(30)
