@@ -75,11 +75,21 @@ def plan_batches(
     found = finished or {}
     undone = [batch for batch in fresh if batch.key not in found]
     stray = _usable(found, {m for b in undone for m in b.media_ids}, settings_digest)
-    if stray:
-        done = [batch for batch in fresh if batch.key in found]
-        rest = _without(rest, [*done, *stray])
-        fresh = [*done, *stray, *_chunk(rest, settings_digest, max_cost, max_files)]
-    return [*kept, *fresh]
+    done = [batch for batch in fresh if batch.key in found]
+    return [*kept, *done, *stray, *_trimmed(undone, stray, settings_digest)]
+
+
+def _trimmed(
+    batches: Sequence[Batch], stray: Sequence[Batch], settings_digest: str
+) -> list[Batch]:
+    """Return what the stray batches leave of others.
+
+    Nothing is filled up from a neighbour: which of these is finished first must not change what
+    the others are.
+    """
+    covered = {media_id for batch in stray for media_id in batch.media_ids}
+    left = [[m for m in batch.media_ids if m not in covered] for batch in batches]
+    return [_batch_of(media_ids, settings_digest) for media_ids in left if media_ids]
 
 
 def _without(work: Sequence[Work], batches: Sequence[Batch]) -> list[Work]:
@@ -115,4 +125,8 @@ def _chunk(
             cost = 0
         batches[-1].append(item.media_id)
         cost += own
-    return [Batch(digest_of(settings_digest, *ids), tuple(ids)) for ids in batches]
+    return [_batch_of(media_ids, settings_digest) for media_ids in batches]
+
+
+def _batch_of(media_ids: Sequence[str], settings_digest: str) -> Batch:
+    return Batch(digest_of(settings_digest, *media_ids), tuple(media_ids))

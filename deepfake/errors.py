@@ -19,6 +19,7 @@
     │   ├── WeightsUnavailableError
     │   └── BundleError
     ├── TrackingError (RuntimeError)
+    ├── WorkerError (RuntimeError)
     └── ConfigError (ValueError)
 
 A library's own errors are translated where that library is called, never further up.
@@ -52,6 +53,7 @@ __all__ = [
     "UnreadableMediaError",
     "UnsupportedMediaError",
     "WeightsUnavailableError",
+    "WorkerError",
 ]
 
 
@@ -170,6 +172,10 @@ class BundleError(ModelError):
 
 class TrackingError(DeepfakeError, RuntimeError):
     """The tracking store or the model registry refused."""
+
+
+class WorkerError(DeepfakeError, RuntimeError):
+    """The media workers could not be set up, or were lost as a whole."""
 
 
 class ConfigError(DeepfakeError, ValueError):

@@ -48,8 +48,11 @@ __all__ = [
     "limit_threads",
 ]
 
-STEP_VERSION = "1"
+STEP_VERSION = "2"
 """Raised whenever the same file and settings would give other crops."""
+
+_MAX_EXTRA = 2
+"""Further frames looked at, over those sampled, where these show no face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +186,29 @@ class Extractor:
         *,
         max_faces: int,
     ) -> list[_Looked]:
-        """Look at frames in the largest gaps, as many as sampled frames showed no face."""
+        """Look at frames in the largest gaps until as many show a face as were sampled.
+
+        A round takes as many frames as it needs if they show faces as often as those before; one
+        without any is the last.
+        """
+        taken: list[int] = indices.tolist()
         lacking = sum(not seen.faces for seen in looked)
-        if self.config.sampling.strategy != "uniform" or lacking == 0:
-            return []
-        extra = spread_order(len(reader.pts_seconds), taken=indices.tolist(), limit=lacking)
-        found = self._look_at(reader, sorted(extra), max_faces=max_faces)
-        return [seen for seen in found if seen.faces]
+        num_with_face = len(looked) - lacking
+        left = _MAX_EXTRA * len(indices) if self.config.sampling.strategy == "uniform" else 0
+        more: list[_Looked] = []
+        while lacking > 0 and left > 0:
+            need = -(-lacking * len(taken) // num_with_face) if num_with_face else lacking
+            order = spread_order(len(reader.pts_seconds), taken=taken, limit=min(need, left))
+            seen_now = self._look_at(reader, sorted(order), max_faces=max_faces)
+            found = {seen.frame_index: seen for seen in seen_now if seen.faces}
+            best_first = [found[index] for index in order if index in found]
+            if not best_first:
+                break
+            more += best_first[:lacking]
+            lacking, left = lacking - len(best_first), left - len(order)
+            num_with_face += len(best_first)
+            taken += order
+        return more
 
     def _look_at(
         self, reader: VideoReader, indices: Sequence[int], *, max_faces: int
@@ -233,6 +252,7 @@ class Extractor:
     ) -> ExtractedMedium:
         crops = _tracked_crops(looked)
         status, message = _judge(wanted=wanted, read=read, num_faces=len(crops))
+        kept = tuple(crops) if status is Status.OK else ()
         if message is None and is_truncated:
             message = _truncation_message(info)
         outcome = Outcome(
@@ -244,10 +264,9 @@ class Extractor:
             is_partial=read < wanted or is_truncated,
             frames_wanted=wanted,
             frames_read=read,
-            num_faces=len(crops),
+            num_faces=len(kept),
             details=_details(info),
         )
-        kept = tuple(crops) if status is Status.OK else ()
         return ExtractedMedium(outcome, info.kind, kept, (info.width, info.height))
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -13,7 +14,7 @@ from deepfake.errors import DataError, ManifestError
 from deepfake.storage import read_table, write_table
 from deepfake.types import Kind, Label, Split, Status
 
-__all__ = ["MANIFEST_SCHEMA", "ManifestRow", "read_manifest", "write_manifest"]
+__all__ = ["MANIFEST_SCHEMA", "ManifestRow", "read_manifest", "row_of_record", "write_manifest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +124,17 @@ def read_manifest(path: Path) -> list[ManifestRow]:
         records = read_table(path, schema=MANIFEST_SCHEMA).to_pylist()
     except DataError as error:
         raise ManifestError(error.message, path=error.path, hint=error.hint) from error
-    return [ManifestRow(**{k: _typed(k, v) for k, v in record.items()}) for record in records]
+    return [row_of_record(record) for record in records]
 
 
 def _plain(value: object) -> object:
     return str(value) if isinstance(value, (Kind, Label, Split, Status)) else value
 
 
-def _typed(name: str, value: object) -> object:
+def row_of_record(record: Mapping[str, Any]) -> ManifestRow:
+    """Return the row that a plain record stands for; unknown columns are a TypeError."""
+    return ManifestRow(**{name: _typed(name, value) for name, value in record.items()})
+
+
+def _typed(name: str, value: Any) -> Any:
     return value if value is None or name not in _ENUMS else _ENUMS[name](str(value))

@@ -292,7 +292,7 @@ class CropReader:
     """
 
     corpus_dir: Path
-    _columns: dict[str, pa.Array] = field(default_factory=dict, repr=False, compare=False)
+    _columns: dict[str, pa.ChunkedArray] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"corpus_dir": self.corpus_dir, "_columns": {}}
@@ -310,17 +310,16 @@ class CropReader:
             raise ShardError(f"row {row} is not in 0..{len(column) - 1} of {shard}")
         return memoryview(column[row].as_buffer())
 
-    def _open(self, shard: str) -> pa.Array:
+    def _open(self, shard: str) -> pa.ChunkedArray:
         path = _shard_path(self.corpus_dir, shard)
         try:
             with pa.memory_map(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()
             if (table.schema.metadata or {}) != SHARD_SCHEMA.metadata:
                 raise ShardError("not a shard of this version", path=path)
-            chunks = table["encoded"].chunks
+            return table["encoded"]
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"the shard cannot be read ({error})", path=path) from error
-        return chunks[0] if chunks else pa.array([], pa.binary())
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -24,6 +25,7 @@ import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from deepfake.config import WorkerLimits
+from deepfake.errors import DeepfakeError, WorkerError
 from deepfake.types import Status
 
 __all__ = ["Failure", "MediaWorkers", "WorkerSetup", "close_workers", "shared_workers"]
@@ -33,6 +35,7 @@ Result = TypeVar("Result")
 
 _WATCH_SECONDS = 0.25
 _setup_value: Any = None
+_busy_marker = Path()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,21 +75,76 @@ class WorkerSetup:
         return self.num_workers or len(os.sched_getaffinity(0))
 
 
-def _start_worker(create: Callable[[Any], Any], argument: Any, registry: str) -> None:
-    global _setup_value
+def _start_worker(
+    create: Callable[[Any], Any], argument: Any, registry: str, memory_bytes: int
+) -> None:
+    global _setup_value, _busy_marker
     # Ctrl-C is the parent's to handle; it closes the pool.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    (Path(registry) / str(os.getpid())).touch()
-    _setup_value = create(argument)
+    _busy_marker = Path(registry) / str(os.getpid())
+    try:
+        _setup_value = create(argument)
+        _check_memory(memory_bytes)
+    except Exception as error:
+        # Told with the first item: a worker that died here would not say why.
+        _setup_value = _SetupFailed(_setup_error(error))
+
+
+def _check_memory(memory_bytes: int) -> None:
+    needed = psutil.Process().memory_info().rss
+    if needed > memory_bytes:
+        raise WorkerError(
+            f"a media worker needs {needed / 2**20:.0f} MiB before it reads any file, "
+            f"over its limit of {memory_bytes / 2**20:.0f} MiB",
+            hint="Give workers more with --memory-mb.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _SetupFailed:
+    error: DeepfakeError
+
+
+def _setup_error(error: Exception) -> DeepfakeError:
+    if isinstance(error, DeepfakeError):
+        return error
+    name = type(error).__name__
+    return WorkerError(f"a media worker could not be set up ({name}: {_first_line(error)})")
 
 
 def _work(function: Callable[[Any, Any], Any], item: Any) -> Any:
-    return function(_setup_value, item)
+    """Return the function's result; what it raises becomes a failure here.
+
+    An exception that cannot be unpickled in the parent would take the whole pool with it.
+    """
+    if isinstance(_setup_value, _SetupFailed):
+        return _setup_value
+    _busy_marker.touch()
+    try:
+        return function(_setup_value, item)
+    except MemoryError:
+        return Failure(Status.OUT_OF_MEMORY, "MemoryError", "memory ran out while reading it")
+    except BaseException as error:
+        return _unexpected(error)
+    finally:
+        _busy_marker.unlink(missing_ok=True)
+
+
+def _unexpected(error: BaseException) -> Failure:
+    message = f"unexpected error: {_first_line(error)}"
+    return Failure(Status.ERROR, type(error).__name__, message)
+
+
+def _first_line(error: BaseException) -> str:
+    return next(iter(str(error).splitlines()), "") or "no message"
 
 
 @dataclass
 class _MemoryWatch(Generic[Item]):
-    """Kills workers over the memory limit, and remembers which."""
+    """Kills workers over the memory limit, and remembers which.
+
+    Only those that hold a file, named by their markers in `registry`: there is none to charge else.
+    """
 
     registry: Path
     memory_bytes: int
@@ -113,6 +171,9 @@ class _MemoryWatch(Generic[Item]):
                 process.kill()
         except psutil.NoSuchProcess:
             entry.unlink(missing_ok=True)
+        except psutil.AccessDenied:
+            # Another user's process by now: the number was given out again.
+            entry.unlink(missing_ok=True)
 
 
 class MediaWorkers:
@@ -133,7 +194,12 @@ class MediaWorkers:
             max_workers=setup.resolved_workers,
             context=multiprocessing.get_context("spawn"),
             initializer=_start_worker,
-            initargs=(setup.create, setup.argument, self._folder.name),
+            initargs=(
+                setup.create,
+                setup.argument,
+                self._folder.name,
+                setup.limits.memory_bytes,
+            ),
         )
 
     def map(
@@ -147,11 +213,13 @@ class MediaWorkers:
 
         Yields:
             The result of each item, or why there is none.
+
+        Raises:
+            DeepfakeError: The set-up failed; what it says.
+            WorkerError: The workers were stopped or lost before all items had their turn. No
+                item is charged with that.
         """
-        timeout = self.setup.limits.timeout_seconds
-        futures = [
-            self._pool.schedule(_work, args=(function, item), timeout=timeout) for item in items
-        ]
+        futures = self._schedule(function, items)
         try:
             for future in futures:
                 yield self._outcome(future)
@@ -159,7 +227,27 @@ class MediaWorkers:
             for future in futures:
                 future.cancel()
 
+    @property
+    def is_usable(self) -> bool:
+        """Whether the pool takes work: it is neither closed nor lost."""
+        return bool(self._pool.active)
+
+    def _schedule(self, function: Callable[[Any, Any], Any], items: Sequence[Any]) -> list[Any]:
+        timeout = self.setup.limits.timeout_seconds
+        try:
+            return [
+                self._pool.schedule(_work, args=(function, item), timeout=timeout) for item in items
+            ]
+        except RuntimeError as error:
+            raise WorkerError(f"the media workers take no more work ({error})") from error
+
     def _outcome(self, future: Any) -> Any:
+        result = self._result(future)
+        if isinstance(result, _SetupFailed):
+            raise result.error
+        return result
+
+    def _result(self, future: Any) -> Any:
         limits = self.setup.limits
         try:
             return future.result()
@@ -175,13 +263,12 @@ class MediaWorkers:
                 _signal_name(error.exitcode),
                 f"the process that read it died ({_signal_name(error.exitcode)})",
             )
-        except MemoryError:
-            return Failure(Status.OUT_OF_MEMORY, "MemoryError", "memory ran out while reading it")
-        except CancelledError:
-            return Failure(Status.ERROR, "Cancelled", "the run was stopped before its turn")
-        except Exception as error:
-            text = str(error).splitlines()[0] if str(error) else "no message"
-            return Failure(Status.ERROR, type(error).__name__, f"unexpected error: {text}")
+        except CancelledError as error:
+            raise WorkerError("the media workers were stopped before the work was done") from error
+        except BrokenProcessPool as error:
+            raise WorkerError(f"the media workers were lost ({error})") from error
+        except Exception as error:  # a result that cannot be pickled
+            return _unexpected(error)
 
     def close(self) -> None:
         """Stop the workers and wait until they are gone."""
@@ -214,7 +301,7 @@ def shared_workers(setup: WorkerSetup) -> MediaWorkers:
     Batches that run side by side in threads share one pool, so a core has one worker.
     """
     with _shared_lock:
-        if setup not in _shared:
+        if setup not in _shared or not _shared[setup].is_usable:
             _shared[setup] = MediaWorkers(setup)
         return _shared[setup]
 

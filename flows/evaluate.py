@@ -116,8 +116,10 @@ def _overlap_notes(bundle: Bundle, snapshot: Snapshot, part: str) -> list[str]:
     if snapshot.corpus not in bundle.spec.data_digests or part == "test":
         return []
     return [
-        f"the detector was trained and calibrated on parts of {snapshot.corpus}: "
-        f"its numbers on {part!r} are no evaluation"
+        (
+            f"the detector was trained and calibrated on parts of {snapshot.corpus}: "
+            f"its numbers on {part!r} are no evaluation"
+        )
     ]
 
 

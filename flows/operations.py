@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["configure_environment", "describe_environment", "prefect_ui_command"]
+__all__ = [
+    "check_prefect",
+    "configure_environment",
+    "describe_environment",
+    "held_server",
+    "prefect_ui_command",
+]
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -47,3 +55,30 @@ def describe_environment() -> str:
     api = os.environ.get("PREFECT_API_URL")
     prefect = masked(api) if api else os.environ.get("PREFECT_HOME", "")
     return f"Prefect: {prefect}   MLflow: {masked(tracking_uri())}"
+
+
+@contextmanager
+def held_server() -> Iterator[None]:
+    """Keep one Prefect server for several flows, where each would start its own."""
+    from prefect.context import SyncClientContext
+
+    with SyncClientContext.get_or_create():
+        yield
+
+
+def check_prefect() -> tuple[bool, str, str | None]:
+    """Return whether Prefect's state is usable, where it is, and a hint where it is not."""
+    from deepfake.tracking import masked
+
+    api = os.environ.get("PREFECT_API_URL")
+    if api is None:
+        home = Path(os.environ["PREFECT_HOME"])
+        return True, f"started when needed, state in {home}", None
+    import httpx
+
+    try:
+        httpx.get(f"{api.rstrip('/')}/health", timeout=5.0).raise_for_status()
+    except httpx.HTTPError as error:
+        hint = "Start it with `prefect server start`, or unset PREFECT_API_URL."
+        return False, f"{masked(api)} does not answer ({type(error).__name__})", hint
+    return True, f"{masked(api)} answers", None

@@ -9,10 +9,10 @@ from typing import Any
 from prefect.task_runners import TaskRunner
 
 from deepfake.config import MediaLimits
-from deepfake.manifest import ManifestRow
+from deepfake.manifest import ManifestRow, row_of_record
 from deepfake.probing import reuse_probes
 from flows.runners import run_batches
-from tasks.probe import probe, row_of_record
+from tasks.probe import probe
 from tasks.progress import tracked
 
 __all__ = ["probe_files"]

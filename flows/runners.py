@@ -27,7 +27,7 @@ def create_runner(name: TaskRunnerName, *, dask_address: str | None = None) -> T
     """
     if name == "threads":
         return ThreadPoolTaskRunner(max_workers=_IN_FLIGHT)
-    from prefect_dask import DaskTaskRunner
+    from prefect_dask.task_runners import DaskTaskRunner
 
     if dask_address is not None:
         return DaskTaskRunner(address=dask_address)

@@ -9,23 +9,14 @@ from prefect import task
 
 from deepfake.config import MediaLimits, digest_of
 from deepfake.extract import STEP_VERSION
-from deepfake.manifest import ManifestRow
+from deepfake.manifest import row_of_record
 from deepfake.probing import probe_rows
-from deepfake.types import Kind, Label, Split, Status
 from deepfake.workers import shared_workers
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by
 from tasks.workers import create_worker_setup
 
-__all__ = ["probe", "row_of_record"]
-
-
-def row_of_record(record: dict[str, Any]) -> ManifestRow:
-    """Return the manifest row that a JSON record stands for."""
-    enums = {"kind": Kind, "label": Label, "split": Split, "status": Status}
-    return ManifestRow(
-        **{k: v if v is None or k not in enums else enums[k](v) for k, v in record.items()}
-    )
+__all__ = ["probe"]
 
 
 def _key(parameters: dict[str, Any]) -> str:

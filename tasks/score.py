@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from deepfake.batches import Batch
 from deepfake.corpora import scan_media
+from deepfake.errors import CorpusError
 from deepfake.manifest import ManifestRow
 from deepfake.scoring import score_batch, write_scores
 from deepfake.workers import shared_workers
@@ -23,6 +24,8 @@ __all__ = ["compact", "list_media", "score"]
 @task(name="list", cache_policy=NO_CACHE, **RETRIES)
 def list_media(folder: str) -> list[ManifestRow]:
     """List the files of a folder. Never cached: what lies in it is known only by looking."""
+    if not Path(folder).exists():
+        raise CorpusError("no such folder", path=folder)
     rows = scan_media(Path(folder))
     get_run_logger().info("%s: %d files", folder, len(rows))
     return rows

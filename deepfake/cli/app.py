@@ -60,6 +60,18 @@ def _version(is_asked: bool) -> None:
         raise typer.Exit
 
 
+def _existing(files: list[Path]) -> list[Path]:
+    """Refuse names of nothing: most likely the user mistyped them."""
+    for file in files:
+        try:
+            file.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise typer.BadParameter(f"no such file: {file}") from None
+        except OSError:
+            continue
+    return files
+
+
 @app.callback()
 def _common(
     ctx: typer.Context,
@@ -182,7 +194,15 @@ def evaluate(
 
 @app.command()
 def detect(
-    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Pictures or videos.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="Pictures or videos.",
+            callback=_existing,
+            readable=False,  # whether a file can be read is for its row to say
+        ),
+    ],
     weights: WeightsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the score rows as JSON.")] = False,
     device: DeviceOption = "auto",

@@ -12,7 +12,7 @@ from rich.table import Table
 from deepfake.errors import ConfigError
 from deepfake.types import EXPECTED_STATUSES
 
-__all__ = ["print_ingest", "print_score", "run_evaluate", "run_ingest", "run_score", "run_train"]
+__all__ = ["exit_for", "print_ingest", "print_score", "run_evaluate", "run_ingest", "run_score", "run_train"]
 
 _FAILED_FILES = 3
 """Exit code: the run is whole, and some file has an outcome that nobody wants."""
@@ -45,7 +45,7 @@ def run_ingest(options: dict[str, Any]) -> None:
 
     summary = _call(ingest, options)
     print_ingest(summary)
-    _exit_for(summary["statuses"])
+    exit_for(summary["statuses"])
 
 
 def print_ingest(summary: dict[str, Any]) -> None:
@@ -89,7 +89,7 @@ def run_score(options: dict[str, Any]) -> None:
 
     summary = _call(score, options)
     print_score(summary)
-    _exit_for(summary["statuses"])
+    exit_for(summary["statuses"])
 
 
 def print_score(summary: dict[str, Any]) -> None:
@@ -166,7 +166,8 @@ def _print_run(console: Console, summary: dict[str, Any]) -> None:
         console.print(f"registered: {summary['model_name']} version {summary['model_version']}")
 
 
-def _exit_for(statuses: dict[str, int]) -> None:
+def exit_for(statuses: dict[str, int]) -> None:
+    """Leave with exit code 3, and say why, where some file has an unexpected outcome."""
     expected = {str(status) for status in EXPECTED_STATUSES}
     unwanted = {s: n for s, n in statuses.items() if s not in expected}
     if unwanted:

@@ -11,12 +11,12 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from deepfake.cli.commands import exit_for
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.corpora import scan_media
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError
 from deepfake.scoring import ScorerSetup, count_statuses, score_files
-from deepfake.types import EXPECTED_STATUSES
 from flows.operations import configure_environment
 
 __all__ = ["run_detect"]
@@ -50,8 +50,10 @@ def run_detect(options: dict[str, Any]) -> None:
     else:
         _print_verdicts(scores)
     statuses = count_statuses(scores)
-    if set(statuses) - {str(status) for status in EXPECTED_STATUSES}:
-        raise typer.Exit(3)
+    if len(scores) > 1:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
+        typer.echo(f"{len(scores)} files: {counts}", err=True)
+    exit_for(statuses)
 
 
 def _json_row(row: dict[str, Any]) -> dict[str, Any]:

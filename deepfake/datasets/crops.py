@@ -248,6 +248,8 @@ def evaluation_loader(
 def _worker_options(num_workers: int, *, pin_memory: bool) -> dict[str, Any]:
     return {
         "num_workers": num_workers,
+        # A fork would take over the locks and sockets of whatever threads the caller runs.
+        "multiprocessing_context": "spawn" if num_workers else None,
         "persistent_workers": num_workers > 0,
         "worker_init_fn": _use_one_thread if num_workers else None,
         "pin_memory": pin_memory,

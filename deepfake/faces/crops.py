@@ -29,6 +29,9 @@ def crop_square(
 
     Returns:
         Shape (size, size, 3), uint8.
+
+    Raises:
+        ValueError: No part of the square lies inside the frame.
     """
     height, width = pixels.shape[:2]
     side = max(1, round(face.size_px * margin))

@@ -79,9 +79,9 @@ class MtcnnDetector:
         Args:
             pixels: Shape (H, W, 3), uint8, RGB.
         """
-        small, scale = self._detection_copy(pixels)
-        if min(small.shape[:2]) < _SMALLEST_PX:
+        if min(pixels.shape[:2]) < _SMALLEST_PX:
             return []
+        small, scale = self._detection_copy(pixels)
         found = self._run(small)
         if not any(confidence >= self.config.min_confidence for confidence in found[1]):
             found = self._run_brightened(small, found)

@@ -52,6 +52,10 @@ MODEL_ALIASES: Mapping[str, str] = {
 """What the user types -> the timm model that it means."""
 
 
+_HEAD_STD = 0.01
+"""Of the weights of a new head; what ResNets are usually given."""
+
+
 @dataclass(frozen=True, slots=True)
 class CreatedModel:
     """A network and what its input must look like.
@@ -176,7 +180,6 @@ def _build(
     input_size: int | None,
     is_pretrained: bool = False,
     overlay: dict[str, Any] | None = None,
-    num_classes: int = 1,
 ) -> nn.Module:
     config = timm.get_pretrained_cfg(architecture)
     # Only networks of a fixed grid, such as ViTs, are built for a size; the others refuse the word.
@@ -187,13 +190,25 @@ def _build(
         module: nn.Module = timm.create_model(
             architecture,
             pretrained=is_pretrained,
-            num_classes=num_classes,
+            num_classes=1,
             pretrained_cfg_overlay=overlay,
             **sized,
         )
     except (TypeError, AssertionError) as error:
         raise ModelError(f"{architecture} cannot be built as a detector ({error})") from error
+    _shrink_head(module)
     return module.to(memory_format=torch.channels_last)
+
+
+def _shrink_head(module: nn.Module) -> None:
+    # timm draws an EfficientNet's head from +-1/sqrt(classes), made for a thousand; with one, the
+    # first logits would be tens and the first steps would go into undoing that.
+    names = tuple(_classifier_names(module))
+    for name, part in module.named_modules():
+        if f"{name}.".startswith(names) and isinstance(part, nn.Linear | nn.Conv2d):
+            nn.init.normal_(part.weight, std=_HEAD_STD)
+            if part.bias is not None:
+                nn.init.zeros_(part.bias)
 
 
 def _describe(

@@ -93,10 +93,9 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         EOFError,
         pickle.UnpicklingError,
         safetensors.SafetensorError,
-    ) as e:
-        raise WeightsUnavailableError(
-            f"not a readable state dict ({str(e).splitlines()[0]})", path=path
-        ) from e
+    ) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise WeightsUnavailableError(f"not a readable state dict ({reason})", path=path) from error
     if not isinstance(state, dict) or not all(isinstance(v, Tensor) for v in state.values()):
         raise WeightsUnavailableError("the file holds no plain state dict of tensors", path=path)
     return state

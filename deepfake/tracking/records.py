@@ -45,9 +45,8 @@ def read_metrics(path: Path) -> list[Metric]:
             step = row.get("step") if row.get("step") is not None else row.get("epoch") or 0
             stamp = int(float(row.get("timestamp") or written) * 1000)
             if row["value"] is not None:
-                metrics.append(
-                    Metric(legal_name(row["name"]), float(row["value"]), stamp, int(step))
-                )
+                metric = Metric(legal_name(row["name"]), float(row["value"]), stamp, int(step))
+                metrics[metric.key, metric.step] = metric
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number == len(lines):
                 break  # the writer was killed in the middle of its last line

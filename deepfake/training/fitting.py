@@ -32,6 +32,7 @@ __all__ = ["Fitted", "fit", "quiet_lightning"]
 
 _EXPECTED_WARNINGS = (
     r".*does not have many workers.*",
+    r".*You defined a `validation_step` but have no `val_dataloader`.*",
     r".*Checkpoint directory .* exists and is not empty.*",
     # Lightning 2.6 under torch 2.14, in its own code.
     r".*isinstance\(treespec, LeafSpec\).*",

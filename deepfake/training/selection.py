@@ -110,7 +110,7 @@ def _groups_of(crops: pd.DataFrame) -> pd.Series[str]:
 
 def _check_leaks(crops: pd.DataFrame) -> None:
     placed = crops[crops["split"].notna()]
-    for column, what in (("split_group", "group"), ("media_id", "medium")):
+    for column, what in (("media_id", "medium"), ("split_group", "group")):
         pairs = placed[[column, "split"]].drop_duplicates()
         doubled = pairs[pairs.duplicated(column, keep=False)]
         if doubled.empty:

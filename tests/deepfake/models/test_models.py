@@ -118,6 +118,16 @@ def test_every_name_in_the_table_gives_one_logit(name: str) -> None:
     assert created.pretrained_source == "scratch"
 
 
+@pytest.mark.parametrize("name", ["efficientnet", DEFAULT_MODEL])
+def test_new_head_begins_undecided(name: str) -> None:
+    created = create_model(name, pretrained="none", input_size=64)
+    inputs = torch.randn(8, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        logits = created.module.train()(inputs)
+    assert float(logits.abs().max()) < 1
+    assert float(logits.std()) > 0
+
+
 def test_own_input_size_comes_from_the_weights() -> None:
     assert create_model("xception", pretrained="none").input_size == 299
 

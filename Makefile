@@ -1,0 +1,41 @@
+# Everything on a fresh machine: `make demo`, `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all lint types contracts clean
+
+# requirements.txt pins what was tested; pyproject.toml says what is allowed.
+$(VENV)/.installed: pyproject.toml requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.11 ..."; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.txt
+	$(BIN)/python -m pip install --quiet --no-deps --editable .
+	@$(BIN)/python -c 'import cv2' || { echo \
+		"OpenCV does not load. Where libGL is what it lacks: apt-get install libgl1 libglib2.0-0"; exit 1; }
+	touch $@
+
+demo: $(VENV)/.installed
+	$(BIN)/deepfake demo
+
+test: $(VENV)/.installed
+	$(BIN)/python -m pytest -q
+
+# With the slow tests and those that start real servers.
+test-all: $(VENV)/.installed
+	$(BIN)/python -m pytest -q -m ""
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(VENV)/.installed
+	$(BIN)/mypy
+
+contracts: $(VENV)/.installed
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf $(VENV) build *.egg-info

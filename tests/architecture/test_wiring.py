@@ -1,0 +1,130 @@
+"""Every option reaches its flow, every entrypoint imports."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, get_args, get_type_hints
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from deepfake.cli import app as command_line
+
+ROOT = Path(__file__).parents[2]
+_CLI = importlib.import_module("deepfake.cli.app")
+_ONLY_IN_CLI = {"train": {"use_gpu"}}
+_COMMANDS = ["ingest", "train", "evaluate", "score"]
+
+
+def _flow(name: str) -> Any:
+    return getattr(importlib.import_module(f"flows.{name}"), name)
+
+
+def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
+    return dict(inspect.signature(function).parameters)
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_a_command_and_its_flow_take_the_same(name: str) -> None:
+    command = set(_parameters(getattr(_CLI, name))) - _ONLY_IN_CLI.get(name, set())
+    assert command == set(_parameters(_flow(name).fn))
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_a_command_and_its_flow_have_the_same_defaults(name: str) -> None:
+    command, flow = _parameters(getattr(_CLI, name)), _parameters(_flow(name).fn)
+    for option, parameter in flow.items():
+        default = command[option].default
+        plain = str(default) if isinstance(default, Path) else default
+        assert plain == parameter.default, option
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_a_command_and_its_flow_offer_the_same_choices(name: str) -> None:
+    command = get_type_hints(getattr(_CLI, name))
+    flow = get_type_hints(_flow(name).fn)
+    for option, kind in flow.items():
+        choices = [a for a in get_args(kind) if isinstance(a, str)]
+        if option != "return" and choices:
+            assert list(get_args(command[option])) == choices, option
+
+
+def _invoke(monkeypatch: pytest.MonkeyPatch, runner_name: str, args: list[str]) -> dict[str, Any]:
+    taken: list[dict[str, Any]] = []
+    commands = importlib.import_module("deepfake.cli.commands")
+    monkeypatch.setattr(commands, runner_name, taken.append)
+    result = CliRunner().invoke(command_line, args)
+    assert result.exit_code == 0, result.output
+    (options,) = taken
+    return options
+
+
+@pytest.mark.parametrize("spelling", ["--batch-size", "--batch_size"])
+def test_both_spellings_work(monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
+    options = _invoke(monkeypatch, "run_train", ["train", "--dataset", "d", spelling, "7"])
+    assert options["batch_size"] == 7
+
+
+@pytest.mark.parametrize("spelling", ["--use-gpu", "--use_gpu"])
+def test_flags_have_both_spellings_too(monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
+    options = _invoke(monkeypatch, "run_train", ["train", "--dataset", "d", spelling])
+    assert options["use_gpu"] is True
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_what_is_typed_is_what_the_flow_can_be_called_with(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    needed = {
+        "ingest": ["folder", "--corpus", "c"],
+        "train": ["--dataset", "d"],
+        "evaluate": ["--dataset", "d"],
+        "score": ["folder", "--output", "o"],
+    }
+    options = _invoke(monkeypatch, f"run_{name}", [name, *needed[name]])
+    for only in _ONLY_IN_CLI.get(name, set()):
+        del options[only]
+    flow = _flow(name)
+    # What Prefect itself does before a run exists: names, types, ranges.
+    validated = flow.validate_parameters(options)
+    assert set(validated) == set(options)
+
+
+def test_a_bad_value_is_wrong_usage() -> None:
+    result = CliRunner().invoke(command_line, ["train", "--dataset", "d", "--epochs", "0"])
+    assert result.exit_code == 2
+
+
+def _deployments() -> list[dict[str, Any]]:
+    told = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+    return list(told["deployments"])
+
+
+def test_the_deployments_are_there() -> None:
+    names = {(_entrypoint(d["entrypoint"]).name, d["name"]) for d in _deployments()}
+    expected = {"ingest", "train", "evaluate", "score", "retrain"}
+    assert {(name, "local") for name in expected} <= names
+
+
+def _entrypoint(text: str) -> Any:
+    place, name = text.split(":")
+    module = place.removesuffix(".py").replace("/", ".")
+    return getattr(importlib.import_module(module), name)
+
+
+@pytest.mark.parametrize("position", range(len(_deployments())))
+def test_an_entrypoint_imports_and_takes_its_parameters(position: int) -> None:
+    deployment = _deployments()[position]
+    place = deployment["entrypoint"].split(":")[0]
+    assert not place.endswith(".py") or (ROOT / place).is_file()
+    flow = _entrypoint(deployment["entrypoint"])
+    given = deployment.get("parameters") or {}
+    taken = _parameters(flow.fn)
+    assert set(given) <= set(taken)
+    required = {n for n, p in taken.items() if p.default is inspect.Parameter.empty}
+    assert required <= set(given), "a deployment must run with its defaults"
+    flow.validate_parameters(given)

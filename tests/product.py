@@ -1,0 +1,190 @@
+"""The product as its user has it: a process, a folder of media, a detector."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib.util
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from deepfake import __version__
+from deepfake.bundles import DetectorSpec, save_bundle
+from deepfake.calibration import Calibration, Thresholds
+from deepfake.config import (
+    AggregationConfig,
+    CropConfig,
+    FaceConfig,
+    SamplingConfig,
+    TrainConfig,
+)
+from deepfake.media import write_image, write_video
+from deepfake.models import create_model
+
+__all__ = [
+    "astronaut",
+    "clip_frames",
+    "crowd",
+    "drop_root_rights",
+    "face_close_up",
+    "landscape",
+    "make_corpus",
+    "make_detector",
+    "product_environment",
+    "run_deepfake",
+    "write_face_clip",
+]
+
+Pixels = NDArray[np.uint8]
+
+_PR_CAPBSET_DROP = 24
+_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
+"""Linux: prctl(2), capabilities(7)."""
+
+
+def astronaut() -> Pixels:
+    """Return scikit-image's astronaut, read from the package, (512, 512, 3)."""
+    spec = importlib.util.find_spec("skimage")
+    assert spec is not None and spec.submodule_search_locations
+    path = Path(spec.submodule_search_locations[0]) / "data" / "astronaut.png"
+    return np.asarray(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), np.uint8)
+
+
+def face_close_up(side: int = 256) -> Pixels:
+    """Return the astronaut's head and shoulders, (side, side, 3)."""
+    square = astronaut()[0:260, 100:360]
+    return np.asarray(cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA), np.uint8)
+
+
+def crowd(*, rows: int = 4, columns: int = 5, side: int = 160) -> Pixels:
+    """Return one face many times over, in a grid."""
+    return np.tile(face_close_up(side), (rows, columns, 1))
+
+
+def landscape(side: int = 256) -> Pixels:
+    """Return a picture without a face."""
+    ramp = np.linspace(40, 200, side).astype(np.uint8)
+    return np.dstack([np.tile(ramp[:, None], (1, side))] * 3)
+
+
+def clip_frames(num_frames: int, *, seed: int = 0, side: int = 256) -> list[Pixels]:
+    """Return a face that drifts through a noisy picture; each seed gives another clip."""
+    rng = np.random.default_rng(seed)
+    wide = cv2.copyMakeBorder(face_close_up(side), 24, 24, 24, 24, cv2.BORDER_REFLECT)
+    gain = rng.uniform(0.8, 1.2)
+    frames = []
+    for step in range(num_frames):
+        left, top = int(24 + 20 * np.sin(step / 9 + seed)), int(24 + 20 * np.cos(step / 7))
+        view = wide[top : top + side, left : left + side] * gain
+        noisy = view + rng.normal(0, 3, view.shape)
+        frames.append(np.clip(noisy, 0, 255).astype(np.uint8))
+    return frames
+
+
+def write_face_clip(path: Path, *, seed: int = 0, num_frames: int = 24) -> Path:
+    """Write a short clip of one face."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return write_video(path, clip_frames(num_frames, seed=seed), fps=25)
+
+
+def make_corpus(folder: Path, *, clips: int = 2, stills: int = 2) -> Path:
+    """Write a folder `{real,fake}`; the fakes are tinted reals, enough to tell files apart."""
+    for number, label in enumerate(("real", "fake")):
+        for i in range(clips):
+            write_face_clip(folder / label / f"clip-{i}.mp4", seed=10 * i + number)
+        for i in range(stills):
+            frame = clip_frames(1, seed=100 + 10 * i + number)[0]
+            (folder / label).mkdir(parents=True, exist_ok=True)
+            write_image(folder / label / f"still-{i}.png", frame)
+    return folder
+
+
+def make_detector(folder: Path, *, num_frames: int = 8) -> Path:
+    """Save an untrained detector with ImageNet's body, whose logits spread over some units."""
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        created = create_model("tf_efficientnet_lite0", pretrained="auto")
+    state = dict(created.module.state_dict())
+    # A new head's weights are tiny: without this all files would have nearly one logit.
+    state["classifier.weight"] = state["classifier.weight"] * 30
+    spec = DetectorSpec(
+        name="tried",
+        architecture=created.architecture,
+        input_size=created.input_size,
+        mean=created.mean,
+        std=created.std,
+        crop=CropConfig(),
+        faces=FaceConfig(),
+        sampling=SamplingConfig(num_frames=num_frames),
+        aggregation=AggregationConfig(),
+        calibration_still=Calibration(),
+        calibration_video=Calibration(),
+        thresholds_still=Thresholds(),
+        thresholds_video=Thresholds(),
+        data_digests={},
+        pretrained_source=created.pretrained_source,
+        seed=0,
+        code_version=__version__,
+        created_at=datetime(2026, 1, 1, tzinfo=UTC).isoformat(),
+        train_config=TrainConfig(),
+    )
+    return save_bundle(folder, state_dict=state, spec=spec)
+
+
+def drop_root_rights() -> None:
+    """Before `exec`: let root read only what its permissions say, as any ordinary user.
+
+    Another user's id would not do: the interpreter may lie where only root may go.
+    """
+    if os.geteuid() == 0:
+        libc = ctypes.CDLL(None, use_errno=True)
+        for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
+            if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
+                raise OSError(ctypes.get_errno(), "cannot give up a capability")
+
+
+def product_environment(**more: str) -> dict[str, str]:
+    """Return this process's environment without any Prefect or MLflow of its own."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
+    return {
+        **kept,
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
+        "OMP_NUM_THREADS": "1",
+        **more,
+    }
+
+
+def run_deepfake(
+    *arguments: str | Path,
+    cwd: Path,
+    environment: Mapping[str, str] | None = None,
+    before: Callable[[], None] | None = None,
+    timeout_seconds: float = 240.0,
+) -> subprocess.CompletedProcess[str]:
+    """Run the command line in a process of its own.
+
+    Args:
+        arguments: After `deepfake`.
+        cwd: Where; a folder of the test's, so that no registry of the checkout is found.
+        environment: Instead of `product_environment()`.
+        before: Called in the child before `exec`.
+        timeout_seconds: Until the process is killed.
+    """
+    return subprocess.run(
+        [sys.executable, "-m", "deepfake", *map(str, arguments)],
+        cwd=cwd,
+        env=dict(product_environment() if environment is None else environment),
+        preexec_fn=before,
+        capture_output=True,
+        text=True,
+        timeout=timeout_seconds,
+        check=False,
+    )
