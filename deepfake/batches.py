@@ -79,9 +79,7 @@ def plan_batches(
     return [*kept, *done, *stray, *_trimmed(undone, stray, settings_digest)]
 
 
-def _trimmed(
-    batches: Sequence[Batch], stray: Sequence[Batch], settings_digest: str
-) -> list[Batch]:
+def _trimmed(batches: Sequence[Batch], stray: Sequence[Batch], settings_digest: str) -> list[Batch]:
     """Return what the stray batches leave of others.
 
     Nothing is filled up from a neighbour: which of these is finished first must not change what

@@ -13,13 +13,16 @@ snapshot, so that a relabelled corpus shares every part with the one before.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from deepfake.config import ExtractConfig
 from deepfake.errors import DataError, ShardError
@@ -281,6 +284,31 @@ def _shard_path(corpus_dir: Path, shard: str) -> Path:
     return _parts_folder(corpus_dir) / shard
 
 
+class _BinaryColumn:
+    """Views of a column's values where they lie; Arrow's own scalars are copies."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._ends: list[int] = []
+        self._chunks: list[tuple[NDArray[np.int32], memoryview]] = []
+        for chunk in column.chunks:
+            if len(chunk):
+                _, offsets, data = chunk.buffers()
+                mine = np.frombuffer(offsets, np.int32)[
+                    chunk.offset : chunk.offset + len(chunk) + 1
+                ]
+                self._chunks.append((mine, memoryview(data)))
+                self._ends.append(len(self) + len(chunk))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, row: int) -> memoryview:
+        at = bisect_right(self._ends, row)
+        offsets, data = self._chunks[at]
+        first = row - (self._ends[at - 1] if at else 0)
+        return data[offsets[first] : offsets[first + 1]]
+
+
 @dataclass
 class CropReader:
     """Reads crops out of memory-mapped shards; opens each when it is first asked for.
@@ -292,7 +320,7 @@ class CropReader:
     """
 
     corpus_dir: Path
-    _columns: dict[str, pa.ChunkedArray] = field(default_factory=dict, repr=False, compare=False)
+    _columns: dict[str, _BinaryColumn] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
         return {"corpus_dir": self.corpus_dir, "_columns": {}}
@@ -308,16 +336,16 @@ class CropReader:
             column = self._columns[shard] = self._open(shard)
         if not 0 <= row < len(column):
             raise ShardError(f"row {row} is not in 0..{len(column) - 1} of {shard}")
-        return memoryview(column[row].as_buffer())
+        return column[row]
 
-    def _open(self, shard: str) -> pa.ChunkedArray:
+    def _open(self, shard: str) -> _BinaryColumn:
         path = _shard_path(self.corpus_dir, shard)
         try:
             with pa.memory_map(str(path)) as source:
                 table = pa.ipc.open_file(source).read_all()
             if (table.schema.metadata or {}) != SHARD_SCHEMA.metadata:
                 raise ShardError("not a shard of this version", path=path)
-            return table["encoded"]
+            return _BinaryColumn(table["encoded"])
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"the shard cannot be read ({error})", path=path) from error
 

@@ -266,7 +266,8 @@ class MediaWorkers:
         except CancelledError as error:
             raise WorkerError("the media workers were stopped before the work was done") from error
         except BrokenProcessPool as error:
-            raise WorkerError(f"the media workers were lost ({error})") from error
+            reason = str(error) or "they were stopped"
+            raise WorkerError(f"the media workers were lost ({reason})") from error
         except Exception as error:  # a result that cannot be pickled
             return _unexpected(error)
 

@@ -76,6 +76,7 @@ def evaluate(
         "corpus": snapshot.corpus,
         "snapshot": snapshot.digest,
         "split": part,
+        "num_files": len(result.table),
         "notes": notes,
         "metrics": result.summary(),
         "markdown": markdown,

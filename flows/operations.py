@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,7 +47,8 @@ def configure_environment(data_root: Path) -> None:
 def prefect_ui_command(data_root: Path) -> str:
     """Return the one command that opens Prefect's page on the runs under a data root."""
     home = os.environ.get("PREFECT_HOME", str((data_root / ".prefect").resolve()))
-    return f"PREFECT_HOME={home} prefect server start"
+    command = shutil.which("prefect", path=str(Path(sys.executable).parent)) or "prefect"
+    return f"PREFECT_HOME={home} PREFECT_SERVER_ANALYTICS_ENABLED=false {command} server start"
 
 
 def describe_environment() -> str:

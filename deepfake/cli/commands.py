@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,20 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.errors import ConfigError
+from deepfake.errors import ConfigError, DeepfakeError
 from deepfake.types import EXPECTED_STATUSES
 
-__all__ = ["exit_for", "print_ingest", "print_score", "run_evaluate", "run_ingest", "run_score", "run_train"]
+__all__ = [
+    "exit_for",
+    "print_evaluate",
+    "print_ingest",
+    "print_score",
+    "print_train",
+    "run_evaluate",
+    "run_ingest",
+    "run_score",
+    "run_train",
+]
 
 _FAILED_FILES = 3
 """Exit code: the run is whole, and some file has an outcome that nobody wants."""
@@ -27,10 +39,20 @@ def _prepare(options: dict[str, Any]) -> None:
     Console(stderr=True).print(describe_environment(), style="dim", highlight=False)
 
 
+def _is_for_terminal(record: logging.LogRecord) -> bool:
+    # Errors of ours are printed once, in a line; Prefect keeps their tracebacks with the run.
+    error = record.exc_info[1] if record.exc_info else None
+    is_echo = record.name.startswith("prefect.") and "Finished in state Failed" in str(record.msg)
+    return not (isinstance(error, DeepfakeError) or is_echo)
+
+
 def _call(flow: Any, options: dict[str, Any]) -> dict[str, Any]:
     """Run a flow; parameters that it refuses are wrong usage."""
     from prefect.exceptions import ParameterTypeError
 
+    if "--debug" not in sys.argv:
+        for handler in logging.getLogger().handlers:
+            handler.addFilter(_is_for_terminal)
     try:
         result: dict[str, Any] = flow(**options)
     except ParameterTypeError as error:
@@ -106,6 +128,8 @@ def print_score(summary: dict[str, Any]) -> None:
     detector = summary["detector"]
     version = f" version {detector['version']}" if detector["version"] else ""
     console.print(f"detector: {detector['name']}{version} ({summary['detector_chosen_by']})")
+    if summary["num_scored"] == 0:
+        console.print(f"nothing to score: {summary['parts_reused']} parts are there already")
     console.print(f"scores: {Path(summary['output']) / 'scores.csv'}", soft_wrap=True)
 
 
@@ -145,15 +169,23 @@ def run_evaluate(options: dict[str, Any]) -> None:
     print_evaluate(_call(evaluate, options))
 
 
-def print_evaluate(summary: dict[str, Any]) -> None:
-    """Print what an evaluation found."""
+_BRIEF = ("video_auc", "video_accuracy", "video_precision", "video_recall", "video_f1")
+
+
+def print_evaluate(summary: dict[str, Any], *, is_brief: bool = False) -> None:
+    """Print what an evaluation found: all of it, or the five numbers that everybody knows."""
     from rich.markdown import Markdown
 
     console = Console()
     console.print(f"detector: {summary['detector']['name']} ({summary['detector_chosen_by']})")
     for note in summary["notes"]:
         console.print(f"  note: {note}")
-    console.print(Markdown(summary["markdown"]))
+    if is_brief:
+        known = {name: summary["metrics"].get(name) for name in _BRIEF}
+        text = ", ".join(f"{k.removeprefix('video_')} {v:.3f}" for k, v in known.items() if v)
+        console.print(f"{summary['num_files']} files of {summary['split']}: {text}")
+    else:
+        console.print(Markdown(summary["markdown"]))
     console.print(f"figures and tables: {summary['folder']}", soft_wrap=True)
     _print_run(console, summary)
 

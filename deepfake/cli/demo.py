@@ -49,7 +49,7 @@ def _run_flows(console: Console, data_root: Path, corpus: Path, inbox: Path) -> 
     )
     print_train(trained)
     console.rule("4 of 5: evaluate")
-    print_evaluate(evaluate(_CORPUS, trained["bundle"], root))
+    print_evaluate(evaluate(_CORPUS, trained["bundle"], root), is_brief=True)
     console.print(
         "Two people, seen in training and test alike, are no evaluation: "
         "these numbers say that the steps work, nothing about deepfakes.",

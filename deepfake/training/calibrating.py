@@ -8,11 +8,17 @@ import numpy as np
 import pandas as pd
 
 from deepfake.aggregation import aggregate_by_uri
-from deepfake.calibration import Calibration, Thresholds, choose_thresholds, fit_temperature
+from deepfake.calibration import (
+    MIN_PER_CLASS,
+    Calibration,
+    Thresholds,
+    choose_thresholds,
+    fit_temperature,
+)
 from deepfake.config import AggregationConfig
 from deepfake.datasets import labels_of
 from deepfake.metrics import binary_metrics
-from deepfake.types import Kind
+from deepfake.types import Kind, Label
 
 __all__ = ["CalibrationResult", "calibrate"]
 
@@ -25,7 +31,7 @@ class CalibrationResult:
     """What one kind of file gave.
 
     Attributes:
-        calibration: The identity with `is_fitted` False where a class is missing.
+        calibration: The identity with `is_fitted` False where there are too few files.
         thresholds: The defaults with `is_fitted` False where there are too few files.
         metrics: Of the calibrated files, their names prefixed by `val_calibration_<kind>_`.
         notes: What a reader must know, a sentence each.
@@ -42,7 +48,7 @@ def calibrate(
 ) -> CalibrationResult:
     """Fit calibration and thresholds on the files of one kind.
 
-    Stills do not stand for videos: a kind without files of both classes keeps the identity.
+    Stills do not stand for videos: a kind without enough files of both classes keeps the identity.
 
     Args:
         crops: The calibrating half of `val`, with the column `logit`.
@@ -52,12 +58,14 @@ def calibrate(
     """
     own = crops[crops["kind"] == str(kind)]
     name = _NAMES[kind]
-    if own["label"].nunique() < 2:
+    files = own.drop_duplicates(["corpus", "uri"])
+    counts = files["label"].value_counts().reindex([*Label], fill_value=0)
+    if counts.min() < MIN_PER_CLASS:
         note = (
-            f"Calibration for {name}s is not fitted: `val` holds too few {name}s of both classes."
+            f"Probabilities for {name}s are not calibrated: `val` has {counts['real']} real and "
+            f"{counts['fake']} fake {name}s to do it with, {MIN_PER_CLASS} of each are needed."
         )
         return CalibrationResult(Calibration(prior=prior), Thresholds(), {}, (note,))
-    files = own.drop_duplicates(["corpus", "uri"])
     keys = ("corpus", "uri")
     scores = aggregate_by_uri(own, config=aggregation, keys=keys)
     logits = np.array([scores[key].logit for key in files[list(keys)].itertuples(index=False)])

@@ -106,7 +106,7 @@ def test_bundle_names_everything_that_scoring_needs(
     assert spec.calibration_still.is_fitted
     assert spec.thresholds_still.is_fitted
     assert not spec.calibration_video.is_fitted
-    assert any("videos is not fitted" in note for note in spec.notes)
+    assert any("videos are not calibrated" in note for note in spec.notes)
     assert spec.metrics == finished.metrics
 
 
