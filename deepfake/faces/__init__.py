@@ -1,7 +1,8 @@
 """Find faces in frames, follow them over time, and cut the square that a model sees."""
 
 from deepfake.faces.crops import crop_square, measure_quality
-from deepfake.faces.mtcnn import MtcnnDetector, weights_digest
+from deepfake.faces.mtcnn import MtcnnDetector
+from deepfake.faces.networks import weights_digest
 from deepfake.faces.tracks import build_tracks, find_cuts, frame_signature
 
 __all__ = [
