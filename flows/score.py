@@ -73,7 +73,7 @@ def score(
     }
     listing = Path(output) / "manifest.parquet"
     try:
-        listed = steps.list_media(folder)
+        listed = steps.list_media(folder, output=output)
         rows, _ = probe_files(
             listed,
             before=_rows_before(listing),

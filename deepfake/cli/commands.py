@@ -36,13 +36,16 @@ def _prepare(options: dict[str, Any]) -> None:
     root = Path(options["data_root"])
     root.mkdir(parents=True, exist_ok=True)
     configure_environment(root)
-    Console(stderr=True).print(describe_environment(), style="dim", highlight=False)
+    Console(stderr=True, markup=False).print(describe_environment(), style="dim", highlight=False)
+
+
+_ECHOES = ("Finished in state Failed", "Parameter validation failed")
 
 
 def _is_for_terminal(record: logging.LogRecord) -> bool:
     # Errors of ours are printed once, in a line; Prefect keeps their tracebacks with the run.
     error = record.exc_info[1] if record.exc_info else None
-    is_echo = record.name.startswith("prefect.") and "Finished in state Failed" in str(record.msg)
+    is_echo = record.name.startswith("prefect.") and record.getMessage().startswith(_ECHOES)
     return not (isinstance(error, DeepfakeError) or is_echo)
 
 
@@ -54,6 +57,8 @@ def _call(flow: Any, options: dict[str, Any]) -> dict[str, Any]:
         for handler in logging.getLogger().handlers:
             handler.addFilter(_is_for_terminal)
     try:
+        # Prefect itself looks only once the run exists.
+        flow.validate_parameters(options)
         result: dict[str, Any] = flow(**options)
     except ParameterTypeError as error:
         raise ConfigError(" ".join(str(error).split())) from error
@@ -72,7 +77,7 @@ def run_ingest(options: dict[str, Any]) -> None:
 
 def print_ingest(summary: dict[str, Any]) -> None:
     """Print what an ingest did."""
-    console = Console()
+    console = Console(markup=False)
     table = Table(title=f"{summary['corpus']}: {summary['num_files']} files", title_justify="left")
     table.add_column("status")
     table.add_column("files", justify="right")
@@ -80,7 +85,8 @@ def print_ingest(summary: dict[str, Any]) -> None:
         table.add_row(status, str(files))
     console.print(table)
     for problem in summary["problems"]:
-        console.print(f"  {problem['status']}: {problem['uri']}: {problem['message']}", style="red")
+        line = f"  {problem['status']}: {problem['uri']}: {problem['message']}"
+        console.print(line, style="red", soft_wrap=True)
     labels = ", ".join(f"{count} {label}" for label, count in sorted(summary["labels"].items()))
     splits = ", ".join(f"{count} {name}" for name, count in sorted(summary["splits"].items()))
     notes = summary["split_notes"]
@@ -116,7 +122,7 @@ def run_score(options: dict[str, Any]) -> None:
 
 def print_score(summary: dict[str, Any]) -> None:
     """Print what a scoring run did."""
-    console = Console()
+    console = Console(markup=False)
     table = Table(title=f"{summary['num_files']} files", title_justify="left")
     table.add_column("counted by")
     table.add_column("value")
@@ -149,7 +155,7 @@ def run_train(options: dict[str, Any]) -> None:
 
 def print_train(summary: dict[str, Any]) -> None:
     """Print what a training run did."""
-    console = Console()
+    console = Console(markup=False)
     console.print(f"weights to begin with: {summary['pretrained_source']}")
     for note in summary["notes"]:
         console.print(f"  note: {note}")
@@ -176,13 +182,15 @@ def print_evaluate(summary: dict[str, Any], *, is_brief: bool = False) -> None:
     """Print what an evaluation found: all of it, or the five numbers that everybody knows."""
     from rich.markdown import Markdown
 
-    console = Console()
+    console = Console(markup=False)
     console.print(f"detector: {summary['detector']['name']} ({summary['detector_chosen_by']})")
     for note in summary["notes"]:
         console.print(f"  note: {note}")
     if is_brief:
         known = {name: summary["metrics"].get(name) for name in _BRIEF}
-        text = ", ".join(f"{k.removeprefix('video_')} {v:.3f}" for k, v in known.items() if v)
+        text = ", ".join(
+            f"{k.removeprefix('video_')} {v:.3f}" for k, v in known.items() if v is not None
+        )
         console.print(f"{summary['num_files']} files of {summary['split']}: {text}")
     else:
         console.print(Markdown(summary["markdown"]))
