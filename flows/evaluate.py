@@ -19,7 +19,7 @@ from deepfake.tracking import masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
 from tasks import evaluate as steps
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "select_part"]
 
 
 @flow(name="evaluate", flow_run_name="evaluate-{dataset}")

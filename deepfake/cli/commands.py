@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.errors import ConfigError, DeepfakeError
+from deepfake.errors import ConfigError
 from deepfake.types import EXPECTED_STATUSES
 
 __all__ = [
@@ -39,38 +37,13 @@ def _prepare(options: dict[str, Any]) -> None:
     Console(stderr=True, markup=False).print(describe_environment(), style="dim", highlight=False)
 
 
-_ECHOES = ("Finished in state Failed", "Parameter validation failed")
-
-
-def _is_for_terminal(record: logging.LogRecord) -> bool:
-    # Errors of ours are printed once, in a line; Prefect keeps their tracebacks with the run.
-    error = record.exc_info[1] if record.exc_info else None
-    is_echo = record.name.startswith("prefect.") and record.getMessage().startswith(_ECHOES)
-    return not (isinstance(error, DeepfakeError) or is_echo)
-
-
-def _call(flow: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Run a flow; parameters that it refuses are wrong usage."""
-    from prefect.exceptions import ParameterTypeError
-
-    if "--debug" not in sys.argv:
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(_is_for_terminal)
-    try:
-        # Prefect itself looks only once the run exists.
-        flow.validate_parameters(options)
-        result: dict[str, Any] = flow(**options)
-    except ParameterTypeError as error:
-        raise ConfigError(" ".join(str(error).split())) from error
-    return result
-
-
 def run_ingest(options: dict[str, Any]) -> None:
     """Run the `ingest` flow."""
     _prepare(options)
     from flows.ingest import ingest
+    from flows.operations import run_flow
 
-    summary = _call(ingest, options)
+    summary = run_flow(ingest, options)
     print_ingest(summary)
     exit_for(summary["statuses"])
 
@@ -113,9 +86,10 @@ def print_ingest(summary: dict[str, Any]) -> None:
 def run_score(options: dict[str, Any]) -> None:
     """Run the `score` flow."""
     _prepare(options)
+    from flows.operations import run_flow
     from flows.score import score
 
-    summary = _call(score, options)
+    summary = run_flow(score, options)
     print_score(summary)
     exit_for(summary["statuses"])
 
@@ -147,9 +121,10 @@ def run_train(options: dict[str, Any]) -> None:
             raise ConfigError("--use-gpu and --device cpu contradict each other")
         options["device"] = "cuda"
     _prepare(options)
+    from flows.operations import run_flow
     from flows.train import train
 
-    summary = _call(train, options)
+    summary = run_flow(train, options)
     print_train(summary)
 
 
@@ -171,8 +146,9 @@ def run_evaluate(options: dict[str, Any]) -> None:
     """Run the `evaluate` flow."""
     _prepare(options)
     from flows.evaluate import evaluate
+    from flows.operations import run_flow
 
-    print_evaluate(_call(evaluate, options))
+    print_evaluate(run_flow(evaluate, options))
 
 
 _BRIEF = ("video_auc", "video_accuracy", "video_precision", "video_recall", "video_f1")

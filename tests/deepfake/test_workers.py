@@ -83,8 +83,10 @@ def test_a_file_that_takes_too_long_is_stopped(workers: MediaWorkers) -> None:
     assert others == [100, 101, 102, 103, 104]
 
 
-def test_a_file_over_the_memory_limit_is_stopped(workers: MediaWorkers) -> None:
-    big, after = _map(workers, ("memory", 600), ("add", 7))
+def test_a_file_over_the_memory_limit_is_stopped() -> None:
+    limits = WorkerLimits(timeout_seconds=60, memory_bytes=400 * 2**20)
+    with MediaWorkers(WorkerSetup(jobs.create, 100, limits, num_workers=1)) as pool:
+        big, after = _map(pool, ("memory", 600), ("add", 7))
     assert (big.status, big.error_type) == (Status.OUT_OF_MEMORY, "MemoryLimit")
     assert "400 MiB" in big.message
     assert after == 107
