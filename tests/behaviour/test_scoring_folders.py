@@ -165,6 +165,7 @@ def test_folder_that_is_not_there_is_an_error_in_one_line(detector: Path, tmp_pa
 
 
 def test_scores_inside_the_folder_are_not_taken_for_media(detector: Path, tmp_path: Path) -> None:
+    (tmp_path / "inbox").mkdir()
     write_image(tmp_path / "inbox" / "still.png", landscape(64))
     for output, code in (("inbox/out", 0), ("inbox/out", 0), ("inbox", 2)):
         done = run_deepfake(
