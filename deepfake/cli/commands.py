@@ -74,9 +74,9 @@ def print_ingest(summary: dict[str, Any]) -> None:
                 style="yellow",
             )
     if summary["num_extracted"] == 0:
-        console.print(f"nothing to decode: {summary['parts_reused']} parts are there already")
+        console.print(f"nothing to decode: all parts are there already ({summary['parts_reused']})")
     else:
-        console.print(f"{summary['parts_made']} parts made, {summary['parts_reused']} reused")
+        console.print(f"parts made: {summary['parts_made']}, reused: {summary['parts_reused']}")
     console.print(
         f"snapshot {summary['snapshot']}: {summary['num_crops']} crops in {summary['folder']}",
         soft_wrap=True,
@@ -109,7 +109,7 @@ def print_score(summary: dict[str, Any]) -> None:
     version = f" version {detector['version']}" if detector["version"] else ""
     console.print(f"detector: {detector['name']}{version} ({summary['detector_chosen_by']})")
     if summary["num_scored"] == 0:
-        console.print(f"nothing to score: {summary['parts_reused']} parts are there already")
+        console.print(f"nothing to score: all parts are there already ({summary['parts_reused']})")
     console.print(f"scores: {Path(summary['output']) / 'scores.csv'}", soft_wrap=True)
 
 

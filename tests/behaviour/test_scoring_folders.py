@@ -137,7 +137,7 @@ def test_tables_belong_together(scored: _Scored) -> None:
 
 def test_second_run_scores_nothing_anew(scored: _Scored) -> None:
     assert "nothing to score" not in scored.first.stdout
-    assert "nothing to score: 1 parts are there already" in scored.second.stdout
+    assert "nothing to score: all parts are there already (1)" in scored.second.stdout
     assert scored.parts() == scored.parts_after_first
 
 

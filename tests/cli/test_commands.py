@@ -37,12 +37,12 @@ def test_names_of_files_are_text_and_stay_in_one_line(capsys: pytest.CaptureFixt
     printed = capsys.readouterr().out
     assert f"  empty: {uri}: the file has 0 bytes\n" in printed
     assert "1 crops in /data/[/b]" in printed
-    assert "1 parts made, 3 reused" in printed
+    assert "parts made: 1, reused: 3" in printed
 
 
 def test_reuse_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     print_ingest(_ingested(num_extracted=0, parts_made=0))
-    assert "nothing to decode: 3 parts are there already" in capsys.readouterr().out
+    assert "nothing to decode: all parts are there already (3)" in capsys.readouterr().out
     print_score(
         {
             "num_files": 1,
@@ -57,7 +57,7 @@ def test_reuse_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     )
     printed = capsys.readouterr().out
     assert "detector: [/x] version 2 (named by the user)" in printed
-    assert "nothing to score: 1 parts are there already" in printed
+    assert "nothing to score: all parts are there already (1)" in printed
 
 
 def test_exit_code_follows_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:
