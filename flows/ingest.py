@@ -144,7 +144,6 @@ def ingest(
                     for batch in plan.unfinished
                 ],
                 runner=create_runner(task_runner, dask_address=dask_address),
-                is_cached=lambda _: False,
             )
         snapshot, is_new = steps.index(
             data_root, corpus=corpus, rows=rows, plan=plan, config=config, notes=notes

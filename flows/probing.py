@@ -51,6 +51,6 @@ def probe_files(
     ]
     with tracked("probe", total=len(unknown)):
         # A remembered answer is only as good as size and time: look at the bytes once more.
-        results = run_batches(probe, calls, runner=runner, is_cached=lambda _: False)
+        results = run_batches(probe, calls, runner=runner)
     probed = [row_of_record(record) for batch in results for record in batch]
     return sorted([*known, *probed], key=lambda row: row.uri), len(unknown)

@@ -20,7 +20,7 @@ from deepfake.evaluation import (
 from deepfake.inference import load_detector
 from deepfake.predicting import predict_crops
 from deepfake.shards import Snapshot
-from deepfake.storage import write_text
+from deepfake.storage import atomic_path, write_text
 from deepfake.tracking import log_evaluation
 from tasks.progress import tracked
 from tasks.settings import RETRIES
@@ -61,7 +61,8 @@ def measure(
 def write(result: EvaluationResult, folder: Path) -> str:
     """Write report, table and figures, and return the summary for people."""
     write_report_json(result, folder / "report.json")
-    result.table.to_parquet(folder / "files.parquet")
+    with atomic_path(folder / "files.parquet") as part:
+        result.table.to_parquet(part)
     write_figures(result, folder / "figures")
     markdown = summary_markdown(result)
     write_text(folder / "summary.md", markdown)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import traceback
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -41,6 +40,9 @@ DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Wher
 WorkersOption = Annotated[int, typer.Option(min=0, help="Media workers; 0 for one a core.")]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds that a file may take.")]
 MemoryOption = Annotated[int, typer.Option(min=1, help="MiB that a worker may take.")]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-failed", help="Again where a file timed out or crashed.")
+]
 RunnerOption = Annotated[
     Literal["threads", "dask"], typer.Option(help="Where batches run: here, or on Dask.")
 ]
@@ -48,10 +50,6 @@ DaskOption = Annotated[str | None, typer.Option(help="Address of a running Dask 
 PriorOption = Annotated[
     float | None, typer.Option(help="Share of fakes among the media, between 0 and 1.")
 ]
-
-
-class _State(Enum):
-    DEBUG = "debug"
 
 
 def _version(is_asked: bool) -> None:
@@ -74,13 +72,13 @@ def _existing(files: list[Path]) -> list[Path]:
 
 @app.callback()
 def _common(
-    ctx: typer.Context,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    ctx.obj = {_State.DEBUG: debug}
+    # `--debug` is looked for in the arguments by those who catch errors, `--version` ends here.
+    del debug, version
 
 
 @app.command()
@@ -115,9 +113,7 @@ def ingest(
         Literal["auto", "official", "grouped"], typer.Option(help="The corpus's split, or ours.")
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Of our split.")] = 0,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Again where a file timed out or crashed.")
-    ] = False,
+    retry_failed: RetryOption = False,
     batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 300.0,
@@ -226,6 +222,7 @@ def score(
     data_root: DataRootOption = Path("data"),
     prior: PriorOption = None,
     device: DeviceOption = "auto",
+    retry_failed: RetryOption = False,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 300.0,
     memory_mb: MemoryOption = 4096,

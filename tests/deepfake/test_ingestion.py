@@ -171,6 +171,15 @@ def test_the_same_again_does_nothing(ingest: Ingest) -> None:
     assert second.snapshot == first.snapshot
 
 
+def test_a_run_killed_after_the_index_is_completed_by_the_next(ingest: Ingest) -> None:
+    first = ingest()
+    told = first.snapshot.folder / "shortcuts.json"
+    found = read_json(told)
+    told.unlink()
+    assert not ingest().is_new
+    assert read_json(told) == found
+
+
 def test_a_lost_shard_is_made_again_alone(ingest: Ingest, root: DataRoot) -> None:
     first = ingest()
     shards = sorted(root.corpus_shards("c").glob("parts/*.arrow"))
