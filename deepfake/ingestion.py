@@ -168,11 +168,13 @@ def plan_extraction(
     """
     uris: dict[str, str] = {}
     work: list[Work] = []
-    for row in rows:
+    # Of a content with several names, one that has a label speaks.
+    for row in sorted(rows, key=lambda row: (row.label is None, row.uri)):
         is_usable = row.status is Status.OK and row.media_id is not None and row.kind is not None
         if is_usable and row.media_id not in uris:
             uris[str(row.media_id)] = row.uri
             work.append(Work(str(row.media_id), Kind(str(row.kind))))
+    work.sort(key=lambda item: uris[item.media_id])
     corpus_dir = root.corpus_shards(corpus)
     every = list_parts(corpus_dir)
     batches = plan_batches(

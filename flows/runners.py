@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from prefect.futures import PrefectFuture, as_completed
@@ -54,19 +54,25 @@ def run_batches(
     calls: Iterable[dict[str, Any]],
     *,
     runner: TaskRunner[Any],
+    is_refreshed: Callable[[dict[str, Any]], bool] = lambda _: True,
 ) -> list[Any]:
     """Run a task for each batch and return the results, in no particular order.
 
-    The calls are those whose part is not on disk, so each is run whatever Prefect's cache
-    remembers: disks are the authority.
+    By default each is run whatever Prefect's cache remembers: the calls are those whose part is
+    not on disk, and disks are the authority.
 
     Args:
         task: The task.
         calls: Its parameters, one dictionary a batch.
         runner: Where.
+        is_refreshed: Whether a call is run although Prefect remembers its result.
     """
     with runner:
         futures: list[PrefectFuture[Any]] = [
-            runner.submit(task.with_options(refresh_cache=True), parameters=call) for call in calls
+            runner.submit(
+                task.with_options(refresh_cache=True) if is_refreshed(call) else task,
+                parameters=call,
+            )
+            for call in calls
         ]
         return [future.result() for future in as_completed(futures)]

@@ -21,7 +21,7 @@ from deepfake.inference import load_detector
 from deepfake.predicting import predict_crops
 from deepfake.shards import Snapshot
 from deepfake.storage import atomic_path, write_text
-from deepfake.tracking import log_evaluation
+from deepfake.tracking import find_training, log_evaluation
 from tasks.progress import tracked
 from tasks.settings import RETRIES
 
@@ -79,7 +79,7 @@ def record(
     folder: Path,
     markdown: str,
 ) -> str:
-    """Write the evaluation into MLflow."""
+    """Write the evaluation into MLflow, below the run that trained the detector."""
     return log_evaluation(
         result.to_json(),
         experiment="deepfake",
@@ -88,4 +88,5 @@ def record(
         tags=tags,
         figures=folder / "figures",
         markdown=markdown,
+        trained_by=find_training(tags["model_digest"], experiment="deepfake"),
     )

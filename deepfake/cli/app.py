@@ -93,8 +93,12 @@ def ingest(
     sampling: Annotated[
         Literal["uniform", "fps", "all"], typer.Option(help="Which frames of a video.")
     ] = "uniform",
-    frames: Annotated[int, typer.Option(min=1, help="Frames of a video, for uniform.")] = 32,
-    fps: Annotated[float, typer.Option(min=0.001, help="Frames a second, for fps.")] = 1.0,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames of a video, for uniform (32).")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=0.001, help="Frames a second, for fps (1).")
+    ] = None,
     face_size: Annotated[int, typer.Option(min=32, max=1024, help="Side of a crop, px.")] = 256,
     margin: Annotated[
         float, typer.Option(min=1, max=3, help="Side of the crop over the face's.")
