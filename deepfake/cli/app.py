@@ -12,13 +12,15 @@ import typer
 from deepfake import __version__
 from deepfake.errors import ConfigError, DeepfakeError
 
-__all__ = ["app", "main"]
+__all__ = ["LIBGL_HINT", "app", "main"]
 
 _SETTINGS = {
     # --batch_size is --batch-size
     "token_normalize_func": lambda name: name.replace("_", "-"),
     "help_option_names": ["-h", "--help"],
 }
+
+LIBGL_HINT = "Where libGL is missing: apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu)."
 
 app = typer.Typer(
     name="deepfake",
@@ -272,3 +274,9 @@ def main() -> None:
         if error.hint:
             typer.secho(f"hint: {error.hint}", err=True)
         raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None
+    except ImportError as error:
+        if "--debug" in sys.argv or not str(error).startswith(("libGL", "libgthread")):
+            raise
+        typer.secho(f"error: OpenCV does not load ({error})", err=True, fg="red")
+        typer.secho(f"hint: {LIBGL_HINT}", err=True)
+        raise SystemExit(1) from None
