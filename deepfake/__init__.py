@@ -1,4 +1,4 @@
-"""Find deepfakes in pictures and videos: corpora to face crops, crops to detectors, folders to scores."""
+"""Find deepfakes in pictures and videos, from labelled corpora to scored folders."""
 
 __all__ = ["__version__"]
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from deepfake.bundles import load_bundle
 from deepfake.errors import UnknownModelError
 from deepfake.scoring import DetectorIdentity
+from deepfake.storage import DataRoot
 from deepfake.tracking import ResolvedModel, champion_or_none, resolve_model_uri
 
 __all__ = ["packaged_detector", "resolve_detector"]
@@ -60,8 +61,9 @@ def _named(weights: str, *, data_root: Path) -> tuple[DetectorIdentity, str]:
         found = resolve_model_uri(weights)
         return DetectorIdentity(found.path, found.name, str(found.version)), _BY_NAME
     folder = Path(weights)
-    if not folder.exists() and (data_root / "detectors" / weights).is_dir():
-        folder = data_root / "detectors" / weights
+    kept = DataRoot(data_root).detectors / weights
+    if not folder.exists() and kept.is_dir():
+        folder = kept
     name = load_bundle(folder).spec.name
     return DetectorIdentity(folder.resolve(), name), _BY_NAME
 

@@ -139,6 +139,8 @@ class Extractor:
             medium = ExtractedMedium(_failed(request, Status.ERROR, error))
         except FileNotFoundError as error:
             medium = ExtractedMedium(_failed(request, Status.VANISHED, error))
+        except OSError as error:
+            medium = ExtractedMedium(_failed(request, Status.UNREADABLE, error))
         except MemoryError as error:
             medium = ExtractedMedium(_failed(request, Status.OUT_OF_MEMORY, error))
         seconds = time.perf_counter() - started

@@ -42,7 +42,7 @@ from deepfake.shards import (
 from deepfake.shortcuts import find_shortcuts
 from deepfake.splits import assign_splits, read_assignments, write_assignments
 from deepfake.storage import DataRoot, write_json
-from deepfake.types import Kind, Outcome, Status
+from deepfake.types import TRANSIENT_STATUSES, Kind, Outcome, Status
 from deepfake.workers import Failure, MediaWorkers, WorkerSetup
 
 __all__ = [
@@ -56,10 +56,6 @@ __all__ = [
     "settle_manifest",
     "worker_setup",
 ]
-
-_TRANSIENT = frozenset(
-    {Status.TIMEOUT, Status.CRASHED, Status.OUT_OF_MEMORY, Status.VANISHED, Status.ERROR}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +168,13 @@ def plan_extraction(
     """
     uris: dict[str, str] = {}
     work: list[Work] = []
-    for row in rows:
+    # Of a content with several names, one that has a label speaks.
+    for row in sorted(rows, key=lambda row: (row.label is None, row.uri)):
         is_usable = row.status is Status.OK and row.media_id is not None and row.kind is not None
         if is_usable and row.media_id not in uris:
             uris[str(row.media_id)] = row.uri
             work.append(Work(str(row.media_id), Kind(str(row.kind))))
+    work.sort(key=lambda item: uris[item.media_id])
     corpus_dir = root.corpus_shards(corpus)
     every = list_parts(corpus_dir)
     batches = plan_batches(
@@ -207,7 +205,9 @@ def _parts_of_latest(
 
 
 def _has_transient(corpus_dir: Path, key: str) -> bool:
-    return any(Status(row["status"]) in _TRANSIENT for row in part_outcomes(corpus_dir, key))
+    return any(
+        Status(row["status"]) in TRANSIENT_STATUSES for row in part_outcomes(corpus_dir, key)
+    )
 
 
 def extract_batch(
@@ -294,26 +294,49 @@ def build_snapshot(
     corpus_dir = root.corpus_shards(corpus)
     parts = [_finished_part(corpus_dir, batch) for batch in plan.batches]
     digest = _snapshot_digest(rows, config, parts)
-    if is_snapshot(corpus_dir, digest):
-        name_latest(corpus_dir, digest)
-        return open_snapshot(root, corpus, digest=digest), False
+    is_new = not is_snapshot(corpus_dir, digest)
+    if is_new:
+        _write_snapshot(
+            corpus_dir,
+            corpus=corpus,
+            digest=digest,
+            rows=rows,
+            uris=plan.uris,
+            parts=parts,
+            description=_description(corpus, config, parts, notes),
+        )
+    snapshot = open_snapshot(root, corpus, digest=digest)
+    told = snapshot.folder / "shortcuts.json"
+    if not told.is_file():  # or the run that wrote the index was killed before this
+        shortcuts = find_shortcuts(snapshot.index(), snapshot.outcomes())
+        write_json(told, [s.as_record() for s in shortcuts])
+    name_latest(corpus_dir, digest)
+    return snapshot, is_new
+
+
+def _write_snapshot(
+    corpus_dir: Path,
+    *,
+    corpus: str,
+    digest: str,
+    rows: Sequence[ManifestRow],
+    uris: Mapping[str, str],
+    parts: Sequence[Part],
+    description: Mapping[str, Any],
+) -> None:
     by_media = {
         str(row["media_id"]): row for p in parts for row in part_outcomes(corpus_dir, p.key)
     }
-    first = {uri: media_id for media_id, uri in plan.uris.items()}
-    snapshot = write_snapshot(
+    first = {uri: media_id for media_id, uri in uris.items()}
+    write_snapshot(
         corpus_dir,
         corpus=corpus,
         digest=digest,
         media=[{**asdict(row), "media_id": first[row.uri]} for row in rows if row.uri in first],
         outcomes=[_outcome_row(row, by_media) for row in rows],
         parts=parts,
-        description=_description(corpus, config, parts, notes),
+        description=description,
     )
-    shortcuts = find_shortcuts(snapshot.index(), snapshot.outcomes())
-    write_json(snapshot.folder / "shortcuts.json", [s.as_record() for s in shortcuts])
-    name_latest(corpus_dir, digest)
-    return snapshot, True
 
 
 def _finished_part(corpus_dir: Path, batch: Batch) -> Part:

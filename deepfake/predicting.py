@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from deepfake.errors import ConfigError
 from deepfake.inference import Detector
 from deepfake.media import decode_crop
 from deepfake.shards import Snapshot
@@ -35,7 +36,11 @@ def predict_crops(
 
     Returns:
         Shape (len(index),), float32, in the order of `index`.
+
+    Raises:
+        ConfigError: The crops were made otherwise than those that the detector scores.
     """
+    _check_crops(detector, snapshot)
     reader = snapshot.reader()
     places = list(index[["shard", "row"]].itertuples(index=False, name=None))
     logits = np.empty(len(places), dtype=np.float32)
@@ -45,3 +50,13 @@ def predict_crops(
         logits[start : start + len(chunk)] = detector.logits(crops)
         on_done(start + len(chunk))
     return logits
+
+
+def _check_crops(detector: Detector, snapshot: Snapshot) -> None:
+    wanted, found = detector.spec.crop, snapshot.config.crop
+    if wanted != found:
+        raise ConfigError(
+            f"the crops of {snapshot.corpus} were made with {found}, the detector takes {wanted}",
+            hint=f"Ingest it with --face-size {wanted.size} --margin {wanted.margin:g} "
+            f"--codec {wanted.codec}.",
+        )

@@ -54,6 +54,8 @@ def probe_medium(_: Any, request: ProbeRequest) -> Probed:
     media_id = None
     try:
         path = path_of_uri(request.uri)
+        if not path.exists():
+            raise FileNotFoundError(request.uri)
         if path.is_file():
             media_id = sha256_of(path)
         info = probe_media(path, limits=request.limits)
@@ -64,6 +66,9 @@ def probe_medium(_: Any, request: ProbeRequest) -> Probed:
     except FileNotFoundError:
         message = "was there when it was listed, and is gone"
         return Probed(media_id, None, Status.VANISHED, "FileNotFoundError", message)
+    except OSError as error:
+        message = f"cannot be read ({error.strerror or error})"
+        return Probed(media_id, None, Status.UNREADABLE, type(error).__name__, message)
     return Probed(media_id, info)
 
 

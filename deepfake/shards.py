@@ -2,7 +2,7 @@
 
     <data-root>/shards/<corpus>/
         parts/<key>.arrow              crops of one batch of media, memory-mapped when read
-        parts/<key>.outcomes.parquet   what became of each medium of the batch; written after it
+        parts/<key>.outcomes.parquet   what became of each medium of the batch; written before it
         <digest>/                      a snapshot: outcomes, configuration, and last the index
         latest                         the digest of the newest snapshot
 
@@ -197,7 +197,7 @@ def _parts_folder(corpus_dir: Path) -> Path:
 def write_part(
     corpus_dir: Path, *, key: str, records: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]
 ) -> Part:
-    """Write the crops of one batch, then what became of its media.
+    """Write what became of the media of one batch, then their crops.
 
     Args:
         corpus_dir: The folder of the corpus's shards.
@@ -207,23 +207,25 @@ def write_part(
     """
     shard = _parts_folder(corpus_dir) / f"{key}.arrow"
     table = pa.Table.from_pylist([dict(r) for r in records], schema=SHARD_SCHEMA)
-    with (
-        atomic_path(shard) as part,
-        pa.OSFile(str(part), "wb") as sink,
-        pa.ipc.new_file(sink, SHARD_SCHEMA) as writer,
-    ):
-        writer.write_table(table.combine_chunks())
-    digest = sha256_of(shard)
     rows = [_outcome_record(outcome) for outcome in outcomes]
-    schema = PART_OUTCOMES_SCHEMA.with_metadata(
-        {**(PART_OUTCOMES_SCHEMA.metadata or {}), b"shard_sha256": digest.encode()}
-    )
-    write_table(
-        _parts_folder(corpus_dir) / f"{key}.outcomes.parquet",
-        pa.Table.from_pylist(rows, schema=schema),
-    )
+    with atomic_path(shard) as part:
+        _write_arrow(part, table.combine_chunks())
+        digest = sha256_of(part)
+        schema = PART_OUTCOMES_SCHEMA.with_metadata(
+            {**(PART_OUTCOMES_SCHEMA.metadata or {}), b"shard_sha256": digest.encode()}
+        )
+        # Before the shard gets its name: what bears that name is finished.
+        write_table(
+            _parts_folder(corpus_dir) / f"{key}.outcomes.parquet",
+            pa.Table.from_pylist(rows, schema=schema),
+        )
     media_ids = tuple(str(outcome.media_id) for outcome in outcomes)
     return Part(key=key, shard_sha256=digest, media_ids=media_ids, num_crops=len(table))
+
+
+def _write_arrow(path: Path, table: pa.Table) -> None:
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
+        writer.write_table(table)
 
 
 def _outcome_record(outcome: Outcome) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 __all__ = [
     "EXPECTED_STATUSES",
+    "TRANSIENT_STATUSES",
     "Face",
     "FaceCrop",
     "FaceTrack",
@@ -71,6 +72,11 @@ class Status(StrEnum):
 
 EXPECTED_STATUSES = frozenset({Status.OK, Status.NO_FACE, Status.MISSING})
 """Statuses that leave the exit code at 0."""
+
+TRANSIENT_STATUSES = frozenset(
+    {Status.TIMEOUT, Status.CRASHED, Status.OUT_OF_MEMORY, Status.VANISHED, Status.ERROR}
+)
+"""Statuses that another run, or wider limits, may not give again."""
 
 
 class Verdict(StrEnum):

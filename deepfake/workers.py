@@ -14,7 +14,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
@@ -34,6 +34,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 _WATCH_SECONDS = 0.25
+_POLL_SECONDS = 0.5
 _setup_value: Any = None
 _busy_marker = Path()
 
@@ -249,6 +250,7 @@ class MediaWorkers:
 
     def _result(self, future: Any) -> Any:
         limits = self.setup.limits
+        self._wait_for(future)
         try:
             return future.result()
         except FutureTimeoutError:
@@ -270,6 +272,12 @@ class MediaWorkers:
             raise WorkerError(f"the media workers were lost ({reason})") from error
         except Exception as error:  # a result that cannot be pickled
             return _unexpected(error)
+
+    def _wait_for(self, future: Any) -> None:
+        # A pool that is stopped from another thread may never settle what it had taken on.
+        while not wait([future], timeout=_POLL_SECONDS).done:
+            if not self.is_usable and not wait([future], timeout=_POLL_SECONDS).done:
+                raise WorkerError("the media workers were stopped before the work was done")
 
     def close(self) -> None:
         """Stop the workers and wait until they are gone."""

@@ -5,9 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from deepfake.config import digest_of
+from deepfake.corpora import scan_corpus
 from deepfake.errors import ConfigError
+from deepfake.ingestion import describe_before
+from deepfake.manifest import ManifestRow
 from deepfake.shards import Snapshot, open_snapshot
-from deepfake.storage import DataRoot
+from deepfake.storage import DataRoot, to_uri
 from flows.ingest import ingest
 
 __all__ = ["resolve_dataset"]
@@ -23,7 +27,7 @@ def resolve_dataset(dataset: str, *, data_root: str) -> tuple[Snapshot, list[str
         data_root: The data root.
 
     Raises:
-        ConfigError: Neither a corpus nor a folder.
+        ConfigError: Neither a corpus nor a folder, or a folder without labels.
     """
     root = DataRoot(Path(data_root))
     folder = Path(dataset)
@@ -39,7 +43,33 @@ def resolve_dataset(dataset: str, *, data_root: str) -> tuple[Snapshot, list[str
             "nor a folder",
             hint="Name a folder with real/ and fake/ in it, or run `deepfake ingest` first.",
         )
-    corpus = re.sub(r"[^A-Za-z0-9._+-]", "-", folder.resolve().name).strip("-.") or "dataset"
+    corpus = _corpus_of(folder, root=root)
     summary = ingest(str(folder), corpus, "folder", data_root)
-    note = f"the folder {dataset} is the corpus {corpus!r} now ({summary['num_crops']} crops)"
+    statuses = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
+    note = (
+        f"the folder {dataset} is the corpus {corpus!r} now "
+        f"(files: {statuses}; {summary['num_crops']} crops)"
+    )
     return open_snapshot(root, corpus), [note]
+
+
+def _corpus_of(folder: Path, *, root: DataRoot) -> str:
+    """Return the name under which a folder is ingested; never that of another corpus."""
+    corpus = re.sub(r"[^A-Za-z0-9._+-]", "-", folder.resolve().name)
+    corpus = corpus.strip("-.").lstrip("+_")[:90] or "dataset"
+    rows = scan_corpus(folder, corpus=corpus, layout="folder")
+    if all(row.label is None for row in rows):
+        raise ConfigError(
+            f"no folder named real or fake in {folder}",
+            hint="Ingest a corpus of another layout with `deepfake ingest --layout`.",
+        )
+    here = {row.uri: _told_of(row) for row in rows}
+    before = {row.uri: _told_of(row) for row in describe_before(root, corpus)}
+    shared = before.keys() & here.keys()
+    if not before or (shared and all(before[uri] == here[uri] for uri in shared)):
+        return corpus
+    return f"{corpus}-{digest_of(to_uri(folder.resolve()))[:8]}"
+
+
+def _told_of(row: ManifestRow) -> tuple[str | None, ...]:
+    return row.label, row.method, row.identity, row.source_id, row.target_id

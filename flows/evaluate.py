@@ -19,7 +19,7 @@ from deepfake.tracking import masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
 from tasks import evaluate as steps
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "select_part"]
 
 
 @flow(name="evaluate", flow_run_name="evaluate-{dataset}")
@@ -50,7 +50,12 @@ def evaluate(
     bundle = load_bundle(detector.path)
     snapshot, notes = resolve_dataset(dataset, data_root=data_root)
     index, outcomes, part, more = select_part(snapshot, split)
-    notes = [*notes, *more, *_overlap_notes(bundle, snapshot, part)]
+    notes = [
+        *notes,
+        *more,
+        *_overlap_notes(bundle, snapshot, part),
+        *_input_notes(bundle, snapshot),
+    ]
     crops = steps.predict(detector.path, snapshot, index, device=device)
     result = steps.measure(detector.path, crops, outcomes, seed=seed)
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
@@ -121,6 +126,16 @@ def _overlap_notes(bundle: Bundle, snapshot: Snapshot, part: str) -> list[str]:
             f"the detector was trained and calibrated on parts of {snapshot.corpus}: "
             f"its numbers on {part!r} are no evaluation"
         )
+    ]
+
+
+def _input_notes(bundle: Bundle, snapshot: Snapshot) -> list[str]:
+    found = snapshot.config
+    return [
+        f"{snapshot.corpus} was ingested with other {name} than the detector scores with: "
+        "its files get other logits here than from `score`"
+        for name in ("sampling", "faces")
+        if getattr(found, name) != getattr(bundle.spec, name)
     ]
 
 

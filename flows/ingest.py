@@ -16,7 +16,6 @@ from deepfake.config import (
     DecoderName,
     ExtractConfig,
     FaceConfig,
-    SamplingConfig,
     SplitConfig,
     WorkerLimits,
 )
@@ -31,6 +30,7 @@ from flows.parameters import (
     NumWorkers,
     Positive,
     TaskRunnerName,
+    create_sampling,
 )
 from flows.probing import probe_files
 from flows.runners import create_runner, run_batches
@@ -48,8 +48,8 @@ def ingest(
     data_root: str = "data",
     *,
     sampling: Literal["uniform", "fps", "all"] = "uniform",
-    frames: Positive = 32,
-    fps: Annotated[float, Field(gt=0)] = 1.0,
+    frames: Positive | None = None,
+    fps: Annotated[float, Field(gt=0)] | None = None,
     face_size: Annotated[int, Field(ge=32, le=1024)] = 256,
     margin: Annotated[float, Field(ge=1, le=3)] = 1.3,
     min_face: Annotated[float, Field(gt=0, le=1)] = 0.08,
@@ -74,8 +74,8 @@ def ingest(
         layout: How it is laid out.
         data_root: Where manifests and shards go.
         sampling: Which frames of a video are looked at.
-        frames: Frames of a video, for `uniform`.
-        fps: Frames a second, for `fps`.
+        frames: Frames of a video, for `uniform`; None means 32.
+        fps: Frames a second, for `fps`; None means 1.
         face_size: Side of a stored crop, pixels.
         margin: Side of the square over the longer side of the face.
         min_face: The smallest face looked for, over the frame's shorter side.
@@ -96,7 +96,7 @@ def ingest(
         The summary: snapshot, counts by status, what was reused, what tells fake from real.
     """
     config = ExtractConfig(
-        sampling=SamplingConfig(strategy=sampling, num_frames=frames, fps=fps),
+        sampling=create_sampling(sampling, frames=frames, fps=fps),
         faces=FaceConfig(min_face_fraction=min_face),
         crop=CropConfig(size=face_size, margin=margin, codec=codec),
     )
@@ -144,7 +144,6 @@ def ingest(
                     for batch in plan.unfinished
                 ],
                 runner=create_runner(task_runner, dask_address=dask_address),
-                is_cached=lambda _: False,
             )
         snapshot, is_new = steps.index(
             data_root, corpus=corpus, rows=rows, plan=plan, config=config, notes=notes

@@ -6,6 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from deepfake.config import SamplingConfig
+from deepfake.errors import ConfigError
+
 __all__ = [
     "BatchFiles",
     "CorpusName",
@@ -14,6 +17,7 @@ __all__ = [
     "NumWorkers",
     "Positive",
     "TaskRunnerName",
+    "create_sampling",
 ]
 
 CorpusName = Annotated[
@@ -25,3 +29,20 @@ Positive = Annotated[int, Field(ge=1)]
 NumWorkers = Annotated[int, Field(ge=0, description="Media workers; 0 for one a core")]
 BatchFiles = Annotated[int | None, Field(ge=1, description="Files of a batch, at most")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+def create_sampling(
+    strategy: Literal["uniform", "fps", "all"], *, frames: int | None, fps: float | None
+) -> SamplingConfig:
+    """Return the sampling that options ask for.
+
+    Raises:
+        ConfigError: A number that the strategy has no use for.
+    """
+    if frames is not None and strategy != "uniform":
+        raise ConfigError(f"frames goes with uniform sampling, not with {strategy!r}")
+    if fps is not None and strategy != "fps":
+        raise ConfigError(f"fps goes with fps sampling, not with {strategy!r}")
+    given = {"num_frames": frames, "fps": fps}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return SamplingConfig.model_validate({"strategy": strategy, **chosen})

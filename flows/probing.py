@@ -41,6 +41,7 @@ def probe_files(
         All rows with what was found, sorted by uri, and how many were probed now.
     """
     known, unknown = reuse_probes(rows, before=before)
+    seen = {row.uri for row in before}
     calls = [
         {
             "rows": [asdict(row) for row in unknown[i : i + _BATCH_FILES]],
@@ -50,7 +51,13 @@ def probe_files(
         for i in range(0, len(unknown), _BATCH_FILES)
     ]
     with tracked("probe", total=len(unknown)):
-        # A remembered answer is only as good as size and time: look at the bytes once more.
-        results = run_batches(probe, calls, runner=runner, is_cached=lambda _: False)
+        # A run that was killed while it probed finds what it had probed. A file that the last
+        # manifest names and could not describe is looked at again.
+        results = run_batches(
+            probe,
+            calls,
+            runner=runner,
+            is_refreshed=lambda call: any(row["uri"] in seen for row in call["rows"]),
+        )
     probed = [row_of_record(record) for batch in results for record in batch]
     return sorted([*known, *probed], key=lambda row: row.uri), len(unknown)

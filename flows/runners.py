@@ -9,6 +9,7 @@ from prefect.futures import PrefectFuture, as_completed
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from deepfake.errors import ConfigError
 from flows.parameters import TaskRunnerName
 
 __all__ = ["create_runner", "run_batches"]
@@ -24,7 +25,15 @@ def create_runner(name: TaskRunnerName, *, dask_address: str | None = None) -> T
     Args:
         name: `threads` for this machine, `dask` for a Dask cluster.
         dask_address: A running scheduler; None starts a cluster in this process.
+
+    Raises:
+        ConfigError: An address for a runner that takes none.
     """
+    if name == "threads" and dask_address is not None:
+        raise ConfigError(
+            f"the Dask scheduler {dask_address} is named, but batches run in threads",
+            hint="Add --task-runner dask, or leave --dask-address out.",
+        )
     if name == "threads":
         return ThreadPoolTaskRunner(max_workers=_IN_FLIGHT)
     from prefect_dask.task_runners import DaskTaskRunner
@@ -45,31 +54,25 @@ def run_batches(
     calls: Iterable[dict[str, Any]],
     *,
     runner: TaskRunner[Any],
-    is_cached: Callable[[dict[str, Any]], bool],
-    on_done: Callable[[], None] = lambda: None,
+    is_refreshed: Callable[[dict[str, Any]], bool] = lambda _: True,
 ) -> list[Any]:
     """Run a task for each batch and return the results, in no particular order.
 
-    A batch whose part is on disk may be answered from Prefect's cache. One whose part is gone is
-    run again whatever the cache remembers: disks are the authority, the cache an optimisation.
+    By default each is run whatever Prefect's cache remembers: the calls are those whose part is
+    not on disk, and disks are the authority.
 
     Args:
         task: The task.
         calls: Its parameters, one dictionary a batch.
         runner: Where.
-        is_cached: Whether a call's result is on disk.
-        on_done: Called after each.
+        is_refreshed: Whether a call is run although Prefect remembers its result.
     """
     with runner:
         futures: list[PrefectFuture[Any]] = [
             runner.submit(
-                task if is_cached(call) else task.with_options(refresh_cache=True),
+                task.with_options(refresh_cache=True) if is_refreshed(call) else task,
                 parameters=call,
             )
             for call in calls
         ]
-        results = []
-        for future in as_completed(futures):
-            results.append(future.result())
-            on_done()
-        return results
+        return [future.result() for future in as_completed(futures)]

@@ -34,6 +34,7 @@ def score(
     *,
     prior: Fraction | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    retry_failed: bool = False,
     num_workers: NumWorkers = 0,
     timeout_seconds: Annotated[float, Field(gt=0)] = 300.0,
     memory_mb: Positive = 4096,
@@ -49,6 +50,7 @@ def score(
         data_root: The data root.
         prior: Share of fakes among the media; else the bundle's.
         device: Where the networks run.
+        retry_failed: Work again on batches in which a file timed out or crashed.
         num_workers: Media workers.
         timeout_seconds: A file may take.
         memory_mb: A worker may take, MiB.
@@ -73,7 +75,7 @@ def score(
     }
     listing = Path(output) / "manifest.parquet"
     try:
-        listed = steps.list_media(folder)
+        listed = steps.list_media(folder, output=output)
         rows, _ = probe_files(
             listed,
             before=_rows_before(listing),
@@ -82,7 +84,9 @@ def score(
             runner=create_runner(task_runner, dask_address=dask_address),
         )
         write_manifest(listing, rows)
-        batches, finished, uris = plan_scoring(Path(output), rows, create_scorer_setup(setup))
+        batches, finished, uris = plan_scoring(
+            Path(output), rows, create_scorer_setup(setup), is_retrying_failed=retry_failed
+        )
         todo = [batch for batch in batches if batch.key not in finished]
         with tracked("score", total=sum(len(batch.media_ids) for batch in todo)):
             run_batches(
@@ -98,7 +102,6 @@ def score(
                     for batch in todo
                 ],
                 runner=create_runner(task_runner, dask_address=dask_address),
-                is_cached=lambda _: False,
             )
         counts = steps.compact(output, rows=rows, batches=batches, setup=setup)
     finally:

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from deepfake import __version__
 from deepfake.config import AugmentConfig, TrainConfig
-from deepfake.errors import ConfigError
+from deepfake.errors import ConfigError, TrackingError
 from deepfake.storage import DataRoot
 from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
@@ -101,7 +101,11 @@ def train(
         tags=tags,
     )
     run_id = steps.record(result, config=config, tags=tags, run_id=opened)
-    version = None if run_id is None else steps.register(run_id, name=name)
+    version = None
+    try:
+        version = None if run_id is None else steps.register(run_id, name=name)
+    except TrackingError as error:
+        notes.append(f"not registered ({error}); the detector lies in {result.bundle}")
     summary = {
         "corpus": snapshot.corpus,
         "snapshot": snapshot.digest,

@@ -20,8 +20,8 @@ from deepfake.evaluation import (
 from deepfake.inference import load_detector
 from deepfake.predicting import predict_crops
 from deepfake.shards import Snapshot
-from deepfake.storage import write_text
-from deepfake.tracking import log_evaluation
+from deepfake.storage import atomic_path, write_text
+from deepfake.tracking import find_training, log_evaluation
 from tasks.progress import tracked
 from tasks.settings import RETRIES
 
@@ -61,7 +61,8 @@ def measure(
 def write(result: EvaluationResult, folder: Path) -> str:
     """Write report, table and figures, and return the summary for people."""
     write_report_json(result, folder / "report.json")
-    result.table.to_parquet(folder / "files.parquet")
+    with atomic_path(folder / "files.parquet") as part:
+        result.table.to_parquet(part)
     write_figures(result, folder / "figures")
     markdown = summary_markdown(result)
     write_text(folder / "summary.md", markdown)
@@ -78,7 +79,7 @@ def record(
     folder: Path,
     markdown: str,
 ) -> str:
-    """Write the evaluation into MLflow."""
+    """Write the evaluation into MLflow, below the run that trained the detector."""
     return log_evaluation(
         result.to_json(),
         experiment="deepfake",
@@ -87,4 +88,5 @@ def record(
         tags=tags,
         figures=folder / "figures",
         markdown=markdown,
+        trained_by=find_training(tags["model_digest"], experiment="deepfake"),
     )

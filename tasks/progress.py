@@ -90,7 +90,7 @@ def tracked(label: str, *, total: int) -> Iterator[Step]:
 def advance(count: int = 1) -> None:
     """Say that so many more files are done; nothing happens where no step is shown.
 
-    A batch that runs in another process has no board here: its step advances when it returns.
+    A batch that runs in another process, on a Dask cluster elsewhere, has no board and moves none.
     """
     board = _current
     if board is None:

@@ -10,9 +10,10 @@ from prefect.cache_policies import NO_CACHE
 
 from deepfake.batches import Batch
 from deepfake.corpora import scan_media
-from deepfake.errors import CorpusError
+from deepfake.errors import ConfigError, CorpusError
 from deepfake.manifest import ManifestRow
 from deepfake.scoring import score_batch, write_scores
+from deepfake.storage import to_uri
 from deepfake.workers import shared_workers
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by
@@ -22,11 +23,16 @@ __all__ = ["compact", "list_media", "score"]
 
 
 @task(name="list", cache_policy=NO_CACHE, **RETRIES)
-def list_media(folder: str) -> list[ManifestRow]:
+def list_media(folder: str, *, output: str) -> list[ManifestRow]:
     """List the files of a folder. Never cached: what lies in it is known only by looking."""
     if not Path(folder).exists():
         raise CorpusError("no such folder", path=folder)
+    if to_uri(folder) == to_uri(output):
+        raise ConfigError("the scores cannot go among the media: name another folder", path=output)
     rows = scan_media(Path(folder))
+    if to_uri(output).startswith(f"{to_uri(folder)}/"):
+        # What an earlier run left there is not among the media.
+        rows = [row for row in rows if not row.uri.startswith(f"{to_uri(output)}/")]
     get_run_logger().info("%s: %d files", folder, len(rows))
     return rows
 

@@ -7,7 +7,9 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
+from rich.console import Console
 
+from deepfake.bundles import load_bundle
 from deepfake.config import TrainConfig
 from deepfake.shards import Snapshot
 from deepfake.tracking import log_training_or_defer, register_bundle, tracked_run
@@ -44,6 +46,8 @@ def fit(
             name=name,
             device=device,
             resume=resume,
+            # A log file has no use for a bar that is drawn anew at every step.
+            show_progress=Console(stderr=True).is_terminal,
         )
     return result, run.run_id
 
@@ -60,7 +64,7 @@ def record(
         params={**config.model_dump(), "pretrained_source": result.pretrained_source},
         metrics_jsonl=result.run_dir / "metrics.jsonl",
         bundle=result.bundle,
-        tags=tags,
+        tags={**tags, "model_digest": load_bundle(result.bundle).digest},
         extra_artifacts=[result.run_dir / "config.json", result.run_dir / "result.json"],
         run_id=run_id,
     )

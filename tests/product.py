@@ -30,6 +30,7 @@ from deepfake.media import write_image, write_video
 from deepfake.models import create_model
 
 __all__ = [
+    "Completed",
     "astronaut",
     "clip_frames",
     "crowd",
@@ -44,6 +45,7 @@ __all__ = [
 ]
 
 Pixels = NDArray[np.uint8]
+Completed = subprocess.CompletedProcess[str]
 
 _PR_CAPBSET_DROP = 24
 _CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
@@ -107,7 +109,7 @@ def make_corpus(folder: Path, *, clips: int = 2, stills: int = 2) -> Path:
     return folder
 
 
-def make_detector(folder: Path, *, num_frames: int = 8) -> Path:
+def make_detector(folder: Path, *, name: str = "tried", num_frames: int = 8) -> Path:
     """Save an untrained detector with ImageNet's body, whose logits spread over some units."""
     with torch.random.fork_rng():
         torch.manual_seed(0)
@@ -116,7 +118,7 @@ def make_detector(folder: Path, *, num_frames: int = 8) -> Path:
     # A new head's weights are tiny: without this all files would have nearly one logit.
     state["classifier.weight"] = state["classifier.weight"] * 30
     spec = DetectorSpec(
-        name="tried",
+        name=name,
         architecture=created.architecture,
         input_size=created.input_size,
         mean=created.mean,
@@ -168,7 +170,7 @@ def run_deepfake(
     environment: Mapping[str, str] | None = None,
     before: Callable[[], None] | None = None,
     timeout_seconds: float = 240.0,
-) -> subprocess.CompletedProcess[str]:
+) -> Completed:
     """Run the command line in a process of its own.
 
     Args:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import traceback
-from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,13 +12,15 @@ import typer
 from deepfake import __version__
 from deepfake.errors import ConfigError, DeepfakeError
 
-__all__ = ["app", "main"]
+__all__ = ["LIBGL_HINT", "app", "main"]
 
 _SETTINGS = {
     # --batch_size is --batch-size
     "token_normalize_func": lambda name: name.replace("_", "-"),
     "help_option_names": ["-h", "--help"],
 }
+
+LIBGL_HINT = "Where libGL is missing: apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu)."
 
 app = typer.Typer(
     name="deepfake",
@@ -41,6 +42,9 @@ DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Wher
 WorkersOption = Annotated[int, typer.Option(min=0, help="Media workers; 0 for one a core.")]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds that a file may take.")]
 MemoryOption = Annotated[int, typer.Option(min=1, help="MiB that a worker may take.")]
+RetryOption = Annotated[
+    bool, typer.Option("--retry-failed", help="Again where a file timed out or crashed.")
+]
 RunnerOption = Annotated[
     Literal["threads", "dask"], typer.Option(help="Where batches run: here, or on Dask.")
 ]
@@ -48,10 +52,6 @@ DaskOption = Annotated[str | None, typer.Option(help="Address of a running Dask 
 PriorOption = Annotated[
     float | None, typer.Option(help="Share of fakes among the media, between 0 and 1.")
 ]
-
-
-class _State(Enum):
-    DEBUG = "debug"
 
 
 def _version(is_asked: bool) -> None:
@@ -74,13 +74,13 @@ def _existing(files: list[Path]) -> list[Path]:
 
 @app.callback()
 def _common(
-    ctx: typer.Context,
-    debug: Annotated[bool, typer.Option(help="Show tracebacks.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    ctx.obj = {_State.DEBUG: debug}
+    # `--debug` is looked for in the arguments by those who catch errors, `--version` ends here.
+    del debug, version
 
 
 @app.command()
@@ -95,8 +95,12 @@ def ingest(
     sampling: Annotated[
         Literal["uniform", "fps", "all"], typer.Option(help="Which frames of a video.")
     ] = "uniform",
-    frames: Annotated[int, typer.Option(min=1, help="Frames of a video, for uniform.")] = 32,
-    fps: Annotated[float, typer.Option(min=0.001, help="Frames a second, for fps.")] = 1.0,
+    frames: Annotated[
+        int | None, typer.Option(min=1, help="Frames of a video, for uniform (32).")
+    ] = None,
+    fps: Annotated[
+        float | None, typer.Option(min=0.001, help="Frames a second, for fps (1).")
+    ] = None,
     face_size: Annotated[int, typer.Option(min=32, max=1024, help="Side of a crop, px.")] = 256,
     margin: Annotated[
         float, typer.Option(min=1, max=3, help="Side of the crop over the face's.")
@@ -115,9 +119,7 @@ def ingest(
         Literal["auto", "official", "grouped"], typer.Option(help="The corpus's split, or ours.")
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Of our split.")] = 0,
-    retry_failed: Annotated[
-        bool, typer.Option("--retry-failed", help="Again where a file timed out or crashed.")
-    ] = False,
+    retry_failed: RetryOption = False,
     batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 300.0,
@@ -226,6 +228,7 @@ def score(
     data_root: DataRootOption = Path("data"),
     prior: PriorOption = None,
     device: DeviceOption = "auto",
+    retry_failed: RetryOption = False,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 300.0,
     memory_mb: MemoryOption = 4096,
@@ -271,3 +274,9 @@ def main() -> None:
         if error.hint:
             typer.secho(f"hint: {error.hint}", err=True)
         raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None
+    except ImportError as error:
+        if "--debug" in sys.argv or not str(error).startswith(("libGL", "libgthread")):
+            raise
+        typer.secho(f"error: OpenCV does not load ({error})", err=True, fg="red")
+        typer.secho(f"hint: {LIBGL_HINT}", err=True)
+        raise SystemExit(1) from None

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.errors import ConfigError, DeepfakeError
+from deepfake.errors import ConfigError
 from deepfake.types import EXPECTED_STATUSES
 
 __all__ = [
@@ -36,43 +34,23 @@ def _prepare(options: dict[str, Any]) -> None:
     root = Path(options["data_root"])
     root.mkdir(parents=True, exist_ok=True)
     configure_environment(root)
-    Console(stderr=True).print(describe_environment(), style="dim", highlight=False)
-
-
-def _is_for_terminal(record: logging.LogRecord) -> bool:
-    # Errors of ours are printed once, in a line; Prefect keeps their tracebacks with the run.
-    error = record.exc_info[1] if record.exc_info else None
-    is_echo = record.name.startswith("prefect.") and "Finished in state Failed" in str(record.msg)
-    return not (isinstance(error, DeepfakeError) or is_echo)
-
-
-def _call(flow: Any, options: dict[str, Any]) -> dict[str, Any]:
-    """Run a flow; parameters that it refuses are wrong usage."""
-    from prefect.exceptions import ParameterTypeError
-
-    if "--debug" not in sys.argv:
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(_is_for_terminal)
-    try:
-        result: dict[str, Any] = flow(**options)
-    except ParameterTypeError as error:
-        raise ConfigError(" ".join(str(error).split())) from error
-    return result
+    Console(stderr=True, markup=False).print(describe_environment(), style="dim", highlight=False)
 
 
 def run_ingest(options: dict[str, Any]) -> None:
     """Run the `ingest` flow."""
     _prepare(options)
     from flows.ingest import ingest
+    from flows.operations import run_flow
 
-    summary = _call(ingest, options)
+    summary = run_flow(ingest, options)
     print_ingest(summary)
     exit_for(summary["statuses"])
 
 
 def print_ingest(summary: dict[str, Any]) -> None:
     """Print what an ingest did."""
-    console = Console()
+    console = Console(markup=False)
     table = Table(title=f"{summary['corpus']}: {summary['num_files']} files", title_justify="left")
     table.add_column("status")
     table.add_column("files", justify="right")
@@ -80,7 +58,8 @@ def print_ingest(summary: dict[str, Any]) -> None:
         table.add_row(status, str(files))
     console.print(table)
     for problem in summary["problems"]:
-        console.print(f"  {problem['status']}: {problem['uri']}: {problem['message']}", style="red")
+        line = f"  {problem['status']}: {problem['uri']}: {problem['message']}"
+        console.print(line, style="red", soft_wrap=True)
     labels = ", ".join(f"{count} {label}" for label, count in sorted(summary["labels"].items()))
     splits = ", ".join(f"{count} {name}" for name, count in sorted(summary["splits"].items()))
     notes = summary["split_notes"]
@@ -95,9 +74,9 @@ def print_ingest(summary: dict[str, Any]) -> None:
                 style="yellow",
             )
     if summary["num_extracted"] == 0:
-        console.print(f"nothing to decode: {summary['parts_reused']} parts are there already")
+        console.print(f"nothing to decode: all parts are there already ({summary['parts_reused']})")
     else:
-        console.print(f"{summary['parts_made']} parts made, {summary['parts_reused']} reused")
+        console.print(f"parts made: {summary['parts_made']}, reused: {summary['parts_reused']}")
     console.print(
         f"snapshot {summary['snapshot']}: {summary['num_crops']} crops in {summary['folder']}",
         soft_wrap=True,
@@ -107,16 +86,17 @@ def print_ingest(summary: dict[str, Any]) -> None:
 def run_score(options: dict[str, Any]) -> None:
     """Run the `score` flow."""
     _prepare(options)
+    from flows.operations import run_flow
     from flows.score import score
 
-    summary = _call(score, options)
+    summary = run_flow(score, options)
     print_score(summary)
     exit_for(summary["statuses"])
 
 
 def print_score(summary: dict[str, Any]) -> None:
     """Print what a scoring run did."""
-    console = Console()
+    console = Console(markup=False)
     table = Table(title=f"{summary['num_files']} files", title_justify="left")
     table.add_column("counted by")
     table.add_column("value")
@@ -129,7 +109,7 @@ def print_score(summary: dict[str, Any]) -> None:
     version = f" version {detector['version']}" if detector["version"] else ""
     console.print(f"detector: {detector['name']}{version} ({summary['detector_chosen_by']})")
     if summary["num_scored"] == 0:
-        console.print(f"nothing to score: {summary['parts_reused']} parts are there already")
+        console.print(f"nothing to score: all parts are there already ({summary['parts_reused']})")
     console.print(f"scores: {Path(summary['output']) / 'scores.csv'}", soft_wrap=True)
 
 
@@ -141,15 +121,16 @@ def run_train(options: dict[str, Any]) -> None:
             raise ConfigError("--use-gpu and --device cpu contradict each other")
         options["device"] = "cuda"
     _prepare(options)
+    from flows.operations import run_flow
     from flows.train import train
 
-    summary = _call(train, options)
+    summary = run_flow(train, options)
     print_train(summary)
 
 
 def print_train(summary: dict[str, Any]) -> None:
     """Print what a training run did."""
-    console = Console()
+    console = Console(markup=False)
     console.print(f"weights to begin with: {summary['pretrained_source']}")
     for note in summary["notes"]:
         console.print(f"  note: {note}")
@@ -165,8 +146,9 @@ def run_evaluate(options: dict[str, Any]) -> None:
     """Run the `evaluate` flow."""
     _prepare(options)
     from flows.evaluate import evaluate
+    from flows.operations import run_flow
 
-    print_evaluate(_call(evaluate, options))
+    print_evaluate(run_flow(evaluate, options))
 
 
 _BRIEF = ("video_auc", "video_accuracy", "video_precision", "video_recall", "video_f1")
@@ -176,13 +158,15 @@ def print_evaluate(summary: dict[str, Any], *, is_brief: bool = False) -> None:
     """Print what an evaluation found: all of it, or the five numbers that everybody knows."""
     from rich.markdown import Markdown
 
-    console = Console()
+    console = Console(markup=False)
     console.print(f"detector: {summary['detector']['name']} ({summary['detector_chosen_by']})")
     for note in summary["notes"]:
         console.print(f"  note: {note}")
     if is_brief:
         known = {name: summary["metrics"].get(name) for name in _BRIEF}
-        text = ", ".join(f"{k.removeprefix('video_')} {v:.3f}" for k, v in known.items() if v)
+        text = ", ".join(
+            f"{k.removeprefix('video_')} {v:.3f}" for k, v in known.items() if v is not None
+        )
         console.print(f"{summary['num_files']} files of {summary['split']}: {text}")
     else:
         console.print(Markdown(summary["markdown"]))

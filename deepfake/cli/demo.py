@@ -19,7 +19,7 @@ _CORPUS = "demo"
 
 def run_demo(data_root: Path) -> None:
     """Make media, ingest, train, evaluate and score, and say where everything is."""
-    console = Console()
+    console = Console(markup=False)
     find_sources()
     data_root.mkdir(parents=True, exist_ok=True)
     configure_environment(data_root)

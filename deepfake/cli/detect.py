@@ -33,7 +33,7 @@ def run_detect(options: dict[str, Any]) -> None:
     configure_environment(data_root)
     rows = scan_media([Path(file) for file in options["files"]])
     identity, how = resolve_detector(options["weights"], data_root=data_root)
-    console = Console(stderr=True)
+    console = Console(stderr=True, markup=False)
     version = f" version {identity.version}" if identity.version else ""
     console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
     setup = ScorerSetup(identity, device=options["device"], prior=prior, limits=MediaLimits())

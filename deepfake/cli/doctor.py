@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deepfake.cli.app import LIBGL_HINT
 from flows.operations import check_prefect, configure_environment
 
 __all__ = ["Finding", "run_doctor"]
@@ -33,7 +34,6 @@ _PACKAGES = (
     "pandas",
     "scikit-learn",
 )
-_LIBGL_HINT = "OpenCV needs libGL: apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu)."
 
 
 class Finding(NamedTuple):
@@ -79,7 +79,7 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:
-        hint = _LIBGL_HINT if "libGL" in str(error) or "libgthread" in str(error) else None
+        hint = LIBGL_HINT if "libGL" in str(error) or "libgthread" in str(error) else None
         reason = str(error).splitlines()[0] if str(error) else "no message"
         return Finding(name, False, f"{type(error).__name__}: {reason}", hint)
 

@@ -12,7 +12,7 @@ from deepfake.evaluation.corpus import evaluate_corpus
 from deepfake.evaluation.files import KindSettings, file_table, frame_table
 from deepfake.evaluation.matching import MatchedPairs, match_pairs
 from deepfake.evaluation.result import CorpusResult, EvaluationResult, flat_metrics
-from deepfake.types import Kind
+from deepfake.types import Kind, Status
 
 __all__ = ["evaluate_predictions"]
 
@@ -49,6 +49,7 @@ def evaluate_predictions(
         Kind.IMAGE: KindSettings(calibration_still, thresholds_still or Thresholds()),
         Kind.VIDEO: KindSettings(calibration_video, thresholds_video or Thresholds()),
     }
+    crops = _under_all_names(crops, outcomes)
     files = file_table(crops, outcomes, aggregation=aggregation, settings=settings)
     if files.empty:
         raise DataError(f"none of {len(outcomes)} files has a label: there is nothing to evaluate")
@@ -84,6 +85,17 @@ def evaluate_predictions(
         },
         table=pd.concat(tables, ignore_index=True),
     )
+
+
+def _under_all_names(crops: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+    """Repeat the crops of a content under its other names: an index holds them under one."""
+    named = ["corpus", "media_id", "uri"]
+    others = outcomes.loc[outcomes["status"] == Status.OK, named].merge(
+        crops[named].drop_duplicates(), how="left", on=named, indicator=True
+    )
+    others = others.loc[others["_merge"] == "left_only", named]
+    copies = crops.drop(columns="uri").merge(others, on=["corpus", "media_id"])
+    return pd.concat([crops, copies], ignore_index=True) if len(copies) else crops
 
 
 def _with_pairs(files: pd.DataFrame, pairs: MatchedPairs) -> pd.DataFrame:

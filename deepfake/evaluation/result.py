@@ -24,6 +24,7 @@ __all__ = [
     "Level",
     "MatchedResult",
     "Slice",
+    "flat_metrics",
     "write_report_json",
 ]
 

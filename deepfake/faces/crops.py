@@ -37,28 +37,26 @@ def crop_square(
     side = max(1, round(face.size_px * margin))
     center_x, center_y = face.center_xy
     left, top = round(center_x - side / 2), round(center_y - side / 2)
-    inside = pixels[max(0, top) : min(height, top + side), max(0, left) : min(width, left + side)]
-    if inside.size == 0:
+    if top >= height or left >= width or top + side <= 0 or left + side <= 0:
         raise ValueError(f"the box {face.bbox_xyxy} lies outside a frame of {width}x{height}")
-    pads = (
-        max(0, -top),
-        max(0, top + side - height),
-        max(0, -left),
-        max(0, left + side - width),
-    )
-    square = _reflect(inside, pads)
+    square = _cut(pixels, left=left, top=top, side=side)
     interpolation = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
     resized = cv2.resize(square, (size, size), interpolation=interpolation)
     return np.asarray(resized, dtype=np.uint8)
 
 
-def _reflect(pixels: NDArray[np.uint8], pads: tuple[int, int, int, int]) -> NDArray[np.uint8]:
-    # BORDER_REFLECT repeats the reflection where a pad is wider than the picture.
-    if not any(pads):
-        return pixels
-    top, bottom, left, right = pads
-    padded = cv2.copyMakeBorder(pixels, top, bottom, left, right, cv2.BORDER_REFLECT)
-    return np.asarray(padded, dtype=np.uint8)
+def _cut(pixels: NDArray[np.uint8], *, left: int, top: int, side: int) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
+        return pixels[top : top + side, left : left + side]
+    rows = pixels.take(_reflected(top, side, length=height), axis=0)
+    return rows.take(_reflected(left, side, length=width), axis=1)
+
+
+def _reflected(start: int, count: int, *, length: int) -> NDArray[np.int64]:
+    """Return positions on an axis that turns back at each end: 1 0 | 0 1 2 | 2 1."""
+    at = np.arange(start, start + count) % (2 * length)
+    return np.where(at < length, at, 2 * length - 1 - at)
 
 
 def measure_quality(square: NDArray[np.uint8], *, margin: float) -> tuple[float, float]:

@@ -29,14 +29,18 @@ from deepfake.scoring.scorer import (
 )
 from deepfake.scoring.tables import SCORES_SCHEMA, TABLES, count_statuses
 from deepfake.storage import atomic_path, read_json, read_table, write_json, write_table
-from deepfake.types import Status
+from deepfake.types import TRANSIENT_STATUSES, Status
 from deepfake.workers import Failure, MediaWorkers
 
 __all__ = ["plan_scoring", "score_batch", "score_files", "write_scores"]
 
 
 def plan_scoring(
-    output: Path, rows: Iterable[ManifestRow], setup: ScorerSetup
+    output: Path,
+    rows: Iterable[ManifestRow],
+    setup: ScorerSetup,
+    *,
+    is_retrying_failed: bool = False,
 ) -> tuple[list[Batch], frozenset[str], dict[str, str]]:
     """Return the batches of a folder, those that lie in `output` already, and where media are read.
 
@@ -44,6 +48,8 @@ def plan_scoring(
         output: Where the scores go.
         rows: Listed and probed.
         setup: Which detector, and how.
+        is_retrying_failed: Whether batches in which a file timed out, crashed its worker or ran
+            out of memory are done again.
     """
     uris: dict[str, str] = {}
     work: list[Work] = []
@@ -59,7 +65,17 @@ def plan_scoring(
         known=_named_parts(output, every),
         finished=every,
     )
-    return batches, frozenset(b.key for b in batches if b.key in every), uris
+    finished = frozenset(
+        batch.key
+        for batch in batches
+        if batch.key in every and not (is_retrying_failed and _has_transient(output, batch.key))
+    )
+    return batches, finished, uris
+
+
+def _has_transient(output: Path, key: str) -> bool:
+    statuses = _read_part(output, key, "scores")["status"].to_pylist()
+    return any(Status(status) in TRANSIENT_STATUSES for status in statuses)
 
 
 def _parts_folder(output: Path) -> Path:

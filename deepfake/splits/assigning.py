@@ -27,6 +27,9 @@ _MIN_GROUPS = 3
 """With fewer there is nothing to choose by or to test on that was not trained on."""
 
 
+_MAX_NAMED = 10
+
+
 @dataclass(frozen=True, slots=True)
 class SplitResult:
     """Rows with group and split, and what there is to say about them.
@@ -104,13 +107,18 @@ def assign_splits(
     (_plan_official if strategy == "official" else _plan_grouped)(plan, usable)
     placed = tuple(_placed(row, plan=plan) for row in given)
     check_leakage(placed, strategy=strategy)
+    shared = tuple(find_shared_identities(placed))
     return SplitResult(
         rows=placed,
         assignments=Assignments(strategy, plan.splits, plan.members),
         strategy=strategy,
-        shared_identities=tuple(find_shared_identities(placed)),
+        shared_identities=shared,
         quarantined=tuple(row for row in placed if row.uri in plan.refusals),
-        notes=(*plan.notes, *_iter_remarks(placed, num_quarantined=len(plan.refusals))),
+        notes=(
+            *plan.notes,
+            *_iter_shared(shared),
+            *_iter_remarks(placed, num_quarantined=len(plan.refusals)),
+        ),
     )
 
 
@@ -227,6 +235,13 @@ def _placed(row: ManifestRow, *, plan: _Plan) -> ManifestRow:
         error_type=SplitLeakageError.__name__,
         message=f"would join groups of different splits: {where}",
     )
+
+
+def _iter_shared(shared: Sequence[SharedIdentity]) -> Iterator[str]:
+    if shared:
+        names = ", ".join(s.identity for s in shared[:_MAX_NAMED])
+        more = ", ..." if len(shared) > _MAX_NAMED else ""
+        yield f"the official lists show {len(shared)} people in several parts: {names}{more}"
 
 
 def _iter_remarks(rows: Sequence[ManifestRow], *, num_quarantined: int) -> Iterator[str]:

@@ -16,6 +16,7 @@ from deepfake.tracking.registry import (
 from deepfake.tracking.runs import (
     BUNDLE_ARTIFACT,
     TrackedRun,
+    find_training,
     log_evaluation,
     log_training,
     log_training_or_defer,
@@ -32,6 +33,7 @@ __all__ = [
     "TrackedRun",
     "champion_or_none",
     "check_tracking",
+    "find_training",
     "log_evaluation",
     "log_training",
     "log_training_or_defer",

@@ -13,7 +13,13 @@ from typing import TYPE_CHECKING, Any
 from deepfake.errors import DataError, TrackingError
 from deepfake.storage import read_json, write_json
 from deepfake.tracking.records import flat, legal_name, numbers_of, read_metrics
-from deepfake.tracking.store import client_of, resolve_experiment, tracking_uri, translated
+from deepfake.tracking.store import (
+    client_of,
+    is_absent,
+    resolve_experiment,
+    tracking_uri,
+    translated,
+)
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -22,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BUNDLE_ARTIFACT",
     "TrackedRun",
+    "find_training",
     "log_evaluation",
     "log_training",
     "log_training_or_defer",
@@ -202,6 +209,7 @@ def log_evaluation(
     markdown: str | None = None,
     prefix: str = "",
     run_id: str | None = None,
+    trained_by: str | None = None,
     uri: str | None = None,
 ) -> str:
     """Write an evaluation into the store and return the run's id.
@@ -217,19 +225,17 @@ def log_evaluation(
         markdown: Kept as `evaluation/summary.md` and shown as the run's description.
         prefix: Before each metric's name, to tell several evaluations in one run apart.
         run_id: A run that is there; None makes one.
+        trained_by: The run that trained the detector: the evaluation hangs below it, and its
+            numbers stand there too, so that one row of the UI tells all of a detector.
         uri: The store; None means the one in use.
 
     Raises:
         TrackingError: The store refused.
     """
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    metrics = [
-        Metric(legal_name(prefix + name), value, now, 0)
-        for name, value in numbers_of(report.get("summary", report)).items()
-    ]
+    metrics = _metrics_of(report, prefix=prefix)
     all_tags = dict(tags or {})
+    if trained_by is not None:
+        all_tags["mlflow.parentRunId"] = trained_by
     if markdown is not None:
         all_tags["mlflow.note.content"] = markdown
     opened = _open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
@@ -242,7 +248,44 @@ def log_evaluation(
                 client.log_text(id_, markdown, "evaluation/summary.md")
             if figures is not None and figures.is_dir():
                 client.log_artifacts(id_, str(figures), artifact_path="evaluation")
+        if trained_by is not None:
+            where = f"{all_tags.get('corpus', 'data')}-{(params or {}).get('split', 'all')}"
+            _log_metrics(client, trained_by, _metrics_of(report, prefix=f"{where}/"))
     return id_
+
+
+def _metrics_of(report: Mapping[str, Any], *, prefix: str) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    return [
+        Metric(legal_name(prefix + name), value, now, 0)
+        for name, value in numbers_of(report.get("summary", report)).items()
+    ]
+
+
+def find_training(model_digest: str, *, experiment: str, uri: str | None = None) -> str | None:
+    """Return the run that trained a detector, None where the store knows of none.
+
+    Args:
+        model_digest: The bundle's digest, a tag of the run.
+        experiment: Where it was recorded.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    chosen = uri or tracking_uri()
+    if is_absent(chosen):
+        return None
+    client = client_of(chosen)
+    with translated("the run that trained the detector cannot be looked up"):
+        runs = client.search_runs(
+            [resolve_experiment(client, experiment, uri=chosen)],
+            filter_string=f"tags.model_digest = '{model_digest}' and tags.stage = 'train'",
+            max_results=1,
+        )
+    return str(runs[0].info.run_id) if runs else None
 
 
 @contextmanager

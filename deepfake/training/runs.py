@@ -196,6 +196,11 @@ def _notes(plan: RunPlan, results: dict[Kind, CalibrationResult]) -> tuple[str, 
             "The weights are those of the last epoch: the half of `val` that would choose lacks a "
             "class."
         )
+    for snapshot in plan.snapshots:
+        # Whoever reads the model card has to know of people on both sides of the test.
+        shared = snapshot.description().get("split", {}).get("shared_identities", [])
+        if shared:
+            notes.append(f"The splits of {snapshot.corpus} share {len(shared)} people.")
     return (*notes, *(note for result in results.values() for note in result.notes))
 
 

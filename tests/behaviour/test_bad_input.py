@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from deepfake.scoring import SCORES_SCHEMA
-from tests.product import drop_root_rights, run_deepfake
-
-Completed = subprocess.CompletedProcess[str]
+from tests.product import Completed, drop_root_rights, run_deepfake
 
 
 @pytest.fixture(scope="module")
-def detected(odd_media: Path, detector: Path, tmp_path_factory: pytest.TempPathFactory) -> Completed:
+def detected(
+    odd_media: Path, detector: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Completed:
     """Return one call of `detect` on all media, as a user who may not read everything."""
     cwd = tmp_path_factory.mktemp("detect")
     files = sorted(odd_media.iterdir())

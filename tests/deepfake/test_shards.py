@@ -222,7 +222,7 @@ def test_a_snapshot_of_another_version_is_refused(corpus_dir: Path, what: str) -
     table = pq.read_table(path)
     metadata = {**table.schema.metadata, b"schema_version": b"2"}
     pq.write_table(table.replace_schema_metadata(metadata), path)
-    with pytest.raises(ShardError, match="deepfake.*2.*is not.*1"):
+    with pytest.raises(ShardError, match=r"deepfake.*2.*is not.*1"):
         snapshot.index() if what.startswith("index") else snapshot.outcomes()
 
 

@@ -196,6 +196,18 @@ def test_unlabelled_files_are_counted_only(predictions: Make) -> None:
     assert (corpus.n_files, corpus.n_unlabelled) == (35, 5)
 
 
+def test_a_content_under_two_names_has_two_rows_and_one_score(predictions: Make) -> None:
+    # The index holds the crops of a content under its first name alone.
+    given = predictions(20)
+    copy = given.outcomes.iloc[:1].assign(uri="/data/set/copy.mp4")
+    more = type(given)(given.crops, pd.concat([given.outcomes, copy], ignore_index=True))
+    result = more.evaluate()
+    rows = result.table.set_index("uri").loc[[given.outcomes["uri"].iloc[0], "/data/set/copy.mp4"]]
+    assert result.corpora["set"].n_files == 41
+    assert rows["logit"].notna().all()
+    assert rows["logit"].nunique() == 1
+
+
 def test_a_group_that_is_missing_is_the_media_itself(predictions: Make) -> None:
     given = predictions(20)
     lone = type(given)(given.crops, given.outcomes.assign(group=None))

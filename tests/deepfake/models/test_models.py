@@ -181,7 +181,11 @@ def test_explicit_demand_for_weights_out_of_reach_fails_with_a_hint() -> None:
 
 
 def test_server_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pretrained_module.urllib.request, "urlopen", lambda *_, **__: time.sleep(5))
+    def hang(*_: object, **__: object) -> None:
+        time.sleep(5)
+        raise OSError("timed out")
+
+    monkeypatch.setattr(pretrained_module.urllib.request, "urlopen", hang)
     started = time.monotonic()
     assert not pretrained_module._is_reachable("http://127.0.0.1:9", timeout_seconds=0.2)
     assert time.monotonic() - started < 2

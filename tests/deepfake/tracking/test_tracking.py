@@ -215,6 +215,27 @@ def test_an_evaluation_without_figures_is_kept(store: str, tmp_path: Path) -> No
     assert client_of(store).get_run(run_id).info.status == "FINISHED"
 
 
+def test_an_evaluation_hangs_below_the_training(store: str, training: dict[str, object]) -> None:
+    told = {**training, "tags": {"stage": "train", "model_digest": "0123456789abcdef"}}
+    trained = tracking.log_training(**told, uri=store)  # type: ignore[arg-type]
+    experiment = str(training["experiment"])
+    found = tracking.find_training("0123456789abcdef", experiment=experiment, uri=store)
+    assert found == trained
+    assert tracking.find_training("f" * 16, experiment=experiment, uri=store) is None
+    run_id = tracking.log_evaluation(
+        {"summary": {"video_auc": 0.8}},
+        experiment=experiment,
+        run_name="e",
+        params={"split": "test"},
+        tags={"corpus": "faces"},
+        trained_by=found,
+        uri=store,
+    )
+    client = client_of(store)
+    assert client.get_run(run_id).data.tags["mlflow.parentRunId"] == trained
+    assert client.get_run(trained).data.metrics["faces-test/video_auc"] == 0.8
+
+
 def test_versions_aliases_and_rolling_back(store: str, training: dict[str, object]) -> None:
     run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
     assert tracking.champion_or_none("model-a", uri=store) is None

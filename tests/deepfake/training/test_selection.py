@@ -33,6 +33,20 @@ def test_val_is_halved_by_group(tmp_path: Path, corpus_writer: Writer, crop_file
     assert len(selection.choose) + len(selection.calibrate) == 60 * 2 * 2
 
 
+def test_nothing_is_chosen_by_the_test_part(
+    tmp_path: Path, corpus_writer: Writer, file_plan: Any, crop_file: Any
+) -> None:
+    # The field's own code picks checkpoint and threshold on the set that it reports.
+    learned = file_plan({"train": 3, "val": 12})
+    tested = [crop_file(f"test/{i}", "fake", "test") for i in range(4)]
+    without = select_crops([corpus_writer(tmp_path / "without", learned)])
+    beside = select_crops([corpus_writer(tmp_path / "beside", [*learned, *tested])])
+    for part in ("train", "choose", "calibrate"):
+        found, expected = getattr(beside, part), getattr(without, part)
+        assert sorted(found["uri"]) == sorted(expected["uri"]), part
+        assert "test" not in set(found["split"])
+
+
 def test_half_of_a_group_does_not_depend_on_the_others() -> None:
     few, many = ["a", "b", "c"], [chr(97 + i) for i in range(26)]
     assert halve_by_group(few).tolist() == halve_by_group(many)[:3].tolist()

@@ -226,10 +226,10 @@ def test_eight_crops_without_val_train_to_the_last_epoch(
 def test_videos_calibrate_on_whole_files_and_stills_apart(
     tmp_path: Path, corpus_writer: Any, file_plan: Any
 ) -> None:
-    stills = file_plan({"train": 4, "val": 12})
+    stills = file_plan({"train": 4, "val": 60})
     clips = [
         replace(f, name=f"clip/{f.name}")
-        for f in file_plan({"train": 4, "val": 12}, kind="video", num_crops=4)
+        for f in file_plan({"train": 4, "val": 60}, kind="video", num_crops=4)
     ]
     snapshot = corpus_writer(tmp_path, [*stills, *clips])
     one = CONFIG.model_copy(update={"epochs": 1})
@@ -240,7 +240,7 @@ def test_videos_calibrate_on_whole_files_and_stills_apart(
     assert spec.calibration_still.fitted_on == "still"
     n = result.metrics["val_calibration_video_n"]
     assert isinstance(n, int)
-    assert 2 <= n <= 24, "files, not their four crops"
+    assert 40 <= n <= 120, "files, not their four crops"
 
 
 def test_training_that_diverges_gives_no_detector(snapshot: Snapshot, tmp_path: Path) -> None:

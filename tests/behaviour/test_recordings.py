@@ -1,0 +1,32 @@
+"""Real recordings: a face that is there all along is found in nearly every frame asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deepfake.config import ExtractConfig
+from deepfake.extract import ExtractRequest, extract_medium
+from deepfake.ingestion import worker_setup
+from deepfake.storage import sha256_of
+from deepfake.types import Status
+from deepfake.workers import Failure, MediaWorkers
+
+
+@pytest.mark.slow
+@pytest.mark.shared_data
+def test_every_recording_gives_thirty_crops_of_thirty_two_frames(shared_data: Path) -> None:
+    clips = sorted((shared_data / "videos").rglob("*.mp4"))
+    requests = [ExtractRequest(str(clip), sha256_of(clip)) for clip in clips]
+    with MediaWorkers(worker_setup(ExtractConfig())) as workers:
+        media = list(workers.map(extract_medium, requests))
+    assert len(media) == 34
+    lacking = {
+        request.uri: str(medium)
+        for request, medium in zip(requests, media, strict=True)
+        if isinstance(medium, Failure)
+        or medium.outcome.status is not Status.OK
+        or len({crop.frame_index for crop in medium.crops}) < 30
+    }
+    assert lacking == {}

@@ -1,0 +1,69 @@
+"""What the commands print of a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import typer
+
+from deepfake.cli.commands import exit_for, print_ingest, print_score
+
+
+def _ingested(**changes: Any) -> dict[str, Any]:
+    summary = {
+        "corpus": "tiny",
+        "snapshot": "0" * 16,
+        "folder": "/data/[/b]",
+        "num_files": 2,
+        "num_crops": 1,
+        "statuses": {"ok": 1, "empty": 1},
+        "labels": {"real": 2},
+        "splits": {},
+        "split_notes": {"strategy": "grouped", "notes": []},
+        "problems": [],
+        "shortcuts": [],
+        "num_extracted": 2,
+        "parts_made": 1,
+        "parts_reused": 3,
+    }
+    return {**summary, **changes}
+
+
+def test_names_of_files_are_text_and_stay_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    uri = f"/media/[/red][bold]{'x' * 120}.mp4"
+    problem = {"status": "empty", "uri": uri, "message": "the file has 0 bytes"}
+    print_ingest(_ingested(problems=[problem]))
+    printed = capsys.readouterr().out
+    assert f"  empty: {uri}: the file has 0 bytes\n" in printed
+    assert "1 crops in /data/[/b]" in printed
+    assert "parts made: 1, reused: 3" in printed
+
+
+def test_reuse_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    print_ingest(_ingested(num_extracted=0, parts_made=0))
+    assert "nothing to decode: all parts are there already (3)" in capsys.readouterr().out
+    print_score(
+        {
+            "num_files": 1,
+            "statuses": {"ok": 1},
+            "verdicts": {"real": 1},
+            "detector": {"name": "[/x]", "version": "2"},
+            "detector_chosen_by": "named by the user",
+            "num_scored": 0,
+            "parts_reused": 1,
+            "output": "out",
+        }
+    )
+    printed = capsys.readouterr().out
+    assert "detector: [/x] version 2 (named by the user)" in printed
+    assert "nothing to score: all parts are there already (1)" in printed
+
+
+def test_exit_code_follows_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    exit_for({"ok": 3, "no_face": 2, "missing": 1})
+    assert capsys.readouterr().err == ""
+    with pytest.raises(typer.Exit) as raised:
+        exit_for({"ok": 3, "timeout": 2, "empty": 1})
+    assert raised.value.exit_code == 3
+    assert "1 empty, 2 timeout" in capsys.readouterr().err

@@ -1,0 +1,92 @@
+"""What `--dataset` means; nothing is decoded and no server is started to say so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepfake.corpora import scan_corpus
+from deepfake.errors import ConfigError
+from deepfake.manifest import write_manifest
+from deepfake.storage import DataRoot
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:prefect.*")
+
+
+class _IngestCalledError(Exception):
+    """Says under which name a folder would have been ingested."""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
+    from flows import datasets
+
+    def ingest(_folder: str, corpus: str, *_: Any) -> None:
+        raise _IngestCalledError(corpus)
+
+    monkeypatch.setattr(datasets, "ingest", ingest)
+    return DataRoot(tmp_path / "data")
+
+
+def _folder(path: Path, *names: str) -> Path:
+    for name in names:
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_bytes(b"x")
+    return path
+
+
+def _name_of(folder: Path, root: DataRoot) -> str:
+    from flows.datasets import resolve_dataset
+
+    with pytest.raises(_IngestCalledError) as raised:
+        resolve_dataset(str(folder), data_root=str(root.path))
+    return str(raised.value)
+
+
+def test_folder_is_ingested_under_its_own_name_and_again_under_it(
+    tmp_path: Path, root: DataRoot
+) -> None:
+    folder = _folder(tmp_path / "set", "real/a.png", "fake/b.png")
+    assert _name_of(folder, root) == "set"
+    write_manifest(root.manifest("set"), scan_corpus(folder, corpus="set", layout="folder"))
+    _folder(folder, "real/c.png")
+    assert _name_of(folder, root) == "set"
+
+
+def test_folder_does_not_take_the_name_of_another_corpus(tmp_path: Path, root: DataRoot) -> None:
+    first = _folder(tmp_path / "one" / "set", "real/a.png", "fake/b.png")
+    second = _folder(tmp_path / "two" / "set", "real/a.png", "fake/b.png")
+    write_manifest(root.manifest("set"), scan_corpus(first, corpus="set", layout="folder"))
+    name = _name_of(second, root)
+    assert name.startswith("set-") and name == _name_of(second, root)
+
+
+def test_folder_ingested_by_a_layout_that_knows_more_keeps_what_it_knows(
+    tmp_path: Path, root: DataRoot
+) -> None:
+    folder = _folder(tmp_path / "set", "real/a.png", "fake/b.png")
+    table = _folder(tmp_path, "list.csv") / "list.csv"
+    table.write_text("uri,label,identity\nset/real/a.png,real,ann\nset/fake/b.png,fake,bob\n")
+    write_manifest(root.manifest("set"), scan_corpus(table, corpus="set", layout="csv"))
+    assert _name_of(folder, root).startswith("set-")
+
+
+def test_folder_without_labels_is_refused_before_anything_is_decoded(
+    tmp_path: Path, root: DataRoot
+) -> None:
+    from flows.datasets import resolve_dataset
+
+    folder = _folder(tmp_path / "set", "unreal/a.png")
+    with pytest.raises(ConfigError, match="no folder named real or fake"):
+        resolve_dataset(str(folder), data_root=str(root.path))
+    with pytest.raises(ConfigError, match="neither an ingested corpus"):
+        resolve_dataset("absent", data_root=str(root.path))
+
+
+def test_address_of_a_cluster_is_not_ignored() -> None:
+    from flows.runners import create_runner
+
+    with pytest.raises(ConfigError, match="batches run in threads"):
+        create_runner("threads", dask_address="tcp://127.0.0.1:8786")

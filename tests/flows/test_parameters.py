@@ -1,0 +1,73 @@
+"""A bad parameter is refused before a run exists; no server is started to say so."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.product import run_deepfake
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:prefect.*")
+
+
+@pytest.mark.parametrize(
+    ("flow", "parameters", "named"),
+    [
+        ("ingest", {"input_path": "media", "corpus": "tiny", "frames": 0}, "frames"),
+        ("ingest", {"input_path": "media", "corpus": "../tiny"}, "corpus"),
+        ("ingest", {"input_path": "media", "corpus": "tiny", "layout": "other"}, "layout"),
+        ("ingest", {"input_path": "media", "corpus": "tiny", "margin": 0.5}, "margin"),
+        ("ingest", {"input_path": "media", "corpus": "tiny", "task_runner": "ray"}, "task_runner"),
+        ("score", {"folder": "media", "output": "out", "prior": 1.0}, "prior"),
+        ("score", {"folder": "media", "output": "out", "timeout_seconds": 0}, "timeout_seconds"),
+        ("train", {"dataset": "tiny", "epochs": 0}, "epochs"),
+        ("evaluate", {"dataset": "tiny", "split": "everything"}, "split"),
+    ],
+)
+def test_flow_refuses_bad_values(flow: str, parameters: dict[str, Any], named: str) -> None:
+    from prefect.exceptions import ParameterTypeError
+
+    found = getattr(importlib.import_module(f"flows.{flow}"), flow)
+    with pytest.raises(ParameterTypeError, match=named):
+        found.validate_parameters(parameters)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--corpus", "tiny", "--frames", "0"], "--frames"),
+        (["--corpus", "tiny", "--layout", "other"], "--layout"),
+        (["--corpus", "tiny", "--task-runner", "ray"], "--task-runner"),
+        (["--corpus", "tiny", "--face_size", "8"], "--face-size"),
+        ([], "--corpus"),
+    ],
+)
+def test_bad_option_is_wrong_usage(tmp_path: Path, arguments: list[str], message: str) -> None:
+    done = run_deepfake("ingest", "media", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert message in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_value_that_only_the_flow_refuses_is_wrong_usage_too(tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    done = run_deepfake("ingest", "media", "--corpus", "../tiny", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "corpus" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "data" / ".prefect" / "prefect.db").exists()
+
+
+def test_numbers_that_the_sampling_has_no_use_for_are_refused() -> None:
+    from deepfake.errors import ConfigError
+    from flows.parameters import create_sampling
+
+    assert create_sampling("uniform", frames=8, fps=None).num_frames == 8
+    assert create_sampling("uniform", frames=None, fps=None).num_frames == 32
+    with pytest.raises(ConfigError, match="frames goes with uniform"):
+        create_sampling("all", frames=8, fps=None)
+    with pytest.raises(ConfigError, match="fps goes with fps"):
+        create_sampling("uniform", frames=None, fps=2.0)
