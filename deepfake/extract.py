@@ -48,7 +48,7 @@ __all__ = [
     "limit_threads",
 ]
 
-STEP_VERSION = "2"
+STEP_VERSION = "3"
 """Raised whenever the same file and settings would give other crops."""
 
 _MAX_EXTRA = 2

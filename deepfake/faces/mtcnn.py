@@ -77,9 +77,9 @@ class MtcnnDetector:
         Args:
             pixels: Shape (H, W, 3), uint8, RGB.
         """
-        small = self._detection_copy(pixels)
-        if min(small.shape[:2]) < _SMALLEST_PX:
+        if min(pixels.shape[:2]) < _SMALLEST_PX:
             return []
+        small = self._detection_copy(pixels)
         found = self._cascade(small, pixels)
         if not (found[1] >= self.config.min_confidence).any():
             brightened = _brightening(small)
@@ -167,7 +167,10 @@ class MtcnnDetector:
 
     def _is_kept(self, face: Face, width: int, height: int) -> bool:
         left, top, right, bottom = face.bbox_xyxy
-        seen_width, seen_height = min(right, width) - max(left, 0), min(bottom, height) - max(top, 0)
+        seen_width, seen_height = (
+            min(right, width) - max(left, 0),
+            min(bottom, height) - max(top, 0),
+        )
         seen = max(0.0, seen_width) * max(0.0, seen_height) / ((right - left) * (bottom - top))
         is_large = face.size_px >= self.config.min_face_fraction * min(width, height)
         return is_large and seen >= _MIN_SEEN
@@ -205,12 +208,13 @@ def _crops(picture: Pixels, boxes: Boxes, *, side: int) -> tuple[Boxes, Pixels]:
 
 
 def _brightening(picture: Pixels) -> Pixels | None:
-    """Return a table of 256 levels that lifts a dark picture's mid-tones; None if it is not dark."""
+    """Return the 256 levels that lift a dark picture's mid-tones; None where it is not dark."""
     mean = float(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).mean()) / 255.0
     if mean >= _DARK_BELOW:
         return None
     exponent = np.log(_LIFTED_MEAN) / np.log(max(mean, 0.01))
-    return np.round(255.0 * (np.arange(256) / 255.0) ** exponent).astype(np.uint8)
+    levels = np.round(255.0 * (np.arange(256) / 255.0) ** exponent)
+    return np.asarray(levels, dtype=np.uint8)
 
 
 def _to_face(box: Boxes, points: NDArray[np.float64], confidence: float) -> Face | None:

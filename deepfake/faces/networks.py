@@ -38,7 +38,10 @@ class Networks(Protocol):
         ...
 
     def onet(self, crops: Pictures) -> Outputs:
-        """Return offsets (N, 4), landmarks (N, 10: x 5, y 5) and probabilities (N,) of (N, 48, 48, 3)."""
+        """Return offsets (N, 4), landmarks (N, 10) and probabilities (N,) of (N, 48, 48, 3).
+
+        Landmarks are five x, then five y, as shares of the box.
+        """
         ...
 
 
@@ -165,7 +168,7 @@ def _build_model(openvino: Any, module: Any) -> Any:
     scaled = ops.multiply(centred, np.array([1 / 128], np.float32))
     features = ops.transpose(scaled, np.array([0, 3, 1, 2]))
     is_flat = False
-    heads = []
+    heads: list[Any] = []
     for name, layer in module.named_children():
         is_head = "_" in name
         if is_head and name.startswith("softmax"):
