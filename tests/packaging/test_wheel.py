@@ -17,6 +17,7 @@ RUN_A_FLOW = """
 import json, sys
 from pathlib import Path
 from flows.operations import configure_environment
+Path("data").mkdir()
 configure_environment(Path("data"))
 import deepfake, flows.ingest, tasks.ingest
 summary = flows.ingest.ingest(sys.argv[1], "stills", "folder", "data", num_workers=1)
