@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 
 from deepfake.errors import FaceError
 
-__all__ = ["BackendName", "Networks", "create_networks", "weights_digest"]
+__all__ = [
+    "BackendName",
+    "Networks",
+    "OpenVinoNetworks",
+    "TorchNetworks",
+    "create_networks",
+    "weights_digest",
+]
 
 BackendName = Literal["auto", "openvino", "torch"]
 NetworkName = Literal["pnet", "rnet", "onet"]
