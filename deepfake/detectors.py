@@ -16,7 +16,7 @@ from deepfake.scoring import DetectorIdentity
 from deepfake.storage import DataRoot
 from deepfake.tracking import ResolvedModel, champion_or_none, resolve_model_uri
 
-__all__ = ["packaged_detector", "resolve_detector"]
+__all__ = ["calibration_notes", "packaged_detector", "resolve_detector"]
 
 _BY_NAME = "named by the user"
 
@@ -54,6 +54,20 @@ def resolve_detector(
         "no detector: none was named, the registry has no champion, and none is packaged",
         hint="Name one with --weights FOLDER or --weights models:/NAME@ALIAS, or train one.",
     )
+
+
+def calibration_notes(folder: Path) -> list[str]:
+    """Return what a reader of a bundle's probabilities must know, a sentence each.
+
+    Raises:
+        BundleError: It is no bundle.
+    """
+    spec = load_bundle(folder).spec
+    fitted = {"stills": spec.calibration_still, "videos": spec.calibration_video}
+    lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
+    if not lacking:
+        return []
+    return [f"prob_fake of {' and '.join(lacking)} is not calibrated: read it as a rank"]
 
 
 def _named(weights: str, *, data_root: Path) -> tuple[DetectorIdentity, str]:

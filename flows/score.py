@@ -10,7 +10,7 @@ from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
 from deepfake.config import MediaLimits, WorkerLimits
-from deepfake.detectors import resolve_detector
+from deepfake.detectors import calibration_notes, resolve_detector
 from deepfake.errors import DataError
 from deepfake.manifest import ManifestRow, read_manifest, write_manifest
 from deepfake.scoring import plan_scoring
@@ -111,6 +111,7 @@ def score(
         "output": str(Path(output)),
         "detector": setup["detector"],
         "detector_chosen_by": how,
+        "notes": calibration_notes(chosen.path),
         "num_scored": sum(len(batch.media_ids) for batch in todo),
         "parts_reused": len(finished),
     }

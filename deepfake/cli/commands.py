@@ -66,13 +66,7 @@ def print_ingest(summary: dict[str, Any]) -> None:
     console.print(f"labels: {labels}; split ({notes['strategy']}): {splits or 'none'}")
     for note in notes["notes"]:
         console.print(f"  note: {note}")
-    for told in summary["shortcuts"]:
-        if told.get("level") == "strong":
-            console.print(
-                f"  shortcut: {told['name']} alone tells fake from real "
-                f"with AUC {told['auc']:.2f} ({told['direction']})",
-                style="yellow",
-            )
+    _print_shortcuts(console, summary["shortcuts"])
     if summary["num_extracted"] == 0:
         console.print(f"nothing to decode: all parts are there already ({summary['parts_reused']})")
     else:
@@ -81,6 +75,23 @@ def print_ingest(summary: dict[str, Any]) -> None:
         f"snapshot {summary['snapshot']}: {summary['num_crops']} crops in {summary['folder']}",
         soft_wrap=True,
     )
+
+
+def _print_shortcuts(console: Console, shortcuts: list[dict[str, Any]]) -> None:
+    """Print what else tells fakes from reals, or that nothing does."""
+    known = [told for told in shortcuts if told["auc"] is not None]
+    strong = [told for told in known if told["level"] == "strong"]
+    for told in strong:
+        console.print(
+            f"  shortcut: {told['name']} alone tells fake from real "
+            f"with AUC {told['auc']:.2f} ({told['direction']})",
+            style="yellow",
+        )
+    if known and not strong:
+        most = max(known, key=lambda told: float(told["auc"]))
+        console.print(
+            f"  no strong shortcut; {most['name']} tells most, with AUC {most['auc']:.2f}"
+        )
 
 
 def run_score(options: dict[str, Any]) -> None:
@@ -108,6 +119,8 @@ def print_score(summary: dict[str, Any]) -> None:
     detector = summary["detector"]
     version = f" version {detector['version']}" if detector["version"] else ""
     console.print(f"detector: {detector['name']}{version} ({summary['detector_chosen_by']})")
+    for note in summary.get("notes", []):
+        console.print(f"  note: {note}")
     if summary["num_scored"] == 0:
         console.print(f"nothing to score: all parts are there already ({summary['parts_reused']})")
     console.print(f"scores: {Path(summary['output']) / 'scores.csv'}", soft_wrap=True)

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from deepfake.cli.commands import exit_for
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.corpora import scan_media
-from deepfake.detectors import resolve_detector
+from deepfake.detectors import calibration_notes, resolve_detector
 from deepfake.errors import ConfigError
 from deepfake.scoring import ScorerSetup, count_statuses, score_files
 from flows.operations import configure_environment
@@ -36,6 +36,8 @@ def run_detect(options: dict[str, Any]) -> None:
     console = Console(stderr=True, markup=False)
     version = f" version {identity.version}" if identity.version else ""
     console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
+    for note in calibration_notes(identity.path):
+        console.print(f"note: {note}", style="dim", highlight=False)
     setup = ScorerSetup(identity, device=options["device"], prior=prior, limits=MediaLimits())
     limits = WorkerLimits(
         timeout_seconds=options["timeout_seconds"], memory_bytes=options["memory_mb"] * 2**20
