@@ -13,12 +13,10 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import safetensors
-import safetensors.torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from torch import Tensor
+from safetensors import SafetensorError
 
 from deepfake.calibration import Calibration, Thresholds
 from deepfake.config import (
@@ -30,6 +28,9 @@ from deepfake.config import (
 )
 from deepfake.errors import BundleError, UnreadableMediaError
 from deepfake.storage import sha256_of, write_json
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["SCHEMA_VERSION", "Bundle", "DetectorSpec", "load_bundle", "save_bundle"]
 
@@ -108,9 +109,12 @@ class Bundle:
         Raises:
             BundleError: The file is no safetensors.
         """
+        # A description is read without PyTorch, which takes seconds to import.
+        from safetensors.torch import load_file
+
         try:
-            tensors: dict[str, Tensor] = safetensors.torch.load_file(self.path / _WEIGHTS_NAME)
-        except (OSError, safetensors.SafetensorError) as error:
+            tensors: dict[str, Tensor] = load_file(self.path / _WEIGHTS_NAME)
+        except (OSError, SafetensorError) as error:
             raise BundleError(f"the weights cannot be read ({error})", path=self.path) from error
         return tensors
 
@@ -132,6 +136,8 @@ def save_bundle(
     Raises:
         BundleError: The folder is there already and `overwrite` is off, or it is no bundle.
     """
+    from safetensors.torch import save_file
+
     _check_target(folder, overwrite=overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
     part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
@@ -140,7 +146,7 @@ def save_bundle(
         weights = part / _WEIGHTS_NAME
         # A clone each: safetensors refuses tensors that share memory, and wants them contiguous.
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state_dict.items()}
-        safetensors.torch.save_file(tensors, weights, metadata={"format": "pt"})
+        save_file(tensors, weights, metadata={"format": "pt"})
         final = spec.model_copy(update={"weights_sha256": sha256_of(weights)})
         write_json(part / _SPEC_NAME, final.model_dump(mode="json"))
         _swap_in(part, folder)

@@ -12,7 +12,6 @@ from typing import Any, Self, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
-from scipy.optimize import minimize
 from scipy.special import expit, logit
 
 from deepfake.errors import ConfigError, DataError
@@ -170,6 +169,9 @@ def fit_temperature(
         error = weight * (expit(odds) - target)
         nll = float(np.sum(weight * (np.logaddexp(0.0, odds) - target * odds)))
         return nll, np.array([-np.sum(error * scaled), np.sum(error)])
+
+    # Only here: every worker that scores imports this module, and the import takes half a second.
+    from scipy.optimize import minimize
 
     bounds = [_LOG_TEMPERATURE_BOUNDS, _BIAS_BOUNDS]
     # Large logits make a start at temperature 1 flat; their own spread is the better scale.

@@ -20,6 +20,7 @@ __all__ = [
     "ExtractConfig",
     "FaceConfig",
     "MediaLimits",
+    "Precision",
     "SamplingConfig",
     "SplitConfig",
     "TrainConfig",
@@ -28,6 +29,9 @@ __all__ = [
 ]
 
 DecoderName = Literal["auto", "decord", "pyav"]
+
+Precision = Literal["f32", "bf16"]
+"""What a network computes in on the CPU; on CUDA it is always half precision."""
 
 
 class _Settings(BaseModel):
@@ -52,9 +56,11 @@ class WorkerLimits(_Settings):
 class SamplingConfig(_Settings):
     """Which frames of a video are looked at."""
 
-    strategy: Literal["uniform", "fps", "all"] = "uniform"
+    strategy: Literal["uniform", "fps", "all", "keyframes", "bursts"] = "uniform"
     num_frames: int = Field(default=32, ge=1)
-    """For `uniform`: frames asked for. For the others: ignored."""
+    """For `uniform`, `keyframes` and `bursts`: frames asked for. For the others: ignored."""
+    burst_length: int = Field(default=4, ge=1)
+    """For `bursts`: frames of a run."""
     fps: float = Field(default=1.0, gt=0)
     """For `fps`: frames a second."""
     max_frames: int = Field(default=1000, ge=1)
@@ -74,6 +80,8 @@ class FaceConfig(_Settings):
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     max_faces: int = Field(default=50, ge=1)
     """The largest faces of a frame are kept."""
+    is_guided: bool = True
+    """Look for the faces of successive frames where they were, and everywhere in some frames."""
 
 
 class CropConfig(_Settings):

@@ -6,9 +6,12 @@ alone and in any batch.
 
 from __future__ import annotations
 
+import os
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import cv2
@@ -16,26 +19,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import DecoderName, ExtractConfig
+from deepfake.device_networks import remote_networks
+from deepfake.device_process import DeviceClient
 from deepfake.errors import DeepfakeError, MediaError
 from deepfake.faces import (
     MtcnnDetector,
+    SeenFrame,
     build_tracks,
     crop_square,
+    detect_frames,
     find_cuts,
-    frame_signature,
     measure_quality,
 )
 from deepfake.media import (
     VideoReader,
     encode_crop,
     open_video,
-    probe_media,
+    probe_still,
     quiet_native_logs,
+    read_ahead,
     read_image,
 )
 from deepfake.sampling import sample_indices, spread_order
 from deepfake.storage import path_of_uri
 from deepfake.types import Face, FaceCrop, Frame, Kind, MediaInfo, Outcome, Status
+from deepfake.workers import connect_device
 
 __all__ = [
     "STEP_VERSION",
@@ -48,7 +56,7 @@ __all__ = [
     "limit_threads",
 ]
 
-STEP_VERSION = "3"
+STEP_VERSION = "4"
 """Raised whenever the same file and settings would give other crops."""
 
 _MAX_EXTRA = 2
@@ -76,11 +84,13 @@ class ExtractorSetup:
         config: Everything that can change a crop.
         decoder: Which decoder reads videos.
         device: Where the face detector runs.
+        cache: Where networks converted for the CPU are kept; None converts in each worker.
     """
 
     config: ExtractConfig
-    decoder: DecoderName = "auto"
+    decoder: DecoderName = "pyav"
     device: str = "cpu"
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,15 +128,28 @@ class Extractor:
         config: Everything that can change a crop.
         decoder: Which decoder reads videos.
         device: Where the face detector runs, `cpu` or `cuda`.
+        cache: Where networks converted for the CPU are kept; None converts them here.
+        client: What computes the networks instead of this process.
     """
 
     def __init__(
-        self, config: ExtractConfig, *, decoder: DecoderName = "auto", device: str = "cpu"
+        self,
+        config: ExtractConfig,
+        *,
+        decoder: DecoderName = "pyav",
+        device: str = "cpu",
+        cache: Path | None = None,
+        client: DeviceClient | None = None,
     ) -> None:
         self.config = config
         self.decoder: DecoderName = decoder
         self.device = device
-        self._detector = MtcnnDetector(config.faces, device=device)
+        self._detector = MtcnnDetector(
+            config.faces,
+            device=device,
+            cache=cache,
+            networks=None if client is None else remote_networks(client),
+        )
 
     def extract(self, request: ExtractRequest) -> ExtractedMedium:
         """Return the crops of a file; a failure is an outcome, not an exception."""
@@ -150,11 +173,12 @@ class Extractor:
         path = path_of_uri(request.uri)
         if not path.exists():
             raise FileNotFoundError(f"was there when it was listed, and is gone: {request.uri}")
-        info = probe_media(path, limits=self.config.limits)
-        if info.kind is Kind.IMAGE:
+        still = probe_still(path, limits=self.config.limits)
+        if still is not None:
             frame = read_image(path, limits=self.config.limits)
-            looked = [self._look(frame, max_faces=self.config.faces.max_faces)]
-            return self._finish(request, info, looked, wanted=1, read=1, is_truncated=False)
+            (seen,) = detect_frames([frame], detector=self._detector)
+            looked = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
+            return self._finish(request, still, looked, wanted=1, read=1, is_truncated=False)
         with open_video(path, decoder=self.decoder, limits=self.config.limits) as reader:
             return self._extract_video(request, reader)
 
@@ -163,6 +187,7 @@ class Extractor:
             reader.pts_seconds,
             config=self.config.sampling,
             duration_seconds=reader.info.duration_seconds,
+            is_key=reader.is_key,
         )
         max_faces = min(
             self.config.faces.max_faces, max(1, self.config.max_crops // max(1, len(indices)))
@@ -215,17 +240,19 @@ class Extractor:
     def _look_at(
         self, reader: VideoReader, indices: Sequence[int], *, max_faces: int
     ) -> Iterator[_Looked]:
-        for frame in reader.read(indices):
-            yield self._look(frame, max_faces=max_faces)
+        frames = read_ahead(reader.read(indices))
+        is_guided = self.config.faces.is_guided
+        for seen in detect_frames(frames, detector=self._detector, is_guided=is_guided):
+            yield self._crops_of(seen, max_faces=max_faces)
 
-    def _look(self, frame: Frame, *, max_faces: int) -> _Looked:
-        faces = tuple(self._detector.detect(frame.pixels)[:max_faces])
+    def _crops_of(self, seen: SeenFrame, *, max_faces: int) -> _Looked:
+        faces = seen.faces[:max_faces]
         return _Looked(
-            frame_index=frame.frame_index,
-            pts_seconds=frame.pts_seconds,
-            signature=frame_signature(frame.pixels),
+            frame_index=seen.frame.frame_index,
+            pts_seconds=seen.frame.pts_seconds,
+            signature=seen.signature,
             faces=faces,
-            crops=tuple(self._crop(frame, face) for face in faces),
+            crops=tuple(self._crop(seen.frame, face) for face in faces),
         )
 
     def _crop(self, frame: Frame, face: Face) -> FaceCrop:
@@ -337,15 +364,25 @@ def _failed(request: ExtractRequest, status: Status, error: Exception) -> Outcom
 def create_extractor(setup: ExtractorSetup) -> Extractor:
     """Set up a worker: one thread for each library, quiet decoders, networks loaded once."""
     limit_threads()
-    return Extractor(setup.config, decoder=setup.decoder, device=setup.device)
+    return Extractor(
+        setup.config,
+        decoder=setup.decoder,
+        device=setup.device,
+        cache=setup.cache,
+        client=connect_device(),
+    )
 
 
 def limit_threads(num_threads: int = 1) -> None:
-    """Tell the native libraries of this process how many threads each may take."""
-    import torch
+    """Tell the native libraries of this process how many threads each may take.
 
+    OpenVINO's engines are told one by one, where they are compiled.
+    """
     cv2.setNumThreads(num_threads)
-    torch.set_num_threads(num_threads)
+    # PyTorch takes seconds to import and most workers do without: it reads this when it comes.
+    os.environ["OMP_NUM_THREADS"] = str(num_threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(num_threads)
     quiet_native_logs()
 
 

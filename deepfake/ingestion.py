@@ -14,6 +14,7 @@ from deepfake import __version__
 from deepfake.batches import Batch, Work, plan_batches
 from deepfake.config import DecoderName, ExtractConfig, SplitConfig, WorkerLimits, digest_of
 from deepfake.corpora import check_contradictions
+from deepfake.device_networks import device_setup
 from deepfake.errors import DataError, ShardError
 from deepfake.extract import (
     STEP_VERSION,
@@ -101,17 +102,19 @@ def extract_digest(config: ExtractConfig) -> str:
 def worker_setup(
     config: ExtractConfig,
     *,
-    decoder: DecoderName = "auto",
+    decoder: DecoderName = "pyav",
     device: str = "cpu",
+    cache: Path | None = None,
     limits: WorkerLimits | None = None,
     num_workers: int = 0,
 ) -> WorkerSetup:
     """Return the set-up of workers that extract."""
     return WorkerSetup(
         create=create_extractor,
-        argument=ExtractorSetup(config, decoder, device),
+        argument=ExtractorSetup(config, decoder, device, cache),
         limits=limits or WorkerLimits(),
         num_workers=num_workers,
+        device=device_setup(device),
     )
 
 

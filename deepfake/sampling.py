@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +15,8 @@ from deepfake.types import MediaInfo
 
 __all__ = ["sample_indices", "sample_uniform", "spread_order"]
 
+_DECODED_FOR_ONE = 1.5
+"""For `bursts`: frames that may have to be decoded, for each that is looked at."""
 _TIE_SECONDS = 1e-6
 """A time this close before a frame's start is that frame's; rounding must not choose."""
 
@@ -45,45 +47,71 @@ def sample_uniform(info: MediaInfo, *, num_frames: int) -> NDArray[np.float64]:
 
 
 def sample_indices(
-    pts_seconds: NDArray[np.float64], *, config: SamplingConfig, duration_seconds: float
+    pts_seconds: NDArray[np.float64],
+    *,
+    config: SamplingConfig,
+    duration_seconds: float,
+    is_key: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
     """Return the indices of the frames to look at.
 
-    `uniform` takes the frame shown at the centre of each of `num_frames` bins over the whole
-    clip, `fps` the one shown at 0, 1 / fps, 2 / fps seconds and so on, `all` every frame. The
-    latter two are thinned evenly to `max_frames`. A frame that is shown at two of the times
-    appears once, so fewer than asked for may come back.
+    - `uniform`: the frame shown at the centre of each of `num_frames` bins over the whole clip.
+    - `keyframes`: `num_frames` key frames spread over the clip, all if there are fewer. They can
+      be decoded alone.
+    - `bursts`: `num_frames` frames in runs of about `burst_length`, each after a key frame, the
+      key frames spread over the clip. Where these are too few for so many runs, further runs
+      start inside the longest groups of pictures. For each frame that is looked at no more than
+      one is decoded in vain, however long the clip is.
+    - `fps`: the frame shown at 0, 1 / fps, 2 / fps seconds and so on.
+    - `all`: every frame.
+
+    The latter two are thinned evenly to `max_frames`. Each frame appears once, so fewer than
+    asked for may come back. Where no frame is marked as a key frame, `keyframes` and `bursts`
+    are as `uniform`: nothing is known of what a frame costs.
 
     Args:
         pts_seconds: Presentation time of each frame, (N,) ascending, from 0.0.
         config: The strategy and its numbers.
         duration_seconds: End of the last frame; a smaller value than its start is raised to it.
+        is_key: Whether decoding can start at a frame, (N,) bool; None where nobody knows.
 
     Returns:
         Frame indices, (M,) int64, ascending, each once, at least one.
 
     Raises:
         EmptyMediaError: There are no frames.
+        ValueError: `is_key` is of another length than `pts_seconds`.
 
     Example:
-        >>> times = np.arange(100) / 25
+        >>> times, is_key = np.arange(100) / 25, np.arange(100) % 25 == 0
         >>> config = SamplingConfig(num_frames=4)
         >>> sample_indices(times, config=config, duration_seconds=4.0).tolist()
         [12, 37, 62, 87]
+        >>> config = SamplingConfig(strategy="keyframes", num_frames=2)
+        >>> sample_indices(times, config=config, duration_seconds=4.0, is_key=is_key).tolist()
+        [25, 75]
+        >>> config = SamplingConfig(strategy="bursts", num_frames=4, burst_length=2)
+        >>> sample_indices(times, config=config, duration_seconds=4.0, is_key=is_key).tolist()
+        [25, 26, 75, 76]
     """
     num_available = int(pts_seconds.size)
     if num_available == 0:
         raise EmptyMediaError("a stream without frames has nothing to sample")
+    if is_key is not None and is_key.size != num_available:
+        raise ValueError(f"is_key is of {is_key.size} frames, pts_seconds of {num_available}")
     end = max(float(duration_seconds), float(pts_seconds[-1]))
-    if config.strategy == "uniform":
-        if config.num_frames >= num_available:
-            return np.arange(num_available, dtype=np.int64)
-        return _shown_at(_bin_centres(end, config.num_frames), pts_seconds)
+    keys = np.flatnonzero(np.zeros(0) if is_key is None else is_key)
     if config.strategy == "fps":
-        chosen = _at_rate(pts_seconds, fps=config.fps, end=end)
-    else:
-        chosen = np.arange(num_available, dtype=np.int64)
-    return _thinned(chosen, config.max_frames)
+        return _thinned(_at_rate(pts_seconds, fps=config.fps, end=end), config.max_frames)
+    if config.strategy == "all":
+        return _thinned(np.arange(num_available, dtype=np.int64), config.max_frames)
+    if config.strategy == "keyframes" and keys.size:
+        return _spread_keys(keys, pts_seconds, wanted=config.num_frames, end=end)
+    if config.num_frames >= num_available:
+        return np.arange(num_available, dtype=np.int64)
+    if config.strategy == "bursts" and keys.size:
+        return _bursts(keys, pts_seconds, config=config, end=end)
+    return _shown_at(_bin_centres(end, config.num_frames), pts_seconds)
 
 
 def spread_order(num_frames: int, *, taken: Iterable[int], limit: int) -> list[int]:
@@ -141,3 +169,108 @@ def _thinned(chosen: NDArray[np.int64], max_frames: int) -> NDArray[np.int64]:
         return chosen
     at = ((np.arange(max_frames) + 0.5) * chosen.size / max_frames).astype(np.int64)
     return chosen[at]
+
+
+def _spread_keys(
+    keys: NDArray[np.int64], pts_seconds: NDArray[np.float64], *, wanted: int, end: float
+) -> NDArray[np.int64]:
+    """Return the key frames nearest to the centres of `wanted` bins, each once."""
+    if keys.size <= wanted:
+        return keys
+    centres = _bin_centres(end, wanted)
+    times = pts_seconds[keys]
+    after = np.searchsorted(times, centres).clip(1, keys.size - 1)
+    is_before = centres - times[after - 1] <= times[after] - centres
+    nearest = after - is_before
+    # One that is taken already gives way to the next, as far as there are any.
+    order = np.arange(wanted)
+    nearest = np.maximum.accumulate(nearest - order) + order
+    chosen: NDArray[np.int64] = keys[np.minimum(nearest, keys.size - wanted + order)]
+    return chosen
+
+
+def _bursts(
+    keys: NDArray[np.int64],
+    pts_seconds: NDArray[np.float64],
+    *,
+    config: SamplingConfig,
+    end: float,
+) -> NDArray[np.int64]:
+    """Return runs of frames at key frames and, where these are few, between them."""
+    num_available, wanted = int(pts_seconds.size), config.num_frames
+    if keys[0] > 0:  # a file can be read from its start, whatever it marks
+        keys = np.append(0, keys)
+    num_runs = -(-wanted // config.burst_length)
+    starts = _spread_keys(keys, pts_seconds, wanted=num_runs, end=end)
+    if starts.size < num_runs:
+        # What is left when there is a run at each key frame.
+        reach = max(0, int(_DECODED_FOR_ONE * wanted) - keys.size * config.burst_length)
+        walls = np.append(keys, num_available)
+        starts = _with_runs_between(walls, num_more=num_runs - keys.size, reach=reach)
+    if num_available - starts[0] < wanted:  # too few frames are left from there on
+        starts = np.append(0, starts)
+    lengths = _levelled(np.diff(np.append(starts, num_available)), total=wanted)
+    before = np.cumsum(lengths) - lengths
+    return np.repeat(starts - before, lengths) + np.arange(wanted, dtype=np.int64)
+
+
+def _with_runs_between(walls: NDArray[np.int64], *, num_more: int, reach: int) -> NDArray[np.int64]:
+    """Return the starts of runs: each key frame, and more inside the longest groups.
+
+    All between a key frame and a run in its group has to be decoded. So `reach` frames are shared
+    out to the groups evenly, and runs lie evenly within them: what stands between two runs is
+    decoded in any case.
+
+    Args:
+        walls: The key frames and the number of frames, ascending.
+        num_more: Runs wanted beside those at the key frames.
+        reach: Frames between key frames and the last runs of their groups, at most, in all.
+    """
+    sizes = np.diff(walls)
+    longest = np.sort(np.argsort(-sizes, kind="stable")[:num_more])
+    room = sizes[longest] - 1
+    farthest = _levelled(room, total=min(int(room.sum()), reach)).tolist()
+    groups = list(zip(walls[longest].tolist(), sizes[longest].tolist(), farthest, strict=True))
+    counts = _divide_runs([group[1:] for group in groups], num_more=num_more)
+    between = [
+        key + np.floor(np.arange(1, count + 1) * _spacing(size, far, count))
+        for (key, size, far), count in zip(groups, counts, strict=True)
+        if count
+    ]
+    return np.unique(np.concatenate([walls[:-1], *between])).astype(np.int64)
+
+
+def _divide_runs(groups: Sequence[tuple[int, int]], *, num_more: int) -> list[int]:
+    """Return how many runs each group gets: one after the other where they lie farthest apart."""
+    counts = [0] * len(groups)
+    widest = [(-_spacing(size, far, 1), group) for group, (size, far) in enumerate(groups)]
+    heapq.heapify(widest)
+    for _ in range(num_more):
+        group = widest[0][1]
+        counts[group] += 1
+        heapq.heapreplace(widest, (-_spacing(*groups[group], counts[group] + 1), group))
+    return counts
+
+
+def _spacing(size: int, far: int, count: int) -> float:
+    # Evenly up to the next key frame, or to where frames are out of reach.
+    return min(size / (count + 1), far / count)
+
+
+def _levelled(capacity: NDArray[np.int64], *, total: int) -> NDArray[np.int64]:
+    """Return whole shares of `total`, as equal as capacities allow; they must allow it.
+
+    Example:
+        >>> _levelled(np.array([9, 2, 5]), total=11).tolist()
+        [5, 2, 4]
+    """
+    ascending = np.sort(capacity)
+    # With the k smallest filled to the brim, the rest is shared by the others.
+    filled = np.concatenate([[0], np.cumsum(ascending)[:-1]])
+    levels = (total - filled) // np.arange(capacity.size, 0, -1)
+    has_room = levels < ascending
+    level = levels[np.argmax(has_room)] if has_room.any() else ascending[-1]
+    shares: NDArray[np.int64] = np.minimum(capacity, level)
+    above = np.flatnonzero(capacity > level)[: total - int(shares.sum())]
+    shares[above] += 1
+    return shares

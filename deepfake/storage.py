@@ -72,6 +72,11 @@ class DataRoot:
         return self.path / "evaluations"
 
     @property
+    def engine_cache(self) -> Path:
+        """The folder of networks converted for the CPU; whatever lies there can be made again."""
+        return self.path / ".cache" / "openvino"
+
+    @property
     def prefect_home(self) -> Path:
         """Prefect's home, unless `PREFECT_HOME` says otherwise."""
         return self.path / ".prefect"

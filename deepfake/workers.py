@@ -25,10 +25,18 @@ import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from deepfake.config import WorkerLimits
+from deepfake.device_process import DeviceAddress, DeviceClient, DeviceProcess, DeviceSetup
 from deepfake.errors import DeepfakeError, WorkerError
 from deepfake.types import Status
 
-__all__ = ["Failure", "MediaWorkers", "WorkerSetup", "close_workers", "shared_workers"]
+__all__ = [
+    "Failure",
+    "MediaWorkers",
+    "WorkerSetup",
+    "close_workers",
+    "connect_device",
+    "shared_workers",
+]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,6 +45,7 @@ _WATCH_SECONDS = 0.25
 _POLL_SECONDS = 0.5
 _setup_value: Any = None
 _busy_marker = Path()
+_device_address: DeviceAddress | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +72,14 @@ class WorkerSetup:
         argument: Picklable and hashable.
         limits: What one file may cost.
         num_workers: Processes; 0 for one a core.
+        device: What one more process computes for all of them; None where each does for itself.
     """
 
     create: Callable[[Any], Any]
     argument: Any
     limits: WorkerLimits = field(default_factory=WorkerLimits)
     num_workers: int = 0
+    device: DeviceSetup | None = None
 
     @property
     def resolved_workers(self) -> int:
@@ -77,9 +88,14 @@ class WorkerSetup:
 
 
 def _start_worker(
-    create: Callable[[Any], Any], argument: Any, registry: str, memory_bytes: int
+    create: Callable[[Any], Any],
+    argument: Any,
+    registry: str,
+    memory_bytes: int,
+    device: DeviceAddress | None,
 ) -> None:
-    global _setup_value, _busy_marker
+    global _setup_value, _busy_marker, _device_address
+    _device_address = device
     # Ctrl-C is the parent's to handle; it closes the pool.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _busy_marker = Path(registry) / str(os.getpid())
@@ -89,6 +105,15 @@ def _start_worker(
     except Exception as error:
         # Told with the first item: a worker that died here would not say why.
         _setup_value = _SetupFailed(_setup_error(error))
+
+
+def connect_device() -> DeviceClient | None:
+    """Return this worker's end of the device process; None where it computes for itself.
+
+    Raises:
+        WorkerError: The device process cannot be reached.
+    """
+    return None if _device_address is None else DeviceClient(_device_address)
 
 
 def _check_memory(memory_bytes: int) -> None:
@@ -186,6 +211,7 @@ class MediaWorkers:
 
     def __init__(self, setup: WorkerSetup) -> None:
         self.setup = setup
+        self._device = None if setup.device is None else DeviceProcess(setup.device)
         self._folder = tempfile.TemporaryDirectory(prefix="deepfake-workers-")
         self._watch: _MemoryWatch[Any] = _MemoryWatch(
             Path(self._folder.name), setup.limits.memory_bytes
@@ -200,6 +226,7 @@ class MediaWorkers:
                 setup.argument,
                 self._folder.name,
                 setup.limits.memory_bytes,
+                None if self._device is None else self._device.address,
             ),
         )
 
@@ -284,6 +311,8 @@ class MediaWorkers:
         self._watch.stop()
         self._pool.stop()
         self._pool.join()
+        if self._device is not None:
+            self._device.close()
         self._folder.cleanup()
 
     def __enter__(self) -> MediaWorkers:

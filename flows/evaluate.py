@@ -11,8 +11,10 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from deepfake.bundles import Bundle, load_bundle
+from deepfake.config import Precision
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError, TrackingError
+from deepfake.inference import computed_as, resolve_device
 from deepfake.shards import Snapshot
 from deepfake.storage import DataRoot
 from deepfake.tracking import masked, tracking_uri, ui_command
@@ -30,6 +32,7 @@ def evaluate(
     *,
     split: Literal["auto", "test", "val", "train", "all"] = "auto",
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    precision: Precision = "f32",
     seed: int = 0,
 ) -> dict[str, Any]:
     """Evaluate a detector on a labelled corpus.
@@ -40,6 +43,7 @@ def evaluate(
         data_root: The data root.
         split: Which part; `auto` is the test part where there is one, else all.
         device: Where.
+        precision: What the network computes in on the CPU.
         seed: Of the bootstrap.
 
     Returns:
@@ -56,8 +60,16 @@ def evaluate(
         *_overlap_notes(bundle, snapshot, part),
         *_input_notes(bundle, snapshot),
     ]
-    crops = steps.predict(detector.path, snapshot, index, device=device)
+    crops = steps.predict(
+        detector.path,
+        snapshot,
+        index,
+        device=device,
+        precision=precision,
+        cache=root.engine_cache,
+    )
     result = steps.measure(detector.path, crops, outcomes, seed=seed)
+    computed = computed_as(resolve_device(device), precision=precision)
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     run_name = f"evaluate-{bundle.spec.architecture}-{snapshot.corpus}-{part}-{stamp}"
     folder = root.evaluations / run_name
@@ -66,7 +78,7 @@ def evaluate(
         run_id: str | None = steps.record(
             result,
             run_name=run_name,
-            params=_params(bundle, snapshot, part),
+            params=_params(bundle, snapshot, part, computed=computed),
             tags=_tags(bundle, snapshot, name=detector.name, version=detector.version),
             folder=folder,
             markdown=markdown,
@@ -139,7 +151,7 @@ def _input_notes(bundle: Bundle, snapshot: Snapshot) -> list[str]:
     ]
 
 
-def _params(bundle: Bundle, snapshot: Snapshot, part: str) -> dict[str, Any]:
+def _params(bundle: Bundle, snapshot: Snapshot, part: str, *, computed: str) -> dict[str, Any]:
     spec = bundle.spec
     return {
         "model": spec.train_config.model,
@@ -148,6 +160,7 @@ def _params(bundle: Bundle, snapshot: Snapshot, part: str) -> dict[str, Any]:
         "corpus": snapshot.corpus,
         "split": part,
         "aggregation": spec.aggregation.video,
+        "computed_as": computed,
         "seed": spec.seed,
     }
 

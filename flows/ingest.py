@@ -29,6 +29,7 @@ from flows.parameters import (
     LayoutName,
     NumWorkers,
     Positive,
+    SamplingName,
     TaskRunnerName,
     create_sampling,
 )
@@ -47,14 +48,14 @@ def ingest(
     layout: LayoutName = "folder",
     data_root: str = "data",
     *,
-    sampling: Literal["uniform", "fps", "all"] = "uniform",
+    sampling: SamplingName = "uniform",
     frames: Positive | None = None,
     fps: Annotated[float, Field(gt=0)] | None = None,
     face_size: Annotated[int, Field(ge=32, le=1024)] = 256,
     margin: Annotated[float, Field(ge=1, le=3)] = 1.3,
     min_face: Annotated[float, Field(gt=0, le=1)] = 0.08,
     codec: Literal["jpeg", "png"] = "jpeg",
-    decoder: DecoderName = "auto",
+    decoder: DecoderName = "pyav",
     device: Literal["cpu", "cuda"] = "cpu",
     split: Literal["auto", "official", "grouped"] = "auto",
     seed: int = 0,
@@ -74,7 +75,7 @@ def ingest(
         layout: How it is laid out.
         data_root: Where manifests and shards go.
         sampling: Which frames of a video are looked at.
-        frames: Frames of a video, for `uniform`; None means 32.
+        frames: Frames of a video, for `uniform`, `keyframes` and `bursts`; None means 32.
         fps: Frames a second, for `fps`; None means 1.
         face_size: Side of a stored crop, pixels.
         margin: Side of the square over the longer side of the face.
@@ -105,6 +106,7 @@ def ingest(
         "config": config.model_dump(mode="json"),
         "decoder": decoder,
         "device": device,
+        "cache": str(DataRoot(Path(data_root)).engine_cache),
         "limits": limits.model_dump(mode="json"),
         "num_workers": num_workers,
     }

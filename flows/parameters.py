@@ -16,6 +16,7 @@ __all__ = [
     "LayoutName",
     "NumWorkers",
     "Positive",
+    "SamplingName",
     "TaskRunnerName",
     "create_sampling",
 ]
@@ -24,6 +25,7 @@ CorpusName = Annotated[
     str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$", description="Name of the corpus")
 ]
 LayoutName = Literal["folder", "faceforensics", "dfdc", "celebdf", "csv"]
+SamplingName = Literal["uniform", "fps", "all", "keyframes", "bursts"]
 TaskRunnerName = Literal["threads", "dask"]
 Positive = Annotated[int, Field(ge=1)]
 NumWorkers = Annotated[int, Field(ge=0, description="Media workers; 0 for one a core")]
@@ -31,16 +33,21 @@ BatchFiles = Annotated[int | None, Field(ge=1, description="Files of a batch, at
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
 
+_COUNTED = ("uniform", "keyframes", "bursts")
+
+
 def create_sampling(
-    strategy: Literal["uniform", "fps", "all"], *, frames: int | None, fps: float | None
+    strategy: SamplingName, *, frames: int | None, fps: float | None
 ) -> SamplingConfig:
     """Return the sampling that options ask for.
 
     Raises:
         ConfigError: A number that the strategy has no use for.
     """
-    if frames is not None and strategy != "uniform":
-        raise ConfigError(f"frames goes with uniform sampling, not with {strategy!r}")
+    if frames is not None and strategy not in _COUNTED:
+        raise ConfigError(
+            f"frames goes with uniform, keyframes and bursts sampling, not with {strategy!r}"
+        )
     if fps is not None and strategy != "fps":
         raise ConfigError(f"fps goes with fps sampling, not with {strategy!r}")
     given = {"num_frames": frames, "fps": fps}

@@ -9,15 +9,19 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
-from deepfake.config import MediaLimits, WorkerLimits
+from deepfake.bundles import load_bundle
+from deepfake.config import MediaLimits, Precision, SamplingConfig, WorkerLimits
 from deepfake.detectors import calibration_notes, resolve_detector
 from deepfake.errors import DataError
+from deepfake.inference import check_precision, resolve_device
 from deepfake.manifest import ManifestRow, read_manifest, write_manifest
-from deepfake.scoring import plan_scoring
+from deepfake.scoring import DetectorIdentity, plan_scoring
+from deepfake.storage import DataRoot
 from deepfake.workers import close_workers
-from flows.parameters import Fraction, NumWorkers, Positive, TaskRunnerName
+from flows.parameters import Fraction, NumWorkers, Positive, SamplingName, TaskRunnerName
 from flows.probing import probe_files
 from flows.runners import create_runner, run_batches
+from flows.sampling import FramesASecond, choose_sampling
 from tasks import score as steps
 from tasks.progress import tracked
 from tasks.workers import create_scorer_setup
@@ -34,6 +38,10 @@ def score(
     *,
     prior: Fraction | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    precision: Precision = "f32",
+    sampling: SamplingName | None = None,
+    frames: Positive | None = None,
+    fps: FramesASecond | None = None,
     retry_failed: bool = False,
     num_workers: NumWorkers = 0,
     timeout_seconds: Annotated[float, Field(gt=0)] = 300.0,
@@ -50,6 +58,10 @@ def score(
         data_root: The data root.
         prior: Share of fakes among the media; else the bundle's.
         device: Where the networks run.
+        precision: What the detector computes in on the CPU.
+        sampling: Which frames of a video are looked at; else as the detector was trained.
+        frames: How many of a video, for uniform, keyframes and bursts; else the detector's.
+        fps: How many a second, for fps; else the detector's.
         retry_failed: Work again on batches in which a file timed out or crashed.
         num_workers: Media workers.
         timeout_seconds: A file may take.
@@ -61,18 +73,18 @@ def score(
         The summary: counts by status and verdict, the detector, where the tables are.
     """
     chosen, how = resolve_detector(weights, data_root=Path(data_root))
-    limits = WorkerLimits(timeout_seconds=timeout_seconds, memory_bytes=memory_mb * 2**20)
-    setup = {
-        "detector": {
-            "path": str(chosen.path),
-            "name": chosen.name,
-            "version": chosen.version,
-        },
-        "device": device,
-        "prior": prior,
-        "limits": limits.model_dump(mode="json"),
-        "num_workers": num_workers,
-    }
+    setup = _setup(
+        chosen,
+        sampling=choose_sampling(
+            load_bundle(chosen.path).spec.sampling, strategy=sampling, frames=frames, fps=fps
+        ),
+        device=device,
+        precision=precision,
+        prior=prior,
+        cache=DataRoot(Path(data_root)).engine_cache,
+        limits=WorkerLimits(timeout_seconds=timeout_seconds, memory_bytes=memory_mb * 2**20),
+        num_workers=num_workers,
+    )
     listing = Path(output) / "manifest.parquet"
     try:
         listed = steps.list_media(folder, output=output)
@@ -117,6 +129,37 @@ def score(
     }
     _publish(summary)
     return summary
+
+
+def _setup(
+    detector: DetectorIdentity,
+    *,
+    sampling: SamplingConfig | None,
+    device: str,
+    precision: Precision,
+    prior: float | None,
+    cache: Path,
+    limits: WorkerLimits,
+    num_workers: int,
+) -> dict[str, Any]:
+    """Return what every task is told, as JSON."""
+    # All machines of a cluster compute alike: what `auto` means is settled here.
+    chosen = resolve_device() if device == "auto" else device
+    check_precision(precision, device=chosen)
+    return {
+        "detector": {
+            "path": str(detector.path),
+            "name": detector.name,
+            "version": detector.version,
+        },
+        "device": chosen,
+        "precision": precision,
+        "sampling": None if sampling is None else sampling.model_dump(mode="json"),
+        "prior": prior,
+        "cache": str(cache.resolve()),
+        "limits": limits.model_dump(mode="json"),
+        "num_workers": num_workers,
+    }
 
 
 def _rows_before(listing: Path) -> list[ManifestRow]:

@@ -10,6 +10,7 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from deepfake.config import Precision
 from deepfake.evaluation import (
     EvaluationResult,
     evaluate_predictions,
@@ -29,9 +30,17 @@ __all__ = ["measure", "predict", "record", "write"]
 
 
 @task(name="predict", cache_policy=NO_CACHE, **RETRIES)
-def predict(bundle: Path, snapshot: Snapshot, index: pd.DataFrame, *, device: str) -> pd.DataFrame:
-    """Return the rows of an index with the detector's logits."""
-    detector = load_detector(bundle, device=device)
+def predict(
+    bundle: Path,
+    snapshot: Snapshot,
+    index: pd.DataFrame,
+    *,
+    device: str,
+    precision: Precision,
+    cache: Path,
+) -> pd.DataFrame:
+    """Return the rows of an index with the detector's logits, computed on all cores."""
+    detector = load_detector(bundle, device=device, precision=precision, cache=cache)
     with tracked("evaluate", total=len(index)) as step:
         logits = predict_crops(detector, snapshot, index, on_done=step.reach)
     return index.assign(logit=logits.astype("float64"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from deepfake.config import ExtractConfig, WorkerLimits
+from deepfake.config import ExtractConfig, SamplingConfig, WorkerLimits
 from deepfake.ingestion import worker_setup
 from deepfake.scoring import DetectorIdentity, ScorerSetup, scorer_setup
 from deepfake.workers import WorkerSetup
@@ -16,10 +16,14 @@ __all__ = ["create_scorer_setup", "create_worker_setup"]
 def create_scorer_setup(setup: dict[str, Any]) -> ScorerSetup:
     """Return what scores."""
     detector = setup["detector"]
+    sampling = setup["sampling"]
     return ScorerSetup(
         detector=DetectorIdentity(Path(detector["path"]), detector["name"], detector["version"]),
         device=setup["device"],
+        precision=setup["precision"],
+        sampling=None if sampling is None else SamplingConfig.model_validate(sampling),
         prior=setup["prior"],
+        cache=Path(setup["cache"]),
     )
 
 
@@ -33,6 +37,7 @@ def create_worker_setup(setup: dict[str, Any]) -> WorkerSetup:
         ExtractConfig.model_validate(setup["config"]),
         decoder=setup["decoder"],
         device=setup["device"],
+        cache=Path(setup["cache"]),
         limits=limits,
         num_workers=setup["num_workers"],
     )

@@ -54,6 +54,20 @@ PriorOption = Annotated[
 ]
 
 
+PrecisionOption = Annotated[
+    Literal["f32", "bf16"], typer.Option(help="What a detector computes in on the CPU.")
+]
+ScoredSamplingOption = Annotated[
+    Literal["uniform", "fps", "all", "keyframes", "bursts"] | None,
+    typer.Option(help="Which frames of a video; else as the detector was trained."),
+]
+ScoredFramesOption = Annotated[
+    int | None,
+    typer.Option(min=1, help="Frames of a video, for uniform, keyframes and bursts."),
+]
+ScoredFpsOption = Annotated[float | None, typer.Option(min=0.001, help="Frames a second, for fps.")]
+
+
 def _version(is_asked: bool) -> None:
     if is_asked:
         typer.echo(f"deepfake {__version__}")
@@ -93,10 +107,12 @@ def ingest(
     ] = "folder",
     data_root: DataRootOption = Path("data"),
     sampling: Annotated[
-        Literal["uniform", "fps", "all"], typer.Option(help="Which frames of a video.")
+        Literal["uniform", "fps", "all", "keyframes", "bursts"],
+        typer.Option(help="Which frames of a video."),
     ] = "uniform",
     frames: Annotated[
-        int | None, typer.Option(min=1, help="Frames of a video, for uniform (32).")
+        int | None,
+        typer.Option(min=1, help="Frames of a video, for uniform, keyframes and bursts (32)."),
     ] = None,
     fps: Annotated[
         float | None, typer.Option(min=0.001, help="Frames a second, for fps (1).")
@@ -112,8 +128,9 @@ def ingest(
         "jpeg"
     ),
     decoder: Annotated[
-        Literal["auto", "decord", "pyav"], typer.Option(help="What decodes videos.")
-    ] = "auto",
+        Literal["auto", "decord", "pyav"],
+        typer.Option(help="What decodes videos; auto: decord where it can, else pyav."),
+    ] = "pyav",
     device: Annotated[Literal["cpu", "cuda"], typer.Option(help="Where faces are found.")] = "cpu",
     split: Annotated[
         Literal["auto", "official", "grouped"], typer.Option(help="The corpus's split, or ours.")
@@ -184,6 +201,7 @@ def evaluate(
         typer.Option(help="auto: the test part where there is one, else all."),
     ] = "auto",
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "f32",
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     data_root: DataRootOption = Path("data"),
 ) -> None:
@@ -208,6 +226,10 @@ def detect(
     weights: WeightsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the score rows as JSON.")] = False,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "f32",
+    sampling: ScoredSamplingOption = None,
+    frames: ScoredFramesOption = None,
+    fps: ScoredFpsOption = None,
     prior: PriorOption = None,
     timeout_seconds: TimeoutOption = 300.0,
     memory_mb: MemoryOption = 4096,
@@ -228,6 +250,10 @@ def score(
     data_root: DataRootOption = Path("data"),
     prior: PriorOption = None,
     device: DeviceOption = "auto",
+    precision: PrecisionOption = "f32",
+    sampling: ScoredSamplingOption = None,
+    frames: ScoredFramesOption = None,
+    fps: ScoredFpsOption = None,
     retry_failed: RetryOption = False,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 300.0,
@@ -240,6 +266,22 @@ def score(
     from deepfake.cli.commands import run_score
 
     run_score(options)
+
+
+@app.command()
+def export(
+    output: Annotated[Path, typer.Option(help="The ONNX file.")],
+    weights: WeightsOption = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Write a detector's network as ONNX, and compare it with the original."""
+    options = _plain(locals())
+    from deepfake.cli.export import run_export
+
+    run_export(options)
 
 
 @app.command()

@@ -11,13 +11,17 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from deepfake.bundles import load_bundle
 from deepfake.cli.commands import exit_for
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.corpora import scan_media
 from deepfake.detectors import calibration_notes, resolve_detector
 from deepfake.errors import ConfigError
-from deepfake.scoring import ScorerSetup, count_statuses, score_files
+from deepfake.inference import check_precision, resolve_device
+from deepfake.scoring import DetectorIdentity, ScorerSetup, count_statuses, score_files
+from deepfake.storage import DataRoot
 from flows.operations import configure_environment
+from flows.sampling import choose_sampling
 
 __all__ = ["run_detect"]
 
@@ -38,7 +42,7 @@ def run_detect(options: dict[str, Any]) -> None:
     console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
     for note in calibration_notes(identity.path):
         console.print(f"note: {note}", style="dim", highlight=False)
-    setup = ScorerSetup(identity, device=options["device"], prior=prior, limits=MediaLimits())
+    setup = _setup(identity, options, data_root=data_root)
     limits = WorkerLimits(
         timeout_seconds=options["timeout_seconds"], memory_bytes=options["memory_mb"] * 2**20
     )
@@ -56,6 +60,27 @@ def run_detect(options: dict[str, Any]) -> None:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
         typer.echo(f"{len(scores)} files: {counts}", err=True)
     exit_for(statuses)
+
+
+def _setup(identity: DetectorIdentity, options: dict[str, Any], *, data_root: Path) -> ScorerSetup:
+    device = resolve_device(options["device"])
+    check_precision(options["precision"], device=device)
+    sampling = choose_sampling(
+        load_bundle(identity.path).spec.sampling,
+        strategy=options["sampling"],
+        frames=options["frames"],
+        fps=options["fps"],
+    )
+    return ScorerSetup(
+        identity,
+        device=device,
+        precision=options["precision"],
+        sampling=sampling,
+        prior=options["prior"],
+        limits=MediaLimits(),
+        # A data root that is not there is not made for this.
+        cache=DataRoot(data_root).engine_cache.resolve() if data_root.is_dir() else None,
+    )
 
 
 def _json_row(row: dict[str, Any]) -> dict[str, Any]:

@@ -1,14 +1,19 @@
 """Find faces in frames, follow them over time, and cut the square that a model sees."""
 
 from deepfake.faces.crops import crop_square, measure_quality
+from deepfake.faces.guidance import SeenFrame, detect_frames
 from deepfake.faces.mtcnn import MtcnnDetector
-from deepfake.faces.networks import weights_digest
+from deepfake.faces.networks import NetworkName, Networks, weights_digest
 from deepfake.faces.tracks import build_tracks, find_cuts, frame_signature
 
 __all__ = [
     "MtcnnDetector",
+    "NetworkName",
+    "Networks",
+    "SeenFrame",
     "build_tracks",
     "crop_square",
+    "detect_frames",
     "find_cuts",
     "frame_signature",
     "measure_quality",

@@ -5,11 +5,12 @@ files are refused, sizes are checked before pixels exist, and whatever a library
 this package as a `MediaError`.
 """
 
+from deepfake.media.ahead import read_ahead
 from deepfake.media.crops import decode_crop, encode_crop
 from deepfake.media.encode import write_video
 from deepfake.media.native import available_decoders, quiet_native_logs
 from deepfake.media.probe import probe_media
-from deepfake.media.stills import read_image, write_image
+from deepfake.media.stills import probe_still, read_image, write_image
 from deepfake.media.video import VideoReader, open_video
 
 __all__ = [
@@ -19,7 +20,9 @@ __all__ = [
     "encode_crop",
     "open_video",
     "probe_media",
+    "probe_still",
     "quiet_native_logs",
+    "read_ahead",
     "read_image",
     "write_image",
     "write_video",

@@ -5,8 +5,9 @@ Headers lie about counts, rates and durations. The packets themselves are read, 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Any
 
@@ -29,6 +30,8 @@ class PacketIndex:
         last_duration: How long the last frame is shown, same units; 0 where nothing says so.
         has_packet_times: Whether the times are those of the packets. Where they are not, frames
             are known by counting them from the start and seeking is of no use.
+        start_byte: Where in the file the very first packet lies; None where nothing says so.
+        keys: The frames where decoding can start, (K,) int64.
     """
 
     pts: NDArray[np.int64]
@@ -37,6 +40,11 @@ class PacketIndex:
     time_base: Fraction
     last_duration: int = 0
     has_packet_times: bool = True
+    start_byte: int | None = None
+    keys: NDArray[np.int64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "keys", np.flatnonzero(self.is_key))
 
     @property
     def num_frames(self) -> int:
@@ -60,8 +68,14 @@ class PacketIndex:
 
     def key_before(self, frame_index: int) -> int | None:
         """Return the last frame at or before `frame_index` where decoding can start, or None."""
-        keys = np.flatnonzero(self.is_key[: frame_index + 1])
-        return int(keys[-1]) if keys.size else None
+        key = int(self.keys_before(np.array([frame_index]))[0])
+        return key if key >= 0 else None
+
+    def keys_before(self, frame_indices: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the same for many frames, (M,) int64; -1 where there is none."""
+        at = np.searchsorted(self.keys, frame_indices, side="right")
+        found: NDArray[np.int64] = np.append(self.keys, -1)[at - 1]
+        return found
 
     def starting_at(self, frame_index: int) -> PacketIndex:
         """Return the index without the frames before `frame_index`."""
@@ -97,39 +111,71 @@ def index_packets(container: Any, stream: Any) -> PacketIndex:
         container: Freshly opened.
         stream: Its video stream.
     """
-    kept = _shown(_rows(container, stream, codec=stream.codec_context.name))
+    packets = _read_packets(container, stream)
+    shown = packets.shown()
+    pts, dts = np.frombuffer(packets.pts, np.int64)[shown], np.frombuffer(packets.dts, np.int64)
+    order = np.argsort(pts, kind="stable")
+    pts = pts[order]
     time_base = Fraction(stream.time_base)
-    times = [row[0] for row in kept]
     # AVI stores the order of decoding alone: with B-frames its presentation times are guesses.
     is_guessed = "avi" in container.format.name and stream.codec_context.has_b_frames
-    if is_guessed or any(t is None for t in times) or len(set(times)) < len(times):
+    if is_guessed or 0 in packets.has_pts[shown] or (np.diff(pts) <= 0).any():
         nothing = np.zeros(0, np.int64)
         return PacketIndex(nothing, nothing.astype(bool), nothing, time_base, 0, False)
-    ordered = sorted(kept, key=lambda row: row[0])
-    pts = np.array([row[0] for row in ordered], np.int64)
-    dts = np.array([row[0] if row[1] is None else row[1] for row in ordered], np.int64)
-    is_key = np.array([row[2] for row in ordered], bool)
-    return PacketIndex(pts, is_key, dts, time_base, ordered[-1][3] if ordered else 0)
+    return PacketIndex(
+        pts,
+        np.frombuffer(packets.is_key, np.bool_)[shown][order],
+        dts[shown][order],
+        time_base,
+        packets.durations[shown][int(order[-1])] if order.size else 0,
+        start_byte=packets.start_byte,
+    )
 
 
-_Row = tuple[Any, Any, bool, int, bool]  # pts, dts, is_key, duration, is_corrupt
+@dataclass(slots=True)
+class _Packets:
+    """What is kept of a stream's packets, in the order of the file; 26 bytes each.
+
+    A film of ten hours has two million: they would be half a gigabyte of Python's numbers.
+    """
+
+    pts: array[int] = field(default_factory=lambda: array("q"))
+    has_pts: array[int] = field(default_factory=lambda: array("b"))
+    dts: array[int] = field(default_factory=lambda: array("q"))
+    durations: array[int] = field(default_factory=lambda: array("q"))
+    is_key: array[int] = field(default_factory=lambda: array("b"))
+    is_last_corrupt: bool = False
+    start_byte: int | None = None
+
+    def add(self, packet: Any) -> None:
+        pts = packet.pts
+        dts = packet.dts
+        self.pts.append(0 if pts is None else pts)
+        self.has_pts.append(pts is not None)
+        self.dts.append(self.pts[-1] if dts is None else dts)
+        self.durations.append(packet.duration or 0)
+        self.is_key.append(packet.is_keyframe)
+        self.is_last_corrupt = packet.is_corrupt
+
+    def shown(self) -> slice:
+        """Return which of them become frames."""
+        count = len(self.pts)
+        # A packet that the end of the file cut in two is no frame.
+        end = count - 1 if count > 1 and self.is_last_corrupt else count
+        # Nothing can be decoded before the first key frame, if the container marks any.
+        keys = self.is_key[:end]
+        return slice(keys.index(1) if 1 in keys else 0, end)
 
 
-def _rows(container: Any, stream: Any, *, codec: str) -> Iterator[_Row]:
+def _read_packets(container: Any, stream: Any) -> _Packets:
+    found = _Packets()
+    is_vp8 = stream.codec_context.name == "vp8"
     for packet in iter_packets(container, stream):
+        if found.start_byte is None and packet.size:
+            found.start_byte = packet.pos
         if packet.size == 0 or packet.is_discard:  # what an edit list cuts away is not shown
             continue
-        if codec == "vp8" and not memoryview(packet)[0] & 0x10:  # RFC 6386, 9.1: show_frame
+        if is_vp8 and not memoryview(packet)[0] & 0x10:  # RFC 6386, 9.1: show_frame
             continue
-        duration = packet.duration or 0
-        yield packet.pts, packet.dts, packet.is_keyframe, duration, packet.is_corrupt
-
-
-def _shown(rows: Iterable[_Row]) -> list[_Row]:
-    kept = list(rows)
-    # A packet that the end of the file cut in two is no frame.
-    if len(kept) > 1 and kept[-1][4]:
-        kept.pop()
-    # Nothing can be decoded before the first key frame, if the container marks any.
-    first = next((i for i, row in enumerate(kept) if row[2]), 0)
-    return kept[first:]
+        found.add(packet)
+    return found

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepfake.config import MediaLimits
-from deepfake.media.files import check_regular_file
 from deepfake.media.stills import probe_still
 from deepfake.media.video import open_video
 from deepfake.types import MediaInfo
@@ -34,7 +33,6 @@ def probe_media(path: Path, *, limits: MediaLimits) -> MediaInfo:
         ProbeError: A known format whose header is damaged or cut off.
         DecodeError: A video of which no frame can be decoded.
     """
-    check_regular_file(path, limits=limits)
     still = probe_still(path, limits=limits)
     if still is not None:
         return still

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,8 @@ _SEEKING_FORMATS = frozenset({"mov", "matroska", "avi", "flv", "mpegts"})
 """Where frames keep their times after a seek; in an MPEG program stream they shift by one."""
 _SKIPPING_CODECS = frozenset({"h264", "hevc"})
 """Decoders that can leave out frames to which no other frame refers: a third of the time."""
-_MIN_FRAMES_SAVED = 4
-"""A seek throws away the few frames that a decoder holds back; it has to save more than those."""
+_HELD_BACK = 4
+"""Frames that decoders hold back for B-frames, give or take."""
 
 
 class PyavFrames:
@@ -53,6 +54,11 @@ class PyavFrames:
         self._position = -1  # the frame that was decoded last
         self._pending: tuple[int, Any] | None = None
         self._wanted: frozenset[int] | None = None
+        self._due: set[int] | None = None
+        self._is_drained = False
+        self._may_drain = True
+        self._false_keys: set[int] = set()
+        self._read_to = -1  # the last key frame whose packet was read
         self._skipped_to = self._stale_to = -1
         self._reformatter = VideoReformatter()
         self.rotation = 0
@@ -75,11 +81,27 @@ class PyavFrames:
         """Yield (index, RGB pixels) for ascending indices; damaged frames are left out."""
         self._wanted = frozenset(indices)
         self._stale_to = self._skipped_to
+        runs = self._runs(indices)
         with translated(self._path, doing="decoding the video"):
-            for target in indices:
-                frame = self._frame_at(target)
-                if frame is not None:
-                    yield target, self._to_rgb(frame)
+            for number, run in enumerate(runs, 1):
+                # After the last run somebody may read on, for which the decoder is left as it is.
+                pays = number < len(runs) or self._is_near_key(run)
+                self._due = set(run) if self._may_drain and pays else None
+                for target in run:
+                    frame = self._frame_at(target)
+                    if frame is not None:
+                        yield target, self._to_rgb(frame)
+
+    def _is_near_key(self, run: Sequence[int]) -> bool:
+        """Return whether it costs little to decode the end of a run once more."""
+        key = self.index.key_before(run[-1]) if run else None
+        return key is not None and run[-1] - key < _HELD_BACK
+
+    def _runs(self, indices: Sequence[int]) -> list[list[int]]:
+        """Return the indices in runs that are decoded in one go; between them jumping pays."""
+        at = np.asarray(indices, np.int64)
+        pays = self.index.keys_before(at)[1:] > at[:-1] + 1
+        return [run.tolist() for run in np.split(at, np.flatnonzero(pays) + 1)]
 
     def _open(self) -> None:
         self.container = open_container(self._path, limits=self._limits)
@@ -88,6 +110,9 @@ class PyavFrames:
             context = self.stream.codec_context
             context.thread_count = 1
             context.options = {**context.options, "max_pixels": codec_max_pixels(self._limits)}
+            for other in self.container.streams:  # their packets are not even looked at
+                if other is not self.stream:
+                    other.discard = av.stream.Discard.all
         except BaseException:
             self.container.close()
             raise
@@ -100,6 +125,7 @@ class PyavFrames:
             raise DecodeError("no frame of the video can be decoded", path=self._path)
         check_pixels(first.width, first.height, limits=self._limits, path=self._path)
         self.rotation, self.size = _clockwise(first), (int(first.width), int(first.height))
+        self._may_drain = not first.interlaced_frame
         at = self.index.frame_of(first.pts)
         if at is None:
             self._rewind()
@@ -111,14 +137,30 @@ class PyavFrames:
             self._pending = (0, first)
 
     def _rewind(self) -> None:
-        # Not every format can seek to its very start; opening it anew always works.
+        """Stand before the very first packet."""
+        if not (self._can_seek and self.index.num_frames and self._seek_to_start()):
+            # Not every format can seek to its very start; opening it anew always works.
+            self._reopen()
+            self._restart(())
+
+    def _reopen(self) -> None:
         self.container.close()
         self._open()
-        self._restart(())
+
+    def _seek_to_start(self) -> bool:
+        start, start_byte = self.index.dts.min(initial=self.index.pts[0]), self.index.start_byte
+        with suppress(av.error.FFmpegError, OSError):
+            self.container.seek(int(start), stream=self.stream, backward=True)
+            first = next(iter_packets(self.container, self.stream), None)
+            if first is not None and first.pos is not None and first.pos == start_byte:
+                self._restart((first,))
+                return True
+        return False
 
     def _restart(self, packets: Sequence[Any]) -> None:
-        self._position = -1
+        self._position = self._read_to = -1
         self._pending = None
+        self._is_drained = False
         self._skipped_to = self._stale_to = -1
         self._decoded = self._decode(chain(packets, iter_packets(self.container, self.stream)))
         self._counted = itertools.count()
@@ -134,6 +176,14 @@ class PyavFrames:
 
     def _frame_at(self, target: int) -> Any | None:
         self._approach(target)
+        frame = self._advance(target)
+        if frame is None and self._is_drained:
+            self._due = None  # once more, without draining
+            self._approach(target)
+            frame = self._advance(target)
+        return frame
+
+    def _advance(self, target: int) -> Any | None:
         while True:
             item = self._pending or self._next_frame()
             self._pending = None
@@ -147,13 +197,13 @@ class PyavFrames:
                 return item[1]
 
     def _approach(self, target: int) -> None:
-        """Seek if the target lies behind, or if a key frame before it saves decoding."""
+        """Jump if the target lies behind, or if a key frame before it saves decoding."""
         # What was passed over for an earlier call is gone, even ahead of the last frame.
-        is_behind = target <= max(self._position, self._stale_to)
+        is_behind = self._is_drained or target <= max(self._position, self._stale_to)
         next_frame = self._pending[0] if self._pending else self._position + 1
-        key = self.index.key_before(target) if self._can_seek else None
-        if key is not None and (is_behind or key - next_frame >= _MIN_FRAMES_SAVED):
-            self._seek(key, target=target)
+        key = self.index.key_before(target)
+        if key is not None and (is_behind or key > next_frame):
+            self._jump(key)
         elif is_behind:
             self._rewind()
 
@@ -162,49 +212,103 @@ class PyavFrames:
         formats = set(self.container.format.name.split(","))
         return self.index.has_packet_times and bool(formats & _SEEKING_FORMATS)
 
-    def _seek(self, key: int, *, target: int) -> None:
-        # Some formats seek by pts, some by dts: where the first lands too late, try the second.
-        for offset in (int(self.index.pts[key]), int(self.index.dts[key])):
-            try:
-                self.container.seek(offset, stream=self.stream, backward=True)
-            except (av.error.FFmpegError, OSError):
-                continue
-            landed = self._packets_to_key()
-            if landed and landed[-1].pts is not None and landed[-1].pts <= self.index.pts[target]:
-                self._restart(landed[-1:])
-                return
-        self._rewind()
+    def _jump(self, key: int) -> None:
+        """Stand at a key frame, or before it where it does not come out whole by itself.
 
-    def _packets_to_key(self) -> list[Any]:
-        landed = []
+        Not all that a container marks as a key frame is one: where a picture is refreshed bit by
+        bit, it is only from the mark before it that all is there.
+        """
+        if key not in self._false_keys:
+            self._stand_at(key)
+            self._pending = next((f for f in iter(self._next_frame, None) if f[0] >= key), None)
+            if self._pending is not None and self._pending[0] == key:
+                return
+            self._false_keys.add(key)
+            self._due = None
+        earlier = self.index.key_before(key - 1)
+        if earlier is None:
+            self._rewind()
+        else:
+            self._stand_at(earlier)
+
+    def _stand_at(self, key: int) -> None:
+        """Stand at the packet of a key frame with nothing decoded."""
+        if self._can_seek:
+            # Some formats seek by pts, some by dts: where the first lands too late, try the second.
+            for offset in (int(self.index.pts[key]), int(self.index.dts[key])):
+                with suppress(av.error.FFmpegError, OSError):
+                    self.container.seek(offset, stream=self.stream, backward=True)
+                    if self._pass_to(key, until=int(self.index.pts[key])):
+                        return
+        elif key > self._read_to:
+            self.stream.codec_context.flush_buffers()
+            if self._pass_to(key):
+                return
+        self._reopen()
+        if not self._pass_to(key):
+            self._rewind()
+
+    def _pass_to(self, key: int, *, until: int | None = None) -> bool:
+        """Read packets up to a key frame and decode none; False if it was not there.
+
+        Nothing is read after a key frame that is shown later than `until`.
+        """
         for packet in iter_packets(self.container, self.stream):
-            landed.append(packet)
-            if packet.is_keyframe and packet.size:
-                return landed
-        return []
+            if packet.is_keyframe and packet.size and packet.pts is not None:
+                if packet.pts == self.index.pts[key]:
+                    self._restart((packet,))
+                    return True
+                if until is not None and packet.pts > until:
+                    return False
+        return False
 
     def _decode(self, packets: Iterable[Any]) -> Iterator[Any]:
         """Yield frames in the order shown, without those that could not be decoded whole."""
         can_skip = self.stream.codec_context.codec.canonical_name in _SKIPPING_CODECS
         watch = DamageWatch()
         for packet in packets:
-            if can_skip and self.index.has_packet_times:
-                self._choose_skipping(packet)
+            if self.index.has_packet_times:
+                self._note(packet, can_skip=can_skip)
             watch.feed(packet)
             try:
                 frames = packet.decode()
             except (av.error.FFmpegError, ValueError):
                 watch.fail(packet)
-                continue
+                frames = []
             yield from filter(watch.is_whole, frames)
+            if self._due is not None and not self._due:
+                yield from filter(watch.is_whole, self._drain())
+                self._is_drained = True
+                return
 
-    def _choose_skipping(self, packet: Any) -> None:
-        """Let the decoder pass over a frame that nobody wants and no other frame leans on."""
+    def _note(self, packet: Any, *, can_skip: bool) -> None:
+        """Note which frame comes next into the decoder.
+
+        The decoder may pass over one that nobody wants and no other frame leans on.
+        """
         index = self.index.frame_of(packet.pts) if packet.size else None
-        is_needed = index is None or self._wanted is None or index in self._wanted
-        self.stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
-        if index is not None and not is_needed:
+        is_wanted = index is None or self._wanted is None or index in self._wanted
+        is_needed = is_wanted or packet.is_keyframe
+        if can_skip:
+            self.stream.codec_context.skip_frame = "DEFAULT" if is_needed else "NONREF"
+        if index is None:
+            return
+        if packet.is_keyframe:
+            self._read_to = max(self._read_to, index)
+        if self._due is not None:
+            self._due.discard(index)
+        if can_skip and not is_needed:
             self._skipped_to = max(self._skipped_to, index)
+
+    def _drain(self) -> list[Any]:
+        """Return the frames that the decoder holds back, without feeding it what comes after."""
+        try:
+            frames: list[Any] = self.stream.codec_context.decode(None)
+        except (av.error.FFmpegError, ValueError):
+            return []
+        # A field each may lie in two packets, and half a picture is none.
+        self._may_drain = not any(frame.interlaced_frame for frame in frames)
+        return frames if self._may_drain else []
 
     def _to_rgb(self, frame: Any) -> NDArray[np.uint8]:
         check_pixels(frame.width, frame.height, limits=self._limits, path=self._path)

@@ -41,14 +41,24 @@ def still_header(path: Path) -> StillHeader | None:
 
 
 def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
-    """Return the description of a still, or None if the content is none or is animated.
+    """Return the description of a still by its header, or None if the content is something else.
+
+    It tells in a moment what to open a file with: what is not a still is either a video, an
+    animated GIF or PNG among them, or nothing that is read; `open_video` says which.
+
+    Args:
+        path: The file; links are followed.
+        limits: What has or declares more is refused.
 
     Raises:
-        UnreadableMediaError: The system refuses to read it.
+        EmptyMediaError: The file has no bytes.
+        UnsupportedMediaError: A folder, a special file, or an animated WebP, which no decoder
+            here plays.
+        MediaTooLargeError: It is over a limit.
+        UnreadableMediaError: It does not exist, or the system refuses to read it.
         ProbeError: The header is damaged or cut off.
-        MediaTooLargeError: It declares too many pixels.
-        UnsupportedMediaError: It is an animated WebP, which no decoder here plays.
     """
+    check_regular_file(path, limits=limits)
     header = still_header(path)
     if header is None or (header.is_animated and header.codec != "webp"):
         return None

@@ -39,20 +39,30 @@ class VideoReader:
         info: What probing found.
         decoder: Name of the library that decodes.
         pts_seconds: Presentation times of the frames, (N,) float64.
+        is_key: Whether decoding can start at a frame, (N,) bool.
         frames: Where the pixels come from.
 
     Attributes:
         info: What probing found.
         decoder: `pyav` or `decord`, whichever it is in fact.
         pts_seconds: Presentation time of each frame, (N,) float64, ascending, 0.0 for the first.
+        is_key: Whether decoding can start at a frame, (N,) bool. All False where the packets have
+            no usable times, so that frames are known by counting alone.
     """
 
     def __init__(
-        self, info: MediaInfo, *, decoder: str, pts_seconds: NDArray[np.float64], frames: _Frames
+        self,
+        info: MediaInfo,
+        *,
+        decoder: str,
+        pts_seconds: NDArray[np.float64],
+        is_key: NDArray[np.bool_],
+        frames: _Frames,
     ) -> None:
         self.info = info
         self.decoder = decoder
         self.pts_seconds = pts_seconds
+        self.is_key = is_key
         self._frames = frames
 
     @property
@@ -128,29 +138,33 @@ def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav"
         ProbeError: The container is damaged.
         DecodeError: No frame can be decoded, or the demanded decord refuses.
     """
-    if decoder == "decord" and not has_decord():
-        raise ConfigError(
-            "the decoder 'decord' is not installed, 'auto' and 'pyav' work without it",
-            hint="Install decord (it has no wheel for ARM), or choose another decoder.",
-        )
     check_regular_file(path, limits=limits)
     source = PyavFrames(path, limits=limits)
     try:
         info = _info_of(source)
-        times = source.index.pts_seconds
-        if decoder == "pyav":
-            return VideoReader(info, decoder="pyav", pts_seconds=times, frames=source)
-        by_decord = _try_decord(path, source=source, is_demanded=decoder == "decord")
+        by_decord = None
+        if decoder != "pyav":
+            by_decord = _try_decord(path, source=source, is_demanded=decoder == "decord")
     except BaseException:
         source.close()
         raise
-    if by_decord is None:
-        return VideoReader(info, decoder="pyav", pts_seconds=times, frames=source)
-    source.close()
-    return VideoReader(info, decoder="decord", pts_seconds=times, frames=by_decord)
+    if by_decord is not None:
+        source.close()
+    return VideoReader(
+        info,
+        decoder="pyav" if by_decord is None else "decord",
+        pts_seconds=source.index.pts_seconds,
+        is_key=source.index.is_key,
+        frames=by_decord or source,
+    )
 
 
 def _try_decord(path: Path, *, source: PyavFrames, is_demanded: bool) -> DecordFrames | None:
+    if is_demanded and not has_decord():
+        raise ConfigError(
+            "the decoder 'decord' is not installed, 'auto' and 'pyav' work without it",
+            hint="Install decord (it has no wheel for ARM), or choose another decoder.",
+        )
     reason = _why_not_decord(source)
     try:
         if reason is not None:

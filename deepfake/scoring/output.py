@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +64,7 @@ def plan_scoring(
     every = _finished_parts(output)
     batches = plan_batches(
         work,
-        settings_digest=digest_of(bundle.digest, scoring_digest(bundle, prior=setup.prior)),
+        settings_digest=digest_of(bundle.digest, scoring_digest(setup, bundle=bundle)),
         known=_named_parts(output, every),
         finished=every,
     )
@@ -239,7 +242,7 @@ def score_files(
     limits: WorkerLimits,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[dict[str, Any]]:
-    """Score a few files and leave nothing on disk.
+    """Score a few files and leave nothing on disk but what the set-up's cache keeps.
 
     Args:
         rows: As listed.
@@ -255,7 +258,10 @@ def score_files(
     workers = min(len(usable), len(os.sched_getaffinity(0)))
     if not usable:
         return [score_row(row, setup, bundle=bundle) for row in rows]
-    with MediaWorkers(scorer_setup(setup, limits=limits, num_workers=workers)) as pool:
+    with (
+        _with_cache(setup) as cached,
+        MediaWorkers(scorer_setup(cached, limits=limits, num_workers=workers)) as pool,
+    ):
         probed = iter(probe_rows(usable, workers=pool, limits=setup.limits))
         known = [next(probed) if row.status is Status.OK else row for row in rows]
         requests = [
@@ -271,3 +277,13 @@ def score_files(
                 scores.append(score_row(row, setup, bundle=bundle))
             on_done(len(scores))
     return [{name: row.get(name) for name in SCORES_SCHEMA.names} for row in scores]
+
+
+@contextmanager
+def _with_cache(setup: ScorerSetup) -> Iterator[ScorerSetup]:
+    """Yield the set-up with a cache: without one each worker would convert the network anew."""
+    if setup.cache is not None:
+        yield setup
+        return
+    with tempfile.TemporaryDirectory(prefix="deepfake-engines-") as folder:
+        yield replace(setup, cache=Path(folder))

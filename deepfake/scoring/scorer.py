@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -10,7 +11,17 @@ import pandas as pd
 from deepfake.aggregation import FileScore, TrackScore, aggregate_file
 from deepfake.bundles import Bundle
 from deepfake.calibration import Calibration, Thresholds, shift_prior, verdict_of
-from deepfake.config import DecoderName, ExtractConfig, MediaLimits, WorkerLimits, digest_of
+from deepfake.config import (
+    DecoderName,
+    ExtractConfig,
+    MediaLimits,
+    Precision,
+    SamplingConfig,
+    WorkerLimits,
+    digest_of,
+)
+from deepfake.device_networks import device_setup, remote_detector
+from deepfake.device_process import DeviceClient
 from deepfake.extract import (
     STEP_VERSION,
     ExtractedMedium,
@@ -18,12 +29,12 @@ from deepfake.extract import (
     ExtractRequest,
     limit_threads,
 )
-from deepfake.inference import Detector, load_detector
+from deepfake.inference import Detector, computed_as, load_detector, resolve_device
 from deepfake.manifest import ManifestRow
 from deepfake.media import decode_crop
 from deepfake.scoring.tables import TRACKS_SCHEMA, DetectorIdentity, blank_score, model_columns
 from deepfake.types import Kind, Outcome, Status, Verdict
-from deepfake.workers import WorkerSetup
+from deepfake.workers import WorkerSetup, connect_device
 
 __all__ = [
     "ScoredMedium",
@@ -45,16 +56,22 @@ class ScorerSetup:
     Attributes:
         detector: Which detector.
         device: Where its network runs.
+        precision: What it computes in on the CPU.
+        sampling: Which frames of a video are looked at; None for what the bundle says.
         decoder: Which decoder reads videos; strangers' files are read by PyAV.
         prior: Share of fakes that `prob_fake` shall hold for; None for the bundle's own.
         limits: How large a medium may be.
+        cache: Where networks converted for the CPU are kept; None converts in each worker.
     """
 
     detector: DetectorIdentity
     device: str = "cpu"
+    precision: Precision = "f32"
+    sampling: SamplingConfig | None = None
     decoder: DecoderName = "pyav"
     prior: float | None = None
     limits: MediaLimits = MediaLimits()  # noqa: RUF009 - frozen
+    cache: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,38 +89,64 @@ class ScoredMedium:
     frames: tuple[dict[str, Any], ...] = ()
 
 
-def extract_config(bundle: Bundle, *, limits: MediaLimits | None = None) -> ExtractConfig:
-    """Return the settings that a bundle's input is made with."""
+def extract_config(
+    bundle: Bundle, *, sampling: SamplingConfig | None = None, limits: MediaLimits | None = None
+) -> ExtractConfig:
+    """Return the settings that a bundle's input is made with.
+
+    Args:
+        bundle: The detector.
+        sampling: Instead of the bundle's own.
+        limits: How large a medium may be.
+    """
     spec = bundle.spec
     return ExtractConfig(
-        sampling=spec.sampling, faces=spec.faces, crop=spec.crop, limits=limits or MediaLimits()
+        sampling=sampling or spec.sampling,
+        faces=spec.faces,
+        crop=spec.crop,
+        limits=limits or MediaLimits(),
     )
 
 
-def scoring_digest(bundle: Bundle, *, prior: float | None = None) -> str:
-    """Return the digest of all settings that can change a score of this bundle."""
+def scoring_digest(setup: ScorerSetup, *, bundle: Bundle) -> str:
+    """Return the digest of all settings that can change a score of this bundle.
+
+    Args:
+        setup: How it scores; the digest of `auto` is that of the device that it means here.
+        bundle: The detector that it names.
+    """
+    # A device that is named need not be here: on a cluster others do the work.
+    device = resolve_device() if setup.device == "auto" else setup.device
     return digest_of(
-        "score", STEP_VERSION, extract_config(bundle), bundle.spec.aggregation, str(prior)
+        "score",
+        STEP_VERSION,
+        extract_config(bundle, sampling=setup.sampling),
+        bundle.spec.aggregation,
+        str(setup.prior),
+        computed_as(device, precision=setup.precision),
     )
 
 
 class Scorer:
-    """Scores one file after another.
+    """Scores one file after another, with one thread.
 
     Args:
         setup: Which detector, and how.
+        client: What computes the networks instead of this process.
     """
 
-    def __init__(self, setup: ScorerSetup) -> None:
+    def __init__(self, setup: ScorerSetup, *, client: DeviceClient | None = None) -> None:
         self.setup = setup
-        self.detector: Detector = load_detector(setup.detector.path, device=setup.device)
+        self.detector = _create_detector(setup, client)
         bundle = self.detector.bundle
         self._extractor = Extractor(
-            extract_config(bundle, limits=setup.limits),
+            extract_config(bundle, sampling=setup.sampling, limits=setup.limits),
             decoder=setup.decoder,
-            device=self.detector.device.type,
+            device=self.detector.device,
+            cache=setup.cache,
+            client=client,
         )
-        self._config_digest = scoring_digest(bundle, prior=setup.prior)
+        self._config_digest = scoring_digest(setup, bundle=bundle)
 
     def score(self, request: ExtractRequest) -> ScoredMedium:
         """Return the score of a file; a failure is a row, not an exception."""
@@ -204,10 +247,20 @@ def _track_row(track: TrackScore) -> dict[str, Any]:
     return {f.name: getattr(track, f.name) for f in fields(track) if f.name in TRACKS_SCHEMA.names}
 
 
+def _create_detector(setup: ScorerSetup, client: DeviceClient | None) -> Detector:
+    folder, precision = setup.detector.path, setup.precision
+    if client is not None:
+        device = resolve_device(setup.device)
+        return remote_detector(folder, client=client, device=device, precision=precision)
+    return load_detector(
+        folder, device=setup.device, precision=precision, cache=setup.cache, num_threads=1
+    )
+
+
 def create_scorer(setup: ScorerSetup) -> Scorer:
     """Set up a worker: one thread for each library, networks loaded once."""
     limit_threads()
-    return Scorer(setup)
+    return Scorer(setup, client=connect_device())
 
 
 def score_medium(scorer: Scorer, request: ExtractRequest) -> ScoredMedium:
@@ -219,7 +272,8 @@ def scorer_setup(
     setup: ScorerSetup, *, limits: WorkerLimits | None = None, num_workers: int = 0
 ) -> WorkerSetup:
     """Return the set-up of workers that score."""
-    return WorkerSetup(create_scorer, setup, limits or WorkerLimits(), num_workers)
+    device = device_setup(setup.device, bundle=setup.detector.path)
+    return WorkerSetup(create_scorer, setup, limits or WorkerLimits(), num_workers, device)
 
 
 def score_row(row: ManifestRow, setup: ScorerSetup, *, bundle: Bundle) -> dict[str, Any]:
@@ -232,7 +286,7 @@ def score_row(row: ManifestRow, setup: ScorerSetup, *, bundle: Bundle) -> dict[s
         message=row.message,
         details={"kind": None if row.kind is None else str(row.kind)},
     )
-    digest = scoring_digest(bundle, prior=setup.prior)
+    digest = scoring_digest(setup, bundle=bundle)
     return {
         **blank_score(outcome),
         **model_columns(setup.detector, bundle, digest),

@@ -95,7 +95,7 @@ def train_detector(
         config=config,
         folder=RunFolder(run_dir),
         name=name,
-        device=resolve_device(device),
+        device=torch.device(resolve_device(device)),
         num_workers=num_workers,
         resume=resume,
     )

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:prefect.*")
         ("ingest", {"input_path": "media", "corpus": "tiny", "layout": "other"}, "layout"),
         ("ingest", {"input_path": "media", "corpus": "tiny", "margin": 0.5}, "margin"),
         ("ingest", {"input_path": "media", "corpus": "tiny", "task_runner": "ray"}, "task_runner"),
+        ("ingest", {"input_path": "media", "corpus": "tiny", "sampling": "shots"}, "sampling"),
         ("score", {"folder": "media", "output": "out", "prior": 1.0}, "prior"),
         ("score", {"folder": "media", "output": "out", "timeout_seconds": 0}, "timeout_seconds"),
         ("train", {"dataset": "tiny", "epochs": 0}, "epochs"),
@@ -67,6 +68,11 @@ def test_numbers_that_the_sampling_has_no_use_for_are_refused() -> None:
 
     assert create_sampling("uniform", frames=8, fps=None).num_frames == 8
     assert create_sampling("uniform", frames=None, fps=None).num_frames == 32
+    for strategy in ("keyframes", "bursts"):
+        chosen = create_sampling(strategy, frames=8, fps=None)
+        assert (chosen.strategy, chosen.num_frames) == (strategy, 8)
+        with pytest.raises(ConfigError, match="fps goes with fps"):
+            create_sampling(strategy, frames=None, fps=2.0)
     with pytest.raises(ConfigError, match="frames goes with uniform"):
         create_sampling("all", frames=8, fps=None)
     with pytest.raises(ConfigError, match="fps goes with fps"):

@@ -20,7 +20,7 @@ from deepfake.errors import (
     UnreadableMediaError,
     UnsupportedMediaError,
 )
-from deepfake.media import open_video, probe_media, read_image
+from deepfake.media import open_video, probe_media, probe_still, read_image
 from deepfake.media.containers import ALLOWED_FORMATS, REFUSED_FORMATS
 from deepfake.types import Kind, Status
 from tests.media_factory import (
@@ -74,6 +74,32 @@ def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(tmp_path: Path) ->
     info = probe_media(many, limits=LIMITS)
     assert (info.kind, info.num_frames) == (Kind.VIDEO, 5)
     assert probe_media(one, limits=LIMITS).kind == Kind.IMAGE
+
+
+def test_a_still_is_told_from_the_rest_without_opening_a_container(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    still = write_still(tmp_path / "still.png", noise_picture()).rename(tmp_path / "still.mp4")
+    clip = write_clip(tmp_path / "clip.mp4", num_frames=3).rename(tmp_path / "clip.png")
+    anim = write_clip(tmp_path / "a.gif", num_frames=5, codec="gif", pixel_format="rgb8")
+    text = write_text_clip(tmp_path / "text.jpg")
+    told = probe_media(still, limits=LIMITS)
+    monkeypatch.setattr("deepfake.media.pyav_frames.open_container", lambda *_, **__: 1 / 0)
+    assert probe_still(still, limits=LIMITS) == told
+    for path in (clip, anim, text):
+        assert probe_still(path, limits=LIMITS) is None
+    (tmp_path / "empty").touch()
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path, error in (
+        (tmp_path / "empty", EmptyMediaError),
+        (tmp_path / "nowhere", UnreadableMediaError),
+        (tmp_path, UnsupportedMediaError),
+        (pipe, UnsupportedMediaError),
+        (write_png_bomb(tmp_path / "bomb"), MediaTooLargeError),
+    ):
+        with pytest.raises(error):
+            probe_still(path, limits=LIMITS)
 
 
 def test_no_bytes(tmp_path: Path) -> None:

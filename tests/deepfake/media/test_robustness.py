@@ -85,7 +85,12 @@ def test_damaged_stills(tmp_path: Path, name: str) -> None:
 
 def test_a_file_that_shrinks_while_it_is_read(tmp_path: Path) -> None:
     path = write_clip(
-        tmp_path / "c.mp4", num_frames=80, size=(640, 384), key_every=1, is_faststart=True
+        tmp_path / "c.mp4",
+        num_frames=80,
+        size=(640, 384),
+        key_every=1,
+        is_faststart=True,
+        options={"qp": "0"},
     )
     with open_video(path, limits=LIMITS) as video:
         with path.open("r+b") as stream:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +10,12 @@ import numpy as np
 import pytest
 
 from deepfake.config import MediaLimits
-from deepfake.errors import ConfigError, DecodeError, MediaTooLargeError
+from deepfake.errors import (
+    ConfigError,
+    DecodeError,
+    MediaTooLargeError,
+    UnsupportedMediaError,
+)
 from deepfake.media import open_video, pyav_frames
 from deepfake.media import video as video_module
 from deepfake.media.decord_frames import has_decord
@@ -22,6 +26,7 @@ from tests.media_factory import (
     patch_mp4_rotation,
     truncate,
     write_clip,
+    write_text_clip,
 )
 
 LIMITS = MediaLimits()
@@ -127,17 +132,18 @@ def test_where_seeking_lands_too_late_the_frame_is_right_all_the_same(
     path = write_clip(tmp_path / "b.mp4", b_frames=3)
     with open_video(path, limits=LIMITS) as video:
         source = video._frames
-        monkeypatch.setattr(source, "_packets_to_key", lambda: list(_packets_from(source, 30))[:1])
+        pass_to = source._pass_to  # type: ignore[attr-defined]
+        missed = []
+
+        def landing_late(key: int, *, until: int | None = None) -> bool:
+            if until is None:
+                return bool(pass_to(key))
+            missed.append(pass_to(36))
+            return False
+
+        monkeypatch.setattr(source, "_pass_to", landing_late)
         assert [frame_number(f.pixels) for f in video.read([25, 26])] == [25, 26]
-
-
-def _packets_from(source: object, frame: int) -> Iterator[object]:
-    later = source.index.pts[frame]  # type: ignore[attr-defined]
-    return (
-        p
-        for p in source.container.demux(source.stream)  # type: ignore[attr-defined]
-        if p.is_keyframe and p.pts is not None and p.pts >= later
-    )
+    assert missed == [True, True]  # by both kinds of time
 
 
 @pytest.mark.parametrize("clockwise", [90, 180, 270])
@@ -319,3 +325,6 @@ def test_decord_demanded_but_not_installed(tmp_path: Path, monkeypatch: pytest.M
         open_video(path, limits=LIMITS, decoder="decord")
     with open_video(path, limits=LIMITS, decoder="auto") as video:
         assert video.decoder == "pyav"
+    # What no decoder reads is called so.
+    with pytest.raises(UnsupportedMediaError, match="a text file"):
+        open_video(write_text_clip(tmp_path / "t.mp4"), limits=LIMITS, decoder="decord")

@@ -1,0 +1,33 @@
+"""`deepfake export`: a detector for other programs. Starts no server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from deepfake.detectors import calibration_notes, resolve_detector
+from deepfake.inference import export_onnx
+from flows.operations import configure_environment
+
+__all__ = ["run_export"]
+
+
+def run_export(options: dict[str, Any]) -> None:
+    """Write the file and print what it takes, what it gives, and how well it agrees."""
+    data_root = Path(options["data_root"])
+    configure_environment(data_root)
+    identity, how = resolve_detector(options["weights"], data_root=data_root)
+    console = Console(markup=False, highlight=False, soft_wrap=True)
+    version = f" version {identity.version}" if identity.version else ""
+    console.print(f"detector: {identity.name}{version} ({how})")
+    for note in calibration_notes(identity.path):
+        console.print(f"  note: {note}")
+    written = export_onnx(identity.path, Path(options["output"]), overwrite=options["overwrite"])
+    told = written.metadata
+    console.print(f"input: {told['input']}, mean {told['mean']}, std {told['std']}")
+    console.print(f"output: {told['output']}")
+    console.print(f"opset {written.opset}; crop and calibration stand in the file's metadata")
+    console.print(f"largest difference to PyTorch: {written.max_difference:.1e} in the logit")
+    console.print(f"written: {written.path}")

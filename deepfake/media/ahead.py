@@ -1,0 +1,26 @@
+"""Decoding while others compute."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+from deepfake.types import Frame
+
+__all__ = ["read_ahead"]
+
+
+def read_ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Yield the same frames; while one is looked at, a thread decodes the next.
+
+    Args:
+        frames: Used in that thread only, until this iterator is exhausted or closed.
+
+    Raises:
+        MediaError: As `frames` does.
+    """
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="decode") as pool:
+        ahead = pool.submit(next, frames, None)
+        while (frame := ahead.result()) is not None:
+            ahead = pool.submit(next, frames, None)
+            yield frame

@@ -1,0 +1,100 @@
+"""What is typed for scoring and for export arrives."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from deepfake.cli import app
+from deepfake.config import SamplingConfig
+from deepfake.errors import ConfigError
+from deepfake.inference import OnnxExport, devices
+from deepfake.scoring import SCORES_SCHEMA, ScorerSetup
+from tests.product import make_detector
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_detector(tmp_path_factory.mktemp("d") / "b", num_frames=8)
+
+
+def _detect(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path, *options: str
+) -> ScorerSetup:
+    taken: list[ScorerSetup] = []
+
+    def score_files(_: object, *, setup: ScorerSetup, **__: object) -> list[dict[str, Any]]:
+        taken.append(setup)
+        return [dict.fromkeys(SCORES_SCHEMA.names) | {"status": "ok", "verdict": "real"}]
+
+    module = importlib.import_module("deepfake.cli.detect")
+    monkeypatch.setattr(module, "score_files", score_files)
+    # It would tell this whole process where Prefect's home is.
+    monkeypatch.setattr(module, "configure_environment", lambda _: None)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.png").write_bytes(b"x")
+    arguments = ["detect", "a.png", "--weights", str(detector), *options]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    return taken[0]
+
+
+def test_detect_takes_precision_and_frames(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path
+) -> None:
+    monkeypatch.setattr(devices, "has_bf16", lambda: True)
+    setup = _detect(
+        monkeypatch,
+        tmp_path,
+        detector,
+        *("--device", "cpu", "--precision", "bf16", "--sampling", "fps", "--fps", "2"),
+    )
+    assert (setup.device, setup.precision) == ("cpu", "bf16")
+    assert setup.sampling == SamplingConfig(strategy="fps", fps=2.0, num_frames=8)
+    assert setup.cache is None, "no data root is made for one call"
+    assert not (tmp_path / "data").exists()
+
+
+def test_detect_keeps_networks_in_a_data_root_that_is_there(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path
+) -> None:
+    (tmp_path / "root").mkdir()
+    setup = _detect(monkeypatch, tmp_path, detector, "--data-root", "root", "--frames", "3")
+    assert setup.cache == tmp_path / "root" / ".cache" / "openvino"
+    assert setup.sampling == SamplingConfig(num_frames=3)
+    assert (setup.device, setup.precision) == ("cpu", "f32")
+
+
+def test_detect_says_that_the_processor_has_no_bf16(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path
+) -> None:
+    monkeypatch.setattr(devices, "has_bf16", lambda: False)
+    with pytest.raises(ConfigError, match="does not compute in bfloat16"):
+        _detect(monkeypatch, tmp_path, detector, "--device", "cpu", "--precision", "bf16")
+
+
+def test_export_writes_where_it_is_told_and_says_how_well(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path
+) -> None:
+    taken: list[tuple[Path, Path, bool]] = []
+
+    def export_onnx(folder: Path, output: Path, *, overwrite: bool) -> OnnxExport:
+        taken.append((folder, output, overwrite))
+        told = {"input": "[/x]", "output": "logit", "mean": "[0.5]", "std": "[0.5]"}
+        return OnnxExport(output, 18, told, 2.5e-6)
+
+    module = importlib.import_module("deepfake.cli.export")
+    monkeypatch.setattr(module, "export_onnx", export_onnx)
+    monkeypatch.setattr(module, "configure_environment", lambda _: None)
+    monkeypatch.chdir(tmp_path)
+    arguments = ["export", "--weights", str(detector), "--output", "m.onnx", "--overwrite"]
+    result = CliRunner().invoke(app, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    assert taken == [(detector, Path("m.onnx"), True)]
+    assert "largest difference to PyTorch: 2.5e-06" in result.output
+    assert "[/x]" in result.output
+    assert "named by the user" in result.output

@@ -1,0 +1,51 @@
+"""The canvas: every level whole, on P-net's grid, none over another."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from deepfake.faces.pyramids import CELL_PX, STRIDE_PX, draw_canvas, scales_of
+from deepfake.faces.views import FrameView
+
+
+@settings(max_examples=60, deadline=None)
+@given(width=st.integers(20, 500), height=st.integers(20, 500), smallest_px=st.floats(20, 120))
+def test_levels_lie_apart_and_on_the_grid(width: int, height: int, smallest_px: float) -> None:
+    frame = np.full((height, width, 3), 200, dtype=np.uint8)
+    scales = scales_of(smallest_px, shorter_px=min(width, height))
+    if not scales:
+        assert min(width, height) < smallest_px
+        return
+    canvas = draw_canvas(FrameView(frame), window=(0, 0, width, height), scales=scales)
+    taken = np.zeros(canvas.pixels.shape[:2], dtype=int)
+    for level, scale in zip(canvas.levels, scales, strict=True):
+        assert level.left % STRIDE_PX == level.top % STRIDE_PX == 0
+        assert (level.width, level.height) == (int(width * scale + 1), int(height * scale + 1))
+        taken[level.top : level.top + level.height, level.left : level.left + level.width] += 1
+        rows, columns = level.cells
+        assert (rows.stop - 1) * STRIDE_PX + CELL_PX <= level.top + level.height
+        assert (columns.stop - 1) * STRIDE_PX + CELL_PX <= level.left + level.width
+        assert rows.stop > rows.start
+        assert columns.stop > columns.start
+    assert taken.max() == 1
+    assert (canvas.pixels[taken == 1] == 200).all()
+    assert (canvas.pixels[taken == 0] == 0).all()
+
+
+def test_few_shapes_serve_videos_of_one_form() -> None:
+    shapes = set()
+    for height in (360, 480, 540, 576, 720, 900, 1080):
+        frame = np.zeros((height, height * 16 // 9, 3), dtype=np.uint8)
+        scales = scales_of(0.08 * height, shorter_px=height)
+        window = (0, 0, frame.shape[1], height)
+        shapes.add(draw_canvas(FrameView(frame), window=window, scales=scales).pixels.shape)
+    assert len(shapes) == 1
+
+
+def test_scales_end_where_the_picture_is_a_cell() -> None:
+    scales = scales_of(20, shorter_px=100)
+    assert scales[0] == CELL_PX / 20
+    assert scales[-1] * 100 >= CELL_PX > scales[-1] * 0.709 * 100
+    assert scales_of(101, shorter_px=100) == []

@@ -1,0 +1,101 @@
+"""What can change a score changes the digest that stands beside it, and nothing else does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepfake.bundles import Bundle, load_bundle
+from deepfake.config import SamplingConfig
+from deepfake.manifest import ManifestRow
+from deepfake.scoring import DetectorIdentity, ScorerSetup, score_row, scorer, scoring_digest
+from deepfake.scoring.scorer import extract_config
+from deepfake.types import Status
+from tasks.workers import create_scorer_setup, create_worker_setup
+from tests.product import make_detector
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return load_bundle(make_detector(tmp_path_factory.mktemp("d") / "b", num_frames=8))
+
+
+@pytest.fixture
+def setup(bundle: Bundle) -> ScorerSetup:
+    return ScorerSetup(DetectorIdentity(bundle.path, "d"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "bf16"},
+        {"device": "cuda"},
+        {"prior": 0.1},
+        {"sampling": SamplingConfig(num_frames=9)},
+        {"sampling": SamplingConfig(strategy="fps", num_frames=8)},
+    ],
+    ids=str,
+)
+def test_what_can_change_a_score_is_told(
+    setup: ScorerSetup, bundle: Bundle, changes: dict[str, Any]
+) -> None:
+    changed = scoring_digest(replace(setup, **changes), bundle=bundle)
+    assert changed != scoring_digest(setup, bundle=bundle)
+
+
+def test_what_cannot_is_not(
+    setup: ScorerSetup, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scorer, "resolve_device", lambda: "cpu")
+    same = [
+        replace(setup, cache=tmp_path),
+        replace(setup, device="auto"),
+        replace(setup, sampling=SamplingConfig(num_frames=8)),
+        replace(setup, detector=DetectorIdentity(bundle.path, "another name", "7")),
+    ]
+    digests = {scoring_digest(each, bundle=bundle) for each in [setup, *same]}
+    assert len(digests) == 1
+    on_cuda = {scoring_digest(replace(setup, device=d), bundle=bundle) for d in ("cuda", "cuda:1")}
+    assert len(on_cuda) == 1
+
+
+def test_row_without_a_score_has_the_digest_too(setup: ScorerSetup, bundle: Bundle) -> None:
+    coarse = replace(setup, precision="bf16")
+    row = score_row(ManifestRow("/m/a.mp4", "m", status=Status.EMPTY), coarse, bundle=bundle)
+    assert row["config_digest"] == scoring_digest(coarse, bundle=bundle)
+
+
+def test_sampling_that_is_asked_for_is_what_extracts(bundle: Bundle) -> None:
+    asked = SamplingConfig(strategy="all")
+    assert extract_config(bundle, sampling=asked).sampling == asked
+    assert extract_config(bundle).sampling.num_frames == 8
+
+
+def test_workers_get_all_of_it(bundle: Bundle, tmp_path: Path) -> None:
+    sampling = SamplingConfig(num_frames=5)
+    told = {
+        "detector": {"path": str(bundle.path), "name": "d", "version": "3"},
+        "device": "cpu",
+        "precision": "bf16",
+        "sampling": sampling.model_dump(mode="json"),
+        "prior": 0.2,
+        "cache": str(tmp_path),
+        "limits": {"timeout_seconds": 7.0},
+        "num_workers": 1,
+    }
+    expected = ScorerSetup(
+        DetectorIdentity(bundle.path, "d", "3"),
+        device="cpu",
+        precision="bf16",
+        sampling=sampling,
+        prior=0.2,
+        cache=tmp_path,
+    )
+    assert create_scorer_setup(told) == expected
+    assert create_scorer_setup({**told, "sampling": None}).sampling is None
+    workers = create_worker_setup(told)
+    assert workers.argument == expected
+    assert hash(workers) == hash(create_worker_setup(dict(told)))
