@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all lint types contracts clean
+.PHONY: demo test test-all bench lint types contracts clean
 
 # requirements.txt pins what was tested; pyproject.toml says what is allowed.
 $(VENV)/.installed: pyproject.toml requirements.txt
@@ -26,6 +26,10 @@ test: $(VENV)/.installed
 # With the slow tests and those that start real servers.
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m ""
+
+# Under 20 minutes; figures go to benchmarks/results.json.
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.throughput
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,0 +1,1 @@
+"""What the pipeline costs, beside decoding alone and beside what a user would write today."""
