@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["clip_to_pixels", "make_square", "non_maximum_suppression", "refine"]
+__all__ = ["best_of_crowds", "clip_to_pixels", "make_square", "non_maximum_suppression", "refine"]
 
 Boxes = NDArray[np.float64]
 
@@ -43,6 +43,23 @@ def non_maximum_suppression(
             base = areas[i] + areas[rest] - inter
         alive[rest] = inter <= max_overlap * base
     return np.array(keep, dtype=np.int64)
+
+
+def best_of_crowds(boxes: Boxes, *, max_overlap: float, most: int) -> NDArray[np.int64]:
+    """Return the rows to keep: not those that overlap with `most` better ones.
+
+    Args:
+        boxes: Shape (N, 4), the best first.
+        max_overlap: Intersection over union that does not count.
+        most: How many boxes of a crowd are kept.
+    """
+    left, top, right, bottom = boxes.T
+    width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    inter = np.maximum(width, 0.0) * np.maximum(height, 0.0)  # (N, N)
+    areas = (right - left) * (bottom - top)
+    is_near = inter > max_overlap * (areas[:, None] + areas - inter)
+    return np.flatnonzero(np.tril(is_near, -1).sum(axis=1) < most)
 
 
 def refine(boxes: Boxes, offsets: NDArray[np.float64], *, is_inclusive: bool) -> Boxes:

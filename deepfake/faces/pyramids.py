@@ -7,13 +7,13 @@ shapes serve all media.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.faces.views import FrameView, Window
+from deepfake.faces.views import FrameView, Means, Window, bins, means_of
 
 __all__ = ["CELL_PX", "PYRAMID_STEP", "STRIDE_PX", "Canvas", "Level", "draw_canvas", "scales_of"]
 
@@ -95,19 +95,47 @@ def draw_canvas(view: FrameView, *, window: Window, scales: Sequence[float]) -> 
         window: Left, top, right, bottom in the frame, pixels, inside it.
         scales: Descending, each at least so large that the window is a cell wide.
     """
-    left, top, right, bottom = window
-    width, height = right - left, bottom - top
-    largest = (_rounded(width * scales[0]), _rounded(height * scales[0]))
-    slots, (canvas_width, canvas_height) = _layout(largest, len(scales))
-    canvas = np.zeros((canvas_height, canvas_width, 3), dtype=np.uint8)
+    size = (window[2] - window[0], window[3] - window[1])
+    is_whole = window == (0, 0, view.width, view.height)
+    # All frames of a video are drawn alike; a window around a face seldom comes twice.
+    plan = _plan if is_whole else _plan.__wrapped__
+    levels, means, shape = plan(size, tuple(scales), stride=view.stride, step=view.step)
+    pixels = view.averages(means, window=window).reshape(*shape, 3)
+    origin = (window[0], window[1])
+    return Canvas(pixels, tuple(replace(level, origin_xy=origin) for level in levels))
+
+
+@lru_cache(maxsize=4)
+def _plan(
+    size: tuple[int, int], scales: tuple[float, ...], *, stride: int, step: int
+) -> tuple[tuple[Level, ...], Means, tuple[int, int]]:
+    """Return the levels, what each pixel of the canvas is the mean of, and its shape (H, W).
+
+    Args:
+        size: Width and height of the window, pixels of the frame.
+        scales: Of the levels.
+        stride: Items of a row of the view's table.
+        step: Pixels of the frame for one of the table.
+    """
+    width, height = size
+    slots, (canvas_width, canvas_height) = _layout(
+        (_rounded(width * scales[0]), _rounded(height * scales[0])), len(scales)
+    )
+    corners = np.zeros((4, canvas_height, canvas_width), dtype=np.intp)
+    shares = np.zeros((canvas_height, canvas_width), dtype=np.float32)
+    ends = np.array([max(width // step, 1)]), np.array([max(height // step, 1)])
+    start = np.zeros(1, dtype=np.int64)
     levels = []
-    for scale, slot in zip(scales, slots, strict=True):
-        size = (_drawn(width * scale), _drawn(height * scale))
-        x, y = slot
-        shrunk = view.shrunk(window, width=size[0], height=size[1])
-        canvas[y : y + size[1], x : x + size[0]] = shrunk
-        levels.append(Level(x, y, *size, scale, (left, top)))
-    return Canvas(canvas, tuple(levels))
+    for scale, (left, top) in zip(scales, slots, strict=True):
+        drawn = (_drawn(width * scale), _drawn(height * scale))
+        grid = (bins(start, end, count) for end, count in zip(ends, drawn, strict=True))
+        means = means_of(*grid, stride=stride)
+        place = slice(top, top + drawn[1]), slice(left, left + drawn[0])
+        corners[:, *place] = means.corners.reshape(4, drawn[1], drawn[0])
+        shares[place] = means.shares.reshape(drawn[1], drawn[0])
+        levels.append(Level(left, top, *drawn, scale, (0, 0)))
+    whole = Means(corners.reshape(4, -1), shares.reshape(-1, 1))
+    return tuple(levels), whole, (canvas_height, canvas_width)
 
 
 def _drawn(length: float) -> int:

@@ -8,11 +8,13 @@ those means for all sizes and all candidates at four look-ups each.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["FrameView", "Window"]
+__all__ = ["FrameView", "Means", "Window", "bins", "means_of"]
 
 _MAX_SHORTER_PX = 1088
 """Larger frames are halved first; a face of 8 % has 87 pixels there."""
@@ -23,6 +25,20 @@ Window = tuple[int, int, int, int]
 """Left, top, right, bottom in the frame, pixels, the last two exclusive."""
 
 
+@dataclass(frozen=True, slots=True)
+class Means:
+    """Which rectangles of a table are averaged.
+
+    Attributes:
+        corners: Places in the flat table: lower right, lower left, upper right and upper left,
+            (4, N).
+        shares: One over the pixels of each rectangle, (N, 1), float32; 0 gives black.
+    """
+
+    corners: NDArray[np.intp]
+    shares: NDArray[np.float32]
+
+
 class FrameView:
     """A frame, or a window of it, that can be asked for parts of itself at smaller sizes.
 
@@ -30,6 +46,10 @@ class FrameView:
         pixels: The frame, shape (H, W, 3), uint8, RGB.
         window: All that will be looked at; None for the whole frame.
         levels: Table of 256 levels that the frame is seen through; None as it is.
+
+    Attributes:
+        step: Pixels of the frame for one of the table, along each side.
+        stride: Items of a row of the table.
     """
 
     def __init__(
@@ -38,9 +58,12 @@ class FrameView:
         self.pixels = pixels
         self.height, self.width = int(pixels.shape[0]), int(pixels.shape[1])
         self.window = window or (0, 0, self.width, self.height)
+        left, top, right, bottom = self.window
+        is_large = min(self.width, self.height) > _MAX_SHORTER_PX
+        self.step = 2 if is_large and min(right - left, bottom - top) >= 2 else 1
+        self.stride = (right - left) // self.step + 1
         self._levels = levels
         self._sums: NDArray[np.void] | None = None
-        self._step = 1
 
     def part(self, window: Window) -> FrameView:
         """Return the same frame for one who looks at a window only."""
@@ -50,19 +73,18 @@ class FrameView:
         """Return the same frame seen through a table of 256 levels."""
         return FrameView(self.pixels, window=self.window, levels=levels)
 
-    def shrunk(self, window: Window, *, width: int, height: int) -> Pixels:
-        """Return a part of the frame at a smaller size.
+    def averages(self, means: Means, *, window: Window) -> Pixels:
+        """Return averages over rectangles of a window.
 
         Args:
+            means: Made for a window of this size and this view's stride and step.
             window: Inside the view's own.
-            width: Of the result, pixels.
-            height: Of the result, pixels.
 
         Returns:
-            Shape (height, width, 3), uint8.
+            Shape (N, 3), uint8.
         """
-        (shrunk,) = self._means(np.array([window], dtype=np.int64), width=width, height=height)
-        return np.asarray(shrunk, dtype=np.uint8)
+        left, top = window[0] - self.window[0], window[1] - self.window[1]
+        return self._averages(means, offset=top // self.step * self.stride + left // self.step)
 
     def crops(self, places: Places, *, side: int) -> Pixels:
         """Return many parts of the frame as squares of one size.
@@ -75,60 +97,86 @@ class FrameView:
         Returns:
             Shape (N, side, side, 3), uint8.
         """
-        return self._means(places, width=side, height=side)
-
-    def _means(self, places: Places, *, width: int, height: int) -> Pixels:
-        sums, stride = self._table()
         left, top, right, bottom = self._inside(places).T
-        x0, x1 = _bins(left, right, width)  # (N, width) each
-        y0, y1 = _bins(top, bottom, height)  # (N, height) each
-        total = _difference(sums, y1 * stride, x0, x1) - _difference(sums, y0 * stride, x0, x1)
-        area = (y1 - y0)[:, :, None] * (x1 - x0)[:, None, :]
-        means = total * (1.0 / area.astype(np.float32))[..., None] + np.float32(0.5)
-        return np.asarray(means.astype(np.uint8))  # (N, height, width, 3)
+        x, y = bins(left, right, side), bins(top, bottom, side)
+        averages = self._averages(means_of(x, y, stride=self.stride), offset=0)
+        return averages.reshape(len(places), side, side, 3)
+
+    def _averages(self, means: Means, *, offset: int) -> Pixels:
+        table = self._table()
+        corners = means.corners + offset if offset else means.corners
+        lower_right, lower_left, upper_right, upper_left = (
+            table.take(places).view(np.int32).reshape(-1, 3) for places in corners
+        )
+        # Sums over more than 8 million pixels overflow; differences stay right.
+        total = lower_right - lower_left
+        total -= upper_right
+        total += upper_left
+        # (In float32 by name: NumPy would go to float64.)
+        averages = total.astype(np.float32)
+        averages *= means.shares
+        averages += np.float32(0.5)
+        return np.asarray(averages.astype(np.uint8))
 
     def _inside(self, places: Places) -> Places:
         """Return places in pixels of the table, at least one wide and high."""
         left, top, right, bottom = self.window
-        step = self._step
-        size = np.array([(right - left) // step, (bottom - top) // step])
-        first = ((places[:, :2] - (left, top)) // step).clip(0, size - 1)
-        last = np.maximum((places[:, 2:] - (left, top)) // step, first + 1).clip(max=size)
+        size = np.array([(right - left) // self.step, (bottom - top) // self.step])
+        first = ((places[:, :2] - (left, top)) // self.step).clip(0, size - 1)
+        last = np.maximum((places[:, 2:] - (left, top)) // self.step, first + 1).clip(max=size)
         return np.concatenate([first, last], axis=1)
 
-    def _table(self) -> tuple[NDArray[np.void], int]:
-        """Return the sums, flat, three channels an item, and the items of a row."""
-        left, top, right, bottom = self.window
+    def _table(self) -> NDArray[np.void]:
+        """Return the sums, flat, three channels an item."""
         if self._sums is None:
+            left, top, right, bottom = self.window
             part = self.pixels[top:bottom, left:right]
-            if min(self.width, self.height) > _MAX_SHORTER_PX and min(part.shape[:2]) >= 2:
-                self._step = 2
+            if self.step == 2:
                 # Exact halves: OpenCV averages four pixels, ten times faster than other factors.
                 height, width = part.shape[0] // 2, part.shape[1] // 2
-                part = np.asarray(
-                    cv2.resize(
-                        part[: 2 * height, : 2 * width],
-                        (width, height),
-                        interpolation=cv2.INTER_AREA,
-                    )
-                )
+                even = part[: 2 * height, : 2 * width]
+                part = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA))
             if self._levels is not None:
                 part = np.asarray(cv2.LUT(part, self._levels))
-            # Sums over more than 8 million pixels overflow; differences stay right.
-            table = np.asarray(cv2.integral(part), dtype=np.int32)
-            self._sums = table.reshape(-1, 3).view("V12").ravel()
-        return self._sums, (right - left) // self._step + 1
+            sums = np.asarray(cv2.integral(part), dtype=np.int32)
+            self._sums = sums.reshape(-1, 3).view("V12").ravel()
+        return self._sums
 
 
-def _bins(first: Places, last: Places, count: int) -> tuple[Places, Places]:
-    """Return where each of `count` bins begins and ends, (N, count) each; neighbours overlap."""
+def bins(
+    first: NDArray[np.int64], last: NDArray[np.int64], count: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return where each of `count` bins between two places begins and ends; neighbours overlap.
+
+    Args:
+        first: Shape (N,).
+        last: Shape (N,), over `first`.
+        count: Bins.
+
+    Returns:
+        Beginnings and ends, (N, count) each. Source: PyTorch's adaptive average pooling.
+    """
     at = np.arange(count + 1) * (last - first)[:, None]  # (N, count + 1)
     return first[:, None] + at[:, :-1] // count, first[:, None] - (-at[:, 1:] // count)
 
 
-def _difference(sums: NDArray[np.void], rows: Places, x0: Places, x1: Places) -> NDArray[np.int32]:
-    """Return sums along a row up to x1 less those up to x0, (N, H, W, 3)."""
-    shape = (len(rows), rows.shape[1], x0.shape[1], 3)
-    upper = sums.take(rows[:, :, None] + x1[:, None, :]).view(np.int32).reshape(shape)
-    lower = sums.take(rows[:, :, None] + x0[:, None, :]).view(np.int32).reshape(shape)
-    return np.asarray(upper - lower, dtype=np.int32)
+def means_of(
+    x: tuple[NDArray[np.int64], NDArray[np.int64]],
+    y: tuple[NDArray[np.int64], NDArray[np.int64]],
+    *,
+    stride: int,
+) -> Means:
+    """Return the rectangles of N grids, row by row.
+
+    Args:
+        x: Where the columns begin and end, (N, W) each.
+        y: Where the rows begin and end, (N, H) each.
+        stride: Of the table.
+    """
+    (x0, x1), (y0, y1) = x, y
+    upper, lower = (y0 * stride)[:, :, None], (y1 * stride)[:, :, None]
+    left, right = x0[:, None, :], x1[:, None, :]
+    corners = [lower + right, lower + left, upper + right, upper + left]  # (N, H, W) each
+    area = (y1 - y0)[:, :, None] * (x1 - x0)[:, None, :]
+    shares = 1.0 / area.astype(np.float32)
+    return Means(np.stack([c.ravel() for c in corners]), shares.reshape(-1, 1))

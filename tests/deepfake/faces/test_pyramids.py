@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepfake.faces.pyramids import CELL_PX, STRIDE_PX, draw_canvas, scales_of
-from deepfake.faces.views import FrameView
+from deepfake.faces.views import FrameView, Window
 
 
 @settings(max_examples=60, deadline=None)
@@ -32,6 +34,21 @@ def test_levels_lie_apart_and_on_the_grid(width: int, height: int, smallest_px: 
     assert taken.max() == 1
     assert (canvas.pixels[taken == 1] == 200).all()
     assert (canvas.pixels[taken == 0] == 0).all()
+
+
+@pytest.mark.parametrize("window", [(0, 0, 300, 200), (37, 21, 138, 122)])
+def test_levels_are_the_picture_shrunk(window: Window) -> None:
+    frame = np.random.default_rng(0).integers(0, 256, (200, 300, 3), dtype=np.uint8)
+    left, top, right, bottom = window
+    canvas = draw_canvas(FrameView(frame), window=window, scales=[0.5, 0.25])
+    for level in canvas.levels:
+        drawn = canvas.pixels[
+            level.top : level.top + level.height, level.left : level.left + level.width
+        ]
+        planes = torch.from_numpy(frame[top:bottom, left:right].copy()).permute(2, 0, 1)[None]
+        pooled = torch.nn.functional.adaptive_avg_pool2d(planes.float(), drawn.shape[:2])
+        assert np.abs(drawn - pooled[0].permute(1, 2, 0).numpy()).max() <= 0.51
+        assert level.origin_xy == (left, top)
 
 
 def test_few_shapes_serve_videos_of_one_form() -> None:
