@@ -1,10 +1,10 @@
 """Faces of successive frames: searched for everywhere in some, and where they were in the rest.
 
-Every few frames, and wherever the picture cuts, the whole frame is searched. If the searched frames
-before and after agree on who is there, the frames between are looked at only around the last
-faces: between frames a moment apart by O-net alone, in the very boxes, between frames farther apart
-by all three networks in a window at the faces' own size. A frame in which a face is then lost, or
-seen with less confidence, is searched after all.
+Every few frames, at least every few seconds, and wherever the picture cuts, the whole frame is
+searched. If the searched frames before and after agree on who is there, the frames between are
+looked at only where the last faces were: by O-net alone in the very boxes, and where that loses one
+and the frames are more than a moment apart, by all three networks in a window at the faces' own
+size. A frame in which a face is still lost, or seen with less confidence, is searched after all.
 """
 
 from __future__ import annotations
@@ -29,6 +29,12 @@ _FOLLOW_SECONDS = 0.1
 
 _NEAR_SECONDS = 2.0
 """Between frames farther apart, each is searched."""
+
+_SEARCH_EVERY = 8
+"""So manieth frame, at least."""
+
+_SEARCH_SECONDS = 4.0
+"""And as often as this, but for frames that are farther apart."""
 
 _MAX_HELD_BYTES = 256 * 2**20
 """Of frames that wait for the next search: nine frames of 4K."""
@@ -69,12 +75,20 @@ class SeenFrame:
     is_searched: bool = False
 
 
-class _Gap(Enum):
-    """How far a frame is from the one before; the value says every so manieth is searched."""
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """A frame that is not looked at yet, and how far it is from the one before."""
 
-    FOLLOW = 8
-    NEAR = 4
-    BREAK = 1
+    seen: SeenFrame
+    gap: _Gap
+
+
+class _Gap(Enum):
+    """How far a frame is from the one before."""
+
+    FOLLOW = "a moment"
+    NEAR = "some samples"
+    BREAK = "another scene, or too far"
 
 
 def detect_frames(
@@ -92,26 +106,29 @@ def detect_frames(
     Yields:
         The frames, in their order.
     """
-    run: list[SeenFrame] = []  # the first is searched, the others are not looked at yet
-    kind = _Gap.BREAK
+    first: SeenFrame | None = None  # is searched
+    run: list[_Waiting] = []
     for frame in frames:
         seen = SeenFrame(frame, frame_signature(frame.pixels))
-        gap = _gap_between(run[-1], seen) if run and is_guided else _Gap.BREAK
-        if gap is _Gap.BREAK or (len(run) > 1 and gap is not kind):
-            yield from _finished(run, kind, detector)
-            run = [_searched(seen, detector)]
+        before = run[-1].seen if run else first
+        gap = _gap_between(before, seen) if before and is_guided else _Gap.BREAK
+        if first is None or gap is _Gap.BREAK:
+            yield from _finished(first, run, detector)
+            first, run = _searched(seen, detector), []
             continue
-        kind = gap
-        run.append(seen)
-        if len(run) > _held_at_most(kind, frame):
-            *settled, last = _settled(run, kind, detector)
+        run.append(_Waiting(seen, gap))
+        if _is_due(first, run):
+            *settled, first = _settled(first, run, detector)
             yield from settled
-            run = [last]
-    yield from _finished(run, kind, detector)
+            run = []
+    yield from _finished(first, run, detector)
 
 
-def _held_at_most(kind: _Gap, frame: Frame) -> int:
-    return max(1, min(kind.value, _MAX_HELD_BYTES // frame.pixels.nbytes))
+def _is_due(first: SeenFrame, run: Sequence[_Waiting]) -> bool:
+    """Return whether the last frame has to be searched."""
+    last = run[-1].seen.frame
+    held = max(1, min(_SEARCH_EVERY, _MAX_HELD_BYTES // last.pixels.nbytes))
+    return len(run) >= held or last.pts_seconds - first.frame.pts_seconds >= _SEARCH_SECONDS
 
 
 def _gap_between(before: SeenFrame, now: SeenFrame) -> _Gap:
@@ -122,38 +139,43 @@ def _gap_between(before: SeenFrame, now: SeenFrame) -> _Gap:
     return _Gap.FOLLOW if seconds <= _FOLLOW_SECONDS else _Gap.NEAR
 
 
-def _finished(run: Sequence[SeenFrame], kind: _Gap, detector: _Detector) -> Iterable[SeenFrame]:
+def _finished(
+    first: SeenFrame | None, run: Sequence[_Waiting], detector: _Detector
+) -> list[SeenFrame]:
     """Return a run that nothing follows. Within a moment nobody enters unseen."""
-    if len(run) < 2:
-        return run
-    if kind is _Gap.FOLLOW:
-        return [run[0], *_guided(run[0], run[1:], kind, detector)]
-    return _settled(run, kind, detector)
+    if first is None:
+        return []
+    if all(waiting.gap is _Gap.FOLLOW for waiting in run):
+        return [first, *_guided(first, run, detector)]
+    return _settled(first, run, detector)
 
 
-def _settled(run: Sequence[SeenFrame], kind: _Gap, detector: _Detector) -> list[SeenFrame]:
+def _settled(first: SeenFrame, run: Sequence[_Waiting], detector: _Detector) -> list[SeenFrame]:
     """Search the last frame, and look at those between as far as both ends allow."""
-    first, between, last = run[0], run[1:-1], _searched(run[-1], detector)
+    between, last = run[:-1], _searched(run[-1].seen, detector)
     if _is_steady(first.faces, last.faces):
-        return [first, *_guided(first, between, kind, detector), last]
-    return [first, *(_searched(seen, detector) for seen in between), last]
+        return [first, *_guided(first, between, detector), last]
+    return [first, *(_searched(waiting.seen, detector) for waiting in between), last]
 
 
-def _guided(
-    before: SeenFrame, run: Sequence[SeenFrame], kind: _Gap, detector: _Detector
-) -> Iterator[SeenFrame]:
-    for seen in run:
-        now = _guided_one(before, seen, kind, detector)
+def _guided(before: SeenFrame, run: Sequence[_Waiting], detector: _Detector) -> Iterator[SeenFrame]:
+    for waiting in run:
+        now = _guided_one(before, waiting, detector)
         yield now
         before = now
 
 
-def _guided_one(before: SeenFrame, seen: SeenFrame, kind: _Gap, detector: _Detector) -> SeenFrame:
-    if len(before.faces) > _MAX_GUIDED or (kind is _Gap.NEAR and not before.faces):
+def _guided_one(before: SeenFrame, waiting: _Waiting, detector: _Detector) -> SeenFrame:
+    seen, is_near = waiting.seen, waiting.gap is _Gap.NEAR
+    if len(before.faces) > _MAX_GUIDED or (is_near and not before.faces):
         return _searched(seen, detector)
     view = FrameView(seen.frame.pixels, levels=before.levels)
-    look = detector.follow if kind is _Gap.FOLLOW else detector.search_near
-    faces = look(view, before.faces)
+    faces = detector.follow(view, before.faces)
+    if is_near and _is_steady(before.faces, faces):
+        # Faces have moved in their boxes: a second look is at boxes that fit.
+        faces = detector.follow(view, faces)
+    if is_near and not _is_steady(before.faces, faces):
+        faces = detector.search_near(view, before.faces)
     if not _is_steady(before.faces, faces):
         return _searched(seen, detector)
     return replace(seen, faces=faces, levels=before.levels)

@@ -96,12 +96,33 @@ def test_a_burst_of_four_is_searched_once(counting: Counting) -> None:
     assert_same_faces(seen, whole(pictures, counting.detector))
 
 
-def test_samples_half_a_second_apart_are_searched_near_the_last_face(counting: Counting) -> None:
-    pictures = [scene(60 + 40 * i) for i in range(9)]  # a fifth of the head's width each time
-    seen = list(detect_frames(frames(pictures, step=0.5), detector=counting))
-    assert [i for i, one in enumerate(seen) if one.is_searched] == [0, 4, 8]
-    assert "follow" not in counting.calls
+@pytest.mark.parametrize(
+    ("lefts", "needed"),
+    [([60 + 8 * i for i in range(9)], "follow"), ([100 + 80 * (i % 2) for i in range(9)], "near")],
+    ids=["slow", "fast"],
+)
+def test_samples_apart_are_looked_at_around_the_last_face(
+    counting: Counting, lefts: list[int], needed: str
+) -> None:
+    pictures = [scene(left) for left in lefts]  # the head is 210 pixels wide
+    seen = list(detect_frames(frames(pictures, step=0.4), detector=counting))
+    assert [i for i, one in enumerate(seen) if one.is_searched] == [0, 8]
+    assert counting.calls.count(needed) >= 7
     assert_same_faces(seen, whole(pictures, counting.detector))
+
+
+def test_the_whole_frame_is_searched_every_few_seconds(counting: Counting) -> None:
+    seen = list(detect_frames(frames([scene(100)] * 7, step=1.5), detector=counting))
+    assert [i for i, one in enumerate(seen) if one.is_searched] == [0, 3, 6]
+
+
+def test_bursts_of_one_scene_share_their_searches(counting: Counting) -> None:
+    starts = (0.0, 1.0, 2.0, 3.0)
+    times = [start + 0.04 * i for start in starts for i in range(4)]
+    burst = [Frame(scene(100), seconds, i) for i, seconds in enumerate(times)]
+    seen = list(detect_frames(burst, detector=counting))
+    assert [i for i, one in enumerate(seen) if one.is_searched] == [0, 8, 15]
+    assert all(len(one.faces) == 1 for one in seen)
 
 
 def test_samples_far_apart_are_all_searched(counting: Counting) -> None:
