@@ -22,8 +22,10 @@ __all__ = [
     "MediaLimits",
     "Precision",
     "SamplingConfig",
+    "SelfBlendConfig",
     "SplitConfig",
     "TrainConfig",
+    "TrainMethod",
     "WorkerLimits",
     "digest_of",
 ]
@@ -32,6 +34,9 @@ DecoderName = Literal["auto", "decord", "pyav"]
 
 Precision = Literal["f32", "bf16"]
 """What a network computes in on the CPU; on CUDA it is always half precision."""
+
+TrainMethod = Literal["labels", "sbi", "mixed"]
+"""What a detector learns fakes from: labelled fakes, self-blended reals, or both."""
 
 
 class _Settings(BaseModel):
@@ -144,6 +149,53 @@ class AugmentConfig(_Settings):
     """Bring both classes to one distribution of effective face resolution."""
 
 
+class SelfBlendConfig(_Settings):
+    """How a fake is made out of one real face.
+
+    The defaults are the published settings, but for what is said below. Kernels, elastic strength
+    and smoothness are pixels of a square of 256 and grow with the square.
+
+    Source: Shiohara and Yamasaki, Detecting Deepfakes with Self-Blended Images, CVPR 2022,
+    section 3 and the implementation details of section 4.
+    """
+
+    source_p: float = Field(default=0.5, ge=0, le=1)
+    """That the source is changed; else the target is."""
+    shift_levels: float = Field(default=20.0, ge=0, le=255)
+    """Colour shift of each channel, at most, of 255 levels."""
+    shift_p: float = Field(default=0.3, ge=0, le=1)
+    saturation: float = Field(default=0.3, ge=0, lt=1)
+    """Factor 1 - x to 1 + x."""
+    value: float = Field(default=0.3, ge=0, lt=1)
+    """Factor 1 - x to 1 + x."""
+    brightness: float = Field(default=0.1, ge=0, lt=1)
+    """Shift, at most, of a pixel scale of 0 to 1."""
+    contrast: float = Field(default=0.1, ge=0, lt=1)
+    """Factor 1 - x to 1 + x."""
+    downscale_p: float = Field(default=0.5, ge=0, le=1)
+    """That resolution is taken away; else the picture is sharpened."""
+    downscale_factors: tuple[int, ...] = Field(default=(2, 4), min_length=1)
+    sharpen: tuple[float, float] = (0.2, 0.5)
+    """Weight of the sharpened picture over the picture."""
+    shift_xy: tuple[float, float] = (0.03, 0.015)
+    """Across and down, at most, over the square's side."""
+    min_scale: float = Field(default=0.95, gt=0, le=1)
+    """The largest is its inverse."""
+    elastic_strength: float = Field(default=50.0, ge=0)
+    """Of the mask's displacement, a uniform field of -1 to 1 before it is smoothed."""
+    elastic_smoothness: float = Field(default=7.0, gt=0)
+    """Sigma of that smoothing."""
+    blur_kernel: tuple[int, int] = (5, 25)
+    """Smallest and largest of both blurs of the mask; odd."""
+    blur_sigma: tuple[float, float] = (5.0, 45.0)
+    """Of the second blur; the first one's follows from its kernel."""
+    ratios: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.0, 1.0), min_length=1)
+    """Blend ratios, equally frequent."""
+    jitter: float = Field(default=0.1, ge=0, lt=0.5)
+    """How far a vertex of the hull goes in or out, over its distance from the face's middle. Ours:
+    the published hulls are of 81 landmarks, ours of five."""
+
+
 class AggregationConfig(_Settings):
     """How the logits of crops become one of a file."""
 
@@ -176,7 +228,12 @@ class TrainConfig(_Settings):
     frames_per_video: int = Field(default=8, ge=1)
     """Crops drawn from one file in one epoch, at most."""
     max_crops_per_epoch: int | None = Field(default=None, ge=1)
+    method: TrainMethod = "labels"
+    """`sbi` needs reals alone; `mixed` draws true fakes beside self-blended ones."""
+    sbi_share: float = Field(default=0.5, ge=0, le=1)
+    """For `mixed`: self-blended fakes over all fakes of an epoch."""
     augment: AugmentConfig = AugmentConfig()
+    self_blend: SelfBlendConfig = SelfBlendConfig()
     aggregation: AggregationConfig = AggregationConfig()
 
 

@@ -41,6 +41,8 @@ def train(
     run_name: CorpusName | None = None,
     patience: Positive = 5,
     max_crops: Positive | None = None,
+    method: Literal["labels", "sbi", "mixed"] = "labels",
+    sbi_share: Annotated[float, Field(ge=0, le=1)] | None = None,
     match_resolution: bool = True,
     augment: bool = True,
 ) -> dict[str, Any]:
@@ -63,6 +65,8 @@ def train(
         run_name: Of the run's folder and MLflow run.
         patience: Epochs without a better validation AUC, then stop.
         max_crops: Crops of an epoch, at most.
+        method: What fakes are learnt from: labelled ones, self-blended reals, or both.
+        sbi_share: For `mixed`: self-blended fakes over all fakes of an epoch; None for half.
         match_resolution: Bring both classes to one distribution of face sizes.
         augment: Augment crops.
 
@@ -70,6 +74,7 @@ def train(
         The summary: bundle, metrics, MLflow run, registered version.
     """
     root = DataRoot(Path(data_root))
+    share = _blended_share(sbi_share, method=method)
     snapshot, notes = resolve_dataset(dataset, data_root=data_root)
     config = TrainConfig(
         model=model,
@@ -82,6 +87,8 @@ def train(
         seed=seed,
         patience=patience,
         max_crops_per_epoch=max_crops,
+        method=method,
+        sbi_share=share,
         augment=AugmentConfig(is_enabled=augment, match_resolution=match_resolution),
     )
     run_dir = _run_dir(root, name=run_name, model=model, corpus=snapshot.corpus, resume=resume)
@@ -127,6 +134,15 @@ def train(
         description=f"{model} on {snapshot.corpus}: {result.bundle}",
     )
     return summary
+
+
+def _blended_share(share: float | None, *, method: str) -> float:
+    """Return the share of self-blended fakes; one that the method has no use for is refused."""
+    if share is None:
+        return TrainConfig().sbi_share
+    if method != "mixed":
+        raise ConfigError(f"sbi_share goes with the method mixed, not with {method}")
+    return share
 
 
 def _run_dir(root: DataRoot, *, name: str | None, model: str, corpus: str, resume: bool) -> Path:

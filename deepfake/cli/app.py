@@ -179,6 +179,14 @@ def train(
     ] = None,
     patience: Annotated[int, typer.Option(min=1, help="Epochs without gain, then stop.")] = 5,
     max_crops: Annotated[int | None, typer.Option(min=1, help="Crops of an epoch.")] = None,
+    method: Annotated[
+        Literal["labels", "sbi", "mixed"],
+        typer.Option(help="Fakes learnt from: labelled ones, self-blended reals, or both."),
+    ] = "labels",
+    sbi_share: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="For mixed: self-blended over all fakes (0.5)."),
+    ] = None,
     match_resolution: Annotated[
         bool, typer.Option(help="Bring both classes to one distribution of face sizes.")
     ] = True,

@@ -6,7 +6,7 @@ crops a file, and the resolution of the faces.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,8 +19,11 @@ from deepfake.inference import resize_square
 __all__ = [
     "BalancedSampler",
     "balanced_weights",
+    "draw_rows",
     "effective_sizes",
+    "epoch_share",
     "matched_sizes",
+    "pool_by_file",
     "reduce_resolution",
 ]
 
@@ -144,15 +147,10 @@ class BalancedSampler(Sampler[tuple[int, int]]):
         max_crops: int | None = None,
         seed: int = 0,
     ) -> None:
-        self._pools = [
-            [np.flatnonzero((files == f) & (labels == c)) for f in np.unique(files[labels == c])]
-            for c in np.unique(labels)
-        ]
-        full = sum(min(len(rows), frames_per_video) for pool in self._pools for rows in pool)
-        wanted = full if max_crops is None else min(full, max_crops)
-        num_classes = len(self._pools)
-        # Rounded up to equal shares of the classes.
-        self._per_class = max(1, -(-wanted // num_classes))
+        self._pools = [pool_by_file(files, labels == value) for value in np.unique(labels)]
+        self._per_class = epoch_share(
+            self._pools, frames_per_video=frames_per_video, max_crops=max_crops
+        )
         self._seed, self._epoch = seed, 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -164,18 +162,46 @@ class BalancedSampler(Sampler[tuple[int, int]]):
 
     def __iter__(self) -> Iterator[tuple[int, int]]:
         rng = np.random.default_rng([self._seed, self._epoch])
-        rows = np.concatenate([self._draw(pool, rng=rng) for pool in self._pools])
+        rows = np.concatenate([draw_rows(p, self._per_class, rng=rng) for p in self._pools])
         rng.shuffle(rows)
         seeds = rng.integers(0, 2**31, size=len(rows))
         yield from zip(rows.tolist(), seeds.tolist(), strict=True)
 
-    def _draw(
-        self, pool: list[NDArray[np.int64]], *, rng: np.random.Generator
-    ) -> NDArray[np.int64]:
-        turns = _cycled(np.arange(len(pool)), self._per_class, rng=rng)
-        counts = np.bincount(turns, minlength=len(pool))
-        drawn = [_cycled(rows, int(n), rng=rng) for rows, n in zip(pool, counts, strict=True)]
-        return np.concatenate(drawn)
+
+def pool_by_file(files: NDArray[np.int64], is_wanted: NDArray[np.bool_]) -> list[NDArray[np.int64]]:
+    """Return the wanted rows of each file that has any, by ascending number of the file."""
+    return [np.flatnonzero((files == f) & is_wanted) for f in np.unique(files[is_wanted])]
+
+
+def epoch_share(
+    pools: Sequence[Sequence[NDArray[np.int64]]], *, frames_per_video: int, max_crops: int | None
+) -> int:
+    """Return how many crops of each class an epoch has, rounded up to equal shares.
+
+    Args:
+        pools: Rows of the files of each class.
+        frames_per_video: Crops of a file that count towards the length of an epoch.
+        max_crops: The longest an epoch may be; None for no limit.
+    """
+    full = sum(min(len(rows), frames_per_video) for pool in pools for rows in pool)
+    wanted = full if max_crops is None else min(full, max_crops)
+    return max(1, -(-wanted // len(pools)))
+
+
+def draw_rows(
+    pool: Sequence[NDArray[np.int64]], count: int, *, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """Return `count` rows; files take turns, and so do the rows of a file.
+
+    Args:
+        pool: Rows of each file, none empty.
+        count: Rows wanted.
+        rng: All that is random.
+    """
+    turns = _cycled(np.arange(len(pool)), count, rng=rng)
+    counts = np.bincount(turns, minlength=len(pool))
+    drawn = [_cycled(rows, int(n), rng=rng) for rows, n in zip(pool, counts, strict=True)]
+    return np.concatenate(drawn)
 
 
 def _cycled(

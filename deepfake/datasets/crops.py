@@ -41,7 +41,9 @@ __all__ = [
     "file_codes",
     "labels_of",
     "predict_crops",
+    "training_dataset",
     "training_loader",
+    "worker_options",
 ]
 
 Sample = tuple[Tensor, float, int]
@@ -145,11 +147,7 @@ class CropDataset(Dataset[Sample]):
             item: A row, or a row and the seed of its augmentation.
         """
         row, seed = item if isinstance(item, tuple) else (item, 0)
-        pixels = self._reduced(self.pixels(row), row)
-        if self._augment is not None:
-            pixels = self._augmented(pixels, seed=seed)
-        spec = self.spec
-        (tensor,) = to_input([pixels], input_size=spec.input_size, mean=spec.mean, std=spec.std)
+        tensor = self.input_of(self.matched_pixels(row), seed=seed)
         return tensor, float(self.labels[row]), int(row)
 
     def pixels(self, row: int) -> NDArray[np.uint8]:
@@ -157,7 +155,9 @@ class CropDataset(Dataset[Sample]):
         encoded = self._readers[self._folders[row]].encoded(self._shards[row], int(self._rows[row]))
         return decode_crop(encoded)
 
-    def _reduced(self, pixels: NDArray[np.uint8], row: int) -> NDArray[np.uint8]:
+    def matched_pixels(self, row: int) -> NDArray[np.uint8]:
+        """Return a row's crop with no more detail than its target size allows."""
+        pixels = self.pixels(row)
         if self._target_px is None or self._face_px is None:
             return pixels
         return reduce_resolution(
@@ -166,6 +166,17 @@ class CropDataset(Dataset[Sample]):
             face_px=float(self._face_px[row]),
             margin=self._margin,
         )
+
+    def input_of(self, pixels: NDArray[np.uint8], *, seed: int) -> Tensor:
+        """Return a crop as the network takes it, (3, S, S), augmented as the seed says.
+
+        Crops of one size and one seed are augmented alike.
+        """
+        if self._augment is not None:
+            pixels = self._augmented(pixels, seed=seed)
+        spec = self.spec
+        batch = to_input([pixels], input_size=spec.input_size, mean=spec.mean, std=spec.std)
+        return batch[0]
 
     def _augmented(self, pixels: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
         assert self._augment is not None
@@ -210,12 +221,7 @@ def training_loader(
         pin_memory: Whether batches go to a CUDA device.
     """
     labels, files = labels_of(crops), file_codes(crops)
-    weights = balanced_weights(labels, files=files)
-    target_px = None
-    if augment.match_resolution:
-        sizes = effective_sizes(crops["face_px"], crop=crop)
-        target_px = matched_sizes(sizes, labels, weights=weights)
-    dataset = CropDataset(crops, spec=spec, augment=augment, target_px=target_px, crop=crop)
+    dataset = training_dataset(crops, spec=spec, augment=augment, crop=crop)
     sampler = BalancedSampler(
         labels, files=files, frames_per_video=frames_per_video, max_crops=max_crops, seed=seed
     )
@@ -225,8 +231,27 @@ def training_loader(
         sampler=sampler,
         # A last batch of one crop would break batch normalisation.
         drop_last=len(sampler) > batch_size,
-        **_worker_options(num_workers, pin_memory=pin_memory),
+        **worker_options(num_workers, pin_memory=pin_memory),
     )
+
+
+def training_dataset(
+    crops: pd.DataFrame, *, spec: InputSpec, augment: AugmentConfig, crop: CropConfig
+) -> CropDataset:
+    """Return augmented crops, their resolution matched where `augment` asks for it.
+
+    Args:
+        crops: Labelled rows of `collect_crops`.
+        spec: The network's input.
+        augment: As for `training_loader`.
+        crop: How the crops were stored.
+    """
+    labels, target_px = labels_of(crops), None
+    if augment.match_resolution:
+        sizes = effective_sizes(crops["face_px"], crop=crop)
+        weights = balanced_weights(labels, files=file_codes(crops))
+        target_px = matched_sizes(sizes, labels, weights=weights)
+    return CropDataset(crops, spec=spec, augment=augment, target_px=target_px, crop=crop)
 
 
 def evaluation_loader(
@@ -241,11 +266,12 @@ def evaluation_loader(
     return DataLoader(
         CropDataset(crops, spec=spec),
         batch_size=batch_size,
-        **_worker_options(num_workers, pin_memory=pin_memory),
+        **worker_options(num_workers, pin_memory=pin_memory),
     )
 
 
-def _worker_options(num_workers: int, *, pin_memory: bool) -> dict[str, Any]:
+def worker_options(num_workers: int, *, pin_memory: bool) -> dict[str, Any]:
+    """Return what a `DataLoader` is told about its processes."""
     return {
         "num_workers": num_workers,
         # A fork would take over the locks and sockets of whatever threads the caller runs.

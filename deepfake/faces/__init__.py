@@ -1,6 +1,6 @@
 """Find faces in frames, follow them over time, and cut the square that a model sees."""
 
-from deepfake.faces.crops import crop_square, measure_quality
+from deepfake.faces.crops import crop_square, landmarks_in_square, measure_quality
 from deepfake.faces.guidance import SeenFrame, detect_frames
 from deepfake.faces.mtcnn import MtcnnDetector
 from deepfake.faces.networks import NetworkName, Networks, weights_digest
@@ -16,6 +16,7 @@ __all__ = [
     "detect_frames",
     "find_cuts",
     "frame_signature",
+    "landmarks_in_square",
     "measure_quality",
     "weights_digest",
 ]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from deepfake.types import Face
 
-__all__ = ["crop_square", "measure_quality"]
+__all__ = ["crop_square", "landmarks_in_square", "measure_quality"]
 
 _QUALITY_PX = 128
 
@@ -34,15 +34,38 @@ def crop_square(
         ValueError: No part of the square lies inside the frame.
     """
     height, width = pixels.shape[:2]
-    side = max(1, round(face.size_px * margin))
-    center_x, center_y = face.center_xy
-    left, top = round(center_x - side / 2), round(center_y - side / 2)
+    left, top, side = _place(face, margin=margin)
     if top >= height or left >= width or top + side <= 0 or left + side <= 0:
         raise ValueError(f"the box {face.bbox_xyxy} lies outside a frame of {width}x{height}")
     square = _cut(pixels, left=left, top=top, side=side)
     interpolation = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
     resized = cv2.resize(square, (size, size), interpolation=interpolation)
     return np.asarray(resized, dtype=np.uint8)
+
+
+def landmarks_in_square(face: Face, *, size: int, margin: float) -> NDArray[np.float64]:
+    """Return where the landmarks of a face lie in what `crop_square` cuts.
+
+    Coordinates are of edges, as boxes have them: the middle of the first pixel is (0.5, 0.5).
+
+    Args:
+        face: A face in the frame's pixels.
+        size: Side of the square after resizing, pixels.
+        margin: As for `crop_square`.
+
+    Returns:
+        Shape (5, 2), x and y in the square's pixels; may lie outside of it.
+    """
+    left, top, side = _place(face, margin=margin)
+    points = np.asarray(face.landmarks, dtype=np.float64) - (left, top)
+    return np.asarray(points * (size / side), dtype=np.float64)
+
+
+def _place(face: Face, *, margin: float) -> tuple[int, int, int]:
+    """Return left, top and side of the square, pixels of the frame."""
+    side = max(1, round(face.size_px * margin))
+    center_x, center_y = face.center_xy
+    return round(center_x - side / 2), round(center_y - side / 2), side
 
 
 def _cut(pixels: NDArray[np.uint8], *, left: int, top: int, side: int) -> NDArray[np.uint8]:

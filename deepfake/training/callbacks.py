@@ -86,14 +86,14 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def create_callbacks(
-    folder: Path, *, chooses: bool, patience: int, show_progress: bool
+    folder: Path, *, monitor: str | None, patience: int, show_progress: bool
 ) -> list[Callback]:
     """Return the callbacks of a run.
 
     Args:
         folder: Where checkpoints go.
-        chooses: Whether `val_auc` will be there to choose the checkpoint and to stop by.
-        patience: Epochs without a better `val_auc` before training stops.
+        monitor: The metric that chooses the checkpoint and stops the run; None for neither.
+        patience: Epochs without a better one before training stops.
         show_progress: Whether to draw a bar on stderr.
     """
     last = ModelCheckpoint(
@@ -103,17 +103,17 @@ def create_callbacks(
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [TQDMProgressBar(leave=True)] if show_progress else []
-    if chooses:
+    if monitor is not None:
         best = ModelCheckpoint(
             dirpath=folder,
             filename=Path(BEST_CHECKPOINT).stem,
-            monitor="val_auc",
+            monitor=monitor,
             mode="max",
             save_weights_only=True,
             enable_version_counter=False,
         )
         # Before `last`, so that its state is in the file that a run is resumed from.
-        callbacks += [EarlyStopping(monitor="val_auc", mode="max", patience=patience), best]
+        callbacks += [EarlyStopping(monitor=monitor, mode="max", patience=patience), best]
     return [*callbacks, last]
 
 

@@ -17,7 +17,15 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from deepfake.datasets import evaluation_loader, file_codes, labels_of, training_loader
+from deepfake.datasets import (
+    blend_truth,
+    blending_loader,
+    evaluation_loader,
+    file_codes,
+    labels_of,
+    pair_loader,
+    training_loader,
+)
 from deepfake.errors import ModelError
 from deepfake.training.callbacks import (
     BEST_CHECKPOINT,
@@ -73,7 +81,7 @@ def fit(
     drop_cut_line(folder.metrics)
     own = create_callbacks(
         folder.checkpoints,
-        chooses=plan.chooses,
+        monitor=plan.choosing_metric,
         patience=plan.config.patience,
         show_progress=show_progress,
     )
@@ -120,48 +128,70 @@ def _precision(plan: RunPlan) -> str:
 
 
 def _module(plan: RunPlan) -> DetectorModule:
+    is_blended = plan.chooses_by == "blends"
     choose = plan.selection.choose
+    labels, files = (
+        blend_truth(plan.selection.blendable)
+        if is_blended
+        else (labels_of(choose), file_codes(choose))
+    )
     return DetectorModule(
         plan.created.module,
         config=plan.config,
-        val_labels=labels_of(choose),
-        val_files=file_codes(choose),
+        val_labels=labels,
+        val_files=files,
+        val_name="val_blends" if is_blended else "val",
     )
 
 
 def _training_loader(plan: RunPlan) -> DataLoader[Any]:
     config = plan.config
-    return training_loader(
-        plan.selection.train,
-        spec=plan.input_spec,
-        augment=config.augment,
-        crop=plan.selection.config.crop,
-        batch_size=config.batch_size,
-        frames_per_video=config.frames_per_video,
-        max_crops=config.max_crops_per_epoch,
-        seed=config.seed,
-        num_workers=plan.num_workers,
-        pin_memory=plan.device.type == "cuda",
-    )
+    common: dict[str, Any] = {
+        "spec": plan.input_spec,
+        "augment": config.augment,
+        "crop": plan.selection.config.crop,
+        "batch_size": config.batch_size,
+        "frames_per_video": config.frames_per_video,
+        "max_crops": config.max_crops_per_epoch,
+        "seed": config.seed,
+        **_workers(plan),
+    }
+    if config.method == "labels":
+        return training_loader(plan.selection.train, **common)
+    share = 1.0 if config.method == "sbi" else config.sbi_share
+    return pair_loader(plan.selection.train, blend=config.self_blend, blended_share=share, **common)
 
 
 def _choosing_loader(plan: RunPlan) -> DataLoader[Any] | None:
-    if not plan.chooses:
+    if plan.chooses_by is None:
         return None
-    return evaluation_loader(
-        plan.selection.choose,
-        spec=plan.input_spec,
-        batch_size=plan.config.batch_size,
-        num_workers=plan.num_workers,
-        pin_memory=plan.device.type == "cuda",
+    common: dict[str, Any] = {
+        "spec": plan.input_spec,
+        "batch_size": plan.config.batch_size,
+        **_workers(plan),
+    }
+    if plan.chooses_by == "labels":
+        return evaluation_loader(plan.selection.choose, **common)
+    return blending_loader(
+        plan.selection.blendable,
+        blend=plan.config.self_blend,
+        crop=plan.selection.config.crop,
+        seed=plan.config.seed,
+        **common,
     )
+
+
+def _workers(plan: RunPlan) -> dict[str, Any]:
+    return {"num_workers": plan.num_workers, "pin_memory": plan.device.type == "cuda"}
 
 
 def _chosen(plan: RunPlan) -> Fitted:
     folder = plan.folder
     last = _read_checkpoint(folder.last_checkpoint)
     best_path = folder.checkpoints / BEST_CHECKPOINT
-    best = _read_checkpoint(best_path) if plan.chooses and best_path.is_file() else last
+    best = (
+        _read_checkpoint(best_path) if plan.chooses_by is not None and best_path.is_file() else last
+    )
     state = {
         key.removeprefix(_NETWORK_PREFIX): value
         for key, value in best["state_dict"].items()

@@ -51,6 +51,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         config: Optimiser, learning rate, schedule.
         val_labels: Label of each row of the validation table.
         val_files: Number of the file of each row of the validation table.
+        val_name: What the metrics of validation begin with.
     """
 
     def __init__(
@@ -60,11 +61,13 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         config: TrainConfig,
         val_labels: NDArray[np.float64],
         val_files: NDArray[np.int64],
+        val_name: str = "val",
     ) -> None:
         super().__init__()
         self.network = network
         self.config = config
         self.val_labels, self.val_files = val_labels, val_files
+        self.val_name = val_name
         self._val_rows: list[Tensor] = []
         self._val_logits: list[Tensor] = []
 
@@ -107,12 +110,12 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         loss = nn.functional.binary_cross_entropy_with_logits(
             torch.from_numpy(logits), torch.from_numpy(labels)
         )
-        self.log("val_loss", loss.float(), prog_bar=True, sync_dist=True)
+        self.log(f"{self.val_name}_loss", loss.float(), prog_bar=True, sync_dist=True)
         means, first = mean_by_file(logits, files=files)
         truth = labels[first]
         if 0 < truth.sum() < len(truth):
             auc = float(roc_auc_score(truth, means))
-            self.log("val_auc", torch.tensor(auc), prog_bar=True, sync_dist=True)
+            self.log(f"{self.val_name}_auc", torch.tensor(auc), prog_bar=True, sync_dist=True)
 
     def _gathered(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return rows and logits of all processes, each row once."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 
@@ -43,9 +44,17 @@ class RunPlan:
     is_resumed: bool
 
     @property
-    def chooses(self) -> bool:
-        """Whether there is anything to choose the checkpoint with."""
-        return has_both_classes(self.selection.choose)
+    def chooses_by(self) -> Literal["labels", "blends"] | None:
+        """What chooses the checkpoint: labelled files, self-blended reals, or nothing."""
+        if has_both_classes(self.selection.choose):
+            return "labels"
+        return "blends" if len(self.selection.blendable) else None
+
+    @property
+    def choosing_metric(self) -> str | None:
+        """Name of the AUC that chooses; of self-blended pairs it has a name of its own."""
+        names = {"labels": "val_auc", "blends": "val_blends_auc"}
+        return None if self.chooses_by is None else names[self.chooses_by]
 
     @property
     def input_spec(self) -> InputSpec:

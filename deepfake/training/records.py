@@ -147,7 +147,9 @@ def check_resumable(
         )
     kept: dict[str, Any] = read_json(folder.config)
     wanted = config.model_dump(mode="json")
-    changed = [k for k in wanted if k not in _MAY_DIFFER and kept["config"].get(k) != wanted[k]]
+    # A setting that came later has a default under which nothing changed.
+    began = {**TrainConfig().model_dump(mode="json"), **kept["config"]}
+    changed = [k for k in wanted if k not in _MAY_DIFFER and began[k] != wanted[k]]
     if changed:
         raise ConfigError(
             f"the run was begun with other settings of {', '.join(changed)}", path=folder.path

@@ -42,6 +42,8 @@ __all__ = ["train_detector"]
 _PRIOR = 0.5
 """Share of fakes that the calibrated probability shall hold for."""
 
+_REPORTED = ("train_loss", "val_loss", "val_auc", "val_blends_loss", "val_blends_auc")
+
 _Metrics = dict[str, float | int | str | None]
 
 
@@ -64,7 +66,8 @@ def train_detector(
 
     `val` is halved by group: one half chooses the checkpoint by the AUC of files, the other fits
     temperature and thresholds. Where a half lacks a class, the last epoch is taken or the
-    calibration left unfitted, and the notes say so.
+    calibration left unfitted, and the notes say so. Trained on self-blended reals with no fake in
+    the choosing half, the checkpoint is the one that tells self-blended `val` reals best.
 
     Args:
         snapshots: One a corpus, extracted with the same settings.
@@ -86,7 +89,8 @@ def train_detector(
 
     Raises:
         ConfigError: Snapshots or options contradict each other, or the run cannot be resumed.
-        DataError: `train` lacks a class, or a split leaks (`SplitLeakageError`).
+        DataError: `train` lacks a class that the method needs.
+        SplitLeakageError: A group or a medium stands in two splits.
         ModelError: The model is unknown, demanded weights are out of reach, or training diverged.
     """
     started = time.monotonic()
@@ -133,7 +137,7 @@ def _plan(
     resume: bool,
 ) -> RunPlan:
     """Check everything that can be wrong, then write what is about to be done."""
-    selection = select_crops(snapshots)
+    selection = select_crops(snapshots, method=config.method)
     kept = check_resumable(folder, config=config, snapshots=snapshots, resume=resume)
     with quiet_lightning():
         pl.seed_everything(config.seed, workers=True, verbose=False)
@@ -191,11 +195,7 @@ def _calibrated(plan: RunPlan, *, state: dict[str, Tensor]) -> dict[Kind, Calibr
 
 def _notes(plan: RunPlan, results: dict[Kind, CalibrationResult]) -> tuple[str, ...]:
     notes = [] if plan.created.message is None else [plan.created.message]
-    if not plan.chooses:
-        notes.append(
-            "The weights are those of the last epoch: the half of `val` that would choose lacks a "
-            "class."
-        )
+    notes += [*plan.selection.notes, *_method_notes(plan)]
     for snapshot in plan.snapshots:
         # Whoever reads the model card has to know of people on both sides of the test.
         shared = snapshot.description().get("split", {}).get("shared_identities", [])
@@ -204,13 +204,33 @@ def _notes(plan: RunPlan, results: dict[Kind, CalibrationResult]) -> tuple[str, 
     return (*notes, *(note for result in results.values() for note in result.notes))
 
 
+def _method_notes(plan: RunPlan) -> list[str]:
+    """Say what fakes were learnt from, and what chose the weights."""
+    notes = []
+    if plan.config.method == "sbi":
+        notes.append(
+            "Trained on self-blended reals alone: it has seen no forgery that somebody else made."
+        )
+    if plan.chooses_by is None:
+        notes.append(
+            "The weights are those of the last epoch: the half of `val` that would choose lacks a "
+            "class."
+        )
+    if plan.chooses_by == "blends":
+        notes.append(
+            "The checkpoint was chosen on self-blended reals of `val`, whose choosing half has no "
+            f"fake: {plan.choosing_metric} says how well these are told apart, and nothing of "
+            "fakes that somebody else made."
+        )
+    return notes
+
+
 def _metrics(plan: RunPlan, *, fitted: Fitted, results: dict[Kind, CalibrationResult]) -> _Metrics:
     # A resumed epoch stands twice in the file; the later line holds.
     logged = {
         line["name"]: line["value"]
         for line in read_metrics(plan.folder.metrics)
-        if line["epoch"] == fitted.best_epoch
-        and line["name"] in ("train_loss", "val_loss", "val_auc")
+        if line["epoch"] == fitted.best_epoch and line["name"] in _REPORTED
     }
     train = plan.selection.train.drop_duplicates(["corpus", "uri"])
     counts: _Metrics = {

@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.config import ExtractConfig
-from deepfake.datasets import collect_crops, labels_of
+from deepfake.config import CropConfig, ExtractConfig, TrainMethod
+from deepfake.datasets import collect_crops, has_usable_landmarks, labels_of
 from deepfake.errors import ConfigError, DataError, SplitLeakageError
 from deepfake.shards import Snapshot
-from deepfake.types import Split
+from deepfake.types import Label, Split
 
 __all__ = ["Selection", "halve_by_group", "has_both_classes", "select_crops", "shared_config"]
 
@@ -24,25 +24,34 @@ class Selection:
     """The labelled crops of a run; no group stands in two of the tables.
 
     Attributes:
-        train: Crops that the network learns from; both classes.
+        train: Crops that the network learns from; both classes, or reals alone for `sbi`.
         choose: The half of `val` that chooses the checkpoint; may be empty.
         calibrate: The half of `val` that fits temperature and thresholds; may be empty.
         config: The settings that all of them were extracted with.
+        blendable: Reals of `choose` whose self-blended pairs choose the checkpoint in its stead;
+            empty where `choose` has both classes, or the method blends nothing.
+        notes: What was left out of `train` and why, a sentence each.
     """
 
     train: pd.DataFrame
     choose: pd.DataFrame
     calibrate: pd.DataFrame
     config: ExtractConfig
+    blendable: pd.DataFrame
+    notes: tuple[str, ...]
 
 
-def select_crops(snapshots: Sequence[Snapshot]) -> Selection:
+def select_crops(snapshots: Sequence[Snapshot], *, method: TrainMethod = "labels") -> Selection:
     """Return the crops to train on, to choose with and to calibrate with.
+
+    Args:
+        snapshots: One a corpus, extracted with the same settings.
+        method: What fakes are learnt from; it decides what `train` needs.
 
     Raises:
         ConfigError: No snapshot, one twice, or they were extracted with different settings.
         SplitLeakageError: A group or a medium stands in two splits.
-        DataError: `train` lacks a class.
+        DataError: `train` lacks a class that the method needs.
     """
     config = shared_config(snapshots)
     crops = collect_crops(snapshots)
@@ -51,18 +60,59 @@ def select_crops(snapshots: Sequence[Snapshot]) -> Selection:
     labelled = crops[~np.isnan(labels_of(crops))]
     parts = {split: labelled[labelled["split"] == str(split)] for split in Split}
     train, val = (parts[split].reset_index(drop=True) for split in (Split.TRAIN, Split.VAL))
-    if not has_both_classes(train):
-        counts = train["label"].value_counts().to_dict()
-        raise DataError(
-            f"training needs crops of both classes in the split `train`, got {counts or 'none'}",
-            hint="Ingest a corpus with the labels real and fake, and split it.",
-        )
+    learned, notes = _learned(train, method=method, crop=config.crop)
     is_choosing = halve_by_group(val["split_group"].tolist())
+    choose = val[is_choosing].reset_index(drop=True)
     return Selection(
-        train=train,
-        choose=val[is_choosing].reset_index(drop=True),
+        train=learned,
+        choose=choose,
         calibrate=val[~is_choosing].reset_index(drop=True),
         config=config,
+        blendable=_blendable(choose, method=method, crop=config.crop),
+        notes=notes,
+    )
+
+
+def _learned(
+    train: pd.DataFrame, *, method: TrainMethod, crop: CropConfig
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return what a method learns from, out of the labelled crops of `train`, and what to say."""
+    if method == "labels":
+        _check_classes(train, needs_fakes=True)
+        return train, ()
+    is_real = (train["label"] == str(Label.REAL)).to_numpy()
+    is_usable = ~is_real
+    is_usable[is_real] = has_usable_landmarks(train[is_real], crop=crop)
+    wanted = is_usable if method == "mixed" else is_usable & is_real
+    learned = train[wanted].reset_index(drop=True)
+    _check_classes(learned, needs_fakes=method == "mixed")
+    lost = int((~is_usable).sum())
+    note = f"{lost} real crops of `train` are left out: their landmarks are not those of a face."
+    return learned, (note,) if lost else ()
+
+
+def _blendable(choose: pd.DataFrame, *, method: TrainMethod, crop: CropConfig) -> pd.DataFrame:
+    # Labelled fakes are better judges than fakes that are made as those learnt from.
+    if method == "labels" or has_both_classes(choose):
+        return choose[:0]
+    reals = choose[choose["label"] == str(Label.REAL)]
+    return reals[has_usable_landmarks(reals, crop=crop)].reset_index(drop=True)
+
+
+def _check_classes(crops: pd.DataFrame, *, needs_fakes: bool) -> None:
+    if has_both_classes(crops) or (not needs_fakes and len(crops)):
+        return
+    counts = crops["label"].value_counts().to_dict() or "none"
+    if not needs_fakes:
+        raise DataError(
+            "training on self-blended reals needs reals with landmarks in the split `train`, "
+            "and there are none",
+            hint="Ingest a corpus with the label real, and split it.",
+        )
+    raise DataError(
+        f"training needs crops of both classes in the split `train`, got {counts}",
+        hint="Ingest a corpus with the labels real and fake, and split it; with reals alone, train "
+        "by `--method sbi`.",
     )
 
 

@@ -19,6 +19,9 @@ from deepfake.types import Face, FaceCrop, Outcome, Status
 
 CROP_CONFIG = CropConfig(size=64)
 
+FACE_SHARES = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.58), (0.35, 0.75), (0.65, 0.75))
+"""Where landmarks lie in a box around a face that looks into the camera."""
+
 
 @dataclass(frozen=True)
 class CropFile:
@@ -33,6 +36,8 @@ class CropFile:
     face_px: float = 60.0
     content: str | None = None
     """Stands for the bytes; None for the file's own."""
+    has_landmarks: bool = True
+    """Whether the landmarks are a face's, or five points of one line."""
 
 
 def draw_crop(rng: np.random.Generator, *, is_fake: bool, size: int) -> NDArray[np.uint8]:
@@ -90,7 +95,8 @@ def write_corpus(
 def _crop(rng: np.random.Generator, file: CropFile, index: int) -> FaceCrop:
     pixels = draw_crop(rng, is_fake=file.label == "fake", size=CROP_CONFIG.size)
     side = file.face_px
-    points = tuple((10.0 * i, 10.0) for i in range(5))
+    shares = FACE_SHARES if file.has_landmarks else tuple((i / 6, 0.2) for i in range(5))
+    points = tuple((x * side, y * side) for x, y in shares)
     return FaceCrop(
         encoded=encode_crop(pixels, config=CROP_CONFIG),
         face=Face(bbox_xyxy=(0.0, 0.0, side, side), landmarks=points, confidence=0.99),

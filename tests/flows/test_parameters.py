@@ -25,6 +25,8 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:prefect.*")
         ("score", {"folder": "media", "output": "out", "prior": 1.0}, "prior"),
         ("score", {"folder": "media", "output": "out", "timeout_seconds": 0}, "timeout_seconds"),
         ("train", {"dataset": "tiny", "epochs": 0}, "epochs"),
+        ("train", {"dataset": "tiny", "method": "swaps"}, "method"),
+        ("train", {"dataset": "tiny", "sbi_share": 1.5}, "sbi_share"),
         ("evaluate", {"dataset": "tiny", "split": "everything"}, "split"),
     ],
 )
@@ -77,3 +79,12 @@ def test_numbers_that_the_sampling_has_no_use_for_are_refused() -> None:
         create_sampling("all", frames=8, fps=None)
     with pytest.raises(ConfigError, match="fps goes with fps"):
         create_sampling("uniform", frames=None, fps=2.0)
+
+
+@pytest.mark.parametrize("method", ["labels", "sbi"])
+def test_share_that_the_method_has_no_use_for_is_wrong_usage(tmp_path: Path, method: str) -> None:
+    options = ["--dataset", "d", "--method", method, "--sbi-share", "0.3"]
+    done = run_deepfake("train", *options, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "sbi_share goes with the method mixed" in done.stderr
+    assert "Traceback" not in done.stderr

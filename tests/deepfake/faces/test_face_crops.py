@@ -5,12 +5,14 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from deepfake.faces import crop_square, measure_quality
+from deepfake.config import FaceConfig
+from deepfake.faces import MtcnnDetector, crop_square, landmarks_in_square, measure_quality
 from deepfake.types import Face
+from tests.deepfake.astronaut import astronaut_pixels
 
 _POINTS = ((0.0, 0.0),) * 5
 
@@ -124,3 +126,41 @@ def test_quality_is_of_the_face_not_of_its_margin() -> None:
     square = np.zeros((130, 130, 3), np.uint8)
     square[15:115, 15:115] = 180
     assert measure_quality(square, margin=1.3) == (0.0, 180.0)
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_landmarks_stand_on_what_they_stood_on_in_the_frame(data: st.DataObject) -> None:
+    """A dot in the frame is found again in the square, at the place that is told."""
+    left, top = data.draw(st.floats(5, 40)), data.draw(st.floats(5, 40))
+    width, height = data.draw(st.floats(30, 50)), data.draw(st.floats(30, 50))
+    margin = data.draw(st.floats(1.0, 1.6))
+    at = data.draw(st.tuples(st.integers(45, 60), st.integers(45, 60)))
+    pixels = np.zeros((120, 120, 3), np.uint8)
+    pixels[at[1], at[0]] = 255
+    points = ((at[0] + 0.5, at[1] + 0.5),) * 5
+    face = Face((left, top, left + width, top + height), points, 1.0)
+    size = 4 * round(face.size_px * margin)
+    square = crop_square(pixels, face, size=size, margin=margin).astype(np.float64)[..., 0]
+    expected = landmarks_in_square(face, size=size, margin=margin)
+    assume(bool(np.all((expected > 16) & (expected < size - 16))))
+    rows, columns = np.indices(square.shape) + 0.5
+    found = [(columns * square).sum() / square.sum(), (rows * square).sum() / square.sum()]
+    np.testing.assert_allclose(expected[0], found, atol=0.25)
+
+
+def test_landmarks_of_a_real_face_are_found_again_in_its_crop() -> None:
+    detector = MtcnnDetector(FaceConfig())
+    frame = astronaut_pixels()
+    (face,) = detector.detect(frame)
+    square = crop_square(frame, face, size=256, margin=1.6)
+    (again,) = detector.detect(square)
+    expected = landmarks_in_square(face, size=256, margin=1.6)
+    assert expected.shape == (5, 2)
+    np.testing.assert_allclose(again.landmarks, expected, atol=6)
+
+
+def test_landmarks_outside_of_the_square_stay_outside() -> None:
+    points = ((0.0, 0.0), (100.0, 0.0), (50.0, 50.0), (0.0, 100.0), (100.0, 100.0))
+    moved = landmarks_in_square(Face((40, 40, 60, 60), points, 1.0), size=40, margin=1.0)
+    assert moved.tolist() == [[-80, -80], [120, -80], [20, 20], [-80, 120], [120, 120]]
