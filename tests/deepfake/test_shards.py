@@ -291,12 +291,12 @@ def test_a_failed_write_leaves_nothing(corpus_dir: Path) -> None:
 def test_the_index_is_written_last(corpus_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     part = _write(corpus_dir)
     written: list[str] = []
-    from deepfake import shards
+    from deepfake.shards import snapshots
 
     for name in ("write_table", "write_json"):
-        whole = getattr(shards, name)
+        whole = getattr(snapshots, name)
         monkeypatch.setattr(
-            shards, name, lambda p, v, whole=whole: (written.append(p.name), whole(p, v))
+            snapshots, name, lambda p, v, whole=whole: (written.append(p.name), whole(p, v))
         )
     _snapshot(corpus_dir, [part], ["a", "b"])
     assert written[-1] == "index.parquet"

@@ -1,0 +1,98 @@
+"""Crops by shard and row, without a scan."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from deepfake.errors import ShardError
+from deepfake.shards.parts import parts_folder
+from deepfake.shards.schemas import SHARD_SCHEMA
+
+__all__ = ["CropReader", "shard_path"]
+
+_SHARD_NAME = re.compile(r"[0-9a-f]{16}\.arrow")
+
+
+def shard_path(corpus_dir: Path, shard: str) -> Path:
+    """Return where a shard lies.
+
+    Raises:
+        ShardError: The name could lead out of the folder.
+    """
+    if not _SHARD_NAME.fullmatch(shard):
+        raise ShardError(f"{shard!r} is not the name of a shard", path=corpus_dir)
+    return parts_folder(corpus_dir) / shard
+
+
+class _BinaryColumn:
+    """Views of a column's values where they lie; Arrow's own scalars are copies."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._ends: list[int] = []
+        self._chunks: list[tuple[NDArray[np.int32], memoryview]] = []
+        for chunk in column.chunks:
+            if len(chunk):
+                _, offsets, data = chunk.buffers()
+                mine = np.frombuffer(offsets, np.int32)[
+                    chunk.offset : chunk.offset + len(chunk) + 1
+                ]
+                self._chunks.append((mine, memoryview(data)))
+                self._ends.append(len(self) + len(chunk))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, row: int) -> memoryview:
+        at = bisect_right(self._ends, row)
+        offsets, data = self._chunks[at]
+        first = row - (self._ends[at - 1] if at else 0)
+        return data[offsets[first] : offsets[first + 1]]
+
+
+@dataclass
+class CropReader:
+    """Reads crops out of memory-mapped shards; opens each when it is first asked for.
+
+    Crosses process borders: what is open stays behind.
+
+    Attributes:
+        corpus_dir: The folder of the corpus's shards.
+    """
+
+    corpus_dir: Path
+    _columns: dict[str, _BinaryColumn] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"corpus_dir": self.corpus_dir, "_columns": {}}
+
+    def encoded(self, shard: str, row: int) -> memoryview:
+        """Return the bytes of one crop as they are stored, without copying them.
+
+        Raises:
+            ShardError: No such shard or row, or the file is damaged.
+        """
+        column = self._columns.get(shard)
+        if column is None:
+            column = self._columns[shard] = self._open(shard)
+        if not 0 <= row < len(column):
+            raise ShardError(f"row {row} is not in 0..{len(column) - 1} of {shard}")
+        return column[row]
+
+    def _open(self, shard: str) -> _BinaryColumn:
+        path = shard_path(self.corpus_dir, shard)
+        try:
+            with pa.memory_map(str(path)) as source:
+                table = pa.ipc.open_file(source).read_all()
+            if (table.schema.metadata or {}) != SHARD_SCHEMA.metadata:
+                raise ShardError("not a shard of this version", path=path)
+            return _BinaryColumn(table["encoded"])
+        except (OSError, pa.ArrowException) as error:
+            raise ShardError(f"the shard cannot be read ({error})", path=path) from error
