@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,25 +25,36 @@ def non_maximum_suppression(
     Returns:
         Row numbers, descending by score.
     """
+    if over == "min":
+        return _suppress_over_smaller(boxes, scores, max_overlap=max_overlap)
+    if len(boxes) < 2:
+        return np.arange(len(boxes))
+    corner_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    kept = cv2.dnn.NMSBoxes(corner_size.tolist(), scores.tolist(), 0.0, max_overlap)
+    return np.asarray(kept, dtype=np.int64).ravel()
+
+
+def _suppress_over_smaller(
+    boxes: Boxes, scores: NDArray[np.float64], *, max_overlap: float
+) -> NDArray[np.int64]:
+    """Do the same over the smaller box, which OpenCV does not offer; the boxes are few."""
     order = np.argsort(-scores, kind="stable")
-    left, top, right, bottom = boxes[order].T
-    areas = (right - left) * (bottom - top)
+    inter, areas = _intersections(boxes[order])
+    is_over = inter > max_overlap * np.minimum(areas[:, None], areas)  # (N, N)
     alive = np.ones(len(order), dtype=bool)
-    keep = []
     for i in range(len(order)):
-        if not alive[i]:
-            continue
-        keep.append(order[i])
-        rest = np.flatnonzero(alive[i + 1 :]) + i + 1
-        width = np.minimum(right[i], right[rest]) - np.maximum(left[i], left[rest])
-        height = np.minimum(bottom[i], bottom[rest]) - np.maximum(top[i], top[rest])
-        inter = np.maximum(width, 0.0) * np.maximum(height, 0.0)
-        if over == "min":
-            base = np.minimum(areas[i], areas[rest])
-        else:
-            base = areas[i] + areas[rest] - inter
-        alive[rest] = inter <= max_overlap * base
-    return np.array(keep, dtype=np.int64)
+        if alive[i]:
+            alive[i + 1 :] &= ~is_over[i, i + 1 :]
+    return order[alive]
+
+
+def _intersections(boxes: Boxes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the areas that boxes share, (N, N), and their own, (N,)."""
+    left, top, right, bottom = boxes.T
+    width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
+    height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
+    areas = (right - left) * (bottom - top)
+    return np.maximum(width, 0.0) * np.maximum(height, 0.0), areas
 
 
 def best_of_crowds(boxes: Boxes, *, max_overlap: float, most: int) -> NDArray[np.int64]:
@@ -53,11 +65,7 @@ def best_of_crowds(boxes: Boxes, *, max_overlap: float, most: int) -> NDArray[np
         max_overlap: Intersection over union that does not count.
         most: How many boxes of a crowd are kept.
     """
-    left, top, right, bottom = boxes.T
-    width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
-    height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
-    inter = np.maximum(width, 0.0) * np.maximum(height, 0.0)  # (N, N)
-    areas = (right - left) * (bottom - top)
+    inter, areas = _intersections(boxes)
     is_near = inter > max_overlap * (areas[:, None] + areas - inter)
     return np.flatnonzero(np.tril(is_near, -1).sum(axis=1) < most)
 

@@ -213,7 +213,7 @@ class MtcnnDetector:
         canvas = draw_canvas(view, window=window, scales=scales)
         offsets, probs = self._networks.pnet(canvas.pixels)
         boxes, scores, moves = _cells(canvas, offsets, probs, threshold=self.config.thresholds[0])
-        keep = _nms(boxes, scores, max_overlap=0.7)[:limit]
+        keep = non_maximum_suppression(boxes, scores, max_overlap=0.7)[:limit]
         return make_square(refine(boxes[keep], moves[keep], is_inclusive=False))
 
     def _filter(self, view: FrameView, boxes: Floats) -> Floats:
@@ -231,7 +231,7 @@ class MtcnnDetector:
             if is_passed.mean() < _WORTH_ANOTHER:
                 break
         found, confidence = np.concatenate(passed), np.concatenate(scores)
-        keep = _nms(found, confidence, max_overlap=0.7)
+        keep = non_maximum_suppression(found, confidence, max_overlap=0.7)
         moved = make_square(refine(found[keep], np.concatenate(moves)[keep], is_inclusive=True))
         return moved[best_of_crowds(moved, max_overlap=0.5, most=_MAX_FOR_ONE)]
 
@@ -296,19 +296,11 @@ def _cells(
         )
         at = np.floor(corners / level.scale) + np.array(level.origin_xy * 2)
         confidence = own[rows, columns].astype(np.float64)
-        keep = _nms(at, confidence, max_overlap=0.5)
+        keep = non_maximum_suppression(at, confidence, max_overlap=0.5)
         boxes.append(at[keep])
         scores.append(confidence[keep])
         moves.append(offsets[:, *rows_columns][:, rows, columns].T.astype(np.float64)[keep])
     return np.concatenate(boxes), np.concatenate(scores), np.concatenate(moves)
-
-
-def _nms(boxes: Floats, scores: Floats, *, max_overlap: float) -> NDArray[np.int64]:
-    if len(boxes) < 2:
-        return np.arange(len(boxes))
-    corner_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    kept = cv2.dnn.NMSBoxes(corner_size.tolist(), scores.tolist(), 0.0, max_overlap)
-    return np.asarray(kept, dtype=np.int64).ravel()
 
 
 def _crops(view: FrameView, boxes: Floats, *, side: int) -> tuple[Floats, Pixels]:

@@ -67,6 +67,6 @@ def test_a_device_that_is_not_there_is_refused(tmp_path: Path) -> None:
     import torch
 
     if torch.cuda.is_available():
-        pytest.skip("there is one")
+        pytest.skip("a CUDA device is there, and this is about its absence")
     with pytest.raises(ConfigError, match="CUDA"):
         device_setup("cuda", bundle=tmp_path)

@@ -330,7 +330,7 @@ def test_cuda_gives_the_logits_of_the_cpu(
     bundle_dir: Path, reference: Detector, crops: list[Pixels]
 ) -> None:
     if not torch.cuda.is_available():
-        pytest.skip("no CUDA device")
+        pytest.skip("PyTorch finds no CUDA device on this machine")
     on_cuda = load_detector(bundle_dir, device="cuda")
     found = on_cuda.logits(crops)
     # Half precision: 11 bits a number.
