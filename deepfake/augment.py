@@ -9,16 +9,51 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torchvision.transforms import v2
 
 from deepfake.config import AugmentConfig
+from deepfake.media import h264_round_trip
 
-__all__ = ["RandomDownscale", "create_augmentation"]
+__all__ = ["RandomDownscale", "cover_feature", "create_augmentation"]
 
 _ASPECT = (0.9, 1.1)
 """Faces are not stretched further than lenses do."""
+
+
+_FEATURES = ((0, 1), (2,), (3, 4))
+"""Eyes, nose, mouth, by the numbers of their landmarks."""
+
+
+def cover_feature(
+    pixels: NDArray[np.uint8], landmarks: NDArray[np.float64], *, rng: np.random.Generator
+) -> NDArray[np.uint8]:
+    """Cover eyes, nose or mouth, so that no one of them is all that is looked at.
+
+    Args:
+        pixels: A crop, shape (S, S, 3), uint8; is not changed.
+        landmarks: Eyes, nose, mouth corners in its pixels, shape (5, 2).
+        rng: All that is random.
+
+    Returns:
+        The crop with one of the three filled with the mean colour of what was there.
+    """
+    points = landmarks[list(_FEATURES[rng.integers(len(_FEATURES))])]
+    unit = float(np.linalg.norm(landmarks[:2].mean(axis=0) - landmarks[3:].mean(axis=0)))
+    reach = rng.uniform(0.25, 0.45, size=2) * unit
+    side = pixels.shape[0]
+    left, top = np.clip(points.min(axis=0) - reach, 0, side).astype(int).tolist()
+    right, bottom = np.clip(points.max(axis=0) + reach, 0, side).astype(int).tolist()
+    if right - left < 2 or bottom - top < 2:
+        return pixels
+    covered = pixels.copy()
+    patch = covered[top:bottom, left:right]
+    patch[...] = np.asarray(cv2.mean(patch)[:3]).round()
+    return covered
 
 
 class RandomDownscale(v2.Transform):  # type: ignore[misc]
@@ -73,6 +108,27 @@ class _Jpeg(v2.JPEG):  # type: ignore[misc]
         return encoded
 
 
+class _H264(v2.Transform):  # type: ignore[misc]
+    """A frame of a video: x264 and back, at a random quality.
+
+    Args:
+        crf: Best and worst.
+    """
+
+    def __init__(self, *, crf: tuple[int, int]) -> None:
+        super().__init__()
+        self.crf = crf
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        low, high = self.crf
+        return {"crf": int(torch.randint(low, high + 1, ()))}
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        pixels = inpt.permute(1, 2, 0).contiguous().numpy()  # (3, H, W) -> (H, W, 3)
+        shown = h264_round_trip(pixels, crf=params["crf"])
+        return torch.from_numpy(shown).permute(2, 0, 1).contiguous()
+
+
 def create_augmentation(config: AugmentConfig, *, input_size: int) -> v2.Transform:
     """Return the transform of one training picture.
 
@@ -102,5 +158,6 @@ def create_augmentation(config: AugmentConfig, *, input_size: int) -> v2.Transfo
             v2.RandomApply([v2.GaussianBlur(kernel, sigma=config.blur_sigma)], p=config.blur_p),
             v2.RandomApply([_PixelNoise(sigma=config.noise_sigma)], p=config.noise_p),
             v2.RandomApply([_Jpeg(quality=list(config.jpeg_quality))], p=config.jpeg_p),
+            v2.RandomApply([_H264(crf=config.h264_crf)], p=config.h264_p),
         ]
     )

@@ -19,6 +19,7 @@ __all__ = [
     "DecoderName",
     "ExtractConfig",
     "FaceConfig",
+    "HeadName",
     "MediaLimits",
     "Precision",
     "SamplingConfig",
@@ -28,6 +29,7 @@ __all__ = [
     "TrainMethod",
     "WorkerLimits",
     "digest_of",
+    "heads_of",
 ]
 
 DecoderName = Literal["auto", "decord", "pyav"]
@@ -35,8 +37,13 @@ DecoderName = Literal["auto", "decord", "pyav"]
 Precision = Literal["f32", "bf16"]
 """What a network computes in on the CPU; on CUDA it is always half precision."""
 
-TrainMethod = Literal["labels", "sbi", "mixed"]
-"""What a detector learns fakes from: labelled fakes, self-blended reals, or both."""
+TrainMethod = Literal["labels", "sbi", "mixed", "two_headed"]
+"""What a detector learns fakes from: labelled fakes, self-blended reals, both in one answer, or both
+with an answer each."""
+
+HeadName = Literal["fake", "blended", "generated"]
+"""What one output of a network stands for. `blended` is learnt from self-blended reals alone,
+`generated` from labelled fakes alone, `fake` from whatever the method draws."""
 
 
 class _Settings(BaseModel):
@@ -143,6 +150,11 @@ class AugmentConfig(_Settings):
     downscale_range: tuple[float, float] = (0.35, 0.9)
     color_p: float = Field(default=0.3, ge=0, le=1)
     color_strength: float = Field(default=0.2, ge=0, le=1)
+    h264_p: float = Field(default=0.0, ge=0, le=1)
+    """That a crop goes through x264, as a frame of its own."""
+    h264_crf: tuple[int, int] = (23, 40)
+    erase_p: float = Field(default=0.0, ge=0, le=1)
+    """That eyes, nose or mouth are covered."""
     crop_scale: tuple[float, float] = (0.8, 1.0)
     """Area of the random crop over the stored crop's."""
     match_resolution: bool = True
@@ -164,9 +176,9 @@ class SelfBlendConfig(_Settings):
     shift_levels: float = Field(default=20.0, ge=0, le=255)
     """Colour shift of each channel, at most, of 255 levels."""
     shift_p: float = Field(default=0.3, ge=0, le=1)
-    saturation: float = Field(default=0.3, ge=0, lt=1)
-    """Factor 1 - x to 1 + x."""
-    value: float = Field(default=0.3, ge=0, lt=1)
+    saturation: float = Field(default=0.0, ge=0, lt=1)
+    """Factor 1 - x to 1 + x. The published 0.3, as of value, is of 255 levels there: nothing."""
+    value: float = Field(default=0.0, ge=0, lt=1)
     """Factor 1 - x to 1 + x."""
     brightness: float = Field(default=0.1, ge=0, lt=1)
     """Shift, at most, of a pixel scale of 0 to 1."""
@@ -214,8 +226,19 @@ class TrainConfig(_Settings):
     learning_rate: float = Field(default=3e-4, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    schedule: Literal["cosine", "constant"] = "cosine"
-    """Of the learning rate, over all steps of the run."""
+    schedule: Literal["cosine", "constant", "late_linear"] = "cosine"
+    """Of the learning rate, over all steps of the run. `late_linear`: constant for three quarters,
+    then down to 0."""
+    sharpness_rho: float = Field(default=0.0, ge=0)
+    """Radius of sharpness-aware minimisation; 0 for none. It doubles the cost of a step."""
+    weight_average: float = Field(default=0.0, ge=0, lt=1)
+    """Decay, a step, of the average of weights that is validated and kept; 0 for the last weights."""
+    mixup_p: float = Field(default=0.0, ge=0, le=1)
+    """That a pair of a labelled real and a labelled fake is mixed pixel by pixel."""
+    mixup_alpha: float = Field(default=0.4, gt=0)
+    """Of the beta distribution of the share of the fake."""
+    frozen_stages: int = Field(default=0, ge=0)
+    """Stages of the network, its stem not counted, that keep the weights that they start with."""
     pretrained: str = "auto"
     """`auto`, `none`, `imagenet` (demanded), or a path to a state dict."""
     seed: int = 0
@@ -228,13 +251,21 @@ class TrainConfig(_Settings):
     frames_per_video: int = Field(default=8, ge=1)
     """Crops drawn from one file in one epoch, at most."""
     max_crops_per_epoch: int | None = Field(default=None, ge=1)
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Training ends after as many, wherever it is; for comparisons at equal cost."""
     method: TrainMethod = "labels"
-    """`sbi` needs reals alone; `mixed` draws true fakes beside self-blended ones."""
+    """`sbi` needs reals alone; `mixed` draws labelled fakes beside self-blended ones; `two_headed`
+    does so too, and each of the two trains an output of its own."""
     sbi_share: float = Field(default=0.5, ge=0, le=1)
-    """For `mixed`: self-blended fakes over all fakes of an epoch."""
+    """For `mixed` and `two_headed`: self-blended fakes over all fakes of an epoch."""
     augment: AugmentConfig = AugmentConfig()
     self_blend: SelfBlendConfig = SelfBlendConfig()
     aggregation: AggregationConfig = AggregationConfig()
+
+
+def heads_of(method: TrainMethod) -> tuple[HeadName, ...]:
+    """Return what the outputs of a network that is trained by a method stand for."""
+    return ("blended", "generated") if method == "two_headed" else ("fake",)
 
 
 def digest_of(*parts: BaseModel | str | None) -> str:

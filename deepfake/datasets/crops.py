@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
-from deepfake.augment import create_augmentation
+from deepfake.augment import cover_feature, create_augmentation
+from deepfake.blending import are_usable_landmarks
 from deepfake.config import AugmentConfig, CropConfig
 from deepfake.datasets.balance import (
     BalancedSampler,
@@ -28,10 +29,11 @@ from deepfake.datasets.balance import (
     reduce_resolution,
 )
 from deepfake.errors import DataError
+from deepfake.faces import landmarks_in_square
 from deepfake.inference import predict_logits, to_input
 from deepfake.media import decode_crop
 from deepfake.shards import CropReader, Snapshot
-from deepfake.types import Label
+from deepfake.types import Face, Label
 
 __all__ = [
     "CropDataset",
@@ -40,6 +42,7 @@ __all__ = [
     "evaluation_loader",
     "file_codes",
     "labels_of",
+    "landmarks_of",
     "predict_crops",
     "training_dataset",
     "training_loader",
@@ -100,6 +103,17 @@ def file_codes(crops: pd.DataFrame) -> NDArray[np.int64]:
     return np.asarray(codes, dtype=np.int64)
 
 
+def landmarks_of(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.float64]:
+    """Return landmarks in the pixels of the stored crops, shape (N, 5, 2)."""
+    points = np.empty((len(crops), 5, 2))
+    for slot, box, flat in zip(points, crops["bbox_xyxy"], crops["landmarks"], strict=True):
+        left, top, right, bottom = (float(v) for v in box)
+        pairs = tuple((float(x), float(y)) for x, y in np.asarray(flat).reshape(5, 2))
+        face = Face((left, top, right, bottom), pairs, 1.0)
+        slot[...] = landmarks_in_square(face, size=crop.size, margin=crop.margin)
+    return points
+
+
 class CropDataset(Dataset[Sample]):
     """Crops of a table, decoded when they are asked for.
 
@@ -131,6 +145,10 @@ class CropDataset(Dataset[Sample]):
         self._readers = _readers_of(crops)
         self._target_px, self._margin = target_px, crop.margin if crop else 1.0
         self._face_px = effective_sizes(crops["face_px"], crop=crop) if crop else None
+        self._erase_p = augment.erase_p if augment is not None and crop is not None else 0.0
+        if self._erase_p and crop is not None:
+            self._landmarks = landmarks_of(crops, crop=crop)
+            self._is_face = [are_usable_landmarks(p, size=crop.size) for p in self._landmarks]
         self._augment = (
             create_augmentation(augment, input_size=spec.input_size)
             if augment is not None and augment.is_enabled
@@ -147,8 +165,17 @@ class CropDataset(Dataset[Sample]):
             item: A row, or a row and the seed of its augmentation.
         """
         row, seed = item if isinstance(item, tuple) else (item, 0)
-        tensor = self.input_of(self.matched_pixels(row), seed=seed)
+        tensor = self.input_of(
+            self.matched_pixels(row), seed=seed, landmarks=self.landmarks_of(row)
+        )
         return tensor, float(self.labels[row]), int(row)
+
+    def landmarks_of(self, row: int) -> NDArray[np.float64] | None:
+        """Return a row's landmarks in the pixels of its crop, (5, 2).
+
+        None where they are not those of a face, and where no feature is ever covered.
+        """
+        return self._landmarks[row] if self._erase_p and self._is_face[row] else None
 
     def pixels(self, row: int) -> NDArray[np.uint8]:
         """Return a row's crop as it is stored, shape (S, S, 3), uint8."""
@@ -167,12 +194,23 @@ class CropDataset(Dataset[Sample]):
             margin=self._margin,
         )
 
-    def input_of(self, pixels: NDArray[np.uint8], *, seed: int) -> Tensor:
+    def input_of(
+        self, pixels: NDArray[np.uint8], *, seed: int, landmarks: NDArray[np.float64] | None = None
+    ) -> Tensor:
         """Return a crop as the network takes it, (3, S, S), augmented as the seed says.
 
         Crops of one size and one seed are augmented alike.
+
+        Args:
+            pixels: Shape (S, S, 3), uint8.
+            seed: Of all that is random.
+            landmarks: In its pixels, shape (5, 2); None where nothing is to be covered.
         """
         if self._augment is not None:
+            if landmarks is not None:
+                rng = np.random.default_rng([seed, 1])
+                if rng.random() < self._erase_p:
+                    pixels = cover_feature(pixels, landmarks, rng=rng)
             pixels = self._augmented(pixels, seed=seed)
         spec = self.spec
         batch = to_input([pixels], input_size=spec.input_size, mean=spec.mean, std=spec.std)

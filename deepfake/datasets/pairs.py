@@ -25,12 +25,11 @@ from deepfake.datasets.crops import (
     Sample,
     file_codes,
     labels_of,
+    landmarks_of,
     training_dataset,
     worker_options,
 )
 from deepfake.errors import DataError
-from deepfake.faces import landmarks_in_square
-from deepfake.types import Face
 
 __all__ = [
     "PairDataset",
@@ -60,19 +59,8 @@ class PairDraw(NamedTuple):
 
 def has_usable_landmarks(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.bool_]:
     """Return which crops have landmarks that a fake can be blended by, shape (N,)."""
-    usable = [are_usable_landmarks(p, size=crop.size) for p in _landmarks_of(crops, crop=crop)]
+    usable = [are_usable_landmarks(p, size=crop.size) for p in landmarks_of(crops, crop=crop)]
     return np.array(usable, dtype=np.bool_)
-
-
-def _landmarks_of(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.float64]:
-    """Return landmarks in the pixels of the stored crops, shape (N, 5, 2)."""
-    points = np.empty((len(crops), 5, 2))
-    for slot, box, flat in zip(points, crops["bbox_xyxy"], crops["landmarks"], strict=True):
-        left, top, right, bottom = (float(v) for v in box)
-        pairs = tuple((float(x), float(y)) for x, y in np.asarray(flat).reshape(5, 2))
-        face = Face((left, top, right, bottom), pairs, 1.0)
-        slot[...] = landmarks_in_square(face, size=crop.size, margin=crop.margin)
-    return points
 
 
 class PairDataset(Dataset[tuple[Sample, Sample]]):
@@ -96,7 +84,7 @@ class PairDataset(Dataset[tuple[Sample, Sample]]):
         blend: SelfBlendConfig,
     ) -> None:
         self.crops = crops
-        self._landmarks = _landmarks_of(table, crop=crop)
+        self._landmarks = landmarks_of(table, crop=crop)
         self._blend = blend
 
     def __len__(self) -> int:
@@ -107,9 +95,10 @@ class PairDataset(Dataset[tuple[Sample, Sample]]):
         real, fake = self.pixels(draw)
         row = len(self.crops) + draw.real_row if draw.fake_row is None else draw.fake_row
         # Made of one seed, both are cropped, coloured and compressed alike.
+        places = [self.crops.landmarks_of(at) for at in (draw.real_row, row % len(self.crops))]
         return (
-            (self.crops.input_of(real, seed=draw.seed), 0.0, draw.real_row),
-            (self.crops.input_of(fake, seed=draw.seed), 1.0, row),
+            (self.crops.input_of(real, seed=draw.seed, landmarks=places[0]), 0.0, draw.real_row),
+            (self.crops.input_of(fake, seed=draw.seed, landmarks=places[1]), 1.0, row),
         )
 
     def pixels(self, draw: PairDraw) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:

@@ -5,6 +5,7 @@ from deepfake.models.create import (
     MODEL_ALIASES,
     CreatedModel,
     create_model,
+    freeze_stages,
     resolve_model_name,
 )
 from deepfake.models.pretrained import map_lite_state_dict
@@ -14,6 +15,7 @@ __all__ = [
     "MODEL_ALIASES",
     "CreatedModel",
     "create_model",
+    "freeze_stages",
     "map_lite_state_dict",
     "resolve_model_name",
 ]

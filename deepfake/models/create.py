@@ -1,4 +1,4 @@
-"""A name becomes a timm model with one logit, positive for fake.
+"""A name becomes a timm model with a logit or more, positive for fake.
 
 What the user types is looked up in `MODEL_ALIASES`; any other name must be one of timm's. Size and
 normalisation come from timm's configuration of the very weights, never from the name.
@@ -32,6 +32,7 @@ __all__ = [
     "MODEL_ALIASES",
     "CreatedModel",
     "create_model",
+    "freeze_stages",
     "resolve_model_name",
 ]
 
@@ -61,7 +62,7 @@ class CreatedModel:
     """A network and what its input must look like.
 
     Attributes:
-        module: Takes (N, 3, input_size, input_size) float32, gives (N, 1) logits; channels last.
+        module: Takes (N, 3, input_size, input_size) float32, gives (N, H) logits, one a head; channels last.
         architecture: timm's name.
         pretrained_source: Where its weights come from, `scratch` for nowhere.
         input_size: Side of the input, pixels.
@@ -106,9 +107,9 @@ def resolve_model_name(name: str) -> str:
 
 
 def create_model(
-    name: str, *, pretrained: str = "auto", input_size: int | None = None
+    name: str, *, pretrained: str = "auto", input_size: int | None = None, num_heads: int = 1
 ) -> CreatedModel:
-    """Build a network with one logit.
+    """Build a network with a logit a head.
 
     Args:
         name: An alias or a name of timm's.
@@ -116,6 +117,7 @@ def create_model(
             `imagenet` demands them, `none` starts from scratch; anything else is the path of a
             state dict (safetensors or torch).
         input_size: Side of the input, pixels; None for the model's own.
+        num_heads: Logits.
 
     Returns:
         The network on the CPU in training mode, channels last, and its preprocessing.
@@ -126,11 +128,13 @@ def create_model(
     """
     architecture = resolve_model_name(name)
     if pretrained == "none":
-        return _from_scratch(architecture, input_size=input_size)
+        return _from_scratch(architecture, input_size=input_size, num_heads=num_heads)
     if pretrained not in ("auto", "imagenet"):
-        return _from_path(architecture, Path(pretrained), input_size=input_size)
+        return _from_path(
+            architecture, Path(pretrained), input_size=input_size, num_heads=num_heads
+        )
     try:
-        return _from_imagenet(architecture, input_size=input_size)
+        return _from_imagenet(architecture, input_size=input_size, num_heads=num_heads)
     except WeightsUnavailableError as error:
         if pretrained == "imagenet":
             raise
@@ -138,24 +142,62 @@ def create_model(
             f"No ImageNet weights for {architecture} ({error.message}): training from scratch."
         )
         logger.warning(message)
-        return replace(_from_scratch(architecture, input_size=input_size), message=message)
+        return replace(
+            _from_scratch(architecture, input_size=input_size, num_heads=num_heads), message=message
+        )
 
 
-def _from_scratch(architecture: str, *, input_size: int | None) -> CreatedModel:
+def freeze_stages(module: nn.Module, count: int) -> int:
+    """Stop the stem and the first stages of a network from learning.
+
+    Args:
+        module: From `create_model`.
+        count: Stages beside the stem, as timm groups them; 0 freezes nothing, not the stem either.
+
+    Returns:
+        Tensors frozen.
+
+    Raises:
+        ModelError: It has no more than as many stages.
+    """
+    if not count:
+        return 0
+    groups = timm.models.group_parameters(module, module.group_matcher(coarse=True))
+    numbers = sorted(groups)
+    # The last group is the classifier's; what comes before the first stage is the stem.
+    if count > len(numbers) - 2:
+        raise ModelError(f"the network has {len(numbers) - 2} stages, {count} cannot be frozen")
+    frozen = {name for number in numbers[: count + 1] for name in groups[number]}
+    for name, parameter in module.named_parameters():
+        if name in frozen:
+            parameter.requires_grad_(False)
+    return len(frozen)
+
+
+def _from_scratch(architecture: str, *, input_size: int | None, num_heads: int) -> CreatedModel:
     return _describe(
-        _build(architecture, input_size=input_size), architecture, "scratch", input_size
+        _build(architecture, input_size=input_size, num_heads=num_heads),
+        architecture,
+        "scratch",
+        input_size,
     )
 
 
-def _from_imagenet(architecture: str, *, input_size: int | None) -> CreatedModel:
+def _from_imagenet(architecture: str, *, input_size: int | None, num_heads: int) -> CreatedModel:
     if architecture in PACKAGED:
-        module = _build(architecture, input_size=input_size)
+        module = _build(architecture, input_size=input_size, num_heads=num_heads)
         package, file = PACKAGED[architecture]
         _load_body(module, read_packaged(architecture, module=module), architecture=architecture)
         return _describe(module, architecture, f"imagenet ({package}/{file})", input_size)
     overlay = locate_on_hub(architecture)
     try:
-        module = _build(architecture, input_size=input_size, is_pretrained=True, overlay=overlay)
+        module = _build(
+            architecture,
+            input_size=input_size,
+            num_heads=num_heads,
+            is_pretrained=True,
+            overlay=overlay,
+        )
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise unavailable(architecture, reason) from error
@@ -163,9 +205,11 @@ def _from_imagenet(architecture: str, *, input_size: int | None) -> CreatedModel
     return _describe(module, architecture, f"imagenet (timm {architecture}, {tag})", input_size)
 
 
-def _from_path(architecture: str, path: Path, *, input_size: int | None) -> CreatedModel:
+def _from_path(
+    architecture: str, path: Path, *, input_size: int | None, num_heads: int
+) -> CreatedModel:
     state = read_state_dict(path)
-    module = _build(architecture, input_size=input_size)
+    module = _build(architecture, input_size=input_size, num_heads=num_heads)
     own = module.state_dict()
     if set(state) == set(own) and all(state[k].shape == own[k].shape for k in own):
         module.load_state_dict(state)
@@ -178,6 +222,7 @@ def _build(
     architecture: str,
     *,
     input_size: int | None,
+    num_heads: int,
     is_pretrained: bool = False,
     overlay: dict[str, Any] | None = None,
 ) -> nn.Module:
@@ -190,7 +235,7 @@ def _build(
         module: nn.Module = timm.create_model(
             architecture,
             pretrained=is_pretrained,
-            num_classes=1,
+            num_classes=num_heads,
             pretrained_cfg_overlay=overlay,
             **sized,
         )

@@ -9,7 +9,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import (
+    Callback,
+    EarlyStopping,
+    EMAWeightAveraging,
+    ModelCheckpoint,
+    TQDMProgressBar,
+)
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
@@ -86,7 +92,12 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def create_callbacks(
-    folder: Path, *, monitor: str | None, patience: int, show_progress: bool
+    folder: Path,
+    *,
+    monitor: str | None,
+    patience: int,
+    weight_average: float,
+    show_progress: bool,
 ) -> list[Callback]:
     """Return the callbacks of a run.
 
@@ -94,6 +105,7 @@ def create_callbacks(
         folder: Where checkpoints go.
         monitor: The metric that chooses the checkpoint and stops the run; None for neither.
         patience: Epochs without a better one before training stops.
+        weight_average: Decay, a step, of the average of weights that is validated; 0 for none.
         show_progress: Whether to draw a bar on stderr.
     """
     last = ModelCheckpoint(
@@ -103,6 +115,9 @@ def create_callbacks(
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [TQDMProgressBar(leave=True)] if show_progress else []
+    if weight_average:
+        # Statistics of normalisation are averaged with the weights that they belong to.
+        callbacks.append(EMAWeightAveraging(decay=weight_average, use_buffers=True))
     if monitor is not None:
         best = ModelCheckpoint(
             dirpath=folder,

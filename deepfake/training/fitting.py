@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from deepfake.config import heads_of
 from deepfake.datasets import (
     blend_truth,
     blending_loader,
@@ -33,7 +35,7 @@ from deepfake.training.callbacks import (
     create_callbacks,
     drop_cut_line,
 )
-from deepfake.training.module import DetectorModule
+from deepfake.training.module import DetectorModule, Validation
 from deepfake.training.plan import RunPlan
 
 __all__ = ["Fitted", "fit", "quiet_lightning"]
@@ -83,11 +85,13 @@ def fit(
         folder.checkpoints,
         monitor=plan.choosing_metric,
         patience=plan.config.patience,
+        weight_average=plan.config.weight_average,
         show_progress=show_progress,
     )
     with quiet_lightning():
         trainer = pl.Trainer(
             max_epochs=plan.config.epochs,
+            max_time=_max_time(plan.config.max_minutes),
             precision=_precision(plan),
             logger=[MetricsFile(folder.metrics), *loggers],
             callbacks=[*callbacks, *own],
@@ -102,12 +106,16 @@ def fit(
         trainer.fit(
             _module(plan),
             train_dataloaders=_training_loader(plan),
-            val_dataloaders=_choosing_loader(plan),
+            val_dataloaders=_choosing_loaders(plan) or None,
             ckpt_path=folder.last_checkpoint if is_started else None,
             # Our own checkpoint, which holds more than tensors: the state of the callbacks.
             weights_only=False,
         )
     return _chosen(plan)
+
+
+def _max_time(minutes: float | None) -> timedelta | None:
+    return None if minutes is None else timedelta(minutes=minutes)
 
 
 def _placement(device: torch.device) -> dict[str, Any]:
@@ -128,20 +136,20 @@ def _precision(plan: RunPlan) -> str:
 
 
 def _module(plan: RunPlan) -> DetectorModule:
-    is_blended = plan.chooses_by == "blends"
-    choose = plan.selection.choose
-    labels, files = (
-        blend_truth(plan.selection.blendable)
-        if is_blended
-        else (labels_of(choose), file_codes(choose))
-    )
     return DetectorModule(
         plan.created.module,
         config=plan.config,
-        val_labels=labels,
-        val_files=files,
-        val_name="val_blends" if is_blended else "val",
+        validations=[_validation(plan, by) for by in plan.chooses_by],
+        num_crops=len(plan.selection.train),
     )
+
+
+def _validation(plan: RunPlan, by: str) -> Validation:
+    heads = heads_of(plan.config.method)
+    if by == "blends":
+        return Validation("val_blends", *blend_truth(plan.selection.blendable), head=heads[0])
+    choose = plan.selection.choose
+    return Validation("val", labels_of(choose), file_codes(choose), head=heads[-1])
 
 
 def _training_loader(plan: RunPlan) -> DataLoader[Any]:
@@ -162,15 +170,17 @@ def _training_loader(plan: RunPlan) -> DataLoader[Any]:
     return pair_loader(plan.selection.train, blend=config.self_blend, blended_share=share, **common)
 
 
-def _choosing_loader(plan: RunPlan) -> DataLoader[Any] | None:
-    if plan.chooses_by is None:
-        return None
+def _choosing_loaders(plan: RunPlan) -> list[DataLoader[Any]]:
+    return [_choosing_loader(plan, by) for by in plan.chooses_by]
+
+
+def _choosing_loader(plan: RunPlan, by: str) -> DataLoader[Any]:
     common: dict[str, Any] = {
         "spec": plan.input_spec,
         "batch_size": plan.config.batch_size,
         **_workers(plan),
     }
-    if plan.chooses_by == "labels":
+    if by == "labels":
         return evaluation_loader(plan.selection.choose, **common)
     return blending_loader(
         plan.selection.blendable,
@@ -189,9 +199,7 @@ def _chosen(plan: RunPlan) -> Fitted:
     folder = plan.folder
     last = _read_checkpoint(folder.last_checkpoint)
     best_path = folder.checkpoints / BEST_CHECKPOINT
-    best = (
-        _read_checkpoint(best_path) if plan.chooses_by is not None and best_path.is_file() else last
-    )
+    best = _read_checkpoint(best_path) if plan.chooses_by and best_path.is_file() else last
     state = {
         key.removeprefix(_NETWORK_PREFIX): value
         for key, value in best["state_dict"].items()

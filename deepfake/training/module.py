@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import lightning.pytorch as pl
@@ -12,14 +14,21 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from deepfake.config import TrainConfig
+from deepfake.config import HeadName, TrainConfig, heads_of
 from deepfake.errors import ModelError
+from deepfake.training.sharpness import SharpnessAware
 
-__all__ = ["DetectorModule", "mean_by_file"]
+__all__ = ["MEAN_AUC", "DetectorModule", "Validation", "mean_by_file"]
+
+MEAN_AUC = "val_mean_auc"
+"""Of all validations of a run that has several."""
 
 _SGD_MOMENTUM = 0.9
 _FLOOR = 0.01
 """The cosine ends at this share of the learning rate, so that the last steps still learn."""
+
+_LATE = 0.75
+"""Share of a run after which `late_linear` begins to fall."""
 
 
 def mean_by_file(
@@ -43,15 +52,31 @@ def mean_by_file(
     return sums / np.bincount(inverse), first
 
 
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What one loader of validation holds.
+
+    Attributes:
+        name: What its metrics begin with.
+        labels: Label of each of its rows, shape (N,).
+        files: Number of the file of each of its rows, shape (N,).
+        head: The output that it is about.
+    """
+
+    name: str
+    labels: NDArray[np.float64]
+    files: NDArray[np.int64]
+    head: HeadName = "fake"
+
+
 class DetectorModule(pl.LightningModule):  # type: ignore[misc]
-    """A network with one logit, trained by binary cross-entropy.
+    """A network with a logit for each of its heads, trained by binary cross-entropy.
 
     Args:
-        network: Gives (N, 1) logits.
-        config: Optimiser, learning rate, schedule.
-        val_labels: Label of each row of the validation table.
-        val_files: Number of the file of each row of the validation table.
-        val_name: What the metrics of validation begin with.
+        network: Gives (N, H) logits, the heads in the order of `heads_of`.
+        config: Optimiser, learning rate, schedule, method.
+        validations: One a validation loader, in their order.
+        num_crops: Rows of the table that is trained on; a row from there on is a blended fake.
     """
 
     def __init__(
@@ -59,27 +84,39 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         network: nn.Module,
         *,
         config: TrainConfig,
-        val_labels: NDArray[np.float64],
-        val_files: NDArray[np.int64],
-        val_name: str = "val",
+        validations: Sequence[Validation],
+        num_crops: int = 0,
     ) -> None:
         super().__init__()
         self.network = network
         self.config = config
-        self.val_labels, self.val_files = val_labels, val_files
-        self.val_name = val_name
-        self._val_rows: list[Tensor] = []
-        self._val_logits: list[Tensor] = []
+        self.heads = heads_of(config.method)
+        self.validations = tuple(validations)
+        self.num_crops = num_crops
+        self._val_rows: list[list[Tensor]] = [[] for _ in self.validations]
+        self._val_logits: list[list[Tensor]] = [[] for _ in self.validations]
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return logits, shape (N,)."""
+        """Return logits, shape (N, H)."""
         logits: Tensor = self.network(inputs.contiguous(memory_format=torch.channels_last))
-        return logits.reshape(-1)
+        return logits
+
+    def on_train_epoch_start(self) -> None:
+        """Keep the statistics of normalisations whose weights are frozen."""
+        for layer in self.network.modules():
+            own = list(layer.parameters(recurse=False))
+            if hasattr(layer, "running_mean") and own and not any(p.requires_grad for p in own):
+                layer.eval()
 
     def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
         """Return the loss of one batch."""
-        inputs, labels, _ = batch
-        loss = nn.functional.binary_cross_entropy_with_logits(self(inputs), labels.float())
+        inputs, labels, rows = batch
+        targets = self._targets(labels, rows)  # (N, H), NaN where a head is not asked
+        if self.config.mixup_p:
+            inputs, targets = self._mixed(inputs, targets)
+        logits = self(inputs)
+        is_asked = ~torch.isnan(targets)
+        loss = nn.functional.binary_cross_entropy_with_logits(logits[is_asked], targets[is_asked])
         self.log(
             "train_loss",
             loss,
@@ -91,35 +128,88 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         )
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> None:
+    def _targets(self, labels: Tensor, rows: Tensor) -> Tensor:
+        """Return what each head shall say of each crop, NaN where nobody knows.
+
+        A real is asked of both heads, but for the real of a blended pair: its colours and its
+        sharpness may have been changed, which labelled fakes never are.
+        """
+        labels = labels.float()
+        if len(self.heads) == 1:
+            return labels[:, None]
+        # Partners stand side by side, real and fake; both are of one kind.
+        is_blended = (rows[1::2] >= self.num_crops).repeat_interleave(2)
+        unknown = torch.full_like(labels, math.nan)
+        blended = torch.where(is_blended | (labels == 0), labels, unknown)
+        generated = torch.where(is_blended, unknown, labels)
+        return torch.stack([blended, generated], dim=1)
+
+    def _mixed(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Mix some pairs of a labelled real and a labelled fake (Zhang et al., ICLR 2018).
+
+        The faces of both stand in the middle of their crops, so that eyes fall onto eyes.
+        """
+        real, fake = inputs[::2], inputs[1::2]  # (P, 3, S, S) each
+        is_labelled = torch.isfinite(targets[::2, -1]) & torch.isfinite(targets[1::2, -1])
+        alpha = torch.full((len(real),), self.config.mixup_alpha)
+        share = torch.distributions.Beta(alpha, alpha).sample().to(inputs)
+        is_mixed = is_labelled & (torch.rand(len(real)) < self.config.mixup_p).to(inputs.device)
+        # The real becomes the mixture and the fake stays: a batch keeps half of its plain pairs.
+        share = torch.where(is_mixed, share, torch.zeros_like(share))
+        weight = share[:, None, None, None]
+        inputs, targets = inputs.clone(), targets.clone()
+        inputs[::2] = (1 - weight) * real + weight * fake
+        targets[::2, -1] = torch.where(is_mixed, share, targets[::2, -1])
+        if targets.shape[1] > 1:
+            # What is half a labelled fake is no real to the head of blends either.
+            unknown = torch.full_like(share, math.nan)
+            targets[::2, 0] = torch.where(is_mixed, unknown, targets[::2, 0])
+        return inputs, targets
+
+    def validation_step(
+        self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
         """Keep the logits of one batch for the end of the epoch."""
         inputs, _, rows = batch
-        self._val_rows.append(rows.cpu())
-        self._val_logits.append(self(inputs).float().cpu())
+        head = self.heads.index(self.validations[dataloader_idx].head)
+        self._val_rows[dataloader_idx].append(rows.cpu())
+        self._val_logits[dataloader_idx].append(self(inputs)[:, head].float().cpu())
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss over crops and AUC over files."""
-        rows, logits = self._gathered()
-        self._val_rows, self._val_logits = [], []
+        """Log loss over crops and AUC over files of each loader, and the mean of the AUCs."""
+        aucs = [self._validated(number) for number in range(len(self.validations))]
+        self._val_rows = [[] for _ in self.validations]
+        self._val_logits = [[] for _ in self.validations]
+        known = [auc for auc in aucs if auc is not None]
+        if len(aucs) > 1 and len(known) == len(aucs):
+            mean = torch.tensor(float(np.mean(known)))
+            self.log(MEAN_AUC, mean, prog_bar=True, sync_dist=True)
+
+    def _validated(self, number: int) -> float | None:
+        validation = self.validations[number]
+        rows, logits = self._gathered(number)
         if not np.isfinite(logits).all():
             raise ModelError(
                 f"training diverged in epoch {self.current_epoch}: a logit is not finite",
                 hint="Try a lower learning rate.",
             )
-        labels, files = self.val_labels[rows], self.val_files[rows]
+        labels, files = validation.labels[rows], validation.files[rows]
         loss = nn.functional.binary_cross_entropy_with_logits(
             torch.from_numpy(logits), torch.from_numpy(labels)
         )
-        self.log(f"{self.val_name}_loss", loss.float(), prog_bar=True, sync_dist=True)
+        self.log(f"{validation.name}_loss", loss.float(), prog_bar=True, sync_dist=True)
         means, first = mean_by_file(logits, files=files)
         truth = labels[first]
-        if 0 < truth.sum() < len(truth):
-            auc = float(roc_auc_score(truth, means))
-            self.log(f"{self.val_name}_auc", torch.tensor(auc), prog_bar=True, sync_dist=True)
+        if not 0 < truth.sum() < len(truth):
+            return None
+        auc = float(roc_auc_score(truth, means))
+        self.log(f"{validation.name}_auc", torch.tensor(auc), prog_bar=True, sync_dist=True)
+        return auc
 
-    def _gathered(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    def _gathered(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return rows and logits of all processes, each row once."""
-        rows, logits = torch.cat(self._val_rows), torch.cat(self._val_logits).double()
+        rows = torch.cat(self._val_rows[number])
+        logits = torch.cat(self._val_logits[number]).double()
         if torch.distributed.is_available() and torch.distributed.is_initialized():
             parts: list[Any] = [None] * torch.distributed.get_world_size()
             torch.distributed.all_gather_object(parts, (rows, logits))
@@ -137,6 +227,8 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
 
         def factor(step: int) -> float:
             share = min(1.0, step / total)
+            if self.config.schedule == "late_linear":
+                return min(1.0, (1 - share) / (1 - _LATE))
             return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * share))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
@@ -146,6 +238,10 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         }
 
     def _optimizer(self) -> torch.optim.Optimizer:
+        base, rho = self._base_optimizer(), self.config.sharpness_rho
+        return SharpnessAware(base, rho=rho) if rho else base
+
+    def _base_optimizer(self) -> torch.optim.Optimizer:
         config = self.config
         trained = [p for p in self.network.parameters() if p.requires_grad]
         # Decay pulls weights, not offsets and scales of normalisation, which have one dimension.

@@ -11,6 +11,7 @@ from deepfake.config import TrainConfig
 from deepfake.datasets import InputSpec
 from deepfake.models import CreatedModel
 from deepfake.shards import Snapshot
+from deepfake.training.module import MEAN_AUC
 from deepfake.training.records import RunFolder
 from deepfake.training.selection import Selection, has_both_classes
 
@@ -44,17 +45,19 @@ class RunPlan:
     is_resumed: bool
 
     @property
-    def chooses_by(self) -> Literal["labels", "blends"] | None:
-        """What chooses the checkpoint: labelled files, self-blended reals, or nothing."""
-        if has_both_classes(self.selection.choose):
-            return "labels"
-        return "blends" if len(self.selection.blendable) else None
+    def chooses_by(self) -> tuple[Literal["labels", "blends"], ...]:
+        """What chooses the checkpoint: labelled files, self-blended reals, both, or nothing."""
+        has_labels = has_both_classes(self.selection.choose)
+        has_blends = len(self.selection.blendable) > 0
+        return (("labels",) if has_labels else ()) + (("blends",) if has_blends else ())
 
     @property
     def choosing_metric(self) -> str | None:
         """Name of the AUC that chooses; of self-blended pairs it has a name of its own."""
+        if len(self.chooses_by) > 1:
+            return MEAN_AUC
         names = {"labels": "val_auc", "blends": "val_blends_auc"}
-        return None if self.chooses_by is None else names[self.chooses_by]
+        return names[self.chooses_by[0]] if self.chooses_by else None
 
     @property
     def input_spec(self) -> InputSpec:

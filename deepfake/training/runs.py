@@ -17,10 +17,10 @@ from torch import Tensor
 
 import deepfake
 from deepfake.bundles import DetectorSpec, save_bundle
-from deepfake.config import TrainConfig
+from deepfake.config import TrainConfig, heads_of
 from deepfake.datasets import predict_crops
 from deepfake.inference import resolve_device
-from deepfake.models import CreatedModel, create_model
+from deepfake.models import CreatedModel, create_model, freeze_stages
 from deepfake.shards import Snapshot
 from deepfake.storage import write_json
 from deepfake.training.calibrating import CalibrationResult, calibrate
@@ -171,7 +171,13 @@ def _default_workers(device: torch.device) -> int:
 def _create(config: TrainConfig, *, kept: dict[str, Any] | None) -> CreatedModel:
     # The weights of a resumed run come from its checkpoint; where they once started is on record.
     pretrained = config.pretrained if kept is None else "none"
-    created = create_model(config.model, pretrained=pretrained, input_size=config.input_size)
+    created = create_model(
+        config.model,
+        pretrained=pretrained,
+        input_size=config.input_size,
+        num_heads=len(heads_of(config.method)),
+    )
+    freeze_stages(created.module, config.frozen_stages)
     if kept is None:
         return created
     return replace(created, pretrained_source=str(kept["pretrained_source"]))
@@ -211,12 +217,12 @@ def _method_notes(plan: RunPlan) -> list[str]:
         notes.append(
             "Trained on self-blended reals alone: it has seen no forgery that somebody else made."
         )
-    if plan.chooses_by is None:
+    if not plan.chooses_by:
         notes.append(
             "The weights are those of the last epoch: the half of `val` that would choose lacks a "
             "class."
         )
-    if plan.chooses_by == "blends":
+    if plan.chooses_by == ("blends",):
         notes.append(
             "The checkpoint was chosen on self-blended reals of `val`, whose choosing half has no "
             f"fake: {plan.choosing_metric} says how well these are told apart, and nothing of "

@@ -60,7 +60,9 @@ def select_crops(snapshots: Sequence[Snapshot], *, method: TrainMethod = "labels
     labelled = crops[~np.isnan(labels_of(crops))]
     parts = {split: labelled[labelled["split"] == str(split)] for split in Split}
     train, val = (parts[split].reset_index(drop=True) for split in (Split.TRAIN, Split.VAL))
+    train, bystanders = _without_bystanders(train)
     learned, notes = _learned(train, method=method, crop=config.crop)
+    notes = (*bystanders, *notes)
     is_choosing = halve_by_group(val["split_group"].tolist())
     choose = val[is_choosing].reset_index(drop=True)
     return Selection(
@@ -73,6 +75,17 @@ def select_crops(snapshots: Sequence[Snapshot], *, method: TrainMethod = "labels
     )
 
 
+def _without_bystanders(train: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Leave out all but the largest face of a fake: nobody says that the others are fake too."""
+    keys = ["corpus", "uri"]
+    tracks = train.groupby([*keys, "track_id"])["face_px"].transform("median")
+    largest = tracks.groupby([train[key] for key in keys]).transform("max")
+    is_bystander = ((train["label"] == str(Label.FAKE)) & (tracks < largest)).to_numpy()
+    count = int(is_bystander.sum())
+    note = f"{count} crops of smaller faces in fakes of `train` are left out: they may be real."
+    return train[~is_bystander].reset_index(drop=True), (note,) if count else ()
+
+
 def _learned(
     train: pd.DataFrame, *, method: TrainMethod, crop: CropConfig
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
@@ -83,17 +96,18 @@ def _learned(
     is_real = (train["label"] == str(Label.REAL)).to_numpy()
     is_usable = ~is_real
     is_usable[is_real] = has_usable_landmarks(train[is_real], crop=crop)
-    wanted = is_usable if method == "mixed" else is_usable & is_real
+    wanted = is_usable & is_real if method == "sbi" else is_usable
     learned = train[wanted].reset_index(drop=True)
-    _check_classes(learned, needs_fakes=method == "mixed")
+    _check_classes(learned, needs_fakes=method != "sbi")
     lost = int((~is_usable).sum())
     note = f"{lost} real crops of `train` are left out: their landmarks are not those of a face."
     return learned, (note,) if lost else ()
 
 
 def _blendable(choose: pd.DataFrame, *, method: TrainMethod, crop: CropConfig) -> pd.DataFrame:
-    # Labelled fakes are better judges than fakes that are made as those learnt from.
-    if method == "labels" or has_both_classes(choose):
+    # Labelled fakes are better judges than fakes that are made as those learnt from; but of the
+    # head that learns from blends alone they are none.
+    if method == "labels" or (method != "two_headed" and has_both_classes(choose)):
         return choose[:0]
     reals = choose[choose["label"] == str(Label.REAL)]
     return reals[has_usable_landmarks(reals, crop=crop)].reset_index(drop=True)
