@@ -7,7 +7,7 @@ methods in FaceForensics++ and is four files.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,15 @@ from deepfake.errors import DataError
 __all__ = ["FileScore", "TrackScore", "aggregate_by_uri", "aggregate_file"]
 
 _NEEDED = ("track_id", "frame_index", "pts_seconds", "logit")
+_OPTIONAL = ("face_px", "sharpness", "confidence", "novelty")
+
+_FULL_FACE_PX = 150.0
+"""A larger face shows nothing more in a network's input of 192 to 224 pixels."""
+
+_HALF_SHARPNESS = 50.0
+"""Variance of the Laplacian at which a crop counts half; ours, a tenth of it is out of focus."""
+
+_LEAST_WEIGHT = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,13 +38,15 @@ class TrackScore:
 
     Attributes:
         track_id: The track.
-        logit: Mean over its crops; positive means fake.
+        logit: Mean over its crops by `AggregationConfig.track`; positive means fake.
         num_frames: Distinct frames that it was seen in.
         first_pts_seconds: Time of its first crop.
         last_pts_seconds: Time of its last crop.
         max_logit: The highest of a single crop.
         max_pts_seconds: The moment of that crop; the earliest of equals.
         face_px: Median of the longer side of the box, frame pixels; None where it was not given.
+        sharpness: Median; None where it was not given.
+        novelty: Mean distance from the training data; None where it was not given.
     """
 
     track_id: int
@@ -46,6 +57,8 @@ class TrackScore:
     max_logit: float
     max_pts_seconds: float
     face_px: float | None = None
+    sharpness: float | None = None
+    novelty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,18 +83,24 @@ class FileScore:
     strongest_pts_seconds: float
     tracks: tuple[TrackScore, ...]
 
+    @property
+    def strongest(self) -> TrackScore:
+        """The track that decides."""
+        return next(t for t in self.tracks if t.track_id == self.strongest_track_id)
+
 
 def aggregate_file(crops: pd.DataFrame, *, config: AggregationConfig) -> FileScore:
     """Return the score of one file from the logits of its crops.
 
-    The result does not depend on the order of the rows. `strongest_track` takes the track of the
-    highest mean among those with at least `min_track_frames` frames, or among all if no track is
-    that long (a still has tracks of one frame). `mean` is over all crops, `max` the highest single
-    crop. Equal tracks: the longer one, then the one with the lower id.
+    The result does not depend on the order of the rows. Tracks that are too small beside the
+    largest do not speak. `strongest_track` takes the track of the highest mean among those with at
+    least `min_track_frames` frames, or among all if no track is that long (a still has tracks of
+    one frame). `mean` is over all crops, `max` the highest single crop. Equal tracks: the longer
+    one, then the one with the lower id.
 
     Args:
         crops: One row a crop of this file: `track_id`, `frame_index`, `pts_seconds`, `logit`, and
-            `face_px` where known.
+            `face_px`, `sharpness`, `confidence`, `novelty` where known.
         config: How.
 
     Raises:
@@ -89,10 +108,20 @@ def aggregate_file(crops: pd.DataFrame, *, config: AggregationConfig) -> FileSco
             has a status, not a score.
     """
     columns = _columns_of(crops)
-    tracks = tuple(_track_score(columns, int(t)) for t in np.unique(columns["track_id"]))
-    strongest = _strongest_of(tracks, min_frames=config.min_track_frames)
+    weights = _weights_of(columns, config=config)
+    tracks = tuple(
+        _track_score(columns, int(t), weights=weights) for t in np.unique(columns["track_id"])
+    )
+    speaking = _speaking(tracks, min_share=config.min_face_share)
+    strongest = _strongest_of(speaking, min_frames=config.min_track_frames)
+    is_heard = np.isin(columns["track_id"], [track.track_id for track in speaking])
     return FileScore(
-        logit=_file_logit(columns["logit"], strongest=strongest, config=config),
+        logit=_file_logit(
+            columns["logit"][is_heard],
+            weights=weights[is_heard],
+            strongest=strongest,
+            config=config,
+        ),
         num_faces=len(crops),
         num_tracks=len(tracks),
         num_frames=len(np.unique(columns["frame_index"])),
@@ -133,28 +162,63 @@ def _columns_of(crops: pd.DataFrame) -> dict[str, NDArray[Any]]:
     if crops.empty:
         raise DataError("a file without crops has no score")
     columns = {name: crops[name].to_numpy() for name in _NEEDED}
-    if "face_px" in crops.columns:
-        columns["face_px"] = crops["face_px"].to_numpy(dtype=np.float64)
+    for name in _OPTIONAL:
+        if name in crops.columns and crops[name].notna().all():
+            columns[name] = crops[name].to_numpy(dtype=np.float64)
     columns["logit"] = columns["logit"].astype(np.float64)
     if not np.isfinite(columns["logit"]).all():
         raise DataError("a logit is not a finite number")
     return columns
 
 
-def _track_score(columns: dict[str, NDArray[Any]], track_id: int) -> TrackScore:
+def _weights_of(
+    columns: dict[str, NDArray[Any]], *, config: AggregationConfig
+) -> NDArray[np.float64]:
+    """Return how much each crop counts within its track."""
+    weights = np.ones(len(columns["logit"]))
+    if config.track == "mean":
+        return weights
+    if "confidence" in columns:
+        weights = weights * columns["confidence"]
+    if "face_px" in columns:
+        weights = weights * np.minimum(columns["face_px"] / _FULL_FACE_PX, 1.0)
+    if "sharpness" in columns:
+        weights = weights * (columns["sharpness"] / (columns["sharpness"] + _HALF_SHARPNESS))
+    # Never nothing: a track whose crops are all poor still has a mean.
+    return np.asarray(np.maximum(weights, _LEAST_WEIGHT), dtype=np.float64)
+
+
+def _track_score(
+    columns: dict[str, NDArray[Any]], track_id: int, *, weights: NDArray[np.float64]
+) -> TrackScore:
     own = columns["track_id"] == track_id
     logits, times = columns["logit"][own], columns["pts_seconds"][own]
     best = np.lexsort((times, -logits))[0]
-    sizes = columns["face_px"][own] if "face_px" in columns else None
+
+    def told(name: str, summary: Callable[[NDArray[Any]], Any]) -> float | None:
+        return float(summary(columns[name][own])) if name in columns else None
+
     return TrackScore(
         track_id=track_id,
-        logit=_mean(logits),
+        logit=_mean(logits, weights=weights[own]),
         num_frames=len(np.unique(columns["frame_index"][own])),
         first_pts_seconds=float(times.min()),
         last_pts_seconds=float(times.max()),
         max_logit=float(logits[best]),
         max_pts_seconds=float(times[best]),
-        face_px=None if sizes is None else float(np.median(sizes)),
+        face_px=told("face_px", np.median),
+        sharpness=told("sharpness", np.median),
+        novelty=told("novelty", np.mean),
+    )
+
+
+def _speaking(tracks: tuple[TrackScore, ...], *, min_share: float) -> tuple[TrackScore, ...]:
+    sizes = [track.face_px for track in tracks]
+    largest = max((size for size in sizes if size is not None), default=0.0)
+    return tuple(
+        track
+        for track, size in zip(tracks, sizes, strict=True)
+        if size is None or size >= min_share * largest
     )
 
 
@@ -164,15 +228,19 @@ def _strongest_of(tracks: tuple[TrackScore, ...], *, min_frames: int) -> TrackSc
 
 
 def _file_logit(
-    logits: NDArray[np.float64], *, strongest: TrackScore, config: AggregationConfig
+    logits: NDArray[np.float64],
+    *,
+    weights: NDArray[np.float64],
+    strongest: TrackScore,
+    config: AggregationConfig,
 ) -> float:
     if config.video == "mean":
-        return _mean(logits)
+        return _mean(logits, weights=weights)
     if config.video == "max":
         return float(logits.max())
     return strongest.logit
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def _mean(values: NDArray[np.float64], *, weights: NDArray[np.float64]) -> float:
     # fsum is exact, so the order of the rows cannot show in the last bit.
-    return math.fsum(values) / len(values)
+    return math.fsum(values * weights) / math.fsum(weights)

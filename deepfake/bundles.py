@@ -18,11 +18,12 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from safetensors import SafetensorError
 
-from deepfake.calibration import Calibration, Thresholds
+from deepfake.calibration import Calibration, Support, Thresholds
 from deepfake.config import (
     AggregationConfig,
     CropConfig,
     FaceConfig,
+    HeadName,
     SamplingConfig,
     TrainConfig,
 )
@@ -32,9 +33,16 @@ from deepfake.storage import sha256_of, write_json
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["SCHEMA_VERSION", "Bundle", "DetectorSpec", "load_bundle", "save_bundle"]
+__all__ = [
+    "SCHEMA_VERSION",
+    "Bundle",
+    "DetectorSpec",
+    "HeadSpec",
+    "load_bundle",
+    "save_bundle",
+]
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 _SPEC_NAME = "detector.json"
 _WEIGHTS_NAME = "weights.safetensors"
@@ -46,12 +54,28 @@ _Channel = Annotated[float, Field(allow_inf_nan=False)]
 _Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
+class HeadSpec(BaseModel):
+    """One output of a network, and how it is brought to the scale of the others.
+
+    Attributes:
+        name: What it was taught to answer.
+        center: The logit that counts as 0.
+        scale: The logits from there that count as 1.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: HeadName = "fake"
+    center: float = Field(default=0.0, allow_inf_nan=False)
+    scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+
 class DetectorSpec(BaseModel):
     """Everything about a detector except its weights."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     name: str = Field(min_length=1, max_length=200)
     architecture: str = Field(min_length=1, max_length=200)
     """timm's name."""
@@ -68,6 +92,12 @@ class DetectorSpec(BaseModel):
     calibration_video: Calibration
     thresholds_still: Thresholds
     thresholds_video: Thresholds
+    support_still: Support = Support()
+    support_video: Support = Support()
+    heads: tuple[HeadSpec, ...] = Field(default=(HeadSpec(),), min_length=1)
+    """The logit of a crop is the highest of its heads', each on its scale."""
+    has_novelty: bool = False
+    """Whether the weights tell how far a crop lies from those that were learnt from."""
     prior: float = Field(default=0.5, gt=0, lt=1)
     """The share of fakes for which the calibrated probability holds."""
     data_digests: dict[str, str]
@@ -87,6 +117,12 @@ class DetectorSpec(BaseModel):
     train_config: TrainConfig
     weights_sha256: str = Field(default="0" * 64, pattern=r"^[0-9a-f]{64}$")
     """Filled in by `save_bundle`."""
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the network gives for a crop: `logit`, a logit a head if several, `novelty`."""
+        heads = [f"logit_{head.name}" for head in self.heads] if len(self.heads) > 1 else []
+        return ("logit", *heads, *(("novelty",) if self.has_novelty else ()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,8 +38,8 @@ Precision = Literal["f32", "bf16"]
 """What a network computes in on the CPU; on CUDA it is always half precision."""
 
 TrainMethod = Literal["labels", "sbi", "mixed", "two_headed"]
-"""What a detector learns fakes from: labelled fakes, self-blended reals, both in one answer, or both
-with an answer each."""
+"""What a detector learns fakes from: labelled fakes, self-blended reals, both in one answer, or
+both with an answer each."""
 
 HeadName = Literal["fake", "blended", "generated"]
 """What one output of a network stands for. `blended` is learnt from self-blended reals alone,
@@ -211,10 +211,16 @@ class SelfBlendConfig(_Settings):
 class AggregationConfig(_Settings):
     """How the logits of crops become one of a file."""
 
-    track: Literal["mean"] = "mean"
+    track: Literal["mean", "quality"] = "mean"
+    """Of a track over its crops: all alike, or weighted by the face's size, sharpness and
+    confidence."""
     video: Literal["strongest_track", "mean", "max"] = "strongest_track"
     min_track_frames: int = Field(default=3, ge=1)
     """A shorter track speaks only if no longer one is there."""
+    min_face_share: float = Field(default=0.0, ge=0, le=1)
+    """A track whose face is smaller than this share of the largest track's does not speak.
+
+    Source: 0.5 in the evaluation of Shiohara and Yamasaki, CVPR 2022."""
 
 
 class TrainConfig(_Settings):
@@ -232,7 +238,7 @@ class TrainConfig(_Settings):
     sharpness_rho: float = Field(default=0.0, ge=0)
     """Radius of sharpness-aware minimisation; 0 for none. It doubles the cost of a step."""
     weight_average: float = Field(default=0.0, ge=0, lt=1)
-    """Decay, a step, of the average of weights that is validated and kept; 0 for the last weights."""
+    """Decay, a step, of the average of weights that is validated and kept; 0 keeps the last."""
     mixup_p: float = Field(default=0.0, ge=0, le=1)
     """That a pair of a labelled real and a labelled fake is mixed pixel by pixel."""
     mixup_alpha: float = Field(default=0.4, gt=0)

@@ -28,11 +28,11 @@ __all__ = [
     "remote_networks",
 ]
 
-_BATCH_SIZES = {"pnet": 4, "rnet": 64, "onet": 16, "logits": 32}
+_BATCH_SIZES = {"pnet": 4, "rnet": 64, "onet": 16, "evidence": 32}
 """Pictures that a batch always holds. A file asks for one canvas, up to 64 candidates, some 12
 faces and up to 64 crops at a time."""
 
-_LOGITS = "logits"
+_EVIDENCE = "evidence"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ def create_device_networks(argument: DeviceNetworks) -> dict[str, DeviceNetwork]
     }
     if argument.bundle is not None:
         network = TorchNetwork(load_bundle(argument.bundle), device=argument.device)
-        computing[_LOGITS] = lambda pictures: (network.compute(pictures),)
+        computing[_EVIDENCE] = lambda pictures: (network.compute(pictures),)
     return {
         name: _TorchOnDevice(compute, device=argument.device, batch_size=_BATCH_SIZES[name])
         for name, compute in computing.items()
@@ -139,9 +139,9 @@ class _RemoteNetwork:
     def __init__(self, client: DeviceClient) -> None:
         self._client = client
 
-    def logits(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (logits,) = self._client.run(_LOGITS, pictures)
-        return logits
+    def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (outputs,) = self._client.run(_EVIDENCE, pictures)
+        return outputs
 
 
 def remote_networks(client: DeviceClient) -> Networks:

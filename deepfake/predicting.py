@@ -1,4 +1,4 @@
-"""The logits of a snapshot's crops."""
+"""What a detector says of a snapshot's crops."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from deepfake.errors import ConfigError
 from deepfake.inference import Detector
@@ -25,8 +24,8 @@ def predict_crops(
     index: pd.DataFrame,
     *,
     on_done: Callable[[int], None] = lambda _: None,
-) -> NDArray[np.float32]:
-    """Return a logit for each row of an index.
+) -> pd.DataFrame:
+    """Return an index with the detector's columns: `logit` and what else `spec.outputs` names.
 
     Args:
         detector: The detector.
@@ -35,7 +34,7 @@ def predict_crops(
         on_done: Called with the number of crops done, after each chunk.
 
     Returns:
-        Shape (len(index),), float32, in the order of `index`.
+        The rows of `index` in their order, the new columns float64.
 
     Raises:
         ConfigError: The crops were made otherwise than those that the detector scores.
@@ -43,13 +42,14 @@ def predict_crops(
     _check_crops(detector, snapshot)
     reader = snapshot.reader()
     places = list(index[["shard", "row"]].itertuples(index=False, name=None))
-    logits = np.empty(len(places), dtype=np.float32)
+    found = {name: np.empty(len(places)) for name in detector.spec.outputs}
     for start in range(0, len(places), _CHUNK):
         chunk = places[start : start + _CHUNK]
         crops = [decode_crop(reader.encoded(shard, int(row))) for shard, row in chunk]
-        logits[start : start + len(chunk)] = detector.logits(crops)
+        for name, values in detector.evidence(crops).items():
+            found[name][start : start + len(chunk)] = values
         on_done(start + len(chunk))
-    return logits
+    return index.assign(**found)
 
 
 def _check_crops(detector: Detector, snapshot: Snapshot) -> None:

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from prefect import flow
 
+from deepfake.recipes import DEFAULT_RECIPE
 from deepfake.tracking import MODEL_NAME
 from flows.evaluate import evaluate
 from flows.parameters import CorpusName, Positive
@@ -17,12 +18,13 @@ __all__ = ["retrain"]
 @flow(name="retrain", flow_run_name="retrain-{dataset}")
 def retrain(
     dataset: str,
-    model: str = "tf_efficientnet_lite0",
+    model: str | None = None,
     data_root: str = "data",
     *,
-    epochs: Positive = 10,
-    batch_size: Positive = 32,
-    seed: int = 0,
+    recipe: str = DEFAULT_RECIPE,
+    epochs: Positive | None = None,
+    batch_size: Positive | None = None,
+    seed: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     name: CorpusName = MODEL_NAME,
 ) -> dict[str, Any]:
@@ -30,8 +32,9 @@ def retrain(
 
     Args:
         dataset: An ingested corpus, or a folder.
-        model: `resnet50`, `xception`, `efficientnet`, or any timm name.
+        model: `resnet50`, `xception`, `efficientnet`, or any timm name; None for the recipe's.
         data_root: The data root.
+        recipe: Name of a recipe, or a TOML file.
         epochs: At most.
         batch_size: Crops.
         seed: Of everything random.
@@ -45,11 +48,12 @@ def retrain(
         dataset,
         model,
         data_root,
+        recipe=recipe,
         epochs=epochs,
         batch_size=batch_size,
         seed=seed,
         device=device,
         name=name,
     )
-    measured = evaluate(dataset, trained["bundle"], data_root, device=device, seed=seed)
+    measured = evaluate(dataset, trained["bundle"], data_root, device=device, seed=seed or 0)
     return {"trained": trained, "evaluated": measured}

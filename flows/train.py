@@ -11,8 +11,9 @@ from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
 from deepfake import __version__
-from deepfake.config import AugmentConfig, TrainConfig
+from deepfake.config import TrainConfig, TrainMethod
 from deepfake.errors import ConfigError, TrackingError
+from deepfake.recipes import DEFAULT_RECIPE, load_recipe
 from deepfake.storage import DataRoot
 from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
@@ -22,36 +23,40 @@ from tasks import train as steps
 __all__ = ["train"]
 
 
-@flow(name="train", flow_run_name="train-{model}-{dataset}")
+@flow(name="train", flow_run_name="train-{dataset}")
 def train(
     dataset: str,
-    model: str = "tf_efficientnet_lite0",
+    model: str | None = None,
     data_root: str = "data",
     *,
-    epochs: Positive = 10,
-    batch_size: Positive = 32,
-    lr: Annotated[float, Field(gt=0)] = 3e-4,
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam",
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-4,
+    recipe: str = DEFAULT_RECIPE,
+    epochs: Positive | None = None,
+    batch_size: Positive | None = None,
+    lr: Annotated[float, Field(gt=0)] | None = None,
+    optimizer: Literal["adam", "adamw", "sgd"] | None = None,
+    weight_decay: Annotated[float, Field(ge=0)] | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
-    pretrained: str = "auto",
+    pretrained: str | None = None,
     resume: bool = False,
-    seed: int = 0,
+    seed: int | None = None,
     name: CorpusName = MODEL_NAME,
     run_name: CorpusName | None = None,
-    patience: Positive = 5,
+    patience: Positive | None = None,
     max_crops: Positive | None = None,
-    method: Literal["labels", "sbi", "mixed"] = "labels",
+    max_minutes: Annotated[float, Field(gt=0)] | None = None,
+    method: TrainMethod | None = None,
     sbi_share: Annotated[float, Field(ge=0, le=1)] | None = None,
-    match_resolution: bool = True,
-    augment: bool = True,
+    match_resolution: bool | None = None,
+    augment: bool | None = None,
 ) -> dict[str, Any]:
     """Train a detector and register it.
 
     Args:
         dataset: An ingested corpus, or a folder.
-        model: `resnet50`, `xception`, `efficientnet`, or any timm name.
+        model: `resnet50`, `xception`, `efficientnet`, or any timm name; None for the recipe's, as
+            with all options that it has a setting for.
         data_root: The data root.
+        recipe: Name of a recipe, or a TOML file.
         epochs: At most.
         batch_size: Crops.
         lr: Learning rate.
@@ -65,8 +70,9 @@ def train(
         run_name: Of the run's folder and MLflow run.
         patience: Epochs without a better validation AUC, then stop.
         max_crops: Crops of an epoch, at most.
+        max_minutes: Training takes, at most.
         method: What fakes are learnt from: labelled ones, self-blended reals, or both.
-        sbi_share: For `mixed`: self-blended fakes over all fakes of an epoch; None for half.
+        sbi_share: For `mixed` and `two_headed`: self-blended fakes over all fakes of an epoch.
         match_resolution: Bring both classes to one distribution of face sizes.
         augment: Augment crops.
 
@@ -74,9 +80,9 @@ def train(
         The summary: bundle, metrics, MLflow run, registered version.
     """
     root = DataRoot(Path(data_root))
-    share = _blended_share(sbi_share, method=method)
-    snapshot, notes = resolve_dataset(dataset, data_root=data_root)
-    config = TrainConfig(
+    config = _config(
+        recipe,
+        augment={"is_enabled": augment, "match_resolution": match_resolution},
         model=model,
         epochs=epochs,
         batch_size=batch_size,
@@ -87,16 +93,20 @@ def train(
         seed=seed,
         patience=patience,
         max_crops_per_epoch=max_crops,
+        max_minutes=max_minutes,
         method=method,
-        sbi_share=share,
-        augment=AugmentConfig(is_enabled=augment, match_resolution=match_resolution),
+        sbi_share=sbi_share,
     )
-    run_dir = _run_dir(root, name=run_name, model=model, corpus=snapshot.corpus, resume=resume)
+    snapshot, notes = resolve_dataset(dataset, data_root=data_root)
+    run_dir = _run_dir(
+        root, name=run_name, model=config.model, corpus=snapshot.corpus, resume=resume
+    )
     tags = {
         "stage": "train",
         "corpus": snapshot.corpus,
         f"data.{snapshot.corpus}": snapshot.digest,
         "code_version": __version__,
+        "recipe": recipe,
     }
     result, opened = steps.fit(
         snapshot,
@@ -131,18 +141,27 @@ def train(
     create_table_artifact(
         key="train",
         table=[{"metric": k, "value": v} for k, v in sorted(result.metrics.items())],
-        description=f"{model} on {snapshot.corpus}: {result.bundle}",
+        description=f"{config.model} on {snapshot.corpus}: {result.bundle}",
     )
     return summary
 
 
-def _blended_share(share: float | None, *, method: str) -> float:
-    """Return the share of self-blended fakes; one that the method has no use for is refused."""
-    if share is None:
-        return TrainConfig().sbi_share
-    if method != "mixed":
-        raise ConfigError(f"sbi_share goes with the method mixed, not with {method}")
-    return share
+def _config(recipe: str, *, augment: dict[str, bool | None], **given: Any) -> TrainConfig:
+    """Return a recipe with what was given on top.
+
+    Raises:
+        ConfigError: There is no such recipe, or options contradict it.
+    """
+    base = load_recipe(recipe)
+    chosen = {name: value for name, value in given.items() if value is not None}
+    changed = {name: value for name, value in augment.items() if value is not None}
+    config = base.model_copy(update={**chosen, "augment": base.augment.model_copy(update=changed)})
+    if "sbi_share" in chosen and config.method not in ("mixed", "two_headed"):
+        raise ConfigError(
+            f"sbi_share goes with the methods mixed and two_headed, not with {config.method}"
+        )
+    # A copy is not checked.
+    return TrainConfig.model_validate(config.model_dump())
 
 
 def _run_dir(root: DataRoot, *, name: str | None, model: str, corpus: str, resume: bool) -> Path:

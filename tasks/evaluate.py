@@ -39,11 +39,10 @@ def predict(
     precision: Precision,
     cache: Path,
 ) -> pd.DataFrame:
-    """Return the rows of an index with the detector's logits, computed on all cores."""
+    """Return the rows of an index with what the detector says, computed on all cores."""
     detector = load_detector(bundle, device=device, precision=precision, cache=cache)
     with tracked("evaluate", total=len(index)) as step:
-        logits = predict_crops(detector, snapshot, index, on_done=step.reach)
-    return index.assign(logit=logits.astype("float64"))
+        return predict_crops(detector, snapshot, index, on_done=step.reach)
 
 
 @task(name="measure", cache_policy=NO_CACHE)
@@ -62,6 +61,8 @@ def measure(
         calibration_video=spec.calibration_video,
         thresholds_still=spec.thresholds_still,
         thresholds_video=spec.thresholds_video,
+        support_still=spec.support_still,
+        support_video=spec.support_video,
         seed=seed,
     )
 

@@ -154,43 +154,61 @@ def ingest(
 @app.command()
 def train(
     dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="baseline, sbi, sbi_paper, mixed, two_headed, or a TOML file: what holds where "
+            "no option below says otherwise."
+        ),
+    ] = "baseline",
     model: Annotated[
-        str, typer.Option(help="resnet50, xception, efficientnet, or any timm name.")
-    ] = "tf_efficientnet_lite0",
-    epochs: Annotated[int, typer.Option(min=1, help="Epochs.")] = 10,
-    batch_size: Annotated[int, typer.Option(min=1, help="Crops of a batch.")] = 32,
-    lr: Annotated[float, typer.Option(help="Learning rate.")] = 3e-4,
-    optimizer: Annotated[Literal["adam", "adamw", "sgd"], typer.Option()] = "adam",
-    weight_decay: Annotated[float, typer.Option(min=0, help="Weight decay.")] = 1e-4,
+        str | None, typer.Option(help="resnet50, xception, efficientnet, or any timm name.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Crops of a batch.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    optimizer: Annotated[Literal["adam", "adamw", "sgd"] | None, typer.Option()] = None,
+    weight_decay: Annotated[float | None, typer.Option(min=0, help="Weight decay.")] = None,
     device: DeviceOption = "auto",
     use_gpu: Annotated[bool, typer.Option("--use-gpu", help="Same as --device cuda.")] = False,
     pretrained: Annotated[
-        str, typer.Option(help="auto, imagenet, none, or a file of weights.")
-    ] = "auto",
+        str | None, typer.Option(help="auto, imagenet, none, or a file of weights.")
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")
     ] = False,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
     name: Annotated[
         str, typer.Option(help="Under which the detector is registered.")
     ] = "deepfake-detector",
     run_name: Annotated[
         str | None, typer.Option(help="Of the run's folder and MLflow run; made up if not given.")
     ] = None,
-    patience: Annotated[int, typer.Option(min=1, help="Epochs without gain, then stop.")] = 5,
+    patience: Annotated[
+        int | None, typer.Option(min=1, help="Epochs without gain, then stop.")
+    ] = None,
     max_crops: Annotated[int | None, typer.Option(min=1, help="Crops of an epoch.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Training takes, at most.")
+    ] = None,
     method: Annotated[
-        Literal["labels", "sbi", "mixed"],
+        Literal["labels", "sbi", "mixed", "two_headed"] | None,
         typer.Option(help="Fakes learnt from: labelled ones, self-blended reals, or both."),
-    ] = "labels",
+    ] = None,
     sbi_share: Annotated[
         float | None,
-        typer.Option(min=0, max=1, help="For mixed: self-blended over all fakes (0.5)."),
+        typer.Option(min=0, max=1, help="For mixed and two_headed: self-blended over all fakes."),
     ] = None,
     match_resolution: Annotated[
-        bool, typer.Option(help="Bring both classes to one distribution of face sizes.")
-    ] = True,
-    augment: Annotated[bool, typer.Option(help="Augment crops.")] = True,
+        bool | None,
+        typer.Option(
+            "--match-resolution/--no-match-resolution",
+            help="Bring both classes to one distribution of face sizes.",
+        ),
+    ] = None,
+    augment: Annotated[
+        bool | None, typer.Option("--augment/--no-augment", help="Augment crops.")
+    ] = None,
     data_root: DataRootOption = Path("data"),
 ) -> None:
     """Train a detector, and record it in MLflow."""

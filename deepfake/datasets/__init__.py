@@ -14,7 +14,6 @@ from deepfake.datasets.crops import (
     evaluation_loader,
     file_codes,
     labels_of,
-    predict_crops,
     training_loader,
 )
 from deepfake.datasets.pairs import (
@@ -45,7 +44,6 @@ __all__ = [
     "labels_of",
     "matched_sizes",
     "pair_loader",
-    "predict_crops",
     "reduce_resolution",
     "training_loader",
 ]

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from deepfake.augment import cover_feature, create_augmentation
@@ -30,7 +30,7 @@ from deepfake.datasets.balance import (
 )
 from deepfake.errors import DataError
 from deepfake.faces import landmarks_in_square
-from deepfake.inference import predict_logits, to_input
+from deepfake.inference import to_input
 from deepfake.media import decode_crop
 from deepfake.shards import CropReader, Snapshot
 from deepfake.types import Face, Label
@@ -43,7 +43,6 @@ __all__ = [
     "file_codes",
     "labels_of",
     "landmarks_of",
-    "predict_crops",
     "training_dataset",
     "training_loader",
     "worker_options",
@@ -323,32 +322,3 @@ def worker_options(num_workers: int, *, pin_memory: bool) -> dict[str, Any]:
 def _use_one_thread(worker: int) -> None:
     # OpenCV's thread pool does not survive the fork, and the cores are the network's.
     cv2.setNumThreads(0)
-
-
-def predict_crops(
-    module: nn.Module,
-    crops: pd.DataFrame,
-    *,
-    spec: InputSpec,
-    device: torch.device,
-    batch_size: int = 32,
-    num_workers: int = 0,
-) -> NDArray[np.float32]:
-    """Return the logit of every row, positive for fake; the module must be in evaluation mode.
-
-    Args:
-        module: Gives one logit a crop.
-        crops: Rows of `collect_crops`, labelled or not.
-        spec: The network's input.
-        device: Where the module is.
-        batch_size: Crops a forward pass.
-        num_workers: Processes that decode.
-
-    Returns:
-        Shape (N,), float32, in the order of the rows.
-    """
-    if crops.empty:
-        return np.empty(0, dtype=np.float32)
-    loader = evaluation_loader(crops, spec=spec, batch_size=batch_size, num_workers=num_workers)
-    parts = [predict_logits(module, inputs, device=device) for inputs, _, _ in loader]
-    return np.asarray(torch.cat(parts).numpy(), dtype=np.float32)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from deepfake.calibration import Thresholds
+from deepfake.evaluation.files import FACE_COLUMNS
 from deepfake.evaluation.matching import MATCHED_ON, MatchedPairs
 from deepfake.evaluation.result import CorpusResult, Headline, Level, MatchedResult, Slice
 from deepfake.metrics import (
@@ -21,12 +22,17 @@ from deepfake.metrics import (
 )
 from deepfake.types import Kind, Label, Status, Verdict
 
-__all__ = ["MIN_PAIRS", "evaluate_corpus"]
+__all__ = ["MIN_PAIRS", "evaluate_corpus", "weakest_slice"]
 
 MIN_PAIRS = 30
 """With fewer pairs the matched test is shown but is not the headline."""
 
 _SLICED_BY = ("method", "kind", "compression")
+
+_NUM_BINS = 4
+"""Parts of equal numbers of files by each thing that is told of faces."""
+
+_MIN_VALUES = 20
 _DRAWS = 2000
 _MAX_DRAWN_ELEMENTS = 40_000_000
 
@@ -58,6 +64,8 @@ def evaluate_corpus(
     is_right = _is_right(files)
     answered = files["verdict"].isin([Verdict.REAL, Verdict.FAKE]).to_numpy()
     agrees = (files["verdict"] == files["label"]).to_numpy()
+    is_scored = files["logit"].notna().to_numpy()
+    is_uncertain = (files["verdict"] == Verdict.UNCERTAIN).to_numpy()
     accuracy = headline_accuracy(
         _is_fake(files), files["prob_fake"], threshold=files["threshold"].fillna(0.5).to_numpy()
     )
@@ -79,8 +87,16 @@ def evaluate_corpus(
         operating_points=_operating_points(scored, thresholds),
         precision_at={str(share): value for share, value in precision.items()},
         slices=tuple(_slices_of(files)),
+        uncertain=float(is_uncertain[is_scored].mean()) if is_scored.any() else None,
+        uncertain_reasons=_reasons_of(files[is_uncertain]),
         rate_interval=wilson_interval(int(is_right.sum()), len(files)),
     )
+
+
+def _reasons_of(uncertain: pd.DataFrame) -> dict[str, int]:
+    # The sentence up to its numbers.
+    short = uncertain["reason"].astype(str).str.partition(":")[0].str.partition(" 0.")[0]
+    return {str(k): int(v) for k, v in short.value_counts().sort_index().items()}
 
 
 def _is_fake(rows: pd.DataFrame) -> NDArray[np.int64]:
@@ -164,6 +180,22 @@ def _slices_of(files: pd.DataFrame) -> Iterator[Slice]:
     for by in _SLICED_BY:
         for value, rows in files.groupby(by, sort=True):
             yield _slice_of(files, rows, by=by, value=str(value))
+    for by in FACE_COLUMNS:
+        known = files[files[by].notna()]
+        if known[by].nunique() < _MIN_VALUES:
+            continue
+        parts = pd.qcut(known[by], _NUM_BINS, duplicates="drop")
+        for part, rows in known.groupby(parts, sort=True, observed=True):
+            yield _slice_of(files, rows, by=by, value=f"{part.left:.3g} to {part.right:.3g}")
+
+
+def weakest_slice(slices: Sequence[Slice]) -> Slice | None:
+    """Return the part by face of which fewest files are called right, None without such parts.
+
+    A part counts with the upper end of its interval, so that a handful of files does not win.
+    """
+    by_face = [part for part in slices if part.by in FACE_COLUMNS]
+    return min(by_face, key=lambda part: (part.high, part.by), default=None)
 
 
 def _slice_of(files: pd.DataFrame, rows: pd.DataFrame, *, by: str, value: str) -> Slice:

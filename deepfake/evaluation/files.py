@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from deepfake.aggregation import FileScore, aggregate_by_uri
-from deepfake.calibration import Calibration, Thresholds, verdict_of
+from deepfake.calibration import Calibration, Support, Thresholds, judge, verdict_of
 from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
 from deepfake.types import Kind, Status
 
-__all__ = ["KindSettings", "file_table", "frame_table"]
+__all__ = ["FACE_COLUMNS", "KindSettings", "file_table", "frame_table"]
 
 _KEYS = ["corpus", "uri"]
+
+FACE_COLUMNS = ("face_px", "sharpness", "brightness", "yaw")
+"""What is told of a file's largest face."""
 _CARRIED = (
     "uri",
     "media_id",
@@ -38,6 +42,7 @@ class KindSettings:
 
     calibration: Calibration
     thresholds: Thresholds
+    support: Support = Support()  # noqa: RUF009 - frozen
 
 
 def file_table(
@@ -50,10 +55,10 @@ def file_table(
     """Return one row a labelled file, those without a score too.
 
     Beside what the outcomes say: `logit`, `log_odds` and `prob_fake` (calibrated by kind, null
-    without a score), `verdict`, `threshold`, `num_faces`, `num_tracks`, `num_frames`,
-    `strongest_track_id`, `strongest_pts_seconds`, and `face_px`, `sharpness`, `brightness` of the
-    largest face: medians over its track. The largest face, not the strongest, so that pairs do not
-    depend on the detector. Files without a score have no face columns.
+    without a score), `verdict`, `reason`, `threshold`, `num_faces`, `num_tracks`, `num_frames`,
+    `strongest_track_id`, `strongest_pts_seconds`, and `face_px`, `sharpness`, `brightness`, `yaw`
+    of the largest face: medians over its track. The largest face, not the strongest, so that pairs
+    do not depend on the detector. Files without a score have no face columns.
 
     Args:
         crops: A row a crop with its `logit`.
@@ -71,6 +76,8 @@ def file_table(
     is_ok = files["status"] == Status.OK
     keys = list(zip(files["corpus"], files["uri"], strict=True))
     wanted = crops.merge(files.loc[is_ok, _KEYS], on=_KEYS, how="inner")
+    if "landmarks" in wanted.columns:
+        wanted = wanted.assign(yaw=[_yaw_of(points) for points in wanted["landmarks"]])
     scores = aggregate_by_uri(wanted, config=aggregation, keys=_KEYS) if len(wanted) else {}
     lost = [key for key, ok in zip(keys, is_ok, strict=True) if ok and key not in scores]
     if lost:
@@ -141,31 +148,56 @@ def _score_columns(scores: list[FileScore | None]) -> pd.DataFrame:
 def _verdict_columns(
     files: pd.DataFrame, scores: list[FileScore | None], settings: Mapping[Kind, KindSettings]
 ) -> pd.DataFrame:
-    rows = []
+    rows: list[tuple[float, float, str, str | None, float]] = []
     for kind, score in zip(files["kind"], scores, strict=True):
         if score is None:
-            rows.append((np.nan, np.nan, str(verdict_of(None, Thresholds())), np.nan))
+            rows.append((np.nan, np.nan, str(verdict_of(None, Thresholds())), None, np.nan))
             continue
         chosen = settings[Kind(kind)]
         prob = chosen.calibration.prob(score.logit)
+        strongest = score.strongest
+        verdict, reason = judge(
+            prob,
+            thresholds=chosen.thresholds,
+            outside=chosen.support.reason_against(
+                num_frames=strongest.num_frames,
+                face_px=strongest.face_px,
+                sharpness=strongest.sharpness,
+                novelty=strongest.novelty,
+            ),
+        )
         rows.append(
             (
                 chosen.calibration.log_odds(score.logit),
                 prob,
-                str(verdict_of(prob, chosen.thresholds)),
+                str(verdict),
+                reason,
                 chosen.thresholds.decision,
             )
         )
-    return pd.DataFrame(rows, columns=["log_odds", "prob_fake", "verdict", "threshold"])
+    return pd.DataFrame(rows, columns=["log_odds", "prob_fake", "verdict", "reason", "threshold"])
+
+
+def _yaw_of(landmarks: Any) -> float:
+    """Return how far a head is turned aside: the nose's way from the axis, in eye distances.
+
+    0 looks into the camera, 0.5 has the nose over one eye.
+    """
+    points = np.asarray(landmarks, dtype=np.float64).reshape(5, 2)
+    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
+    down = mouth - eyes
+    height = max(float(np.hypot(*down)), 1e-6)
+    across = np.array([down[1], -down[0]]) / height
+    # A head in profile shows its eyes close together: its height keeps the scale.
+    width = max(abs(float((points[1] - points[0]) @ across)), 0.5 * height)
+    return abs(float((points[2] - eyes) @ across)) / width
 
 
 def _face_columns(crops: pd.DataFrame) -> pd.DataFrame:
-    names = [n for n in ("face_px", "sharpness", "brightness") if n in crops.columns]
+    names = [n for n in FACE_COLUMNS if n in crops.columns]
     tracks = crops.groupby([*_KEYS, "track_id"], as_index=False)[names].median()
     if "face_px" in names:
         tracks = tracks.sort_values(
             [*_KEYS, "face_px", "track_id"], ascending=[True, True, False, True]
         )
-    return tracks.drop_duplicates(_KEYS).reindex(
-        columns=[*_KEYS, "face_px", "sharpness", "brightness"]
-    )
+    return tracks.drop_duplicates(_KEYS).reindex(columns=[*_KEYS, *FACE_COLUMNS])

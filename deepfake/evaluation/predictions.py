@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from deepfake.calibration import Calibration, Thresholds
+from deepfake.calibration import Calibration, Support, Thresholds
 from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
 from deepfake.evaluation.corpus import evaluate_corpus
@@ -28,6 +28,8 @@ def evaluate_predictions(
     calibration_video: Calibration,
     thresholds_still: Thresholds | None = None,
     thresholds_video: Thresholds | None = None,
+    support_still: Support | None = None,
+    support_video: Support | None = None,
     seed: int = 0,
 ) -> EvaluationResult:
     """Evaluate a detector's logits on labelled files, corpus by corpus.
@@ -40,14 +42,20 @@ def evaluate_predictions(
         calibration_video: For videos.
         thresholds_still: For pictures; None means the defaults.
         thresholds_video: For videos; None means the defaults.
+        support_still: What pictures have to be like for a verdict; None asks nothing.
+        support_video: The same for videos.
         seed: Of the bootstrap.
 
     Raises:
         DataError: No labelled file, or crops and outcomes do not fit.
     """
     settings = {
-        Kind.IMAGE: KindSettings(calibration_still, thresholds_still or Thresholds()),
-        Kind.VIDEO: KindSettings(calibration_video, thresholds_video or Thresholds()),
+        Kind.IMAGE: KindSettings(
+            calibration_still, thresholds_still or Thresholds(), support_still or Support()
+        ),
+        Kind.VIDEO: KindSettings(
+            calibration_video, thresholds_video or Thresholds(), support_video or Support()
+        ),
     }
     crops = _under_all_names(crops, outcomes)
     files = file_table(crops, outcomes, aggregation=aggregation, settings=settings)
@@ -81,6 +89,8 @@ def evaluate_predictions(
             "calibration_video": calibration_video,
             "thresholds_still": settings[Kind.IMAGE].thresholds,
             "thresholds_video": settings[Kind.VIDEO].thresholds,
+            "support_still": settings[Kind.IMAGE].support,
+            "support_video": settings[Kind.VIDEO].support,
             "seed": seed,
         },
         table=pd.concat(tables, ignore_index=True),

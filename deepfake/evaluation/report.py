@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from deepfake.evaluation.corpus import weakest_slice
 from deepfake.evaluation.result import CorpusResult, EvaluationResult, Level
 
 __all__ = ["summary_markdown"]
@@ -74,6 +75,11 @@ def _corpus_lines(corpus: CorpusResult) -> Iterator[str]:
         f"Accuracy of every file {_number(corpus.headline_accuracy)}; of the files with a verdict "
         f"{_number(corpus.selective_accuracy)} at a coverage of {_number(corpus.coverage)}."
     )
+    if corpus.uncertain_reasons:
+        told = ", ".join(
+            f"{count} because {why}" for why, count in corpus.uncertain_reasons.items()
+        )
+        yield f"Uncertain: {_number(corpus.uncertain)} of the files with a score; {told}."
     yield ""
     yield from _levels(corpus)
     yield ""
@@ -140,6 +146,13 @@ def _slices(corpus: CorpusResult) -> Iterator[str]:
     if rows:
         yield from _table(
             ["part", "files", "with a score", "rate (no score is wrong)", "AUC"], rows
+        )
+        yield ""
+    weakest = weakest_slice(corpus.slices)
+    if weakest is not None:
+        yield (
+            f"Weakest where `{weakest.by}` is {weakest.value}: {weakest.rate_of} "
+            f"{_number(weakest.rate)}{_interval((weakest.low, weakest.high))}, n {weakest.n}."
         )
         yield ""
 

@@ -94,7 +94,7 @@ class Slice:
     """One part of a corpus.
 
     Attributes:
-        by: What it is a part by: `method`, `kind`, `compression`.
+        by: What it is a part by: `method`, `kind`, `compression`, or what is told of its face.
         value: Which part.
         n: Files, those without a score too.
         n_real: Reals among them.
@@ -141,7 +141,9 @@ class CorpusResult:
         matched: The test on pairs.
         operating_points: `fpr_1` and `fpr_5`: thresholds fixed on `val`, and what they give here.
         precision_at: Precision by share of fakes met (`0.5`, `0.1`, `0.01`).
-        slices: By method, kind and compression.
+        slices: By method, kind, compression and by what is told of faces, in quarters.
+        uncertain: Share of the files with a score whose verdict is uncertain.
+        uncertain_reasons: Their number by reason, in short.
         rate_interval: Wilson interval of `headline_accuracy`.
     """
 
@@ -160,6 +162,8 @@ class CorpusResult:
     operating_points: Mapping[str, Mapping[str, float | None]]
     precision_at: Mapping[str, float | None]
     slices: tuple[Slice, ...]
+    uncertain: float | None = None
+    uncertain_reasons: Mapping[str, int] = field(default_factory=dict)
     rate_interval: tuple[float, float] | None = None
 
 
@@ -220,6 +224,7 @@ def flat_metrics(corpus: CorpusResult) -> dict[str, float | None]:
         "headline_accuracy": corpus.headline_accuracy,
         "selective_accuracy": corpus.selective_accuracy,
         "coverage": corpus.coverage,
+        "uncertain": corpus.uncertain,
         "n_files": float(corpus.n_files),
         "matched_pairs": float(corpus.matched.n_pairs),
     }

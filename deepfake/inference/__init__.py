@@ -6,7 +6,7 @@ would pay seconds and hundreds of megabytes for it.
 
 from deepfake.inference.detector import BackendName, Detector, Network, load_detector
 from deepfake.inference.devices import check_precision, computed_as, resolve_device
-from deepfake.inference.inputs import predict_logits, resize_square, stack_squares, to_input
+from deepfake.inference.inputs import resize_square, stack_squares, to_input
 from deepfake.inference.onnx_export import OnnxExport, export_onnx
 
 __all__ = [
@@ -18,7 +18,6 @@ __all__ = [
     "computed_as",
     "export_onnx",
     "load_detector",
-    "predict_logits",
     "resize_square",
     "resolve_device",
     "stack_squares",

@@ -27,7 +27,7 @@ logger = logging.getLogger(__name__)
 
 BackendName: TypeAlias = Literal["auto", "openvino", "torch"]
 
-_GRAPH_VERSION = "1"
+_GRAPH_VERSION = "2"
 """Raised whenever the same bundle would be converted to another graph."""
 
 _CHUNK = 64
@@ -37,8 +37,8 @@ _CHUNK = 64
 class Network(Protocol):
     """Runs a detector's network."""
 
-    def logits(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return logits (N,) of pictures (N, S, S, 3), RGB; N at least 1."""
+    def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return outputs (N, K) of pictures (N, S, S, 3), RGB; N at least 1."""
         ...
 
 
@@ -48,9 +48,9 @@ class _EngineNetwork:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def logits(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (logits,) = self._engine.run_each(pictures)
-        return logits
+    def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        (outputs,) = self._engine.run_each(pictures)
+        return outputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,27 +74,32 @@ class Detector:
         """The bundle's description."""
         return self.bundle.spec
 
-    def logits(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return a logit a crop, positive for fake; each depends on its own crop alone.
+    def evidence(self, crops: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
+        """Return what the network says of each crop; each depends on its own crop alone.
 
         Args:
             crops: RGB squares from the crop function, each (S, S, 3) uint8.
 
         Returns:
-            Shape (N,), float32.
+            By the names of `DetectorSpec.outputs`, shape (N,) each, float32. `logit` is positive
+            for fake.
 
         Raises:
-            ModelError: A logit is no number, as an overflow in half precision leaves it.
+            ModelError: One is no number, as an overflow in half precision leaves it.
         """
-        size = self.spec.input_size
+        size, names = self.spec.input_size, self.spec.outputs
         parts = [
-            self.network.logits(stack_squares(crops[at : at + _CHUNK], size=size))
+            self.network.outputs(stack_squares(crops[at : at + _CHUNK], size=size))
             for at in range(0, len(crops), _CHUNK)
         ]
-        logits = np.concatenate(parts) if parts else np.empty(0, dtype=np.float32)
-        if not np.isfinite(logits).all():
+        rows = np.concatenate(parts) if parts else np.empty((0, len(names)), dtype=np.float32)
+        if not np.isfinite(rows).all():
             raise ModelError("the network gives a logit that is no number", path=self.bundle.path)
-        return logits
+        return dict(zip(names, rows.T, strict=True))
+
+    def logits(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+        """Return the logit of each crop, shape (N,), as `evidence` does."""
+        return self.evidence(crops)["logit"]
 
 
 def load_detector(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["predict_logits", "resize_square", "stack_squares", "to_input"]
+__all__ = ["resize_square", "stack_squares", "to_input"]
 
 
 def resize_square(crop: NDArray[np.uint8], *, size: int) -> NDArray[np.uint8]:
@@ -62,19 +62,3 @@ def to_input(
     batch -= np.asarray(mean, dtype=np.float32) * 255.0
     batch /= np.asarray(std, dtype=np.float32) * 255.0
     return torch.from_numpy(batch).permute(0, 3, 1, 2)  # (N, H, W, 3) -> (N, 3, H, W)
-
-
-def predict_logits(
-    module: torch.nn.Module, batch: torch.Tensor, *, device: torch.device
-) -> torch.Tensor:
-    """Return the logits of one batch of a network's inputs, shape (N,), float32 on the CPU."""
-    import torch
-
-    # TF32 would move the logits by 1e-3, and an algorithm chosen by timing would move them by run.
-    with (
-        torch.inference_mode(),
-        torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
-    ):
-        moved = batch.to(device, memory_format=torch.channels_last)
-        logits: torch.Tensor = module(moved)
-        return logits.float().reshape(-1).cpu()

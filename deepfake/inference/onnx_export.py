@@ -48,9 +48,9 @@ class OnnxExport:
 def export_onnx(folder: Path, output: Path, *, overwrite: bool = False) -> OnnxExport:
     """Write a bundle's network as ONNX, and compare what was written with PyTorch.
 
-    The input `input` is float32, (N, 3, S, S), RGB, normalised; the output `logit` is (N, 1),
-    positive for fake. How a face becomes the input and a logit a probability stands in the file's
-    metadata.
+    The input `input` is float32, (N, 3, S, S), RGB, normalised; the output `evidence` is (N, K),
+    its first column the logit, positive for fake. How a face becomes the input and a logit a
+    probability stands in the file's metadata.
 
     Args:
         folder: The bundle.
@@ -105,7 +105,8 @@ def _metadata(bundle: Bundle) -> dict[str, str]:
         "input": f"float32 (N, 3, {size}, {size}), RGB, (pixel / 255 - mean) / std",
         "input_size": str(size),
         "resize": "the crop to input_size: averaging areas to shrink, bicubic to grow",
-        "output": "logit (N, 1), positive for fake; a probability only once calibrated",
+        "output": f"evidence (N, {len(spec.outputs)}): {', '.join(spec.outputs)}; a logit is "
+        "positive for fake, and a probability only once calibrated",
         "prior": str(spec.prior),
         "licence": spec.licence,
         "scope": spec.scope,
@@ -127,7 +128,7 @@ def _write(module: torch.nn.Module, path: Path, *, size: int, metadata: dict[str
                 dynamo=True,
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 input_names=["input"],
-                output_names=["logit"],
+                output_names=["evidence"],
                 opset_version=_OPSET,
                 verbose=False,
             )

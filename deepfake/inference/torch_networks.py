@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from deepfake.bundles import Bundle
 from deepfake.engines import Graph, compile_engine, convert_module
 from deepfake.errors import BundleError, ModelError, UnknownModelError
+from deepfake.inference.evidence import EvidenceNetwork
 from deepfake.models import create_model
 
 __all__ = ["MAX_DIFFERENCE", "PixelNetwork", "TorchNetwork", "build_graph", "load_module"]
@@ -25,7 +26,7 @@ _BATCH = 32
 since the shape of a batch chooses the algorithm, and that the last bits of a logit."""
 
 
-def load_module(bundle: Bundle) -> nn.Module:
+def load_module(bundle: Bundle) -> EvidenceNetwork:
     """Return a bundle's network on the CPU, in evaluation mode.
 
     Raises:
@@ -33,21 +34,30 @@ def load_module(bundle: Bundle) -> nn.Module:
     """
     spec = bundle.spec
     try:
-        created = create_model(spec.architecture, pretrained="none", input_size=spec.input_size)
-        created.module.load_state_dict(bundle.state_dict())
+        created = create_model(
+            spec.architecture,
+            pretrained="none",
+            input_size=spec.input_size,
+            num_heads=len(spec.heads),
+        )
+        network = EvidenceNetwork.of_state(
+            created.module, heads=spec.heads, state=bundle.state_dict()
+        )
     except (UnknownModelError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise BundleError(
             f"the weights do not fit {spec.architecture} ({reason})", path=bundle.path
         ) from error
-    return created.module.eval()
+    if spec.has_novelty != (network.novelty is not None):
+        raise BundleError("the description and the weights differ on novelty", path=bundle.path)
+    return network.eval()
 
 
 class PixelNetwork(nn.Module):
-    """A network with its normalisation: pictures in bytes go in, a logit each comes out.
+    """A network with its normalisation: pictures in bytes go in, a row of outputs each comes out.
 
     Args:
-        module: Takes (N, 3, S, S), gives (N, 1).
+        module: Takes (N, 3, S, S), gives (N, K).
         mean: Per channel, of a pixel scale of 0 to 1.
         std: Per channel, of a pixel scale of 0 to 1.
         dtype: What the network computes in; normalised is always in float32.
@@ -58,24 +68,26 @@ class PixelNetwork(nn.Module):
 
     def __init__(
         self,
-        module: nn.Module,
+        module: EvidenceNetwork,
         *,
         mean: tuple[float, float, float],
         std: tuple[float, float, float],
         dtype: torch.dtype = torch.float32,
     ) -> None:
         super().__init__()
-        self.module = module.to(dtype)
+        self.module = module
+        # What is made of the logits and the features stays in float32.
+        module.network.to(dtype)
         self.dtype = dtype
         self.register_buffer("offset", torch.tensor(mean) * 255.0)
         self.register_buffer("scale", torch.tensor(std) * 255.0)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Return logits (N,) float32 of pictures (N, S, S, 3) uint8, RGB."""
+        """Return outputs (N, K) float32 of pictures (N, S, S, 3) uint8, RGB."""
         normalised = (pictures.to(torch.float32) - self.offset) / self.scale
         # (N, H, W, 3) -> (N, 3, H, W): channels last in memory, as it was.
-        logits: Tensor = self.module(normalised.permute(0, 3, 1, 2).to(self.dtype))
-        return logits.to(torch.float32).reshape(-1)
+        outputs: Tensor = self.module(normalised.permute(0, 3, 1, 2).to(self.dtype))
+        return outputs.to(torch.float32)
 
 
 class TorchNetwork:
@@ -101,8 +113,8 @@ class TorchNetwork:
         self.module.to(self.device).eval()
         self._is_filled = not is_on_cpu
 
-    def logits(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Return logits (N,) of pictures (N, S, S, 3), RGB; N at least 1."""
+    def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Return outputs (N, K) of pictures (N, S, S, 3), RGB; N at least 1."""
         parts = [self._batch(pictures[at : at + _BATCH]) for at in range(0, len(pictures), _BATCH)]
         return np.concatenate(parts)
 
@@ -111,11 +123,11 @@ class TorchNetwork:
         if self._is_filled and num < _BATCH:
             empty = np.zeros((_BATCH - num, *pictures.shape[1:]), dtype=np.uint8)
             pictures = np.concatenate([pictures, empty])
-        logits = self.compute(torch.from_numpy(pictures).to(self.device))
-        return np.asarray(logits[:num].cpu().numpy(), dtype=np.float32)
+        outputs = self.compute(torch.from_numpy(pictures).to(self.device))
+        return np.asarray(outputs[:num].cpu().numpy(), dtype=np.float32)
 
     def compute(self, pictures: Tensor) -> Tensor:
-        """Return logits (N,) on the device, without waiting for it.
+        """Return outputs (N, K) on the device, without waiting for it.
 
         Args:
             pictures: Shape (N, S, S, 3), uint8, RGB, on the device.
@@ -125,16 +137,16 @@ class TorchNetwork:
             torch.inference_mode(),
             torch.backends.cudnn.flags(enabled=True, deterministic=True, allow_tf32=False),
         ):
-            logits: Tensor = self.module(pictures)
-            return logits
+            outputs: Tensor = self.module(pictures)
+            return outputs
 
 
 def build_graph(bundle: Bundle) -> Graph:
-    """Return a bundle's network for the CPU: (1, S, S, 3) uint8 in, one logit out.
+    """Return a bundle's network for the CPU: (1, S, S, 3) uint8 in, a row of outputs out.
 
     Raises:
         BundleError: Its weights do not fit its architecture.
-        ModelError: It cannot be converted, or gives other logits then.
+        ModelError: It cannot be converted, or gives other numbers then.
     """
     spec = bundle.spec
     network = PixelNetwork(load_module(bundle), mean=spec.mean, std=spec.std).eval()
@@ -151,6 +163,6 @@ def _check(graph: Graph, network: PixelNetwork, *, shape: tuple[int, ...]) -> No
     (found,) = compile_engine(graph).run(noise)
     if not np.allclose(found, expected, atol=MAX_DIFFERENCE, rtol=MAX_DIFFERENCE):
         raise ModelError(
-            f"the converted network gives a logit of {float(found[0]):.4f}, "
-            f"not of {float(expected[0]):.4f}"
+            f"the converted network gives a logit of {float(found[0, 0]):.4f}, "
+            f"not of {float(expected[0, 0]):.4f}"
         )

@@ -62,7 +62,8 @@ class CreatedModel:
     """A network and what its input must look like.
 
     Attributes:
-        module: Takes (N, 3, input_size, input_size) float32, gives (N, H) logits, one a head; channels last.
+        module: Takes (N, 3, input_size, input_size) float32, gives (N, H) logits, one a head;
+            channels last.
         architecture: timm's name.
         pretrained_source: Where its weights come from, `scratch` for nowhere.
         input_size: Side of the input, pixels.
@@ -162,7 +163,8 @@ def freeze_stages(module: nn.Module, count: int) -> int:
     """
     if not count:
         return 0
-    groups = timm.models.group_parameters(module, module.group_matcher(coarse=True))
+    matcher = module.group_matcher(coarse=True)  # type: ignore[operator]
+    groups = timm.models.group_parameters(module, matcher)
     numbers = sorted(groups)
     # The last group is the classifier's; what comes before the first stage is the stem.
     if count > len(numbers) - 2:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from deepfake.aggregation import FileScore, TrackScore, aggregate_file
 from deepfake.bundles import Bundle
-from deepfake.calibration import Calibration, Thresholds, shift_prior, verdict_of
+from deepfake.calibration import Calibration, Support, Thresholds, judge, shift_prior
 from deepfake.config import (
     DecoderName,
     ExtractConfig,
@@ -33,7 +33,7 @@ from deepfake.inference import Detector, computed_as, load_detector, resolve_dev
 from deepfake.manifest import ManifestRow
 from deepfake.media import decode_crop
 from deepfake.scoring.tables import TRACKS_SCHEMA, DetectorIdentity, blank_score, model_columns
-from deepfake.types import Kind, Outcome, Status, Verdict
+from deepfake.types import Kind, Outcome, Status
 from deepfake.workers import WorkerSetup, connect_device
 
 __all__ = [
@@ -159,33 +159,43 @@ class Scorer:
 
     def _frames(self, medium: ExtractedMedium) -> pd.DataFrame:
         # What was stored is what is scored: the crops go through their codec here too.
-        logits = self.detector.logits([decode_crop(crop.encoded) for crop in medium.crops])
+        said = self.detector.evidence([decode_crop(crop.encoded) for crop in medium.crops])
         return pd.DataFrame(
             {
                 "track_id": crop.track_id,
                 "frame_index": crop.frame_index,
                 "pts_seconds": crop.pts_seconds,
-                "logit": float(logit),
                 "bbox_xyxy": list(crop.face.bbox_xyxy),
                 "confidence": crop.face.confidence,
                 "face_px": crop.face.size_px,
                 "sharpness": crop.sharpness,
+                **{name: float(values[at]) for name, values in said.items()},
             }
-            for crop, logit in zip(medium.crops, logits, strict=True)
+            for at, crop in enumerate(medium.crops)
         )
 
     def _with_score(
         self, medium: ExtractedMedium, frames: pd.DataFrame, result: FileScore
     ) -> ScoredMedium:
-        calibration, thresholds = self._calibration(medium.kind)
+        calibration, thresholds, support = self._calibration(medium.kind)
         prob = self._prob(result.logit, calibration)
-        verdict, reason = self._verdict(calibration.prob(result.logit), thresholds)
+        strongest = result.strongest
+        verdict, reason = judge(
+            calibration.prob(result.logit),
+            thresholds=thresholds,
+            outside=support.reason_against(
+                num_frames=strongest.num_frames,
+                face_px=strongest.face_px,
+                sharpness=strongest.sharpness,
+                novelty=strongest.novelty,
+            ),
+        )
         base = self.without_score(medium.outcome).score
         score = {
             **base,
             "kind": str(medium.kind),
             "verdict": str(verdict),
-            "reason": medium.outcome.message or reason,
+            "reason": "; ".join(filter(None, (medium.outcome.message, reason))) or None,
             "prob_fake": prob,
             "logit": result.logit,
             "num_faces": result.num_faces,
@@ -213,26 +223,17 @@ class Scorer:
             ),
         )
 
-    def _calibration(self, kind: Kind | None) -> tuple[Calibration, Thresholds]:
+    def _calibration(self, kind: Kind | None) -> tuple[Calibration, Thresholds, Support]:
         spec = self.detector.spec
         if kind is Kind.IMAGE:
-            return spec.calibration_still, spec.thresholds_still
-        return spec.calibration_video, spec.thresholds_video
+            return spec.calibration_still, spec.thresholds_still, spec.support_still
+        return spec.calibration_video, spec.thresholds_video, spec.support_video
 
     def _prob(self, logit: float, calibration: Calibration) -> float:
         prob = calibration.prob(logit)
         if self.setup.prior is None:
             return prob
         return shift_prior(prob, from_prior=calibration.prior, to_prior=self.setup.prior)
-
-    def _verdict(self, prob: float, thresholds: Thresholds) -> tuple[Verdict, str | None]:
-        verdict = verdict_of(prob, thresholds)
-        if verdict is not Verdict.UNCERTAIN:
-            return verdict, None
-        return verdict, (
-            f"the evidence lies between the thresholds "
-            f"{thresholds.real_below:.2f} and {thresholds.fake_from:.2f}"
-        )
 
     def without_score(self, outcome: Outcome) -> ScoredMedium:
         """Return the row of a file that has no score, and why."""

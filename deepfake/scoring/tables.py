@@ -65,8 +65,10 @@ TRACKS_SCHEMA = pa.schema(
         pa.field("last_pts_seconds", pa.float64()),
         pa.field("max_logit", pa.float64()),
         pa.field("face_px", pa.float64()),
+        pa.field("sharpness", pa.float64()),
+        pa.field("novelty", pa.float64()),
     ],
-    metadata={"schema": "deepfake.tracks", "schema_version": "1"},
+    metadata={"schema": "deepfake.tracks", "schema_version": "2"},
 )
 
 FRAMES_SCHEMA = pa.schema(
@@ -82,8 +84,11 @@ FRAMES_SCHEMA = pa.schema(
         pa.field("confidence", pa.float32()),
         pa.field("face_px", pa.float32()),
         pa.field("sharpness", pa.float32()),
+        pa.field("logit_blended", pa.float32()),
+        pa.field("logit_generated", pa.float32()),
+        pa.field("novelty", pa.float32()),
     ],
-    metadata={"schema": "deepfake.frames", "schema_version": "1"},
+    metadata={"schema": "deepfake.frames", "schema_version": "2"},
 )
 
 TABLES = {"scores": SCORES_SCHEMA, "tracks": TRACKS_SCHEMA, "frames": FRAMES_SCHEMA}

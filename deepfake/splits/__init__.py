@@ -8,6 +8,7 @@ files come and go.
 
 from deepfake.splits.assigning import SplitResult, assign_splits
 from deepfake.splits.assignments import Assignments, read_assignments, write_assignments
+from deepfake.splits.halves import halve_by_group
 from deepfake.splits.leakage import SharedIdentity, check_leakage, find_shared_identities
 from deepfake.splits.members import member_keys
 
@@ -18,6 +19,7 @@ __all__ = [
     "assign_splits",
     "check_leakage",
     "find_shared_identities",
+    "halve_by_group",
     "member_keys",
     "read_assignments",
     "write_assignments",

@@ -49,7 +49,11 @@ class RunPlan:
         """What chooses the checkpoint: labelled files, self-blended reals, both, or nothing."""
         has_labels = has_both_classes(self.selection.choose)
         has_blends = len(self.selection.blendable) > 0
-        return (("labels",) if has_labels else ()) + (("blends",) if has_blends else ())
+        both: tuple[tuple[Literal["labels", "blends"], bool], ...] = (
+            ("labels", has_labels),
+            ("blends", has_blends),
+        )
+        return tuple(name for name, is_there in both if is_there)
 
     @property
     def choosing_metric(self) -> str | None:

@@ -16,16 +16,18 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 import deepfake
-from deepfake.bundles import DetectorSpec, save_bundle
+from deepfake.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
+from deepfake.calibrating import calibrate_bundle
+from deepfake.calibration import Calibration, Thresholds
 from deepfake.config import TrainConfig, heads_of
-from deepfake.datasets import predict_crops
+from deepfake.errors import ModelError
 from deepfake.inference import resolve_device
 from deepfake.models import CreatedModel, create_model, freeze_stages
 from deepfake.shards import Snapshot
 from deepfake.storage import write_json
-from deepfake.training.calibrating import CalibrationResult, calibrate
 from deepfake.training.callbacks import read_metrics
 from deepfake.training.fitting import Fitted, fit, quiet_lightning
+from deepfake.training.novelty import fit_novelty
 from deepfake.training.plan import RunPlan
 from deepfake.training.records import (
     RunFolder,
@@ -35,14 +37,21 @@ from deepfake.training.records import (
     write_result,
 )
 from deepfake.training.selection import select_crops
-from deepfake.types import Kind, Label
+from deepfake.types import Label
 
 __all__ = ["train_detector"]
 
 _PRIOR = 0.5
 """Share of fakes that the calibrated probability shall hold for."""
 
-_REPORTED = ("train_loss", "val_loss", "val_auc", "val_blends_loss", "val_blends_auc")
+_REPORTED = (
+    "train_loss",
+    "val_loss",
+    "val_auc",
+    "val_blends_loss",
+    "val_blends_auc",
+    "val_mean_auc",
+)
 
 _Metrics = dict[str, float | int | str | None]
 
@@ -104,22 +113,32 @@ def train_detector(
         resume=resume,
     )
     fitted = fit(plan, loggers=loggers, callbacks=callbacks, show_progress=show_progress)
-    results = _calibrated(plan, state=fitted.state)
-    notes = _notes(plan, results)
-    metrics = _metrics(plan, fitted=fitted, results=results)
-    spec = _spec(plan, results=results, metrics=metrics, notes=notes, licence=licence, scope=scope)
-    save_bundle(plan.folder.bundle, state_dict=fitted.state, spec=spec, overwrite=True)
+    novelty, lacking = _novelty(plan, state=fitted.state)
+    spec = _spec(
+        plan,
+        metrics=_metrics(plan, fitted=fitted),
+        notes=(*_notes(plan), *lacking),
+        has_novelty=bool(novelty),
+        licence=licence,
+        scope=scope,
+    )
+    bundle = plan.folder.bundle
+    save_bundle(bundle, state_dict={**fitted.state, **novelty}, spec=spec, overwrite=True)
+    calibrate_bundle(
+        bundle, snapshots=snapshots, output=bundle, prior=_PRIOR, device=str(plan.device)
+    )
+    finished = load_bundle(bundle).spec
     train = plan.selection.train
     result = TrainResult(
-        bundle=plan.folder.bundle,
+        bundle=bundle,
         run_dir=run_dir,
-        metrics=metrics,
+        metrics=finished.metrics,
         best_epoch=fitted.best_epoch,
         num_epochs=fitted.num_epochs,
         num_train_crops=len(train),
         num_train_files=len(train[["corpus", "uri"]].drop_duplicates()),
         pretrained_source=plan.created.pretrained_source,
-        notes=notes,
+        notes=finished.notes,
         seconds=time.monotonic() - started,
     )
     write_result(plan.folder.result, result)
@@ -183,23 +202,29 @@ def _create(config: TrainConfig, *, kept: dict[str, Any] | None) -> CreatedModel
     return replace(created, pretrained_source=str(kept["pretrained_source"]))
 
 
-def _calibrated(plan: RunPlan, *, state: dict[str, Tensor]) -> dict[Kind, CalibrationResult]:
-    """Predict the calibrating half as scoring would, and fit each kind of file."""
+def _novelty(
+    plan: RunPlan, *, state: dict[str, Tensor]
+) -> tuple[dict[str, Tensor], tuple[str, ...]]:
+    """Return the tensors that tell how new a crop looks, or a note that says why there are none."""
     module = plan.created.module
     module.load_state_dict(state)
     module = module.to(device=plan.device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
-    crops = plan.selection.calibrate
-    logits = predict_crops(
-        module, crops, spec=plan.input_spec, device=plan.device, num_workers=plan.num_workers
-    )
-    scored = crops.assign(logit=logits)
-    aggregation = plan.config.aggregation
-    return {
-        kind: calibrate(scored, kind=kind, aggregation=aggregation, prior=_PRIOR) for kind in Kind
-    }
+    try:
+        tensors = fit_novelty(
+            module,
+            plan.selection.train,
+            spec=plan.input_spec,
+            device=plan.device,
+            seed=plan.config.seed,
+            num_workers=plan.num_workers,
+        )
+    except ModelError as error:
+        return {}, (f"The detector does not tell how new a face looks ({error.message}).",)
+    note = "The detector does not tell how new a face looks: it learnt from too few."
+    return tensors, () if tensors else (note,)
 
 
-def _notes(plan: RunPlan, results: dict[Kind, CalibrationResult]) -> tuple[str, ...]:
+def _notes(plan: RunPlan) -> tuple[str, ...]:
     notes = [] if plan.created.message is None else [plan.created.message]
     notes += [*plan.selection.notes, *_method_notes(plan)]
     for snapshot in plan.snapshots:
@@ -207,7 +232,7 @@ def _notes(plan: RunPlan, results: dict[Kind, CalibrationResult]) -> tuple[str, 
         shared = snapshot.description().get("split", {}).get("shared_identities", [])
         if shared:
             notes.append(f"The splits of {snapshot.corpus} share {len(shared)} people.")
-    return (*notes, *(note for result in results.values() for note in result.notes))
+    return tuple(notes)
 
 
 def _method_notes(plan: RunPlan) -> list[str]:
@@ -231,7 +256,7 @@ def _method_notes(plan: RunPlan) -> list[str]:
     return notes
 
 
-def _metrics(plan: RunPlan, *, fitted: Fitted, results: dict[Kind, CalibrationResult]) -> _Metrics:
+def _metrics(plan: RunPlan, *, fitted: Fitted) -> _Metrics:
     # A resumed epoch stands twice in the file; the later line holds.
     logged = {
         line["name"]: line["value"]
@@ -242,21 +267,19 @@ def _metrics(plan: RunPlan, *, fitted: Fitted, results: dict[Kind, CalibrationRe
     counts: _Metrics = {
         f"num_train_{label}": int((train["label"] == str(label)).sum()) for label in Label
     }
-    calibrated = {k: v for result in results.values() for k, v in result.metrics.items()}
     epochs: _Metrics = {"best_epoch": fitted.best_epoch, "num_epochs": fitted.num_epochs}
-    return {**logged, **calibrated, **counts, **epochs}
+    return {**logged, **counts, **epochs}
 
 
 def _spec(
     plan: RunPlan,
     *,
-    results: dict[Kind, CalibrationResult],
     metrics: _Metrics,
     notes: tuple[str, ...],
+    has_novelty: bool,
     licence: str,
     scope: str,
 ) -> DetectorSpec:
-    still, video = results[Kind.IMAGE], results[Kind.VIDEO]
     corpora = ", ".join(s.corpus for s in plan.snapshots)
     extract = plan.selection.config
     return DetectorSpec(
@@ -269,10 +292,12 @@ def _spec(
         faces=extract.faces,
         sampling=extract.sampling,
         aggregation=plan.config.aggregation,
-        calibration_still=still.calibration,
-        calibration_video=video.calibration,
-        thresholds_still=still.thresholds,
-        thresholds_video=video.thresholds,
+        calibration_still=Calibration(prior=_PRIOR),
+        calibration_video=Calibration(prior=_PRIOR),
+        thresholds_still=Thresholds(),
+        thresholds_video=Thresholds(),
+        heads=tuple(HeadSpec(name=name) for name in heads_of(plan.config.method)),
+        has_novelty=has_novelty,
         prior=_PRIOR,
         data_digests={s.corpus: s.digest for s in plan.snapshots},
         metrics=metrics,

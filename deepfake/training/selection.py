@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from deepfake.config import CropConfig, ExtractConfig, TrainMethod
 from deepfake.datasets import collect_crops, has_usable_landmarks, labels_of
 from deepfake.errors import ConfigError, DataError, SplitLeakageError
 from deepfake.shards import Snapshot
+from deepfake.splits import halve_by_group
 from deepfake.types import Label, Split
 
-__all__ = ["Selection", "halve_by_group", "has_both_classes", "select_crops", "shared_config"]
+__all__ = ["Selection", "has_both_classes", "select_crops", "shared_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,15 +150,6 @@ def shared_config(snapshots: Sequence[Snapshot]) -> ExtractConfig:
                     hint="Ingest one of them again with the settings of the other.",
                 )
     return first
-
-
-def halve_by_group(groups: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which rows fall into the choosing half, by the parity of a hash of their group.
-
-    A group's half depends on its name alone, so it keeps it when the corpus grows.
-    """
-    halves = {g: hashlib.sha256(f"val:{g}".encode()).digest()[0] % 2 == 0 for g in set(groups)}
-    return np.array([halves[g] for g in groups], dtype=np.bool_)
 
 
 def has_both_classes(crops: pd.DataFrame) -> bool:

@@ -68,7 +68,7 @@ def _assert_agreement(media: Path, detector: Path, data_root: Path, *, num_files
     loaded = load_detector(detector, device="cpu")
     # In another order than that of the shards: a logit is its crop's alone.
     crops = snapshot.index().sample(frac=1.0, random_state=0).reset_index(drop=True)
-    crops["logit"] = predict_crops(loaded, snapshot, crops)
+    crops = predict_crops(loaded, snapshot, crops)
     by_crop = crops.set_index(["uri", "frame_index", "track_id"])["logit"]
     measured = aggregate_by_uri(crops, config=loaded.spec.aggregation)
     assert len(measured) == num_files

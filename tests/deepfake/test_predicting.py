@@ -21,12 +21,13 @@ class _MeanDetector:
     """Says how bright a crop is, and counts how it is asked."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        self.spec = SimpleNamespace(crop=snapshot.config.crop)
+        self.spec = SimpleNamespace(crop=snapshot.config.crop, outputs=("logit", "novelty"))
         self.sizes: list[int] = []
 
-    def logits(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
+    def evidence(self, crops: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
         self.sizes.append(len(crops))
-        return np.array([crop.mean() for crop in crops], np.float32)
+        means = np.array([crop.mean() for crop in crops], np.float32)
+        return {"logit": means, "novelty": 2 * means}
 
 
 @pytest.fixture
@@ -40,18 +41,21 @@ def test_each_row_gets_its_own_logit(snapshot: Snapshot, monkeypatch: pytest.Mon
     monkeypatch.setattr(predicting, "_CHUNK", 5)
     detector, done = _MeanDetector(snapshot), list[int]()
     index = snapshot.index().sample(frac=1, random_state=3)
-    logits = predict_crops(detector, snapshot, index, on_done=done.append)  # type: ignore[arg-type]
+    said = predict_crops(detector, snapshot, index, on_done=done.append)  # type: ignore[arg-type]
+    logits = said["logit"]
+    assert said["crop_id"].tolist() == index["crop_id"].tolist()
     reader = snapshot.reader()
     expected = [decode_crop(reader.encoded(r.shard, r.row)).mean() for r in index.itertuples()]
-    assert logits.dtype == np.float32
-    assert logits == pytest.approx(expected)
+    assert logits.dtype == np.float64
+    assert logits.tolist() == pytest.approx(expected)
+    assert said["novelty"].tolist() == pytest.approx([2 * value for value in expected])
     assert len(set(logits.tolist())) == 12
     assert (detector.sizes, done) == ([5, 5, 2], [5, 10, 12])
 
 
 def test_no_crops_no_logits(snapshot: Snapshot) -> None:
-    logits = predict_crops(_MeanDetector(snapshot), snapshot, snapshot.index().head(0))  # type: ignore[arg-type]
-    assert logits.shape == (0,)
+    said = predict_crops(_MeanDetector(snapshot), snapshot, snapshot.index().head(0))  # type: ignore[arg-type]
+    assert said["logit"].shape == (0,)
 
 
 def test_a_lost_shard_is_an_error_not_a_logit(snapshot: Snapshot) -> None:

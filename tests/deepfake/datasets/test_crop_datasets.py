@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +16,8 @@ from deepfake.datasets import (
     CropDataset,
     InputSpec,
     collect_crops,
-    evaluation_loader,
     file_codes,
     labels_of,
-    predict_crops,
     training_loader,
 )
 from deepfake.errors import DataError
@@ -144,24 +141,3 @@ def test_unknown_label_is_neither_class() -> None:
 def test_no_crop_is_an_error(tmp_path: Path, corpus_writer: Any) -> None:
     with pytest.raises(DataError, match="no crop"):
         collect_crops([corpus_writer(tmp_path, [])])
-
-
-def test_predictions_stand_in_the_order_of_the_rows(
-    crops: pd.DataFrame, crop_mean: Callable[..., torch.nn.Module]
-) -> None:
-    module = crop_mean()
-    device = torch.device("cpu")
-    got = predict_crops(module, crops, spec=SPEC, device=device, batch_size=5, num_workers=1)
-    loader = evaluation_loader(crops, spec=SPEC, batch_size=100)
-    ((inputs, _, _),) = loader
-    np.testing.assert_allclose(got, inputs.mean((1, 2, 3)).numpy(), atol=1e-5)
-    assert predict_crops(module, crops[:0], spec=SPEC, device=device).shape == (0,)
-
-
-@pytest.fixture
-def crop_mean() -> Callable[..., torch.nn.Module]:
-    class Mean(torch.nn.Module):
-        def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-            return inputs.mean((1, 2, 3))[:, None]
-
-    return Mean

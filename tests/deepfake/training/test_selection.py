@@ -11,8 +11,9 @@ import pytest
 from deepfake.config import CropConfig, ExtractConfig
 from deepfake.errors import ConfigError, DataError, SplitLeakageError
 from deepfake.shards import Snapshot
+from deepfake.splits import halve_by_group
 from deepfake.storage import write_json
-from deepfake.training.selection import halve_by_group, select_crops
+from deepfake.training.selection import select_crops
 
 Writer = Callable[..., Snapshot]
 

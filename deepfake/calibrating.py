@@ -1,0 +1,345 @@
+"""A trained bundle and labelled files to a bundle whose answers can be read.
+
+One half of `val` chooses how heads and crops become a file's logit, the other fits probability,
+thresholds and the bounds of what they hold for. Everything is computed as scoring computes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deepfake.aggregation import FileScore, aggregate_by_uri
+from deepfake.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
+from deepfake.calibration import (
+    MIN_PER_CLASS,
+    Calibration,
+    Support,
+    Thresholds,
+    choose_thresholds,
+    fit_support,
+    fit_temperature,
+)
+from deepfake.config import AggregationConfig
+from deepfake.datasets import labels_of
+from deepfake.errors import DataError
+from deepfake.inference import load_detector
+from deepfake.metrics import binary_metrics
+from deepfake.predicting import predict_crops
+from deepfake.shards import Snapshot
+from deepfake.splits import halve_by_group
+from deepfake.types import Kind, Label, Split
+
+__all__ = ["CalibrationSummary", "calibrate_bundle", "candidate_name", "scale_heads"]
+
+_NAMES = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
+_REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece")
+_KEYS = ["corpus", "uri"]
+
+_MIN_VIDEO_FRAMES = 3
+"""Frames of a video that have to show the face that decides."""
+
+_SHARES = (0.0, 0.5)
+"""How much smaller than the largest a face that speaks may be; see `AggregationConfig`."""
+
+_CLEAR_GAIN = 0.003
+"""A way of adding up replaces the present one only if its AUC is higher by more than this."""
+
+_TAIL = 0.95
+"""Of the reals' logits: where a head's scale says 1."""
+
+_Metrics = dict[str, float | int | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSummary:
+    """What calibrating a bundle found.
+
+    Attributes:
+        bundle: Folder of the calibrated bundle.
+        metrics: Of both halves of `val`, their names prefixed by `val_choosing_` and
+            `val_calibration_` and the kind.
+        notes: What a reader must know, a sentence each.
+    """
+
+    bundle: Path
+    metrics: _Metrics
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitted:
+    """What one kind of file gave."""
+
+    calibration: Calibration
+    thresholds: Thresholds
+    support: Support
+    metrics: _Metrics
+    notes: tuple[str, ...]
+
+
+def calibrate_bundle(
+    folder: Path,
+    *,
+    snapshots: Sequence[Snapshot],
+    output: Path,
+    prior: float = 0.5,
+    device: str = "auto",
+    cache: Path | None = None,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> CalibrationSummary:
+    """Calibrate a bundle on the `val` parts of corpora, and write it.
+
+    Args:
+        folder: The bundle.
+        snapshots: One a corpus; their crops were made as the bundle's are.
+        output: Where the calibrated bundle goes; may be `folder`.
+        prior: Share of fakes that probabilities shall hold for.
+        device: Where the network computes.
+        cache: Where networks converted for the CPU are kept.
+        on_done: Called with the number of crops done.
+
+    Returns:
+        Where it lies and what was found. A kind without enough files of both classes stays
+        uncalibrated, and a note says so.
+
+    Raises:
+        BundleError: It is no bundle, or something else lies at `output`.
+        ConfigError: The crops of a corpus were made otherwise.
+    """
+    bundle = load_bundle(folder)
+    crops = _predicted(folder, snapshots=snapshots, device=device, cache=cache, on_done=on_done)
+    is_choosing = halve_by_group(crops["half_group"].tolist())
+    heads = scale_heads(bundle.spec.heads, crops[is_choosing])
+    crops = crops.assign(logit=_joined(crops, heads=heads))
+    choosing, calibrating = crops[is_choosing], crops[~is_choosing]
+    aggregation, compared = _choose_aggregation(choosing, current=bundle.spec.aggregation)
+    fitted = {
+        kind: _fit_kind(calibrating, kind=kind, aggregation=aggregation, prior=prior)
+        for kind in Kind
+    }
+    metrics: _Metrics = {
+        **compared,
+        **{k: v for f in fitted.values() for k, v in f.metrics.items()},
+    }
+    notes = tuple(note for found in fitted.values() for note in found.notes)
+    spec = _calibrated(
+        bundle.spec, heads=heads, aggregation=aggregation, fitted=fitted, prior=prior
+    )
+    digests = {f"calibrated:{s.corpus}": s.digest for s in snapshots}
+    spec = spec.model_copy(
+        update={
+            "metrics": {**_without_old(bundle.spec.metrics), **metrics},
+            "notes": (*_kept_notes(bundle.spec.notes), *notes),
+            "data_digests": {**bundle.spec.data_digests, **digests},
+        }
+    )
+    save_bundle(output, state_dict=bundle.state_dict(), spec=spec, overwrite=True)
+    return CalibrationSummary(output, metrics, notes)
+
+
+def _predicted(
+    folder: Path,
+    *,
+    snapshots: Sequence[Snapshot],
+    device: str,
+    cache: Path | None,
+    on_done: Callable[[int], None],
+) -> pd.DataFrame:
+    """Return the labelled `val` crops of all snapshots with what the detector says of them."""
+    detector = load_detector(folder, device=device, cache=cache)
+    parts, done = [], 0
+    for snapshot in snapshots:
+        index = snapshot.index()
+        val = index[(index["split"] == str(Split.VAL)) & index["label"].notna()]
+        parts.append(predict_crops(detector, snapshot, val, on_done=_after(done, on_done)))
+        done += len(val)
+    if not parts:
+        raise DataError("calibrating needs at least one corpus")
+    crops = pd.concat(parts, ignore_index=True)
+    medium = "media:" + crops["media_id"].astype(str)
+    return crops.assign(half_group=crops["group"].where(crops["group"].notna(), medium))
+
+
+def _after(before: int, on_done: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda done: on_done(before + done)
+
+
+def scale_heads(heads: Sequence[HeadSpec], crops: pd.DataFrame) -> tuple[HeadSpec, ...]:
+    """Return heads on one scale: 0 is the median of the reals, 1 what one real in 20 exceeds.
+
+    So each head has the same share in the false alarms of the highest of them.
+
+    Args:
+        heads: As they are; a single one, or heads without reals, stay so.
+        crops: With `label` and a column `logit_<name>` a head; the first corpus that has enough
+            reals is read, since corpora differ in how easy their reals are.
+    """
+    reals = crops[crops["label"] == str(Label.REAL)]
+    enough = [rows for _, rows in reals.groupby("kind", sort=True) if len(rows) >= MIN_PER_CLASS]
+    if len(heads) == 1 or not enough:
+        return tuple(heads)
+    scaled = []
+    for head in heads:
+        logits = enough[0][f"logit_{head.name}"].to_numpy(dtype=np.float64)
+        center, tail = np.quantile(logits, (0.5, _TAIL))
+        scaled.append(HeadSpec(name=head.name, center=center, scale=max(tail - center, 1e-3)))
+    return tuple(scaled)
+
+
+def _joined(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
+    if len(heads) == 1:
+        return crops["logit"].to_numpy(dtype=np.float64)
+    columns = [(crops[f"logit_{h.name}"].to_numpy() - h.center) / h.scale for h in heads]
+    return np.asarray(np.max(columns, axis=0), dtype=np.float64)
+
+
+def candidate_name(config: AggregationConfig) -> str:
+    """Return the name of a way of adding up in metrics.
+
+    Example:
+        >>> candidate_name(AggregationConfig(video="max", min_face_share=0.5))
+        'max_mean_from_half'
+    """
+    size = "_from_half" if config.min_face_share else ""
+    return f"{config.video}_{config.track}{size}"
+
+
+def _candidates(current: AggregationConfig) -> Iterator[AggregationConfig]:
+    fields = AggregationConfig.model_fields
+    videos, tracks = (get_args(fields[name].annotation) for name in ("video", "track"))
+    for video, track, share in product(videos, tracks, _SHARES):
+        if video == "max" and track != "mean":
+            continue  # a single crop has no mean
+        yield current.model_copy(update={"video": video, "track": track, "min_face_share": share})
+
+
+def _choose_aggregation(
+    crops: pd.DataFrame, *, current: AggregationConfig
+) -> tuple[AggregationConfig, _Metrics]:
+    """Compare all ways of adding up by the mean over kinds of the AUC of files."""
+    kinds = [kind for kind in Kind if _has_enough(crops[crops["kind"] == str(kind)])]
+    if not kinds:
+        return current, {}
+    metrics: _Metrics = {}
+    means: dict[AggregationConfig, float] = {}
+    for config in dict.fromkeys((current, *_candidates(current))):
+        aucs = [_auc_of(crops[crops["kind"] == str(kind)], config=config) for kind in kinds]
+        means[config] = float(np.mean(aucs))
+        for kind, auc in zip(kinds, aucs, strict=True):
+            metrics[f"val_choosing_{_NAMES[kind]}_auc_{candidate_name(config)}"] = auc
+    best = max(means, key=lambda config: means[config])
+    chosen = best if means[best] > means[current] + _CLEAR_GAIN else current
+    return chosen, {**metrics, "val_choosing_aggregation": candidate_name(chosen)}
+
+
+def _auc_of(crops: pd.DataFrame, *, config: AggregationConfig) -> float:
+    labels, scores = _file_scores(crops, aggregation=config)
+    logits = np.array([score.logit for score in scores])
+    auc = binary_metrics(labels, np.zeros(len(labels)), rank=logits).auc
+    assert auc is not None
+    return auc
+
+
+def _file_scores(
+    crops: pd.DataFrame, *, aggregation: AggregationConfig
+) -> tuple[NDArray[np.float64], list[FileScore]]:
+    files = crops.drop_duplicates(_KEYS)
+    scores = aggregate_by_uri(crops, config=aggregation, keys=_KEYS)
+    return labels_of(files), [
+        scores[key] for key in files[_KEYS].itertuples(index=False, name=None)
+    ]
+
+
+def _counts(crops: pd.DataFrame) -> dict[str, int]:
+    labels = crops.drop_duplicates(_KEYS)["label"]
+    return {str(label): int((labels == str(label)).sum()) for label in Label}
+
+
+def _has_enough(crops: pd.DataFrame) -> bool:
+    return min(_counts(crops).values()) >= MIN_PER_CLASS
+
+
+def _fit_kind(
+    crops: pd.DataFrame, *, kind: Kind, aggregation: AggregationConfig, prior: float
+) -> _Fitted:
+    """Fit what one kind of file needs. Stills do not stand for videos."""
+    own, name = crops[crops["kind"] == str(kind)], _NAMES[kind]
+    min_frames = 1 if kind is Kind.IMAGE else _MIN_VIDEO_FRAMES
+    if not _has_enough(own):
+        counts = _counts(own)
+        note = (
+            f"Probabilities for {name}s are not calibrated: `val` has {counts['real']} real and "
+            f"{counts['fake']} fake {name}s to do it with, {MIN_PER_CLASS} of each are needed."
+        )
+        return _Fitted(Calibration(prior=prior), Thresholds(), Support(), {}, (note,))
+    labels, scores = _file_scores(own, aggregation=aggregation)
+    logits = np.array([score.logit for score in scores])
+    is_made = own["method"].astype(str).str.startswith("synthetic").any()
+    calibration = fit_temperature(
+        logits, labels=labels, fitted_on=f"synthetic {name}" if is_made else name, prior=prior
+    )
+    prob = calibration.prob(logits)
+    values = binary_metrics(labels, prob, rank=logits)
+    strongest = [score.strongest for score in scores]
+    seen = {
+        name: np.array([getattr(track, name) for track in strongest], dtype=np.float64)
+        for name in ("face_px", "sharpness", "novelty")
+    }
+    note = (
+        f"Probabilities for {name}s are calibrated on {name}s made by code out of stills: real "
+        f"{name}s may be judged less well than stated."
+    )
+    return _Fitted(
+        calibration=calibration,
+        thresholds=choose_thresholds(prob, labels=labels),
+        support=fit_support(
+            face_px=seen["face_px"],
+            sharpness=seen["sharpness"],
+            novelty=seen["novelty"] if np.isfinite(seen["novelty"]).all() else None,
+            min_frames=min_frames,
+        ),
+        metrics={f"val_calibration_{name}_{m}": getattr(values, m) for m in _REPORTED},
+        notes=(note,) if is_made else (),
+    )
+
+
+def _calibrated(
+    spec: DetectorSpec,
+    *,
+    heads: tuple[HeadSpec, ...],
+    aggregation: AggregationConfig,
+    fitted: dict[Kind, _Fitted],
+    prior: float,
+) -> DetectorSpec:
+    still, video = fitted[Kind.IMAGE], fitted[Kind.VIDEO]
+    return spec.model_copy(
+        update={
+            "heads": heads,
+            "aggregation": aggregation,
+            "calibration_still": still.calibration,
+            "calibration_video": video.calibration,
+            "thresholds_still": still.thresholds,
+            "thresholds_video": video.thresholds,
+            "support_still": still.support,
+            "support_video": video.support,
+            "prior": prior,
+        }
+    )
+
+
+def _without_old(metrics: _Metrics) -> _Metrics:
+    # What an earlier calibration found is not of this one.
+    old = ("val_choosing_", "val_calibration_")
+    return {name: value for name, value in metrics.items() if not name.startswith(old)}
+
+
+def _kept_notes(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(note for note in notes if not note.startswith("Probabilities for "))

@@ -1,0 +1,81 @@
+"""What the training data look like to the network that learnt them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from sklearn.covariance import LedoitWolf
+from torch import Tensor, nn
+
+from deepfake.datasets import InputSpec, evaluation_loader, labels_of
+from deepfake.inference.evidence import NOVELTY_PREFIX, features_of
+
+__all__ = ["fit_novelty"]
+
+_MAX_CROPS = 2000
+_MAX_DIRECTIONS = 64
+_MIN_CROPS = 50
+
+
+def fit_novelty(
+    network: nn.Module,
+    crops: pd.DataFrame,
+    *,
+    spec: InputSpec,
+    device: torch.device,
+    seed: int,
+    num_workers: int = 0,
+) -> dict[str, Tensor]:
+    """Return the tensors of `Novelty`, under the names that a bundle has them by.
+
+    Args:
+        network: Trained, in evaluation mode, on `device`.
+        crops: What it was trained on; some 2,000 of them are looked at, as scoring sees them.
+        spec: The network's input.
+        device: Where it computes.
+        seed: Of the choice.
+        num_workers: Processes that decode.
+
+    Returns:
+        Empty where there are fewer than 50 crops, which have no spread to speak of.
+
+    Raises:
+        ModelError: The network does not part its features from its classifier.
+    """
+    count = min(_MAX_CROPS, len(crops))
+    if count < _MIN_CROPS:
+        return {}
+    chosen = crops.sample(n=count, random_state=seed).reset_index(drop=True)
+    features = _features(network, chosen, spec=spec, device=device, num_workers=num_workers)
+    labels = labels_of(chosen)
+    classes = [features[labels == value] for value in np.unique(labels)]
+    means = np.stack([rows.mean(axis=0) for rows in classes])  # (M, C)
+    within = np.concatenate([rows - mean for rows, mean in zip(classes, means, strict=True)])
+    # Shrunk, since there are hardly more crops than features.
+    covariance = LedoitWolf(assume_centered=True).fit(within).covariance_
+    values, vectors = np.linalg.eigh(covariance)  # ascending
+    kept = slice(max(0, len(values) - _MAX_DIRECTIONS), None)
+    projection = vectors[:, kept] / np.sqrt(values[kept])  # (C, K)
+    return {
+        f"{NOVELTY_PREFIX}projection": torch.from_numpy(projection.astype(np.float32)),
+        f"{NOVELTY_PREFIX}means": torch.from_numpy((means @ projection).astype(np.float32)),
+    }
+
+
+def _features(
+    network: nn.Module,
+    crops: pd.DataFrame,
+    *,
+    spec: InputSpec,
+    device: torch.device,
+    num_workers: int,
+) -> NDArray[np.float64]:
+    """Return features, shape (N, C)."""
+    parts = []
+    with torch.inference_mode():
+        for inputs, _, _ in evaluation_loader(crops, spec=spec, num_workers=num_workers):
+            moved = inputs.to(device, memory_format=torch.channels_last)
+            parts.append(features_of(network, moved).double().cpu())
+    return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)
