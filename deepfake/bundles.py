@@ -102,6 +102,8 @@ class DetectorSpec(BaseModel):
     """The share of fakes for which the calibrated probability holds."""
     data_digests: dict[str, str]
     """Corpus -> digest of the snapshot that was trained on."""
+    calibration_digests: dict[str, str] = Field(default_factory=dict)
+    """Corpus -> digest of the snapshot whose `val` part chose and calibrated."""
     metrics: dict[str, float | int | str | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
     """What a reader of the metrics must know, a sentence each."""

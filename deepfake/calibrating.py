@@ -133,12 +133,11 @@ def calibrate_bundle(
     spec = _calibrated(
         bundle.spec, heads=heads, aggregation=aggregation, fitted=fitted, prior=prior
     )
-    digests = {f"calibrated:{s.corpus}": s.digest for s in snapshots}
     spec = spec.model_copy(
         update={
             "metrics": {**_without_old(bundle.spec.metrics), **metrics},
             "notes": (*_kept_notes(bundle.spec.notes), *notes),
-            "data_digests": {**bundle.spec.data_digests, **digests},
+            "calibration_digests": {s.corpus: s.digest for s in snapshots},
         }
     )
     save_bundle(output, state_dict=bundle.state_dict(), spec=spec, overwrite=True)

@@ -131,7 +131,8 @@ def select_part(
 
 
 def _overlap_notes(bundle: Bundle, snapshot: Snapshot, part: str) -> list[str]:
-    if snapshot.corpus not in bundle.spec.data_digests or part == "test":
+    known = {**bundle.spec.data_digests, **bundle.spec.calibration_digests}
+    if snapshot.corpus not in known or part == "test":
         return []
     return [
         (

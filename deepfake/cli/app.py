@@ -219,6 +219,50 @@ def train(
 
 
 @app.command()
+def calibrate(
+    dataset: Annotated[
+        list[str],
+        typer.Option(help="An ingested corpus, or a folder, with a val part; several times."),
+    ],
+    weights: WeightsOption = None,
+    prior: Annotated[
+        float, typer.Option(help="Share of fakes that probabilities shall hold for.")
+    ] = 0.5,
+    device: DeviceOption = "auto",
+    name: Annotated[
+        str, typer.Option(help="Under which the detector is registered.")
+    ] = "deepfake-detector",
+    run_name: Annotated[
+        str | None, typer.Option(help="Of the run's folder and MLflow run; made up if not given.")
+    ] = None,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Fit a detector's probabilities and thresholds anew, into MLflow."""
+    options = _plain(locals())
+    from deepfake.cli.commands import run_calibrate
+
+    run_calibrate(options)
+
+
+@app.command()
+def clips(
+    dataset: Annotated[str, typer.Option(help="An ingested corpus of labelled stills.")],
+    output: Annotated[Path, typer.Option(help="Folder for the clips and clips.csv.")],
+    split: Annotated[
+        Literal["train", "val", "test"], typer.Option(help="Which part of the corpus.")
+    ] = "val",
+    max_clips: Annotated[int | None, typer.Option(min=3, help="Clips, at most.")] = None,
+    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Make videos out of labelled stills, to calibrate a detector for videos with."""
+    options = _plain(locals())
+    from deepfake.cli.clips import run_clips
+
+    run_clips(options)
+
+
+@app.command()
 def evaluate(
     dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
     weights: WeightsOption = None,
@@ -236,6 +280,35 @@ def evaluate(
     from deepfake.cli.commands import run_evaluate
 
     run_evaluate(options)
+
+
+@app.command()
+def robustness(
+    dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    weights: WeightsOption = None,
+    split: Annotated[
+        Literal["auto", "test", "val", "all"],
+        typer.Option(help="auto: the test part where there is one, else all."),
+    ] = "auto",
+    perturbations: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--perturbation",
+            help="jpeg, h264, resize, blur, noise, brightness; several times; all if not given.",
+        ),
+    ] = None,
+    max_files: Annotated[int | None, typer.Option(min=2, help="Files, at most.")] = None,
+    device: DeviceOption = "auto",
+    precision: PrecisionOption = "f32",
+    num_workers: WorkersOption = 0,
+    seed: Annotated[int, typer.Option(help="Of the choice of files and the bootstrap.")] = 0,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Measure a detector on media made worse in six ways, into MLflow."""
+    options = _plain(locals())
+    from deepfake.cli.commands import run_robustness
+
+    run_robustness(options)
 
 
 @app.command()

@@ -18,8 +18,10 @@ __all__ = [
     "print_ingest",
     "print_score",
     "print_train",
+    "run_calibrate",
     "run_evaluate",
     "run_ingest",
+    "run_robustness",
     "run_score",
     "run_train",
 ]
@@ -145,6 +147,11 @@ def print_train(summary: dict[str, Any]) -> None:
     """Print what a training run did."""
     console = Console(markup=False)
     console.print(f"weights to begin with: {summary['pretrained_source']}")
+    _print_trained(console, summary)
+
+
+def _print_trained(console: Console, summary: dict[str, Any]) -> None:
+    """Print what a detector is worth on `val`, and where it is."""
     for note in summary["notes"]:
         console.print(f"  note: {note}")
     for name, value in sorted(summary["metrics"].items()):
@@ -155,6 +162,19 @@ def print_train(summary: dict[str, Any]) -> None:
     _print_run(console, summary)
 
 
+def run_calibrate(options: dict[str, Any]) -> None:
+    """Run the `calibrate` flow."""
+    _prepare(options)
+    from flows.calibrate import calibrate
+    from flows.operations import run_flow
+
+    summary = run_flow(calibrate, options)
+    console = Console(markup=False)
+    detector = summary["detector"]["name"]
+    console.print(f"calibrated: {detector} ({summary['detector_chosen_by']})")
+    _print_trained(console, summary)
+
+
 def run_evaluate(options: dict[str, Any]) -> None:
     """Run the `evaluate` flow."""
     _prepare(options)
@@ -162,6 +182,24 @@ def run_evaluate(options: dict[str, Any]) -> None:
     from flows.operations import run_flow
 
     print_evaluate(run_flow(evaluate, options))
+
+
+def run_robustness(options: dict[str, Any]) -> None:
+    """Run the `robustness` flow."""
+    from rich.markdown import Markdown
+
+    _prepare(options)
+    from flows.operations import run_flow
+    from flows.robustness import robustness
+
+    summary = run_flow(robustness, options)
+    console = Console(markup=False)
+    console.print(f"detector: {summary['detector']['name']} ({summary['detector_chosen_by']})")
+    for note in summary["notes"]:
+        console.print(f"  note: {note}")
+    console.print(Markdown(summary["markdown"]))
+    console.print(f"figure and tables: {summary['folder']}", soft_wrap=True)
+    _print_run(console, summary)
 
 
 _BRIEF = ("video_auc", "video_accuracy", "video_precision", "video_recall", "video_f1")

@@ -265,7 +265,7 @@ def _metrics_of(report: Mapping[str, Any], *, prefix: str) -> list[Metric]:
 
 
 def find_training(model_digest: str, *, experiment: str, uri: str | None = None) -> str | None:
-    """Return the run that trained a detector, None where the store knows of none.
+    """Return the run that trained or calibrated a detector, None where the store knows of none.
 
     Args:
         model_digest: The bundle's digest, a tag of the run.
@@ -282,7 +282,7 @@ def find_training(model_digest: str, *, experiment: str, uri: str | None = None)
     with translated("the run that trained the detector cannot be looked up"):
         runs = client.search_runs(
             [resolve_experiment(client, experiment, uri=chosen)],
-            filter_string=f"tags.model_digest = '{model_digest}' and tags.stage = 'train'",
+            filter_string=f"tags.model_digest = '{model_digest}' and tags.stage != 'evaluate'",
             max_results=1,
         )
     return str(runs[0].info.run_id) if runs else None

@@ -17,7 +17,7 @@ from deepfake.cli import app as command_line
 ROOT = Path(__file__).parents[2]
 _CLI = importlib.import_module("deepfake.cli.app")
 _ONLY_IN_CLI = {"train": {"use_gpu"}}
-_COMMANDS = ["ingest", "train", "evaluate", "score"]
+_COMMANDS = ["ingest", "train", "calibrate", "evaluate", "robustness", "score"]
 
 
 def _flow(name: str) -> Any:
@@ -82,7 +82,9 @@ def test_what_is_typed_is_what_the_flow_can_be_called_with(
     needed = {
         "ingest": ["folder", "--corpus", "c"],
         "train": ["--dataset", "d"],
+        "calibrate": ["--dataset", "d", "--dataset", "e"],
         "evaluate": ["--dataset", "d"],
+        "robustness": ["--dataset", "d", "--perturbation", "jpeg"],
         "score": ["folder", "--output", "o"],
     }
     options = _invoke(monkeypatch, f"run_{name}", [name, *needed[name]])
@@ -106,7 +108,7 @@ def _deployments() -> list[dict[str, Any]]:
 
 def test_the_deployments_are_there() -> None:
     names = {(_entrypoint(d["entrypoint"]).name, d["name"]) for d in _deployments()}
-    expected = {"ingest", "train", "evaluate", "score", "retrain"}
+    expected = {"ingest", "train", "calibrate", "evaluate", "robustness", "score", "retrain"}
     assert {(name, "local") for name in expected} <= names
 
 

@@ -1,0 +1,33 @@
+"""`deepfake clips`: videos out of labelled stills, without Prefect and without a server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress
+
+from deepfake.clips import make_clips, plan_clips
+from deepfake.shards import open_snapshot
+from deepfake.storage import DataRoot
+
+__all__ = ["run_clips"]
+
+
+def run_clips(options: dict[str, Any]) -> None:
+    """Make the clips, and say how to ingest them."""
+    snapshot = open_snapshot(DataRoot(Path(options["data_root"])), options["dataset"])
+    plans = plan_clips(
+        snapshot, split=options["split"], max_clips=options["max_clips"], seed=options["seed"]
+    )
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("clips", total=len(plans))
+        table = make_clips(
+            plans, Path(options["output"]), on_done=lambda done: bar.update(task, completed=done)
+        )
+    corpus = f"{options['dataset']}-clips"
+    out = Console(markup=False, highlight=False, soft_wrap=True)
+    out.print(f"{len(plans)} clips out of {snapshot.corpus}'s {options['split']}: {table}")
+    out.print(f"next: deepfake ingest {table} --corpus {corpus} --layout csv")

@@ -1,0 +1,143 @@
+"""Media files made worse."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.config import MediaLimits
+from deepfake.errors import ConfigError
+from deepfake.media import (
+    h264_round_trip,
+    open_video,
+    probe_still,
+    read_image,
+    write_image,
+    write_video,
+)
+
+__all__ = ["PERTURBATIONS", "Perturbation", "perturb_file", "perturbations_of"]
+
+Pixels = NDArray[np.uint8]
+
+PERTURBATIONS: Mapping[str, tuple[float, ...]] = {
+    "jpeg": (80, 60, 40, 25, 15),
+    "h264": (23, 28, 33, 38, 43),
+    "resize": (0.75, 0.5, 0.35, 0.25, 0.18),
+    "blur": (0.5, 1.0, 1.5, 2.5, 4.0),
+    "noise": (2.0, 5.0, 10.0, 16.0, 25.0),
+    "brightness": (0.8, 0.6, 0.4, 1.3, 1.6),
+}
+"""Steps: JPEG quality, CRF of x264, factor of the side, sigma in pixels, sigma of 255 levels,
+factor of the light."""
+
+_MAX_FRAMES = 300
+"""Of a video: a longer one is cut, since all of them are encoded anew."""
+
+_CLEAN_CRF = 12
+"""Of videos whose frames were changed otherwise: hardly any further loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Perturbation:
+    """One way of making media worse, at one strength.
+
+    Attributes:
+        name: One of `PERTURBATIONS`, or `clean` for none.
+        value: Its strength, in its own unit.
+    """
+
+    name: str = "clean"
+    value: float = 0.0
+
+    def __post_init__(self) -> None:
+        if self.name != "clean" and self.name not in PERTURBATIONS:
+            known = ", ".join(PERTURBATIONS)
+            raise ConfigError(f"no perturbation {self.name!r}: allowed are {known}")
+
+    @property
+    def label(self) -> str:
+        """Name and strength."""
+        return self.name if self.name == "clean" else f"{self.name} {self.value:g}"
+
+
+def perturbations_of(names: Sequence[str] = tuple(PERTURBATIONS)) -> list[Perturbation]:
+    """Return `clean` and all steps of the named ones.
+
+    Raises:
+        ConfigError: One is unknown.
+    """
+    steps = [Perturbation(name, v) for name in names for v in PERTURBATIONS.get(name, (0.0,))]
+    return [Perturbation(), *steps]
+
+
+def perturb_file(source: Path, folder: Path, perturbation: Perturbation, *, seed: int = 0) -> Path:
+    """Write a medium as it is after a perturbation.
+
+    Args:
+        source: A picture or a video.
+        folder: Where to; there is room for one file.
+        perturbation: What happens to it.
+        seed: Of noise.
+
+    Returns:
+        The new file, `source` itself for `clean`. Of a video at most the first 300 frames.
+
+    Raises:
+        MediaError: The source cannot be read.
+    """
+    if perturbation.name == "clean":
+        return source
+    limits = MediaLimits()
+    rng = np.random.default_rng(seed)
+    if probe_still(source, limits=limits) is not None:
+        pixels = read_image(source, limits=limits).pixels
+        return _perturb_still(pixels, folder, perturbation, rng=rng)
+    with open_video(source, limits=limits) as reader:
+        count = min(_MAX_FRAMES, len(reader.pts_seconds))
+        frames = (frame.pixels for frame in islice(reader.read(range(count)), count))
+        changed = (_even(_changed(pixels, perturbation, rng=rng)) for pixels in frames)
+        crf = int(perturbation.value) if perturbation.name == "h264" else _CLEAN_CRF
+        fps = reader.info.fps or 25
+        return write_video(folder / "changed.mp4", changed, fps=fps, crf=crf)
+
+
+def _perturb_still(
+    pixels: Pixels, folder: Path, perturbation: Perturbation, *, rng: np.random.Generator
+) -> Path:
+    if perturbation.name == "h264":
+        return write_image(
+            folder / "changed.png", h264_round_trip(pixels, crf=int(perturbation.value))
+        )
+    return write_image(folder / "changed.png", _changed(pixels, perturbation, rng=rng))
+
+
+def _changed(pixels: Pixels, perturbation: Perturbation, *, rng: np.random.Generator) -> Pixels:
+    value = perturbation.value
+    if perturbation.name == "jpeg":
+        options = [cv2.IMWRITE_JPEG_QUALITY, int(value)]
+        _, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
+        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
+        return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    if perturbation.name == "resize":
+        size = [max(8, round(side * value)) for side in (pixels.shape[1], pixels.shape[0])]
+        return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    if perturbation.name == "blur":
+        return np.asarray(cv2.GaussianBlur(pixels, (0, 0), value), dtype=np.uint8)
+    if perturbation.name == "noise":
+        noisy = pixels + rng.normal(0.0, value, size=pixels.shape)
+        return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
+    if perturbation.name == "brightness":
+        return np.clip(np.round(pixels * value), 0, 255).astype(np.uint8)
+    return pixels
+
+
+def _even(pixels: Pixels) -> Pixels:
+    height, width = (side // 2 * 2 for side in pixels.shape[:2])
+    return np.ascontiguousarray(pixels[:height, :width])

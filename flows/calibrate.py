@@ -1,0 +1,108 @@
+"""A detector and the `val` parts of corpora to a detector whose probabilities can be read."""
+
+from __future__ import annotations
+
+import json
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from prefect import flow
+from prefect.artifacts import create_table_artifact
+from pydantic import Field
+
+from deepfake.bundles import load_bundle
+from deepfake.detectors import resolve_detector
+from deepfake.errors import ConfigError, TrackingError
+from deepfake.storage import DataRoot, write_text
+from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
+from flows.datasets import resolve_dataset
+from flows.parameters import CorpusName
+from tasks import calibrate as steps
+from tasks.train import register
+
+__all__ = ["calibrate"]
+
+
+@flow(name="calibrate", flow_run_name="calibrate")
+def calibrate(
+    dataset: list[str],
+    weights: str | None = None,
+    data_root: str = "data",
+    *,
+    prior: Annotated[float, Field(gt=0, lt=1)] = 0.5,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    name: CorpusName = MODEL_NAME,
+    run_name: CorpusName | None = None,
+) -> dict[str, Any]:
+    """Calibrate a detector on labelled files that it has not learnt from, and register it.
+
+    Args:
+        dataset: Ingested corpora, or folders, whose `val` parts are read.
+        weights: A bundle's folder or `models:/NAME@ALIAS`; else the champion, else the packaged.
+        data_root: The data root.
+        prior: Share of fakes that probabilities shall hold for.
+        device: Where.
+        name: Under which it is registered.
+        run_name: Of the run's folder and MLflow run.
+
+    Returns:
+        The summary: bundle, metrics, MLflow run, registered version.
+    """
+    root = DataRoot(Path(data_root))
+    detector, how = resolve_detector(weights, data_root=root.path)
+    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    run_dir = root.runs / (run_name or f"calibrate-{detector.name}-{stamp}")
+    if run_dir.exists():
+        raise ConfigError(f"the run {run_dir.name!r} is there already")
+    resolved = [resolve_dataset(one, data_root=data_root) for one in dataset]
+    snapshots = [snapshot for snapshot, _ in resolved]
+    summary = steps.fit(
+        detector.path,
+        snapshots=snapshots,
+        output=run_dir / "bundle",
+        prior=prior,
+        device=device,
+        cache=root.engine_cache,
+    )
+    _write_metrics(run_dir / "metrics.jsonl", summary.metrics)
+    tags = {
+        "stage": "calibrate",
+        "corpus": ", ".join(s.corpus for s in snapshots),
+        **{f"data.{s.corpus}": s.digest for s in snapshots},
+        "calibrated_from": load_bundle(detector.path).digest,
+    }
+    notes = [note for _, told in resolved for note in told]
+    run_id = steps.record(summary, run_dir=run_dir, params={"prior": prior}, tags=tags)
+    version = None
+    try:
+        version = None if run_id is None else register(run_id, name=name)
+    except TrackingError as error:
+        notes.append(f"not registered ({error}); the detector lies in {summary.bundle}")
+    create_table_artifact(
+        key="calibrate",
+        table=[{"metric": k, "value": v} for k, v in sorted(summary.metrics.items())],
+        description=str(summary.bundle),
+    )
+    return {
+        "detector": {"name": detector.name, "version": detector.version},
+        "detector_chosen_by": how,
+        "bundle": str(summary.bundle),
+        "metrics": dict(summary.metrics),
+        "notes": [*notes, *summary.notes],
+        "run_id": run_id,
+        "tracking_uri": masked(tracking_uri()),
+        "ui_command": ui_command(),
+        "model_name": name,
+        "model_version": version,
+    }
+
+
+def _write_metrics(path: Path, metrics: dict[str, float | int | str | None]) -> None:
+    lines = [
+        {"epoch": None, "step": 0, "name": name, "value": value, "timestamp": time.time()}
+        for name, value in metrics.items()
+        if isinstance(value, (int, float))
+    ]
+    write_text(path, "".join(json.dumps(line) + "\n" for line in lines))

@@ -1,0 +1,63 @@
+"""The steps of calibrating a detector, and of making clips to do it with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from deepfake.bundles import load_bundle
+from deepfake.calibrating import CalibrationSummary, calibrate_bundle
+from deepfake.shards import Snapshot
+from deepfake.tracking import log_training_or_defer
+from tasks.progress import tracked
+from tasks.settings import RETRIES
+
+__all__ = ["fit", "record"]
+
+
+@task(name="calibrate", cache_policy=NO_CACHE, **RETRIES)
+def fit(
+    bundle: Path,
+    *,
+    snapshots: Sequence[Snapshot],
+    output: Path,
+    prior: float,
+    device: str,
+    cache: Path,
+) -> CalibrationSummary:
+    """Calibrate a bundle on the `val` parts of corpora."""
+    total = sum(int((s.index()["split"] == "val").sum()) for s in snapshots)
+    with tracked("calibrate", total=total) as step:
+        return calibrate_bundle(
+            bundle,
+            snapshots=snapshots,
+            output=output,
+            prior=prior,
+            device=device,
+            cache=cache,
+            on_done=step.reach,
+        )
+
+
+@task(name="record", cache_policy=NO_CACHE, **RETRIES)
+def record(
+    summary: CalibrationSummary,
+    *,
+    run_dir: Path,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+) -> str | None:
+    """Write a calibration into MLflow; a store that is down is not an error."""
+    return log_training_or_defer(
+        pending=run_dir / "mlflow-pending.json",
+        experiment="deepfake",
+        run_name=run_dir.name,
+        params=params,
+        metrics_jsonl=run_dir / "metrics.jsonl",
+        bundle=summary.bundle,
+        tags={**tags, "model_digest": load_bundle(summary.bundle).digest},
+    )

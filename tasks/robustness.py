@@ -1,0 +1,74 @@
+"""The steps of a robustness sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from deepfake.bundles import load_bundle
+from deepfake.robustness import (
+    ConditionResult,
+    Perturbation,
+    measure_condition,
+    score_condition,
+)
+from deepfake.tracking import find_training, log_evaluation
+from deepfake.workers import shared_workers
+from tasks.progress import advance
+from tasks.settings import RETRIES
+from tasks.workers import create_worker_setup
+
+__all__ = ["measure", "record"]
+
+
+@task(
+    name="perturb",
+    task_run_name="perturb-{perturbation.name}-{perturbation.value}",
+    cache_policy=NO_CACHE,
+    **RETRIES,
+)
+def measure(
+    files: pd.DataFrame, perturbation: Perturbation, *, setup: dict[str, Any], seed: int
+) -> tuple[ConditionResult, pd.DataFrame]:
+    """Score all files after one perturbation, and measure what that is worth."""
+    spec = load_bundle(Path(setup["detector"]["path"])).spec
+    scored = score_condition(
+        files,
+        perturbation,
+        workers=shared_workers(create_worker_setup(setup)),
+        on_done=lambda _: advance(),
+    )
+    result = measure_condition(scored, perturbation, spec=spec, seed=seed)
+    get_run_logger().info(
+        "%s: AUC %s, accuracy %.3f", perturbation.label, result.auc, result.accuracy
+    )
+    told = scored.assign(perturbation=perturbation.name, value=perturbation.value)
+    return result, told
+
+
+@task(name="record", cache_policy=NO_CACHE, **RETRIES)
+def record(
+    report: Mapping[str, Any],
+    *,
+    run_name: str,
+    params: Mapping[str, Any],
+    tags: Mapping[str, str],
+    folder: Path,
+    markdown: str,
+) -> str:
+    """Write the sweep into MLflow, below the run that made the detector."""
+    return log_evaluation(
+        report,
+        experiment="deepfake",
+        run_name=run_name,
+        params=params,
+        tags=tags,
+        figures=folder / "figures",
+        markdown=markdown,
+        trained_by=find_training(tags["model_digest"], experiment="deepfake"),
+    )
