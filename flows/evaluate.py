@@ -15,6 +15,7 @@ from deepfake.config import Precision
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.inference import computed_as, resolve_device
+from deepfake.scoring import DetectorIdentity
 from deepfake.shards import Snapshot
 from deepfake.storage import DataRoot
 from deepfake.tracking import masked, tracking_uri, ui_command
@@ -33,6 +34,7 @@ def evaluate(
     split: Literal["auto", "test", "val", "train", "all"] = "auto",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Precision = "f32",
+    against: str | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Evaluate a detector on a labelled corpus.
@@ -44,6 +46,7 @@ def evaluate(
         split: Which part; `auto` is the test part where there is one, else all.
         device: Where.
         precision: What the network computes in on the CPU.
+        against: Another detector, named as `weights` is, that this one is compared with.
         seed: Of the bootstrap.
 
     Returns:
@@ -60,20 +63,25 @@ def evaluate(
         *_overlap_notes(bundle, snapshot, part),
         *_input_notes(bundle, snapshot),
     ]
-    crops = steps.predict(
-        detector.path,
-        snapshot,
-        index,
-        device=device,
-        precision=precision,
-        cache=root.engine_cache,
-    )
+    how_computed: dict[str, Any] = {
+        "device": device,
+        "precision": precision,
+        "cache": root.engine_cache,
+    }
+    crops = steps.predict(detector.path, snapshot, index, **how_computed)
     result = steps.measure(detector.path, crops, outcomes, seed=seed)
+    compared = None
+    if against is not None:
+        other, _ = resolve_detector(against, data_root=root.path)
+        other_crops = steps.predict(other.path, snapshot, index, **how_computed)
+        base = steps.measure(other.path, other_crops, outcomes, seed=seed)
+        names = _two_names(other, detector)
+        compared = steps.compare(base, result, first=names[0], second=names[1], seed=seed)
     computed = computed_as(resolve_device(device), precision=precision)
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     run_name = f"evaluate-{bundle.spec.architecture}-{snapshot.corpus}-{part}-{stamp}"
     folder = root.evaluations / run_name
-    markdown = steps.write(result, folder)
+    markdown = steps.write(result, folder, compared=compared)
     try:
         run_id: str | None = steps.record(
             result,
@@ -82,6 +90,7 @@ def evaluate(
             tags=_tags(bundle, snapshot, name=detector.name, version=detector.version),
             folder=folder,
             markdown=markdown,
+            comparison=None if compared is None else compared[0],
         )
     except TrackingError as error:
         run_id = None
@@ -96,12 +105,25 @@ def evaluate(
         "num_files": len(result.table),
         "notes": notes,
         "metrics": result.summary(),
+        "comparison": None if compared is None else compared[0],
         "markdown": markdown,
         "folder": str(folder),
         "run_id": run_id,
         "tracking_uri": masked(tracking_uri()),
         "ui_command": ui_command(),
     }
+
+
+def _two_names(first: DetectorIdentity, second: DetectorIdentity) -> tuple[str, str]:
+    """Return names that tell two detectors apart, also where both are called alike."""
+    versions = (first.version, second.version)
+    named = [
+        f"{d.name} {v}" if v else d.name for d, v in zip((first, second), versions, strict=True)
+    ]
+    if named[0] != named[1]:
+        return named[0], named[1]
+    digests = [load_bundle(d.path).digest[:6] for d in (first, second)]
+    return f"{named[0]} {digests[0]}", f"{named[1]} {digests[1]}"
 
 
 def select_part(

@@ -13,6 +13,9 @@ from prefect.cache_policies import NO_CACHE
 from deepfake.config import Precision
 from deepfake.evaluation import (
     EvaluationResult,
+    compare_evaluations,
+    comparison_json,
+    comparison_markdown,
     evaluate_predictions,
     summary_markdown,
     write_figures,
@@ -21,7 +24,7 @@ from deepfake.evaluation import (
 from deepfake.inference import load_detector
 from deepfake.predicting import predict_crops
 from deepfake.shards import Snapshot
-from deepfake.storage import atomic_path, write_text
+from deepfake.storage import atomic_path, write_json, write_text
 from deepfake.tracking import find_training, log_evaluation
 from tasks.progress import tracked
 from tasks.settings import RETRIES
@@ -67,14 +70,32 @@ def measure(
     )
 
 
+@task(name="compare", cache_policy=NO_CACHE)
+def compare(
+    base: EvaluationResult, result: EvaluationResult, *, first: str, second: str, seed: int
+) -> tuple[dict[str, Any], str]:
+    """Return the comparison of two detectors, for programs and for people."""
+    found = compare_evaluations(base, result, seed=seed)
+    return comparison_json(found), comparison_markdown(found, first=first, second=second)
+
+
 @task(name="write", cache_policy=NO_CACHE, **RETRIES)
-def write(result: EvaluationResult, folder: Path) -> str:
+def write(
+    result: EvaluationResult,
+    folder: Path,
+    *,
+    compared: tuple[dict[str, Any], str] | None = None,
+) -> str:
     """Write report, table and figures, and return the summary for people."""
     write_report_json(result, folder / "report.json")
+    if compared is not None:
+        write_json(folder / "comparison.json", compared[0])
     with atomic_path(folder / "files.parquet") as part:
         result.table.to_parquet(part)
     write_figures(result, folder / "figures")
     markdown = summary_markdown(result)
+    if compared is not None:
+        markdown = f"{markdown}\n{compared[1]}"
     write_text(folder / "summary.md", markdown)
     return markdown
 
@@ -88,10 +109,11 @@ def record(
     tags: Mapping[str, str],
     folder: Path,
     markdown: str,
+    comparison: dict[str, Any] | None = None,
 ) -> str:
     """Write the evaluation into MLflow, below the run that trained the detector."""
     return log_evaluation(
-        result.to_json(),
+        {**result.to_json(), "comparison": comparison},
         experiment="deepfake",
         run_name=run_name,
         params=params,

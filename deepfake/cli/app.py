@@ -272,6 +272,9 @@ def evaluate(
     ] = "auto",
     device: DeviceOption = "auto",
     precision: PrecisionOption = "f32",
+    against: Annotated[
+        str | None, typer.Option(help="Another detector, to compare with on the same media.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
     data_root: DataRootOption = Path("data"),
 ) -> None:

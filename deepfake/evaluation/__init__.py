@@ -1,5 +1,10 @@
 """What a detector is worth on labelled files: metrics, the matched test, figures, reports."""
 
+from deepfake.evaluation.comparing import (
+    compare_evaluations,
+    comparison_json,
+    comparison_markdown,
+)
 from deepfake.evaluation.figures import write_figures
 from deepfake.evaluation.matching import MatchedPairs, match_pairs
 from deepfake.evaluation.predictions import evaluate_predictions
@@ -22,6 +27,9 @@ __all__ = [
     "MatchedPairs",
     "MatchedResult",
     "Slice",
+    "compare_evaluations",
+    "comparison_json",
+    "comparison_markdown",
     "evaluate_predictions",
     "match_pairs",
     "summary_markdown",

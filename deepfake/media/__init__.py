@@ -7,9 +7,10 @@ this package as a `MediaError`.
 
 from deepfake.media.ahead import read_ahead
 from deepfake.media.crops import decode_crop, encode_crop
-from deepfake.media.encode import h264_round_trip, write_video
+from deepfake.media.encode import write_video
 from deepfake.media.native import available_decoders, quiet_native_logs
 from deepfake.media.probe import probe_media
+from deepfake.media.round_trips import h264_round_trip, jpeg_round_trip
 from deepfake.media.stills import probe_still, read_image, write_image
 from deepfake.media.video import VideoReader, open_video
 
@@ -19,6 +20,7 @@ __all__ = [
     "decode_crop",
     "encode_crop",
     "h264_round_trip",
+    "jpeg_round_trip",
     "open_video",
     "probe_media",
     "probe_still",

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from deepfake.errors import DecodeError, EmptyMediaError
 from deepfake.media.containers import translated
 
-__all__ = ["h264_round_trip", "write_video"]
+__all__ = ["write_video"]
 
 
 def write_video(
@@ -59,35 +59,6 @@ def write_video(
             _mux(container, stream, pixels, path=path)
         container.mux(stream.encode(None))
     return path
-
-
-def h264_round_trip(pixels: NDArray[np.uint8], *, crf: int) -> NDArray[np.uint8]:
-    """Return a picture as a frame of a video shows it: through x264 and back.
-
-    Args:
-        pixels: (H, W, 3) RGB uint8; an odd last row or column is left as it is.
-        crf: Quality, 0 to 51; 23 is usual, 40 poor.
-
-    Raises:
-        DecodeError: FFmpeg refuses the size or the quality.
-    """
-    height, width = (side // 2 * 2 for side in pixels.shape[:2])
-    with translated(Path("crop.h264"), doing="encoding a picture"):
-        encoder: Any = av.CodecContext.create("libx264", "w")
-        encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
-        encoder.time_base = Fraction(1, 25)
-        encoder.options = {"crf": str(crf), "preset": "veryfast", "tune": "zerolatency"}
-        decoder: Any = av.CodecContext.create("h264", "r")
-        for context in (encoder, decoder):
-            context.thread_count = 1
-        even = np.ascontiguousarray(pixels[:height, :width])
-        frame = av.VideoFrame.from_ndarray(even, format="rgb24")
-        packets = [*encoder.encode(frame), *encoder.encode(None)]
-        frames = [shown for packet in packets for shown in decoder.decode(packet)]
-        frames += decoder.decode(None)
-    result = pixels.copy()
-    result[:height, :width] = frames[0].to_ndarray(format="rgb24")
-    return result
 
 
 def _mux(container: Any, stream: Any, pixels: NDArray[np.uint8], *, path: Path) -> None:

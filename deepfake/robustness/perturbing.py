@@ -15,6 +15,7 @@ from deepfake.config import MediaLimits
 from deepfake.errors import ConfigError
 from deepfake.media import (
     h264_round_trip,
+    jpeg_round_trip,
     open_video,
     probe_still,
     read_image,
@@ -121,10 +122,7 @@ def _perturb_still(
 def _changed(pixels: Pixels, perturbation: Perturbation, *, rng: np.random.Generator) -> Pixels:
     value = perturbation.value
     if perturbation.name == "jpeg":
-        options = [cv2.IMWRITE_JPEG_QUALITY, int(value)]
-        _, encoded = cv2.imencode(".jpg", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), options)
-        decoded = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
-        return np.asarray(cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        return jpeg_round_trip(pixels, quality=int(value))
     if perturbation.name == "resize":
         size = [max(8, round(side * value)) for side in (pixels.shape[1], pixels.shape[0])]
         return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)

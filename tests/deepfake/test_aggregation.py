@@ -103,3 +103,34 @@ def test_a_failure_is_no_number() -> None:
         aggregate_file(crops_of((0, 0, np.nan)), config=STRONG)
     with pytest.raises(DataError, match="logit"):
         aggregate_file(crops_of((0, 0, 1.0)).drop(columns="logit"), config=STRONG)
+
+
+def test_poor_crops_count_less_where_quality_weighs() -> None:
+    good, poor = (0, 0, 4.0), (0, 1, -4.0)
+    crops = crops_of(
+        good, poor, face_px=[150.0, 15.0], sharpness=[500.0, 5.0], confidence=[1.0, 0.9]
+    )
+    plain = aggregate_file(crops, config=STRONG).logit
+    weighted = aggregate_file(crops, config=AggregationConfig(track="quality")).logit
+    assert plain == 0.0
+    assert weighted > 3.8
+    assert aggregate_file(crops[::-1], config=AggregationConfig(track="quality")).logit == weighted
+
+
+def test_faces_much_smaller_than_the_largest_may_be_kept_silent() -> None:
+    crops = crops_of((0, 0, -2.0), (1, 0, 7.0), (2, 0, 1.0), face_px=[100.0, 49.0, 50.0])
+    assert aggregate_file(crops, config=STRONG).logit == 7.0
+    half = AggregationConfig(min_face_share=0.5)
+    score = aggregate_file(crops, config=half)
+    assert (score.logit, score.strongest_track_id, score.num_tracks) == (1.0, 2, 3)
+    for video in ("mean", "max"):
+        heard = aggregate_file(crops, config=half.model_copy(update={"video": video}))
+        assert heard.logit == (-0.5 if video == "mean" else 1.0)
+
+
+def test_track_tells_what_its_face_is_like() -> None:
+    crops = crops_of(
+        (0, 0, 1.0), (0, 1, 1.0), (0, 2, 1.0), face_px=[10.0, 20.0, 90.0], novelty=[1.0, 2.0, 6.0]
+    )
+    track = aggregate_file(crops, config=STRONG).strongest
+    assert (track.face_px, track.novelty, track.sharpness) == (20.0, 3.0, None)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from deepfake.augment import RandomDownscale, create_augmentation
+from deepfake.augment import RandomDownscale, cover_feature, create_augmentation
 from deepfake.config import AugmentConfig
 
 NOTHING = AugmentConfig(
@@ -94,3 +94,35 @@ def test_downscale_keeps_size_and_mean(picture: Tensor) -> None:
     shrunk = RandomDownscale(scale=(0.5, 0.5))(picture)
     assert shrunk.shape == picture.shape
     assert float(shrunk.float().mean()) == pytest.approx(float(picture.float().mean()), abs=2)
+
+
+def test_a_frame_of_a_video_loses_what_x264_takes(picture: Tensor) -> None:
+    kept = NOTHING.model_copy(update={"h264_p": 1.0, "h264_crf": (1, 1)})
+    poor = NOTHING.model_copy(update={"h264_p": 1.0, "h264_crf": (51, 51)})
+    seen = [create_augmentation(c, input_size=64)(picture) for c in (NOTHING, kept, poor)]
+    losses = [float((s.float() - seen[0].float()).abs().mean()) for s in seen]
+    assert losses[0] == 0
+    assert losses[1] < losses[2] / 3
+    assert _detail(seen[2]) < 0.9 * _detail(seen[0])
+
+
+def test_one_feature_is_covered_and_the_rest_stays() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, size=(100, 100, 3), dtype=np.uint8)
+    landmarks = np.array([(35, 40), (65, 40), (50, 55), (40, 72), (60, 72)], dtype=np.float64)
+    seen = set()
+    for seed in range(12):
+        covered = cover_feature(pixels, landmarks, rng=np.random.default_rng(seed))
+        rows = np.flatnonzero((covered != pixels).any(axis=(1, 2)))
+        assert 0 < len(rows) < 50
+        patch = covered[rows[0] : rows[-1] + 1][:, (covered != pixels).any(axis=(0, 2))]
+        assert len(np.unique(patch.reshape(-1, 3), axis=0)) == 1, "one colour"
+        middle = (rows[0] + rows[-1]) / 2
+        seen.add(min((40, 55, 72), key=lambda at: abs(at - middle)))
+    assert seen == {40, 55, 72}, "eyes, nose and mouth in turn"
+
+
+def test_a_feature_outside_of_the_picture_is_left() -> None:
+    pixels = np.full((50, 50, 3), 9, dtype=np.uint8)
+    away = np.array([(-40, -40), (-20, -40), (-30, -30), (-38, -20), (-22, -20)], dtype=np.float64)
+    assert cover_feature(pixels, away, rng=np.random.default_rng(0)) is pixels

@@ -9,9 +9,12 @@ from scipy.special import expit
 
 from deepfake.calibration import (
     Calibration,
+    Support,
     Thresholds,
     choose_thresholds,
+    fit_support,
     fit_temperature,
+    judge,
     shift_prior,
     verdict_of,
 )
@@ -162,3 +165,45 @@ def test_bad_input_is_refused() -> None:
         Thresholds(real_below=0.8, fake_from=0.2)
     with pytest.raises(ValidationError):
         Calibration(temperature=0.0)
+
+
+SUPPORT = Support(min_face_px=60, min_sharpness=20, max_novelty=2, min_frames=3)
+
+
+@pytest.mark.parametrize(
+    ("seen", "told"),
+    [
+        ({}, None),
+        ({"num_frames": 2}, "too few frames show the face: 2, needed 3"),
+        ({"face_px": 59.0}, "the face is too small: 59 pixels"),
+        ({"sharpness": 19.0}, "the face is too blurred"),
+        ({"novelty": 2.1}, "the face is unlike those learnt from"),
+        ({"face_px": None, "sharpness": None, "novelty": None}, None),
+    ],
+)
+def test_what_calibration_has_not_seen_is_told(seen: dict[str, float], told: str | None) -> None:
+    like = {"num_frames": 3, "face_px": 60.0, "sharpness": 20.0, "novelty": 2.0}
+    reason = SUPPORT.reason_against(**{**like, **seen})
+    assert reason is None if told is None else str(reason).startswith(told)
+
+
+def test_outside_of_what_was_seen_nothing_is_called_real_or_fake() -> None:
+    for prob in (0.001, 0.999):
+        assert judge(prob, thresholds=Thresholds(), outside="too small") == (
+            Verdict.UNCERTAIN,
+            "too small",
+        )
+    assert judge(0.999, thresholds=Thresholds()) == (Verdict.FAKE, None)
+    verdict, reason = judge(0.5, thresholds=Thresholds())
+    assert verdict == Verdict.UNCERTAIN
+    assert reason is not None and "0.35 and 0.65" in reason
+
+
+def test_support_leaves_one_file_in_a_hundred_outside() -> None:
+    rng = np.random.default_rng(0)
+    sizes, sharpness, novelty = (rng.uniform(50, 150, 2000) for _ in range(3))
+    support = fit_support(face_px=sizes, sharpness=sharpness, novelty=novelty, min_frames=3)
+    assert np.mean(sizes < support.min_face_px) == pytest.approx(0.01, abs=0.001)
+    assert np.mean(novelty > support.max_novelty) == pytest.approx(0.01, abs=0.001)
+    few = fit_support(face_px=sizes[:10], sharpness=sharpness[:10], novelty=None)
+    assert (few.min_face_px, few.max_novelty, few.num_samples) == (None, None, 10)

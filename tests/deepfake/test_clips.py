@@ -69,7 +69,7 @@ def test_labels_groups_and_splits_stand_in_the_table(plans: list[ClipPlan], tabl
         "synthetic_labelled_fake",
         "synthetic_self_blend",
     }
-    assert scanned[0].group == f"media:{plans[0].media_id}"
+    assert {row.group for row in scanned} == {f"media:{plan.media_id}" for plan in plans}
 
 
 def test_a_clip_is_made_once(plans: list[ClipPlan], table: Path) -> None:

@@ -80,7 +80,7 @@ def test_file_that_gives_other_logits_is_not_left_behind(
 
     def write_another(module: nn.Module, path: Path, **options: Any) -> None:
         other = copy.deepcopy(module)
-        other.get_parameter("classifier.bias").data += 0.1
+        other.get_parameter("network.classifier.bias").data += 0.1
         write(other, path, **options)
 
     monkeypatch.setattr(onnx_export, "_write", write_another)

@@ -1,0 +1,123 @@
+"""A bundle and labelled files to answers that can be read, as scoring computes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake import calibrating
+from deepfake.bundles import HeadSpec, load_bundle, save_bundle
+from deepfake.calibrating import calibrate_bundle, scale_heads
+from deepfake.config import AggregationConfig, CropConfig
+from deepfake.splits import halve_by_group
+from tests.deepfake.inference.conftest import write_bundle
+
+HEADS = (HeadSpec(name="blended"), HeadSpec(name="generated"))
+
+
+def test_heads_on_one_scale_raise_equally_many_false_alarms() -> None:
+    rng = np.random.default_rng(0)
+    logits = {"logit_blended": rng.normal(5, 2, 4000), "logit_generated": rng.normal(-3, 0.1, 4000)}
+    crops = pd.DataFrame({**logits, "label": "real", "kind": "image"})
+    heads = scale_heads(HEADS, crops)
+    shares = [float(np.mean((crops[f"logit_{h.name}"] - h.center) / h.scale > 1)) for h in heads]
+    assert shares == pytest.approx([0.05, 0.05], abs=0.002)
+    assert heads[0].center == pytest.approx(5, abs=0.2)
+
+
+def test_a_single_head_keeps_its_scale() -> None:
+    crops = pd.DataFrame({"label": ["real"] * 50, "kind": "image", "logit": 1.0})
+    assert scale_heads((HeadSpec(),), crops) == (HeadSpec(),)
+    assert scale_heads(HEADS, crops[:5]) == HEADS, "too few reals to read a scale off"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    written = load_bundle(write_bundle(tmp_path / "begin", model="test_efficientnet", size=64))
+    spec = written.spec.model_copy(update={"crop": CropConfig(size=64)})
+    return save_bundle(tmp_path / "bundle", state_dict=written.state_dict(), spec=spec)
+
+
+def test_stills_and_videos_are_calibrated_apart_on_the_half_that_chose_nothing(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 120}), corpus="stills")
+    videos = corpus_writer(
+        tmp_path / "b", file_plan({"val": 120}, kind="video", num_crops=4), corpus="videos"
+    )
+    summary = calibrate_bundle(bundle, snapshots=[stills, videos], output=tmp_path / "out")
+    spec = load_bundle(tmp_path / "out").spec
+    assert spec.calibration_still.fitted_on == "still"
+    assert spec.calibration_video.fitted_on == "video"
+    index = pd.concat([stills.index(), videos.index()])
+    groups = index["group"].fillna("media:" + index["media_id"])
+    calibrates = ~halve_by_group(groups.tolist())
+    for kind, calibration in (("image", spec.calibration_still), ("video", spec.calibration_video)):
+        files = index.loc[calibrates & (index["kind"] == kind).to_numpy(), "uri"].nunique()
+        assert calibration.num_samples == files
+    assert spec.calibration_digests == {"stills": stills.digest, "videos": videos.digest}
+    assert spec.support_video.min_frames == 3
+    assert spec.support_still.min_frames == 1
+    assert "val_choosing_video_auc_max_mean" in summary.metrics
+    assert not [note for note in spec.notes if note.startswith("Probabilities")]
+
+
+def test_a_kind_without_files_stays_uncalibrated_and_says_so(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 80}), corpus="stills")
+    calibrate_bundle(bundle, snapshots=[stills], output=bundle)
+    spec = load_bundle(bundle).spec
+    assert spec.calibration_still.is_fitted
+    assert not spec.calibration_video.is_fitted
+    assert any("videos are not calibrated" in note for note in spec.notes)
+    calibrate_bundle(bundle, snapshots=[stills], output=bundle)
+    assert len(load_bundle(bundle).spec.notes) == len(spec.notes), "a note is not said twice"
+
+
+def test_calibrating_changes_answers_and_not_weights(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 80}), corpus="stills")
+    calibrate_bundle(bundle, snapshots=[stills], output=tmp_path / "out", prior=0.1)
+    before, after = load_bundle(bundle), load_bundle(tmp_path / "out")
+    assert before.spec.weights_sha256 == after.spec.weights_sha256
+    assert before.digest != after.digest
+    assert after.spec.prior == after.spec.calibration_still.prior == 0.1
+
+
+def _clips(num: int, *, better: str) -> pd.DataFrame:
+    """Return clips in which one way of adding up tells more than the others."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for number in range(num):
+        is_fake = number % 2 == 1
+        for frame in range(8):
+            shift = 1.0 if better == "mean" or frame == 0 else 0.0
+            rows.append(
+                {
+                    "corpus": "c",
+                    "uri": f"/{number}",
+                    "kind": "video",
+                    "label": "fake" if is_fake else "real",
+                    "track_id": 0,
+                    "frame_index": frame,
+                    "pts_seconds": frame / 8,
+                    "logit": rng.normal(is_fake * shift * (1 if better == "mean" else 6), 1),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("better", ["mean", "max"])
+def test_the_way_of_adding_up_that_tells_most_is_chosen(better: str) -> None:
+    chosen, metrics = calibrating._choose_aggregation(
+        _clips(200, better=better), current=AggregationConfig()
+    )
+    # Of one track the mean over it and the mean over all crops are one: the present way stays.
+    assert chosen.video == ("strongest_track" if better == "mean" else "max")
+    assert metrics["val_choosing_aggregation"] == calibrating.candidate_name(chosen)

@@ -1,0 +1,193 @@
+"""Two heads on one network: what each is asked, what is mixed, frozen, averaged."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from deepfake.bundles import load_bundle
+from deepfake.config import AugmentConfig, TrainConfig
+from deepfake.datasets import collect_crops
+from deepfake.errors import ModelError
+from deepfake.inference import load_detector
+from deepfake.models import create_model, freeze_stages
+from deepfake.shards import Snapshot
+from deepfake.training import TrainResult, select_crops, train_detector
+from deepfake.training.callbacks import read_metrics
+from deepfake.training.module import DetectorModule
+from deepfake.training.sharpness import SharpnessAware
+
+CONFIG = TrainConfig(
+    model="test_efficientnet",
+    pretrained="none",
+    input_size=64,
+    epochs=2,
+    batch_size=8,
+    learning_rate=3e-3,
+    method="two_headed",
+    augment=AugmentConfig(is_enabled=False),
+)
+UNKNOWN = math.nan
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Any:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def snapshot(
+    tmp_path_factory: pytest.TempPathFactory, corpus_writer: Any, file_plan: Any
+) -> Snapshot:
+    files = file_plan({"train": 40, "val": 100})
+    written: Snapshot = corpus_writer(tmp_path_factory.mktemp("corpus"), files)
+    return written
+
+
+def train(snapshot: Snapshot, run_dir: Path, **changes: Any) -> TrainResult:
+    return train_detector(
+        snapshots=[snapshot],
+        config=CONFIG.model_copy(update=changes),
+        run_dir=run_dir,
+        name="tried",
+        device="cpu",
+        num_workers=0,
+        show_progress=False,
+    )
+
+
+def _module(**changes: Any) -> DetectorModule:
+    config = CONFIG.model_copy(update=changes)
+    return DetectorModule(torch.nn.Identity(), config=config, validations=(), num_crops=10)
+
+
+def test_each_head_is_asked_what_it_can_know() -> None:
+    # A blended pair of crop 3, a labelled pair of crops 4 and 5.
+    labels, rows = torch.tensor([0.0, 1, 0, 1]), torch.tensor([3, 13, 4, 5])
+    targets = _module()._targets(labels, rows)
+    expected = [[0, UNKNOWN], [1, UNKNOWN], [0, 0], [UNKNOWN, 1]]
+    np.testing.assert_array_equal(targets.numpy(), expected)
+
+
+def test_one_head_is_asked_everything() -> None:
+    labels = torch.tensor([0.0, 1, 0, 1])
+    targets = _module(method="mixed")._targets(labels, torch.tensor([3, 13, 4, 5]))
+    assert targets.tolist() == labels[:, None].tolist()
+
+
+def test_only_labelled_pairs_are_mixed_and_by_the_share_that_is_their_target() -> None:
+    torch.manual_seed(0)
+    module = _module(mixup_p=1.0)
+    inputs = torch.stack([torch.full((3, 2, 2), float(v)) for v in (0, 1, 0, 1)])
+    labels, rows = torch.tensor([0.0, 1, 0, 1]), torch.tensor([3, 13, 4, 5])
+    mixed, targets = module._mixed(inputs, module._targets(labels, rows))
+    share = float(targets[2, 1])
+    assert 0 < share < 1
+    assert float(mixed[2].mean()) == pytest.approx(share)
+    assert torch.equal(mixed[[0, 1, 3]], inputs[[0, 1, 3]])
+    assert math.isnan(targets[2, 0]), "half a labelled fake is no real to the head of blends"
+    assert inputs[2].sum() == 0, "arguments are not changed"
+
+
+def test_run_ends_in_a_bundle_of_two_heads(snapshot: Snapshot, tmp_path: Path) -> None:
+    result = train(snapshot, tmp_path / "run", weight_average=0.9, mixup_p=0.3)
+    spec = load_bundle(result.bundle).spec
+    assert [head.name for head in spec.heads] == ["blended", "generated"]
+    assert spec.outputs == ("logit", "logit_blended", "logit_generated", "novelty")
+    assert all(head.scale != 1.0 for head in spec.heads), "both were brought to one scale"
+    assert spec.calibration_still.is_fitted
+    assert spec.support_still.max_novelty is not None
+    logged = {line["name"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")}
+    assert {"val_auc", "val_blends_auc", "val_mean_auc"} <= logged
+    crops = collect_crops([snapshot])
+    from deepfake.datasets import CropDataset, InputSpec
+
+    dataset = CropDataset(crops, spec=InputSpec(64, spec.mean, spec.std))
+    said = load_detector(result.bundle, device="cpu").evidence([dataset.pixels(0)])
+    assert set(said) == set(spec.outputs)
+
+
+def test_frozen_stages_keep_their_weights_and_statistics(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    torch.manual_seed(0)
+    before = create_model("test_efficientnet", pretrained="none", num_heads=2).module
+    path = tmp_path / "begin.pt"
+    torch.save(before.state_dict(), path)
+    result = train(snapshot, tmp_path / "run", pretrained=str(path), frozen_stages=1)
+    after = load_bundle(result.bundle).state_dict()
+    own = before.state_dict()
+    frozen = [k for k in own if k.startswith(("conv_stem", "bn1", "blocks.0"))]
+    learnt = [k for k in own if k.startswith("blocks.3") and own[k].is_floating_point()]
+    assert all(torch.equal(own[k], after[k]) for k in frozen)
+    assert not any(torch.equal(own[k], after[k]) for k in learnt)
+
+
+def test_more_stages_than_there_are_cannot_be_frozen() -> None:
+    module = create_model("test_efficientnet", pretrained="none").module
+    assert freeze_stages(module, 0) == 0
+    assert all(p.requires_grad for p in module.parameters())
+    with pytest.raises(ModelError, match="5 stages, 6 cannot"):
+        freeze_stages(module, 6)
+    freeze_stages(module, 5)
+    left = {name for name, p in module.named_parameters() if p.requires_grad}
+    assert left == {"classifier.weight", "classifier.bias"}
+
+
+def test_bystanders_of_fakes_are_not_learnt_from(
+    tmp_path: Path, corpus_writer: Any, crop_file: Any
+) -> None:
+    snapshot = corpus_writer(
+        tmp_path, [crop_file("r", "real", "train"), crop_file("f", "fake", "train")]
+    )
+    index = snapshot.index()
+    second = index.assign(track_id=1, face_px=index["face_px"] / 2, crop_id=index["crop_id"] + "b")
+
+    class Crowded:
+        corpus, config, corpus_dir = snapshot.corpus, snapshot.config, snapshot.corpus_dir
+
+        def index(self) -> Any:
+            import pandas as pd
+
+            return pd.concat([index, second], ignore_index=True)
+
+    selection = select_crops([Crowded()], method="labels")  # type: ignore[list-item]
+    assert sorted(selection.train["label"]) == ["fake", "real", "real"]
+    assert any("smaller faces in fakes" in note for note in selection.notes)
+
+
+def test_sharpness_aware_step_uses_the_gradient_from_uphill() -> None:
+    weight = torch.nn.Parameter(torch.tensor([1.0, 0.0]))
+    optimizer = SharpnessAware(torch.optim.SGD([weight], lr=0.1), rho=0.5)
+    seen = []
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        seen.append(weight.detach().clone())
+        loss = (weight**2).sum() / 2
+        loss.backward()
+        return loss
+
+    loss = optimizer.step(closure)
+    assert loss.item() == 0.5
+    assert [w.tolist() for w in seen] == [[1.0, 0.0], [1.5, 0.0]]
+    assert weight.tolist() == pytest.approx([0.85, 0.0])
+
+
+def test_a_run_with_sharpness_awareness_learns(snapshot: Snapshot, tmp_path: Path) -> None:
+    result = train(snapshot, tmp_path / "run", sharpness_rho=0.05, method="labels", epochs=3)
+    assert result.metrics["val_auc"] == pytest.approx(1.0, abs=0.02)
+
+
+def test_training_stops_after_its_minutes(snapshot: Snapshot, tmp_path: Path) -> None:
+    result = train(snapshot, tmp_path / "run", max_minutes=0.02, epochs=1000, method="labels")
+    assert result.num_epochs < 1000
+    assert result.seconds < 60
