@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
@@ -36,6 +36,9 @@ from deepfake.predicting import predict_crops
 from deepfake.shards import Snapshot
 from deepfake.splits import halve_by_group
 from deepfake.types import Kind, Label, Split
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 __all__ = ["CalibrationSummary", "calibrate_bundle", "candidate_name", "scale_heads"]
 
@@ -93,6 +96,7 @@ def calibrate_bundle(
     prior: float = 0.5,
     device: str = "auto",
     cache: Path | None = None,
+    is_halved: bool = False,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> CalibrationSummary:
     """Calibrate a bundle on the `val` parts of corpora, and write it.
@@ -104,6 +108,7 @@ def calibrate_bundle(
         prior: Share of fakes that probabilities shall hold for.
         device: Where the network computes.
         cache: Where networks converted for the CPU are kept.
+        is_halved: Store weights in half precision; computing stays what it is.
         on_done: Called with the number of crops done.
 
     Returns:
@@ -115,6 +120,11 @@ def calibrate_bundle(
         ConfigError: The crops of a corpus were made otherwise.
     """
     bundle = load_bundle(folder)
+    state = bundle.state_dict()
+    if is_halved:
+        # Calibrated is what is kept: the rounded weights go to their place first.
+        state = {name: _halved(tensor) for name, tensor in state.items()}
+        folder = save_bundle(output, state_dict=state, spec=bundle.spec, overwrite=True)
     crops = _predicted(folder, snapshots=snapshots, device=device, cache=cache, on_done=on_done)
     is_choosing = halve_by_group(crops["half_group"].tolist())
     heads = scale_heads(bundle.spec.heads, crops[is_choosing])
@@ -140,8 +150,13 @@ def calibrate_bundle(
             "calibration_digests": {s.corpus: s.digest for s in snapshots},
         }
     )
-    save_bundle(output, state_dict=bundle.state_dict(), spec=spec, overwrite=True)
+    save_bundle(output, state_dict=state, spec=spec, overwrite=True)
     return CalibrationSummary(output, metrics, notes)
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    # Offsets, scales and statistics are few, and some are too large or too small.
+    return tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
 
 
 def _predicted(

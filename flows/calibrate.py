@@ -33,6 +33,7 @@ def calibrate(
     *,
     prior: Annotated[float, Field(gt=0, lt=1)] = 0.5,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    half_weights: bool = False,
     name: CorpusName = MODEL_NAME,
     run_name: CorpusName | None = None,
 ) -> dict[str, Any]:
@@ -44,6 +45,7 @@ def calibrate(
         data_root: The data root.
         prior: Share of fakes that probabilities shall hold for.
         device: Where.
+        half_weights: Store weights in half the bytes; computing stays what it is.
         name: Under which it is registered.
         run_name: Of the run's folder and MLflow run.
 
@@ -65,6 +67,7 @@ def calibrate(
         prior=prior,
         device=device,
         cache=root.engine_cache,
+        is_halved=half_weights,
     )
     _write_metrics(run_dir / "metrics.jsonl", summary.metrics)
     tags = {
@@ -74,7 +77,9 @@ def calibrate(
         "calibrated_from": load_bundle(detector.path).digest,
     }
     notes = [note for _, told in resolved for note in told]
-    run_id = steps.record(summary, run_dir=run_dir, params={"prior": prior}, tags=tags)
+    run_id = steps.record(
+        summary, run_dir=run_dir, params={"prior": prior, "half_weights": half_weights}, tags=tags
+    )
     version = None
     try:
         version = None if run_id is None else register(run_id, name=name)

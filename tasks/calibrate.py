@@ -28,6 +28,7 @@ def fit(
     prior: float,
     device: str,
     cache: Path,
+    is_halved: bool,
 ) -> CalibrationSummary:
     """Calibrate a bundle on the `val` parts of corpora."""
     total = sum(int((s.index()["split"] == "val").sum()) for s in snapshots)
@@ -39,6 +40,7 @@ def fit(
             prior=prior,
             device=device,
             cache=cache,
+            is_halved=is_halved,
             on_done=step.reach,
         )
 

@@ -229,6 +229,9 @@ def calibrate(
         float, typer.Option(help="Share of fakes that probabilities shall hold for.")
     ] = 0.5,
     device: DeviceOption = "auto",
+    half_weights: Annotated[
+        bool, typer.Option("--half-weights", help="Store weights in half the bytes.")
+    ] = False,
     name: Annotated[
         str, typer.Option(help="Under which the detector is registered.")
     ] = "deepfake-detector",
@@ -297,7 +300,8 @@ def robustness(
         list[str] | None,
         typer.Option(
             "--perturbation",
-            help="jpeg, h264, resize, blur, noise, brightness; several times; all if not given.",
+            help="jpeg, h264, resize, blur, noise, brightness, or one step: jpeg:40; several "
+            "times; all if not given.",
         ),
     ] = None,
     max_files: Annotated[int | None, typer.Option(min=2, help="Files, at most.")] = None,

@@ -15,7 +15,7 @@ from deepfake.bundles import load_bundle
 from deepfake.cli.commands import exit_for
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.corpora import scan_media
-from deepfake.detectors import calibration_notes, resolve_detector
+from deepfake.detectors import reading_notes, resolve_detector
 from deepfake.errors import ConfigError
 from deepfake.inference import check_precision, resolve_device
 from deepfake.scoring import DetectorIdentity, ScorerSetup, count_statuses, score_files
@@ -40,7 +40,7 @@ def run_detect(options: dict[str, Any]) -> None:
     console = Console(stderr=True, markup=False)
     version = f" version {identity.version}" if identity.version else ""
     console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
-    for note in calibration_notes(identity.path):
+    for note in reading_notes(identity.path):
         console.print(f"note: {note}", style="dim", highlight=False)
     setup = _setup(identity, options, data_root=data_root)
     limits = WorkerLimits(

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from deepfake.detectors import calibration_notes, resolve_detector
+from deepfake.detectors import reading_notes, resolve_detector
 from deepfake.inference import export_onnx
 from flows.operations import configure_environment
 
@@ -22,7 +22,7 @@ def run_export(options: dict[str, Any]) -> None:
     console = Console(markup=False, highlight=False, soft_wrap=True)
     version = f" version {identity.version}" if identity.version else ""
     console.print(f"detector: {identity.name}{version} ({how})")
-    for note in calibration_notes(identity.path):
+    for note in reading_notes(identity.path):
         console.print(f"  note: {note}")
     written = export_onnx(identity.path, Path(options["output"]), overwrite=options["overwrite"])
     told = written.metadata

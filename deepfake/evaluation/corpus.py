@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -11,7 +13,14 @@ from numpy.typing import NDArray
 from deepfake.calibration import Thresholds
 from deepfake.evaluation.files import FACE_COLUMNS
 from deepfake.evaluation.matching import MATCHED_ON, MatchedPairs
-from deepfake.evaluation.result import CorpusResult, Headline, Level, MatchedResult, Slice
+from deepfake.evaluation.result import (
+    CorpusResult,
+    Headline,
+    Level,
+    MatchedResult,
+    OwnReal,
+    Slice,
+)
 from deepfake.metrics import (
     binary_metrics,
     bootstrap_intervals,
@@ -90,16 +99,33 @@ def evaluate_corpus(
         operating_points=_operating_points(scored, thresholds),
         precision_at={str(share): value for share, value in precision.items()},
         slices=tuple(_slices_of(files)),
+        own_real=_own_real_of(scored),
+        verdicts={
+            str(label): {str(k): int(v) for k, v in rows["verdict"].value_counts().items()}
+            for label, rows in files.groupby("label", sort=True)
+        },
         uncertain=float(is_uncertain[is_scored].mean()) if is_scored.any() else None,
         uncertain_reasons=_reasons_of(files[is_uncertain]),
         rate_interval=wilson_interval(int(is_right.sum()), len(files)),
     )
 
 
+def _own_real_of(scored: pd.DataFrame) -> OwnReal:
+    """Compare each fake with the reals of its group: who is shown, or what it was made of."""
+    won, pairs = 0.0, 0
+    for _, rows in scored.groupby("group", sort=False):
+        is_fake = (rows["label"] == Label.FAKE).to_numpy()
+        odds = rows["log_odds"].to_numpy(dtype=np.float64)
+        gaps = odds[is_fake][:, None] - odds[~is_fake][None, :]
+        won += float((gaps > 0).sum() + (gaps == 0).sum() / 2)
+        pairs += gaps.size
+    return OwnReal(pairs=pairs, rate=won / pairs if pairs else None)
+
+
 def _reasons_of(uncertain: pd.DataFrame) -> dict[str, int]:
     # The sentence up to its numbers.
-    short = uncertain["reason"].astype(str).str.partition(":")[0].str.partition(" 0.")[0]
-    return {str(k): int(v) for k, v in short.value_counts().sort_index().items()}
+    short = [re.split(r": | 0\.", str(reason))[0] for reason in uncertain["reason"]]
+    return dict(sorted(Counter(short).items()))
 
 
 def _is_fake(rows: pd.DataFrame) -> NDArray[np.int64]:

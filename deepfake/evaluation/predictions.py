@@ -16,7 +16,7 @@ from deepfake.types import Kind, Status
 
 __all__ = ["evaluate_predictions"]
 
-_COUNTS = ("n_files", "matched_pairs", "_n", "_n_real", "_n_fake")
+_COUNTS = ("n_files", "matched_pairs", "own_real_pairs", "_n", "_n_real", "_n_fake")
 
 
 def evaluate_predictions(

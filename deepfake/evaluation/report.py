@@ -75,6 +75,11 @@ def _corpus_lines(corpus: CorpusResult) -> Iterator[str]:
         f"Accuracy of every file {_number(corpus.headline_accuracy)}; of the files with a verdict "
         f"{_number(corpus.selective_accuracy)} at a coverage of {_number(corpus.coverage)}."
     )
+    if corpus.own_real.rate is not None:
+        yield (
+            f"In {_number(corpus.own_real.rate)} of {corpus.own_real.pairs} pairs of one group the "
+            "fake scores above the real."
+        )
     if corpus.uncertain_reasons:
         told = ", ".join(
             f"{count} because {why}" for why, count in corpus.uncertain_reasons.items()

@@ -23,6 +23,7 @@ __all__ = [
     "Headline",
     "Level",
     "MatchedResult",
+    "OwnReal",
     "Slice",
     "flat_metrics",
     "write_report_json",
@@ -123,6 +124,19 @@ class Slice:
 
 
 @dataclass(frozen=True, slots=True)
+class OwnReal:
+    """How fakes stand against the reals of their own group.
+
+    Attributes:
+        pairs: A fake and a real of one group, each.
+        rate: Share of them in which the fake scores higher, a tie counting half; None without any.
+    """
+
+    pairs: int
+    rate: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class CorpusResult:
     """Everything about one corpus. Corpora are never pooled.
 
@@ -142,6 +156,8 @@ class CorpusResult:
         operating_points: `fpr_1` and `fpr_5`: thresholds fixed on `val`, and what they give here.
         precision_at: Precision by share of fakes met (`0.5`, `0.1`, `0.01`).
         slices: By method, kind, compression and by what is told of faces, in quarters.
+        verdicts: Labelled files by verdict, by label.
+        own_real: Fakes against the reals of their group.
         uncertain: Share of the files with a score whose verdict is uncertain.
         uncertain_reasons: Their number by reason, in short.
         rate_interval: Wilson interval of `headline_accuracy`.
@@ -162,6 +178,8 @@ class CorpusResult:
     operating_points: Mapping[str, Mapping[str, float | None]]
     precision_at: Mapping[str, float | None]
     slices: tuple[Slice, ...]
+    own_real: OwnReal
+    verdicts: Mapping[str, Mapping[str, int]]
     uncertain: float | None = None
     uncertain_reasons: Mapping[str, int] = field(default_factory=dict)
     rate_interval: tuple[float, float] | None = None
@@ -225,6 +243,8 @@ def flat_metrics(corpus: CorpusResult) -> dict[str, float | None]:
         "selective_accuracy": corpus.selective_accuracy,
         "coverage": corpus.coverage,
         "uncertain": corpus.uncertain,
+        "own_real_rate": corpus.own_real.rate,
+        "own_real_pairs": float(corpus.own_real.pairs),
         "n_files": float(corpus.n_files),
         "matched_pairs": float(corpus.matched.n_pairs),
     }

@@ -69,13 +69,24 @@ class Perturbation:
 
 
 def perturbations_of(names: Sequence[str] = tuple(PERTURBATIONS)) -> list[Perturbation]:
-    """Return `clean` and all steps of the named ones.
+    """Return `clean` and the steps of the named ones.
+
+    Args:
+        names: Of `PERTURBATIONS`, all steps each; or one step, as `jpeg:40`.
 
     Raises:
-        ConfigError: One is unknown.
+        ConfigError: One is unknown, or its strength is no number.
     """
-    steps = [Perturbation(name, v) for name in names for v in PERTURBATIONS.get(name, (0.0,))]
-    return [Perturbation(), *steps]
+    return [Perturbation(), *(step for name in names for step in _steps_of(name))]
+
+
+def _steps_of(named: str) -> list[Perturbation]:
+    name, _, value = named.partition(":")
+    try:
+        values = (float(value),) if value else PERTURBATIONS.get(name, (0.0,))
+    except ValueError:
+        raise ConfigError(f"the strength of a perturbation is a number, got {named!r}") from None
+    return [Perturbation(name, strength) for strength in values]
 
 
 def perturb_file(source: Path, folder: Path, perturbation: Perturbation, *, seed: int = 0) -> Path:

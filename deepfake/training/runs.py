@@ -256,6 +256,23 @@ def _method_notes(plan: RunPlan) -> list[str]:
     return notes
 
 
+def _scope(plan: RunPlan) -> str:
+    """Say what was learnt, and that of everything else nothing is known."""
+    corpora = ", ".join(s.corpus for s in plan.snapshots)
+    blends = f"faces blended into faces of {corpora}"
+    labelled = f"fakes like those of {corpora}"
+    learnt = {
+        "labels": labelled,
+        "sbi": blends,
+        "mixed": f"{blends}, and {labelled}",
+        "two_headed": f"{blends}, and {labelled}",
+    }[plan.config.method]
+    return (
+        f"Learnt: {learnt}. Not learnt: wholly generated pictures, lip-sync, voices; nothing is "
+        "implied about them."
+    )
+
+
 def _metrics(plan: RunPlan, *, fitted: Fitted) -> _Metrics:
     # A resumed epoch stands twice in the file; the later line holds.
     logged = {
@@ -280,7 +297,6 @@ def _spec(
     licence: str,
     scope: str,
 ) -> DetectorSpec:
-    corpora = ", ".join(s.corpus for s in plan.snapshots)
     extract = plan.selection.config
     return DetectorSpec(
         name=plan.name,
@@ -303,7 +319,7 @@ def _spec(
         metrics=metrics,
         notes=notes,
         licence=licence,
-        scope=scope or f"Faces like those of {corpora}; nothing is known of other sources.",
+        scope=scope or _scope(plan),
         pretrained_source=plan.created.pretrained_source,
         seed=plan.config.seed,
         code_version=deepfake.__version__,

@@ -14,7 +14,15 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from deepfake.evaluation import summary_markdown, write_figures, write_report_json
+from deepfake.calibration import Support, Thresholds
+from deepfake.errors import DataError
+from deepfake.evaluation import (
+    compare_evaluations,
+    comparison_markdown,
+    summary_markdown,
+    write_figures,
+    write_report_json,
+)
 
 ALL = {"roc", "precision_recall", "confusion_matrix", "reliability", "score_histogram"}
 
@@ -89,3 +97,62 @@ def test_the_table_goes_to_parquet_and_back(
     again = pd.read_parquet(tmp_path / "files.parquet")
     assert again["prob_fake"].isna().tolist() == [True] + [False] * 9
     assert again["num_frames"].dropna().tolist() == [3] * 9
+
+
+def test_parts_by_face_are_told_and_the_weakest_is_named(
+    predictions: Callable[..., Any],
+) -> None:
+    given = predictions(80, shift=3.0)
+    # Where faces are small, fakes look like reals.
+    small = given.crops["face_px"] < given.crops["face_px"].quantile(0.25)
+    fakes = set(given.outcomes.loc[given.outcomes["label"] == "fake", "uri"])
+    is_fake = given.crops["uri"].isin(fakes)
+    given.crops.loc[small & is_fake, "logit"] = -3.0
+    result = given.evaluate()
+    parts = [part for part in result.corpora["set"].slices if part.by == "face_px"]
+    assert len(parts) == 4
+    assert sum(part.n for part in parts) == 160
+    text = summary_markdown(result)
+    assert "Weakest where `face_px` is" in text
+    weakest = min(parts, key=lambda part: part.rate)
+    assert f"is {weakest.value}:" in text
+
+
+def test_false_alarms_are_told_by_people_in_the_picture(predictions: Callable[..., Any]) -> None:
+    given = predictions(60, kind="image", frames=1)
+    second = given.crops.assign(track_id=1)
+    crowded = second[second["uri"].str.contains("/real/00[0-2]")]
+    more = type(given)(pd.concat([given.crops, crowded], ignore_index=True), given.outcomes)
+    parts = [p for p in more.evaluate().corpora["set"].slices if p.by == "people"]
+    assert [(p.value, p.n, p.rate_of) for p in parts] == [
+        ("1", 30, "specificity"),
+        ("2", 30, "specificity"),
+    ]
+
+
+def test_share_of_uncertain_has_its_reasons(predictions: Callable[..., Any]) -> None:
+    given = predictions(40, kind="image", frames=1)
+    largest = float(given.crops["face_px"].median())
+    result = given.evaluate(
+        support_still=Support(min_face_px=largest),
+        thresholds_still=Thresholds(real_below=0.5, fake_from=0.5),
+    )
+    corpus = result.corpora["set"]
+    assert corpus.uncertain == pytest.approx(0.5, abs=0.01)
+    assert list(corpus.uncertain_reasons) == ["the face is too small"]
+    assert corpus.coverage == pytest.approx(1 - corpus.uncertain)
+    assert "because the face is too small" in summary_markdown(result)
+
+
+def test_two_detectors_are_compared_on_the_same_files(predictions: Callable[..., Any]) -> None:
+    weak, strong = (predictions(80, shift=s).evaluate() for s in (0.5, 3.0))
+    found = compare_evaluations(weak, strong)["set"]
+    assert found["all"].difference is not None and found["all"].difference > 0.1
+    assert found["all"].low is not None and found["all"].low > 0
+    assert found["matched"].n < found["all"].n
+    page = comparison_markdown({"set": found}, first="weak", second="strong")
+    assert "| set, all | 160 |" in page
+    same = compare_evaluations(weak, weak)["set"]["all"]
+    assert same.difference == 0
+    with pytest.raises(DataError, match="these differ"):
+        compare_evaluations(weak, predictions(30).evaluate())

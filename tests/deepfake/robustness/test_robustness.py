@@ -76,6 +76,13 @@ def test_a_sweep_has_every_step_and_the_clean_one() -> None:
     assert len(steps) == 1 + 6 * 5
     assert steps[0].label == "clean"
     assert [s.label for s in perturbations_of(("jpeg",))][1] == "jpeg 80"
+    assert [s.label for s in perturbations_of(("jpeg:40", "resize:0.5"))] == [
+        "clean",
+        "jpeg 40",
+        "resize 0.5",
+    ]
+    with pytest.raises(ConfigError, match="is a number"):
+        perturbations_of(("jpeg:much",))
     with pytest.raises(ConfigError, match="allowed are jpeg"):
         perturbations_of(("fog",))
 

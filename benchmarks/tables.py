@@ -1,0 +1,243 @@
+"""The tables of the model card, filled from `quality.json` and `ablation.json`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+__all__ = ["fill_tables"]
+
+_PLACE = re.compile(r"<!-- table: (\w+) -->\n.*?<!-- end -->", re.DOTALL)
+
+_STILL_ROWS = {
+    "auc": "ROC-AUC",
+    "accuracy": "accuracy",
+    "precision": "precision",
+    "recall": "recall",
+    "f1": "F1",
+    "ece": "ECE",
+}
+_VIDEO_NAMES = {
+    "ff": "FaceForensics++",
+    "celebdf": "Celeb-DF-v2",
+    "dfdc": "DFDC",
+    "talking-heads": "talking heads, presumed real",
+}
+
+
+def fill_tables(text: str, found: Mapping[str, Any]) -> str:
+    """Return a page whose places `<!-- table: NAME -->` hold the tables.
+
+    Args:
+        text: The page.
+        found: What was measured; a table whose part is not there stays as it is.
+    """
+
+    def fill(match: re.Match[str]) -> str:
+        make = _TABLES.get(match.group(1))
+        rows = None if make is None else make(found)
+        if rows is None:
+            return match.group(0)
+        return f"<!-- table: {match.group(1)} -->\n" + "\n".join(rows) + "\n<!-- end -->"
+
+    return _PLACE.sub(fill, text)
+
+
+def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> list[str]:
+    names = list(head)
+    lines = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _stills(found: Mapping[str, Any]) -> list[str] | None:
+    told = found.get("evaluations", {}).get("openforensics")
+    if told is None:
+        return None
+    report = told["report"]
+    files, matched = report["files"], report["matched"]["level"]
+    rows = [["real + fake with a score", _counts(files), _counts(matched)]]
+    for name, text in _STILL_ROWS.items():
+        rows.append([text, _value(files, name), _value(matched, name)])
+    accuracy = _interval(report["headline_accuracy"], report["rate_interval"])
+    rows.append(
+        [f"accuracy of all {report['n_files']}, one without a score being wrong", accuracy, ""]
+    )
+    rows.append(["uncertain, of those with a score", _share(report["uncertain"]), ""])
+    rows.append(
+        ["accuracy of the verdicts real and fake", _share(report["selective_accuracy"]), ""]
+    )
+    head = ["`tf_efficientnet_lite0`, two heads", "all", "matched by face size and sharpness"]
+    return _table(head, rows)
+
+
+def _videos(found: Mapping[str, Any]) -> list[str] | None:
+    told = found.get("evaluations", {})
+    rows = []
+    for corpus, name in _VIDEO_NAMES.items():
+        if corpus not in told:
+            continue
+        report = told[corpus]["report"]
+        metrics = report["files"]["metrics"]
+        counts = f"{metrics['n_real']} + {metrics['n_fake']}"
+        own = report["own_real"]
+        rows.append(
+            [
+                name,
+                counts,
+                _share(metrics["auc"]),
+                "" if own["rate"] is None else f"{own['rate']:.2f} of {own['pairs']}",
+                _verdicts(report, "fake"),
+                _verdicts(report, "real"),
+                _verdicts(report, "uncertain"),
+            ]
+        )
+    head = [
+        "corpus",
+        "real + fake",
+        "video AUC",
+        "fake above a real of its group",
+        "called fake",
+        "called real",
+        "uncertain",
+    ]
+    return _table(head, rows) if rows else None
+
+
+def _verdicts(report: Mapping[str, Any], verdict: str) -> str:
+    counts = report["verdicts"]
+    parts = [
+        f"{counts[label].get(verdict, 0)} of {sum(counts[label].values())} {label}"
+        for label in ("real", "fake")
+        if counts.get(label)
+    ]
+    return ", ".join(parts)
+
+
+def _robustness(found: Mapping[str, Any]) -> list[str] | None:
+    told = found.get("robustness")
+    if told is None:
+        return None
+    rows = [
+        [
+            "as it is" if row["name"] == "clean" else f"{row['name']} {row['value']:g}",
+            str(row["n"]),
+            str(row["n_scored"]),
+            _interval(row["accuracy"], (row["accuracy_low"], row["accuracy_high"])),
+            _interval(row["auc"], (row["auc_low"], row["auc_high"])),
+            _share(row["uncertain"]),
+        ]
+        for row in [*told["every_file"]["conditions"], *told["sweep"]["conditions"]]
+    ]
+    head = ["frames", "files", "with a face", "accuracy of every file", "AUC", "uncertain"]
+    return _table(head, rows)
+
+
+def _slices(found: Mapping[str, Any]) -> list[str] | None:
+    told = found.get("evaluations", {}).get("openforensics")
+    if told is None:
+        return None
+    rows = [
+        [
+            f"{part['by']} {part['value']}",
+            str(part["n"]),
+            part["rate_of"],
+            _interval(part["rate"], (part["low"], part["high"])),
+        ]
+        for part in told["report"]["slices"]
+        if part["by"] in ("face_px", "sharpness", "brightness", "yaw", "people")
+    ]
+    return _table(["part of the test stills", "files", "", "called right"], rows)
+
+
+def _aggregation(found: Mapping[str, Any]) -> list[str] | None:
+    metrics = found.get("calibration", {})
+    prefix = "val_choosing_"
+    names = sorted(
+        {k.split("_auc_", 1)[1] for k in metrics if k.startswith(prefix) and "_auc_" in k}
+    )
+    if not names:
+        return None
+    rows = [
+        [
+            f"`{name}`",
+            *(_share(metrics.get(f"{prefix}{kind}_auc_{name}")) for kind in ("still", "video")),
+        ]
+        for name in names
+    ]
+    return _table(["way of adding up", "stills, AUC", "clips made of stills, AUC"], rows)
+
+
+def _ablation(found: Mapping[str, Any]) -> list[str] | None:
+    rows = found.get("ablation")
+    if rows is None:
+        return None
+    return _table(
+        [
+            "network",
+            "begins with",
+            "fakes learnt",
+            "parameters, M",
+            "ms a face",
+            "minutes",
+            "val AUC",
+            "val blends AUC",
+            "test AUC",
+            "matched",
+        ],
+        [
+            [
+                f"`{row['model']}`",
+                row["begins_with"],
+                row["method"],
+                *(["not to be had offline"] + [""] * 6 if row["why"] else _ablation_cells(row)),
+            ]
+            for row in rows
+        ],
+    )
+
+
+def _ablation_cells(row: Mapping[str, Any]) -> list[str]:
+    return [
+        f"{row['parameters'] / 1e6:.1f}",
+        f"{row['ms_a_face']:.1f}",
+        f"{row['minutes']:.1f}",
+        _share(row["val_auc"]),
+        _share(row["val_blends_auc"]),
+        _interval(row["test_auc"], (row["test_auc_low"], row["test_auc_high"])),
+        _share(row["matched_auc"]),
+    ]
+
+
+def _counts(level: Mapping[str, Any] | None) -> str:
+    return (
+        "none" if level is None else f"{level['metrics']['n_real']} + {level['metrics']['n_fake']}"
+    )
+
+
+def _value(level: Mapping[str, Any] | None, name: str) -> str:
+    if level is None:
+        return ""
+    return _interval(level["metrics"][name], level["intervals"]["values"].get(name))
+
+
+def _interval(value: float | None, ends: Any) -> str:
+    if value is None:
+        return "undefined"
+    if not ends or ends[0] is None or ends[1] is None:
+        return f"{value:.3f}"
+    return f"{value:.3f} ({ends[0]:.3f} to {ends[1]:.3f})"
+
+
+def _share(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.3f}"
+
+
+_TABLES: dict[str, Callable[[Mapping[str, Any]], list[str] | None]] = {
+    "stills": _stills,
+    "videos": _videos,
+    "robustness": _robustness,
+    "slices": _slices,
+    "aggregation": _aggregation,
+    "ablation": _ablation,
+}
