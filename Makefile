@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all bench lint types contracts clean
+.PHONY: demo test test-all bench detector lint types contracts clean
 
 # requirements.txt pins what was tested; pyproject.toml says what is allowed.
 $(VENV)/.installed: pyproject.toml requirements.txt
@@ -30,6 +30,16 @@ test-all: $(VENV)/.installed
 # Under 20 minutes; figures go to benchmarks/results.json.
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.throughput
+
+# The packaged detector, from OPENFORENSICS, a folder {train,val,test}/{real,fake}: some two hours.
+detector: $(VENV)/.installed
+	$(BIN)/deepfake ingest $(OPENFORENSICS) --corpus openforensics
+	$(BIN)/deepfake train --recipe two_headed --dataset openforensics --run-name two-headed
+	$(BIN)/deepfake clips --dataset openforensics --output data/clips/val --max-clips 720
+	$(BIN)/deepfake ingest data/clips/val/clips.csv --corpus openforensics-clips --layout csv
+	$(BIN)/deepfake calibrate --weights data/runs/two-headed/bundle --dataset openforensics \
+		--dataset openforensics-clips --half-weights --run-name packaged
+	$(BIN)/python -m benchmarks.package_detector data/runs/packaged/bundle
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

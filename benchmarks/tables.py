@@ -202,10 +202,9 @@ def _ablation_cells(row: Mapping[str, Any]) -> list[str]:
         f"{row['parameters'] / 1e6:.1f}",
         f"{row['ms_a_face']:.1f}",
         f"{row['minutes']:.1f}",
-        _share(row["val_auc"]),
-        _share(row["val_blends_auc"]),
-        _interval(row["test_auc"], (row["test_auc_low"], row["test_auc_high"])),
-        _share(row["matched_auc"]),
+        _interval(row["auc"], (row["auc_low"], row["auc_high"])),
+        f"{_share(row['matched_auc'])} ({row['matched_pairs']} pairs)",
+        "not learnt" if row["val_blends_auc"] is None else _share(row["val_blends_auc"]),
     ]
 
 

@@ -257,6 +257,8 @@ class TrainConfig(_Settings):
     frames_per_video: int = Field(default=8, ge=1)
     """Crops drawn from one file in one epoch, at most."""
     max_crops_per_epoch: int | None = Field(default=None, ge=1)
+    max_files: int | None = Field(default=None, ge=2)
+    """Files of `train` that are learnt from, at most, in equal shares of both classes."""
     max_minutes: float | None = Field(default=None, gt=0)
     """Training ends after as many, wherever it is; for comparisons at equal cost."""
     method: TrainMethod = "labels"

@@ -156,7 +156,9 @@ def _plan(
     resume: bool,
 ) -> RunPlan:
     """Check everything that can be wrong, then write what is about to be done."""
-    selection = select_crops(snapshots, method=config.method)
+    selection = select_crops(
+        snapshots, method=config.method, max_files=config.max_files, seed=config.seed
+    )
     kept = check_resumable(folder, config=config, snapshots=snapshots, resume=resume)
     with quiet_lightning():
         pl.seed_everything(config.seed, workers=True, verbose=False)

@@ -40,12 +40,20 @@ class Selection:
     notes: tuple[str, ...]
 
 
-def select_crops(snapshots: Sequence[Snapshot], *, method: TrainMethod = "labels") -> Selection:
+def select_crops(
+    snapshots: Sequence[Snapshot],
+    *,
+    method: TrainMethod = "labels",
+    max_files: int | None = None,
+    seed: int = 0,
+) -> Selection:
     """Return the crops to train on, to choose with and to calibrate with.
 
     Args:
         snapshots: One a corpus, extracted with the same settings.
         method: What fakes are learnt from; it decides what `train` needs.
+        max_files: Files that are learnt from, at most, in equal shares of both classes.
+        seed: Of the choice of these.
 
     Raises:
         ConfigError: No snapshot, one twice, or they were extracted with different settings.
@@ -59,7 +67,7 @@ def select_crops(snapshots: Sequence[Snapshot], *, method: TrainMethod = "labels
     labelled = crops[~np.isnan(labels_of(crops))]
     parts = {split: labelled[labelled["split"] == str(split)] for split in Split}
     train, val = (parts[split].reset_index(drop=True) for split in (Split.TRAIN, Split.VAL))
-    train, bystanders = _without_bystanders(train)
+    train, bystanders = _without_bystanders(_some_files(train, max_files=max_files, seed=seed))
     learned, notes = _learned(train, method=method, crop=config.crop)
     notes = (*bystanders, *notes)
     is_choosing = halve_by_group(val["split_group"].tolist())
@@ -72,6 +80,17 @@ def select_crops(snapshots: Sequence[Snapshot], *, method: TrainMethod = "labels
         blendable=_blendable(choose, method=method, crop=config.crop),
         notes=notes,
     )
+
+
+def _some_files(train: pd.DataFrame, *, max_files: int | None, seed: int) -> pd.DataFrame:
+    if max_files is None:
+        return train
+    files = train[["corpus", "uri", "label"]].drop_duplicates(["corpus", "uri"])
+    kept = pd.concat(
+        rows.sample(n=min(len(rows), max_files // 2), random_state=seed)
+        for _, rows in files.groupby("label", sort=True)
+    )
+    return train.merge(kept[["corpus", "uri"]], on=["corpus", "uri"]).reset_index(drop=True)
 
 
 def _without_bystanders(train: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:

@@ -1,0 +1,54 @@
+"""Pictures that may be published, made the same everywhere: public domain, and arithmetic."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.blending import self_blend
+from deepfake.config import CropConfig, FaceConfig, SelfBlendConfig
+from deepfake.faces import MtcnnDetector, crop_square, landmarks_in_square
+from tests.product import astronaut
+
+__all__ = ["blended_crops", "golden_crops", "real_crop"]
+
+Pixels = NDArray[np.uint8]
+
+_CROP = CropConfig()
+
+
+def golden_crops() -> list[Pixels]:
+    """Return fixed crops, (256, 256, 3) each: NASA's portrait of Eileen Collins at three sizes, and
+    patterns without a face. The box is given, so that nothing depends on a face detector.
+    """
+    portrait = astronaut()
+    face = portrait[20:236, 116:332]
+    crops = []
+    for side in (216, 108, 64):
+        small = cv2.resize(face, (side, side), interpolation=cv2.INTER_AREA)
+        crops.append(np.asarray(cv2.resize(small, (256, 256), interpolation=cv2.INTER_CUBIC)))
+    ramp = np.arange(256, dtype=np.uint8)
+    across, down = np.tile(ramp, (256, 1)), np.tile(ramp[:, None], (1, 256))
+    crops.append(np.dstack([across, down, across]))
+    checks = (np.indices((256, 256)).sum(axis=0) // 8 % 2 * 255).astype(np.uint8)
+    crops.append(np.dstack([checks] * 3))
+    return [np.ascontiguousarray(crop, dtype=np.uint8) for crop in crops]
+
+
+def real_crop() -> tuple[Pixels, NDArray[np.float64]]:
+    """Return the portrait's face as scoring crops it, and its landmarks there."""
+    pixels = astronaut()
+    face = MtcnnDetector(FaceConfig()).detect(pixels)[0]
+    square = crop_square(pixels, face, size=_CROP.size, margin=_CROP.margin)
+    return square, landmarks_in_square(face, size=_CROP.size, margin=_CROP.margin)
+
+
+def blended_crops(count: int) -> list[Pixels]:
+    """Return as many self-blended fakes of that face."""
+    square, landmarks = real_crop()
+    config = SelfBlendConfig(source_p=1.0, ratios=(1.0,))
+    return [
+        self_blend(square, landmarks, rng=np.random.default_rng(seed), config=config)[1]
+        for seed in range(count)
+    ]
