@@ -95,8 +95,9 @@ def aggregate_file(crops: pd.DataFrame, *, config: AggregationConfig) -> FileSco
     The result does not depend on the order of the rows. Tracks that are too small beside the
     largest do not speak. `strongest_track` takes the track of the highest mean among those with at
     least `min_track_frames` frames, or among all if no track is that long (a still has tracks of
-    one frame). `mean` is over all crops, `max` the highest single crop. Equal tracks: the longer
-    one, then the one with the lower id.
+    one frame). `any_track` is the logarithm of the mean of the odds of these tracks. `mean` is over
+    all crops, `max` the highest single crop. Equal tracks: the longer one, then the one with the
+    lower id.
 
     Args:
         crops: One row a crop of this file: `track_id`, `frame_index`, `pts_seconds`, `logit`, and
@@ -112,14 +113,15 @@ def aggregate_file(crops: pd.DataFrame, *, config: AggregationConfig) -> FileSco
     tracks = tuple(
         _track_score(columns, int(t), weights=weights) for t in np.unique(columns["track_id"])
     )
-    speaking = _speaking(tracks, min_share=config.min_face_share)
-    strongest = _strongest_of(speaking, min_frames=config.min_track_frames)
-    is_heard = np.isin(columns["track_id"], [track.track_id for track in speaking])
+    heard = _large_enough(tracks, min_share=config.min_face_share)
+    speaking = _long_enough(heard, min_frames=config.min_track_frames)
+    strongest = min(speaking, key=lambda t: (-t.logit, -t.num_frames, t.track_id))
+    is_heard = np.isin(columns["track_id"], [track.track_id for track in heard])
     return FileScore(
         logit=_file_logit(
             columns["logit"][is_heard],
             weights=weights[is_heard],
-            strongest=strongest,
+            tracks=[track.logit for track in speaking],
             config=config,
         ),
         num_faces=len(crops),
@@ -212,7 +214,7 @@ def _track_score(
     )
 
 
-def _speaking(tracks: tuple[TrackScore, ...], *, min_share: float) -> tuple[TrackScore, ...]:
+def _large_enough(tracks: tuple[TrackScore, ...], *, min_share: float) -> tuple[TrackScore, ...]:
     sizes = [track.face_px for track in tracks]
     largest = max((size for size in sizes if size is not None), default=0.0)
     return tuple(
@@ -222,23 +224,26 @@ def _speaking(tracks: tuple[TrackScore, ...], *, min_share: float) -> tuple[Trac
     )
 
 
-def _strongest_of(tracks: tuple[TrackScore, ...], *, min_frames: int) -> TrackScore:
-    long_enough = [track for track in tracks if track.num_frames >= min_frames]
-    return min(long_enough or tracks, key=lambda t: (-t.logit, -t.num_frames, t.track_id))
+def _long_enough(tracks: tuple[TrackScore, ...], *, min_frames: int) -> tuple[TrackScore, ...]:
+    return tuple(track for track in tracks if track.num_frames >= min_frames) or tracks
 
 
 def _file_logit(
     logits: NDArray[np.float64],
     *,
     weights: NDArray[np.float64],
-    strongest: TrackScore,
+    tracks: Sequence[float],
     config: AggregationConfig,
 ) -> float:
     if config.video == "mean":
         return _mean(logits, weights=weights)
     if config.video == "max":
         return float(logits.max())
-    return strongest.logit
+    highest = max(tracks)
+    if config.video == "strongest_track":
+        return highest
+    # Taken off first, so that no odds overflow.
+    return highest + math.log(math.fsum(math.exp(t - highest) for t in tracks) / len(tracks))
 
 
 def _mean(values: NDArray[np.float64], *, weights: NDArray[np.float64]) -> float:

@@ -55,12 +55,12 @@ _Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class HeadSpec(BaseModel):
-    """One output of a network, and how it is brought to the scale of the others.
+    """One output of a network, and how its logit becomes log-odds: `(logit - center) / scale`.
 
     Attributes:
         name: What it was taught to answer.
-        center: The logit that counts as 0.
-        scale: The logits from there that count as 1.
+        center: The logit at which its fakes and reals are as likely.
+        scale: Logits that stand for one unit of log-odds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -95,7 +95,7 @@ class DetectorSpec(BaseModel):
     support_still: Support = Support()
     support_video: Support = Support()
     heads: tuple[HeadSpec, ...] = Field(default=(HeadSpec(),), min_length=1)
-    """The logit of a crop is the highest of its heads', each on its scale."""
+    """A crop's logit is the logarithm of the mean of their odds."""
     has_novelty: bool = False
     """Whether the weights tell how far a crop lies from those that were learnt from."""
     prior: float = Field(default=0.5, gt=0, lt=1)

@@ -15,8 +15,10 @@ from typing import TYPE_CHECKING, get_args
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.special import logsumexp
 
 from deepfake.aggregation import FileScore, aggregate_by_uri
+from deepfake.blending import self_blend
 from deepfake.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
 from deepfake.calibration import (
     MIN_PER_CLASS,
@@ -28,9 +30,10 @@ from deepfake.calibration import (
     fit_temperature,
 )
 from deepfake.config import AggregationConfig
-from deepfake.datasets import labels_of
+from deepfake.datasets import has_usable_landmarks, labels_of, landmarks_of
 from deepfake.errors import DataError
-from deepfake.inference import load_detector
+from deepfake.inference import Detector, load_detector
+from deepfake.media import decode_crop
 from deepfake.metrics import binary_metrics
 from deepfake.predicting import predict_crops
 from deepfake.shards import Snapshot
@@ -40,7 +43,13 @@ from deepfake.types import Kind, Label, Split
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CalibrationSummary", "calibrate_bundle", "candidate_name", "scale_heads"]
+__all__ = [
+    "CalibrationSummary",
+    "calibrate_bundle",
+    "candidate_name",
+    "crowds_of",
+    "scale_heads",
+]
 
 _NAMES = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
 _REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece")
@@ -55,8 +64,8 @@ _SHARES = (0.0, 0.5)
 _CLEAR_GAIN = 0.003
 """A way of adding up replaces the present one only if its AUC is higher by more than this."""
 
-_TAIL = 0.95
-"""Of the reals' logits: where a head's scale says 1."""
+_BYSTANDERS = 2
+"""Real people put beside those of a file, to see what more people do."""
 
 _Metrics = dict[str, float | int | str | None]
 
@@ -125,9 +134,14 @@ def calibrate_bundle(
         # Calibrated is what is kept: the rounded weights go to their place first.
         state = {name: _halved(tensor) for name, tensor in state.items()}
         folder = save_bundle(output, state_dict=state, spec=bundle.spec, overwrite=True)
-    crops = _predicted(folder, snapshots=snapshots, device=device, cache=cache, on_done=on_done)
+    detector = load_detector(folder, device=device, cache=cache)
+    crops = _predicted(detector, snapshots, on_done=on_done)
     is_choosing = halve_by_group(crops["half_group"].tolist())
-    heads = scale_heads(bundle.spec.heads, crops[is_choosing])
+    heads = bundle.spec.heads
+    if len(heads) > 1:
+        blends = _blends_of(detector, snapshots, crops[is_choosing])
+        stills = crops[is_choosing & (crops["kind"] == str(Kind.IMAGE)).to_numpy()]
+        heads = scale_heads(heads, stills, blends)
     crops = crops.assign(logit=_joined(crops, heads=heads))
     choosing, calibrating = crops[is_choosing], crops[~is_choosing]
     aggregation, compared = _choose_aggregation(choosing, current=bundle.spec.aggregation)
@@ -160,15 +174,9 @@ def _halved(tensor: Tensor) -> Tensor:
 
 
 def _predicted(
-    folder: Path,
-    *,
-    snapshots: Sequence[Snapshot],
-    device: str,
-    cache: Path | None,
-    on_done: Callable[[int], None],
+    detector: Detector, snapshots: Sequence[Snapshot], *, on_done: Callable[[int], None]
 ) -> pd.DataFrame:
     """Return the labelled `val` crops of all snapshots with what the detector says of them."""
-    detector = load_detector(folder, device=device, cache=cache)
     parts, done = [], 0
     for snapshot in snapshots:
         index = snapshot.index()
@@ -186,33 +194,72 @@ def _after(before: int, on_done: Callable[[int], None]) -> Callable[[int], None]
     return lambda done: on_done(before + done)
 
 
-def scale_heads(heads: Sequence[HeadSpec], crops: pd.DataFrame) -> tuple[HeadSpec, ...]:
-    """Return heads on one scale: 0 is the median of the reals, 1 what one real in 20 exceeds.
-
-    So each head has the same share in the false alarms of the highest of them.
+def scale_heads(
+    heads: Sequence[HeadSpec], crops: pd.DataFrame, blends: pd.DataFrame
+) -> tuple[HeadSpec, ...]:
+    """Return heads whose logits become log-odds of the fakes that each was taught, against reals.
 
     Args:
-        heads: As they are; a single one, or heads without reals, stay so.
-        crops: With `label` and a column `logit_<name>` a head; the first corpus that has enough
-            reals is read, since corpora differ in how easy their reals are.
+        heads: As they are; a single one, or one without enough of both classes, stays so.
+        crops: With `label` and a column `logit_<name>` a head.
+        blends: Self-blended reals, with the same columns.
     """
-    reals = crops[crops["label"] == str(Label.REAL)]
-    enough = [rows for _, rows in reals.groupby("kind", sort=True) if len(rows) >= MIN_PER_CLASS]
-    if len(heads) == 1 or not enough:
+    if len(heads) == 1:
         return tuple(heads)
-    scaled = []
-    for head in heads:
-        logits = enough[0][f"logit_{head.name}"].to_numpy(dtype=np.float64)
-        center, tail = np.quantile(logits, (0.5, _TAIL))
-        scaled.append(HeadSpec(name=head.name, center=center, scale=max(tail - center, 1e-3)))
-    return tuple(scaled)
+    reals = crops[crops["label"] == str(Label.REAL)]
+    fakes = {"blended": blends, "generated": crops[crops["label"] == str(Label.FAKE)]}
+    return tuple(_scaled(head, reals=reals, fakes=fakes[head.name]) for head in heads)
+
+
+def _scaled(head: HeadSpec, *, reals: pd.DataFrame, fakes: pd.DataFrame) -> HeadSpec:
+    if min(len(reals), len(fakes)) < MIN_PER_CLASS:
+        return head
+    column = f"logit_{head.name}"
+    logits = np.concatenate([reals[column].to_numpy(), fakes[column].to_numpy()])
+    labels = np.repeat([0, 1], [len(reals), len(fakes)])
+    fitted = fit_temperature(logits, labels=labels)
+    return HeadSpec(
+        name=head.name, center=-fitted.bias * fitted.temperature, scale=fitted.temperature
+    )
 
 
 def _joined(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
     if len(heads) == 1:
         return crops["logit"].to_numpy(dtype=np.float64)
-    columns = [(crops[f"logit_{h.name}"].to_numpy() - h.center) / h.scale for h in heads]
-    return np.asarray(np.max(columns, axis=0), dtype=np.float64)
+    odds = [(crops[f"logit_{h.name}"].to_numpy() - h.center) / h.scale for h in heads]
+    return np.asarray(logsumexp(odds, axis=0) - np.log(len(heads)), dtype=np.float64)
+
+
+def _blends_of(
+    detector: Detector, snapshots: Sequence[Snapshot], crops: pd.DataFrame
+) -> pd.DataFrame:
+    """Return what the detector says of self-blended stills among some crops."""
+    parts = [crops[:0]]
+    reals = crops[(crops["label"] == str(Label.REAL)) & (crops["kind"] == str(Kind.IMAGE))]
+    for snapshot in snapshots:
+        own = reals[reals["corpus"] == snapshot.corpus]
+        own = own[has_usable_landmarks(own, crop=snapshot.config.crop)]
+        reader = snapshot.reader()
+        config = detector.spec.train_config.self_blend
+        pictures = [
+            self_blend(
+                decode_crop(reader.encoded(shard, int(row))),
+                landmarks,
+                rng=np.random.default_rng(number),
+                config=config,
+            )[1]
+            for number, (shard, row, landmarks) in enumerate(
+                zip(
+                    own["shard"],
+                    own["row"],
+                    landmarks_of(own, crop=snapshot.config.crop),
+                    strict=True,
+                )
+            )
+        ]
+        said = detector.evidence(pictures)
+        parts.append(own.assign(**{k: v.astype(np.float64) for k, v in said.items()}))
+    return pd.concat(parts, ignore_index=True)
 
 
 def candidate_name(config: AggregationConfig) -> str:
@@ -238,20 +285,49 @@ def _candidates(current: AggregationConfig) -> Iterator[AggregationConfig]:
 def _choose_aggregation(
     crops: pd.DataFrame, *, current: AggregationConfig
 ) -> tuple[AggregationConfig, _Metrics]:
-    """Compare all ways of adding up by the mean over kinds of the AUC of files."""
-    kinds = [kind for kind in Kind if _has_enough(crops[crops["kind"] == str(kind)])]
-    if not kinds:
+    """Compare all ways of adding up by the mean AUC over kinds, of files and of crowds."""
+    sets: dict[str, pd.DataFrame] = {}
+    for kind in Kind:
+        own = crops[crops["kind"] == str(kind)]
+        if _has_enough(own):
+            sets[_NAMES[kind]] = own
+            sets[f"{_NAMES[kind]}_crowd"] = crowds_of(own)
+    if not sets:
         return current, {}
     metrics: _Metrics = {}
     means: dict[AggregationConfig, float] = {}
     for config in dict.fromkeys((current, *_candidates(current))):
-        aucs = [_auc_of(crops[crops["kind"] == str(kind)], config=config) for kind in kinds]
-        means[config] = float(np.mean(aucs))
-        for kind, auc in zip(kinds, aucs, strict=True):
-            metrics[f"val_choosing_{_NAMES[kind]}_auc_{candidate_name(config)}"] = auc
+        aucs = {name: _auc_of(own, config=config) for name, own in sets.items()}
+        means[config] = float(np.mean(list(aucs.values())))
+        name = candidate_name(config)
+        metrics |= {f"val_choosing_{told}_auc_{name}": auc for told, auc in aucs.items()}
     best = max(means, key=lambda config: means[config])
     chosen = best if means[best] > means[current] + _CLEAR_GAIN else current
     return chosen, {**metrics, "val_choosing_aggregation": candidate_name(chosen)}
+
+
+def crowds_of(crops: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+    """Return files in which other people, all real, stand beside those who are there.
+
+    A way of adding up that averages people away, or that is alarmed by any of many, shows here.
+
+    Args:
+        crops: Of files of one kind.
+        seed: Of who comes from where.
+    """
+    rng = np.random.default_rng(seed)
+    groups = dict(iter(crops.groupby(_KEYS, sort=True)))
+    reals = [rows for rows in groups.values() if rows["label"].iloc[0] == str(Label.REAL)]
+    parts = []
+    for (corpus, uri), rows in groups.items():
+        others = [reals[at] for at in rng.integers(0, len(reals), size=_BYSTANDERS)]
+        first = int(rows["track_id"].max()) + 1
+        parts.append(rows)
+        for number, other in enumerate(others):
+            one = other[other["track_id"] == other["track_id"].min()]
+            label = rows["label"].iloc[0]
+            parts.append(one.assign(corpus=corpus, uri=uri, label=label, track_id=first + number))
+    return pd.concat(parts, ignore_index=True)
 
 
 def _auc_of(crops: pd.DataFrame, *, config: AggregationConfig) -> float:

@@ -214,7 +214,9 @@ class AggregationConfig(_Settings):
     track: Literal["mean", "quality"] = "mean"
     """Of a track over its crops: all alike, or weighted by the face's size, sharpness and
     confidence."""
-    video: Literal["strongest_track", "mean", "max"] = "strongest_track"
+    video: Literal["strongest_track", "any_track", "mean", "max"] = "strongest_track"
+    """Of a file over its tracks. `any_track` takes the mean of the tracks' odds: those that one of
+    the people shown is fake, whoever it is, so that more people are not more false alarms."""
     min_track_frames: int = Field(default=3, ge=1)
     """A shorter track speaks only if no longer one is there."""
     min_face_share: float = Field(default=0.0, ge=0, le=1)

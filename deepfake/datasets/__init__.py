@@ -14,6 +14,7 @@ from deepfake.datasets.crops import (
     evaluation_loader,
     file_codes,
     labels_of,
+    landmarks_of,
     training_loader,
 )
 from deepfake.datasets.pairs import (
@@ -42,6 +43,7 @@ __all__ = [
     "file_codes",
     "has_usable_landmarks",
     "labels_of",
+    "landmarks_of",
     "matched_sizes",
     "pair_loader",
     "reduce_resolution",

@@ -5,6 +5,7 @@ Imported only where PyTorch is needed.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import torch
@@ -118,6 +119,9 @@ class EvidenceNetwork(nn.Module):
         return torch.cat([joined, self.novelty(features)[:, None]], dim=1)
 
     def _joined(self, logits: Tensor) -> Tensor:
-        # What one head is sure of is not outvoted by the other, which looks for something else.
-        strongest = ((logits - self.center) / self.scale).amax(dim=1, keepdim=True)
-        return strongest if self.num_heads == 1 else torch.cat([strongest, logits], dim=1)
+        odds = (logits - self.center) / self.scale  # (N, H)
+        if self.num_heads == 1:
+            return odds
+        # The odds of a fake of either kind, both kinds as likely, are the mean of the heads' odds.
+        either = odds.logsumexp(dim=1, keepdim=True) - math.log(self.num_heads)
+        return torch.cat([either, logits], dim=1)

@@ -134,3 +134,22 @@ def test_track_tells_what_its_face_is_like() -> None:
     )
     track = aggregate_file(crops, config=STRONG).strongest
     assert (track.face_px, track.novelty, track.sharpness) == (20.0, 3.0, None)
+
+
+ANY = AggregationConfig(video="any_track")
+
+
+def test_odds_that_anybody_is_fake_are_the_mean_of_the_tracks_odds() -> None:
+    sure = [(0, i, 6.0) for i in range(3)]
+    real = [(track, i, -6.0) for track in (1, 2, 3) for i in range(3)]
+    alone = aggregate_file(crops_of(*sure), config=ANY).logit
+    among = aggregate_file(crops_of(*sure, *real), config=ANY).logit
+    assert alone == 6.0
+    assert among == pytest.approx(6.0 - np.log(4), abs=1e-3), "one of four, and still a fake"
+    unsure = [(track, i, 1.0) for track in range(4) for i in range(3)]
+    assert aggregate_file(crops_of(*unsure), config=ANY).logit == pytest.approx(1.0)
+    score = aggregate_file(crops_of(*sure, (9, 0, 800.0)), config=ANY)
+    assert score.logit == 6.0, "too short a track does not speak"
+    assert aggregate_file(crops_of((0, 0, 800.0), (1, 0, 0.0)), config=ANY).logit == pytest.approx(
+        800 - np.log(2)
+    )

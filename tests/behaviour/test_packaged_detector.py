@@ -1,0 +1,121 @@
+"""What the detector that ships does: fixed logits, a face beside its forgeries, and its limits."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from deepfake.bundles import load_bundle
+from deepfake.detectors import packaged_detector, resolve_detector
+from deepfake.inference import Detector, load_detector
+from deepfake.media import jpeg_round_trip, write_image
+from tests.golden.pictures import blended_crops, golden_crops, real_crop
+from tests.product import astronaut, landscape, run_deepfake
+
+GOLDEN = Path(__file__).parents[1] / "golden" / "packaged.json"
+_MAX_BYTES = 25 * 10**6
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    found = packaged_detector()
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def detector(folder: Path) -> Detector:
+    return load_detector(folder, device="cpu")
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_fixed_pictures_have_the_logits_that_they_had(folder: Path, backend: str) -> None:
+    # If a library moved them, every score moved: raise `_GRAPH_VERSION` or pin the library.
+    expected = json.loads(GOLDEN.read_text(encoding="utf-8"))
+    loaded = load_detector(folder, device="cpu", backend=backend)  # type: ignore[arg-type]
+    found = loaded.evidence(golden_crops())
+    assert set(found) == set(expected)
+    for name, values in expected.items():
+        np.testing.assert_allclose(found[name], values, atol=1e-3, err_msg=name)
+    assert np.ptp(expected["logit"]) > 0.5
+
+
+def test_bundle_is_small_complete_and_says_what_it_is(folder: Path) -> None:
+    spec = load_bundle(folder).spec
+    assert sum(path.stat().st_size for path in folder.iterdir()) <= _MAX_BYTES
+    assert spec.calibration_still.is_fitted
+    assert spec.calibration_video.fitted_on == "synthetic video"
+    assert spec.thresholds_still.is_fitted
+    assert spec.thresholds_video.is_fitted
+    assert spec.support_still.max_novelty is not None
+    assert any("made by code" in note for note in spec.notes)
+    for word in ("Not learnt", "lip-sync", "voices", "diffusion", "unknown"):
+        assert word in spec.scope
+    assert "not verified" in spec.licence
+    assert set(spec.data_digests) == {"openforensics"}, "never on the videos"
+
+
+def test_it_is_the_one_that_is_used_where_none_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    identity, how = resolve_detector()
+    assert (identity.path, how) == (folder, "the packaged detector")
+
+
+def test_blends_of_a_face_stand_out_from_it(detector: Detector) -> None:
+    square, _ = real_crop()
+    own = float(detector.evidence([square])["logit_blended"][0])
+    blends = detector.evidence(blended_crops(20))["logit_blended"]
+    assert np.mean(blends > own) >= 0.8
+    assert float(np.median(blends)) > own + 0.5
+
+
+def test_what_does_not_forge_hardly_moves_the_answer(detector: Detector) -> None:
+    square, _ = real_crop()
+    spread = float(np.std(detector.logits([square, *blended_crops(20)])))
+    harmless = {
+        "mirrored": np.ascontiguousarray(square[:, ::-1]),
+        "JPEG 90": jpeg_round_trip(square, quality=90),
+        "darker": np.round(square * 0.9).astype(np.uint8),
+    }
+    own = float(detector.logits([square])[0])
+    for name, changed in harmless.items():
+        moved = abs(float(detector.logits([changed])[0]) - own)
+        assert moved < max(1.0, 2 * spread), name
+
+
+def test_noise_looks_newer_than_a_face(detector: Detector) -> None:
+    square, _ = real_crop()
+    noise = np.random.default_rng(0).integers(0, 256, size=(256, 256, 3), dtype=np.uint8)
+    novelty = detector.evidence([square, noise])["novelty"]
+    limit = detector.spec.support_still.max_novelty
+    assert limit is not None
+    assert novelty[0] < novelty[1]
+
+
+def test_a_photo_gets_an_answer_on_a_fresh_machine(tmp_path: Path) -> None:
+    pixels = astronaut()
+    write_image(tmp_path / "photo.png", pixels)
+    small = cv2.resize(pixels, (110, 110), interpolation=cv2.INTER_AREA)
+    write_image(tmp_path / "small.png", np.asarray(small))
+    write_image(tmp_path / "blurred.png", np.asarray(cv2.GaussianBlur(pixels, (0, 0), 5)))
+    write_image(tmp_path / "landscape.png", landscape())
+    names = ("photo.png", "small.png", "blurred.png", "landscape.png")
+    done = run_deepfake("detect", *names, "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "deepfake-packaged (the packaged detector)" in done.stderr
+    assert "Not learnt" in " ".join(done.stderr.split())
+    photo, small_one, blurred, nobody = json.loads(done.stdout)
+    assert photo["status"] == "ok"
+    assert photo["verdict"] != "fake"
+    assert 0 < photo["prob_fake"] < 1
+    assert (small_one["verdict"], blurred["verdict"]) == ("uncertain", "uncertain")
+    assert small_one["reason"].startswith("the face is too small")
+    assert blurred["reason"].startswith("the face is too blurred")
+    assert (nobody["verdict"], nobody["prob_fake"]) == ("not_applicable", None)
