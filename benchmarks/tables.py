@@ -18,6 +18,12 @@ _STILL_ROWS = {
     "f1": "F1",
     "ece": "ECE",
 }
+_CHOSEN_ON = {
+    "still": "stills, AUC",
+    "still_crowd": "stills, crowds",
+    "video": "clips made of stills",
+    "video_crowd": "clips, crowds",
+}
 _VIDEO_NAMES = {
     "ff": "FaceForensics++",
     "celebdf": "Celeb-DF-v2",

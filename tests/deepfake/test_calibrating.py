@@ -126,7 +126,7 @@ def _clips(num: int, *, better: str) -> pd.DataFrame:
 
 @pytest.mark.parametrize("better", ["mean", "max"])
 def test_the_way_of_adding_up_that_tells_most_is_chosen(better: str) -> None:
-    chosen, metrics = calibrating._choose_aggregation(
+    chosen, metrics = calibrating.choose_aggregation(
         _clips(200, better=better), current=AggregationConfig()
     )
     # A mean over all crops would average the one fake person away among the bystanders.

@@ -1,0 +1,18 @@
+"""A trained bundle and labelled files to a bundle whose answers can be read.
+
+One half of `val` chooses how heads and crops become a file's logit, the other fits probability,
+thresholds and the bounds of what they hold for. Everything is computed as scoring computes it.
+"""
+
+from deepfake.calibrating.adding import candidate_name, choose_aggregation, crowds_of
+from deepfake.calibrating.heads import scale_heads
+from deepfake.calibrating.renewing import CalibrationSummary, calibrate_bundle
+
+__all__ = [
+    "CalibrationSummary",
+    "calibrate_bundle",
+    "candidate_name",
+    "choose_aggregation",
+    "crowds_of",
+    "scale_heads",
+]

@@ -1,0 +1,89 @@
+"""The heads of a network as log-odds of what each was taught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.special import logsumexp
+
+from deepfake.blending import self_blend
+from deepfake.bundles import HeadSpec
+from deepfake.calibration import MIN_PER_CLASS, fit_temperature
+from deepfake.datasets import has_usable_landmarks, landmarks_of
+from deepfake.inference import Detector
+from deepfake.media import decode_crop
+from deepfake.shards import Snapshot
+from deepfake.types import Kind, Label
+
+__all__ = ["blends_of", "joined_logits", "scale_heads"]
+
+
+def scale_heads(
+    heads: Sequence[HeadSpec], crops: pd.DataFrame, blends: pd.DataFrame
+) -> tuple[HeadSpec, ...]:
+    """Return heads whose logits become log-odds of the fakes that each was taught, against reals.
+
+    Args:
+        heads: As they are; a single one, or one without enough of both classes, stays so.
+        crops: With `label` and a column `logit_<name>` a head.
+        blends: Self-blended reals, with the same columns.
+    """
+    if len(heads) == 1:
+        return tuple(heads)
+    reals = crops[crops["label"] == str(Label.REAL)]
+    fakes = {"blended": blends, "generated": crops[crops["label"] == str(Label.FAKE)]}
+    return tuple(_scaled(head, reals=reals, fakes=fakes[head.name]) for head in heads)
+
+
+def _scaled(head: HeadSpec, *, reals: pd.DataFrame, fakes: pd.DataFrame) -> HeadSpec:
+    if min(len(reals), len(fakes)) < MIN_PER_CLASS:
+        return head
+    column = f"logit_{head.name}"
+    logits = np.concatenate([reals[column].to_numpy(), fakes[column].to_numpy()])
+    labels = np.repeat([0, 1], [len(reals), len(fakes)])
+    fitted = fit_temperature(logits, labels=labels)
+    return HeadSpec(
+        name=head.name, center=-fitted.bias * fitted.temperature, scale=fitted.temperature
+    )
+
+
+def joined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
+    if len(heads) == 1:
+        return crops["logit"].to_numpy(dtype=np.float64)
+    odds = [(crops[f"logit_{h.name}"].to_numpy() - h.center) / h.scale for h in heads]
+    return np.asarray(logsumexp(odds, axis=0) - np.log(len(heads)), dtype=np.float64)
+
+
+def blends_of(
+    detector: Detector, snapshots: Sequence[Snapshot], crops: pd.DataFrame
+) -> pd.DataFrame:
+    """Return what the detector says of self-blended stills among some crops."""
+    parts = [crops[:0]]
+    reals = crops[(crops["label"] == str(Label.REAL)) & (crops["kind"] == str(Kind.IMAGE))]
+    for snapshot in snapshots:
+        own = reals[reals["corpus"] == snapshot.corpus]
+        own = own[has_usable_landmarks(own, crop=snapshot.config.crop)]
+        reader = snapshot.reader()
+        config = detector.spec.train_config.self_blend
+        pictures = [
+            self_blend(
+                decode_crop(reader.encoded(shard, int(row))),
+                landmarks,
+                rng=np.random.default_rng(number),
+                config=config,
+            )[1]
+            for number, (shard, row, landmarks) in enumerate(
+                zip(
+                    own["shard"],
+                    own["row"],
+                    landmarks_of(own, crop=snapshot.config.crop),
+                    strict=True,
+                )
+            )
+        ]
+        said = detector.evidence(pictures)
+        parts.append(own.assign(**{k: v.astype(np.float64) for k, v in said.items()}))
+    return pd.concat(parts, ignore_index=True)

@@ -1,0 +1,84 @@
+"""Probability, thresholds and their bounds for one kind of file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from deepfake.calibrating.files import KIND_NAMES, count_labels, file_scores, has_enough
+from deepfake.calibration import (
+    MIN_PER_CLASS,
+    Calibration,
+    Support,
+    Thresholds,
+    choose_thresholds,
+    fit_support,
+    fit_temperature,
+)
+from deepfake.config import AggregationConfig
+from deepfake.metrics import binary_metrics
+from deepfake.types import Kind
+
+__all__ = ["FittedKind", "fit_kind"]
+
+_REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece")
+
+_MIN_VIDEO_FRAMES = 3
+"""Frames of a video that have to show the face that decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedKind:
+    """What one kind of file gave."""
+
+    calibration: Calibration
+    thresholds: Thresholds
+    support: Support
+    metrics: dict[str, float | int | str | None]
+    notes: tuple[str, ...]
+
+
+def fit_kind(
+    crops: pd.DataFrame, *, kind: Kind, aggregation: AggregationConfig, prior: float
+) -> FittedKind:
+    """Fit what one kind of file needs. Stills do not stand for videos."""
+    own, name = crops[crops["kind"] == str(kind)], KIND_NAMES[kind]
+    min_frames = 1 if kind is Kind.IMAGE else _MIN_VIDEO_FRAMES
+    if not has_enough(own):
+        counts = count_labels(own)
+        note = (
+            f"Probabilities for {name}s are not calibrated: `val` has {counts['real']} real and "
+            f"{counts['fake']} fake {name}s to do it with, {MIN_PER_CLASS} of each are needed."
+        )
+        return FittedKind(Calibration(prior=prior), Thresholds(), Support(), {}, (note,))
+    labels, scores = file_scores(own, aggregation=aggregation)
+    logits = np.array([score.logit for score in scores])
+    is_made = own["method"].astype(str).str.startswith("synthetic").any()
+    calibration = fit_temperature(
+        logits, labels=labels, fitted_on=f"synthetic {name}" if is_made else name, prior=prior
+    )
+    prob = calibration.prob(logits)
+    values = binary_metrics(labels, prob, rank=logits)
+    strongest = [score.strongest for score in scores]
+    seen = {
+        name: np.array([getattr(track, name) for track in strongest], dtype=np.float64)
+        for name in ("face_px", "sharpness", "novelty")
+    }
+    note = (
+        f"Probabilities for {name}s are calibrated on {name}s made by code out of stills: real "
+        f"{name}s may be judged less well than stated."
+    )
+    return FittedKind(
+        calibration=calibration,
+        thresholds=choose_thresholds(prob, labels=labels),
+        support=fit_support(
+            face_px=seen["face_px"],
+            sharpness=seen["sharpness"],
+            novelty=seen["novelty"] if np.isfinite(seen["novelty"]).all() else None,
+            min_frames=min_frames,
+        ),
+        metrics={f"val_calibration_{name}_{m}": getattr(values, m) for m in _REPORTED},
+        notes=(note,) if is_made else (),
+    )

@@ -1,0 +1,176 @@
+"""A bundle with its answers fitted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from deepfake.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
+from deepfake.calibrating.adding import choose_aggregation
+from deepfake.calibrating.heads import blends_of, joined_logits, scale_heads
+from deepfake.calibrating.kinds import FittedKind, fit_kind
+from deepfake.config import AggregationConfig
+from deepfake.errors import DataError
+from deepfake.inference import Detector, load_detector
+from deepfake.predicting import predict_crops
+from deepfake.shards import Snapshot
+from deepfake.splits import halve_by_group
+from deepfake.types import Kind, Split
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["CalibrationSummary", "calibrate_bundle"]
+
+_Metrics = dict[str, float | int | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSummary:
+    """What calibrating a bundle found.
+
+    Attributes:
+        bundle: Folder of the calibrated bundle.
+        metrics: Of both halves of `val`, their names prefixed by `val_choosing_` and
+            `val_calibration_` and the kind.
+        notes: What a reader must know, a sentence each.
+    """
+
+    bundle: Path
+    metrics: _Metrics
+    notes: tuple[str, ...]
+
+
+def calibrate_bundle(
+    folder: Path,
+    *,
+    snapshots: Sequence[Snapshot],
+    output: Path,
+    prior: float = 0.5,
+    device: str = "auto",
+    cache: Path | None = None,
+    is_halved: bool = False,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> CalibrationSummary:
+    """Calibrate a bundle on the `val` parts of corpora, and write it.
+
+    Args:
+        folder: The bundle.
+        snapshots: One a corpus; their crops were made as the bundle's are.
+        output: Where the calibrated bundle goes; may be `folder`.
+        prior: Share of fakes that probabilities shall hold for.
+        device: Where the network computes.
+        cache: Where networks converted for the CPU are kept.
+        is_halved: Store weights in half precision; computing stays what it is.
+        on_done: Called with the number of crops done.
+
+    Returns:
+        Where it lies and what was found. A kind without enough files of both classes stays
+        uncalibrated, and a note says so.
+
+    Raises:
+        BundleError: It is no bundle, or something else lies at `output`.
+        ConfigError: The crops of a corpus were made otherwise.
+    """
+    bundle = load_bundle(folder)
+    state = bundle.state_dict()
+    if is_halved:
+        # Calibrated is what is kept: the rounded weights go to their place first.
+        state = {name: _halved(tensor) for name, tensor in state.items()}
+        folder = save_bundle(output, state_dict=state, spec=bundle.spec, overwrite=True)
+    detector = load_detector(folder, device=device, cache=cache)
+    crops = _predicted(detector, snapshots, on_done=on_done)
+    is_choosing = halve_by_group(crops["half_group"].tolist())
+    heads = bundle.spec.heads
+    if len(heads) > 1:
+        blends = blends_of(detector, snapshots, crops[is_choosing])
+        stills = crops[is_choosing & (crops["kind"] == str(Kind.IMAGE)).to_numpy()]
+        heads = scale_heads(heads, stills, blends)
+    crops = crops.assign(logit=joined_logits(crops, heads=heads))
+    choosing, calibrating = crops[is_choosing], crops[~is_choosing]
+    aggregation, compared = choose_aggregation(choosing, current=bundle.spec.aggregation)
+    fitted = {
+        kind: fit_kind(calibrating, kind=kind, aggregation=aggregation, prior=prior)
+        for kind in Kind
+    }
+    metrics: _Metrics = {
+        **compared,
+        **{k: v for f in fitted.values() for k, v in f.metrics.items()},
+    }
+    notes = tuple(note for found in fitted.values() for note in found.notes)
+    spec = _calibrated(
+        bundle.spec, heads=heads, aggregation=aggregation, fitted=fitted, prior=prior
+    )
+    spec = spec.model_copy(
+        update={
+            "metrics": {**_without_old(bundle.spec.metrics), **metrics},
+            "notes": (*_kept_notes(bundle.spec.notes), *notes),
+            "calibration_digests": {s.corpus: s.digest for s in snapshots},
+        }
+    )
+    save_bundle(output, state_dict=state, spec=spec, overwrite=True)
+    return CalibrationSummary(output, metrics, notes)
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    # Offsets, scales and statistics are few, and some are too large or too small.
+    return tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
+
+
+def _predicted(
+    detector: Detector, snapshots: Sequence[Snapshot], *, on_done: Callable[[int], None]
+) -> pd.DataFrame:
+    """Return the labelled `val` crops of all snapshots with what the detector says of them."""
+    parts, done = [], 0
+    for snapshot in snapshots:
+        index = snapshot.index()
+        val = index[(index["split"] == str(Split.VAL)) & index["label"].notna()]
+        parts.append(predict_crops(detector, snapshot, val, on_done=_after(done, on_done)))
+        done += len(val)
+    if not parts:
+        raise DataError("calibrating needs at least one corpus")
+    crops = pd.concat(parts, ignore_index=True)
+    medium = "media:" + crops["media_id"].astype(str)
+    return crops.assign(half_group=crops["group"].where(crops["group"].notna(), medium))
+
+
+def _after(before: int, on_done: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda done: on_done(before + done)
+
+
+def _calibrated(
+    spec: DetectorSpec,
+    *,
+    heads: tuple[HeadSpec, ...],
+    aggregation: AggregationConfig,
+    fitted: dict[Kind, FittedKind],
+    prior: float,
+) -> DetectorSpec:
+    still, video = fitted[Kind.IMAGE], fitted[Kind.VIDEO]
+    return spec.model_copy(
+        update={
+            "heads": heads,
+            "aggregation": aggregation,
+            "calibration_still": still.calibration,
+            "calibration_video": video.calibration,
+            "thresholds_still": still.thresholds,
+            "thresholds_video": video.thresholds,
+            "support_still": still.support,
+            "support_video": video.support,
+            "prior": prior,
+        }
+    )
+
+
+def _without_old(metrics: _Metrics) -> _Metrics:
+    # What an earlier calibration found is not of this one.
+    old = ("val_choosing_", "val_calibration_")
+    return {name: value for name, value in metrics.items() if not name.startswith(old)}
+
+
+def _kept_notes(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(note for note in notes if not note.startswith("Probabilities for "))

@@ -1,0 +1,23 @@
+"""From a logit to a probability that holds for a named prior, and from that to a verdict.
+
+A calibration and thresholds that were not fitted say so (`is_fitted` is False); they are then the
+identity and fixed defaults, never a guess.
+"""
+
+from deepfake.calibration.probability import Calibration, fit_temperature, shift_prior
+from deepfake.calibration.samples import MIN_PER_CLASS
+from deepfake.calibration.support import Support, fit_support
+from deepfake.calibration.thresholds import Thresholds, choose_thresholds, judge, verdict_of
+
+__all__ = [
+    "MIN_PER_CLASS",
+    "Calibration",
+    "Support",
+    "Thresholds",
+    "choose_thresholds",
+    "fit_support",
+    "fit_temperature",
+    "judge",
+    "shift_prior",
+    "verdict_of",
+]
