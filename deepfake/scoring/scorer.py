@@ -33,7 +33,7 @@ from deepfake.inference import Detector, computed_as, load_detector, resolve_dev
 from deepfake.manifest import ManifestRow
 from deepfake.media import decode_crop
 from deepfake.scoring.tables import TRACKS_SCHEMA, DetectorIdentity, blank_score, model_columns
-from deepfake.types import Kind, Outcome, Status
+from deepfake.types import Kind, Outcome, Status, Verdict
 from deepfake.workers import WorkerSetup, connect_device
 
 __all__ = [
@@ -190,12 +190,13 @@ class Scorer:
                 novelty=strongest.novelty,
             ),
         )
+        told = self._looks_like(frames, result) if verdict is Verdict.FAKE else None
         base = self.without_score(medium.outcome).score
         score = {
             **base,
             "kind": str(medium.kind),
             "verdict": str(verdict),
-            "reason": "; ".join(filter(None, (medium.outcome.message, reason))) or None,
+            "reason": "; ".join(filter(None, (medium.outcome.message, reason, told))) or None,
             "prob_fake": prob,
             "logit": result.logit,
             "num_faces": result.num_faces,
@@ -222,6 +223,15 @@ class Scorer:
                 for row in rows
             ),
         )
+
+    def _looks_like(self, frames: pd.DataFrame, result: FileScore) -> str | None:
+        """Return which head of several is surest of the track that decides."""
+        heads = self.detector.spec.heads
+        if len(heads) == 1:
+            return None
+        own = frames[frames["track_id"] == result.strongest_track_id]
+        odds = {h.name: (own[f"logit_{h.name}"].mean() - h.center) / h.scale for h in heads}
+        return f"looks {max(odds, key=lambda name: odds[name])}"
 
     def _calibration(self, kind: Kind | None) -> tuple[Calibration, Thresholds, Support]:
         spec = self.detector.spec

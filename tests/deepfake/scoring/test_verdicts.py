@@ -1,0 +1,86 @@
+"""What a score says beside its number: which head was sure, and why nothing is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from deepfake.bundles import HeadSpec, load_bundle, save_bundle
+from deepfake.calibration import Support, Thresholds
+from deepfake.extract import ExtractRequest
+from deepfake.media import write_image
+from deepfake.models import create_model
+from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
+from deepfake.storage import sha256_of, to_uri
+from tests.deepfake.inference.conftest import write_bundle
+from tests.product import face_close_up
+
+EVERYTHING_IS_FAKE = Thresholds(real_below=0.0, fake_from=0.0)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_image(tmp_path_factory.mktemp("media") / "photo.png", face_close_up())
+
+
+@pytest.fixture(scope="module")
+def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("begun") / "bundle"
+    return write_bundle(folder, model="test_efficientnet", size=64)
+
+
+def _score(begun: Path, folder: Path, photo: Path, **changes: Any) -> Any:
+    spec = load_bundle(begun).spec.model_copy(update=changes)
+    module = create_model("test_efficientnet", pretrained="none", input_size=64, num_heads=2).module
+    state = {
+        **module.state_dict(),
+        "novelty.projection": torch.randn(module.num_features, 4),
+        "novelty.means": torch.zeros(1, 4),
+    }
+    bundle = save_bundle(folder / "b", state_dict=state, spec=spec)
+    scorer = Scorer(ScorerSetup(DetectorIdentity(bundle, "tried")))
+    return scorer.score(ExtractRequest(to_uri(photo), sha256_of(photo)))
+
+
+@pytest.mark.parametrize("sure", ["blended", "generated"])
+def test_a_fake_says_which_head_was_surest(
+    begun: Path, tmp_path: Path, photo: Path, sure: str
+) -> None:
+    centers = {"blended": 50.0, "generated": 50.0, sure: -50.0}
+    heads = tuple(HeadSpec(name=name, center=centers[name]) for name in ("blended", "generated"))  # type: ignore[arg-type]
+    medium = _score(
+        begun,
+        tmp_path,
+        photo,
+        heads=heads,
+        has_novelty=True,
+        thresholds_still=EVERYTHING_IS_FAKE,
+    )
+    assert medium.score["verdict"] == "fake"
+    assert medium.score["reason"] == f"looks {sure}"
+    (frame,) = medium.frames
+    assert {"logit_blended", "logit_generated", "novelty"} <= set(frame)
+    (track,) = medium.tracks
+    assert track["novelty"] == pytest.approx(frame["novelty"])
+    assert track["sharpness"] > 0
+
+
+def test_outside_of_the_calibration_a_score_stays_and_the_verdict_does_not(
+    begun: Path, tmp_path: Path, photo: Path
+) -> None:
+    heads = (HeadSpec(name="blended"), HeadSpec(name="generated"))
+    medium = _score(
+        begun,
+        tmp_path,
+        photo,
+        heads=heads,
+        has_novelty=True,
+        thresholds_still=EVERYTHING_IS_FAKE,
+        support_still=Support(max_novelty=1e-6),
+    )
+    assert medium.score["verdict"] == "uncertain"
+    assert medium.score["reason"].startswith("the face is unlike those learnt from")
+    assert medium.score["prob_fake"] is not None
