@@ -29,7 +29,7 @@ from deepfake.tracking import find_training, log_evaluation
 from tasks.progress import tracked
 from tasks.settings import RETRIES
 
-__all__ = ["measure", "predict", "record", "write"]
+__all__ = ["compare", "measure", "predict", "record", "write"]
 
 
 @task(name="predict", cache_policy=NO_CACHE, **RETRIES)

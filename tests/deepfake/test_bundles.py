@@ -111,7 +111,7 @@ def _edit(bundle_dir: Path, change: Callable[[dict[str, Any]], None]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda v: v.update(schema_version=2), "schema version 2"),
+        (lambda v: v.update(schema_version=3), "schema version 3"),
         (lambda v: v.pop("schema_version"), "schema version None"),
         (lambda v: v.update(surprise=1), "surprise"),
         (lambda v: v["crop"].update(surprise=1), "crop.surprise"),

@@ -50,7 +50,7 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
 
 
 def test_unknown_recipe_names_the_known() -> None:
-    with pytest.raises(ConfigError, match="there are baseline"):
+    with pytest.raises(ConfigError, match="there are ablation, baseline"):
         load_recipe("best")
 
 

@@ -86,5 +86,5 @@ def test_share_that_the_method_has_no_use_for_is_wrong_usage(tmp_path: Path, met
     options = ["--dataset", "d", "--method", method, "--sbi-share", "0.3"]
     done = run_deepfake("train", *options, cwd=tmp_path)
     assert done.returncode == 2
-    assert "sbi_share goes with the method mixed" in done.stderr
+    assert "sbi_share goes with the methods mixed" in done.stderr
     assert "Traceback" not in done.stderr
