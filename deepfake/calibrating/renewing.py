@@ -92,7 +92,9 @@ def calibrate_bundle(
         heads = scale_heads(heads, stills, blends)
     crops = crops.assign(logit=joined_logits(crops, heads=heads))
     choosing, calibrating = crops[is_choosing], crops[~is_choosing]
-    aggregation, compared = choose_aggregation(choosing, current=bundle.spec.aggregation)
+    # Not what an earlier calibration chose: doing it twice changes nothing.
+    recipe = bundle.spec.train_config.aggregation
+    aggregation, compared = choose_aggregation(choosing, current=recipe)
     fitted = {
         kind: fit_kind(calibrating, kind=kind, aggregation=aggregation, prior=prior)
         for kind in Kind
