@@ -28,7 +28,10 @@ from deepfake.shards import Snapshot
 from deepfake.storage import atomic_path, path_of_uri
 from deepfake.types import Kind, Label
 
-__all__ = ["ClipPlan", "make_clips", "plan_clips"]
+__all__ = ["REDRAWN_METHOD", "ClipPlan", "make_clips", "plan_clips"]
+
+REDRAWN_METHOD = "synthetic_self_blend"
+"""Of clips whose fake is drawn anew each frame."""
 
 Pixels = NDArray[np.uint8]
 ClipKind = Literal["real", "labelled_fake", "self_blend"]
