@@ -222,7 +222,8 @@ def _slices_of(files: pd.DataFrame) -> Iterator[Slice]:
             continue
         parts = pd.qcut(known[by], _NUM_BINS, duplicates="drop")
         for part, rows in known.groupby(parts, sort=True, observed=True):
-            yield _slice_of(files, rows, by=by, value=f"{part.left:.3g} to {part.right:.3g}")
+            low = max(part.left, rows[by].min())
+            yield _slice_of(files, rows, by=by, value=f"{low:.3g} to {part.right:.3g}")
 
 
 def weakest_slice(slices: Sequence[Slice]) -> Slice | None:
