@@ -59,7 +59,7 @@ def test_an_undefined_number_is_told_not_shown() -> None:
     assert text.count(row) == 2
 
 
-@pytest.mark.parametrize("name", ["quality"])
+@pytest.mark.parametrize("name", ["quality", "ablation"])
 def test_the_pages_show_what_was_measured_last(name: str) -> None:
     found = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
     for path in PAGES:
