@@ -15,7 +15,6 @@ from deepfake.bundles import load_bundle
 from deepfake.config import Precision, WorkerLimits
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError, TrackingError
-from deepfake.inference import check_precision, resolve_device
 from deepfake.robustness import (
     PERTURBATIONS,
     choose_files,
@@ -28,6 +27,7 @@ from deepfake.tracking import masked, tracking_uri, ui_command
 from deepfake.workers import close_workers
 from flows.datasets import resolve_dataset
 from flows.parameters import NumWorkers, Positive
+from flows.score import describe_scorer
 from tasks import robustness as steps
 from tasks.progress import tracked
 
@@ -75,22 +75,16 @@ def robustness(
     files = choose_files(snapshot, split=part, max_files=max_files, seed=seed)
     if files.empty:
         raise ConfigError(f"{snapshot.corpus} has no labelled files in {part!r}")
-    chosen = resolve_device(device)
-    check_precision(precision, device=chosen)
-    setup = {
-        "detector": {
-            "path": str(detector.path),
-            "name": detector.name,
-            "version": detector.version,
-        },
-        "device": chosen,
-        "precision": precision,
-        "sampling": None,
-        "prior": None,
-        "cache": str(root.engine_cache.resolve()),
-        "limits": WorkerLimits().model_dump(mode="json"),
-        "num_workers": num_workers,
-    }
+    setup = describe_scorer(
+        detector,
+        sampling=None,
+        device=device,
+        precision=precision,
+        prior=None,
+        cache=root.engine_cache,
+        limits=WorkerLimits(),
+        num_workers=num_workers,
+    )
     results, tables = [], []
     try:
         with tracked("perturb", total=len(conditions) * len(files)):

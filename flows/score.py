@@ -26,7 +26,7 @@ from tasks import score as steps
 from tasks.progress import tracked
 from tasks.workers import create_scorer_setup
 
-__all__ = ["score"]
+__all__ = ["describe_scorer", "score"]
 
 
 @flow(name="score", flow_run_name="score-{folder}")
@@ -73,7 +73,7 @@ def score(
         The summary: counts by status and verdict, the detector, where the tables are.
     """
     chosen, how = resolve_detector(weights, data_root=Path(data_root))
-    setup = _setup(
+    setup = describe_scorer(
         chosen,
         sampling=choose_sampling(
             load_bundle(chosen.path).spec.sampling, strategy=sampling, frames=frames, fps=fps
@@ -131,7 +131,7 @@ def score(
     return summary
 
 
-def _setup(
+def describe_scorer(
     detector: DetectorIdentity,
     *,
     sampling: SamplingConfig | None,
