@@ -12,6 +12,7 @@ import shutil
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -39,6 +40,7 @@ __all__ = [
     "DetectorSpec",
     "HeadSpec",
     "load_bundle",
+    "packaged_detector",
     "save_bundle",
 ]
 
@@ -232,6 +234,12 @@ def load_bundle(folder: Path) -> Bundle:
         raise BundleError("the weights are not those that the description names", path=folder)
     digest = hashlib.sha256(text + found.encode()).hexdigest()[:16]
     return Bundle(spec=spec, path=folder, digest=digest)
+
+
+def packaged_detector() -> Path | None:
+    """Return the folder of the bundle that ships with the package, if one does."""
+    folder = Path(str(resources.files("deepfake"))) / "packaged"
+    return folder if (folder / _SPEC_NAME).is_file() else None
 
 
 def _read_spec(folder: Path) -> bytes:

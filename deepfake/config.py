@@ -248,7 +248,8 @@ class TrainConfig(_Settings):
     frozen_stages: int = Field(default=0, ge=0)
     """Stages of the network, its stem not counted, that keep the weights that they start with."""
     pretrained: str = "auto"
-    """`auto`, `none`, `imagenet` (demanded), or a path to a state dict."""
+    """`auto`, `none`, `imagenet` (demanded), `packaged` (the detector that ships with the project),
+    or the path of a detector or of a state dict."""
     seed: int = 0
     input_size: int | None = Field(default=None, ge=32, le=1024)
     """None: the model's own."""

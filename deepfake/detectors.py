@@ -7,24 +7,17 @@ was is always said.
 from __future__ import annotations
 
 import os
-from importlib import resources
 from pathlib import Path
 
-from deepfake.bundles import DetectorSpec, load_bundle
+from deepfake.bundles import DetectorSpec, load_bundle, packaged_detector
 from deepfake.errors import UnknownModelError
 from deepfake.scoring import DetectorIdentity
 from deepfake.storage import DataRoot
 from deepfake.tracking import ResolvedModel, champion_or_none, resolve_model_uri
 
-__all__ = ["packaged_detector", "reading_notes", "resolve_detector"]
+__all__ = ["reading_notes", "resolve_detector"]
 
 _BY_NAME = "named by the user"
-
-
-def packaged_detector() -> Path | None:
-    """Return the folder of the bundle that ships with the package, if one does."""
-    folder = Path(str(resources.files("deepfake"))) / "packaged"
-    return folder if (folder / "detector.json").is_file() else None
 
 
 def resolve_detector(

@@ -6,6 +6,7 @@ from deepfake.models.create import (
     CreatedModel,
     create_model,
     freeze_stages,
+    load_weights,
     resolve_model_name,
 )
 from deepfake.models.pretrained import map_lite_state_dict
@@ -16,6 +17,7 @@ __all__ = [
     "CreatedModel",
     "create_model",
     "freeze_stages",
+    "load_weights",
     "map_lite_state_dict",
     "resolve_model_name",
 ]

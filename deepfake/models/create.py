@@ -33,6 +33,7 @@ __all__ = [
     "CreatedModel",
     "create_model",
     "freeze_stages",
+    "load_weights",
     "resolve_model_name",
 ]
 
@@ -148,6 +149,24 @@ def create_model(
         )
 
 
+def load_weights(
+    created: CreatedModel, state: Mapping[str, Tensor], *, source: str, path: Path | None = None
+) -> CreatedModel:
+    """Give a network the weights of another of its architecture.
+
+    Args:
+        created: From `create_model`; its network is changed.
+        state: A state dict. Heads of another number than its own begin anew.
+        source: Where the weights come from, for the record.
+        path: Of the weights, for errors.
+
+    Raises:
+        WeightsUnavailableError: The weights are of another architecture.
+    """
+    _load_body(created.module, state, architecture=created.architecture, path=path)
+    return replace(created, pretrained_source=source)
+
+
 def freeze_stages(module: nn.Module, count: int) -> int:
     """Stop the stem and the first stages of a network from learning.
 
@@ -210,14 +229,8 @@ def _from_imagenet(architecture: str, *, input_size: int | None, num_heads: int)
 def _from_path(
     architecture: str, path: Path, *, input_size: int | None, num_heads: int
 ) -> CreatedModel:
-    state = read_state_dict(path)
-    module = _build(architecture, input_size=input_size, num_heads=num_heads)
-    own = module.state_dict()
-    if set(state) == set(own) and all(state[k].shape == own[k].shape for k in own):
-        module.load_state_dict(state)
-    else:
-        _load_body(module, state, architecture=architecture, path=path)
-    return _describe(module, architecture, f"file {path.name}", input_size)
+    created = _from_scratch(architecture, input_size=input_size, num_heads=num_heads)
+    return load_weights(created, read_state_dict(path), source=f"file {path.name}", path=path)
 
 
 def _build(

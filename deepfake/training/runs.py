@@ -16,13 +16,21 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 import deepfake
-from deepfake.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
+from deepfake.bundles import (
+    Bundle,
+    DetectorSpec,
+    HeadSpec,
+    load_bundle,
+    packaged_detector,
+    save_bundle,
+)
 from deepfake.calibrating import calibrate_bundle
 from deepfake.calibration import Calibration, Thresholds
 from deepfake.config import TrainConfig, heads_of
 from deepfake.errors import ModelError
 from deepfake.inference import resolve_device
-from deepfake.models import CreatedModel, create_model, freeze_stages
+from deepfake.inference.torch_networks import load_module
+from deepfake.models import CreatedModel, create_model, freeze_stages, load_weights
 from deepfake.shards import Snapshot
 from deepfake.storage import write_json
 from deepfake.training.callbacks import read_metrics
@@ -191,17 +199,32 @@ def _default_workers(device: torch.device) -> int:
 
 def _create(config: TrainConfig, *, kept: dict[str, Any] | None) -> CreatedModel:
     # The weights of a resumed run come from its checkpoint; where they once started is on record.
-    pretrained = config.pretrained if kept is None else "none"
+    detector = _detector_to_go_on_from(config) if kept is None else None
     created = create_model(
         config.model,
-        pretrained=pretrained,
+        pretrained=config.pretrained if kept is None and detector is None else "none",
         input_size=config.input_size,
         num_heads=len(heads_of(config.method)),
     )
+    if detector is not None:
+        created = load_weights(
+            created,
+            load_module(detector).network.state_dict(),
+            source=f"detector {detector.spec.name} ({detector.digest})",
+            path=detector.path,
+        )
     freeze_stages(created.module, config.frozen_stages)
     if kept is None:
         return created
     return replace(created, pretrained_source=str(kept["pretrained_source"]))
+
+
+def _detector_to_go_on_from(config: TrainConfig) -> Bundle | None:
+    packaged = packaged_detector() if config.pretrained == "packaged" else None
+    if packaged is not None:
+        return load_bundle(packaged)
+    path = Path(config.pretrained)
+    return load_bundle(path) if path.is_dir() else None
 
 
 def _novelty(

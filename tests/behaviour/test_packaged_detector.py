@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake.bundles import load_bundle
-from deepfake.detectors import packaged_detector, resolve_detector
+from deepfake.bundles import load_bundle, packaged_detector
+from deepfake.detectors import resolve_detector
 from deepfake.inference import Detector, load_detector
 from deepfake.media import jpeg_round_trip, write_image
 from tests.golden.pictures import blended_crops, golden_crops, real_crop

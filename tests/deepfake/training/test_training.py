@@ -262,6 +262,29 @@ def test_weights_that_cannot_be_had_leave_no_run_behind(snapshot: Snapshot, tmp_
     assert not (tmp_path / "run").exists()
 
 
+def test_training_goes_on_from_a_detector(
+    tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    snapshot = corpus_writer(tmp_path, file_plan({"train": 30}))
+    one = CONFIG.model_copy(update={"epochs": 1})
+    first = load_bundle(train([snapshot], tmp_path / "first", config=one).bundle)
+    assert first.spec.has_novelty, "the weights hold more than the network's"
+    still = one.model_copy(update={"pretrained": str(first.path), "learning_rate": 1e-12})
+    second = load_bundle(train([snapshot], tmp_path / "second", config=still).bundle)
+    wanted = dict(load_module(first).network.named_parameters())
+    for name, parameter in load_module(second).network.named_parameters():
+        torch.testing.assert_close(parameter, wanted[name], atol=1e-6, rtol=0)
+    assert second.spec.pretrained_source == f"detector tried ({first.digest})"
+
+
+def test_detector_of_another_architecture_is_no_beginning(
+    snapshot: Snapshot, finished: TrainResult, tmp_path: Path
+) -> None:
+    other = CONFIG.model_copy(update={"model": "test_resnet", "pretrained": str(finished.bundle)})
+    with pytest.raises(WeightsUnavailableError, match="not one of test_resnet"):
+        train([snapshot], tmp_path / "run", config=other)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
