@@ -108,29 +108,7 @@ def aggregate_file(crops: pd.DataFrame, *, config: AggregationConfig) -> FileSco
         DataError: No crops, a column is missing, or a logit is not a number. A file without faces
             has a status, not a score.
     """
-    columns = _columns_of(crops)
-    weights = _weights_of(columns, config=config)
-    tracks = tuple(
-        _track_score(columns, int(t), weights=weights) for t in np.unique(columns["track_id"])
-    )
-    heard = _large_enough(tracks, min_share=config.min_face_share)
-    speaking = _long_enough(heard, min_frames=config.min_track_frames)
-    strongest = min(speaking, key=lambda t: (-t.logit, -t.num_frames, t.track_id))
-    is_heard = np.isin(columns["track_id"], [track.track_id for track in heard])
-    return FileScore(
-        logit=_file_logit(
-            columns["logit"][is_heard],
-            weights=weights[is_heard],
-            tracks=[track.logit for track in speaking],
-            config=config,
-        ),
-        num_faces=len(crops),
-        num_tracks=len(tracks),
-        num_frames=len(np.unique(columns["frame_index"])),
-        strongest_track_id=strongest.track_id,
-        strongest_pts_seconds=strongest.max_pts_seconds,
-        tracks=tracks,
-    )
+    return _aggregate(_columns_of(crops), config=config)
 
 
 def aggregate_by_uri(
@@ -150,26 +128,55 @@ def aggregate_by_uri(
         DataError: As `aggregate_file`.
     """
     positions = crops.groupby(list(keys), sort=True, dropna=False).indices
+    columns = _columns_of(crops)
     scores: dict[tuple[str, ...], FileScore] = {}
     for key, rows in positions.items():
         name = key if isinstance(key, tuple) else (key,)
-        scores[name] = aggregate_file(crops.iloc[rows], config=config)
+        own = {column: values[rows] for column, values in columns.items()}
+        scores[name] = _aggregate(own, config=config)
     return scores
+
+
+def _aggregate(columns: dict[str, NDArray[Any]], *, config: AggregationConfig) -> FileScore:
+    if not len(columns["logit"]):
+        raise DataError("a file without crops has no score")
+    if not np.isfinite(columns["logit"]).all():
+        raise DataError("a logit is not a finite number")
+    # What is not known of every crop of a file is not known of the file.
+    columns = {n: v for n, v in columns.items() if n not in _OPTIONAL or not np.isnan(v).any()}
+    weights = _weights_of(columns, config=config)
+    tracks = tuple(
+        _track_score(columns, int(t), weights=weights) for t in np.unique(columns["track_id"])
+    )
+    heard = _large_enough(tracks, min_share=config.min_face_share)
+    speaking = _long_enough(heard, min_frames=config.min_track_frames)
+    strongest = min(speaking, key=lambda t: (-t.logit, -t.num_frames, t.track_id))
+    is_heard = np.isin(columns["track_id"], [track.track_id for track in heard])
+    return FileScore(
+        logit=_file_logit(
+            columns["logit"][is_heard],
+            weights=weights[is_heard],
+            tracks=[track.logit for track in speaking],
+            config=config,
+        ),
+        num_faces=len(columns["logit"]),
+        num_tracks=len(tracks),
+        num_frames=len(np.unique(columns["frame_index"])),
+        strongest_track_id=strongest.track_id,
+        strongest_pts_seconds=strongest.max_pts_seconds,
+        tracks=tracks,
+    )
 
 
 def _columns_of(crops: pd.DataFrame) -> dict[str, NDArray[Any]]:
     missing = [name for name in _NEEDED if name not in crops.columns]
     if missing:
         raise DataError(f"crops lack the columns {missing}, got {list(crops.columns)}")
-    if crops.empty:
-        raise DataError("a file without crops has no score")
     columns = {name: crops[name].to_numpy() for name in _NEEDED}
     for name in _OPTIONAL:
-        if name in crops.columns and crops[name].notna().all():
-            columns[name] = crops[name].to_numpy(dtype=np.float64)
+        if name in crops.columns:
+            columns[name] = pd.to_numeric(crops[name]).to_numpy(dtype=np.float64, na_value=np.nan)
     columns["logit"] = columns["logit"].astype(np.float64)
-    if not np.isfinite(columns["logit"]).all():
-        raise DataError("a logit is not a finite number")
     return columns
 
 

@@ -28,10 +28,7 @@ from deepfake.shards import Snapshot
 from deepfake.storage import atomic_path, path_of_uri
 from deepfake.types import Kind, Label
 
-__all__ = ["REDRAWN_METHOD", "ClipPlan", "make_clips", "plan_clips"]
-
-REDRAWN_METHOD = "synthetic_self_blend"
-"""Of clips whose fake is drawn anew each frame."""
+__all__ = ["ClipPlan", "make_clips", "plan_clips"]
 
 Pixels = NDArray[np.uint8]
 ClipKind = Literal["real", "labelled_fake", "self_blend"]
@@ -49,8 +46,9 @@ _FLICKER = 0.02
 _REACH = 1.3
 """Side of the square that is blended, over the longer side of the face's box."""
 
-# The target stays as it is: a square with changed colours would have a border of its own.
-_BLEND = SelfBlendConfig(source_p=1.0)
+# The target stays as it is: a square with changed colours would have a border of its own. And the
+# source covers it wholly, as a swapped face does; the weaker ratios are there to make learning hard.
+_BLEND = SelfBlendConfig(source_p=1.0, ratios=(1.0,))
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,10 +194,10 @@ def _frames(
     free = np.array([width - side, height - side], dtype=np.float64)
     start, end = rng.uniform(0, 1, size=(2, 2)) * free
     noise, blur = rng.uniform(*_NOISE), rng.uniform(*_BLUR)
+    shown = picture
+    if plan.kind == "self_blend" and square is not None:
+        shown = _blended(picture, square, plan.landmarks, rng=rng)
     for step in range(num_frames):
-        shown = picture
-        if plan.kind == "self_blend" and square is not None:
-            shown = _blended(picture, square, plan.landmarks, rng=rng)
         left, top = start + (end - start) * step / max(1, num_frames - 1)
         matrix = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
         view = cv2.warpAffine(

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 
 from deepfake.calibrating.files import KEYS, KIND_NAMES, file_scores, has_enough
-from deepfake.clips import REDRAWN_METHOD
 from deepfake.config import AggregationConfig
 from deepfake.metrics import binary_metrics
 from deepfake.types import Kind, Label
@@ -51,10 +50,6 @@ def choose_aggregation(
     crops: pd.DataFrame, *, current: AggregationConfig
 ) -> tuple[AggregationConfig, dict[str, float | int | str | None]]:
     """Compare all ways of adding up by the mean AUC over kinds, of files and of crowds."""
-    # Blends that are drawn anew each frame are now strong, now hardly there: the highest of many
-    # frames finds them best, which it would no forgery that lasts. They calibrate, and choose
-    # nothing.
-    crops = crops[crops["method"].astype(str) != REDRAWN_METHOD]
     sets: dict[str, pd.DataFrame] = {}
     for kind in Kind:
         own = crops[crops["kind"] == str(kind)]

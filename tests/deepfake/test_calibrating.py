@@ -147,13 +147,3 @@ def test_in_a_crowd_real_people_stand_beside_those_who_are_there() -> None:
     others = crowds[(crowds["label"] == "fake") & (crowds["track_id"] > 0)]
     assert abs(others["logit"].mean()) < 0.2
     assert crowds[(crowds["label"] == "fake") & (crowds["track_id"] == 0)]["logit"].mean() > 0.8
-
-
-def test_blends_that_are_drawn_anew_each_frame_choose_nothing() -> None:
-    lasting = _clips(200, better="mean")
-    redrawn = _clips(200, better="max").assign(uri=lambda t: "/redrawn" + t["uri"])
-    redrawn = redrawn[redrawn["label"] == "fake"].assign(method="synthetic_self_blend")
-    both = pd.concat([lasting, redrawn], ignore_index=True)
-    chosen, metrics = calibrating.choose_aggregation(both, current=AggregationConfig())
-    alone, expected = calibrating.choose_aggregation(lasting, current=AggregationConfig())
-    assert (chosen, metrics) == (alone, expected)

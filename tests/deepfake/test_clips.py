@@ -57,6 +57,20 @@ def test_clips_are_videos_of_some_seconds_with_a_face(plans: list[ClipPlan], tab
         assert np.abs(first.astype(float) - last).mean() > 1, "it moves"
 
 
+def test_a_forgery_lasts_for_its_clip(plans: list[ClipPlan], table: Path) -> None:
+    plan = plans[2]
+    assert plan.kind == "self_blend"
+    with open_video(table.parent / plan.name, limits=MediaLimits()) as reader:
+        frames = [f.pixels for f in reader.read(list(range(0, reader.info.num_frames, 6)))]
+    detector = MtcnnDetector(FaceConfig())
+    tints = []
+    for pixels in frames:
+        left, top, right, bottom = (round(v) for v in detector.detect(pixels)[0].bbox_xyxy)
+        face = pixels[top:bottom, left:right].reshape(-1, 3).mean(axis=0)
+        tints.append(face / face.mean())
+    assert np.std(tints, axis=0).max() < 0.01, "one colour over all frames"
+
+
 def test_labels_groups_and_splits_stand_in_the_table(plans: list[ClipPlan], table: Path) -> None:
     with table.open(encoding="utf-8") as stream:
         rows = {row["uri"]: row for row in csv.DictReader(stream)}
