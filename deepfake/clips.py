@@ -47,7 +47,7 @@ _REACH = 1.3
 """Side of the square that is blended, over the longer side of the face's box."""
 
 # The target stays as it is: a square with changed colours would have a border of its own. And the
-# source covers it wholly, as a swapped face does; the weaker ratios are there to make learning hard.
+# source covers it wholly, as a swapped face does; weaker ratios are there to make learning hard.
 _BLEND = SelfBlendConfig(source_p=1.0, ratios=(1.0,))
 
 

@@ -172,7 +172,8 @@ def train(
     device: DeviceOption = "auto",
     use_gpu: Annotated[bool, typer.Option("--use-gpu", help="Same as --device cuda.")] = False,
     pretrained: Annotated[
-        str | None, typer.Option(help="auto, imagenet, none, packaged, a detector's folder or a file of weights.")
+        str | None,
+        typer.Option(help="auto, imagenet, none, packaged, a detector's folder, or a file."),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")

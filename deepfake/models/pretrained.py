@@ -88,7 +88,7 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
         raise WeightsUnavailableError(
             "no such file of weights",
             path=path,
-            hint="Give `auto`, `none`, `imagenet`, `packaged`, or the path of a detector or a state dict.",
+            hint="Give auto, none, imagenet, packaged, a detector's folder or a state dict.",
         )
     try:
         if path.suffix == ".safetensors":
