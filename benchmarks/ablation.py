@@ -1,6 +1,6 @@
 """Networks at an equal, small budget, with and without self-blended images.
 
-    python -m benchmarks.ablation --data-root data --minutes 3
+    python -m benchmarks.ablation --data-root data --minutes 2
 
 trains each cell by the recipe `ablation` on the ingested corpus `openforensics`, evaluates it on
 `val` (it is there that networks are chosen), and writes `benchmarks/ablation.json` and the table of
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.short_runs import CARD, parser_of_short_runs, short_run
 from benchmarks.tables import fill_tables
 from deepfake.errors import WeightsUnavailableError
 from deepfake.inference import load_detector
@@ -29,7 +30,6 @@ from flows.operations import configure_environment, held_server
 __all__ = ["main"]
 
 RESULTS = Path(__file__).with_name("ablation.json")
-CARD = Path(__file__).parents[1] / "docs" / "model-card.md"
 
 _CELLS = (
     ("resnet50", "none"),
@@ -65,10 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, prog="python -m benchmarks.ablation")
-    parser.add_argument("--data-root", type=Path, default=Path(__file__).parents[1] / "data")
-    parser.add_argument("--dataset", default="openforensics")
-    parser.add_argument("--minutes", type=float, default=3.0)
+    parser = parser_of_short_runs("benchmarks.ablation", __doc__)
     parser.add_argument("--only", nargs="*", help="models")
     return parser.parse_args(arguments)
 
@@ -86,9 +83,6 @@ def _write(rows: list[dict[str, Any]]) -> None:
 
 
 def _cell(model: str, weights: str, method: str, *, options: argparse.Namespace) -> dict[str, Any]:
-    from flows.evaluate import evaluate
-    from flows.train import train
-
     row: dict[str, Any] = {"model": model, "weights": weights, "method": method, "why": None}
     row["begins_with"] = "ImageNet" if weights == "imagenet" else "nothing"
     try:
@@ -97,37 +91,22 @@ def _cell(model: str, weights: str, method: str, *, options: argparse.Namespace)
         print(f"{model}, {weights}: {error.message}")
         return {**row, "why": f"not to be had offline ({error.message})"}
     row["parameters"] = sum(p.numel() for p in created.module.parameters())
-    stamp = f"{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}"
-    began = time.monotonic()
-    trained = train(
-        options.dataset,
-        model,
-        str(options.data_root),
+    run = short_run(
+        f"ablation-{model}-{weights}-{method}",
+        options=options,
         recipe="ablation",
+        model=model,
         pretrained=weights,
-        method=method,  # type: ignore[arg-type]
-        max_minutes=options.minutes,
-        name="deepfake-ablation",
-        run_name=f"ablation-{model}-{weights}-{method}-{stamp}",
+        method=method,
     )
-    row["minutes"] = (time.monotonic() - began) / 60
-    bundle = Path(trained["bundle"])
-    measured = evaluate(options.dataset, str(bundle), str(options.data_root), split="val")
-    report = read_json(Path(measured["folder"]) / "report.json")["corpora"][options.dataset]
-    auc = report["files"]["intervals"]["values"]["auc"] or (None, None)
-    metrics, head = trained["metrics"], report["headline"]
+    metrics, head = run.metrics, run.report["headline"]
     return {
         **row,
-        "ms_a_face": _cost(bundle),
+        **run.told,
+        "ms_a_face": _cost(run.bundle),
         "val_blends_auc": metrics.get("val_blends_auc"),
-        "n": report["files"]["metrics"]["n"],
-        "auc": report["files"]["metrics"]["auc"],
-        "auc_low": auc[0],
-        "auc_high": auc[1],
         "matched_auc": head["auc"] if head["basis"] == "matched" else None,
         "matched_pairs": head["n_pairs"],
-        "train_run": trained["run_id"],
-        "evaluate_run": measured["run_id"],
     }
 
 

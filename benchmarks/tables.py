@@ -1,4 +1,4 @@
-"""The tables of the model card, filled from `quality.json` and `ablation.json`."""
+"""The tables of the model card, of what `quality`, `ablation` and `self_blends` measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _STILL_ROWS = {
     "ece": "ECE",
 }
 _CHOSEN_ON = {
-    "still": "stills, AUC",
+    "still": "stills",
     "still_crowd": "stills, crowds",
     "video": "clips made of stills",
     "video_crowd": "clips, crowds",
@@ -167,11 +167,11 @@ def _aggregation(found: Mapping[str, Any]) -> list[str] | None:
     rows = [
         [
             f"`{name}`",
-            *(_share(metrics.get(f"{prefix}{kind}_auc_{name}")) for kind in ("still", "video")),
+            *(_share(metrics.get(f"{prefix}{kind}_auc_{name}")) for kind in _CHOSEN_ON),
         ]
         for name in names
     ]
-    return _table(["way of adding up", "stills, AUC", "clips made of stills, AUC"], rows)
+    return _table(["way of adding up, AUC", *_CHOSEN_ON.values()], rows)
 
 
 def _ablation(found: Mapping[str, Any]) -> list[str] | None:
@@ -213,6 +213,23 @@ def _ablation_cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _self_blends(found: Mapping[str, Any]) -> list[str] | None:
+    rows = found.get("self_blends")
+    if rows is None:
+        return None
+    return _table(
+        ["made without", "AUC on val blends made with all", "AUC on val fakes, not learnt"],
+        [
+            [
+                row["without"],
+                f"{_share(row['blends_auc'])} ({row['num_reals']} + {row['num_blends']})",
+                _interval(row["auc"], (row["auc_low"], row["auc_high"])),
+            ]
+            for row in rows
+        ],
+    )
+
+
 def _counts(level: Mapping[str, Any] | None) -> str:
     return (
         "none" if level is None else f"{level['metrics']['n_real']} + {level['metrics']['n_fake']}"
@@ -244,4 +261,5 @@ _TABLES: dict[str, Callable[[Mapping[str, Any]], list[str] | None]] = {
     "slices": _slices,
     "aggregation": _aggregation,
     "ablation": _ablation,
+    "self_blends": _self_blends,
 }

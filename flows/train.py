@@ -63,7 +63,8 @@ def train(
         optimizer: Which.
         weight_decay: Of the optimizer.
         device: Where.
-        pretrained: `auto`, `imagenet`, `none`, or a file of weights.
+        pretrained: `auto`, `imagenet`, `none`, `packaged`, the folder of a detector, or a file of
+            weights.
         resume: Go on from the last checkpoint of the run named `run_name`, else of the newest.
         seed: Of everything random.
         name: Under which it is registered.

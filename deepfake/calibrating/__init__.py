@@ -5,11 +5,12 @@ thresholds and the bounds of what they hold for. Everything is computed as scori
 """
 
 from deepfake.calibrating.adding import candidate_name, choose_aggregation, crowds_of
-from deepfake.calibrating.heads import scale_heads
+from deepfake.calibrating.heads import blends_of, scale_heads
 from deepfake.calibrating.renewing import CalibrationSummary, calibrate_bundle
 
 __all__ = [
     "CalibrationSummary",
+    "blends_of",
     "calibrate_bundle",
     "candidate_name",
     "choose_aggregation",

@@ -12,6 +12,7 @@ from scipy.special import logsumexp
 from deepfake.blending import self_blend
 from deepfake.bundles import HeadSpec
 from deepfake.calibration import MIN_PER_CLASS, fit_temperature
+from deepfake.config import SelfBlendConfig
 from deepfake.datasets import has_usable_landmarks, landmarks_of
 from deepfake.inference import Detector
 from deepfake.media import decode_crop
@@ -58,22 +59,36 @@ def joined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[
 
 
 def blends_of(
-    detector: Detector, snapshots: Sequence[Snapshot], crops: pd.DataFrame
+    detector: Detector,
+    snapshots: Sequence[Snapshot],
+    crops: pd.DataFrame,
+    *,
+    config: SelfBlendConfig | None = None,
 ) -> pd.DataFrame:
-    """Return what the detector says of self-blended stills among some crops."""
+    """Return what a detector says of self-blended stills.
+
+    Args:
+        detector: The detector.
+        snapshots: Of the corpora whose crops these are.
+        crops: Labelled crops; reals of stills with usable landmarks are blended, once each.
+        config: How; None for the way that the detector was trained with.
+
+    Returns:
+        The rows that were blended, with the detector's columns, float64.
+    """
+    blend = config or detector.spec.train_config.self_blend
     parts = [crops[:0]]
     reals = crops[(crops["label"] == str(Label.REAL)) & (crops["kind"] == str(Kind.IMAGE))]
     for snapshot in snapshots:
         own = reals[reals["corpus"] == snapshot.corpus]
         own = own[has_usable_landmarks(own, crop=snapshot.config.crop)]
         reader = snapshot.reader()
-        config = detector.spec.train_config.self_blend
         pictures = [
             self_blend(
                 decode_crop(reader.encoded(shard, int(row))),
                 landmarks,
                 rng=np.random.default_rng(number),
-                config=config,
+                config=blend,
             )[1]
             for number, (shard, row, landmarks) in enumerate(
                 zip(

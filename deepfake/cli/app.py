@@ -157,8 +157,8 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(
-            help="baseline, sbi, sbi_paper, mixed, two_headed, or a TOML file: what holds where "
-            "no option below says otherwise."
+            help="baseline, sbi, sbi_paper, mixed, two_headed, two_headed_again, ablation, or a "
+            "TOML file: what holds where no option below says otherwise."
         ),
     ] = "baseline",
     model: Annotated[

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
+from deepfake.cli.app import app
 from deepfake.cli.commands import exit_for, print_ingest, print_score
+from deepfake.recipes import list_recipes
 
 
 def _ingested(**changes: Any) -> dict[str, Any]:
@@ -67,3 +70,10 @@ def test_exit_code_follows_the_statuses(capsys: pytest.CaptureFixture[str]) -> N
         exit_for({"ok": 3, "timeout": 2, "empty": 1})
     assert raised.value.exit_code == 3
     assert "1 empty, 2 timeout" in capsys.readouterr().err
+
+
+def test_the_help_of_train_names_every_recipe() -> None:
+    shown = CliRunner().invoke(app, ["train", "--help"], env={"COLUMNS": "200"})
+    assert shown.exit_code == 0
+    words = shown.output.replace(",", " ").split()
+    assert [name for name in list_recipes() if name not in words] == []

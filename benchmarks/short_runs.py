@@ -1,0 +1,80 @@
+"""Trainings of some minutes that are compared with each other on `val`, where things are chosen."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from deepfake.storage import read_json
+
+__all__ = ["CARD", "ShortRun", "parser_of_short_runs", "short_run"]
+
+ROOT = Path(__file__).parents[1]
+CARD = ROOT / "docs" / "model-card.md"
+
+
+@dataclass(frozen=True, slots=True)
+class ShortRun:
+    """A training and its evaluation, both in MLflow.
+
+    Attributes:
+        bundle: The detector.
+        metrics: Of the training.
+        report: Of the evaluation on all of `val`.
+        told: What a row of results says of it.
+    """
+
+    bundle: Path
+    metrics: dict[str, Any]
+    report: dict[str, Any]
+    told: dict[str, Any]
+
+
+def parser_of_short_runs(module: str, about: str | None) -> argparse.ArgumentParser:
+    """Return a parser with `--data-root`, `--dataset` and `--minutes`."""
+    parser = argparse.ArgumentParser(description=about, prog=f"python -m {module}")
+    parser.add_argument("--data-root", type=Path, default=ROOT / "data")
+    parser.add_argument("--dataset", default="openforensics")
+    parser.add_argument("--minutes", type=float, default=2.0, help="of each training")
+    return parser
+
+
+def short_run(name: str, *, options: argparse.Namespace, **settings: Any) -> ShortRun:
+    """Train and evaluate on `val`.
+
+    Args:
+        name: Of the run; the time is put behind it.
+        options: Of `parser_of_short_runs`.
+        **settings: Of the flow `train`.
+    """
+    from flows.evaluate import evaluate
+    from flows.train import train
+
+    began = time.monotonic()
+    trained = train(
+        options.dataset,
+        data_root=str(options.data_root),
+        max_minutes=options.minutes,
+        name="deepfake-ablation",
+        run_name=f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}",
+        **settings,
+    )
+    minutes = (time.monotonic() - began) / 60
+    bundle = Path(trained["bundle"])
+    measured = evaluate(options.dataset, str(bundle), str(options.data_root), split="val")
+    report = read_json(Path(measured["folder"]) / "report.json")["corpora"][options.dataset]
+    files = report["files"]
+    low, high = files["intervals"]["values"]["auc"] or (None, None)
+    told = {
+        "minutes": minutes,
+        "n": files["metrics"]["n"],
+        "auc": files["metrics"]["auc"],
+        "auc_low": low,
+        "auc_high": high,
+        "train_run": trained["run_id"],
+        "evaluate_run": measured["run_id"],
+    }
+    return ShortRun(bundle=bundle, metrics=trained["metrics"], report=report, told=told)
