@@ -31,15 +31,13 @@ test-all: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.throughput
 
-# The packaged detector, from OPENFORENSICS, a folder {train,val,test}/{real,fake}: some three hours.
+# The packaged detector, from OPENFORENSICS, a folder {train,val,test}/{real,fake}: some two hours.
 detector: $(VENV)/.installed
 	$(BIN)/deepfake ingest $(OPENFORENSICS) --corpus openforensics
 	$(BIN)/deepfake train --recipe two_headed --dataset openforensics --run-name two-headed
-	$(BIN)/deepfake train --recipe two_headed_again --pretrained data/runs/two-headed/bundle --seed 1 \
-		--dataset openforensics --run-name two-headed-again
 	$(BIN)/deepfake clips --dataset openforensics --output data/clips/val --max-clips 720
 	$(BIN)/deepfake ingest data/clips/val/clips.csv --corpus openforensics-clips --layout csv
-	$(BIN)/deepfake calibrate --weights data/runs/two-headed-again/bundle --dataset openforensics \
+	$(BIN)/deepfake calibrate --weights data/runs/two-headed/bundle --dataset openforensics \
 		--dataset openforensics-clips --half-weights --run-name packaged
 	$(BIN)/python -m benchmarks.package_detector data/runs/packaged/bundle
 

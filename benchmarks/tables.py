@@ -213,6 +213,27 @@ def _ablation_cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _precision(found: Mapping[str, Any]) -> list[str] | None:
+    told = found.get("evaluations", {}).get("openforensics")
+    if told is None:
+        return None
+    shares = told["report"]["precision_at"]
+    rows = [[f"{float(s):.0%}", _share(shares[s])] for s in sorted(shares, key=float, reverse=True)]
+    return _table(["fakes among the files", "true, of those over the threshold"], rows)
+
+
+def _cost(found: Mapping[str, Any]) -> list[str] | None:
+    told = found.get("cost")
+    if told is None:
+        return None
+    took, ratio = told["cpu_ms_a_face"], told["ratio"]
+    spread = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f}, n {ratio['n']})"
+    return _table(
+        ["two heads and novelty, CPU ms a face", "one head", "ratio (lowest to highest)"],
+        [[f"{took['packaged']:.1f}", f"{took['single_head']:.1f}", spread]],
+    )
+
+
 def _self_blends(found: Mapping[str, Any]) -> list[str] | None:
     rows = found.get("self_blends")
     if rows is None:
@@ -257,6 +278,8 @@ def _share(value: float | None) -> str:
 _TABLES: dict[str, Callable[[Mapping[str, Any]], list[str] | None]] = {
     "stills": _stills,
     "videos": _videos,
+    "precision": _precision,
+    "cost": _cost,
     "robustness": _robustness,
     "slices": _slices,
     "aggregation": _aggregation,

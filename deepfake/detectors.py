@@ -26,8 +26,9 @@ def resolve_detector(
     """Return the detector to use, and in a few words how it was chosen.
 
     Args:
-        weights: A bundle's folder, the name of a bundle under `<data-root>/detectors`, or a
-            registry URI `models:/NAME@ALIAS` or `models:/NAME/VERSION`.
+        weights: A bundle's folder, the name of a bundle under `<data-root>/detectors`, a registry
+            URI `models:/NAME@ALIAS` or `models:/NAME/VERSION`, or `packaged`, where no folder is
+            called so.
         data_root: The data root.
 
     Raises:
@@ -40,9 +41,9 @@ def resolve_detector(
     if champion is not None:
         identity = DetectorIdentity(champion.path, champion.name, str(champion.version))
         return identity, "the registry's champion"
-    packaged = packaged_detector()
+    packaged = _packaged()
     if packaged is not None:
-        return DetectorIdentity(packaged, load_bundle(packaged).spec.name), "the packaged detector"
+        return packaged, "the packaged detector"
     raise UnknownModelError(
         "no detector: none was named, the registry has no champion, and none is packaged",
         hint="Name one with --weights FOLDER or --weights models:/NAME@ALIAS, or train one.",
@@ -79,8 +80,17 @@ def _named(weights: str, *, data_root: Path) -> tuple[DetectorIdentity, str]:
     kept = DataRoot(data_root).detectors / weights
     if not folder.exists() and kept.is_dir():
         folder = kept
+    if weights == "packaged" and not folder.exists():
+        packaged = _packaged()
+        if packaged is not None:
+            return packaged, _BY_NAME
     name = load_bundle(folder).spec.name
     return DetectorIdentity(folder.resolve(), name), _BY_NAME
+
+
+def _packaged() -> DetectorIdentity | None:
+    folder = packaged_detector()
+    return None if folder is None else DetectorIdentity(folder, load_bundle(folder).spec.name)
 
 
 def _champion() -> ResolvedModel | None:

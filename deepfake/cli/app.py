@@ -36,7 +36,9 @@ DataRootOption = Annotated[
 ]
 WeightsOption = Annotated[
     str | None,
-    typer.Option(help="A bundle's folder or models:/NAME@ALIAS; else champion, else packaged."),
+    typer.Option(
+        help="A bundle's folder, models:/NAME@ALIAS, or packaged; else champion, else packaged."
+    ),
 ]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")]
 WorkersOption = Annotated[int, typer.Option(min=0, help="Media workers; 0 for one a core.")]
@@ -157,8 +159,8 @@ def train(
     recipe: Annotated[
         str,
         typer.Option(
-            help="baseline, sbi, sbi_paper, mixed, two_headed, two_headed_again, ablation, or a "
-            "TOML file: what holds where no option below says otherwise."
+            help="baseline, sbi, sbi_paper, mixed, two_headed, ablation, or a TOML file: what "
+            "holds where no option below says otherwise."
         ),
     ] = "baseline",
     model: Annotated[

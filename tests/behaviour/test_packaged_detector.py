@@ -11,6 +11,7 @@ import pytest
 
 from deepfake.bundles import load_bundle, packaged_detector
 from deepfake.detectors import resolve_detector
+from deepfake.errors import BundleError
 from deepfake.inference import Detector, load_detector
 from deepfake.media import jpeg_round_trip, write_image
 from tests.golden.pictures import blended_crops, golden_crops, real_crop
@@ -66,6 +67,10 @@ def test_it_is_the_one_that_is_used_where_none_is_named(
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
     identity, how = resolve_detector()
     assert (identity.path, how) == (folder, "the packaged detector")
+    assert resolve_detector("packaged") == (identity, "named by the user")
+    (tmp_path / "packaged").mkdir()
+    with pytest.raises(BundleError, match="packaged"):
+        resolve_detector("packaged")
 
 
 def test_blends_of_a_face_stand_out_from_it(detector: Detector) -> None:

@@ -59,7 +59,13 @@ def test_an_undefined_number_is_told_not_shown() -> None:
     assert text.count(row) == 2
 
 
-@pytest.mark.parametrize("name", ["quality", "ablation"])
+def test_precision_is_told_from_the_most_fakes_to_the_fewest() -> None:
+    report = {"precision_at": {"0.01": 0.1, "0.1": None, "0.5": 0.9}}
+    text = _filled("precision", {"evaluations": {"openforensics": {"report": report}}})
+    assert "| 50% | 0.900 |\n| 10% | undefined |\n| 1% | 0.100 |" in text
+
+
+@pytest.mark.parametrize("name", ["quality", "ablation", "self_blends"])
 def test_the_pages_show_what_was_measured_last(name: str) -> None:
     found = json.loads((ROOT / "benchmarks" / f"{name}.json").read_text(encoding="utf-8"))
     for path in PAGES:
