@@ -32,6 +32,8 @@ def calibrate(
     data_root: str = "data",
     *,
     prior: Annotated[float, Field(gt=0, lt=1)] = 0.5,
+    max_false_alarm: Annotated[float, Field(ge=0, lt=1)] | None = None,
+    max_miss: Annotated[float, Field(ge=0, lt=1)] | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
     half_weights: bool = False,
     name: CorpusName = MODEL_NAME,
@@ -44,6 +46,8 @@ def calibrate(
         weights: A bundle's folder or `models:/NAME@ALIAS`; else the champion, else the packaged.
         data_root: The data root.
         prior: Share of fakes that probabilities shall hold for.
+        max_false_alarm: Share of reals that may be called fake; None for 0.05.
+        max_miss: Share of fakes that may be called real; None for 0.05 of stills, 0.1 of videos.
         device: Where.
         half_weights: Store weights in half the bytes; computing stays what it is.
         name: Under which it is registered.
@@ -65,6 +69,8 @@ def calibrate(
         snapshots=snapshots,
         output=run_dir / "bundle",
         prior=prior,
+        max_false_alarm=max_false_alarm,
+        max_miss=max_miss,
         device=device,
         cache=root.engine_cache,
         is_halved=half_weights,
@@ -77,9 +83,13 @@ def calibrate(
         "calibrated_from": load_bundle(detector.path).digest,
     }
     notes = [note for _, told in resolved for note in told]
-    run_id = steps.record(
-        summary, run_dir=run_dir, params={"prior": prior, "half_weights": half_weights}, tags=tags
-    )
+    params = {
+        "prior": prior,
+        "max_false_alarm": max_false_alarm,
+        "max_miss": max_miss,
+        "half_weights": half_weights,
+    }
+    run_id = steps.record(summary, run_dir=run_dir, params=params, tags=tags)
     version = None
     try:
         version = None if run_id is None else register(run_id, name=name)

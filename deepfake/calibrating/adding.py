@@ -19,9 +19,6 @@ __all__ = ["candidate_name", "choose_aggregation", "crowds_of"]
 _SHARES = (0.0, 0.5)
 """How much smaller than the largest a face that speaks may be; see `AggregationConfig`."""
 
-_CLEAR_GAIN = 0.003
-"""A way of adding up replaces the present one only if its AUC is higher by more than this."""
-
 _BYSTANDERS = 2
 """Real people put beside those of a file, to see what more people do."""
 
@@ -65,8 +62,8 @@ def choose_aggregation(
         means[config] = float(np.mean(list(aucs.values())))
         name = candidate_name(config)
         metrics |= {f"val_choosing_{told}_auc_{name}": auc for told, auc in aucs.items()}
-    best = max(means, key=lambda config: means[config])
-    chosen = best if means[best] > means[current] + _CLEAR_GAIN else current
+    # Of equals the first: the present way.
+    chosen = max(means, key=lambda config: means[config])
     return chosen, {**metrics, "val_choosing_aggregation": candidate_name(chosen)}
 
 

@@ -28,6 +28,13 @@ _REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece")
 _MIN_VIDEO_FRAMES = 3
 """Frames of a video that have to show the face that decides."""
 
+_MAX_FALSE_ALARM = {Kind.IMAGE: 0.05, Kind.VIDEO: 0.05}
+"""Share of reals that may be called fake."""
+
+_MAX_MISS = {Kind.IMAGE: 0.05, Kind.VIDEO: 0.1}
+"""Share of fakes that may be called real. At 0.05 more than a third of the clips that the packaged
+detector is calibrated on would be neither real nor fake."""
+
 
 @dataclass(frozen=True, slots=True)
 class FittedKind:
@@ -41,7 +48,13 @@ class FittedKind:
 
 
 def fit_kind(
-    crops: pd.DataFrame, *, kind: Kind, aggregation: AggregationConfig, prior: float
+    crops: pd.DataFrame,
+    *,
+    kind: Kind,
+    aggregation: AggregationConfig,
+    prior: float,
+    max_false_alarm: float | None = None,
+    max_miss: float | None = None,
 ) -> FittedKind:
     """Fit what one kind of file needs. Stills do not stand for videos."""
     own, name = crops[crops["kind"] == str(kind)], KIND_NAMES[kind]
@@ -72,7 +85,12 @@ def fit_kind(
     )
     return FittedKind(
         calibration=calibration,
-        thresholds=choose_thresholds(prob, labels=labels),
+        thresholds=choose_thresholds(
+            prob,
+            labels=labels,
+            max_false_alarm=_MAX_FALSE_ALARM[kind] if max_false_alarm is None else max_false_alarm,
+            max_miss=_MAX_MISS[kind] if max_miss is None else max_miss,
+        ),
         support=fit_support(
             face_px=seen["face_px"],
             sharpness=seen["sharpness"],

@@ -51,6 +51,8 @@ def calibrate_bundle(
     snapshots: Sequence[Snapshot],
     output: Path,
     prior: float = 0.5,
+    max_false_alarm: float | None = None,
+    max_miss: float | None = None,
     device: str = "auto",
     cache: Path | None = None,
     is_halved: bool = False,
@@ -63,6 +65,8 @@ def calibrate_bundle(
         snapshots: One a corpus; their crops were made as the bundle's are.
         output: Where the calibrated bundle goes; may be `folder`.
         prior: Share of fakes that probabilities shall hold for.
+        max_false_alarm: Share of reals that may be called fake; None for 0.05.
+        max_miss: Share of fakes that may be called real; None for 0.05 of stills, 0.1 of videos.
         device: Where the network computes.
         cache: Where networks converted for the CPU are kept.
         is_halved: Store weights in half precision; computing stays what it is.
@@ -74,7 +78,7 @@ def calibrate_bundle(
 
     Raises:
         BundleError: It is no bundle, or something else lies at `output`.
-        ConfigError: The crops of a corpus were made otherwise.
+        ConfigError: The crops of a corpus were made otherwise, or a share is not in 0..1.
     """
     bundle = load_bundle(folder)
     state = bundle.state_dict()
@@ -96,7 +100,14 @@ def calibrate_bundle(
     recipe = bundle.spec.train_config.aggregation
     aggregation, compared = choose_aggregation(choosing, current=recipe)
     fitted = {
-        kind: fit_kind(calibrating, kind=kind, aggregation=aggregation, prior=prior)
+        kind: fit_kind(
+            calibrating,
+            kind=kind,
+            aggregation=aggregation,
+            prior=prior,
+            max_false_alarm=max_false_alarm,
+            max_miss=max_miss,
+        )
         for kind in Kind
     }
     metrics: _Metrics = {

@@ -231,6 +231,18 @@ def calibrate(
     prior: Annotated[
         float, typer.Option(help="Share of fakes that probabilities shall hold for.")
     ] = 0.5,
+    max_false_alarm: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="Share of reals that may be called fake; else 0.05."),
+    ] = None,
+    max_miss: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="Share of fakes that may be called real; else 0.05 of stills, 0.1 of videos.",
+        ),
+    ] = None,
     device: DeviceOption = "auto",
     half_weights: Annotated[
         bool, typer.Option("--half-weights", help="Store weights in half the bytes.")

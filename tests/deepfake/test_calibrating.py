@@ -71,6 +71,8 @@ def test_stills_and_videos_are_calibrated_apart_on_the_half_that_chose_nothing(
         files = index.loc[calibrates & (index["kind"] == kind).to_numpy(), "uri"].nunique()
         assert calibration.num_samples == files
     assert spec.calibration_digests == {"stills": stills.digest, "videos": videos.digest}
+    told = [(t.max_false_alarm, t.max_miss) for t in (spec.thresholds_still, spec.thresholds_video)]
+    assert told == [(0.05, 0.05), (0.05, 0.1)]
     assert spec.support_video.min_frames == 3
     assert spec.support_still.min_frames == 1
     assert "val_choosing_video_auc_max_mean" in summary.metrics
@@ -99,6 +101,25 @@ def test_calibrating_changes_answers_and_not_weights(
     assert before.spec.weights_sha256 == after.spec.weights_sha256
     assert before.digest != after.digest
     assert after.spec.prior == after.spec.calibration_still.prior == 0.1
+
+
+def test_error_rates_can_be_named(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 120}), corpus="stills")
+    bands = []
+    for share in (0.0, 0.3):
+        calibrate_bundle(
+            bundle,
+            snapshots=[stills],
+            output=tmp_path / str(share),
+            max_false_alarm=share,
+            max_miss=share,
+        )
+        thresholds = load_bundle(tmp_path / str(share)).spec.thresholds_still
+        assert (thresholds.max_false_alarm, thresholds.max_miss) == (share, share)
+        bands.append(thresholds.fake_from - thresholds.real_below)
+    assert bands[0] > bands[1], "fewer errors allowed leave more undecided"
 
 
 def _clips(num: int, *, better: str) -> pd.DataFrame:
