@@ -48,6 +48,9 @@ __all__ = [
     "worker_options",
 ]
 
+_LEAST_DETAIL = 0.75
+"""Of the size to which faces are matched, at least so much stays."""
+
 Sample = tuple[Tensor, float, int]
 """Input (3, S, S) float32; 1.0 fake, 0.0 real, NaN unknown; row of the dataset's table."""
 
@@ -164,9 +167,8 @@ class CropDataset(Dataset[Sample]):
             item: A row, or a row and the seed of its augmentation.
         """
         row, seed = item if isinstance(item, tuple) else (item, 0)
-        tensor = self.input_of(
-            self.matched_pixels(row), seed=seed, landmarks=self.landmarks_of(row)
-        )
+        pixels = self.matched_pixels(row, seed=seed)
+        tensor = self.input_of(pixels, seed=seed, landmarks=self.landmarks_of(row))
         return tensor, float(self.labels[row]), int(row)
 
     def landmarks_of(self, row: int) -> NDArray[np.float64] | None:
@@ -181,14 +183,22 @@ class CropDataset(Dataset[Sample]):
         encoded = self._readers[self._folders[row]].encoded(self._shards[row], int(self._rows[row]))
         return decode_crop(encoded)
 
-    def matched_pixels(self, row: int) -> NDArray[np.uint8]:
-        """Return a row's crop with no more detail than its target size allows."""
+    def matched_pixels(self, row: int, *, seed: int) -> NDArray[np.uint8]:
+        """Return a row's crop with no more detail than its target size allows, and a little less.
+
+        The class with the smaller faces would otherwise never be resampled and the other always.
+
+        Args:
+            row: Of the table.
+            seed: Of how much less; partners of a pair have one.
+        """
         pixels = self.pixels(row)
         if self._target_px is None or self._face_px is None:
             return pixels
+        share = np.random.default_rng([seed, 2]).uniform(_LEAST_DETAIL, 1.0)
         return reduce_resolution(
             pixels,
-            target_px=float(self._target_px[row]),
+            target_px=float(self._target_px[row]) * share,
             face_px=float(self._face_px[row]),
             margin=self._margin,
         )

@@ -124,7 +124,8 @@ def create_callbacks(
             filename=Path(BEST_CHECKPOINT).stem,
             monitor=monitor,
             mode="max",
-            save_weights_only=True,
+            # Whole: without the callbacks' part Lightning writes the weights of the moment, not
+            # the average that was validated.
             enable_version_counter=False,
         )
         # Before `last`, so that its state is in the file that a run is resumed from.

@@ -115,6 +115,19 @@ def test_run_ends_in_a_bundle_of_two_heads(snapshot: Snapshot, tmp_path: Path) -
     assert set(said) == set(spec.outputs)
 
 
+def test_the_weights_that_were_validated_are_those_that_are_kept(
+    snapshot: Snapshot, tmp_path: Path
+) -> None:
+    # A step as large as this keeps the weights of the moment far from their average.
+    result = train(snapshot, tmp_path / "run", weight_average=0.9, learning_rate=0.03, epochs=3)
+    state = load_bundle(result.bundle).state_dict()
+    best = torch.load(tmp_path / "run/checkpoints/best.ckpt", map_location="cpu")
+    averaged, moment = best["state_dict"], best["current_model_state"]
+    name = "conv_stem.weight"
+    assert torch.equal(state[name], averaged[f"network.{name}"])
+    assert not torch.allclose(averaged[f"network.{name}"], moment[f"network.{name}"], atol=1e-3)
+
+
 def test_frozen_stages_keep_their_weights_and_statistics(
     snapshot: Snapshot, tmp_path: Path
 ) -> None:
