@@ -92,7 +92,9 @@ def _videos(found: Mapping[str, Any]) -> list[str] | None:
                 name,
                 counts,
                 _share(metrics["auc"]),
-                "" if own["rate"] is None else f"{own['rate']:.2f} of {own['pairs']}",
+                "none has its own"
+                if own["rate"] is None
+                else f"{own['rate']:.2f} of {own['pairs']}",
                 _verdicts(report, "fake"),
                 _verdicts(report, "real"),
                 _verdicts(report, "uncertain"),
@@ -102,7 +104,7 @@ def _videos(found: Mapping[str, Any]) -> list[str] | None:
         "corpus",
         "real + fake",
         "video AUC",
-        "fake above a real of its group",
+        "fake above the real that it was made of",
         "called fake",
         "called real",
         "uncertain",

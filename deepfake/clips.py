@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from deepfake.blending import are_usable_landmarks, self_blend
-from deepfake.config import MediaLimits, SelfBlendConfig
+from deepfake.config import MediaLimits, SelfBlendConfig, digest_of
 from deepfake.errors import DataError
 from deepfake.media import read_image, write_video
 from deepfake.shards import Snapshot
@@ -32,6 +32,9 @@ __all__ = ["ClipPlan", "make_clips", "plan_clips"]
 
 Pixels = NDArray[np.uint8]
 ClipKind = Literal["real", "labelled_fake", "self_blend"]
+
+_STEP_VERSION = "2"
+"""Raised whenever the same plan would give another clip."""
 
 _SECONDS = (2.0, 4.0)
 _FPS = (12, 15, 24, 25, 30)
@@ -60,6 +63,7 @@ class ClipPlan:
         kind: What it shows.
         uri: The still.
         media_id: The still's.
+        group: The still's; a clip belongs to it.
         bbox_xyxy: Of the still's largest face.
         landmarks: Of that face, (5, 2), the still's pixels.
         split: The still's.
@@ -70,6 +74,7 @@ class ClipPlan:
     kind: ClipKind
     uri: str
     media_id: str
+    group: str
     bbox_xyxy: tuple[float, ...]
     landmarks: NDArray[np.float64]
     split: str
@@ -116,11 +121,14 @@ def plan_clips(
 
 
 def _plan(face: pd.Series, *, kind: ClipKind, seed: int) -> ClipPlan:
+    media_id, group = str(face["media_id"]), face["group"]
+    made_with = digest_of(_STEP_VERSION, media_id, str(seed), _BLEND)
     return ClipPlan(
-        name=f"{kind}-{str(face['media_id'])[:16]}.mp4",
+        name=f"{kind}-{media_id[:16]}-{made_with[:8]}.mp4",
         kind=kind,
         uri=str(face["uri"]),
-        media_id=str(face["media_id"]),
+        media_id=media_id,
+        group=f"media:{media_id}" if pd.isna(group) else str(group),
         bbox_xyxy=tuple(float(v) for v in face["bbox_xyxy"]),
         landmarks=np.asarray(face["landmarks"], dtype=np.float64).reshape(5, 2),
         split=str(face["split"]),
@@ -133,7 +141,8 @@ def make_clips(
 ) -> Path:
     """Write clips, and a CSV file that `ingest --layout csv` reads.
 
-    Clips that lie there already are kept. A clip belongs to the group of its still.
+    Clips that lie there already are kept; another seed gives other names. A clip belongs to the
+    group of its still.
 
     Args:
         plans: From `plan_clips`.
@@ -156,9 +165,8 @@ def make_clips(
         writer.writerow(["uri", "label", "split", "group", "method"])
         for plan, is_made in zip(plans, made, strict=True):
             if is_made:
-                group = f"media:{plan.media_id}"
                 method = f"synthetic_{plan.kind}"
-                writer.writerow([plan.name, str(plan.label), plan.split, group, method])
+                writer.writerow([plan.name, str(plan.label), plan.split, plan.group, method])
     return table
 
 

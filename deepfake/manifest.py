@@ -32,6 +32,8 @@ class ManifestRow:
         method: How a fake was made; `original` for reals of corpora that name methods.
         source_id: Whose face was put in.
         target_id: Whose video it is.
+        original: The recording that a fake was made of, by the corpus's own name for it; of a real
+            its own name. None where the corpus does not say.
         identity: Who is shown, where the corpus says so.
         group: Media that must stay on one side of a split; None means the media alone.
         compression: The corpus's own name for it, such as `c23`.
@@ -60,6 +62,7 @@ class ManifestRow:
     method: str | None = None
     source_id: str | None = None
     target_id: str | None = None
+    original: str | None = None
     identity: str | None = None
     group: str | None = None
     compression: str | None = None
@@ -92,7 +95,7 @@ _TYPES = {
 
 MANIFEST_SCHEMA = pa.schema(
     [pa.field(f.name, _TYPES.get(f.name, pa.string())) for f in fields(ManifestRow)],
-    metadata={"schema": "deepfake.manifest", "schema_version": "1"},
+    metadata={"schema": "deepfake.manifest", "schema_version": "2"},
 )
 
 _ENUMS = {"kind": Kind, "label": Label, "split": Split, "status": Status}

@@ -17,10 +17,10 @@ __all__ = ["scan_celebdf"]
 
 _FOLDERS = {"Celeb-real": Label.REAL, "YouTube-real": Label.REAL, "Celeb-synthesis": Label.FAKE}
 _NAMES = {
-    "Celeb-real": (re.compile(r"(?P<identity>id\d+)_\d+"), "id<person>_<clip>.mp4"),
+    "Celeb-real": (re.compile(r"(?P<identity>id\d+)_(?P<clip>\d+)"), "id<person>_<clip>.mp4"),
     "YouTube-real": (re.compile(r".+"), "<clip>.mp4"),  # whom they show is not said
     "Celeb-synthesis": (
-        re.compile(r"(?P<target_id>id\d+)_(?P<source_id>id\d+)_\d+"),
+        re.compile(r"(?P<target_id>id\d+)_(?P<source_id>id\d+)_(?P<clip>\d+)"),
         "id<target>_id<source>_<clip>.mp4",
     ),
 }
@@ -70,6 +70,10 @@ def _describe(
     if match is None:
         return misnamed(row, expected=expected)
     ids: dict[str, Any] = match.groupdict()
+    clip = ids.pop("clip", None)
+    if clip is not None:
+        # `id0_id1_0002` is `id0_0002` with another face.
+        ids["original"] = f"{ids.get('target_id') or ids['identity']}_{clip}"
     return replace(row, **ids)
 
 

@@ -16,7 +16,7 @@ from deepfake.types import Label, Split
 __all__ = ["scan_csv"]
 
 _REQUIRED = ("uri", "label")
-_TEXT = ("group", "method", "identity", "source_id", "target_id", "compression")
+_TEXT = ("group", "method", "identity", "source_id", "target_id", "original", "compression")
 _COLUMNS = (*_REQUIRED, "split", *_TEXT)
 
 
@@ -24,8 +24,8 @@ def scan_csv(path: Path, *, corpus: str) -> list[ManifestRow]:
     """Return a row for every line of a CSV file with a header.
 
     Columns `uri` and `label` are required; `split`, `group`, `method`, `identity`, `source_id`,
-    `target_id` and `compression` are optional. An empty cell says nothing. A relative uri
-    starts at the folder of the CSV. A file that is not there is a row with status `missing`.
+    `target_id`, `original` and `compression` are optional. An empty cell says nothing. A relative
+    uri starts at the folder of the CSV. A file that is not there is a row with status `missing`.
 
     Args:
         path: The CSV file: UTF-8, separated by commas.

@@ -74,7 +74,7 @@ def _describe(
         return row
     label = _LABELS[entries[name]["label"]]
     target = name if label is Label.REAL else entries[name].get("original")
-    return replace(row, label=label, target_id=target)
+    return replace(row, label=label, target_id=target, original=target)
 
 
 def _read_entries(path: Path) -> dict[str, dict[str, Any]]:

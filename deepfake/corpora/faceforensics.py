@@ -20,8 +20,10 @@ from deepfake.types import Label, Split, Status
 __all__ = ["scan_faceforensics"]
 
 _PARTS = {"original_sequences": Label.REAL, "manipulated_sequences": Label.FAKE}
-_REAL_NAME = re.compile(r"(?P<identity>\d+)(?:__.+)?")
-_FAKE_NAME = re.compile(r"(?P<target_id>\d+)_(?P<source_id>\d+)(?:__.+)?")
+_REAL_NAME = re.compile(r"(?P<identity>\d+)(?:__(?P<scene>.+))?")
+_FAKE_NAME = re.compile(
+    r"(?P<target_id>\d+)_(?P<source_id>\d+)(?:__(?P<scene>.+?)(?:__[A-Z0-9]+)?)?"
+)
 _MASKS = "masks"  # stands where a compression does, and holds pictures of where a face was changed
 
 
@@ -75,6 +77,9 @@ def _describe(row: ManifestRow, *, name: str, splits: Mapping[str, Split]) -> Ma
     if match is None:
         return misnamed(row, expected="<video>.mp4" if is_real else "<target>_<source>.mp4")
     ids: dict[str, Any] = match.groupdict()
+    scene = ids.pop("scene")
+    shown = ids["identity" if is_real else "target_id"]
+    row = replace(row, original=shown if scene is None else f"{shown}__{scene}")
     found = {splits.get(value) for value in ids.values()}
     if len(found) > 1:
         message = f"the official lists do not put {' and '.join(ids.values())} into one split"

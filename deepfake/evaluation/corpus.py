@@ -111,15 +111,21 @@ def evaluate_corpus(
 
 
 def _own_real_of(scored: pd.DataFrame) -> OwnReal:
-    """Compare each fake with the reals of its group: who is shown, or what it was made of."""
-    won, pairs = 0.0, 0
-    for _, rows in scored.groupby("group", sort=False):
-        is_fake = (rows["label"] == Label.FAKE).to_numpy()
-        odds = rows["log_odds"].to_numpy(dtype=np.float64)
-        gaps = odds[is_fake][:, None] - odds[~is_fake][None, :]
-        won += float((gaps > 0).sum() + (gaps == 0).sum() / 2)
-        pairs += gaps.size
-    return OwnReal(pairs=pairs, rate=won / pairs if pairs else None)
+    """Compare each fake with the real that it was made of, compressed alike."""
+    is_fake = scored["label"] == Label.FAKE
+    told = scored["original"].notna()
+    by = ["original", "compression"]
+    columns = [*by, "log_odds"]
+    met = scored.loc[is_fake & told, columns].merge(
+        scored.loc[~is_fake & told, columns], on=by, suffixes=("_fake", "_real")
+    )
+    gaps = (met["log_odds_fake"] - met["log_odds_real"]).to_numpy(dtype=np.float64)
+    won = float((gaps > 0).sum() + (gaps == 0).sum() / 2)
+    return OwnReal(
+        pairs=len(gaps),
+        rate=won / len(gaps) if len(gaps) else None,
+        num_fakes=int(is_fake.sum()),
+    )
 
 
 def _reasons_of(uncertain: pd.DataFrame) -> dict[str, int]:

@@ -29,6 +29,7 @@ _CARRIED = (
     "label",
     "method",
     "group",
+    "original",
     "compression",
     "split",
     "status",

@@ -77,8 +77,8 @@ def _corpus_lines(corpus: CorpusResult) -> Iterator[str]:
     )
     if corpus.own_real.rate is not None:
         yield (
-            f"In {_number(corpus.own_real.rate)} of {corpus.own_real.pairs} pairs of one group the "
-            "fake scores above the real."
+            f"{_number(corpus.own_real.rate)} of the {corpus.own_real.pairs} fakes whose own real "
+            f"is here score above it; of fakes there are {corpus.own_real.num_fakes}."
         )
     if corpus.uncertain_reasons:
         told = ", ".join(

@@ -125,15 +125,17 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class OwnReal:
-    """How fakes stand against the reals of their own group.
+    """How fakes stand against the reals that they were made of.
 
     Attributes:
-        pairs: A fake and a real of one group, each.
+        pairs: Fakes whose own real has a score too.
         rate: Share of them in which the fake scores higher, a tie counting half; None without any.
+        num_fakes: Fakes with a score, those without their real too.
     """
 
     pairs: int
     rate: float | None
+    num_fakes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class CorpusResult:
         precision_at: Precision by share of fakes met (`0.5`, `0.1`, `0.01`).
         slices: By method, kind, compression and by what is told of faces, in quarters.
         verdicts: Labelled files by verdict, by label.
-        own_real: Fakes against the reals of their group.
+        own_real: Fakes against the reals that they were made of.
         uncertain: Share of the files with a score whose verdict is uncertain.
         uncertain_reasons: Their number by reason, in short.
         rate_interval: Wilson interval of `headline_accuracy`.

@@ -88,7 +88,8 @@ OUTCOMES_SCHEMA = pa.schema(
         pa.field("media_id", pa.string()),
         pa.field("size_bytes", pa.int64()),
         *MEDIA_FIELDS,
+        pa.field("original", pa.string()),
         *OUTCOME_FIELDS,
     ],
-    metadata={"schema": "deepfake.outcomes", "schema_version": "1"},
+    metadata={"schema": "deepfake.outcomes", "schema_version": "2"},
 )

@@ -9,6 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake.types import Split
+
 __all__ = ["halve_by_group"]
 
 _MEDIUM = re.compile(r"media:[0-9a-f]{64}")
@@ -17,9 +19,9 @@ _MEDIUM = re.compile(r"media:[0-9a-f]{64}")
 def halve_by_group(groups: Sequence[str]) -> NDArray[np.bool_]:
     """Return which rows fall into the choosing half, by the parity of a hash of their group.
 
-    A group's half depends on its name alone, so it keeps it when the corpus grows. A group that is
-    named after a medium has that medium's half in every corpus: clips that are made of a still
-    stand where the still does.
+    A group's half depends on its name alone, so it keeps it when the corpus grows. What the name
+    says of corpus and split does not count: clips that are made of stills belong to the stills'
+    groups and stand where these do.
     """
     halves = {group: _is_first(group) for group in set(groups)}
     return np.array([halves[group] for group in groups], dtype=np.bool_)
@@ -27,5 +29,5 @@ def halve_by_group(groups: Sequence[str]) -> NDArray[np.bool_]:
 
 def _is_first(group: str) -> bool:
     found = _MEDIUM.search(group)
-    key = found.group(0) if found else group
+    key = found.group(0) if found else group.rpartition(f"/{Split.VAL}/")[2]
     return hashlib.sha256(f"val:{key}".encode()).digest()[0] % 2 == 0

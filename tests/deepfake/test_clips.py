@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from deepfake.clips import ClipPlan, make_clips
+from deepfake.clips import ClipPlan, make_clips, plan_clips
 from deepfake.config import FaceConfig, MediaLimits
 from deepfake.corpora import scan_corpus
 from deepfake.faces import MtcnnDetector
@@ -33,6 +34,7 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> list[ClipPlan]:
                 kind=kind,  # type: ignore[arg-type]
                 uri=to_uri(path),
                 media_id=sha256_of(path),
+                group=f"stills/val/media:{sha256_of(path)}",
                 bbox_xyxy=face.bbox_xyxy,
                 landmarks=np.array(face.landmarks),
                 split="val",
@@ -83,7 +85,7 @@ def test_labels_groups_and_splits_stand_in_the_table(plans: list[ClipPlan], tabl
         "synthetic_labelled_fake",
         "synthetic_self_blend",
     }
-    assert {row.group for row in scanned} == {f"media:{plan.media_id}" for plan in plans}
+    assert {row.group for row in scanned} == {plan.group for plan in plans}
 
 
 def test_a_clip_is_made_once(plans: list[ClipPlan], table: Path) -> None:
@@ -96,6 +98,26 @@ def test_a_clip_is_made_once(plans: list[ClipPlan], table: Path) -> None:
 def test_clips_stand_in_the_half_of_their_still() -> None:
     names = [f"{i:064x}" for i in range(200)]
     stills = halve_by_group([f"stills/val/media:{name}" for name in names])
-    clips = halve_by_group([f"stills-clips/val/group:media:{name}" for name in names])
+    clips = halve_by_group([f"clips/val/group:stills/val/media:{name}" for name in names])
     assert stills.tolist() == clips.tolist()
     assert 60 < stills.sum() < 140
+
+
+def test_clips_stand_in_the_half_of_the_person_that_their_still_shows() -> None:
+    people = [f"identity:id{i}" for i in range(200)]
+    stills = halve_by_group([f"stills/val/{person}" for person in people])
+    clips = halve_by_group([f"clips/val/group:stills/val/{person}" for person in people])
+    assert stills.tolist() == clips.tolist()
+    assert 60 < stills.sum() < 140
+
+
+def test_another_seed_makes_other_clips(tmp_path: Path, corpus_writer: Any, crop_file: Any) -> None:
+    snapshot = corpus_writer(
+        tmp_path, [crop_file("a", "real", "val"), crop_file("b", "fake", "val")]
+    )
+    first, again, other = (
+        {plan.name for plan in plan_clips(snapshot, seed=seed)} for seed in (0, 0, 1)
+    )
+    assert first == again
+    assert not first & other
+    assert all(plan.group == f"media:{plan.media_id}" for plan in plan_clips(snapshot))

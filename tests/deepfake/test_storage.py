@@ -173,5 +173,5 @@ def test_a_manifest_names_each_file_once(tmp_path: Path) -> None:
 def test_a_foreign_manifest_is_refused(tmp_path: Path) -> None:
     table = pa.table({"uri": ["/a"]}, schema=pa.schema([("uri", pa.string())]))
     path = write_table(tmp_path / "m.parquet", table)
-    with pytest.raises(ManifestError, match=r"deepfake\.manifest 1"):
+    with pytest.raises(ManifestError, match=r"deepfake\.manifest 2"):
         read_manifest(path)

@@ -52,6 +52,8 @@ def test_faceforensics_sample(shared_data: Path) -> None:
         "750_743": (fake, "Face2Face", "750", "743", None, Split.TRAIN),
     }
     assert {row.compression for row in rows.values()} == {"c23"}
+    made_of = {Path(r.uri).stem: r.original for r in rows.values()}
+    assert (made_of["004_982"], made_of["004"], made_of["750_743"]) == ("004", "004", "750")
 
 
 def test_one_name_under_four_methods_is_four_files(tmp_path: Path) -> None:
@@ -67,6 +69,7 @@ def test_deepfakedetection_names_and_masks(tmp_path: Path) -> None:
     real, fake = sorted(scan(tmp_path, "faceforensics").values(), key=lambda r: r.label != "real")
     assert (real.identity, real.method) == ("01", "original")
     assert (fake.target_id, fake.source_id, fake.method) == ("01", "02", "DeepFakeDetection")
+    assert real.original == fake.original == "01__hugging"
 
 
 def test_a_name_that_does_not_say_whom_it_shows_takes_no_part(tmp_path: Path) -> None:
@@ -115,6 +118,7 @@ def test_dfdc_entries_and_files_need_not_match(tmp_path: Path) -> None:
     for name in ("a.mp4", "b.mp4", "extra.mp4"):
         put(tmp_path / "deep/part" / name)
     rows = {Path(uri).name: row for uri, row in scan(tmp_path, "dfdc").items()}
+    assert all(r.original == r.target_id for r in rows.values())
     assert {name: (r.label, r.status, r.target_id) for name, r in rows.items()} == {
         "a.mp4": (Label.REAL, Status.OK, "a.mp4"),
         "b.mp4": (Label.FAKE, Status.OK, "a.mp4"),
@@ -152,6 +156,13 @@ def test_celebdf_sample(shared_data: Path) -> None:
     fake = rows["Celeb-synthesis/id0_id1_0005.mp4"]
     assert (fake.target_id, fake.source_id) == ("id0", "id1")
     assert rows["Celeb-real/id0_0002.mp4"].identity == "id0"
+    # Of the fakes four have the recording that they were made of beside them.
+    reals, fakes = (
+        [row.original for row in rows.values() if row.label is label]
+        for label in (Label.REAL, Label.FAKE)
+    )
+    assert len(set(reals) & set(fakes)) == 4
+    assert fake.original == "id0_0005"
 
 
 def celeb_tree(root: Path, listed: str) -> Path:

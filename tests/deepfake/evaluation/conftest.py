@@ -70,6 +70,7 @@ def make(
                     "label": label,
                     "method": ("swap" if i % 2 else "reenact") if is_fake else "original",
                     "group": f"{corpus}-{i}",
+                    "original": f"{i:04d}",
                     "split": "test",
                     "status": "ok",
                     "is_partial": False,

@@ -247,3 +247,24 @@ def test_what_does_not_fit_is_refused(predictions: Make) -> None:
         kind(given.crops, given.outcomes.assign(label=None)).evaluate()
     with pytest.raises(DataError, match="finite"):
         kind(given.crops.assign(logit=np.nan), given.outcomes).evaluate()
+
+
+def test_a_fake_is_compared_with_the_real_that_it_was_made_of(predictions: Make) -> None:
+    given = predictions(4, frames=1, shift=0.0)
+    # All of one person: every real stands in the group of every fake.
+    outcomes = given.outcomes.assign(group="id0")
+    number = given.crops["uri"].str[-8:-4].astype(int)
+    is_fake = given.crops["uri"].str.contains("/fake/")
+    # Each fake lies just above its own real, and below those of the next ones.
+    crops = given.crops.assign(logit=number + 0.5 * is_fake)
+    told = type(given)(crops, outcomes).evaluate().corpora["set"]
+    assert told.files.metrics.auc == pytest.approx(10 / 16)
+    assert (told.own_real.rate, told.own_real.pairs, told.own_real.num_fakes) == (1.0, 4, 4)
+    alone = outcomes[~outcomes["uri"].str.endswith("real/0001.mp4")]
+    kept = crops[crops["uri"].isin(alone["uri"])]
+    told = type(given)(kept, alone).evaluate().corpora["set"]
+    assert (told.own_real.pairs, told.own_real.num_fakes) == (3, 4)
+    lower = crops.assign(logit=number - 0.5 * is_fake)
+    assert type(given)(lower, outcomes).evaluate().corpora["set"].own_real.rate == 0.0
+    unknown = outcomes.drop(columns="original")
+    assert type(given)(crops, unknown).evaluate().corpora["set"].own_real.rate is None
