@@ -123,6 +123,19 @@ class DetectorSpec(BaseModel):
     """Filled in by `save_bundle`."""
 
     @property
+    def reading_notes(self) -> list[str]:
+        """What a reader of its verdicts must know, a sentence each: scope, calibration."""
+        fitted = {"stills": self.calibration_still, "videos": self.calibration_video}
+        notes = [self.scope] if self.scope else []
+        lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
+        if lacking:
+            told = " and ".join(lacking)
+            notes.append(f"prob_fake of {told} is not calibrated: read it as a rank")
+        made = [name for name, c in fitted.items() if c.fitted_on.startswith("synthetic")]
+        notes += [f"prob_fake of {name} is calibrated on {name} made by code" for name in made]
+        return notes
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """What the network gives for a crop: `logit`, a logit a head if several, `novelty`."""
         heads = [f"logit_{head.name}" for head in self.heads] if len(self.heads) > 1 else []

@@ -9,13 +9,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from deepfake.bundles import DetectorSpec, load_bundle, packaged_detector
+from deepfake.bundles import load_bundle, packaged_detector
 from deepfake.errors import UnknownModelError
 from deepfake.scoring import DetectorIdentity
 from deepfake.storage import DataRoot
 from deepfake.tracking import ResolvedModel, champion_or_none, resolve_model_uri
 
-__all__ = ["reading_notes", "resolve_detector"]
+__all__ = ["resolve_detector"]
 
 _BY_NAME = "named by the user"
 
@@ -48,28 +48,6 @@ def resolve_detector(
         "no detector: none was named, the registry has no champion, and none is packaged",
         hint="Name one with --weights FOLDER or --weights models:/NAME@ALIAS, or train one.",
     )
-
-
-def reading_notes(folder: Path) -> list[str]:
-    """Return what a reader of a bundle's verdicts must know, a sentence each: scope, calibration.
-
-    Raises:
-        BundleError: It is no bundle.
-    """
-    spec = load_bundle(folder).spec
-    return [*filter(None, (spec.scope,)), *_calibration_notes(spec)]
-
-
-def _calibration_notes(spec: DetectorSpec) -> list[str]:
-    fitted = {"stills": spec.calibration_still, "videos": spec.calibration_video}
-    lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
-    notes = (
-        [f"prob_fake of {' and '.join(lacking)} is not calibrated: read it as a rank"]
-        if lacking
-        else []
-    )
-    made = [name for name, c in fitted.items() if c.fitted_on.startswith("synthetic")]
-    return notes + [f"prob_fake of {name} is calibrated on {name} made by code" for name in made]
 
 
 def _named(weights: str, *, data_root: Path) -> tuple[DetectorIdentity, str]:

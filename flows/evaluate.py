@@ -81,7 +81,7 @@ def evaluate(
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     run_name = f"evaluate-{bundle.spec.architecture}-{snapshot.corpus}-{part}-{stamp}"
     folder = root.evaluations / run_name
-    markdown = steps.write(result, folder, compared=compared)
+    markdown = steps.write(result, folder, notes=bundle.spec.reading_notes, compared=compared)
     try:
         run_id: str | None = steps.record(
             result,

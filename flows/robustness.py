@@ -98,7 +98,11 @@ def robustness(
     run_name = f"robustness-{bundle.spec.architecture}-{snapshot.corpus}-{part}-{stamp}"
     folder = root.evaluations / run_name
     rows = [asdict(result) for result in results]
-    markdown = sweep_markdown(results, title=f"Robustness on {snapshot.corpus}, {part}")
+    markdown = sweep_markdown(
+        results,
+        title=f"Robustness on {snapshot.corpus}, {part}",
+        notes=bundle.spec.reading_notes,
+    )
     write_json(folder / "report.json", {"conditions": rows})
     write_text(folder / "summary.md", markdown)
     write_robustness_figure(results, folder / "figures" / "robustness.png")

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from deepfake.bundles import load_bundle
 from deepfake.config import MediaLimits, Precision, SamplingConfig, WorkerLimits
-from deepfake.detectors import reading_notes, resolve_detector
+from deepfake.detectors import resolve_detector
 from deepfake.errors import DataError
 from deepfake.inference import check_precision, resolve_device
 from deepfake.manifest import ManifestRow, read_manifest, write_manifest
@@ -123,7 +123,7 @@ def score(
         "output": str(Path(output)),
         "detector": setup["detector"],
         "detector_chosen_by": how,
-        "notes": reading_notes(chosen.path),
+        "notes": load_bundle(chosen.path).spec.reading_notes,
         "num_scored": sum(len(batch.media_ids) for batch in todo),
         "parts_reused": len(finished),
     }

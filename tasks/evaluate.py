@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +84,7 @@ def write(
     result: EvaluationResult,
     folder: Path,
     *,
+    notes: Sequence[str],
     compared: tuple[dict[str, Any], str] | None = None,
 ) -> str:
     """Write report, table and figures, and return the summary for people."""
@@ -93,7 +94,7 @@ def write(
     with atomic_path(folder / "files.parquet") as part:
         result.table.to_parquet(part)
     write_figures(result, folder / "figures")
-    markdown = summary_markdown(result)
+    markdown = summary_markdown(result, notes=notes)
     if compared is not None:
         markdown = f"{markdown}\n{compared[1]}"
     write_text(folder / "summary.md", markdown)

@@ -15,7 +15,7 @@ from deepfake.bundles import load_bundle
 from deepfake.cli.commands import exit_for
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.corpora import scan_media
-from deepfake.detectors import reading_notes, resolve_detector
+from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError
 from deepfake.inference import check_precision, resolve_device
 from deepfake.scoring import DetectorIdentity, ScorerSetup, count_statuses, score_files
@@ -40,7 +40,8 @@ def run_detect(options: dict[str, Any]) -> None:
     console = Console(stderr=True, markup=False)
     version = f" version {identity.version}" if identity.version else ""
     console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
-    for note in reading_notes(identity.path):
+    notes = load_bundle(identity.path).spec.reading_notes
+    for note in notes:
         console.print(f"note: {note}", style="dim", highlight=False)
     setup = _setup(identity, options, data_root=data_root)
     limits = WorkerLimits(
@@ -52,7 +53,8 @@ def run_detect(options: dict[str, Any]) -> None:
             rows, setup=setup, limits=limits, on_done=lambda done: bar.update(task, completed=done)
         )
     if options["as_json"]:
-        typer.echo(json.dumps([_json_row(row) for row in scores], indent=2, ensure_ascii=False))
+        told = [{**_json_row(row), "notes": notes} for row in scores]
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         _print_verdicts(scores)
     statuses = count_statuses(scores)

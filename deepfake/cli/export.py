@@ -7,7 +7,8 @@ from typing import Any
 
 from rich.console import Console
 
-from deepfake.detectors import reading_notes, resolve_detector
+from deepfake.bundles import load_bundle
+from deepfake.detectors import resolve_detector
 from deepfake.inference import export_onnx
 from flows.operations import configure_environment
 
@@ -22,7 +23,7 @@ def run_export(options: dict[str, Any]) -> None:
     console = Console(markup=False, highlight=False, soft_wrap=True)
     version = f" version {identity.version}" if identity.version else ""
     console.print(f"detector: {identity.name}{version} ({how})")
-    for note in reading_notes(identity.path):
+    for note in load_bundle(identity.path).spec.reading_notes:
         console.print(f"  note: {note}")
     written = export_onnx(identity.path, Path(options["output"]), overwrite=options["overwrite"])
     told = written.metadata

@@ -27,9 +27,17 @@ _SHOWN = {
 }
 
 
-def summary_markdown(result: EvaluationResult, *, title: str = "Evaluation") -> str:
-    """Return the page: headline first, then each corpus, undefined numbers with their reason."""
-    lines = [f"# {title}", "", *_headlines(result), ""]
+def summary_markdown(
+    result: EvaluationResult, *, title: str = "Evaluation", notes: Sequence[str] = ()
+) -> str:
+    """Return the page: headline first, then each corpus, undefined numbers with their reason.
+
+    Args:
+        result: The evaluation.
+        title: Of the page.
+        notes: What a reader of the detector's verdicts must know, a sentence each.
+    """
+    lines = [f"# {title}", "", *(f"> {note}\n" for note in notes), *_headlines(result), ""]
     for corpus in result.corpora.values():
         lines += _corpus_lines(corpus)
     return "\n".join(lines).rstrip() + "\n"

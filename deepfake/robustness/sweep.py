@@ -190,9 +190,22 @@ def measure_condition(
     )
 
 
-def sweep_markdown(results: Sequence[ConditionResult], *, title: str) -> str:
-    """Return a page with a row a condition; what is undefined says so."""
-    lines = [f"# {title}", "", "Frames were changed before faces were looked for. 95 % intervals."]
+def sweep_markdown(
+    results: Sequence[ConditionResult], *, title: str, notes: Sequence[str] = ()
+) -> str:
+    """Return a page with a row a condition; what is undefined says so.
+
+    Args:
+        results: Of all conditions.
+        title: Of the page.
+        notes: What a reader of the detector's verdicts must know, a sentence each.
+    """
+    lines = [
+        f"# {title}",
+        "",
+        *(f"> {note}\n" for note in notes),
+        "Frames were changed before faces were looked for. 95 % intervals.",
+    ]
     head = "condition | files | with a face | accuracy of every file | AUC | uncertain"
     lines += ["", f"| {head} |", "|---" * 6 + "|"]
     lines += [f"| {' | '.join(_cells(result))} |" for result in results]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +32,7 @@ from deepfake.scoring.scorer import (
     scoring_digest,
 )
 from deepfake.scoring.tables import SCORES_SCHEMA, TABLES, count_statuses
-from deepfake.storage import atomic_path, read_json, read_table, write_json, write_table
+from deepfake.storage import atomic_path, read_json, read_table, write_json, write_table, write_text
 from deepfake.types import TRANSIENT_STATUSES, Status
 from deepfake.workers import Failure, MediaWorkers
 
@@ -199,11 +200,35 @@ def write_scores(
     )
     for name in ("frames", "tracks", "scores"):
         named[name] = named[name].sort_by("uri")
-        write_table(output / f"{name}.parquet", named[name])
+        write_table(output / f"{name}.parquet", _with_notes(named[name], bundle))
     _write_csv(output / "scores.csv", named["scores"])
-    write_json(output / "run.json", {"parts": sorted(batch.key for batch in batches)})
+    _write_notes(output / "notes.txt", setup, bundle)
+    write_json(
+        output / "run.json",
+        {
+            "parts": sorted(batch.key for batch in batches),
+            "detector": {
+                "name": setup.detector.name,
+                "version": setup.detector.version,
+                "digest": bundle.digest,
+            },
+            "notes": bundle.spec.reading_notes,
+        },
+    )
     frame: pd.DataFrame = named["scores"].to_pandas()
     return frame
+
+
+def _with_notes(table: pa.Table, bundle: Bundle) -> pa.Table:
+    """Put what a reader of verdicts must know into the table's metadata, as a JSON list."""
+    notes = json.dumps(bundle.spec.reading_notes)
+    return table.replace_schema_metadata({**(table.schema.metadata or {}), "notes": notes})
+
+
+def _write_notes(path: Path, setup: ScorerSetup, bundle: Bundle) -> None:
+    version = f" version {setup.detector.version}" if setup.detector.version else ""
+    detector = f"Scored by {setup.detector.name}{version}, digest {bundle.digest}."
+    write_text(path, "".join(f"{line}\n" for line in [detector, *bundle.spec.reading_notes]))
 
 
 def _read_part(output: Path, key: str, name: str) -> pa.Table:

@@ -118,6 +118,7 @@ def test_a_photo_gets_an_answer_on_a_fresh_machine(tmp_path: Path) -> None:
     assert "Not learnt" in " ".join(done.stderr.split())
     rows = {Path(row["uri"]).name: row for row in json.loads(done.stdout)}
     photo, small_one, blurred, nobody = (rows[name] for name in names)
+    assert "Not learnt" in photo["notes"][0]
     assert photo["status"] == "ok"
     assert photo["verdict"] == "real"
     assert 0 < photo["prob_fake"] < 1

@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from deepfake.bundles import load_bundle
 from deepfake.media import write_image
 from deepfake.scoring import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
 from tests.product import Completed, drop_root_rights, landscape, make_detector, run_deepfake
@@ -73,6 +74,20 @@ def test_tables_have_the_columns_of_the_contract(scored: _Scored) -> None:
         found = pq.read_schema(scored.output / f"{name}.parquet")
         assert found.names == schema.names
         assert found.types == schema.types
+
+
+def test_what_a_reader_must_know_lies_beside_and_in_every_table(
+    scored: _Scored, detector: Path
+) -> None:
+    notes = load_bundle(detector).spec.reading_notes
+    assert notes == ["prob_fake of stills and videos is not calibrated: read it as a rank"]
+    for name in ("scores", "tracks", "frames"):
+        metadata = pq.read_schema(scored.output / f"{name}.parquet").metadata
+        assert json.loads(metadata[b"notes"]) == notes
+    assert notes[0] in (scored.output / "notes.txt").read_text(encoding="utf-8")
+    run = json.loads((scored.output / "run.json").read_text(encoding="utf-8"))
+    assert run["notes"] == notes
+    assert run["detector"]["digest"] == load_bundle(detector).digest
 
 
 def test_csv_holds_the_same_and_no_formula(scored: _Scored) -> None:

@@ -57,7 +57,8 @@ def test_no_score_at_all_draws_nothing(predictions: Callable[..., Any], tmp_path
 
 
 def test_the_summary_says_what_is_undefined_and_why(predictions: Callable[..., Any]) -> None:
-    text = summary_markdown(predictions(8).evaluate(), title="A title")
+    text = summary_markdown(predictions(8).evaluate(), title="A title", notes=["Not learnt: x."])
+    assert "> Not learnt: x." in text
     assert text.startswith("# A title\n")
     assert "| TPR at 1 % FPR | undefined |" in text
     assert "8 reals, at least 500 are needed" in text
