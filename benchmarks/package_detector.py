@@ -9,13 +9,14 @@ change of a library may alter unnoticed.
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
 from deepfake.bundles import load_bundle, save_bundle
 from deepfake.inference import load_detector
 from deepfake.storage import write_json
-from tests.golden.pictures import golden_crops
+from tests.golden.pictures import golden_crops, golden_scores
 
 __all__ = ["main"]
 
@@ -51,7 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if size > _MAX_BYTES:
         raise SystemExit(f"{size} bytes are more than the package holds, {_MAX_BYTES}")
     said = load_detector(PACKAGED, device="cpu", backend="torch").evidence(golden_crops())
-    write_json(GOLDEN, {name: [float(v) for v in values] for name, values in said.items()})
+    golden = {name: [float(v) for v in values] for name, values in said.items()}
+    with tempfile.TemporaryDirectory() as folder:
+        golden["scored"] = golden_scores(PACKAGED, Path(folder))
+    write_json(GOLDEN, golden)
     print(f"{PACKAGED}: {size / 1e6:.1f} MB, digest {load_bundle(PACKAGED).digest}; {GOLDEN}")
 
 

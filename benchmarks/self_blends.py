@@ -66,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser_of_short_runs("benchmarks.self_blends", __doc__).parse_args(arguments)
     configure_environment(options.data_root)
     rows: list[dict[str, Any]] = read_json(RESULTS)["self_blends"] if RESULTS.is_file() else []
+    rows = [row for row in rows if row["budget"] == options.minutes]
     known = {row["without"] for row in rows}
     with held_server():
         for part, settings in _WITHOUT.items():
@@ -91,7 +92,8 @@ def _measured(part: str, settings: str, *, options: argparse.Namespace) -> dict[
     logits = np.concatenate([said["logit"], blends["logit"]])
     labels = np.repeat([0, 1], [len(said), len(blends)])
     auc = binary_metrics(labels, np.zeros(len(labels)), rank=logits).auc
-    return {**run.told, "blends_auc": auc, "num_blends": len(blends), "num_reals": len(said)}
+    told = {**run.told, "budget": options.minutes}
+    return {**told, "blends_auc": auc, "num_blends": len(blends), "num_reals": len(said)}
 
 
 if __name__ == "__main__":

@@ -73,7 +73,9 @@ def _stills(found: Mapping[str, Any]) -> list[str] | None:
     rows.append(
         ["accuracy of the verdicts real and fake", _share(report["selective_accuracy"]), ""]
     )
-    head = ["`tf_efficientnet_lite0`, two heads", "all", "matched by face size and sharpness"]
+    card = found.get("card", {})
+    network = f"`{card.get('architecture')}`, heads: {len(card.get('heads', ()))}"
+    head = [network, "all", "matched by face size and sharpness"]
     return _table(head, rows)
 
 

@@ -254,7 +254,8 @@ class TrainConfig(_Settings):
     input_size: int | None = Field(default=None, ge=32, le=1024)
     """None: the model's own."""
     precision: Literal["auto", "32-true", "bf16-mixed", "16-mixed"] = "auto"
-    """`auto`: f32 on the CPU, 16-mixed on CUDA."""
+    """`auto`: f32 on the CPU; on CUDA 16-mixed, and bf16-mixed with sharpness-aware minimisation,
+    whose second loss a scaler of gradients does not compute."""
     patience: int = Field(default=5, ge=1)
     """Epochs without a better validation AUC before training stops."""
     frames_per_video: int = Field(default=8, ge=1)
@@ -272,6 +273,19 @@ class TrainConfig(_Settings):
     augment: AugmentConfig = AugmentConfig()
     self_blend: SelfBlendConfig = SelfBlendConfig()
     aggregation: AggregationConfig = AggregationConfig()
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> TrainConfig:
+        if self.mixup_p and self.method not in ("mixed", "two_headed"):
+            raise ValueError(
+                f"mixup_p mixes pairs of a labelled real and a labelled fake: the method "
+                f"{self.method} has none, mixed and two_headed do"
+            )
+        if self.method == "two_headed" and self.sbi_share in (0.0, 1.0):
+            raise ValueError(f"sbi_share {self.sbi_share:g} leaves one of two heads unlearnt")
+        if self.sharpness_rho and self.precision == "16-mixed":
+            raise ValueError("sharpness_rho needs the precision 32-true or bf16-mixed")
+        return self
 
 
 def heads_of(method: TrainMethod) -> tuple[HeadName, ...]:

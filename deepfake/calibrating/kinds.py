@@ -16,6 +16,7 @@ from deepfake.calibration import (
     choose_thresholds,
     fit_support,
     fit_temperature,
+    shift_prior,
 )
 from deepfake.config import AggregationConfig
 from deepfake.metrics import binary_metrics
@@ -65,7 +66,8 @@ def fit_kind(
             f"Probabilities for {name}s are not calibrated: `val` has {counts['real']} real and "
             f"{counts['fake']} fake {name}s to do it with, {MIN_PER_CLASS} of each are needed."
         )
-        return FittedKind(Calibration(prior=prior), Thresholds(), Support(), {}, (note,))
+        support = Support(min_frames=min_frames)
+        return FittedKind(Calibration(prior=prior), Thresholds(), support, {}, (note,))
     labels, scores = file_scores(own, aggregation=aggregation)
     logits = np.array([score.logit for score in scores])
     is_made = own["method"].astype(str).str.startswith("synthetic").any()
@@ -73,7 +75,9 @@ def fit_kind(
         logits, labels=labels, fitted_on=f"synthetic {name}" if is_made else name, prior=prior
     )
     prob = calibration.prob(logits)
-    values = binary_metrics(labels, prob, rank=logits)
+    # Probabilities hold for the prior; how well they do is seen at the share of fakes that is here.
+    here = shift_prior(prob, from_prior=prior, to_prior=float(labels.mean()))
+    values = binary_metrics(labels, here, rank=logits)
     strongest = [score.strongest for score in scores]
     seen = {
         name: np.array([getattr(track, name) for track in strongest], dtype=np.float64)

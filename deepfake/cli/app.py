@@ -52,7 +52,11 @@ RunnerOption = Annotated[
 ]
 DaskOption = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")]
 PriorOption = Annotated[
-    float | None, typer.Option(help="Share of fakes among the media, between 0 and 1.")
+    float | None,
+    typer.Option(
+        help="Share of fakes among the media, between 0 and 1; prob_fake holds for it, verdicts "
+        "for the detector's own."
+    ),
 ]
 
 

@@ -191,6 +191,10 @@ class Scorer:
             ),
         )
         told = self._looks_like(frames, result) if verdict is Verdict.FAKE else None
+        asked = self.setup.prior
+        if asked is not None and asked != calibration.prior:
+            judged = f"judged at a share of fakes of {calibration.prior:g}, as calibrated"
+            told = "; ".join(filter(None, (told, judged)))
         base = self.without_score(medium.outcome).score
         score = {
             **base,

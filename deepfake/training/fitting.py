@@ -132,7 +132,9 @@ def _placement(device: torch.device) -> dict[str, Any]:
 def _precision(plan: RunPlan) -> str:
     if plan.config.precision != "auto":
         return plan.config.precision
-    return "32-true" if plan.device.type == "cpu" else "16-mixed"
+    if plan.device.type == "cpu":
+        return "32-true"
+    return "bf16-mixed" if plan.config.sharpness_rho else "16-mixed"
 
 
 def _module(plan: RunPlan) -> DetectorModule:

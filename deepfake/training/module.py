@@ -113,7 +113,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         inputs, labels, rows = batch
         targets = self._targets(labels, rows)  # (N, H), NaN where a head is not asked
         if self.config.mixup_p:
-            inputs, targets = self._mixed(inputs, targets)
+            inputs, targets = self._mixed(inputs, targets, rows)
         logits = self(inputs)
         is_asked = ~torch.isnan(targets)
         loss = nn.functional.binary_cross_entropy_with_logits(logits[is_asked], targets[is_asked])
@@ -144,13 +144,13 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         generated = torch.where(is_blended, unknown, labels)
         return torch.stack([blended, generated], dim=1)
 
-    def _mixed(self, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+    def _mixed(self, inputs: Tensor, targets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Mix some pairs of a labelled real and a labelled fake (Zhang et al., ICLR 2018).
 
         The faces of both stand in the middle of their crops, so that eyes fall onto eyes.
         """
         real, fake = inputs[::2], inputs[1::2]  # (P, 3, S, S) each
-        is_labelled = torch.isfinite(targets[::2, -1]) & torch.isfinite(targets[1::2, -1])
+        is_labelled = rows[1::2] < self.num_crops
         alpha = torch.full((len(real),), self.config.mixup_alpha)
         share = torch.distributions.Beta(alpha, alpha).sample().to(inputs)
         is_mixed = is_labelled & (torch.rand(len(real)) < self.config.mixup_p).to(inputs.device)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.blending import self_blend
 from deepfake.config import CropConfig, FaceConfig, SelfBlendConfig
+from deepfake.extract import ExtractRequest
 from deepfake.faces import MtcnnDetector, crop_square, landmarks_in_square
+from deepfake.media import write_image
+from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
+from deepfake.storage import sha256_of, to_uri
 from tests.product import astronaut
 
-__all__ = ["blended_crops", "golden_crops", "real_crop"]
+__all__ = ["blended_crops", "golden_crops", "golden_scores", "real_crop"]
 
 Pixels = NDArray[np.uint8]
 
@@ -34,6 +40,25 @@ def golden_crops() -> list[Pixels]:
     checks = (np.indices((256, 256)).sum(axis=0) // 8 % 2 * 255).astype(np.uint8)
     crops.append(np.dstack([checks] * 3))
     return [np.ascontiguousarray(crop, dtype=np.uint8) for crop in crops]
+
+
+def golden_scores(bundle: Path, folder: Path) -> list[float]:
+    """Return a bundle's logits of two stills, from files to faces to a score.
+
+    Args:
+        bundle: The detector.
+        folder: Where the stills are written.
+    """
+    pixels = astronaut()
+    small = cv2.resize(pixels, (300, 300), interpolation=cv2.INTER_AREA)
+    scorer = Scorer(ScorerSetup(DetectorIdentity(bundle, "golden")))
+    logits = []
+    for number, picture in enumerate((pixels, np.asarray(small, dtype=np.uint8))):
+        path = write_image(folder / f"{number}.png", picture)
+        row = scorer.score(ExtractRequest(to_uri(path), sha256_of(path))).score
+        assert row["status"] == "ok", row["message"]
+        logits.append(float(row["logit"]))
+    return logits
 
 
 def real_crop() -> tuple[Pixels, NDArray[np.float64]]:

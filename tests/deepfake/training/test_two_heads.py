@@ -88,13 +88,38 @@ def test_only_labelled_pairs_are_mixed_and_by_the_share_that_is_their_target() -
     module = _module(mixup_p=1.0)
     inputs = torch.stack([torch.full((3, 2, 2), float(v)) for v in (0, 1, 0, 1)])
     labels, rows = torch.tensor([0.0, 1, 0, 1]), torch.tensor([3, 13, 4, 5])
-    mixed, targets = module._mixed(inputs, module._targets(labels, rows))
+    mixed, targets = module._mixed(inputs, module._targets(labels, rows), rows)
     share = float(targets[2, 1])
     assert 0 < share < 1
     assert float(mixed[2].mean()) == pytest.approx(share)
     assert torch.equal(mixed[[0, 1, 3]], inputs[[0, 1, 3]])
     assert math.isnan(targets[2, 0]), "half a labelled fake is no real to the head of blends"
     assert inputs[2].sum() == 0, "arguments are not changed"
+
+
+def test_one_head_mixes_labelled_pairs_alone_too() -> None:
+    torch.manual_seed(0)
+    module = _module(method="mixed", mixup_p=1.0)
+    inputs = torch.stack([torch.full((3, 2, 2), float(v)) for v in (0, 1, 0, 1)])
+    labels, rows = torch.tensor([0.0, 1, 0, 1]), torch.tensor([3, 13, 4, 5])
+    mixed, targets = module._mixed(inputs, module._targets(labels, rows), rows)
+    assert torch.equal(mixed[:2], inputs[:2]), "a blended pair stays"
+    assert targets[:2, 0].tolist() == [0.0, 1.0]
+    assert 0 < float(targets[2, 0]) < 1
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"method": "labels", "mixup_p": 0.3}, "mixup_p mixes pairs"),
+        ({"method": "sbi", "mixup_p": 0.3}, "mixup_p mixes pairs"),
+        ({"method": "two_headed", "sbi_share": 1.0}, "leaves one of two heads"),
+        ({"sharpness_rho": 0.05, "precision": "16-mixed"}, "sharpness_rho needs"),
+    ],
+)
+def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], told: str) -> None:
+    with pytest.raises(ValueError, match=told):
+        TrainConfig(**changes)
 
 
 def test_run_ends_in_a_bundle_of_two_heads(snapshot: Snapshot, tmp_path: Path) -> None:
