@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -12,8 +13,11 @@ import pytest
 from deepfake.bundles import load_bundle, packaged_detector
 from deepfake.detectors import resolve_detector
 from deepfake.errors import BundleError
+from deepfake.extract import ExtractRequest
 from deepfake.inference import Detector, load_detector
 from deepfake.media import jpeg_round_trip, write_image
+from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
+from deepfake.storage import sha256_of, to_uri
 from tests.golden.pictures import blended_crops, golden_crops, golden_scores, real_crop
 from tests.product import astronaut, landscape, run_deepfake
 
@@ -133,3 +137,18 @@ def test_a_photo_gets_an_answer_on_a_fresh_machine(tmp_path: Path) -> None:
     assert small_one["reason"].startswith("the face is too small")
     assert blurred["reason"].startswith("the face is too blurred")
     assert (nobody["verdict"], nobody["prob_fake"]) == ("not_applicable", None)
+
+
+def test_another_share_of_fakes_moves_the_probability_and_not_the_verdict(
+    folder: Path, tmp_path: Path
+) -> None:
+    path = write_image(tmp_path / "photo.png", astronaut())
+    request = ExtractRequest(to_uri(path), sha256_of(path))
+    setup = ScorerSetup(DetectorIdentity(folder, "packaged"))
+    plain = Scorer(setup).score(request).score
+    rare = Scorer(replace(setup, prior=0.01)).score(request).score
+    odds = [row["prob_fake"] / (1 - row["prob_fake"]) for row in (plain, rare)]
+    assert odds[1] / odds[0] == pytest.approx(0.01 / 0.99)
+    assert rare["verdict"] == plain["verdict"]
+    assert plain["reason"] is None
+    assert rare["reason"] == "judged at a share of fakes of 0.5, as calibrated"
