@@ -48,8 +48,13 @@ __all__ = [
     "worker_options",
 ]
 
+_LESS_DETAIL_P = 0.5
+"""That a crop, or a pair, loses more detail than matching sizes takes. Always, and real faces in
+full detail would never be seen: on those a detector then raises false alarms. Never, and the class
+of the smaller faces would never be resampled, the other always."""
+
 _LEAST_DETAIL = 0.75
-"""Of the size to which faces are matched, at least so much stays."""
+"""Of the size to which faces are matched, at least so much stays then."""
 
 Sample = tuple[Tensor, float, int]
 """Input (3, S, S) float32; 1.0 fake, 0.0 real, NaN unknown; row of the dataset's table."""
@@ -184,9 +189,7 @@ class CropDataset(Dataset[Sample]):
         return decode_crop(encoded)
 
     def matched_pixels(self, row: int, *, seed: int) -> NDArray[np.uint8]:
-        """Return a row's crop with no more detail than its target size allows, and a little less.
-
-        The class with the smaller faces would otherwise never be resampled and the other always.
+        """Return a row's crop with no more detail than its target size allows, at times with less.
 
         Args:
             row: Of the table.
@@ -195,7 +198,8 @@ class CropDataset(Dataset[Sample]):
         pixels = self.pixels(row)
         if self._target_px is None or self._face_px is None:
             return pixels
-        share = np.random.default_rng([seed, 2]).uniform(_LEAST_DETAIL, 1.0)
+        rng = np.random.default_rng([seed, 2])
+        share = rng.uniform(_LEAST_DETAIL, 1.0) if rng.random() < _LESS_DETAIL_P else 1.0
         return reduce_resolution(
             pixels,
             target_px=float(self._target_px[row]) * share,
