@@ -178,6 +178,22 @@ def _aggregation(found: Mapping[str, Any]) -> list[str] | None:
     return _table(["way of adding up, AUC", *_CHOSEN_ON.values()], rows)
 
 
+def _people(found: Mapping[str, Any]) -> list[str] | None:
+    metrics = found.get("calibration", {})
+    names = {"still": "stills", "video": "clips made of stills"}
+    counts = sorted(
+        {int(k.split("_")[-2]) for k in metrics if "_false_alarm_" in k and k.endswith("_people")}
+    )
+    if not counts:
+        return None
+    rows = [
+        [text]
+        + [_share(metrics.get(f"val_calibration_{kind}_false_alarm_{n}_people")) for n in counts]
+        for kind, text in names.items()
+    ]
+    return _table(["reals called fake", *(f"{n} people" for n in counts)], rows)
+
+
 def _ablation(found: Mapping[str, Any]) -> list[str] | None:
     rows = found.get("ablation")
     if rows is None:
@@ -287,6 +303,7 @@ _TABLES: dict[str, Callable[[Mapping[str, Any]], list[str] | None]] = {
     "robustness": _robustness,
     "slices": _slices,
     "aggregation": _aggregation,
+    "people": _people,
     "ablation": _ablation,
     "self_blends": _self_blends,
 }

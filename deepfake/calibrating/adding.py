@@ -67,13 +67,14 @@ def choose_aggregation(
     return chosen, {**metrics, "val_choosing_aggregation": candidate_name(chosen)}
 
 
-def crowds_of(crops: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
+def crowds_of(crops: pd.DataFrame, *, bystanders: int = _BYSTANDERS, seed: int = 0) -> pd.DataFrame:
     """Return files in which other people, all real, stand beside those who are there.
 
     A way of adding up that averages people away, or that is alarmed by any of many, shows here.
 
     Args:
         crops: Of files of one kind.
+        bystanders: People put beside those of a file.
         seed: Of who comes from where.
     """
     rng = np.random.default_rng(seed)
@@ -81,7 +82,7 @@ def crowds_of(crops: pd.DataFrame, *, seed: int = 0) -> pd.DataFrame:
     reals = [rows for rows in groups.values() if rows["label"].iloc[0] == str(Label.REAL)]
     parts = []
     for (corpus, uri), rows in groups.items():
-        others = [reals[at] for at in rng.integers(0, len(reals), size=_BYSTANDERS)]
+        others = [reals[at] for at in rng.integers(0, len(reals), size=bystanders)]
         first = int(rows["track_id"].max()) + 1
         parts.append(rows)
         for number, other in enumerate(others):

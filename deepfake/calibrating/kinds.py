@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from deepfake.calibrating.files import KIND_NAMES, count_labels, file_scores, has_enough
+from deepfake.calibrating.adding import crowds_of
+from deepfake.calibrating.files import KEYS, KIND_NAMES, count_labels, file_scores, has_enough
 from deepfake.calibration import (
     MIN_PER_CLASS,
     Calibration,
@@ -20,11 +21,14 @@ from deepfake.calibration import (
 )
 from deepfake.config import AggregationConfig
 from deepfake.metrics import binary_metrics
-from deepfake.types import Kind
+from deepfake.types import Kind, Label
 
 __all__ = ["FittedKind", "fit_kind"]
 
 _REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece")
+
+_PEOPLE = (1, 2, 3, 5)
+"""In a picture, where false alarms are counted."""
 
 _MIN_VIDEO_FRAMES = 3
 """Frames of a video that have to show the face that decides."""
@@ -78,6 +82,12 @@ def fit_kind(
     # Probabilities hold for the prior; how well they do is seen at the share of fakes that is here.
     here = shift_prior(prob, from_prior=prior, to_prior=float(labels.mean()))
     values = binary_metrics(labels, here, rank=logits)
+    thresholds = choose_thresholds(
+        prob,
+        labels=labels,
+        max_false_alarm=_MAX_FALSE_ALARM[kind] if max_false_alarm is None else max_false_alarm,
+        max_miss=_MAX_MISS[kind] if max_miss is None else max_miss,
+    )
     strongest = [score.strongest for score in scores]
     seen = {
         name: np.array([getattr(track, name) for track in strongest], dtype=np.float64)
@@ -89,18 +99,44 @@ def fit_kind(
     )
     return FittedKind(
         calibration=calibration,
-        thresholds=choose_thresholds(
-            prob,
-            labels=labels,
-            max_false_alarm=_MAX_FALSE_ALARM[kind] if max_false_alarm is None else max_false_alarm,
-            max_miss=_MAX_MISS[kind] if max_miss is None else max_miss,
-        ),
+        thresholds=thresholds,
         support=fit_support(
             face_px=seen["face_px"],
             sharpness=seen["sharpness"],
             novelty=seen["novelty"] if np.isfinite(seen["novelty"]).all() else None,
             min_frames=min_frames,
         ),
-        metrics={f"val_calibration_{name}_{m}": getattr(values, m) for m in _REPORTED},
+        metrics={
+            **{f"val_calibration_{name}_{m}": getattr(values, m) for m in _REPORTED},
+            **{
+                f"val_calibration_{name}_false_alarm_{people}_people": share
+                for people, share in _false_alarms(
+                    own, aggregation=aggregation, calibration=calibration, thresholds=thresholds
+                ).items()
+            },
+        },
         notes=(note,) if is_made else (),
     )
+
+
+def _false_alarms(
+    crops: pd.DataFrame,
+    *,
+    aggregation: AggregationConfig,
+    calibration: Calibration,
+    thresholds: Thresholds,
+) -> dict[int, float]:
+    """Return the share of reals called fake by the number of people in them.
+
+    Files that show one person, and other real people put beside: everything else is alike.
+    """
+    people = crops.groupby(KEYS)["track_id"].transform("nunique")
+    alone = crops[(people == 1) & (crops["label"] == str(Label.REAL))]
+    if alone[KEYS].drop_duplicates().shape[0] < MIN_PER_CLASS:
+        return {}
+    shares = {}
+    for count in _PEOPLE:
+        _, scores = file_scores(crowds_of(alone, bystanders=count - 1), aggregation=aggregation)
+        probs = calibration.prob(np.array([score.logit for score in scores]))
+        shares[count] = float((probs >= thresholds.fake_from).mean())
+    return shares

@@ -76,6 +76,12 @@ def test_stills_and_videos_are_calibrated_apart_on_the_half_that_chose_nothing(
     assert spec.support_video.min_frames == 3
     assert spec.support_still.min_frames == 1
     assert "val_choosing_video_auc_max_mean" in summary.metrics
+    for kind, thresholds in (("still", spec.thresholds_still), ("video", spec.thresholds_video)):
+        alarms = [
+            summary.metrics[f"val_calibration_{kind}_false_alarm_{n}_people"] for n in (1, 2, 3, 5)
+        ]
+        assert alarms[0] is not None and float(alarms[0]) <= thresholds.max_false_alarm
+        assert all(0 <= float(share) <= 1 for share in alarms)
     assert not [note for note in spec.notes if note.startswith("Probabilities")]
 
 
