@@ -95,7 +95,7 @@ def test_every_file_has_one_row_of_exactly_the_columns(
     listed = json.loads(detected.stdout)
     assert [row["uri"] for row in listed] == sorted(str(p) for p in odd_media.iterdir())
     for row in listed:
-        assert list(row) == SCORES_SCHEMA.names
+        assert list(row) == [*SCORES_SCHEMA.names, "notes"]
         assert (row["prob_fake"] is not None) == (row["status"] == "ok")
         assert (row["verdict"] == "not_applicable") == (row["status"] != "ok")
         assert row["model_name"] == "tried" and row["model_digest"]
