@@ -48,14 +48,6 @@ __all__ = [
     "worker_options",
 ]
 
-_LESS_DETAIL_P = 0.5
-"""That a crop, or a pair, loses more detail than matching sizes takes. Always, and real faces in
-full detail would never be seen: on those a detector then raises false alarms. Never, and the class
-of the smaller faces would never be resampled, the other always."""
-
-_LEAST_DETAIL = 0.75
-"""Of the size to which faces are matched, at least so much stays then."""
-
 Sample = tuple[Tensor, float, int]
 """Input (3, S, S) float32; 1.0 fake, 0.0 real, NaN unknown; row of the dataset's table."""
 
@@ -172,8 +164,9 @@ class CropDataset(Dataset[Sample]):
             item: A row, or a row and the seed of its augmentation.
         """
         row, seed = item if isinstance(item, tuple) else (item, 0)
-        pixels = self.matched_pixels(row, seed=seed)
-        tensor = self.input_of(pixels, seed=seed, landmarks=self.landmarks_of(row))
+        tensor = self.input_of(
+            self.matched_pixels(row), seed=seed, landmarks=self.landmarks_of(row)
+        )
         return tensor, float(self.labels[row]), int(row)
 
     def landmarks_of(self, row: int) -> NDArray[np.float64] | None:
@@ -188,21 +181,14 @@ class CropDataset(Dataset[Sample]):
         encoded = self._readers[self._folders[row]].encoded(self._shards[row], int(self._rows[row]))
         return decode_crop(encoded)
 
-    def matched_pixels(self, row: int, *, seed: int) -> NDArray[np.uint8]:
-        """Return a row's crop with no more detail than its target size allows, at times with less.
-
-        Args:
-            row: Of the table.
-            seed: Of how much less; partners of a pair have one.
-        """
+    def matched_pixels(self, row: int) -> NDArray[np.uint8]:
+        """Return a row's crop with no more detail than its target size allows."""
         pixels = self.pixels(row)
         if self._target_px is None or self._face_px is None:
             return pixels
-        rng = np.random.default_rng([seed, 2])
-        share = rng.uniform(_LEAST_DETAIL, 1.0) if rng.random() < _LESS_DETAIL_P else 1.0
         return reduce_resolution(
             pixels,
-            target_px=float(self._target_px[row]) * share,
+            target_px=float(self._target_px[row]),
             face_px=float(self._face_px[row]),
             margin=self._margin,
         )

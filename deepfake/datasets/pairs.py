@@ -107,9 +107,9 @@ class PairDataset(Dataset[tuple[Sample, Sample]]):
         Resolutions are matched between labelled reals and fakes; a blended pair has one as it is.
         """
         if draw.fake_row is not None:
-            rows = (draw.real_row, draw.fake_row)
-            real, fake = (self.crops.matched_pixels(row, seed=draw.seed) for row in rows)
-            return real, fake
+            return self.crops.matched_pixels(draw.real_row), self.crops.matched_pixels(
+                draw.fake_row
+            )
         return self_blend(
             self.crops.pixels(draw.real_row),
             self._landmarks[draw.real_row],
