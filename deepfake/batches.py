@@ -11,9 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deepfake.config import digest_of
+from deepfake.manifest import ManifestRow
 from deepfake.types import Kind
 
-__all__ = ["DEFAULT_BATCH_COST", "Batch", "Work", "plan_batches"]
+__all__ = ["DEFAULT_BATCH_COST", "Batch", "Work", "cut_batches", "plan_batches"]
 
 DEFAULT_BATCH_COST = 512
 """Of a batch, in pictures; 8 videos, about a minute on one core."""
@@ -77,6 +78,39 @@ def plan_batches(
     stray = _usable(found, {m for b in undone for m in b.media_ids}, settings_digest)
     done = [batch for batch in fresh if batch.key in found]
     return [*kept, *done, *stray, *_trimmed(undone, stray, settings_digest)]
+
+
+def cut_batches(
+    rows: Sequence[ManifestRow],
+    *,
+    least: int | None,
+    max_cost: int = DEFAULT_BATCH_COST,
+    max_files: int | None = None,
+) -> tuple[list[list[ManifestRow]], list[ManifestRow]]:
+    """Cut files that wait into full batches, in their order.
+
+    Args:
+        rows: Each with its kind.
+        least: The rest is a batch too if it costs that much; None leaves it waiting.
+        max_cost: Of a batch.
+        max_files: Of a batch.
+
+    Returns:
+        The batches, and the rest.
+    """
+    batches: list[list[ManifestRow]] = []
+    rest: list[ManifestRow] = []
+    cost = 0
+    for row in rows:
+        own = _COST[row.kind or Kind.VIDEO]
+        if rest and (cost + own > max_cost or len(rest) == max_files):
+            batches.append(rest)
+            rest, cost = [], 0
+        rest.append(row)
+        cost += own
+    if rest and least is not None and cost >= least:
+        return [*batches, rest], []
+    return batches, rest
 
 
 def _trimmed(batches: Sequence[Batch], stray: Sequence[Batch], settings_digest: str) -> list[Batch]:

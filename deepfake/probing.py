@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 from deepfake.config import MediaLimits
 from deepfake.errors import DeepfakeError, MediaError
 from deepfake.manifest import ManifestRow
 from deepfake.media import probe_media
-from deepfake.storage import path_of_uri, sha256_of
+from deepfake.storage import path_of_uri, sampled_digest_of, sha256_of
 from deepfake.types import Kind, MediaInfo, Status
 from deepfake.workers import Failure, MediaWorkers
 
@@ -24,10 +24,12 @@ class ProbeRequest:
     Attributes:
         uri: Where it is.
         limits: How large it may be.
+        hashing: `full` for all bytes; `sampled` for samples of large files.
     """
 
     uri: str
     limits: MediaLimits
+    hashing: Literal["full", "sampled"] = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +59,8 @@ def probe_medium(_: Any, request: ProbeRequest) -> Probed:
         if not path.exists():
             raise FileNotFoundError(request.uri)
         if path.is_file():
-            media_id = sha256_of(path)
+            hash_file = sha256_of if request.hashing == "full" else sampled_digest_of
+            media_id = hash_file(path)
         info = probe_media(path, limits=request.limits)
     except MediaError as error:
         return Probed(media_id, None, error.status, type(error).__name__, error.message)
@@ -140,6 +143,7 @@ def probe_rows(
     *,
     workers: MediaWorkers,
     limits: MediaLimits,
+    hashing: Literal["full", "sampled"] = "full",
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[ManifestRow]:
     """Hash and probe files in the media workers.
@@ -148,12 +152,13 @@ def probe_rows(
         rows: As scanned, status `ok`.
         workers: Any pool.
         limits: How large a medium may be.
+        hashing: As `ProbeRequest` says.
         on_done: Called with the number of files done, after each.
 
     Returns:
         The rows with what was found, in their order.
     """
-    requests = [ProbeRequest(row.uri, limits) for row in rows]
+    requests = [ProbeRequest(row.uri, limits, hashing) for row in rows]
     done = []
     for row, result in zip(rows, workers.map(probe_medium, requests), strict=True):
         done.append(_described(row, result))

@@ -235,6 +235,8 @@ class MediaWorkers:
     ) -> Iterator[Result | Failure]:
         """Run `function(made, item)` in the workers, in the order of `items`.
 
+        A file whose worker died is tried once more: it may have died of something else.
+
         Args:
             function: A function of a module; `made` is what `setup.create` returned.
             items: Picklable, one a file.
@@ -249,8 +251,12 @@ class MediaWorkers:
         """
         futures = self._schedule(function, items)
         try:
-            for future in futures:
-                yield self._outcome(future)
+            for item, future in zip(items, futures, strict=True):
+                result = self._outcome(future)
+                if isinstance(result, Failure) and result.status is Status.CRASHED:
+                    (again,) = self._schedule(function, [item])
+                    result = self._outcome(again)
+                yield result
         finally:
             for future in futures:
                 future.cancel()

@@ -13,6 +13,7 @@ __all__ = [
     "BatchFiles",
     "CorpusName",
     "Fraction",
+    "Hashing",
     "LayoutName",
     "NumWorkers",
     "Positive",
@@ -27,6 +28,7 @@ CorpusName = Annotated[
 LayoutName = Literal["folder", "faceforensics", "dfdc", "celebdf", "csv"]
 SamplingName = Literal["uniform", "fps", "all", "keyframes", "bursts"]
 TaskRunnerName = Literal["threads", "dask"]
+Hashing = Literal["full", "sampled"]
 Positive = Annotated[int, Field(ge=1)]
 NumWorkers = Annotated[int, Field(ge=0, description="Media workers; 0 for one a core")]
 BatchFiles = Annotated[int | None, Field(ge=1, description="Files of a batch, at most")]

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,24 +13,50 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
+from deepfake.batches import cut_batches
 from deepfake.bundles import load_bundle
-from deepfake.config import MediaLimits, Precision, SamplingConfig, WorkerLimits
+from deepfake.config import MediaLimits, Precision, SamplingConfig, WorkerLimits, digest_of
+from deepfake.corpora import MediaFilter, describe_folder, stream_media
 from deepfake.detectors import resolve_detector
-from deepfake.errors import DataError
+from deepfake.errors import ConfigError, CorpusError
 from deepfake.inference import check_precision, resolve_device
-from deepfake.manifest import ManifestRow, read_manifest, write_manifest
-from deepfake.scoring import DetectorIdentity, plan_scoring
-from deepfake.storage import DataRoot
+from deepfake.manifest import ManifestRow, row_of_record
+from deepfake.scoring import (
+    DetectorIdentity,
+    Moved,
+    Part,
+    ScoresFolder,
+    ScoringState,
+    find_parts,
+    open_state,
+    scores_version,
+    write_scores,
+)
+from deepfake.storage import DataRoot, to_uri
 from deepfake.workers import close_workers
-from flows.parameters import Fraction, NumWorkers, Positive, SamplingName, TaskRunnerName
-from flows.probing import probe_files
-from flows.runners import create_runner, run_batches
+from flows.parameters import (
+    BatchFiles,
+    Fraction,
+    Hashing,
+    NumWorkers,
+    Positive,
+    SamplingName,
+    TaskRunnerName,
+)
+from flows.runners import InFlight, create_runner
 from flows.sampling import FramesASecond, choose_sampling
 from tasks import score as steps
-from tasks.progress import tracked
+from tasks.probe import probe
+from tasks.progress import expect, tracked
 from tasks.workers import create_scorer_setup
 
 __all__ = ["describe_scorer", "score"]
+
+_FIRST_FILES = 32
+_CHUNK_FILES = 500
+_CHUNK_BYTES = 4 * 2**30
+_LEAST_COST = 64
+"""Of a batch that is handed out although it is not full, in pictures; one video."""
 
 
 @flow(name="score", flow_run_name="score-{folder}")
@@ -42,7 +72,14 @@ def score(
     sampling: SamplingName | None = None,
     frames: Positive | None = None,
     fps: FramesASecond | None = None,
+    include: list[str] | None = None,
+    exclude: list[str] | None = None,
+    since: datetime | None = None,
+    limit: Positive | None = None,
+    hashing: Hashing = "full",
+    wait_for_files: bool = False,
     retry_failed: bool = False,
+    batch_files: BatchFiles = None,
     num_workers: NumWorkers = 0,
     timeout_seconds: Annotated[float, Field(gt=0)] = 300.0,
     memory_mb: Positive = 4096,
@@ -62,7 +99,14 @@ def score(
         sampling: Which frames of a video are looked at; else as the detector was trained.
         frames: How many of a video, for uniform, keyframes and bursts; else the detector's.
         fps: How many a second, for fps; else the detector's.
-        retry_failed: Work again on batches in which a file timed out or crashed.
+        include: Patterns of files to be looked at, as in a `.gitignore`; else all.
+        exclude: Patterns of files and folders to be left out.
+        since: Only files that changed then or later.
+        limit: Score no more media than this.
+        hashing: What tells contents apart: all bytes, or samples of large files.
+        wait_for_files: A folder without files is no error.
+        retry_failed: Score again what timed out, crashed or ran out of memory.
+        batch_files: Files of a batch; less is lost by a kill, and more is spent on batches.
         num_workers: Media workers.
         timeout_seconds: A file may take.
         memory_mb: A worker may take, MiB.
@@ -73,11 +117,10 @@ def score(
         The summary: counts by status and verdict, the detector, where the tables are.
     """
     chosen, how = resolve_detector(weights, data_root=Path(data_root))
+    bundle = load_bundle(chosen.path)
     setup = describe_scorer(
         chosen,
-        sampling=choose_sampling(
-            load_bundle(chosen.path).spec.sampling, strategy=sampling, frames=frames, fps=fps
-        ),
+        sampling=choose_sampling(bundle.spec.sampling, strategy=sampling, frames=frames, fps=fps),
         device=device,
         precision=precision,
         prior=prior,
@@ -85,50 +128,191 @@ def score(
         limits=WorkerLimits(timeout_seconds=timeout_seconds, memory_bytes=memory_mb * 2**20),
         num_workers=num_workers,
     )
-    listing = Path(output) / "manifest.parquet"
-    try:
-        listed = steps.list_media(folder, output=output)
-        rows, _ = probe_files(
-            listed,
-            before=_rows_before(listing),
-            limits=MediaLimits(),
+    _check_places(folder, output)
+    wanted = MediaFilter(tuple(include or ()), tuple(exclude or ()), since)
+    version = scores_version(create_scorer_setup(setup), bundle=bundle)
+    to = ScoresFolder(Path(output))
+    began = time.monotonic()
+    with (
+        to.held(),
+        open_state(to.state, folder=to_uri(folder), version=version) as state,
+        create_runner(task_runner, dask_address=dask_address) as runner,
+        tracked("score", total=0),
+    ):
+        state.reconcile(find_parts(to.parts(version)))
+        job = _Job(
+            state,
+            InFlight(runner),
+            parts=to.parts(version),
             setup=setup,
-            runner=create_runner(task_runner, dask_address=dask_address),
+            hashing=hashing,
+            limit=limit,
+            batch_files=batch_files,
+            is_retrying_failed=retry_failed,
         )
-        write_manifest(listing, rows)
-        batches, finished, uris = plan_scoring(
-            Path(output), rows, create_scorer_setup(setup), is_retrying_failed=retry_failed
-        )
-        todo = [batch for batch in batches if batch.key not in finished]
-        with tracked("score", total=sum(len(batch.media_ids) for batch in todo)):
-            run_batches(
-                steps.score,
-                [
-                    {
-                        "output": output,
-                        "key": batch.key,
-                        "media_ids": list(batch.media_ids),
-                        "uris": [uris[media_id] for media_id in batch.media_ids],
-                        "setup": setup,
-                    }
-                    for batch in todo
-                ],
-                runner=create_runner(task_runner, dask_address=dask_address),
-            )
-        counts = steps.compact(output, rows=rows, batches=batches, setup=setup)
-    finally:
-        close_workers()
+        try:
+            job.run(stream_media(Path(folder), wanted=wanted, skipped=to.path))
+        finally:
+            close_workers()
+        if state.num_files == 0 and not wait_for_files:
+            raise CorpusError(f"no file to look at; {describe_folder(Path(folder))}", path=folder)
+        waiting, changes = state.num_waiting, state.num_changes
+        counts = write_scores(to, state, setup=create_scorer_setup(setup), bundle=bundle)
+    seconds = time.monotonic() - began
     summary = {
-        **counts,
+        "num_files": counts.num_files,
+        "statuses": dict(counts.statuses),
+        "verdicts": dict(counts.verdicts),
+        **job.told,
+        "num_waiting": waiting,
+        "num_changes": changes,
+        "seconds": seconds,
+        "files_per_second": job.told["num_listed"] / seconds,
         "output": str(Path(output)),
+        "version": version,
         "detector": setup["detector"],
         "detector_chosen_by": how,
-        "notes": load_bundle(chosen.path).spec.reading_notes,
-        "num_scored": sum(len(batch.media_ids) for batch in todo),
-        "parts_reused": len(finished),
+        "notes": bundle.spec.reading_notes,
     }
     _publish(summary)
     return summary
+
+
+def _check_places(folder: str, output: str) -> None:
+    if not Path(folder).exists():
+        raise CorpusError("no such folder", path=folder)
+    if to_uri(folder) == to_uri(output):
+        raise ConfigError("the scores cannot go among the media: name another folder", path=output)
+
+
+class _Job:
+    """Files on their way: listed, probed, batched, scored, noted.
+
+    Args:
+        state: What is known.
+        batches: What is out.
+        parts: Where parts go.
+        setup: Of the media workers.
+        hashing: How contents are told apart.
+        limit: How many media are scored, at most.
+        batch_files: Files of a batch, at most.
+        is_retrying_failed: Whether what may pass is tried again.
+    """
+
+    def __init__(
+        self,
+        state: ScoringState,
+        batches: InFlight,
+        *,
+        parts: Path,
+        setup: dict[str, Any],
+        hashing: Hashing,
+        limit: int | None,
+        batch_files: int | None,
+        is_retrying_failed: bool,
+    ) -> None:
+        self._state = state
+        self._batches = batches
+        self._parts = parts
+        self._setup = setup
+        self._hashing = hashing
+        self._left = limit
+        self._batch_files = batch_files
+        self._is_retrying_failed = is_retrying_failed
+        self._waiting: list[ManifestRow] = []
+        self.told = {"num_listed": 0, "num_probed": 0, "num_scored": 0, "num_vanished": 0}
+
+    def run(self, rows: Iterable[ManifestRow]) -> None:
+        """Take files as they are listed, until each has its score."""
+        for chunk in _chunked(rows):
+            self._observe(chunk)
+            self._batches.take_ended()
+            if self._left == 0:
+                break
+        self._batches.wait()
+        while self._waiting:
+            self._hand_out(least=0)
+            self._batches.wait()
+        if self._left != 0:
+            self.told["num_vanished"] += self._state.mark_vanished()
+
+    def _observe(self, rows: list[ManifestRow]) -> None:
+        self.told["num_listed"] += len(rows)
+        known, unknown = self._state.observe(rows)
+        self._queue(known)
+        if unknown:
+            call = {
+                "rows": [asdict(row) for row in unknown],
+                "limits": MediaLimits().model_dump(mode="json"),
+                "hashing": self._hashing,
+                "setup": self._setup,
+            }
+            began = time.time_ns()
+            self._batches.submit(
+                probe, call, on_result=lambda found: self._probed(found, began_ns=began)
+            )
+
+    def _probed(self, records: list[dict[str, Any]], *, began_ns: int) -> None:
+        rows = [row_of_record(record) for record in records]
+        self.told["num_probed"] += len(rows)
+        self._state.record(rows, began_ns=began_ns)
+        self._queue(rows)
+
+    def _queue(self, rows: Sequence[ManifestRow]) -> None:
+        claimed = self._state.claim(
+            rows, limit=self._left, is_retrying_failed=self._is_retrying_failed
+        )
+        if self._left is not None:
+            self._left -= len(claimed)
+        expect(len(claimed))
+        self._waiting += claimed
+        # Workers that have nothing else to do need not wait until a batch is full.
+        self._hand_out(least=_LEAST_COST if self._batches.has_room(steps.score) else None)
+
+    def _hand_out(self, *, least: int | None) -> None:
+        batches, self._waiting = cut_batches(
+            self._waiting, least=least, max_files=self._batch_files
+        )
+        for batch in batches:
+            number = self._state.run
+            requests = [
+                {
+                    "uri": row.uri,
+                    "media_id": row.media_id,
+                    "size_bytes": row.size_bytes,
+                    "mtime_ns": row.mtime_ns,
+                }
+                for row in batch
+            ]
+            key = digest_of(self._state.version, str(number), *(str(r.media_id) for r in batch))
+            call = {
+                "parts": str(self._parts),
+                "key": key,
+                "number": number,
+                "requests": requests,
+                "setup": self._setup,
+            }
+            self._batches.submit(steps.score, call, on_result=self._scored)
+
+    def _scored(self, done: dict[str, Any]) -> None:
+        media = tuple((media_id, status) for media_id, status in done["media"])
+        self._state.commit(Part(done["key"], done["number"], media))
+        self.told["num_scored"] += len(media)
+        self._queue(self._state.release([Moved(**moved) for moved in done["moved"]]))
+
+
+def _chunked(rows: Iterable[ManifestRow]) -> Iterator[list[ManifestRow]]:
+    """Yield files in handfuls; the first is small, so that the first scores come soon."""
+    chunk: list[ManifestRow] = []
+    size, most = 0, _FIRST_FILES
+    for row in rows:
+        chunk.append(row)
+        size += row.size_bytes or 0
+        if len(chunk) >= most or size >= _CHUNK_BYTES:
+            yield chunk
+            chunk, size, most = [], 0, _CHUNK_FILES
+    if chunk:
+        yield chunk
 
 
 def describe_scorer(
@@ -160,13 +344,6 @@ def describe_scorer(
         "limits": limits.model_dump(mode="json"),
         "num_workers": num_workers,
     }
-
-
-def _rows_before(listing: Path) -> list[ManifestRow]:
-    try:
-        return read_manifest(listing) if listing.is_file() else []
-    except DataError:
-        return []
 
 
 def _publish(summary: dict[str, Any]) -> None:

@@ -62,7 +62,7 @@ def extract(
         Batch(key, tuple(media_ids)),
         uris=dict(zip(media_ids, uris, strict=True)),
         workers=shared_workers(create_worker_setup(setup)),
-        on_done=lambda _: advance(),
+        on_done=lambda _: advance(step="extract"),
     )
     get_run_logger().info("part %s: %d crops, %s", key, result.num_crops, result.statuses)
     return asdict(result)

@@ -20,7 +20,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-__all__ = ["Step", "advance", "tracked"]
+__all__ = ["Step", "advance", "expect", "tracked"]
 
 _STEP_PERCENT = 10.0
 
@@ -29,6 +29,7 @@ _STEP_PERCENT = 10.0
 class _Board:
     """The step that is under way in this process."""
 
+    label: str
     total: int
     bar: Progress
     bar_task: TaskID
@@ -45,11 +46,12 @@ _current: _Board | None = None
 class Step:
     """The step under way, told how far it is."""
 
+    label: str
     done: int = 0
 
     def reach(self, done: int) -> None:
         """Say how many are done in all."""
-        advance(done - self.done)
+        advance(done - self.done, step=self.label)
         self.done = done
 
 
@@ -78,22 +80,32 @@ def tracked(label: str, *, total: int) -> Iterator[Step]:
     with bar:
         artifact = create_progress_artifact(progress=0.0, description=label)
         artifact_id = artifact if isinstance(artifact, UUID) else None
-        _current = _Board(total, bar, bar.add_task(label, total=total), artifact_id)
+        _current = _Board(label, total, bar, bar.add_task(label, total=total), artifact_id)
         try:
-            yield Step()
+            yield Step(label)
         finally:
             _current = None
     if artifact_id is not None:
         update_progress_artifact(artifact_id=artifact_id, progress=100.0)
 
 
-def advance(count: int = 1) -> None:
-    """Say that so many more files are done; nothing happens where no step is shown.
+def expect(count: int) -> None:
+    """Say that so many more files are to be done, where that is found out on the way."""
+    board = _current
+    if board is None:
+        return
+    with board.lock:
+        board.total += count
+        board.bar.update(board.bar_task, total=board.total)
+
+
+def advance(count: int = 1, *, step: str) -> None:
+    """Say that so many more files are done; nothing happens where another step is shown, or none.
 
     A batch that runs in another process, on a Dask cluster elsewhere, has no board and moves none.
     """
     board = _current
-    if board is None:
+    if board is None or board.label != step:
         return
     with board.lock:
         board.done += count

@@ -41,7 +41,7 @@ def measure(
         files,
         perturbation,
         workers=shared_workers(create_worker_setup(setup)),
-        on_done=lambda _: advance(),
+        on_done=lambda _: advance(step="perturb"),
     )
     result = measure_condition(scored, perturbation, spec=spec, seed=seed)
     get_run_logger().info(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import traceback
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -379,14 +380,39 @@ def score(
     sampling: ScoredSamplingOption = None,
     frames: ScoredFramesOption = None,
     fps: ScoredFpsOption = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="Only files that match, as in a .gitignore: *.mp4; several times."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, typer.Option(help="Not files and folders that match; several times.")
+    ] = None,
+    since: Annotated[
+        datetime | None, typer.Option(help="Only files that changed then or later, local time.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Score no more media than this, then stop.")
+    ] = None,
+    hashing: Annotated[
+        Literal["full", "sampled"],
+        typer.Option("--hash", help="Tell contents apart by all bytes, or by samples of them."),
+    ] = "full",
+    watch: Annotated[
+        float | None,
+        typer.Option(min=1, help="Look again after so many seconds, until stopped."),
+    ] = None,
+    wait_for_files: Annotated[
+        bool, typer.Option("--wait-for-files", help="A folder without files is no error.")
+    ] = False,
     retry_failed: RetryOption = False,
+    batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 300.0,
     memory_mb: MemoryOption = 4096,
     task_runner: RunnerOption = "threads",
     dask_address: DaskOption = None,
 ) -> None:
-    """Score every file of a folder."""
+    """Score every file of a folder; run again, only what is new or changed."""
     options = _plain(locals())
     from deepfake.cli.commands import run_score
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import signal
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -97,14 +102,63 @@ def _print_shortcuts(console: Console, shortcuts: list[dict[str, Any]]) -> None:
 
 
 def run_score(options: dict[str, Any]) -> None:
-    """Run the `score` flow."""
+    """Run the `score` flow, once or until it is stopped."""
+    options = dict(options)
+    seconds = options.pop("watch")
     _prepare(options)
-    from flows.operations import run_flow
+    from flows.operations import held_server, run_flow
     from flows.score import score
 
-    summary = run_flow(score, options)
-    print_score(summary)
-    exit_for(summary["statuses"])
+    if seconds is None:
+        summary = run_flow(score, options)
+        print_score(summary)
+        exit_for(summary["statuses"])
+        return
+    options["wait_for_files"] = True
+    summary = {}
+    stop = threading.Event()
+    with held_server(), _set_on_interrupt(stop):
+        while not stop.is_set():
+            try:
+                before, summary = summary, run_flow(score, options)
+            except Exception:
+                # Ctrl-C reaches Prefect's server too; what was finished is noted all the same.
+                if stop.is_set():
+                    break
+                raise
+            if not before:
+                print_score(summary)
+            elif summary["num_changes"]:
+                _print_pass(summary)
+            stop.wait(seconds)
+    exit_for(summary.get("statuses", {}))
+
+
+@contextmanager
+def _set_on_interrupt(stop: threading.Event) -> Iterator[None]:
+    """Let the first interrupt end the loop after its pass, and the second one end it at once."""
+
+    def handle(_number: int, _frame: object) -> None:
+        if stop.is_set():
+            raise KeyboardInterrupt
+        stop.set()
+
+    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _print_pass(summary: dict[str, Any]) -> None:
+    console = Console(markup=False)
+    now = datetime.now().astimezone().strftime("%H:%M:%S")
+    console.print(
+        f"{now}  {summary['num_scored']} scored, {summary['num_vanished']} vanished, "
+        f"{summary['num_files']} files in all",
+        highlight=False,
+    )
 
 
 def print_score(summary: dict[str, Any]) -> None:
@@ -123,9 +177,20 @@ def print_score(summary: dict[str, Any]) -> None:
     console.print(f"detector: {detector['name']}{version} ({summary['detector_chosen_by']})")
     for note in summary.get("notes", []):
         console.print(f"  note: {note}")
-    if summary["num_scored"] == 0:
-        console.print(f"nothing to score: all parts are there already ({summary['parts_reused']})")
+    console.print(_what_was_done(summary))
+    if summary["num_waiting"]:
+        console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
     console.print(f"scores: {Path(summary['output']) / 'scores.csv'}", soft_wrap=True)
+
+
+def _what_was_done(summary: dict[str, Any]) -> str:
+    if summary["num_scored"] == 0:
+        return f"nothing to score: {summary['num_listed']} files listed, none new or changed"
+    rate = summary["files_per_second"]
+    return (
+        f"scored {summary['num_scored']} media of {summary['num_listed']} files "
+        f"in {summary['seconds']:.0f} s, {rate:.1f} files a second"
+    )
 
 
 def run_train(options: dict[str, Any]) -> None:

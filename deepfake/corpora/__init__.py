@@ -2,5 +2,15 @@
 
 from deepfake.corpora.contradictions import check_contradictions
 from deepfake.corpora.scanning import LAYOUTS, scan_corpus, scan_media
+from deepfake.corpora.streaming import MediaFilter, stream_media
+from deepfake.corpora.walking import describe_folder
 
-__all__ = ["LAYOUTS", "check_contradictions", "scan_corpus", "scan_media"]
+__all__ = [
+    "LAYOUTS",
+    "MediaFilter",
+    "check_contradictions",
+    "describe_folder",
+    "scan_corpus",
+    "scan_media",
+    "stream_media",
+]

@@ -1,6 +1,7 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
-from deepfake.scoring.output import plan_scoring, score_batch, score_files, write_scores
+from deepfake.scoring.output import ScoresFolder, scores_version, write_scores
+from deepfake.scoring.parts import Part, find_parts
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,
@@ -9,7 +10,9 @@ from deepfake.scoring.scorer import (
     score_row,
     scorer_setup,
     scoring_digest,
+    setup_columns,
 )
+from deepfake.scoring.state import ScoringState, open_state
 from deepfake.scoring.tables import (
     FRAMES_SCHEMA,
     SCORES_SCHEMA,
@@ -17,22 +20,31 @@ from deepfake.scoring.tables import (
     DetectorIdentity,
     count_statuses,
 )
+from deepfake.scoring.working import Moved, ScoreRequest, score_batch, score_files
 
 __all__ = [
     "FRAMES_SCHEMA",
     "SCORES_SCHEMA",
     "TRACKS_SCHEMA",
     "DetectorIdentity",
+    "Moved",
+    "Part",
+    "ScoreRequest",
     "ScoredMedium",
     "Scorer",
     "ScorerSetup",
+    "ScoresFolder",
+    "ScoringState",
     "count_statuses",
     "create_scorer",
-    "plan_scoring",
+    "find_parts",
+    "open_state",
     "score_batch",
     "score_files",
     "score_row",
     "scorer_setup",
+    "scores_version",
     "scoring_digest",
+    "setup_columns",
     "write_scores",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ __all__ = [
     "score_row",
     "scorer_setup",
     "scoring_digest",
+    "setup_columns",
 ]
 
 
@@ -146,7 +148,7 @@ class Scorer:
             cache=setup.cache,
             client=client,
         )
-        self._config_digest = scoring_digest(setup, bundle=bundle)
+        self._columns = setup_columns(setup, bundle=bundle)
 
     def score(self, request: ExtractRequest) -> ScoredMedium:
         """Return the score of a file; a failure is a row, not an exception."""
@@ -251,11 +253,7 @@ class Scorer:
 
     def without_score(self, outcome: Outcome) -> ScoredMedium:
         """Return the row of a file that has no score, and why."""
-        identity, bundle = self.setup.detector, self.detector.bundle
-        row = blank_score(outcome)
-        row.update(model_columns(identity, bundle, self._config_digest))
-        row["prior"] = self.setup.prior or bundle.spec.prior
-        return ScoredMedium(row)
+        return ScoredMedium({**blank_score(outcome), **self._columns})
 
 
 def _track_row(track: TrackScore) -> dict[str, Any]:
@@ -291,8 +289,22 @@ def scorer_setup(
     return WorkerSetup(create_scorer, setup, limits or WorkerLimits(), num_workers, device)
 
 
-def score_row(row: ManifestRow, setup: ScorerSetup, *, bundle: Bundle) -> dict[str, Any]:
-    """Return the row of a file that probing has already refused."""
+def setup_columns(setup: ScorerSetup, *, bundle: Bundle) -> dict[str, Any]:
+    """Return the columns that all rows of a run share."""
+    digest = scoring_digest(setup, bundle=bundle)
+    return {
+        **model_columns(setup.detector, bundle, digest),
+        "prior": setup.prior or bundle.spec.prior,
+    }
+
+
+def score_row(row: ManifestRow, columns: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the row of a file that was never decoded, since listing or probing refused it.
+
+    Args:
+        row: What they said.
+        columns: Of `setup_columns`.
+    """
     outcome = Outcome(
         uri=row.uri,
         media_id=row.media_id,
@@ -301,9 +313,4 @@ def score_row(row: ManifestRow, setup: ScorerSetup, *, bundle: Bundle) -> dict[s
         message=row.message,
         details={"kind": None if row.kind is None else str(row.kind)},
     )
-    digest = scoring_digest(setup, bundle=bundle)
-    return {
-        **blank_score(outcome),
-        **model_columns(setup.detector, bundle, digest),
-        "prior": setup.prior or bundle.spec.prior,
-    }
+    return {**blank_score(outcome), **columns}

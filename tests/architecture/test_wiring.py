@@ -16,7 +16,7 @@ from deepfake.cli import app as command_line
 
 ROOT = Path(__file__).parents[2]
 _CLI = importlib.import_module("deepfake.cli.app")
-_ONLY_IN_CLI = {"train": {"use_gpu"}}
+_ONLY_IN_CLI = {"train": {"use_gpu"}, "score": {"watch"}}
 _COMMANDS = ["ingest", "train", "calibrate", "evaluate", "robustness", "score"]
 
 

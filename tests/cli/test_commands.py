@@ -53,14 +53,15 @@ def test_reuse_is_said(capsys: pytest.CaptureFixture[str]) -> None:
             "verdicts": {"real": 1},
             "detector": {"name": "[/x]", "version": "2"},
             "detector_chosen_by": "named by the user",
+            "num_listed": 1,
             "num_scored": 0,
-            "parts_reused": 1,
+            "num_waiting": 0,
             "output": "out",
         }
     )
     printed = capsys.readouterr().out
     assert "detector: [/x] version 2 (named by the user)" in printed
-    assert "nothing to score: all parts are there already (1)" in printed
+    assert "nothing to score: 1 files listed, none new or changed" in printed
 
 
 def test_exit_code_follows_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:

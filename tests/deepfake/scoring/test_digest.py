@@ -11,7 +11,14 @@ import pytest
 from deepfake.bundles import Bundle, load_bundle
 from deepfake.config import SamplingConfig
 from deepfake.manifest import ManifestRow
-from deepfake.scoring import DetectorIdentity, ScorerSetup, score_row, scorer, scoring_digest
+from deepfake.scoring import (
+    DetectorIdentity,
+    ScorerSetup,
+    score_row,
+    scorer,
+    scoring_digest,
+    setup_columns,
+)
 from deepfake.scoring.scorer import extract_config
 from deepfake.types import Status
 from tasks.workers import create_scorer_setup, create_worker_setup
@@ -64,7 +71,8 @@ def test_what_cannot_is_not(
 
 def test_row_without_a_score_has_the_digest_too(setup: ScorerSetup, bundle: Bundle) -> None:
     coarse = replace(setup, precision="bf16")
-    row = score_row(ManifestRow("/m/a.mp4", "m", status=Status.EMPTY), coarse, bundle=bundle)
+    columns = setup_columns(coarse, bundle=bundle)
+    row = score_row(ManifestRow("/m/a.mp4", "m", status=Status.EMPTY), columns)
     assert row["config_digest"] == scoring_digest(coarse, bundle=bundle)
 
 

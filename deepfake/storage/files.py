@@ -1,4 +1,4 @@
-"""Where things lie under the data root, and writing that leaves a whole file or none."""
+"""Files on this machine: their keys and digests, and writing that leaves a whole file or none."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +17,11 @@ import pyarrow.parquet as pq
 from deepfake.errors import DataError, UnreadableMediaError
 
 __all__ = [
-    "DataRoot",
     "atomic_path",
     "path_of_uri",
     "read_json",
     "read_table",
+    "sampled_digest_of",
     "sha256_of",
     "to_uri",
     "write_json",
@@ -31,55 +30,6 @@ __all__ = [
 ]
 
 _CHUNK_BYTES = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class DataRoot:
-    """The layout of the folder that holds everything but code and tracking.
-
-    Attributes:
-        path: The folder; made when something is written.
-    """
-
-    path: Path
-
-    def manifest(self, corpus: str) -> Path:
-        """Return where the manifest of a corpus lies."""
-        return self.path / "manifests" / f"{corpus}.parquet"
-
-    def corpus_shards(self, corpus: str) -> Path:
-        """Return the folder of all snapshots and shards of a corpus."""
-        return self.path / "shards" / corpus
-
-    @property
-    def splits(self) -> Path:
-        """The folder of kept group assignments."""
-        return self.path / "splits"
-
-    @property
-    def runs(self) -> Path:
-        """The folder of training runs."""
-        return self.path / "runs"
-
-    @property
-    def detectors(self) -> Path:
-        """The folder of detector bundles."""
-        return self.path / "detectors"
-
-    @property
-    def evaluations(self) -> Path:
-        """The folder of evaluation results."""
-        return self.path / "evaluations"
-
-    @property
-    def engine_cache(self) -> Path:
-        """The folder of networks converted for the CPU; whatever lies there can be made again."""
-        return self.path / ".cache" / "openvino"
-
-    @property
-    def prefect_home(self) -> Path:
-        """Prefect's home, unless `PREFECT_HOME` says otherwise."""
-        return self.path / ".prefect"
 
 
 def to_uri(path: str | os.PathLike[str]) -> str:
@@ -109,6 +59,34 @@ def sha256_of(path: Path) -> str:
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 digest.update(chunk)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise UnreadableMediaError(f"cannot be read ({reason})", path=path) from error
+    return digest.hexdigest()
+
+
+_SAMPLES = 16
+_SAMPLE_BYTES = 1 << 18
+
+
+def sampled_digest_of(path: Path) -> str:
+    """Return a digest of a file's size and of 16 samples, a quarter of a MiB each.
+
+    A file no larger than all samples has the digest of its bytes, that of `sha256_of`. Two large
+    files that differ between the samples alone are taken for one.
+
+    Raises:
+        UnreadableMediaError: The operating system refused to read the file.
+    """
+    try:
+        with path.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
+            if size <= _SAMPLES * _SAMPLE_BYTES:
+                return sha256_of(path)
+            digest = hashlib.sha256(f"sampled {_SAMPLES} {_SAMPLE_BYTES} {size}\n".encode())
+            for at in range(_SAMPLES):
+                stream.seek(at * (size - _SAMPLE_BYTES) // (_SAMPLES - 1))
+                digest.update(stream.read(_SAMPLE_BYTES))
     except OSError as error:
         reason = error.strerror or str(error)
         raise UnreadableMediaError(f"cannot be read ({reason})", path=path) from error

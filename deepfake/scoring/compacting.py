@@ -1,0 +1,263 @@
+"""Finished parts to the tables that people open: sorted, whole, in memory that does not grow."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from deepfake.bundles import Bundle
+from deepfake.scoring.parts import part_path
+from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
+from deepfake.scoring.state import KnownFile
+from deepfake.scoring.tables import TABLES
+from deepfake.storage import atomic_path, read_table, write_text
+from deepfake.types import EXPECTED_STATUSES, Status
+
+__all__ = ["TableCounts", "write_tables"]
+
+Write = Callable[[pa.RecordBatch], None]
+
+_ROWS = 10_000
+_MEMORY = "1GB"
+_ORDER = {
+    "scores": "uri",
+    "tracks": "uri, track_id",
+    "frames": "uri, frame_index, track_id",
+}
+
+_ADVICE = {
+    Status.EMPTY: "Nothing is in it: ask for the file again.",
+    Status.UNSUPPORTED: "Not a picture or video that is looked into: convert it, or leave it out.",
+    Status.DECODE_ERROR: "Damaged or cut short: ask for the file again, or convert it.",
+    Status.TOO_LARGE: "Over a limit: make it smaller, or raise the limit that the reason names.",
+    Status.TIMEOUT: "Raise --timeout-seconds and run again with --retry-failed.",
+    Status.CRASHED: "It kills the decoder: convert it; keep it away from other programs.",
+    Status.OUT_OF_MEMORY: "Raise --memory-mb and run again with --retry-failed.",
+    Status.UNREADABLE: "Give this user the right to read it, or check the disk; then run again.",
+    Status.MISSING: "Repair or remove the link.",
+    Status.VANISHED: "It was moved or deleted; its scores went with it.",
+    Status.ERROR: "Run again with --retry-failed; if it stays, report it with the reason.",
+}
+"""What a person can do about a file without a score."""
+
+
+@dataclass
+class TableCounts:
+    """What the scores table holds.
+
+    Attributes:
+        statuses: Files by status.
+        verdicts: Files by verdict.
+    """
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def num_files(self) -> int:
+        """All rows."""
+        return self.statuses.total()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count a batch of rows."""
+        self.statuses.update(batch.column("status").to_pylist())
+        self.verdicts.update(batch.column("verdict").to_pylist())
+
+
+def write_tables(
+    folder: Path,
+    *,
+    parts: Path,
+    files: Callable[[], Iterable[KnownFile]],
+    setup: ScorerSetup,
+    bundle: Bundle,
+) -> TableCounts:
+    """Put the finished parts together: one row a file, whatever became of it.
+
+    Args:
+        folder: Where the tables go.
+        parts: Where the parts lie.
+        files: All files, anew at each call.
+        setup: Which detector, and how.
+        bundle: The detector.
+
+    Returns:
+        How many files ended how.
+    """
+    counts = TableCounts()
+    for name in ("frames", "tracks"):
+        with _parquet_writer(folder / f"{name}.parquet", name, bundle) as write:
+            for batch in _sorted_rows(name, parts, files, refused=()):
+                write(batch)
+    refused = _refused(files, setup, bundle)
+    with ExitStack() as stack:
+        write = stack.enter_context(_parquet_writer(folder / "scores.parquet", "scores", bundle))
+        as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
+        failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
+        for batch in _sorted_rows("scores", parts, files, refused=refused):
+            write(batch)
+            as_csv(batch)
+            failed(batch)
+            counts.add(batch)
+    _write_notes(folder / "notes.txt", setup, bundle)
+    return counts
+
+
+def _sorted_rows(
+    name: str,
+    parts: Path,
+    files: Callable[[], Iterable[KnownFile]],
+    *,
+    refused: Iterable[pa.RecordBatch],
+) -> Iterator[pa.RecordBatch]:
+    """Yield rows of a table under each name that their content has."""
+    schema = TABLES[name]
+    columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
+    with duckdb.connect(
+        config={
+            "memory_limit": _MEMORY,
+            "temp_directory": str(parts.parent / "tmp"),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        }
+    ) as db:
+        db.register("named", _names(files))
+        db.register("part_rows", _part_rows(name, parts, files))
+        db.register("refused", pa.RecordBatchReader.from_batches(schema, iter(refused)))
+        found = db.sql(
+            f"SELECT named.uri, {_prefixed(columns)} FROM named JOIN part_rows "
+            "ON named.media_id = part_rows.media_id AND named.part = part_rows.part "
+            f"UNION ALL SELECT uri, {columns} FROM refused ORDER BY {_ORDER[name]}"
+        )
+        for batch in found.to_arrow_reader(_ROWS):
+            yield _cast(batch, schema)
+
+
+def _prefixed(columns: str) -> str:
+    return ", ".join(f"part_rows.{column}" for column in columns.split(", "))
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [batch.column(f.name).cast(f.type) for f in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema.remove_metadata())
+
+
+_NAMES = pa.schema([("uri", pa.string()), ("media_id", pa.string()), ("part", pa.string())])
+
+
+def _names(files: Callable[[], Iterable[KnownFile]]) -> pa.RecordBatchReader:
+    def batches() -> Iterator[pa.RecordBatch]:
+        scored = ((f.row.uri, f.row.media_id, f.part) for f in files() if f.part is not None)
+        for rows in _chunked(scored):
+            yield pa.RecordBatch.from_arrays(
+                [pa.array(column, pa.string()) for column in zip(*rows, strict=True)],
+                schema=_NAMES,
+            )
+
+    return pa.RecordBatchReader.from_batches(_NAMES, batches())
+
+
+def _part_rows(
+    name: str, parts: Path, files: Callable[[], Iterable[KnownFile]]
+) -> pa.RecordBatchReader:
+    schema = TABLES[name].remove_metadata().append(pa.field("part", pa.string()))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for key in sorted({f.part for f in files() if f.part is not None}):
+            table = read_table(part_path(parts, key, name), schema=TABLES[name])
+            named = table.append_column("part", pa.array([key] * len(table), pa.string()))
+            yield from named.replace_schema_metadata(None).to_batches()
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _refused(
+    files: Callable[[], Iterable[KnownFile]], setup: ScorerSetup, bundle: Bundle
+) -> Iterator[pa.RecordBatch]:
+    columns = setup_columns(setup, bundle=bundle)
+    rows = (score_row(f.row, columns) for f in files() if f.part is None)
+    for chunk in _chunked(rows):
+        yield from pa.Table.from_pylist(chunk, schema=TABLES["scores"]).to_batches()
+
+
+def _chunked(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    chunk = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == _ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+@contextmanager
+def _parquet_writer(path: Path, name: str, bundle: Bundle) -> Iterator[Write]:
+    """Yield what writes batches of a table, with what a reader of verdicts must know in it."""
+    schema = TABLES[name]
+    notes = {**schema.metadata, b"notes": json.dumps(bundle.spec.reading_notes).encode()}
+    with (
+        atomic_path(path) as part,
+        pq.ParquetWriter(part, schema.with_metadata(notes), compression="zstd") as writer,
+    ):
+        # A table without rows has its columns all the same.
+        yield writer.write_batch
+
+
+@contextmanager
+def _csv_writer(path: Path) -> Iterator[Write]:
+    schema = TABLES["scores"].remove_metadata()
+    with atomic_path(path) as part, pa_csv.CSVWriter(part, schema) as writer:
+
+        def write(batch: pa.RecordBatch) -> None:
+            columns = [
+                _harmless(column) if pa.types.is_string(column.type) else column
+                for column in batch.columns
+            ]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+        yield write
+
+
+def _harmless(column: pa.Array) -> pa.Array:
+    # A spreadsheet runs a cell that begins like a formula; a quote before it makes it text.
+    return pc.replace_substring_regex(column, r"\A([=+\-@\t\r])", r"'\1")
+
+
+_FAILURE_COLUMNS = ("uri", "status", "error_type", "reason")
+
+
+@contextmanager
+def _failures_writer(path: Path) -> Iterator[Write]:
+    """Yield what writes the files that have an outcome nobody wants, and what to do about each."""
+    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
+        writer.writerow([*_FAILURE_COLUMNS, "what_to_do"])
+
+        def write(batch: pa.RecordBatch) -> None:
+            columns = [_harmless(batch.column(name)).to_pylist() for name in _FAILURE_COLUMNS]
+            for row in zip(*columns, strict=True):
+                status = Status(row[1])
+                if status not in EXPECTED_STATUSES:
+                    writer.writerow([*row, _ADVICE[status]])
+
+        yield write
+
+
+def _write_notes(path: Path, setup: ScorerSetup, bundle: Bundle) -> None:
+    version = f" version {setup.detector.version}" if setup.detector.version else ""
+    detector = f"Scored by {setup.detector.name}{version}, digest {bundle.digest}."
+    write_text(path, "".join(f"{line}\n" for line in [detector, *bundle.spec.reading_notes]))

@@ -1,0 +1,491 @@
+"""What is known of the files of a scored folder, and which of them have scores.
+
+It is kept in SQLite, so that a folder of a million files needs no memory, and written after what
+it tells of: a part of scores is on disk before it is noted here. What a run that was killed left
+unnoted is found on disk at the next start, so this file may be lost and only costs hashing anew.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deepfake.errors import DataError
+from deepfake.manifest import ManifestRow
+from deepfake.scoring.parts import Part
+from deepfake.scoring.working import Moved
+from deepfake.types import TRANSIENT_STATUSES, Kind, Status
+
+__all__ = ["KnownFile", "ScoringState", "open_state"]
+
+_SCHEMA_VERSION = 1
+_RACY_NS = 2_000_000_000
+"""A file that changed so shortly before it was hashed may have changed again with the same time:
+the clocks of file systems tick, some once in two seconds."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS files (
+    uri TEXT PRIMARY KEY,
+    size_bytes INTEGER,
+    mtime_ns INTEGER,
+    media_id TEXT,
+    kind TEXT,
+    status TEXT NOT NULL,
+    error_type TEXT,
+    message TEXT,
+    is_racy INTEGER NOT NULL,
+    run INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS files_of_medium ON files (media_id);
+CREATE TABLE IF NOT EXISTS scored (
+    version TEXT NOT NULL,
+    media_id TEXT NOT NULL,
+    part TEXT NOT NULL,
+    status TEXT NOT NULL,
+    PRIMARY KEY (version, media_id)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS parts (
+    version TEXT NOT NULL,
+    part TEXT NOT NULL,
+    number INTEGER NOT NULL,
+    PRIMARY KEY (version, part)
+) WITHOUT ROWID;
+CREATE TEMP TABLE claimed (media_id TEXT PRIMARY KEY) WITHOUT ROWID;
+"""
+
+_FINAL = {Status.OK, Status.EMPTY, Status.UNSUPPORTED, Status.DECODE_ERROR, Status.TOO_LARGE}
+"""What probing says of bytes and would say again."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFile:
+    """A file of the table that a run writes.
+
+    Attributes:
+        row: What listing and probing said of it.
+        part: Where its scores lie; None where it has none.
+    """
+
+    row: ManifestRow
+    part: str | None
+
+
+class ScoringState:
+    """One run's view of the state.
+
+    Args:
+        path: The SQLite file; made where it is not there.
+        folder: URI of the folder that is scored; files elsewhere are left alone.
+        version: Digest of the detector and all settings that can change a score.
+
+    Raises:
+        DataError: The file is damaged, or of another version of this program.
+    """
+
+    def __init__(self, path: Path, *, folder: str, version: str) -> None:
+        self.folder = folder
+        self.version = version
+        self._db = _connect(path)
+        self.run = int(self._meta("run") or 0) + 1
+        self._changes_before = int(self._meta("changes") or 0)
+        with self._writing():
+            self._set_meta("run", self.run)
+            self._set_meta("version", version)
+            self._set_meta("folder", folder)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def reconcile(self, parts: Iterable[Part]) -> None:
+        """Make what is noted agree with the parts that are there and whole.
+
+        Args:
+            parts: Of this version.
+        """
+        there = sorted(parts, key=lambda part: part.number)
+        noted = {
+            str(name)
+            for (name,) in self._db.execute(
+                "SELECT part FROM parts WHERE version = ?", (self.version,)
+            )
+        }
+        with self._writing():
+            for name in noted - {part.key for part in there}:
+                self._drop(name)
+            for part in there:
+                if part.key not in noted:
+                    self._note(part)
+
+    def observe(self, rows: Sequence[ManifestRow]) -> tuple[list[ManifestRow], list[ManifestRow]]:
+        """Note that files were listed.
+
+        Args:
+            rows: As listed.
+
+        Returns:
+            Those that are as they were, with what probing found then, and those to be probed.
+        """
+        before = self._files([row.uri for row in rows])
+        known: list[ManifestRow] = []
+        unknown: list[ManifestRow] = []
+        changed: list[ManifestRow] = []
+        for row in rows:
+            old, is_racy = before.get(row.uri, (None, True))
+            if row.status is not Status.OK:
+                known.append(row)
+                if old is None or not _is_same(old, row):
+                    changed.append(row)
+            elif old is not None and not is_racy and _is_unchanged(row, old):
+                known.append(old)
+            else:
+                unknown.append(row)
+        with self._writing():
+            self._put(changed, racy_after=None)
+            # What is probed is noted by `record`: until then it must not look finished.
+            self._db.executemany(
+                "UPDATE files SET run = ? WHERE uri = ?", [(self.run, row.uri) for row in known]
+            )
+        return known, unknown
+
+    def record(self, rows: Sequence[ManifestRow], *, began_ns: int) -> None:
+        """Note what probing found.
+
+        Args:
+            rows: As probed.
+            began_ns: Wall-clock time before the first of them was read.
+        """
+        with self._writing():
+            before = self._files([row.uri for row in rows])
+            self._put(rows, racy_after=began_ns - _RACY_NS)
+            if any(row.uri not in before or not _is_same(before[row.uri][0], row) for row in rows):
+                self._soil()
+
+    def claim(
+        self,
+        rows: Iterable[ManifestRow],
+        *,
+        limit: int | None = None,
+        is_retrying_failed: bool = False,
+    ) -> list[ManifestRow]:
+        """Return files whose content has no score yet and is not claimed in this run, and claim it.
+
+        Args:
+            rows: Probed.
+            limit: Claim no more than this.
+            is_retrying_failed: Whether a file that timed out, crashed its worker or ran out of
+                memory is claimed again.
+        """
+        usable = {
+            row.media_id: row
+            for row in rows
+            if row.status is Status.OK and row.media_id and row.kind
+        }
+        if not usable:
+            return []
+        marks = ",".join("?" * len(usable))
+        scored = dict(
+            self._db.execute(
+                f"SELECT media_id, status FROM scored WHERE version = ? AND media_id IN ({marks})",
+                (self.version, *usable),
+            ).fetchall()
+        )
+        claimed: list[ManifestRow] = []
+        for media_id, row in usable.items():
+            if limit is not None and len(claimed) >= limit:
+                break
+            status = scored.get(media_id)
+            is_done = status is not None and not (
+                is_retrying_failed and Status(status) in TRANSIENT_STATUSES
+            )
+            if not is_done and self._claim(media_id):
+                claimed.append(row)
+        return claimed
+
+    def _claim(self, media_id: str) -> bool:
+        done = self._db.execute("INSERT OR IGNORE INTO claimed VALUES (?)", (media_id,))
+        return bool(done.rowcount)
+
+    def release(self, moved: Iterable[Moved]) -> list[ManifestRow]:
+        """Note files that were no longer what had been hashed, and give their contents free.
+
+        Returns:
+            Other files of the same contents, where there are any.
+        """
+        others = []
+        for file in moved:
+            with self._writing():
+                self._db.execute(
+                    "UPDATE files SET status = ?, error_type = NULL, message = ?, is_racy = 1 "
+                    "WHERE uri = ?",
+                    (file.status, file.message, file.uri),
+                )
+                self._db.execute("DELETE FROM claimed WHERE media_id = ?", (file.media_id,))
+                self._soil()
+            found = self._db.execute(
+                f"SELECT {_COLUMNS} FROM files WHERE media_id = ? AND status = 'ok' LIMIT 1",
+                (file.media_id,),
+            ).fetchone()
+            if found is not None:
+                others.append(_row_of(found))
+        return others
+
+    def commit(self, part: Part) -> None:
+        """Note a part that lies on disk."""
+        with self._writing():
+            self._note(part)
+
+    def mark_vanished(self) -> int:
+        """Note which files of the folder are gone, and return how many.
+
+        A file that this run did not list is looked for, since a filter may have left it out.
+        """
+        unseen = self._db.execute(
+            f"SELECT uri FROM files WHERE run < ? AND status != ? AND {_BELOW}",
+            (self.run, str(Status.VANISHED), *_bounds(self.folder)),
+        ).fetchall()
+        gone = [uri for (uri,) in unseen if not Path(uri).is_symlink() and not Path(uri).exists()]
+        with self._writing():
+            self._db.executemany(
+                "UPDATE files SET status = ?, error_type = NULL, message = ?, size_bytes = NULL "
+                "WHERE uri = ?",
+                [
+                    (str(Status.VANISHED), "was there in an earlier run, and is gone", u)
+                    for u in gone
+                ],
+            )
+            if gone:
+                self._soil()
+        return len(gone)
+
+    def known_files(self) -> Iterator[KnownFile]:
+        """Yield the files of the folder that have an outcome, sorted by uri.
+
+        A file that no run has scored yet, since `--limit` ended it before, has none.
+        """
+        rows = self._db.execute(
+            "SELECT uri, size_bytes, mtime_ns, files.media_id, kind, files.status, error_type, "
+            "message, part FROM files LEFT JOIN scored "
+            "ON scored.version = ? AND scored.media_id = files.media_id "
+            f"AND files.status = 'ok' WHERE {_BELOW} "
+            "AND (files.status != 'ok' OR part IS NOT NULL) ORDER BY uri",
+            (self.version, *_bounds(self.folder)),
+        )
+        for *columns, part in rows:
+            yield KnownFile(_row_of(columns), part)
+
+    @property
+    def num_files(self) -> int:
+        """Files of the folder."""
+        (count,) = self._db.execute(
+            f"SELECT count(*) FROM files WHERE {_BELOW}",
+            _bounds(self.folder),
+        ).fetchone()
+        return int(count)
+
+    @property
+    def num_waiting(self) -> int:
+        """Files of the folder that no run has scored yet."""
+        (count,) = self._db.execute(
+            f"SELECT count(*) FROM files WHERE status = 'ok' AND {_BELOW} AND NOT EXISTS "
+            "(SELECT 1 FROM scored WHERE version = ? AND scored.media_id = files.media_id)",
+            (*_bounds(self.folder), self.version),
+        ).fetchone()
+        return int(count)
+
+    @property
+    def num_changes(self) -> int:
+        """How often this run changed what the tables say."""
+        return int(self._meta("changes") or 0) - self._changes_before
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the tables of this version and folder were not written since the last change."""
+        written: str | None = self._meta(f"written {self.version}")
+        return written != self._written
+
+    def mark_written(self) -> None:
+        """Note that the tables hold all that is known."""
+        with self._writing():
+            self._set_meta(f"written {self.version}", self._written)
+
+    @property
+    def _written(self) -> str:
+        return f"{self._meta('changes') or 0} {self.folder}"
+
+    def unused_parts(self) -> list[str]:
+        """Return parts of this version whose every score was superseded."""
+        rows = self._db.execute(
+            "SELECT part FROM parts WHERE version = ? AND NOT EXISTS (SELECT 1 FROM scored "
+            "WHERE scored.version = parts.version AND scored.part = parts.part)",
+            (self.version,),
+        )
+        return [str(name) for (name,) in rows]
+
+    def forget_part(self, name: str) -> None:
+        """Strike out a part that was removed."""
+        with self._writing():
+            self._drop(name)
+
+    def _note(self, part: Part) -> None:
+        self._db.execute(
+            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (self.version, part.key, part.number)
+        )
+        self._db.executemany(
+            "INSERT OR REPLACE INTO scored VALUES (?, ?, ?, ?)",
+            [(self.version, media_id, part.key, status) for media_id, status in part.media],
+        )
+        self._soil()
+
+    def _drop(self, name: str) -> None:
+        where = (self.version, name)
+        gone = self._db.execute("DELETE FROM scored WHERE version = ? AND part = ?", where)
+        self._db.execute("DELETE FROM parts WHERE version = ? AND part = ?", where)
+        if gone.rowcount:
+            self._soil()
+
+    def _files(self, uris: Sequence[str]) -> dict[str, tuple[ManifestRow, bool]]:
+        marks = ",".join("?" * len(uris))
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS}, is_racy FROM files WHERE uri IN ({marks})",
+            tuple(uris),
+        )
+        return {columns[0]: (_row_of(columns), bool(racy)) for *columns, racy in rows}
+
+    def _put(self, rows: Iterable[ManifestRow], *, racy_after: int | None) -> None:
+        values = [
+            (
+                row.uri,
+                row.size_bytes,
+                row.mtime_ns,
+                row.media_id,
+                None if row.kind is None else str(row.kind),
+                str(row.status),
+                row.error_type,
+                row.message,
+                racy_after is not None and (row.mtime_ns is None or row.mtime_ns > racy_after),
+                self.run,
+            )
+            for row in rows
+        ]
+        if values:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+            )
+            if racy_after is None:
+                self._soil()
+
+    def _meta(self, name: str) -> Any:
+        found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if found is None else found[0]
+
+    def _set_meta(self, name: str, value: Any) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def _soil(self) -> None:
+        self._set_meta("changes", int(self._meta("changes") or 0) + 1)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with _translated(), self._db:
+            yield
+
+
+_COLUMNS = "uri, size_bytes, mtime_ns, media_id, kind, status, error_type, message"
+_BELOW = "(uri = ? OR (uri > ? AND uri < ?))"
+
+
+def _bounds(folder: str) -> tuple[str, str, str]:
+    # "0" is the character after "/": everything between begins with the folder and a slash.
+    base = folder.rstrip("/")
+    return folder, f"{base}/", f"{base}0"
+
+
+def _row_of(columns: Sequence[Any]) -> ManifestRow:
+    uri, size_bytes, mtime_ns, media_id, kind, status, error_type, message = columns
+    return ManifestRow(
+        uri=uri,
+        corpus="media",
+        media_id=media_id,
+        kind=None if kind is None else Kind(kind),
+        size_bytes=size_bytes,
+        mtime_ns=mtime_ns,
+        status=Status(status),
+        error_type=error_type,
+        message=message,
+    )
+
+
+def _is_unchanged(row: ManifestRow, old: ManifestRow) -> bool:
+    is_final = old.media_id is not None and old.status in _FINAL
+    return is_final and (row.size_bytes, row.mtime_ns) == (old.size_bytes, old.mtime_ns)
+
+
+def _is_same(old: ManifestRow, new: ManifestRow) -> bool:
+    """Return whether the tables would say the same of it."""
+
+    def told(row: ManifestRow) -> tuple[Any, ...]:
+        return row.media_id, row.kind, row.status, row.error_type, row.message
+
+    return told(old) == told(replace(new))
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return _open(path)
+    except sqlite3.OperationalError as error:  # a full disk, no right to write
+        raise DataError(f"the state of the scores cannot be used ({error})", path=path) from error
+    except sqlite3.DatabaseError:
+        # All of it can be found out again, at the cost of hashing every file.
+        path.replace(path.with_suffix(".damaged"))
+        for suffix in ("-wal", "-shm"):
+            path.with_name(path.name + suffix).unlink(missing_ok=True)
+        return _open(path)
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=60.0, check_same_thread=False)
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+        if version not in (0, _SCHEMA_VERSION):
+            raise DataError(
+                f"written by another version of this program (schema {version})",
+                path=path,
+                hint="Use that version, or name another output folder.",
+            )
+        (told,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if told != "ok":
+            raise sqlite3.DatabaseError(told)
+        db.execute("PRAGMA journal_mode = WAL")
+        # A commit survives a power cut: each is a part of about a minute's work.
+        db.execute("PRAGMA synchronous = FULL")
+        db.executescript(_TABLES)
+        db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
+    except BaseException:
+        db.close()
+        raise
+    return db
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"the state of the scores cannot be written ({error})") from error
+
+
+@contextmanager
+def open_state(path: Path, *, folder: str, version: str) -> Iterator[ScoringState]:
+    """Yield the state, and close it."""
+    state = ScoringState(path, folder=folder, version=version)
+    try:
+        yield state
+    finally:
+        state.close()

@@ -1,0 +1,202 @@
+"""Files to rows, in the media workers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deepfake.bundles import load_bundle
+from deepfake.config import WorkerLimits
+from deepfake.extract import ExtractRequest
+from deepfake.manifest import ManifestRow
+from deepfake.probing import probe_rows
+from deepfake.scoring.parts import Part, write_part
+from deepfake.scoring.scorer import (
+    ScoredMedium,
+    Scorer,
+    ScorerSetup,
+    score_medium,
+    score_row,
+    scorer_setup,
+    setup_columns,
+)
+from deepfake.scoring.tables import SCORES_SCHEMA
+from deepfake.storage import path_of_uri
+from deepfake.types import Status
+from deepfake.workers import Failure, MediaWorkers
+
+__all__ = ["Moved", "ScoreRequest", "ScoredBatch", "score_batch", "score_files", "score_unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """A file to be scored, as it was when it was hashed.
+
+    Attributes:
+        uri: Where it is.
+        media_id: SHA-256 of its bytes then.
+        size_bytes: Size then.
+        mtime_ns: Time of the last change then.
+    """
+
+    uri: str
+    media_id: str
+    size_bytes: int | None
+    mtime_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A file that was no longer what had been hashed when its turn came.
+
+    Attributes:
+        uri: Where it was.
+        media_id: What it was.
+        status: `vanished`, or `error` where it was changed.
+        message: One sentence for a person.
+    """
+
+    uri: str
+    media_id: str
+    status: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """A finished batch.
+
+    Attributes:
+        part: What lies on disk.
+        moved: Files whose content it says nothing of.
+    """
+
+    part: Part
+    moved: tuple[Moved, ...]
+
+
+def score_batch(
+    parts: Path,
+    requests: Sequence[ScoreRequest],
+    *,
+    key: str,
+    number: int,
+    setup: ScorerSetup,
+    workers: MediaWorkers,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> ScoredBatch:
+    """Score a batch in the media workers and write its part.
+
+    Args:
+        parts: Where parts of this version lie.
+        requests: The media, each once.
+        key: Names the part.
+        number: Of the run.
+        setup: Which detector, and how.
+        workers: Set up by `scorer_setup`.
+        on_done: Called with the number of media done, after each.
+    """
+    columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
+    media: list[ScoredMedium] = []
+    moved: list[Moved] = []
+    for request, result in zip(requests, workers.map(score_unchanged, requests), strict=True):
+        if isinstance(result, Moved):
+            moved.append(result)
+        else:
+            media.append(_charged(request.uri, request.media_id, result, columns))
+        on_done(len(media) + len(moved))
+    part = write_part(parts, key=key, number=number, media=media)
+    return ScoredBatch(part, tuple(moved))
+
+
+def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Moved:
+    """Score one file in a worker, if it is still the one that was hashed.
+
+    A score belongs to a content: of a file that changed in between it would be another's.
+    """
+    scored = scorer.score(ExtractRequest(request.uri, request.media_id))
+    try:
+        found = path_of_uri(request.uri).stat()
+    except FileNotFoundError:
+        message = "was there when it was listed, and is gone"
+        return Moved(request.uri, request.media_id, str(Status.VANISHED), message)
+    except OSError:
+        return scored
+    if (found.st_size, found.st_mtime_ns) == (request.size_bytes, request.mtime_ns):
+        return scored
+    message = "was changed while it was looked at; the next run looks again"
+    return Moved(request.uri, request.media_id, str(Status.ERROR), message)
+
+
+def _charged(
+    uri: str, media_id: str, result: ScoredMedium | Failure, columns: dict[str, Any]
+) -> ScoredMedium:
+    if not isinstance(result, Failure):
+        return result
+    row = ManifestRow(
+        uri=uri,
+        corpus="",
+        media_id=media_id,
+        status=result.status,
+        error_type=result.error_type,
+        message=result.message,
+    )
+    return ScoredMedium(score_row(row, columns))
+
+
+def score_files(
+    rows: Sequence[ManifestRow],
+    *,
+    setup: ScorerSetup,
+    limits: WorkerLimits,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Score a few files and leave nothing on disk but what the set-up's cache keeps.
+
+    Args:
+        rows: As listed.
+        setup: Which detector, and how.
+        limits: What one file may cost.
+        on_done: Called with the number of files done, after each.
+
+    Returns:
+        A row each, columns of `SCORES_SCHEMA`, in their order.
+    """
+    columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
+    usable = [row for row in rows if row.status is Status.OK]
+    workers = min(len(usable), len(os.sched_getaffinity(0)))
+    if not usable:
+        return [score_row(row, columns) for row in rows]
+    with (
+        _with_cache(setup) as cached,
+        MediaWorkers(scorer_setup(cached, limits=limits, num_workers=workers)) as pool,
+    ):
+        probed = iter(probe_rows(usable, workers=pool, limits=setup.limits))
+        known = [next(probed) if row.status is Status.OK else row for row in rows]
+        requests = [
+            ExtractRequest(row.uri, str(row.media_id)) for row in known if row.status is Status.OK
+        ]
+        results = iter(pool.map(score_medium, requests))
+        scores = []
+        for row in known:
+            if row.status is Status.OK:
+                scores.append(_charged(row.uri, str(row.media_id), next(results), columns).score)
+            else:
+                scores.append(score_row(row, columns))
+            on_done(len(scores))
+    return [{name: row.get(name) for name in SCORES_SCHEMA.names} for row in scores]
+
+
+@contextmanager
+def _with_cache(setup: ScorerSetup) -> Iterator[ScorerSetup]:
+    """Yield the set-up with a cache: without one each worker would convert the network anew."""
+    if setup.cache is not None:
+        yield setup
+        return
+    with tempfile.TemporaryDirectory(prefix="deepfake-engines-") as folder:
+        yield replace(setup, cache=Path(folder))

@@ -1,0 +1,67 @@
+"""Parts of scores: whole or not there, whatever happened to their bytes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from deepfake.scoring.parts import Part, find_parts, part_path, remove_part, write_part
+from deepfake.scoring.scorer import ScoredMedium
+from deepfake.scoring.tables import SCORES_SCHEMA, TABLES
+
+_KEY = "0123456789abcdef"
+
+
+def _medium(name: str) -> ScoredMedium:
+    score = {**dict.fromkeys(SCORES_SCHEMA.names), "uri": f"/m/{name}", "media_id": name}
+    track = {"uri": f"/m/{name}", "media_id": name, "track_id": 0, "logit": 1.5}
+    return ScoredMedium({**score, "status": "ok", "logit": 1.5}, (track,), ())
+
+
+@pytest.fixture
+def written(tmp_path: Path) -> Part:
+    return write_part(tmp_path, key=_KEY, number=3, media=[_medium("a"), _medium("b")])
+
+
+def test_a_part_is_found_as_it_was_written(written: Part, tmp_path: Path) -> None:
+    assert written == Part(_KEY, 3, (("a", "ok"), ("b", "ok")))
+    assert list(find_parts(tmp_path)) == [written]
+    scores = pq.read_table(part_path(tmp_path, _KEY, "scores"))
+    assert scores["logit"].to_pylist() == [1.5, 1.5]
+
+
+def _files() -> list[str]:
+    return [f"{_KEY}.json", *(f"{_KEY}.{name}.parquet" for name in TABLES)]
+
+
+@pytest.mark.parametrize("name", _files())
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.99])
+def test_a_flipped_byte_anywhere_is_found(
+    written: Part, tmp_path: Path, name: str, share: float
+) -> None:
+    path = tmp_path / name
+    content = bytearray(path.read_bytes())
+    content[int(share * len(content))] ^= 0x20
+    path.write_bytes(content)
+    assert list(find_parts(tmp_path)) == []
+    assert list(tmp_path.iterdir()) == [], "what is damaged is in nobody's way"
+
+
+@pytest.mark.parametrize("name", _files())
+def test_a_part_without_one_of_its_files_is_none(written: Part, tmp_path: Path, name: str) -> None:
+    (tmp_path / name).unlink()
+    assert list(find_parts(tmp_path)) == []
+
+
+def test_a_list_of_another_kind_is_no_part(written: Part, tmp_path: Path) -> None:
+    (tmp_path / "0000000000000000.json").write_text('{"schema": "other"}')
+    (tmp_path / "1111111111111111.json").write_text("[]")
+    assert list(find_parts(tmp_path)) == [written]
+
+
+def test_removing_leaves_nothing(written: Part, tmp_path: Path) -> None:
+    remove_part(tmp_path, _KEY)
+    assert list(tmp_path.iterdir()) == []
+    remove_part(tmp_path, _KEY)

@@ -1,0 +1,288 @@
+"""What a run knows of files: which to probe, which to score, what is gone, what a crash left."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from deepfake.errors import DataError
+from deepfake.manifest import ManifestRow
+from deepfake.scoring import Moved, Part, ScoringState, open_state
+from deepfake.types import Kind, Status
+
+_LONG_AGO = 10**18
+_NOW = _LONG_AGO + 10**12
+
+Opening = Callable[..., AbstractContextManager[ScoringState]]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Opening:
+    def open_it(
+        version: str = "v1", folder: str = "/media"
+    ) -> AbstractContextManager[ScoringState]:
+        return open_state(tmp_path / "state.sqlite", folder=folder, version=version)
+
+    return open_it
+
+
+def _listed(name: str, *, size: int = 10, mtime_ns: int = _LONG_AGO) -> ManifestRow:
+    return ManifestRow(f"/media/{name}", "media", size_bytes=size, mtime_ns=mtime_ns)
+
+
+def _probed(row: ManifestRow, content: str | None = None) -> ManifestRow:
+    return replace(row, media_id=content or row.uri, kind=Kind.IMAGE)
+
+
+def _learn(state: ScoringState, rows: Sequence[ManifestRow]) -> list[ManifestRow]:
+    """List and probe files, and return those that are to be scored."""
+    known, unknown = state.observe(rows)
+    probed = [_probed(row) for row in unknown]
+    state.record(probed, began_ns=_NOW)
+    return state.claim([*known, *probed])
+
+
+def _score(state: ScoringState, rows: Sequence[ManifestRow], status: str = "ok") -> Part:
+    media = tuple((str(row.media_id), status) for row in rows)
+    part = Part(f"part-{state.run}-{len(media)}", state.run, media)
+    state.commit(part)
+    return part
+
+
+def test_a_second_run_has_nothing_to_do(opened: Opening) -> None:
+    rows = [_listed("a"), _listed("b")]
+    with opened() as state:
+        assert [row.uri for row in _learn(state, rows)] == ["/media/a", "/media/b"]
+        part = _score(state, state.observe(rows)[0])
+    with opened() as state:
+        state.reconcile([part])
+        assert state.observe(rows)[1] == []
+        assert _learn(state, rows) == []
+    with opened() as state:
+        assert state.mark_vanished() == 2, "the files of this test were never on disk"
+
+
+def test_only_what_changed_is_probed_again(opened: Opening) -> None:
+    with opened() as state:
+        _learn(state, [_listed("same"), _listed("longer"), _listed("later")])
+    with opened() as state:
+        known, unknown = state.observe(
+            [_listed("same"), _listed("longer", size=11), _listed("later", mtime_ns=_LONG_AGO + 1)]
+        )
+        assert [row.uri for row in known] == ["/media/same"]
+        assert known[0].media_id == "/media/same"
+        assert {row.uri for row in unknown} == {"/media/longer", "/media/later"}
+
+
+def test_a_file_that_changed_just_before_it_was_hashed_is_hashed_again(opened: Opening) -> None:
+    fresh = _listed("fresh", mtime_ns=_NOW - 10**9)
+    with opened() as state:
+        _learn(state, [fresh])
+    with opened() as state:
+        assert state.observe([fresh])[1] == [fresh]
+        state.record([_probed(fresh)], began_ns=_NOW + 10**12)
+    with opened() as state:
+        assert state.observe([fresh])[1] == []
+
+
+@pytest.mark.parametrize(
+    ("status", "is_probed_again"),
+    [
+        (Status.EMPTY, False),
+        (Status.UNSUPPORTED, False),
+        (Status.DECODE_ERROR, False),
+        (Status.TIMEOUT, True),
+        (Status.CRASHED, True),
+        (Status.UNREADABLE, True),
+    ],
+)
+def test_what_may_pass_is_probed_again(
+    opened: Opening, status: Status, is_probed_again: bool
+) -> None:
+    row = _listed("odd")
+    with opened() as state:
+        state.observe([row])
+        refused = replace(row, status=status, media_id="m", message="why")
+        state.record([refused], began_ns=_NOW)
+        assert [file.row.message for file in state.known_files()] == ["why"]
+    with opened() as state:
+        assert bool(state.observe([row])[1]) is is_probed_again
+
+
+def test_one_content_is_claimed_once_and_reported_under_each_name(opened: Opening) -> None:
+    rows = [_probed(_listed("a"), "same"), _probed(_listed("b"), "same")]
+    with opened() as state:
+        state.observe([_listed("a"), _listed("b")])
+        state.record(rows, began_ns=_NOW)
+        claimed = state.claim(rows)
+        assert len(claimed) == 1
+        assert state.claim(rows) == [], "it is under way"
+        part = _score(state, claimed)
+        assert [(f.row.uri, f.part) for f in state.known_files()] == [
+            ("/media/a", part.key),
+            ("/media/b", part.key),
+        ]
+
+
+def test_another_detector_scores_everything_beside_the_first(opened: Opening) -> None:
+    rows = [_listed("a")]
+    with opened("v1") as state:
+        first = _score(state, _learn(state, rows))
+    with opened("v2") as state:
+        assert len(_learn(state, rows)) == 1
+    with opened("v1") as state:
+        state.reconcile([first])
+        assert _learn(state, rows) == []
+
+
+def test_failures_that_may_pass_are_scored_again_when_asked_for(opened: Opening) -> None:
+    rows = [_probed(_listed("slow"))]
+    with opened() as state:
+        _score(state, _learn(state, [_listed("slow")]), status="timeout")
+    with opened() as state:
+        assert state.claim(rows) == []
+        (claimed,) = state.claim(rows, is_retrying_failed=True)
+        part = _score(state, [claimed])
+        assert [file.part for file in state.known_files()] == [part.key]
+        assert len(state.unused_parts()) == 1
+
+
+def test_a_part_that_a_killed_run_did_not_note_is_found(opened: Opening) -> None:
+    with opened() as state:
+        (row,) = _learn(state, [_listed("a")])
+        stray = Part("stray", state.run, ((str(row.media_id), "ok"),))
+    with opened() as state:
+        state.reconcile([stray])
+        assert _learn(state, [_listed("a")]) == []
+        assert [file.part for file in state.known_files()] == ["stray"]
+
+
+def test_media_of_a_part_that_is_gone_are_scored_again(opened: Opening) -> None:
+    with opened() as state:
+        _score(state, _learn(state, [_listed("a")]))
+        state.mark_written()
+    with opened() as state:
+        state.reconcile([])
+        assert state.is_dirty
+        assert len(_learn(state, [_listed("a")])) == 1
+
+
+def test_of_two_parts_with_one_medium_the_later_holds(opened: Opening) -> None:
+    with opened() as state:
+        (row,) = _learn(state, [_listed("a")])
+        old = Part("z-old", 1, ((str(row.media_id), "timeout"),))
+        new = Part("a-new", 2, ((str(row.media_id), "ok"),))
+        state.reconcile([new, old])
+        assert [file.part for file in state.known_files()] == ["a-new"]
+        assert state.unused_parts() == ["z-old"]
+
+
+def test_what_vanished_is_marked_and_what_a_filter_left_out_is_not(
+    opened: Opening, tmp_path: Path
+) -> None:
+    there, gone = tmp_path / "there.png", tmp_path / "gone.png"
+    for path in (there, gone):
+        path.write_bytes(b"x")
+    rows = [ManifestRow(str(p), "media", size_bytes=1, mtime_ns=_LONG_AGO) for p in (there, gone)]
+    with opened(folder=str(tmp_path)) as state:
+        _score(state, _learn(state, rows))
+    gone.unlink()
+    with opened(folder=str(tmp_path)) as state:
+        assert state.mark_vanished() == 1
+        told = {Path(f.row.uri).name: f.row.status for f in state.known_files()}
+        assert told == {"there.png": Status.OK, "gone.png": Status.VANISHED}
+        assert state.mark_vanished() == 0
+    gone.write_bytes(b"y")
+    with opened(folder=str(tmp_path)) as state:
+        assert state.observe([rows[1]])[1] == [rows[1]], "it is back, and may be another"
+
+
+def test_a_file_that_changed_under_way_frees_its_content_for_another_name(opened: Opening) -> None:
+    rows = [_probed(_listed("a"), "same"), _probed(_listed("b"), "same")]
+    with opened() as state:
+        state.observe([_listed("a"), _listed("b")])
+        state.record(rows, began_ns=_NOW)
+        (claimed,) = state.claim(rows)
+        moved = Moved(claimed.uri, "same", "error", "was changed")
+        (other,) = state.release([moved])
+        assert {claimed.uri, other.uri} == {"/media/a", "/media/b"}
+        assert state.claim([other]) == [other]
+        assert [f.row.message for f in state.known_files()] == ["was changed"]
+
+
+def test_a_limit_leaves_files_for_the_next_run(opened: Opening) -> None:
+    rows = [_listed(name) for name in "abc"]
+    with opened() as state:
+        _, unknown = state.observe(rows)
+        probed = [_probed(row) for row in unknown]
+        state.record(probed, began_ns=_NOW)
+        claimed = state.claim(probed, limit=2)
+        assert len(claimed) == 2
+        _score(state, claimed)
+        assert state.num_waiting == 1
+        assert len(list(state.known_files())) == 2
+    with opened() as state:
+        assert len(_learn(state, rows)) == 1
+
+
+def test_tables_are_due_only_after_changes(opened: Opening) -> None:
+    with opened() as state:
+        part = _score(state, _learn(state, [_listed("a")]))
+        assert state.is_dirty
+        state.mark_written()
+        assert not state.is_dirty
+    with opened() as state:
+        state.reconcile([part])
+        _learn(state, [_listed("a")])
+        assert not state.is_dirty
+        assert state.num_changes == 0
+        _learn(state, [_listed("b")])
+        assert state.is_dirty
+    with opened(folder="/media/sub") as state:
+        assert state.is_dirty, "these tables are of another folder"
+
+
+def test_files_of_other_folders_are_not_told(opened: Opening) -> None:
+    with opened(folder="/") as state:
+        rows = ["/media/a", "/media/deep/b", "/media0/c", "/media", "/other/d"]
+        state.observe([ManifestRow(u, "m", status=Status.MISSING) for u in rows])
+    with opened(folder="/media") as state:
+        assert [f.row.uri for f in state.known_files()] == ["/media", "/media/a", "/media/deep/b"]
+        assert state.num_files == 3
+
+
+def test_state_of_another_version_is_refused(opened: Opening, tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as db:
+        db.execute("PRAGMA user_version = 99")
+    with pytest.raises(DataError, match="another version"), opened():
+        pass
+
+
+def test_a_damaged_state_is_put_aside_and_made_anew(opened: Opening, tmp_path: Path) -> None:
+    with opened() as state:
+        part = _score(state, _learn(state, [_listed("a")]))
+    path = tmp_path / "state.sqlite"
+    path.write_bytes(b"no database at all" * 500)
+    with opened() as state:
+        state.reconcile([part])
+        assert _learn(state, [_listed("a")]) == [], "the part is there, the file is hashed again"
+    assert path.with_suffix(".damaged").read_bytes().startswith(b"no database")
+
+
+@pytest.fixture
+def many() -> Iterator[ManifestRow]:
+    return (_listed(f"{i:06}") for i in range(3000))
+
+
+def test_thousands_of_files_go_through(opened: Opening, many: Iterator[ManifestRow]) -> None:
+    rows = list(many)
+    with opened() as state:
+        for at in range(0, len(rows), 500):
+            _score(state, _learn(state, rows[at : at + 500]))
+        assert state.num_files == 3000
+        assert [f.row.uri for f in state.known_files()] == [row.uri for row in rows]
