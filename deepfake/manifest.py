@@ -14,7 +14,14 @@ from deepfake.errors import DataError, ManifestError
 from deepfake.storage import read_table, write_table
 from deepfake.types import Kind, Label, Split, Status
 
-__all__ = ["MANIFEST_SCHEMA", "ManifestRow", "read_manifest", "row_of_record", "write_manifest"]
+__all__ = [
+    "MANIFEST_SCHEMA",
+    "ManifestRow",
+    "read_manifest",
+    "record_of_row",
+    "row_of_record",
+    "write_manifest",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +139,14 @@ def read_manifest(path: Path) -> list[ManifestRow]:
 
 def _plain(value: object) -> object:
     return str(value) if isinstance(value, (Kind, Label, Split, Status)) else value
+
+
+_NAMES = tuple(f.name for f in fields(ManifestRow))
+
+
+def record_of_row(row: ManifestRow) -> dict[str, Any]:
+    """Return a row as a plain record; enums are strings as they are."""
+    return {name: getattr(row, name) for name in _NAMES}
 
 
 def row_of_record(record: Mapping[str, Any]) -> ManifestRow:

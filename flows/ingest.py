@@ -37,6 +37,7 @@ from flows.probing import probe_files
 from flows.runners import create_runner, run_batches
 from tasks import ingest as steps
 from tasks.progress import tracked
+from tasks.settings import packed, unseen
 
 __all__ = ["ingest"]
 
@@ -121,7 +122,10 @@ def ingest(
             runner=create_runner(task_runner, dask_address=dask_address),
         )
         rows, notes = steps.settle(
-            data_root, corpus=corpus, rows=rows, split=SplitConfig(strategy=split, seed=seed)
+            data_root,
+            corpus=corpus,
+            rows=unseen(rows),
+            split=SplitConfig(strategy=split, seed=seed),
         )
         plan = plan_extraction(
             root,
@@ -139,8 +143,9 @@ def ingest(
                     {
                         "corpus_dir": str(root.corpus_shards(corpus)),
                         "key": batch.key,
-                        "media_ids": list(batch.media_ids),
-                        "uris": [plan.uris[media_id] for media_id in batch.media_ids],
+                        "media": packed(
+                            [{"media_id": m, "uri": plan.uris[m]} for m in batch.media_ids]
+                        ),
                         "setup": setup,
                     }
                     for batch in plan.unfinished
@@ -148,7 +153,12 @@ def ingest(
                 runner=create_runner(task_runner, dask_address=dask_address),
             )
         snapshot, is_new = steps.index(
-            data_root, corpus=corpus, rows=rows, plan=plan, config=config, notes=notes
+            data_root,
+            corpus=corpus,
+            rows=unseen(rows),
+            plan=unseen(plan),
+            config=config,
+            notes=notes,
         )
     finally:
         close_workers()

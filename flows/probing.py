@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any
 
 from prefect.task_runners import TaskRunner
 
 from deepfake.config import MediaLimits
-from deepfake.manifest import ManifestRow, row_of_record
+from deepfake.manifest import ManifestRow, record_of_row, row_of_record
 from deepfake.probing import reuse_probes
 from flows.runners import run_batches
 from tasks.probe import probe
 from tasks.progress import tracked
+from tasks.settings import packed, unpacked
 
 __all__ = ["probe_files"]
 
@@ -44,7 +44,7 @@ def probe_files(
     seen = {row.uri for row in before}
     calls = [
         {
-            "rows": [asdict(row) for row in unknown[i : i + _BATCH_FILES]],
+            "rows": packed([record_of_row(row) for row in unknown[i : i + _BATCH_FILES]]),
             "limits": limits.model_dump(mode="json"),
             "setup": setup,
         }
@@ -57,7 +57,7 @@ def probe_files(
             probe,
             calls,
             runner=runner,
-            is_refreshed=lambda call: any(row["uri"] in seen for row in call["rows"]),
+            is_refreshed=lambda call: any(r["uri"] in seen for r in unpacked(call["rows"])),
         )
-    probed = [row_of_record(record) for batch in results for record in batch]
+    probed = [row_of_record(record) for batch in results for record in unpacked(batch)]
     return sorted([*known, *probed], key=lambda row: row.uri), len(unknown)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,7 +19,7 @@ from deepfake.corpora import MediaFilter, describe_folder, stream_media
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.inference import check_precision, resolve_device
-from deepfake.manifest import ManifestRow, row_of_record
+from deepfake.manifest import ManifestRow, record_of_row, row_of_record
 from deepfake.scoring import (
     DetectorIdentity,
     Moved,
@@ -48,6 +47,7 @@ from flows.sampling import FramesASecond, choose_sampling
 from tasks import score as steps
 from tasks.probe import probe
 from tasks.progress import expect, tracked
+from tasks.settings import packed, unpacked
 from tasks.workers import create_scorer_setup
 
 __all__ = ["describe_scorer", "score"]
@@ -242,7 +242,7 @@ class _Job:
         self._queue(known)
         if unknown:
             call = {
-                "rows": [asdict(row) for row in unknown],
+                "rows": packed([record_of_row(row) for row in unknown]),
                 "limits": MediaLimits().model_dump(mode="json"),
                 "hashing": self._hashing,
                 "setup": self._setup,
@@ -252,8 +252,8 @@ class _Job:
                 probe, call, on_result=lambda found: self._probed(found, began_ns=began)
             )
 
-    def _probed(self, records: list[dict[str, Any]], *, began_ns: int) -> None:
-        rows = [row_of_record(record) for record in records]
+    def _probed(self, records: str, *, began_ns: int) -> None:
+        rows = [row_of_record(record) for record in unpacked(records)]
         self.told["num_probed"] += len(rows)
         self._state.record(rows, began_ns=began_ns)
         self._queue(rows)
@@ -289,7 +289,7 @@ class _Job:
                 "parts": str(self._parts),
                 "key": key,
                 "number": number,
-                "requests": requests,
+                "requests": packed(requests),
                 "setup": self._setup,
             }
             self._batches.submit(steps.score, call, on_result=self._scored)

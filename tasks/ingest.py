@@ -23,7 +23,7 @@ from deepfake.shards import Snapshot
 from deepfake.storage import DataRoot
 from deepfake.workers import shared_workers
 from tasks.progress import advance
-from tasks.settings import RESULTS, RETRIES, cached_by
+from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
 from tasks.workers import create_worker_setup
 
 __all__ = ["extract", "index", "scan", "settle"]
@@ -53,14 +53,13 @@ def settle(
     **RESULTS,
     **RETRIES,
 )
-def extract(
-    corpus_dir: str, *, key: str, media_ids: list[str], uris: list[str], setup: dict[str, Any]
-) -> dict[str, Any]:
-    """Extract a batch into a part."""
+def extract(corpus_dir: str, *, key: str, media: str, setup: dict[str, Any]) -> dict[str, Any]:
+    """Extract a batch, packed records of `media_id` and `uri`, into a part."""
+    uris = {record["media_id"]: record["uri"] for record in unpacked(media)}
     result = extract_batch(
         Path(corpus_dir),
-        Batch(key, tuple(media_ids)),
-        uris=dict(zip(media_ids, uris, strict=True)),
+        Batch(key, tuple(uris)),
+        uris=uris,
         workers=shared_workers(create_worker_setup(setup)),
         on_done=lambda _: advance(step="extract"),
     )

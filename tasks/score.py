@@ -11,7 +11,7 @@ from prefect import task
 from deepfake.scoring import ScoreRequest, score_batch
 from deepfake.workers import shared_workers
 from tasks.progress import advance
-from tasks.settings import RESULTS, RETRIES, cached_by
+from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
 from tasks.workers import create_scorer_setup, create_worker_setup
 
 __all__ = ["score"]
@@ -26,12 +26,12 @@ __all__ = ["score"]
     **RETRIES,
 )
 def score(
-    parts: str, *, key: str, number: int, requests: list[dict[str, Any]], setup: dict[str, Any]
+    parts: str, *, key: str, number: int, requests: str, setup: dict[str, Any]
 ) -> dict[str, Any]:
-    """Score a batch into a part, and say of which files it holds nothing."""
+    """Score a batch of packed `ScoreRequest`s into a part, and say of what it holds nothing."""
     done = score_batch(
         Path(parts),
-        [ScoreRequest(**request) for request in requests],
+        [ScoreRequest(**request) for request in unpacked(requests)],
         key=key,
         number=number,
         setup=create_scorer_setup(setup),

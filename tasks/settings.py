@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+import json
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 from prefect.cache_policies import CacheKeyFnPolicy
 from prefect.client.schemas.objects import State, TaskRun
 from prefect.context import TaskRunContext
 from prefect.tasks import Task, exponential_backoff
+from prefect.utilities.annotations import quote
 
 from deepfake.errors import DeepfakeError, TrackingError, WorkerError
 
-__all__ = ["RESULTS", "RETRIES", "cached_by", "can_pass"]
+__all__ = ["RESULTS", "RETRIES", "cached_by", "can_pass", "packed", "unpacked", "unseen"]
+
+T = TypeVar("T")
 
 
 def can_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -35,6 +39,26 @@ RETRIES: dict[str, Any] = {
 }
 
 RESULTS: dict[str, Any] = {"persist_result": True, "result_serializer": "json"}
+
+
+def packed(records: Sequence[dict[str, Any]]) -> str:
+    """Return the records of a batch as one text.
+
+    Prefect looks into every value of every collection that a task is given, several times: for a
+    batch of files that costs more than all the rest of a task run.
+    """
+    return json.dumps(records)
+
+
+def unpacked(text: str) -> list[dict[str, Any]]:
+    """Return the records of `packed`."""
+    records: list[dict[str, Any]] = json.loads(text)
+    return records
+
+
+def unseen(value: T) -> T:
+    """Return a value that Prefect hands to a task of this process without looking into it."""
+    return cast(T, quote(value))
 
 
 def cached_by(key: Callable[[dict[str, Any]], str]) -> CacheKeyFnPolicy:
