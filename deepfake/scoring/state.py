@@ -478,7 +478,10 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise DataError(f"the state of the scores cannot be written ({error})") from error
+        raise DataError(
+            f"the state of the scores cannot be written ({error})",
+            hint="Run again once that is repaired: what was finished is kept.",
+        ) from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -98,6 +99,9 @@ def atomic_path(path: Path) -> Iterator[Path]:
     """Yield a `.part` beside `path`; synced and renamed on success, removed on failure.
 
     The name is the writer's own, so two writers of one file do not mix their bytes.
+
+    Raises:
+        DataError: The disk is full.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
@@ -107,6 +111,14 @@ def atomic_path(path: Path) -> Iterator[Path]:
             os.fsync(stream.fileno())
         part.replace(path)
         _sync_folder(path.parent)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DataError(
+                "the disk is full",
+                path=path.parent,
+                hint="Free some space and run again: what was finished is kept.",
+            ) from error
+        raise
     finally:
         part.unlink(missing_ok=True)
 

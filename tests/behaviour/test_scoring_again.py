@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import random
 import signal
@@ -54,6 +55,16 @@ class _Inbox:
         done = run_deepfake(*self.arguments(*more), cwd=self.root)
         assert done.returncode == code, done.stdout + done.stderr
         return done
+
+    def num_parts(self) -> int:
+        """Return how many parts are finished."""
+        return len(list(self.output.glob("versions/*/parts/*.json")))
+
+    def owner(self) -> int | None:
+        """Return the process that says that it is at work."""
+        with contextlib.suppress(OSError, ValueError):
+            return int(json.loads((self.output / ".owner.json").read_text())["pid"])
+        return None
 
     def scores(self) -> pd.DataFrame:
         frame = pd.read_parquet(self.output / "scores.parquet")
@@ -210,15 +221,18 @@ def test_twenty_kills_change_nothing(
     inbox.media = undisturbed.media
     rng = random.Random(0)
     progress = []
-    for _ in range(_KILLS):
+    for kill in range(_KILLS):
+        before = inbox.num_parts()
         with _started(inbox.arguments("--batch-files", "8"), cwd=inbox.root) as run:
-            # A run takes some seconds to start: later kills meet the scoring itself.
+            _wait_until(lambda run=run: inbox.owner() == run.pid)
+            if kill % 2:
+                _wait_until(lambda n=before, r=run: inbox.num_parts() > n or r.poll() is not None)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                run.wait(timeout=rng.uniform(2, 16))
+                run.wait(timeout=rng.uniform(0, 3))
             _kill_group(run)
-        progress.append(len(list(inbox.output.glob("versions/*/parts/*.json"))))
+        progress.append(inbox.num_parts())
     assert progress == sorted(progress), "finished parts stay"
-    assert len(set(progress)) > 3, "kills met runs that were under way"
+    assert len(set(progress)) > 8, "kills met runs that were under way"
     inbox.run("--batch-files", "8", code=3)
     pd.testing.assert_frame_equal(
         inbox.scores().drop(columns="seconds"), expected.drop(columns="seconds")
@@ -234,6 +248,39 @@ def test_damaged_parts_are_made_again(many: tuple[_Inbox, pd.DataFrame]) -> None
         content[len(content) // 2] ^= 1
         path.write_bytes(content)
     assert "scored 16 media of 200 files" in inbox.run(code=3).stdout
+    pd.testing.assert_frame_equal(
+        inbox.scores().drop(columns="seconds"), expected.drop(columns="seconds")
+    )
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """Yield a folder on a disk of its own that holds little."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(folder)]
+    if subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("this user may not mount")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_full_disk_is_said_and_nothing_is_lost(
+    many: tuple[_Inbox, pd.DataFrame], tmp_path: Path, detector: Path, small_disk: Path
+) -> None:
+    undisturbed, expected = many
+    inbox = _Inbox(tmp_path, detector)
+    inbox.media.rmdir()
+    inbox.media, inbox.output = undisturbed.media, small_disk / "out"
+    full = inbox.run("--batch-files", "8", code=1)
+    assert "error: the disk is full" in full.stderr or "disk is full)" in full.stderr
+    assert "Traceback" not in full.stderr
+    assert list(inbox.output.glob("versions/*/parts/*.json")), "some parts were finished"
+    grow = ["mount", "-o", "remount,size=64m", str(small_disk)]
+    subprocess.run(grow, check=True)
+    inbox.run("--batch-files", "8", code=3)
     pd.testing.assert_frame_equal(
         inbox.scores().drop(columns="seconds"), expected.drop(columns="seconds")
     )
