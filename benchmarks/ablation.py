@@ -1,6 +1,6 @@
 """Networks at an equal, small budget, with and without self-blended images.
 
-    python -m benchmarks.ablation --data-root data --minutes 2
+    python -m benchmarks.ablation --data-root data --cpu-minutes 2
 
 trains each cell by the recipe `ablation` on the ingested corpus `openforensics`, evaluates it on
 `val` (it is there that networks are chosen), and writes `benchmarks/ablation.json` and the table of
@@ -52,7 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parse(arguments)
     configure_environment(options.data_root)
     rows: list[dict[str, Any]] = read_json(RESULTS)["ablation"] if RESULTS.is_file() else []
-    known = {_key_of(row) for row in rows if row.get("budget") == options.minutes}
+    known = {_key_of(row) for row in rows if row.get("budget") == options.cpu_minutes}
     with held_server():
         for model, weights in _CELLS:
             for method in _METHODS:
@@ -103,7 +103,7 @@ def _cell(model: str, weights: str, method: str, *, options: argparse.Namespace)
     return {
         **row,
         **run.told,
-        "budget": options.minutes,
+        "budget": options.cpu_minutes,
         "ms_a_face": _cost(run.bundle),
         "val_blends_auc": metrics.get("val_blends_auc"),
         "matched_auc": head["auc"] if head["basis"] == "matched" else None,

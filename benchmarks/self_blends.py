@@ -1,6 +1,6 @@
 """What each part of a self-blended image is worth: it is left out, and the same is trained again.
 
-    python -m benchmarks.self_blends --data-root data --minutes 2
+    python -m benchmarks.self_blends --data-root data --cpu-minutes 2
 
 trains on self-blended reals of the ingested corpus `openforensics` alone, once as published and
 once without each part, and measures each on `val`: on the labelled fakes, which none has learnt
@@ -66,7 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser_of_short_runs("benchmarks.self_blends", __doc__).parse_args(arguments)
     configure_environment(options.data_root)
     rows: list[dict[str, Any]] = read_json(RESULTS)["self_blends"] if RESULTS.is_file() else []
-    rows = [row for row in rows if row["budget"] == options.minutes]
+    rows = [row for row in rows if row["budget"] == options.cpu_minutes]
     known = {row["without"] for row in rows}
     with held_server():
         for part, settings in _WITHOUT.items():
@@ -92,7 +92,7 @@ def _measured(part: str, settings: str, *, options: argparse.Namespace) -> dict[
     logits = np.concatenate([said["logit"], blends["logit"]])
     labels = np.repeat([0, 1], [len(said), len(blends)])
     auc = binary_metrics(labels, np.zeros(len(labels)), rank=logits).auc
-    told = {**run.told, "budget": options.minutes}
+    told = {**run.told, "budget": options.cpu_minutes}
     return {**told, "blends_auc": auc, "num_blends": len(blends), "num_reals": len(said)}
 
 

@@ -205,7 +205,7 @@ def _ablation(found: Mapping[str, Any]) -> list[str] | None:
             "fakes learnt",
             "parameters, M",
             "ms a face",
-            "minutes",
+            "CPU minutes",
             "AUC on all of val",
             "matched by face size and sharpness",
             "AUC on val blends",
@@ -226,7 +226,7 @@ def _ablation_cells(row: Mapping[str, Any]) -> list[str]:
     return [
         f"{row['parameters'] / 1e6:.1f}",
         f"{row['ms_a_face']:.1f}",
-        f"{row['minutes']:.1f}",
+        f"{row['cpu_minutes']:.1f}",
         _interval(row["auc"], (row["auc_low"], row["auc_high"])),
         f"{_share(row['matched_auc'])} ({row['matched_pairs']} pairs)",
         "not learnt" if row["val_blends_auc"] is None else _share(row["val_blends_auc"]),

@@ -264,6 +264,8 @@ class TrainConfig(_Settings):
     max_files: int | None = Field(default=None, ge=2)
     """Files of `train` that are learnt from, at most, in equal shares of both classes."""
     max_minutes: float | None = Field(default=None, gt=0)
+    max_cpu_minutes: float | None = Field(default=None, gt=0)
+    """Of all cores together: on a busy machine a fairer budget than the clock's."""
     """Training ends after as many, wherever it is; for comparisons at equal cost."""
     method: TrainMethod = "labels"
     """`sbi` needs reals alone; `mixed` draws labelled fakes beside self-blended ones; `two_headed`

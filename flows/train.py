@@ -44,6 +44,7 @@ def train(
     patience: Positive | None = None,
     max_crops: Positive | None = None,
     max_minutes: Annotated[float, Field(gt=0)] | None = None,
+    max_cpu_minutes: Annotated[float, Field(gt=0)] | None = None,
     method: TrainMethod | None = None,
     sbi_share: Annotated[float, Field(ge=0, le=1)] | None = None,
     match_resolution: bool | None = None,
@@ -72,6 +73,7 @@ def train(
         patience: Epochs without a better validation AUC, then stop.
         max_crops: Crops of an epoch, at most.
         max_minutes: Training takes, at most.
+        max_cpu_minutes: The same in minutes of all cores together.
         method: What fakes are learnt from: labelled ones, self-blended reals, or both.
         sbi_share: For `mixed` and `two_headed`: self-blended fakes over all fakes of an epoch.
         match_resolution: Bring both classes to one distribution of face sizes.
@@ -95,6 +97,7 @@ def train(
         patience=patience,
         max_crops_per_epoch=max_crops,
         max_minutes=max_minutes,
+        max_cpu_minutes=max_cpu_minutes,
         method=method,
         sbi_share=sbi_share,
     )

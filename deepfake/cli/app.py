@@ -199,6 +199,9 @@ def train(
     max_minutes: Annotated[
         float | None, typer.Option(min=0.01, help="Training takes, at most.")
     ] = None,
+    max_cpu_minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="The same in minutes of all cores together.")
+    ] = None,
     method: Annotated[
         Literal["labels", "sbi", "mixed", "two_headed"] | None,
         typer.Option(help="Fakes learnt from: labelled ones, self-blended reals, or both."),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import time
@@ -9,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import psutil
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -97,6 +99,7 @@ def create_callbacks(
     monitor: str | None,
     patience: int,
     weight_average: float,
+    max_cpu_minutes: float | None = None,
     show_progress: bool,
 ) -> list[Callback]:
     """Return the callbacks of a run.
@@ -106,6 +109,7 @@ def create_callbacks(
         monitor: The metric that chooses the checkpoint and stops the run; None for neither.
         patience: Epochs without a better one before training stops.
         weight_average: Decay, a step, of the average of weights that is validated; 0 for none.
+        max_cpu_minutes: Of all cores together, after which training ends; None for no end.
         show_progress: Whether to draw a bar on stderr.
     """
     last = ModelCheckpoint(
@@ -115,6 +119,8 @@ def create_callbacks(
         enable_version_counter=False,
     )
     callbacks: list[Callback] = [TQDMProgressBar(leave=True)] if show_progress else []
+    if max_cpu_minutes is not None:
+        callbacks.append(_CpuBudget(60 * max_cpu_minutes))
     if weight_average:
         # Statistics of normalisation are averaged with the weights that they belong to.
         callbacks.append(EMAWeightAveraging(decay=weight_average, use_buffers=True))
@@ -131,6 +137,31 @@ def create_callbacks(
         # Before `last`, so that its state is in the file that a run is resumed from.
         callbacks += [EarlyStopping(monitor=monitor, mode="max", patience=patience), best]
     return [*callbacks, last]
+
+
+class _CpuBudget(Callback):  # type: ignore[misc]
+    """Ends training once this process and its children have used so many CPU seconds."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._began = 0.0
+
+    def on_train_start(self, *_: Any) -> None:
+        self._began = _cpu_seconds()
+
+    def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
+        if _cpu_seconds() - self._began > self._seconds:
+            trainer.should_stop = True
+
+
+def _cpu_seconds() -> float:
+    own = psutil.Process()
+    seconds = 0.0
+    for process in (own, *own.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            seconds += times.user + times.system
+    return seconds
 
 
 def drop_cut_line(path: Path) -> None:

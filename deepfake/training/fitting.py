@@ -86,6 +86,7 @@ def fit(
         monitor=plan.choosing_metric,
         patience=plan.config.patience,
         weight_average=plan.config.weight_average,
+        max_cpu_minutes=plan.config.max_cpu_minutes,
         show_progress=show_progress,
     )
     with quiet_lightning():

@@ -225,7 +225,9 @@ def test_a_run_with_sharpness_awareness_learns(snapshot: Snapshot, tmp_path: Pat
     assert result.metrics["val_auc"] == pytest.approx(1.0, abs=0.02)
 
 
-def test_training_stops_after_its_minutes(snapshot: Snapshot, tmp_path: Path) -> None:
-    result = train(snapshot, tmp_path / "run", max_minutes=0.02, epochs=1000, method="labels")
+@pytest.mark.parametrize("budget", ["max_minutes", "max_cpu_minutes"])
+def test_training_stops_after_its_minutes(snapshot: Snapshot, tmp_path: Path, budget: str) -> None:
+    limits = {budget: 0.02}
+    result = train(snapshot, tmp_path / "run", epochs=1000, method="labels", **limits)
     assert result.num_epochs < 1000
     assert result.seconds < 60
