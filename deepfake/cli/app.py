@@ -43,8 +43,12 @@ WeightsOption = Annotated[
 ]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")]
 WorkersOption = Annotated[int, typer.Option(min=0, help="Media workers; 0 for one a core.")]
-TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds that a file may take.")]
+TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds by the clock for a file.")]
+CpuOption = Annotated[float, typer.Option(min=0.1, help="Seconds of CPU time for a file.")]
 MemoryOption = Annotated[int, typer.Option(min=1, help="MiB that a worker may take.")]
+MaxPixelsOption = Annotated[int, typer.Option(min=1, help="Pixels of a picture or a frame.")]
+MaxFramesOption = Annotated[int, typer.Option(min=1, help="Frames that a video may have.")]
+MaxMbOption = Annotated[int, typer.Option(min=1, help="MiB that a file may have.")]
 RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="Again where a file timed out or crashed.")
 ]
@@ -146,8 +150,12 @@ def ingest(
     retry_failed: RetryOption = False,
     batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
     num_workers: WorkersOption = 0,
-    timeout_seconds: TimeoutOption = 300.0,
+    timeout_seconds: TimeoutOption = 1800.0,
+    cpu_seconds: CpuOption = 300.0,
     memory_mb: MemoryOption = 4096,
+    max_pixels: MaxPixelsOption = 100_000_000,
+    max_frames: MaxFramesOption = 5_000_000,
+    max_mb: MaxMbOption = 20_480,
     task_runner: RunnerOption = "threads",
     dask_address: DaskOption = None,
 ) -> None:
@@ -357,8 +365,12 @@ def detect(
     frames: ScoredFramesOption = None,
     fps: ScoredFpsOption = None,
     prior: PriorOption = None,
-    timeout_seconds: TimeoutOption = 300.0,
+    timeout_seconds: TimeoutOption = 1800.0,
+    cpu_seconds: CpuOption = 300.0,
     memory_mb: MemoryOption = 4096,
+    max_pixels: MaxPixelsOption = 100_000_000,
+    max_frames: MaxFramesOption = 5_000_000,
+    max_mb: MaxMbOption = 20_480,
     data_root: DataRootOption = Path("data"),
 ) -> None:
     """Say of each file whether it is real or fake. Starts no server."""
@@ -407,8 +419,12 @@ def score(
     retry_failed: RetryOption = False,
     batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
     num_workers: WorkersOption = 0,
-    timeout_seconds: TimeoutOption = 300.0,
+    timeout_seconds: TimeoutOption = 1800.0,
+    cpu_seconds: CpuOption = 300.0,
     memory_mb: MemoryOption = 4096,
+    max_pixels: MaxPixelsOption = 100_000_000,
+    max_frames: MaxFramesOption = 5_000_000,
+    max_mb: MaxMbOption = 20_480,
     task_runner: RunnerOption = "threads",
     dask_address: DaskOption = None,
 ) -> None:

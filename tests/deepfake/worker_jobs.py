@@ -45,6 +45,22 @@ def work(made: Any, job: tuple[str, Any]) -> Any:
     if kind == "signal":
         os.kill(os.getpid(), value)
         time.sleep(5)
+    if kind == "spin":
+        until = time.process_time() + value
+        while time.process_time() < until:
+            pass
+        return value
+    if kind == "dies_once":
+        if value.exists():
+            return made
+        value.touch()
+        os.kill(os.getpid(), SEGV)
+        time.sleep(5)
+    if kind == "dies_always":
+        with value.open("a") as stream:
+            stream.write("x")
+        os.kill(os.getpid(), SEGV)
+        time.sleep(5)
     if kind == "exit":
         os._exit(value)
     if kind == "memory":

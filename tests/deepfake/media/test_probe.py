@@ -218,6 +218,16 @@ def test_a_video_is_refused_by_its_declared_pixels_and_by_its_bytes(tmp_path: Pa
         probe_media(path, limits=MediaLimits(max_bytes=100))
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "counted.avi"])
+def test_a_video_is_refused_by_its_frames(tmp_path: Path, name: str) -> None:
+    """Where the packets say how many there are, and where only decoding does."""
+    b_frames = 2 if name == "counted.avi" else 0
+    path = write_clip(tmp_path / name, codec="mpeg4", num_frames=30, b_frames=b_frames)
+    assert probe_media(path, limits=MediaLimits(max_frames=30)).num_frames == 30
+    with pytest.raises(MediaTooLargeError, match="more than the 29 frames"):
+        probe_media(path, limits=MediaLimits(max_frames=29))
+
+
 def test_an_mp4_cut_before_its_index_is_damaged(tmp_path: Path) -> None:
     whole = write_clip(tmp_path / "whole.mp4")  # the index stands at the end
     cut = truncate(whole, tmp_path / "cut.mp4", share=0.7)
