@@ -44,6 +44,7 @@ Result = TypeVar("Result")
 
 _WATCH_SECONDS = 0.25
 _POLL_SECONDS = 0.5
+_TRIED_TWICE = frozenset({Status.CRASHED, Status.OUT_OF_MEMORY})
 _setup_value: Any = None
 _busy_marker = Path()
 _device_address: DeviceAddress | None = None
@@ -252,7 +253,8 @@ class MediaWorkers:
     ) -> Iterator[Result | Failure]:
         """Run `function(made, item)` in the workers, in the order of `items`.
 
-        A file whose worker died is tried once more: it may have died of something else.
+        A file whose worker died or ran out of memory is tried once more: it may have died of
+        something else, or of what an earlier file had left in it.
 
         Args:
             function: A function of a module; `made` is what `setup.create` returned.
@@ -270,7 +272,7 @@ class MediaWorkers:
         try:
             for item, future in zip(items, futures, strict=True):
                 result = self._outcome(future)
-                if isinstance(result, Failure) and result.status is Status.CRASHED:
+                if isinstance(result, Failure) and result.status in _TRIED_TWICE:
                     (again,) = self._schedule(function, [item])
                     result = self._outcome(again)
                 yield result

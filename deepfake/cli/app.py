@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from deepfake import __version__
+from deepfake.cli.text import in_one_line
 from deepfake.errors import ConfigError, DeepfakeError
 
 __all__ = ["LIBGL_HINT", "app", "main"]
@@ -469,7 +470,16 @@ def doctor(data_root: DataRootOption = Path("data")) -> None:
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
     """Return options as flows take them: paths as text."""
-    return {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+    return {name: _as_text(name, v) if isinstance(v, Path) else v for name, v in options.items()}
+
+
+def _as_text(name: str, path: Path) -> str:
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}: the name is not valid UTF-8, rename it", path=text) from None
+    return text
 
 
 def main() -> None:
@@ -479,7 +489,7 @@ def main() -> None:
     except DeepfakeError as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
-        typer.secho(f"error: {error}", err=True, fg="red")
+        typer.secho(f"error: {in_one_line(str(error))}", err=True, fg="red")
         if error.hint:
             typer.secho(f"hint: {error.hint}", err=True)
         raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None

@@ -13,6 +13,7 @@ from rich.progress import Progress
 
 from deepfake.bundles import load_bundle
 from deepfake.cli.commands import exit_for
+from deepfake.cli.text import in_one_line
 from deepfake.corpora import scan_media
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError
@@ -106,6 +107,5 @@ def _print_verdicts(scores: list[dict[str, Any]]) -> None:
             reason = f"  ({row['reason']})"
         console.print(f"[{_STYLES[verdict]}]{verdict:<14}[/]", end="")
         # File names are text, never markup.
-        console.print(
-            f"{prob}  {row['uri']}{reason}", markup=False, highlight=False, soft_wrap=True
-        )
+        line = in_one_line(f"{prob}  {row['uri']}{reason}")
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

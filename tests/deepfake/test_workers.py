@@ -115,6 +115,13 @@ def test_a_file_has_two_tries(workers: MediaWorkers, tmp_path: Path) -> None:
     assert always.read_text() == "xx"
 
 
+def test_a_file_does_not_pay_for_what_another_left_in_memory() -> None:
+    limits = WorkerLimits(timeout_seconds=60, memory_bytes=400 * 2**20)
+    with MediaWorkers(WorkerSetup(jobs.create, 100, limits, num_workers=1)) as pool:
+        left, needs_some = _map(pool, ("leave", 220), ("memory", 200))
+    assert (left, needs_some) == (220, 200 * 2**20)
+
+
 def test_results_that_nobody_waits_for_are_not_worked_on() -> None:
     with MediaWorkers(WorkerSetup(jobs.create, 0, WorkerLimits(), num_workers=1)) as pool:
         results = pool.map(jobs.work, [("add", 1), *[("slow", 30)] * 3])

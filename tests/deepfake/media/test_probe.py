@@ -159,7 +159,7 @@ def test_unknown_bytes(tmp_path: Path) -> None:
 def test_a_heic_picture_is_called_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "phone.jpg"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
-    refused(path, UnsupportedMediaError, "heic picture")
+    refused(path, UnsupportedMediaError, "a picture of the format heic")
 
 
 def test_what_is_no_regular_file_is_never_opened(tmp_path: Path) -> None:
@@ -247,3 +247,10 @@ def test_a_still_cut_off_in_its_header(tmp_path: Path) -> None:
         path = write_still(tmp_path / name, noise_picture())
         path.write_bytes(path.read_bytes()[:12])
         refused(path, ProbeError, "damaged")
+
+
+def test_an_mp4_whose_index_is_cut_before_any_stream_is_damaged(tmp_path: Path) -> None:
+    data = write_clip(tmp_path / "whole.mp4").read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(data[: data.index(b"trak")])
+    refused(path, ProbeError, "no stream is left")
