@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -51,18 +52,32 @@ class _Settings(BaseModel):
 
 
 class MediaLimits(_Settings):
-    """How large a medium may be before it is refused with `too_large`."""
+    """How large a medium may be before it is refused with `too_large`.
+
+    They refuse and change nothing else, so no digest of crops or scores depends on them.
+    """
 
     max_pixels: int = Field(default=100_000_000, gt=0)
     """Declared pixels of a picture or a frame; most cameras give 12 to 50 million."""
     max_bytes: int = Field(default=20 * 2**30, gt=0)
+    max_frames: int = Field(default=5_000_000, gt=0)
+    """Frames of a video; a day at 50 a second has 4.3 million."""
 
 
 class WorkerLimits(_Settings):
     """What one file may cost before its worker is killed."""
 
-    timeout_seconds: float = Field(default=300.0, gt=0)
+    timeout_seconds: float = Field(default=1800.0, gt=0)
+    """By the clock. Far more than the CPU seconds: a machine that is busy with other things, or a
+    slow disk, must not make files fail."""
+    cpu_seconds: float = Field(default=300.0, gt=0)
+    """Of all threads of the worker."""
     memory_bytes: int = Field(default=4 * 2**30, gt=0)
+
+
+_LIMITS_IN_DIGESTS = {"max_bytes": 20 * 2**30, "max_pixels": 100_000_000}
+"""What stands for the limits, whatever they are: crops and scores made before they could be chosen
+keep their names."""
 
 
 class SamplingConfig(_Settings):
@@ -116,6 +131,11 @@ class ExtractConfig(_Settings):
     limits: MediaLimits = MediaLimits()
     max_crops: int = Field(default=2000, ge=1)
     """Of one file: with more, only the largest faces of each frame are kept."""
+
+    @property
+    def crop_settings(self) -> dict[str, Any]:
+        """What can change a crop, as JSON: everything but the limits."""
+        return {**self.model_dump(mode="json"), "limits": _LIMITS_IN_DIGESTS}
 
 
 class SplitConfig(_Settings):
@@ -295,11 +315,11 @@ def heads_of(method: TrainMethod) -> tuple[HeadName, ...]:
     return ("blended", "generated") if method == "two_headed" else ("fake",)
 
 
-def digest_of(*parts: BaseModel | str | None) -> str:
+def digest_of(*parts: BaseModel | Mapping[str, Any] | str | None) -> str:
     """Return a short name for settings: 16 hex digits of SHA-256 over their canonical JSON.
 
     Args:
-        parts: Settings and strings, in a fixed order.
+        parts: Settings, JSON objects and strings, in a fixed order.
 
     Example:
         >>> digest_of(CropConfig()) == digest_of(CropConfig(size=256))

@@ -70,10 +70,12 @@ class ExtractRequest:
     Attributes:
         uri: Where it is.
         media_id: SHA-256 of its bytes.
+        decoder: Which decoder reads it if it is a video; None for that of the worker.
     """
 
     uri: str
     media_id: str
+    decoder: DecoderName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,8 @@ class Extractor:
             (seen,) = detect_frames([frame], detector=self._detector)
             looked = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
             return self._finish(request, still, looked, wanted=1, read=1, is_truncated=False)
-        with open_video(path, decoder=self.decoder, limits=self.config.limits) as reader:
+        decoder = request.decoder or self.decoder
+        with open_video(path, decoder=decoder, limits=self.config.limits) as reader:
             return self._extract_video(request, reader)
 
     def _extract_video(self, request: ExtractRequest, reader: VideoReader) -> ExtractedMedium:

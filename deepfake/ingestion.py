@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,20 @@ import pandas as pd
 
 from deepfake import __version__
 from deepfake.batches import Batch, Work, plan_batches
-from deepfake.config import DecoderName, ExtractConfig, SplitConfig, WorkerLimits, digest_of
+from deepfake.config import (
+    DecoderName,
+    ExtractConfig,
+    MediaLimits,
+    SplitConfig,
+    WorkerLimits,
+    digest_of,
+)
 from deepfake.corpora import check_contradictions
 from deepfake.device_networks import device_setup
 from deepfake.errors import DataError, ShardError
 from deepfake.extract import (
     STEP_VERSION,
     ExtractedMedium,
-    Extractor,
     ExtractorSetup,
     ExtractRequest,
     create_extractor,
@@ -96,7 +102,7 @@ class IngestPlan:
 
 def extract_digest(config: ExtractConfig) -> str:
     """Return the digest of all that can change a crop: settings, code version, detector weights."""
-    return digest_of("extract", STEP_VERSION, config, weights_digest())
+    return digest_of("extract", STEP_VERSION, config.crop_settings, weights_digest())
 
 
 def worker_setup(
@@ -167,7 +173,8 @@ def plan_extraction(
         config: Everything that can change a crop.
         max_files: Of a batch.
         is_retrying_failed: Whether batches in which a file timed out, crashed its worker or ran
-            out of memory are done again.
+            out of memory are done again. Those in which one was too large are if the latest
+            snapshot was made with other limits.
     """
     uris: dict[str, str] = {}
     work: list[Work] = []
@@ -179,6 +186,9 @@ def plan_extraction(
             work.append(Work(str(row.media_id), Kind(str(row.kind))))
     work.sort(key=lambda item: uris[item.media_id])
     corpus_dir = root.corpus_shards(corpus)
+    again = TRANSIENT_STATUSES if is_retrying_failed else frozenset[Status]()
+    if _limits_of_latest(root, corpus) != config.limits:
+        again |= {Status.TOO_LARGE}
     every = list_parts(corpus_dir)
     batches = plan_batches(
         work,
@@ -192,7 +202,7 @@ def plan_extraction(
         for batch in batches
         if batch.key in every
         and read_part(corpus_dir, batch.key) is not None
-        and not (is_retrying_failed and _has_transient(corpus_dir, batch.key))
+        and not (again and _has_outcome(corpus_dir, batch.key, again))
     )
     return IngestPlan(tuple(batches), finished, uris)
 
@@ -207,10 +217,15 @@ def _parts_of_latest(
     return {key: every[key] for key in named if key in every}
 
 
-def _has_transient(corpus_dir: Path, key: str) -> bool:
-    return any(
-        Status(row["status"]) in TRANSIENT_STATUSES for row in part_outcomes(corpus_dir, key)
-    )
+def _limits_of_latest(root: DataRoot, corpus: str) -> MediaLimits | None:
+    try:
+        return open_snapshot(root, corpus).config.limits
+    except (DataError, LookupError, ValueError):
+        return None
+
+
+def _has_outcome(corpus_dir: Path, key: str, statuses: Set[Status]) -> bool:
+    return any(Status(row["status"]) in statuses for row in part_outcomes(corpus_dir, key))
 
 
 def extract_batch(
@@ -249,9 +264,13 @@ def extract_batch(
 def _again_with_pyav(
     request: ExtractRequest, result: ExtractedMedium | Failure, workers: MediaWorkers
 ) -> ExtractedMedium:
-    """Give a file that killed its worker a second try, with the decoder that does not abort."""
-    if isinstance(result, Failure) and result.status is Status.CRASHED:
-        result = next(iter(workers.map(_extract_with_pyav, [request])))
+    """Give a file that twice killed its worker another try, with the decoder that does not abort.
+
+    decord does, over damage that PyAV reads around.
+    """
+    is_dead = isinstance(result, Failure) and result.status is Status.CRASHED
+    if is_dead and workers.setup.argument.decoder != "pyav":
+        (result,) = workers.map(extract_medium, [replace(request, decoder="pyav")])
     if not isinstance(result, Failure):
         return result
     return ExtractedMedium(
@@ -263,10 +282,6 @@ def _again_with_pyav(
             message=result.message,
         )
     )
-
-
-def _extract_with_pyav(extractor: Extractor, request: ExtractRequest) -> ExtractedMedium:
-    return Extractor(extractor.config, decoder="pyav", device=extractor.device).extract(request)
 
 
 def build_snapshot(
@@ -357,6 +372,8 @@ def _snapshot_digest(
     for row in rows:
         plain = replace(row, mtime_ns=None)
         told.update(repr(sorted(asdict(plain).items())).encode())
+    if any(row.status is Status.TOO_LARGE for row in rows):
+        told.update(config.limits.model_dump_json().encode())
     shards = "".join(sorted(part.shard_sha256 for part in parts))
     return digest_of(extract_digest(config), told.hexdigest(), shards)
 
@@ -389,10 +406,21 @@ def _description(
     }
 
 
-def describe_before(root: DataRoot, corpus: str) -> list[ManifestRow]:
-    """Return the rows of the corpus's last manifest; none where there is none or it is foreign."""
+def describe_before(
+    root: DataRoot, corpus: str, *, limits: MediaLimits | None = None
+) -> list[ManifestRow]:
+    """Return the rows of the corpus's last manifest; none where there is none or it is foreign.
+
+    Args:
+        root: The data root.
+        corpus: Name of the corpus.
+        limits: Leave out what was too large under other limits than these; None returns it too.
+    """
     path = root.manifest(corpus)
     try:
-        return read_manifest(path) if path.is_file() else []
+        rows = read_manifest(path) if path.is_file() else []
     except DataError:
         return []
+    if limits is None or _limits_of_latest(root, corpus) == limits:
+        return rows
+    return [row for row in rows if row.status is not Status.TOO_LARGE]

@@ -37,7 +37,7 @@ class Probed:
     """What hashing and probing found.
 
     Attributes:
-        media_id: SHA-256; None where the bytes cannot be read.
+        media_id: SHA-256; None where the bytes cannot be read, or are too many.
         info: What the header says; None where it cannot be understood.
         status: `ok`, or what was wrong.
         error_type: Name of the error class.
@@ -58,7 +58,8 @@ def probe_medium(_: Any, request: ProbeRequest) -> Probed:
         path = path_of_uri(request.uri)
         if not path.exists():
             raise FileNotFoundError(request.uri)
-        if path.is_file():
+        # What is too large is not even hashed: that could take hours.
+        if path.is_file() and path.stat().st_size <= request.limits.max_bytes:
             hash_file = sha256_of if request.hashing == "full" else sampled_digest_of
             media_id = hash_file(path)
         info = probe_media(path, limits=request.limits)

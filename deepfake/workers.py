@@ -1,8 +1,8 @@
 """Long-lived processes that take one file after another, and outlive none of its accidents.
 
 Each worker is spawned, sets itself up once, and works with one thread. The parent hands out files,
-keeps the clock and the memory limit, and kills a worker that breaks either; the file that it held
-is charged, the others are not.
+keeps the clock and the limits of CPU time and memory, and kills a worker that breaks one; the file
+that it held is charged, the others are not.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import os
 import signal
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, TypeVar
 
 import psutil
 from pebble import ProcessExpired, ProcessPool
@@ -43,6 +44,7 @@ Result = TypeVar("Result")
 
 _WATCH_SECONDS = 0.25
 _POLL_SECONDS = 0.5
+_TRIED_TWICE = frozenset({Status.CRASHED, Status.OUT_OF_MEMORY})
 _setup_value: Any = None
 _busy_marker = Path()
 _device_address: DeviceAddress | None = None
@@ -145,7 +147,7 @@ def _work(function: Callable[[Any, Any], Any], item: Any) -> Any:
     """
     if isinstance(_setup_value, _SetupFailed):
         return _setup_value
-    _busy_marker.touch()
+    _busy_marker.write_text(str(time.process_time()), encoding="ascii")
     try:
         return function(_setup_value, item)
     except MemoryError:
@@ -166,40 +168,58 @@ def _first_line(error: BaseException) -> str:
 
 
 @dataclass
-class _MemoryWatch(Generic[Item]):
-    """Kills workers over the memory limit, and remembers which.
+class _LimitWatch:
+    """Kills workers over a limit of memory or CPU time, and remembers why.
 
-    Only those that hold a file, named by their markers in `registry`: there is none to charge else.
+    Only those that hold a file: there is none to charge else. Each of them has a marker in
+    `registry`, named by its process, that tells the CPU seconds that it had used before.
     """
 
     registry: Path
-    memory_bytes: int
-    killed: set[int] = field(default_factory=set)
+    limits: WorkerLimits
+    _reasons: dict[int, Failure] = field(default_factory=dict)
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def start(self) -> None:
-        threading.Thread(target=self._run, name="memory-watch", daemon=True).start()
+        threading.Thread(target=self._run, name="limit-watch", daemon=True).start()
 
     def stop(self) -> None:
         self._stop.set()
 
+    def reason(self, pid: int | None) -> Failure | None:
+        """Return, once, why a worker was killed here; None if it was not."""
+        return None if pid is None else self._reasons.pop(pid, None)
+
     def _run(self) -> None:
         while not self._stop.wait(_WATCH_SECONDS):
             with contextlib.suppress(OSError):
-                for entry in list(self.registry.iterdir()):
-                    self._check(entry)
+                for marker in list(self.registry.iterdir()):
+                    self._check(marker)
 
-    def _check(self, entry: Path) -> None:
+    def _check(self, marker: Path) -> None:
         try:
-            process = psutil.Process(int(entry.name))
-            if process.memory_info().rss > self.memory_bytes:
-                self.killed.add(process.pid)
+            process = psutil.Process(int(marker.name))
+            began = marker.read_text(encoding="ascii")
+            reason = self._breach(process, began)
+            # Still the same file, or another one would pay for it.
+            if reason is not None and marker.read_text(encoding="ascii") == began:
+                self._reasons[process.pid] = reason
                 process.kill()
-        except psutil.NoSuchProcess:
-            entry.unlink(missing_ok=True)
-        except psutil.AccessDenied:
-            # Another user's process by now: the number was given out again.
-            entry.unlink(missing_ok=True)
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            # Gone, or another user's process by now: the number was given out again.
+            marker.unlink(missing_ok=True)
+        except FileNotFoundError:
+            pass  # it has just finished
+
+    def _breach(self, process: psutil.Process, began: str) -> Failure | None:
+        if process.memory_info().rss > self.limits.memory_bytes:
+            message = f"needed more than {self.limits.memory_bytes / 2**20:.0f} MiB and was stopped"
+            return Failure(Status.OUT_OF_MEMORY, "MemoryLimit", message)
+        used = process.cpu_times()
+        if began and used.user + used.system - float(began) > self.limits.cpu_seconds:
+            message = f"needed more than {self.limits.cpu_seconds:g} CPU seconds and was stopped"
+            return Failure(Status.TIMEOUT, "CpuLimit", message)
+        return None
 
 
 class MediaWorkers:
@@ -213,9 +233,7 @@ class MediaWorkers:
         self.setup = setup
         self._device = None if setup.device is None else DeviceProcess(setup.device)
         self._folder = tempfile.TemporaryDirectory(prefix="deepfake-workers-")
-        self._watch: _MemoryWatch[Any] = _MemoryWatch(
-            Path(self._folder.name), setup.limits.memory_bytes
-        )
+        self._watch = _LimitWatch(Path(self._folder.name), setup.limits)
         self._watch.start()
         self._pool = ProcessPool(
             max_workers=setup.resolved_workers,
@@ -235,7 +253,8 @@ class MediaWorkers:
     ) -> Iterator[Result | Failure]:
         """Run `function(made, item)` in the workers, in the order of `items`.
 
-        A file whose worker died is tried once more: it may have died of something else.
+        A file whose worker died or ran out of memory is tried once more: it may have died of
+        something else, or of what an earlier file had left in it.
 
         Args:
             function: A function of a module; `made` is what `setup.create` returned.
@@ -253,7 +272,7 @@ class MediaWorkers:
         try:
             for item, future in zip(items, futures, strict=True):
                 result = self._outcome(future)
-                if isinstance(result, Failure) and result.status is Status.CRASHED:
+                if isinstance(result, Failure) and result.status in _TRIED_TWICE:
                     (again,) = self._schedule(function, [item])
                     result = self._outcome(again)
                 yield result
@@ -282,18 +301,15 @@ class MediaWorkers:
         return result
 
     def _result(self, future: Any) -> Any:
-        limits = self.setup.limits
         self._wait_for(future)
         try:
             return future.result()
         except FutureTimeoutError:
-            message = f"took longer than {limits.timeout_seconds:g} s and was stopped"
+            seconds = self.setup.limits.timeout_seconds
+            message = f"took longer than {seconds:g} s by the clock and was stopped"
             return Failure(Status.TIMEOUT, "TimeoutError", message)
         except ProcessExpired as error:
-            if error.pid in self._watch.killed:
-                message = f"needed more than {limits.memory_bytes / 2**20:.0f} MiB and was stopped"
-                return Failure(Status.OUT_OF_MEMORY, "MemoryLimit", message)
-            return Failure(
+            return self._watch.reason(error.pid) or Failure(
                 Status.CRASHED,
                 _signal_name(error.exitcode),
                 f"the process that read it died ({_signal_name(error.exitcode)})",

@@ -17,7 +17,6 @@ from deepfake.config import (
     ExtractConfig,
     FaceConfig,
     SplitConfig,
-    WorkerLimits,
 )
 from deepfake.ingestion import describe_before, plan_extraction
 from deepfake.shards import Snapshot
@@ -29,9 +28,12 @@ from flows.parameters import (
     LayoutName,
     NumWorkers,
     Positive,
+    PositiveNumber,
     SamplingName,
     TaskRunnerName,
+    create_media_limits,
     create_sampling,
+    create_worker_limits,
 )
 from flows.probing import probe_files
 from flows.runners import create_runner, run_batches
@@ -63,8 +65,12 @@ def ingest(
     retry_failed: bool = False,
     batch_files: BatchFiles = None,
     num_workers: NumWorkers = 0,
-    timeout_seconds: Annotated[float, Field(gt=0)] = 300.0,
+    timeout_seconds: PositiveNumber = 1800.0,
+    cpu_seconds: PositiveNumber = 300.0,
     memory_mb: Positive = 4096,
+    max_pixels: Positive = 100_000_000,
+    max_frames: Positive = 5_000_000,
+    max_mb: Positive = 20_480,
     task_runner: TaskRunnerName = "threads",
     dask_address: str | None = None,
 ) -> dict[str, Any]:
@@ -89,8 +95,12 @@ def ingest(
         retry_failed: Work again on batches in which a file timed out or crashed.
         batch_files: Files of a batch.
         num_workers: Media workers.
-        timeout_seconds: A file may take.
+        timeout_seconds: A file may take by the clock.
+        cpu_seconds: A file may take of CPU time.
         memory_mb: A worker may take, MiB.
+        max_pixels: A picture or a frame may have.
+        max_frames: A video may have.
+        max_mb: A file may have, MiB.
         task_runner: Where batches run.
         dask_address: A running Dask scheduler.
 
@@ -101,8 +111,11 @@ def ingest(
         sampling=create_sampling(sampling, frames=frames, fps=fps),
         faces=FaceConfig(min_face_fraction=min_face),
         crop=CropConfig(size=face_size, margin=margin, codec=codec),
+        limits=create_media_limits(max_pixels=max_pixels, max_frames=max_frames, max_mb=max_mb),
     )
-    limits = WorkerLimits(timeout_seconds=timeout_seconds, memory_bytes=memory_mb * 2**20)
+    limits = create_worker_limits(
+        timeout_seconds=timeout_seconds, cpu_seconds=cpu_seconds, memory_mb=memory_mb
+    )
     setup = {
         "config": config.model_dump(mode="json"),
         "decoder": decoder,
@@ -116,7 +129,7 @@ def ingest(
         scanned = steps.scan(input_path, corpus=corpus, layout=layout)
         rows, num_probed = probe_files(
             scanned,
-            before=describe_before(root, corpus),
+            before=describe_before(root, corpus, limits=config.limits),
             limits=config.limits,
             setup=setup,
             runner=create_runner(task_runner, dask_address=dask_address),

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from deepfake.config import SamplingConfig
+from deepfake.config import MediaLimits, SamplingConfig, WorkerLimits
 from deepfake.errors import ConfigError
 
 __all__ = [
@@ -17,9 +17,12 @@ __all__ = [
     "LayoutName",
     "NumWorkers",
     "Positive",
+    "PositiveNumber",
     "SamplingName",
     "TaskRunnerName",
+    "create_media_limits",
     "create_sampling",
+    "create_worker_limits",
 ]
 
 CorpusName = Annotated[
@@ -30,9 +33,26 @@ SamplingName = Literal["uniform", "fps", "all", "keyframes", "bursts"]
 TaskRunnerName = Literal["threads", "dask"]
 Hashing = Literal["full", "sampled"]
 Positive = Annotated[int, Field(ge=1)]
+PositiveNumber = Annotated[float, Field(gt=0)]
 NumWorkers = Annotated[int, Field(ge=0, description="Media workers; 0 for one a core")]
 BatchFiles = Annotated[int | None, Field(ge=1, description="Files of a batch, at most")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+
+
+def create_media_limits(*, max_pixels: int, max_frames: int, max_mb: int) -> MediaLimits:
+    """Return how large a medium may be; `max_mb` is in MiB."""
+    return MediaLimits(max_pixels=max_pixels, max_frames=max_frames, max_bytes=max_mb * 2**20)
+
+
+def create_worker_limits(
+    *, timeout_seconds: float, cpu_seconds: float, memory_mb: int
+) -> WorkerLimits:
+    """Return what a file may cost; `memory_mb` is in MiB."""
+    return WorkerLimits(
+        timeout_seconds=timeout_seconds,
+        cpu_seconds=cpu_seconds,
+        memory_bytes=memory_mb * 2**20,
+    )
 
 
 _COUNTED = ("uniform", "keyframes", "bursts")

@@ -12,7 +12,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from deepfake.bundles import load_bundle
-from deepfake.config import Precision, WorkerLimits
+from deepfake.config import MediaLimits, Precision, WorkerLimits
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.robustness import (
@@ -83,6 +83,7 @@ def robustness(
         prior=None,
         cache=root.engine_cache,
         limits=WorkerLimits(),
+        media_limits=MediaLimits(),
         num_workers=num_workers,
     )
     results, tables = [], []

@@ -6,11 +6,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
-from pydantic import Field
 
 from deepfake.batches import cut_batches
 from deepfake.bundles import load_bundle
@@ -39,8 +38,11 @@ from flows.parameters import (
     Hashing,
     NumWorkers,
     Positive,
+    PositiveNumber,
     SamplingName,
     TaskRunnerName,
+    create_media_limits,
+    create_worker_limits,
 )
 from flows.runners import InFlight, create_runner
 from flows.sampling import FramesASecond, choose_sampling
@@ -81,8 +83,12 @@ def score(
     retry_failed: bool = False,
     batch_files: BatchFiles = None,
     num_workers: NumWorkers = 0,
-    timeout_seconds: Annotated[float, Field(gt=0)] = 300.0,
+    timeout_seconds: PositiveNumber = 1800.0,
+    cpu_seconds: PositiveNumber = 300.0,
     memory_mb: Positive = 4096,
+    max_pixels: Positive = 100_000_000,
+    max_frames: Positive = 5_000_000,
+    max_mb: Positive = 20_480,
     task_runner: TaskRunnerName = "threads",
     dask_address: str | None = None,
 ) -> dict[str, Any]:
@@ -108,8 +114,12 @@ def score(
         retry_failed: Score again what timed out, crashed or ran out of memory.
         batch_files: Files of a batch; less is lost by a kill, and more is spent on batches.
         num_workers: Media workers.
-        timeout_seconds: A file may take.
+        timeout_seconds: A file may take by the clock.
+        cpu_seconds: A file may take of CPU time.
         memory_mb: A worker may take, MiB.
+        max_pixels: A picture or a frame may have.
+        max_frames: A video may have.
+        max_mb: A file may have, MiB.
         task_runner: Where batches run.
         dask_address: A running Dask scheduler.
 
@@ -118,6 +128,7 @@ def score(
     """
     chosen, how = resolve_detector(weights, data_root=Path(data_root))
     bundle = load_bundle(chosen.path)
+    media_limits = create_media_limits(max_pixels=max_pixels, max_frames=max_frames, max_mb=max_mb)
     setup = describe_scorer(
         chosen,
         sampling=choose_sampling(bundle.spec.sampling, strategy=sampling, frames=frames, fps=fps),
@@ -125,7 +136,10 @@ def score(
         precision=precision,
         prior=prior,
         cache=DataRoot(Path(data_root)).engine_cache,
-        limits=WorkerLimits(timeout_seconds=timeout_seconds, memory_bytes=memory_mb * 2**20),
+        limits=create_worker_limits(
+            timeout_seconds=timeout_seconds, cpu_seconds=cpu_seconds, memory_mb=memory_mb
+        ),
+        media_limits=media_limits,
         num_workers=num_workers,
     )
     _check_places(folder, output)
@@ -140,6 +154,7 @@ def score(
         tracked("score", total=0),
     ):
         state.reconcile(find_parts(to.parts(version)))
+        state.apply_limits(media_limits)
         job = _Job(
             state,
             InFlight(runner),
@@ -243,7 +258,7 @@ class _Job:
         if unknown:
             call = {
                 "rows": packed([record_of_row(row) for row in unknown]),
-                "limits": MediaLimits().model_dump(mode="json"),
+                "limits": self._setup["media_limits"],
                 "hashing": self._hashing,
                 "setup": self._setup,
             }
@@ -324,6 +339,7 @@ def describe_scorer(
     prior: float | None,
     cache: Path,
     limits: WorkerLimits,
+    media_limits: MediaLimits,
     num_workers: int,
 ) -> dict[str, Any]:
     """Return what every task is told, as JSON."""
@@ -342,6 +358,7 @@ def describe_scorer(
         "prior": prior,
         "cache": str(cache.resolve()),
         "limits": limits.model_dump(mode="json"),
+        "media_limits": media_limits.model_dump(mode="json"),
         "num_workers": num_workers,
     }
 

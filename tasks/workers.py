@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from deepfake.config import ExtractConfig, SamplingConfig, WorkerLimits
+from deepfake.config import ExtractConfig, MediaLimits, SamplingConfig, WorkerLimits
 from deepfake.ingestion import worker_setup
 from deepfake.scoring import DetectorIdentity, ScorerSetup, scorer_setup
 from deepfake.workers import WorkerSetup
@@ -23,6 +23,7 @@ def create_scorer_setup(setup: dict[str, Any]) -> ScorerSetup:
         precision=setup["precision"],
         sampling=None if sampling is None else SamplingConfig.model_validate(sampling),
         prior=setup["prior"],
+        limits=MediaLimits.model_validate(setup["media_limits"]),
         cache=Path(setup["cache"]),
     )
 

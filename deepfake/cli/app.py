@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from deepfake import __version__
+from deepfake.cli.text import in_one_line
 from deepfake.errors import ConfigError, DeepfakeError
 
 __all__ = ["LIBGL_HINT", "app", "main"]
@@ -43,8 +44,12 @@ WeightsOption = Annotated[
 ]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")]
 WorkersOption = Annotated[int, typer.Option(min=0, help="Media workers; 0 for one a core.")]
-TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds that a file may take.")]
+TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds by the clock for a file.")]
+CpuOption = Annotated[float, typer.Option(min=0.1, help="Seconds of CPU time for a file.")]
 MemoryOption = Annotated[int, typer.Option(min=1, help="MiB that a worker may take.")]
+MaxPixelsOption = Annotated[int, typer.Option(min=1, help="Pixels of a picture or a frame.")]
+MaxFramesOption = Annotated[int, typer.Option(min=1, help="Frames that a video may have.")]
+MaxMbOption = Annotated[int, typer.Option(min=1, help="MiB that a file may have.")]
 RetryOption = Annotated[
     bool, typer.Option("--retry-failed", help="Again where a file timed out or crashed.")
 ]
@@ -146,8 +151,12 @@ def ingest(
     retry_failed: RetryOption = False,
     batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
     num_workers: WorkersOption = 0,
-    timeout_seconds: TimeoutOption = 300.0,
+    timeout_seconds: TimeoutOption = 1800.0,
+    cpu_seconds: CpuOption = 300.0,
     memory_mb: MemoryOption = 4096,
+    max_pixels: MaxPixelsOption = 100_000_000,
+    max_frames: MaxFramesOption = 5_000_000,
+    max_mb: MaxMbOption = 20_480,
     task_runner: RunnerOption = "threads",
     dask_address: DaskOption = None,
 ) -> None:
@@ -360,8 +369,12 @@ def detect(
     frames: ScoredFramesOption = None,
     fps: ScoredFpsOption = None,
     prior: PriorOption = None,
-    timeout_seconds: TimeoutOption = 300.0,
+    timeout_seconds: TimeoutOption = 1800.0,
+    cpu_seconds: CpuOption = 300.0,
     memory_mb: MemoryOption = 4096,
+    max_pixels: MaxPixelsOption = 100_000_000,
+    max_frames: MaxFramesOption = 5_000_000,
+    max_mb: MaxMbOption = 20_480,
     data_root: DataRootOption = Path("data"),
 ) -> None:
     """Say of each file whether it is real or fake. Starts no server."""
@@ -410,8 +423,12 @@ def score(
     retry_failed: RetryOption = False,
     batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
     num_workers: WorkersOption = 0,
-    timeout_seconds: TimeoutOption = 300.0,
+    timeout_seconds: TimeoutOption = 1800.0,
+    cpu_seconds: CpuOption = 300.0,
     memory_mb: MemoryOption = 4096,
+    max_pixels: MaxPixelsOption = 100_000_000,
+    max_frames: MaxFramesOption = 5_000_000,
+    max_mb: MaxMbOption = 20_480,
     task_runner: RunnerOption = "threads",
     dask_address: DaskOption = None,
 ) -> None:
@@ -456,7 +473,16 @@ def doctor(data_root: DataRootOption = Path("data")) -> None:
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
     """Return options as flows take them: paths as text."""
-    return {k: str(v) if isinstance(v, Path) else v for k, v in options.items()}
+    return {name: _as_text(name, v) if isinstance(v, Path) else v for name, v in options.items()}
+
+
+def _as_text(name: str, path: Path) -> str:
+    text = str(path)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(f"{name}: the name is not valid UTF-8, rename it", path=text) from None
+    return text
 
 
 def main() -> None:
@@ -466,7 +492,7 @@ def main() -> None:
     except DeepfakeError as error:
         if "--debug" in sys.argv:
             traceback.print_exc()
-        typer.secho(f"error: {error}", err=True, fg="red")
+        typer.secho(f"error: {in_one_line(str(error))}", err=True, fg="red")
         if error.hint:
             typer.secho(f"hint: {error.hint}", err=True)
         raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deepfake.cli.text import in_one_line
 from deepfake.errors import ConfigError
 from deepfake.types import EXPECTED_STATUSES
 
@@ -66,7 +67,7 @@ def print_ingest(summary: dict[str, Any]) -> None:
     console.print(table)
     for problem in summary["problems"]:
         line = f"  {problem['status']}: {problem['uri']}: {problem['message']}"
-        console.print(line, style="red", soft_wrap=True)
+        console.print(in_one_line(line), style="red", soft_wrap=True)
     labels = ", ".join(f"{count} {label}" for label, count in sorted(summary["labels"].items()))
     splits = ", ".join(f"{count} {name}" for name, count in sorted(summary["splits"].items()))
     notes = summary["split_notes"]

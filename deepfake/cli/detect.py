@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from deepfake.bundles import load_bundle
 from deepfake.cli.commands import exit_for
-from deepfake.config import MediaLimits, WorkerLimits
+from deepfake.cli.text import in_one_line
 from deepfake.corpora import scan_media
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError
@@ -21,6 +21,7 @@ from deepfake.inference import check_precision, resolve_device
 from deepfake.scoring import DetectorIdentity, ScorerSetup, count_statuses, score_files
 from deepfake.storage import DataRoot
 from flows.operations import configure_environment
+from flows.parameters import create_media_limits, create_worker_limits
 from flows.sampling import choose_sampling
 
 __all__ = ["run_detect"]
@@ -44,8 +45,10 @@ def run_detect(options: dict[str, Any]) -> None:
     for note in notes:
         console.print(f"note: {note}", style="dim", highlight=False)
     setup = _setup(identity, options, data_root=data_root)
-    limits = WorkerLimits(
-        timeout_seconds=options["timeout_seconds"], memory_bytes=options["memory_mb"] * 2**20
+    limits = create_worker_limits(
+        timeout_seconds=options["timeout_seconds"],
+        cpu_seconds=options["cpu_seconds"],
+        memory_mb=options["memory_mb"],
     )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("detect", total=len(rows))
@@ -79,7 +82,11 @@ def _setup(identity: DetectorIdentity, options: dict[str, Any], *, data_root: Pa
         precision=options["precision"],
         sampling=sampling,
         prior=options["prior"],
-        limits=MediaLimits(),
+        limits=create_media_limits(
+            max_pixels=options["max_pixels"],
+            max_frames=options["max_frames"],
+            max_mb=options["max_mb"],
+        ),
         # A data root that is not there is not made for this.
         cache=DataRoot(data_root).engine_cache.resolve() if data_root.is_dir() else None,
     )
@@ -100,6 +107,5 @@ def _print_verdicts(scores: list[dict[str, Any]]) -> None:
             reason = f"  ({row['reason']})"
         console.print(f"[{_STYLES[verdict]}]{verdict:<14}[/]", end="")
         # File names are text, never markup.
-        console.print(
-            f"{prob}  {row['uri']}{reason}", markup=False, highlight=False, soft_wrap=True
-        )
+        line = in_one_line(f"{prob}  {row['uri']}{reason}")
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

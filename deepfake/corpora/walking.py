@@ -181,5 +181,23 @@ def _failed(row: ManifestRow, status: Status, message: str) -> ManifestRow:
 
 
 def _text_of(uri: str) -> str:
-    # Lone surrogates, which stand for bytes that are not UTF-8, cannot be written to Parquet.
-    return os.fsencode(uri).decode("utf-8", "backslashreplace")
+    """Return a name that can be written down, another one for each name.
+
+    Lone surrogates, which stand for bytes that are not UTF-8, cannot be written to Parquet: from
+    the first part of the path that has some, such bytes are spelled out. No path that is text has
+    a `/./` in it, as those have before that part.
+    """
+    parts = os.fsencode(uri).split(b"/")
+    at = next((i for i, part in enumerate(parts) if not _is_text(part)), None)
+    if at is None:
+        return uri
+    told = b"/".join(parts[at:]).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    return "/".join([*(part.decode() for part in parts[:at]), ".", told])
+
+
+def _is_text(part: bytes) -> bool:
+    try:
+        part.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -166,13 +166,16 @@ def video_stream(container: Any, *, limits: MediaLimits, path: Path) -> Any:
     """Return the video stream that a player would show.
 
     Raises:
-        UnsupportedMediaError: There is none, or no decoder for it.
+        ProbeError: No stream at all is left in the file.
+        UnsupportedMediaError: There are others only, or no decoder for it.
         MediaTooLargeError: It declares too many pixels.
     """
+    if len(container.streams) == 0:
+        raise ProbeError("a damaged or cut-off media file (no stream is left in it)", path=path)
     streams = [s for s in container.streams.video if not _is_cover(s)]
     if not streams:
         found = sorted({str(s.type) for s in container.streams})
-        what = "sound only" if "audio" in found else f"no video stream (found: {found or 'none'})"
+        what = "sound only" if "audio" in found else f"no video stream (found: {found})"
         raise UnsupportedMediaError(f"{what} in the {container.format.name} file", path=path)
     best = container.streams.best("video")
     stream = best if best is not None and not _is_cover(best) else streams[0]
@@ -189,7 +192,7 @@ def _is_cover(stream: Any) -> bool:
 def _refuse_still_brands(head: bytes, *, path: Path) -> None:
     if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
         raise UnsupportedMediaError(
-            f"a {head[8:12].decode()} picture; of stills, "
+            f"a picture of the format {head[8:12].decode()}; of stills, "
             "JPEG, PNG, WebP, BMP, TIFF and GIF are read",
             path=path,
         )

@@ -14,7 +14,7 @@ from deepfake.errors import (
     UnsupportedMediaError,
 )
 
-__all__ = ["check_pixels", "check_regular_file", "read_head", "unreadable"]
+__all__ = ["check_frames", "check_pixels", "check_regular_file", "read_head", "unreadable"]
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -65,6 +65,18 @@ def check_pixels(width: int, height: int, *, limits: MediaLimits, path: Path) ->
         raise MediaTooLargeError(
             f"{width} x {height} pixels are declared, at most {limits.max_pixels:,} are allowed",
             path=path,
+        )
+
+
+def check_frames(num_frames: int, *, limits: MediaLimits, path: Path) -> None:
+    """Refuse a video of too many frames.
+
+    Raises:
+        MediaTooLargeError: `num_frames` is over `limits.max_frames`.
+    """
+    if num_frames > limits.max_frames:
+        raise MediaTooLargeError(
+            f"the video has more than the {limits.max_frames:,} frames that are allowed", path=path
         )
 
 

@@ -15,6 +15,8 @@ __all__ = ["StillHeader", "read_still_header", "still_codec"]
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = 1
+_MAX_STEPS = 1_000_000
+"""The first picture of a GIF takes the most: one step for 255 bytes of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +73,7 @@ def read_still_header(stream: BinaryIO, *, codec: str) -> StillHeader:
     """
     stream.seek(0)
     try:
-        header = _READERS[codec](stream)
+        header = _READERS[codec](_Patient(stream))
     except (struct.error, IndexError, StopIteration) as error:
         raise ValueError("the header is cut off or damaged") from error
     if header.width <= 0 or header.height <= 0:
@@ -79,11 +81,34 @@ def read_still_header(stream: BinaryIO, *, codec: str) -> StillHeader:
     return header
 
 
-def _unpack(stream: BinaryIO, layout: str) -> tuple[int, ...]:
+class _Patient:
+    """A stream that ends its reader's search after so many steps.
+
+    Whole headers take some thousands. A file can be made of millions of parts that say nothing.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._left = _MAX_STEPS
+
+    def read(self, size: int) -> bytes:
+        self._left -= 1
+        if self._left < 0:
+            raise ValueError("the header does not end")
+        return self._stream.read(size)
+
+    def seek(self, offset: int, whence: int = 0) -> int:
+        return self._stream.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._stream.tell()
+
+
+def _unpack(stream: _Patient, layout: str) -> tuple[int, ...]:
     return struct.unpack(layout, stream.read(struct.calcsize(layout)))
 
 
-def _read_jpeg(stream: BinaryIO) -> StillHeader:
+def _read_jpeg(stream: _Patient) -> StillHeader:
     # ITU-T T.81, B.1.1: segments up to the frame header (SOF), which holds the size.
     stream.seek(2)
     orientation = _UPRIGHT
@@ -105,16 +130,17 @@ def _read_jpeg(stream: BinaryIO) -> StillHeader:
         stream.seek(end)
 
 
-def _next_marker(stream: BinaryIO) -> int:
-    byte = stream.read(1)
-    if byte != b"\xff":
-        raise ValueError("a marker is missing between two segments")
-    while byte == b"\xff":  # fill bytes may stand before a marker
-        byte = stream.read(1)
+def _next_marker(stream: _Patient) -> int:
+    """Return the next marker, passing over what else stands there, as decoders do."""
+    before = byte = b"\0"
+    while before != b"\xff" or byte in {b"\0", b"\xff"}:
+        before, byte = byte, stream.read(1)
+        if not byte:
+            raise ValueError("it ends before a size was declared")
     return byte[0]
 
 
-def _read_png(stream: BinaryIO) -> StillHeader:
+def _read_png(stream: _Patient) -> StillHeader:
     width, height = _unpack(stream, ">16xII")
     orientation, is_animated = _UPRIGHT, False
     for name, length in _png_chunks(stream):
@@ -126,7 +152,7 @@ def _read_png(stream: BinaryIO) -> StillHeader:
     return StillHeader("png", width, height, orientation, is_animated)
 
 
-def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
+def _png_chunks(stream: _Patient) -> Iterator[tuple[bytes, int]]:
     position, end = 8, stream.seek(0, 2)
     while True:
         stream.seek(position)
@@ -141,14 +167,14 @@ def _png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, int]]:
         position += length + 12
 
 
-def _read_gif(stream: BinaryIO) -> StillHeader:
+def _read_gif(stream: _Patient) -> StillHeader:
     width, height, flags = _unpack(stream, "<6xHHB2x")
     if flags & 0x80:
         stream.seek(3 << ((flags & 7) + 1), 1)
     return StillHeader("gif", width, height, is_animated=_count_gif_images(stream, stop_at=2) > 1)
 
 
-def _count_gif_images(stream: BinaryIO, *, stop_at: int) -> int:
+def _count_gif_images(stream: _Patient, *, stop_at: int) -> int:
     count = 0
     while count < stop_at:
         kind = stream.read(1)
@@ -169,13 +195,13 @@ def _count_gif_images(stream: BinaryIO, *, stop_at: int) -> int:
     return count
 
 
-def _read_bmp(stream: BinaryIO) -> StillHeader:
+def _read_bmp(stream: _Patient) -> StillHeader:
     (header_bytes,) = _unpack(stream, "<14xI")
     width, height = _unpack(stream, "<HH" if header_bytes == 12 else "<ii")
     return StillHeader("bmp", width, abs(height))  # a negative height means top row first
 
 
-def _read_webp(stream: BinaryIO) -> StillHeader:
+def _read_webp(stream: _Patient) -> StillHeader:
     stream.seek(12)
     kind = stream.read(4)
     if kind == b"VP8X":
@@ -193,7 +219,7 @@ def _read_webp(stream: BinaryIO) -> StillHeader:
     raise ValueError(f"no picture in the WebP file, its first part is {kind!r}")
 
 
-def _webp_orientation(stream: BinaryIO) -> int:
+def _webp_orientation(stream: _Patient) -> int:
     position = 12
     while True:
         stream.seek(position)
@@ -207,7 +233,7 @@ def _webp_orientation(stream: BinaryIO) -> int:
         position += 8 + length + (length & 1)
 
 
-def _read_tiff(stream: BinaryIO) -> StillHeader:
+def _read_tiff(stream: _Patient) -> StillHeader:
     order = "<" if stream.read(2) == b"II" else ">"
     (offset,) = _unpack(stream, f"{order}2xI")
     stream.seek(offset)
@@ -222,9 +248,12 @@ def _tiff_tags(entries: bytes, order: str) -> dict[int, int]:
     tags: dict[int, int] = {}
     for start in range(0, len(entries) - 11, 12):
         tag, kind = struct.unpack_from(f"{order}HH", entries, start)
+        value = 0  # of another type: none that these tags have in honest files
         if kind in (3, 4):
             layout = f"{order}{'H' if kind == 3 else 'I'}"
-            (tags[tag],) = struct.unpack_from(layout, entries, start + 8)
+            (value,) = struct.unpack_from(layout, entries, start + 8)
+        # Of a tag that stands there twice the first counts, as it does for libtiff.
+        tags.setdefault(tag, value)
     return tags
 
 
@@ -248,7 +277,7 @@ def _checked_orientation(found: int | None) -> int:
     return found if found is not None and 1 <= found <= 8 else _UPRIGHT
 
 
-_READERS: dict[str, Callable[[BinaryIO], StillHeader]] = {
+_READERS: dict[str, Callable[[_Patient], StillHeader]] = {
     "jpeg": _read_jpeg,
     "png": _read_png,
     "gif": _read_gif,

@@ -9,11 +9,15 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import av.error
 import numpy as np
 from numpy.typing import NDArray
+
+from deepfake.config import MediaLimits
+from deepfake.media.files import check_frames
 
 __all__ = ["PacketIndex", "index_packets", "iter_packets"]
 
@@ -104,14 +108,19 @@ def iter_packets(container: Any, stream: Any) -> Iterator[Any]:
             return
 
 
-def index_packets(container: Any, stream: Any) -> PacketIndex:
+def index_packets(container: Any, stream: Any, *, limits: MediaLimits, path: Path) -> PacketIndex:
     """Return the index of a stream, from its start, by reading its packets.
 
     Args:
         container: Freshly opened.
         stream: Its video stream.
+        limits: How many frames there may be.
+        path: The file.
+
+    Raises:
+        MediaTooLargeError: There are more frames; no more packets than that were kept.
     """
-    packets = _read_packets(container, stream)
+    packets = _read_packets(container, stream, limits=limits, path=path)
     shown = packets.shown()
     pts, dts = np.frombuffer(packets.pts, np.int64)[shown], np.frombuffer(packets.dts, np.int64)
     order = np.argsort(pts, kind="stable")
@@ -167,7 +176,7 @@ class _Packets:
         return slice(keys.index(1) if 1 in keys else 0, end)
 
 
-def _read_packets(container: Any, stream: Any) -> _Packets:
+def _read_packets(container: Any, stream: Any, *, limits: MediaLimits, path: Path) -> _Packets:
     found = _Packets()
     is_vp8 = stream.codec_context.name == "vp8"
     for packet in iter_packets(container, stream):
@@ -178,4 +187,5 @@ def _read_packets(container: Any, stream: Any) -> _Packets:
         if is_vp8 and not memoryview(packet)[0] & 0x10:  # RFC 6386, 9.1: show_frame
             continue
         found.add(packet)
+        check_frames(len(found.pts), limits=limits, path=path)
     return found

@@ -19,7 +19,7 @@ from deepfake.config import MediaLimits
 from deepfake.errors import DecodeError
 from deepfake.media.containers import codec_max_pixels, open_container, translated, video_stream
 from deepfake.media.damage import DamageWatch
-from deepfake.media.files import check_pixels
+from deepfake.media.files import check_frames, check_pixels
 from deepfake.media.packets import PacketIndex, index_packets, iter_packets
 
 __all__ = ["PyavFrames"]
@@ -37,7 +37,7 @@ class PyavFrames:
 
     Args:
         path: A regular file.
-        limits: Bound the pixels of every frame.
+        limits: Bound the pixels of every frame, and how many there are.
 
     Attributes:
         index: The frames that there are.
@@ -66,7 +66,7 @@ class PyavFrames:
         self._open()
         try:
             with translated(path, doing="reading the packets"):
-                self.index = index_packets(self.container, self.stream)
+                self.index = index_packets(self.container, self.stream, limits=limits, path=path)
             with translated(path, doing="decoding the first frame"):
                 self._check_first_frame()
         except BaseException:
@@ -129,12 +129,20 @@ class PyavFrames:
         at = self.index.frame_of(first.pts)
         if at is None:
             self._rewind()
-            self.index = _counted_index([f.pts for f in self._decoded], stream=self.stream)
+            self.index = _counted_index(self._count_frames(), stream=self.stream)
             self._rewind()
         else:
             # Frames that lean on something before the start of the file are never shown.
             self.index = self.index.starting_at(at)
             self._pending = (0, first)
+
+    def _count_frames(self) -> list[int | None]:
+        """Return the times of all frames by decoding each."""
+        times: list[int | None] = []
+        for frame in self._decoded:
+            times.append(frame.pts)
+            check_frames(len(times), limits=self._limits, path=self._path)
+        return times
 
     def _rewind(self) -> None:
         """Stand before the very first packet."""

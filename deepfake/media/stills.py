@@ -60,9 +60,11 @@ def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
     """
     check_regular_file(path, limits=limits)
     header = still_header(path)
-    if header is None or (header.is_animated and header.codec != "webp"):
+    if header is None:
         return None
     _check_header(header, limits=limits, path=path)
+    if header.is_animated:
+        return None
     turns, _ = _TURNS[header.orientation]
     width, height = (header.width, header.height)[:: -1 if turns % 2 else 1]
     return MediaInfo(

@@ -42,7 +42,8 @@ _ADVICE = {
     Status.UNSUPPORTED: "Not a picture or video that is looked into: convert it, or leave it out.",
     Status.DECODE_ERROR: "Damaged or cut short: ask for the file again, or convert it.",
     Status.TOO_LARGE: "Over a limit: make it smaller, or raise the limit that the reason names.",
-    Status.TIMEOUT: "Raise --timeout-seconds and run again with --retry-failed.",
+    Status.TIMEOUT: "Raise --cpu-seconds or --timeout-seconds, as the reason says, and run again "
+    "with --retry-failed.",
     Status.CRASHED: "It kills the decoder: convert it; keep it away from other programs.",
     Status.OUT_OF_MEMORY: "Raise --memory-mb and run again with --retry-failed.",
     Status.UNREADABLE: "Give this user the right to read it, or check the disk; then run again.",

@@ -122,7 +122,7 @@ def scoring_digest(setup: ScorerSetup, *, bundle: Bundle) -> str:
     return digest_of(
         "score",
         STEP_VERSION,
-        extract_config(bundle, sampling=setup.sampling),
+        extract_config(bundle, sampling=setup.sampling).crop_settings,
         bundle.spec.aggregation,
         str(setup.prior),
         computed_as(device, precision=setup.precision),

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from deepfake.config import MediaLimits
 from deepfake.errors import DataError
 from deepfake.manifest import ManifestRow
 from deepfake.scoring.parts import Part
@@ -121,6 +122,29 @@ class ScoringState:
             for part in there:
                 if part.key not in noted:
                     self._note(part)
+
+    def apply_limits(self, limits: MediaLimits) -> None:
+        """Take note of how large a medium may be.
+
+        What was too large under other limits is probed and scored again; what has a score keeps
+        it.
+        """
+        told = limits.model_dump_json()
+        here = f"limits {self.version}"
+        with self._writing():
+            if self._meta("limits") != told:
+                self._db.execute(
+                    "UPDATE files SET is_racy = 1 WHERE status = ?", (str(Status.TOO_LARGE),)
+                )
+                self._set_meta("limits", told)
+            if self._meta(here) != told:
+                gone = self._db.execute(
+                    "DELETE FROM scored WHERE version = ? AND status = ?",
+                    (self.version, str(Status.TOO_LARGE)),
+                )
+                self._set_meta(here, told)
+                if gone.rowcount:
+                    self._soil()
 
     def observe(self, rows: Sequence[ManifestRow]) -> tuple[list[ManifestRow], list[ManifestRow]]:
         """Note that files were listed.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from typer.testing import CliRunner
 from deepfake.cli.app import app
 from deepfake.cli.commands import exit_for, print_ingest, print_score
 from deepfake.recipes import list_recipes
+from tests.product import run_deepfake
 
 
 def _ingested(**changes: Any) -> dict[str, Any]:
@@ -41,6 +44,21 @@ def test_names_of_files_are_text_and_stay_in_one_line(capsys: pytest.CaptureFixt
     assert f"  empty: {uri}: the file has 0 bytes\n" in printed
     assert "1 crops in /data/[/b]" in printed
     assert "parts made: 1, reused: 3" in printed
+
+
+def test_names_give_no_orders_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    problem = {"status": "empty", "uri": "/media/a\n\x1b[31mb\u202ec.mp4", "message": "0 bytes"}
+    print_ingest(_ingested(problems=[problem]))
+    assert "  empty: /media/a\\n\\x1b[31mb\\u202ec.mp4: 0 bytes\n" in capsys.readouterr().out
+
+
+def test_a_folder_whose_name_is_no_text_is_wrong_usage(tmp_path: Path) -> None:
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/a\xff")
+    Path(folder).mkdir()
+    done = run_deepfake("score", folder, "--output", "out", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "error: folder: the name is not valid UTF-8, rename it" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_reuse_is_said(capsys: pytest.CaptureFixture[str]) -> None:

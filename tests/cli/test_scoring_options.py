@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deepfake.cli import app
-from deepfake.config import SamplingConfig
+from deepfake.config import MediaLimits, SamplingConfig, WorkerLimits
 from deepfake.errors import ConfigError
 from deepfake.inference import OnnxExport, devices
 from deepfake.scoring import SCORES_SCHEMA, ScorerSetup
@@ -23,12 +23,17 @@ def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _detect(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path, *options: str
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    detector: Path,
+    *options: str,
+    limits: WorkerLimits | None = None,
 ) -> ScorerSetup:
     taken: list[ScorerSetup] = []
 
-    def score_files(_: object, *, setup: ScorerSetup, **__: object) -> list[dict[str, Any]]:
+    def score_files(_: object, *, setup: ScorerSetup, **told: object) -> list[dict[str, Any]]:
         taken.append(setup)
+        assert told["limits"] == (limits or WorkerLimits())
         return [dict.fromkeys(SCORES_SCHEMA.names) | {"status": "ok", "verdict": "real"}]
 
     module = importlib.import_module("deepfake.cli.detect")
@@ -67,6 +72,18 @@ def test_detect_keeps_networks_in_a_data_root_that_is_there(
     assert setup.cache == tmp_path / "root" / ".cache" / "openvino"
     assert setup.sampling == SamplingConfig(num_frames=3)
     assert (setup.device, setup.precision) == ("cpu", "f32")
+
+
+def test_detect_takes_limits(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path
+) -> None:
+    assert _detect(monkeypatch, tmp_path, detector).limits == MediaLimits()
+    of_media = ("--max-pixels", "7", "--max-frames", "8", "--max-mb", "9")
+    of_workers = ("--cpu-seconds", "10", "--timeout-seconds", "11", "--memory-mb", "12")
+    limits = WorkerLimits(cpu_seconds=10, timeout_seconds=11, memory_bytes=12 * 2**20)
+    options = (*of_media, *of_workers)
+    setup = _detect(monkeypatch, tmp_path, detector, *options, limits=limits)
+    assert setup.limits == MediaLimits(max_pixels=7, max_frames=8, max_bytes=9 * 2**20)
 
 
 def test_detect_says_that_the_processor_has_no_bf16(

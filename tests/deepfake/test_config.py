@@ -14,6 +14,7 @@ from deepfake.config import (
     CropConfig,
     ExtractConfig,
     FaceConfig,
+    MediaLimits,
     SamplingConfig,
     SplitConfig,
     TrainConfig,
@@ -61,6 +62,8 @@ def test_settings_survive_json(model: type[BaseModel]) -> None:
         (TrainConfig, {"learning_rate": 0}),
         (TrainConfig, {"optimizer": "lion"}),
         (WorkerLimits, {"timeout_seconds": 0}),
+        (WorkerLimits, {"cpu_seconds": 0}),
+        (MediaLimits, {"max_frames": 0}),
         (ExtractConfig, {"max_crops": 0}),
     ],
 )
@@ -92,6 +95,20 @@ def _changed(settings: BaseModel, path: tuple[str, ...]) -> BaseModel:
 def test_every_setting_is_part_of_the_digest(settings: BaseModel) -> None:
     digests = [digest_of(_changed(settings, path)) for path in _paths(settings)]
     assert len({digest_of(settings), *digests}) == len(digests) + 1
+
+
+def test_limits_are_no_part_of_what_can_change_a_crop() -> None:
+    """They refuse: whoever raises one keeps every crop and score that is there."""
+    wide = ExtractConfig(limits=MediaLimits(max_pixels=7, max_bytes=7, max_frames=7))
+    assert wide.crop_settings == ExtractConfig().crop_settings
+    other = ExtractConfig(max_crops=7)
+    assert digest_of(other.crop_settings) != digest_of(ExtractConfig().crop_settings)
+
+
+def test_the_clock_allows_far_more_than_the_processor() -> None:
+    """A machine that is ten times overloaded must not make files fail."""
+    limits = WorkerLimits()
+    assert limits.timeout_seconds >= 5 * limits.cpu_seconds
 
 
 def test_a_digest_is_the_same_in_another_process() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,8 +106,9 @@ def ingest(workers: MediaWorkers, root: DataRoot, folder: Path) -> Ingest:
         *, config: ExtractConfig = _CONFIG, stop_after: int | None = None, retry: bool = False
     ) -> Ingested:
         rows = scan_corpus(folder, corpus="c", layout="folder")
-        known, unknown = reuse_probes(rows, before=describe_before(root, "c"))
-        probed = probe_rows(unknown, workers=workers, limits=MediaLimits())
+        before = describe_before(root, "c", limits=config.limits)
+        known, unknown = reuse_probes(rows, before=before)
+        probed = probe_rows(unknown, workers=workers, limits=config.limits)
         rows, notes = settle_manifest(
             root,
             "c",
@@ -307,33 +308,61 @@ def test_a_snapshot_needs_all_of_its_parts(ingest: Ingest, root: DataRoot) -> No
         build_snapshot(root, "c", rows, done.plan, config=_CONFIG, notes={})
 
 
+def test_what_was_too_large_is_looked_at_again_under_other_limits(ingest: Ingest) -> None:
+    """And nothing else is: no crop changes with a limit."""
+    tight = _CONFIG.model_copy(update={"limits": MediaLimits(max_frames=11)})
+    first = ingest(config=tight)
+    assert first.snapshot.outcomes()["status"].tolist().count("too_large") == 2
+    again = ingest(config=tight)
+    assert (again.num_probed, again.is_new, again.made) == (0, False, set())
+    second = ingest()
+    assert second.num_probed == 2
+    assert second.snapshot.outcomes()["status"].tolist().count("too_large") == 0
+    assert second.snapshot.digest != first.snapshot.digest
+    kept = {batch.key for batch in first.plan.batches}
+    assert kept <= {batch.key for batch in second.plan.batches}, "stills are not extracted again"
+
+
+def test_limits_that_refuse_nothing_change_nothing(ingest: Ingest) -> None:
+    first = ingest()
+    second = ingest(config=_CONFIG.model_copy(update={"limits": MediaLimits(max_frames=12)}))
+    assert (second.num_probed, second.is_new, second.made) == (0, False, set())
+    assert second.snapshot == first.snapshot
+
+
 class _Broken:
     """Workers in which one file crashes with every decoder and another with decord alone."""
 
-    def __init__(self, workers: MediaWorkers, *, dies: str, dies_once: str) -> None:
+    def __init__(
+        self, workers: MediaWorkers, *, dies: str, dies_in_decord: str, decoder: str
+    ) -> None:
         self._workers = workers
-        self._dies, self._dies_once = dies, dies_once
-        self.calls: list[str] = []
+        self._dies, self._dies_in_decord = dies, dies_in_decord
+        argument = replace(workers.setup.argument, decoder=decoder)
+        self.setup = replace(workers.setup, argument=argument)
+        self.tries: list[str] = []
 
     def map(self, function: Any, items: Any) -> Iterator[Any]:
         for item in items:
-            self.calls.append(f"{function.__name__}:{Path(item.uri).name}")
-            is_first = function.__name__ == "extract_medium"
+            decoder = item.decoder or self.setup.argument.decoder
             name = "/".join(item.uri.split("/")[-2:])
-            if name == self._dies or (name == self._dies_once and is_first):
+            if name in (self._dies, self._dies_in_decord):
+                self.tries.append(f"{name} {decoder}")
+            if name == self._dies or (name == self._dies_in_decord and decoder == "decord"):
                 yield Failure(Status.CRASHED, "SIGSEGV", "the process that read it died (SIGSEGV)")
             else:
                 yield from self._workers.map(function, [item])
 
 
-def test_a_crash_is_tried_once_more_with_the_other_decoder(
-    ingest: Ingest, root: DataRoot, workers: MediaWorkers
+@pytest.mark.parametrize("decoder", ["decord", "pyav"])
+def test_what_kills_the_other_decoder_is_tried_with_pyav(
+    ingest: Ingest, root: DataRoot, workers: MediaWorkers, decoder: str
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         ingest(stop_after=0)
     plan = plan_extraction(root, "c", read_manifest(root.manifest("c")), config=_CONFIG)
     (batch,) = plan.batches
-    broken = _Broken(workers, dies="real/clip.mp4", dies_once="fake/clip.mp4")
+    broken = _Broken(workers, dies="real/clip.mp4", dies_in_decord="fake/clip.mp4", decoder=decoder)
     seen: list[int] = []
     result = extract_batch(
         root.corpus_shards("c"),
@@ -344,7 +373,9 @@ def test_a_crash_is_tried_once_more_with_the_other_decoder(
     )
     assert result == BatchResult(batch.key, 8, {"ok": 5, "no_face": 1, "crashed": 1})
     assert seen == [1, 2, 3, 4, 5, 6, 7]
-    assert sum(call.startswith("_extract_with_pyav") for call in broken.calls) == 2
+    decoders = ["decord", "pyav"] if decoder == "decord" else ["pyav"]
+    names = ("fake/clip.mp4", "real/clip.mp4")
+    assert broken.tries == [f"{name} {decoder}" for name in names for decoder in decoders]
     part = read_part(root.corpus_shards("c"), batch.key)
     assert part is not None
     assert part.num_crops == 8

@@ -89,6 +89,16 @@ def test_what_is_too_large_is_told_with_its_digest(folder: Path) -> None:
     assert (found.status, found.media_id) == (Status.TOO_LARGE, sha256_of(path))
 
 
+def test_bytes_over_the_limit_are_not_even_hashed(tmp_path: Path) -> None:
+    path = tmp_path / "sparse.mp4"
+    with path.open("wb") as stream:
+        stream.truncate(2**40)
+    began = time.monotonic()
+    found = probe_medium(None, ProbeRequest(str(path), _LIMITS))
+    assert time.monotonic() - began < 5
+    assert (found.status, found.media_id) == (Status.TOO_LARGE, None)
+
+
 def test_unchanged_files_are_not_looked_at_again(workers: MediaWorkers, folder: Path) -> None:
     before = probe_rows(_scan(folder), workers=workers, limits=_LIMITS)
     known, unknown = reuse_probes(_scan(folder), before=before)

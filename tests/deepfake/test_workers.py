@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -90,6 +91,35 @@ def test_a_file_over_the_memory_limit_is_stopped() -> None:
     assert (big.status, big.error_type) == (Status.OUT_OF_MEMORY, "MemoryLimit")
     assert "400 MiB" in big.message
     assert after == 107
+
+
+def test_a_file_that_takes_too_much_of_the_processor_is_stopped() -> None:
+    """By the seconds that it itself took, not by the worker's whole life or by the clock."""
+    limits = WorkerLimits(timeout_seconds=60, cpu_seconds=1.0)
+    with MediaWorkers(WorkerSetup(jobs.create, 100, limits, num_workers=1)) as pool:
+        fine = _map(pool, *[("spin", 0.6)] * 3, ("slow", 2.0))
+        greedy, after = _map(pool, ("spin", 30), ("add", 7))
+    assert fine == [0.6, 0.6, 0.6, 2.0]
+    assert (greedy.status, greedy.error_type) == (Status.TIMEOUT, "CpuLimit")
+    assert greedy.message == "needed more than 1 CPU seconds and was stopped"
+    assert after == 107
+
+
+def test_a_file_has_two_tries(workers: MediaWorkers, tmp_path: Path) -> None:
+    """A worker may have died of what a file before had done to it, or of the machine's trouble."""
+    once, always = tmp_path / "once", tmp_path / "always"
+    first, second, third = _map(workers, ("dies_once", once), ("dies_always", always), ("add", 1))
+    assert (first, third) == (100, 101)
+    assert (second.status, second.error_type) == (Status.CRASHED, "SIGSEGV")
+    assert second.message == "the process that read it died (SIGSEGV)"
+    assert always.read_text() == "xx"
+
+
+def test_a_file_does_not_pay_for_what_another_left_in_memory() -> None:
+    limits = WorkerLimits(timeout_seconds=60, memory_bytes=400 * 2**20)
+    with MediaWorkers(WorkerSetup(jobs.create, 100, limits, num_workers=1)) as pool:
+        left, needs_some = _map(pool, ("leave", 220), ("memory", 200))
+    assert (left, needs_some) == (220, 200 * 2**20)
 
 
 def test_results_that_nobody_waits_for_are_not_worked_on() -> None:

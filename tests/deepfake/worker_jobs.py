@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import signal
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 __all__ = ["OddError", "create", "create_and_die", "create_never", "work"]
@@ -39,20 +41,59 @@ def work(made: Any, job: tuple[str, Any]) -> Any:
         return made + value
     if kind == "pid":
         return os.getpid()
-    if kind == "slow":
-        time.sleep(value)
-        return value
-    if kind == "signal":
-        os.kill(os.getpid(), value)
-        time.sleep(5)
+    if kind == "dies_once":
+        return made if value.exists() else _note_and_die(value)
     if kind == "exit":
         os._exit(value)
-    if kind == "memory":
-        block = bytearray(os.urandom(1 << 20)) * value
-        time.sleep(10)
-        return len(block)
+    if kind in _JOBS:
+        return _JOBS[kind](value)
     raise _ERRORS[kind]()
 
+
+def _sleep(seconds: float) -> float:
+    time.sleep(seconds)
+    return seconds
+
+
+def _spin(seconds: float) -> float:
+    until = time.process_time() + seconds
+    while time.process_time() < until:
+        pass
+    return seconds
+
+
+def _fill(mebibytes: int) -> int:
+    block = bytearray(os.urandom(1 << 20)) * mebibytes
+    time.sleep(3)
+    return len(block)
+
+
+def _leave(mebibytes: int) -> int:
+    _LEFT.append(bytearray(os.urandom(1 << 20)) * mebibytes)
+    return mebibytes
+
+
+def _die(number: int) -> None:
+    os.kill(os.getpid(), number)
+    time.sleep(5)
+
+
+def _note_and_die(path: Path) -> None:
+    with path.open("a", encoding="ascii") as stream:
+        stream.write("x")
+    _die(SEGV)
+
+
+_LEFT: list[bytearray] = []
+
+_JOBS: dict[str, Callable[[Any], Any]] = {
+    "slow": _sleep,
+    "spin": _spin,
+    "memory": _fill,
+    "leave": _leave,
+    "signal": _die,
+    "dies_always": _note_and_die,
+}
 
 _ERRORS = {
     "odd": lambda: OddError(1, 2),

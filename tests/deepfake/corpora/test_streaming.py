@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -62,8 +63,6 @@ def test_a_pattern_that_is_none_is_refused() -> None:
 
 
 def test_only_what_changed_since(tmp_path: Path) -> None:
-    import os
-
     _tree(tmp_path, "old.png", "new.png")
     os.utime(tmp_path / "old.png", (1_000_000_000, 1_000_000_000))
     since = datetime(2020, 1, 1, tzinfo=UTC)
@@ -112,3 +111,32 @@ def test_one_file_is_a_folder_of_one(tmp_path: Path) -> None:
     _tree(tmp_path, "a.png")
     (row,) = stream_media(tmp_path / "a.png")
     assert row.uri == str(tmp_path / "a.png")
+
+
+def test_each_name_is_written_down_as_another_one(tmp_path: Path) -> None:
+    """Bytes that are no text are spelled out, and there are names that look like that."""
+    names = [
+        b"\xff.png",
+        b"\\xff.png",
+        b"\xff\\xfe",
+        b"\\xff\xfe",
+        b"\\xff\\xfe",
+        b"in\xe9/a",
+        b"b\\c",
+    ]
+    for name in names:
+        path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"x")
+    rows = list(stream_media(tmp_path))
+    uris = {row.uri.removeprefix(f"{tmp_path}/"): row.status for row in rows}
+    assert uris == {
+        "./\\xff.png": Status.UNSUPPORTED,
+        "\\xff.png": Status.OK,
+        "./\\xff\\\\xfe": Status.UNSUPPORTED,
+        "./\\\\xff\\xfe": Status.UNSUPPORTED,
+        "\\xff\\xfe": Status.OK,
+        "./in\\xe9/a": Status.UNSUPPORTED,
+        "b\\c": Status.OK,
+    }
+    assert len(rows) == len(names)

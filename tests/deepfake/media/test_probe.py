@@ -159,7 +159,7 @@ def test_unknown_bytes(tmp_path: Path) -> None:
 def test_a_heic_picture_is_called_by_its_name(tmp_path: Path) -> None:
     path = tmp_path / "phone.jpg"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
-    refused(path, UnsupportedMediaError, "heic picture")
+    refused(path, UnsupportedMediaError, "a picture of the format heic")
 
 
 def test_what_is_no_regular_file_is_never_opened(tmp_path: Path) -> None:
@@ -218,6 +218,16 @@ def test_a_video_is_refused_by_its_declared_pixels_and_by_its_bytes(tmp_path: Pa
         probe_media(path, limits=MediaLimits(max_bytes=100))
 
 
+@pytest.mark.parametrize("name", ["clip.mp4", "counted.avi"])
+def test_a_video_is_refused_by_its_frames(tmp_path: Path, name: str) -> None:
+    """Where the packets say how many there are, and where only decoding does."""
+    b_frames = 2 if name == "counted.avi" else 0
+    path = write_clip(tmp_path / name, codec="mpeg4", num_frames=30, b_frames=b_frames)
+    assert probe_media(path, limits=MediaLimits(max_frames=30)).num_frames == 30
+    with pytest.raises(MediaTooLargeError, match="more than the 29 frames"):
+        probe_media(path, limits=MediaLimits(max_frames=29))
+
+
 def test_an_mp4_cut_before_its_index_is_damaged(tmp_path: Path) -> None:
     whole = write_clip(tmp_path / "whole.mp4")  # the index stands at the end
     cut = truncate(whole, tmp_path / "cut.mp4", share=0.7)
@@ -237,3 +247,10 @@ def test_a_still_cut_off_in_its_header(tmp_path: Path) -> None:
         path = write_still(tmp_path / name, noise_picture())
         path.write_bytes(path.read_bytes()[:12])
         refused(path, ProbeError, "damaged")
+
+
+def test_an_mp4_whose_index_is_cut_before_any_stream_is_damaged(tmp_path: Path) -> None:
+    data = write_clip(tmp_path / "whole.mp4").read_bytes()
+    path = tmp_path / "cut.mp4"
+    path.write_bytes(data[: data.index(b"trak")])
+    refused(path, ProbeError, "no stream is left")

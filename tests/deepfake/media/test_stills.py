@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import cv2
@@ -9,7 +10,13 @@ import numpy as np
 import pytest
 
 from deepfake.config import MediaLimits
-from deepfake.errors import DecodeError, MediaError, ProbeError, UnsupportedMediaError
+from deepfake.errors import (
+    DecodeError,
+    MediaError,
+    MediaTooLargeError,
+    ProbeError,
+    UnsupportedMediaError,
+)
 from deepfake.media import probe_media, read_image, write_image
 from tests.media_factory import (
     noise_picture,
@@ -111,4 +118,58 @@ def test_endless_segments_are_no_endless_loop(tmp_path: Path) -> None:
     path = tmp_path / "loop.jpg"
     path.write_bytes(b"\xff\xd8\xff\xe0\0\0" + b"\xff\xe0\0\0" * 10)
     with pytest.raises(ProbeError, match="length of 0"):
+        probe_media(path, limits=LIMITS)
+
+
+def test_bytes_between_two_parts_of_a_jpeg_are_passed_over_as_decoders_do(tmp_path: Path) -> None:
+    data = write_still(tmp_path / "s.jpg", noise_picture()).read_bytes()
+    path = tmp_path / "padded.jpg"
+    (length,) = struct.unpack_from(">H", data, 4)  # of the first part
+    path.write_bytes(data[: 4 + length] + b"\0\1\2" + data[4 + length :])
+    assert np.array_equal(
+        read_image(path, limits=LIMITS).pixels, read_image(tmp_path / "s.jpg", limits=LIMITS).pixels
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff\xd8\xff" + bytes(2**21),
+        b"\xff\xd8" + 2**21 * b"\xff",
+        b"\xff\xd8" + 2**20 * b"\xff\xe2\0\2",
+        b"\x89PNG\r\n\x1a\n" + 2**20 * (b"\0\0\0\0teXt" + bytes(4)),
+        b"GIF89a\1\0\1\0\0\0\0!\xfe" + 2**20 * b"\1\1",
+        b"RIFF\0\0\0\0WEBPVP8X\n\0\0\0\x08" + bytes(9) + 2**20 * b"JUNK\0\0\0\0",
+    ],
+    ids=["zeros", "fill", "segments", "chunks", "blocks", "parts"],
+)
+def test_a_header_that_does_not_end_is_given_up(tmp_path: Path, data: bytes) -> None:
+    path = tmp_path / "endless"
+    path.write_bytes(data)
+    with pytest.raises(ProbeError, match="does not end"):
+        probe_media(path, limits=LIMITS)
+
+
+def _tiff_of(entries: list[tuple[int, int, int]]) -> bytes:
+    tags = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in entries)
+    return b"II*\0" + struct.pack("<IH", 8, len(entries)) + tags + bytes(4)
+
+
+def test_of_a_size_that_a_tiff_declares_twice_the_first_counts(tmp_path: Path) -> None:
+    """That is what the decoder makes room for."""
+    path = tmp_path / "two.tiff"
+    path.write_bytes(_tiff_of([(256, 4, 30_000), (256, 4, 8), (257, 4, 30_000), (257, 4, 8)]))
+    with pytest.raises(MediaTooLargeError, match="30000 x 30000"):
+        probe_media(path, limits=LIMITS)
+    path.write_bytes(_tiff_of([(256, 16, 30_000), (256, 4, 8), (257, 4, 8)]))
+    with pytest.raises(ProbeError, match="declares 0 x 8"):
+        probe_media(path, limits=LIMITS)
+
+
+def test_an_animation_is_refused_by_its_canvas(tmp_path: Path) -> None:
+    canvas = b"GIF89a" + struct.pack("<HHBBB", 65535, 65535, 0x80, 0, 0) + bytes(6)
+    picture = b"," + struct.pack("<HHHHB", 0, 0, 1, 1, 0) + b"\x02\x02\x4c\x01\x00"
+    path = tmp_path / "bomb.gif"
+    path.write_bytes(canvas + 3 * picture + b";")
+    with pytest.raises(MediaTooLargeError, match="65535 x 65535"):
         probe_media(path, limits=LIMITS)

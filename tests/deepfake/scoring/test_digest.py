@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deepfake.bundles import Bundle, load_bundle
-from deepfake.config import SamplingConfig
+from deepfake.config import MediaLimits, SamplingConfig
 from deepfake.manifest import ManifestRow
 from deepfake.scoring import (
     DetectorIdentity,
@@ -62,6 +62,7 @@ def test_what_cannot_is_not(
         replace(setup, device="auto"),
         replace(setup, sampling=SamplingConfig(num_frames=8)),
         replace(setup, detector=DetectorIdentity(bundle.path, "another name", "7")),
+        replace(setup, limits=MediaLimits(max_pixels=7, max_bytes=7, max_frames=7)),
     ]
     digests = {scoring_digest(each, bundle=bundle) for each in [setup, *same]}
     assert len(digests) == 1
@@ -92,6 +93,7 @@ def test_workers_get_all_of_it(bundle: Bundle, tmp_path: Path) -> None:
         "prior": 0.2,
         "cache": str(tmp_path),
         "limits": {"timeout_seconds": 7.0},
+        "media_limits": {"max_pixels": 70, "max_frames": 71, "max_bytes": 72},
         "num_workers": 1,
     }
     expected = ScorerSetup(
@@ -100,6 +102,7 @@ def test_workers_get_all_of_it(bundle: Bundle, tmp_path: Path) -> None:
         precision="bf16",
         sampling=sampling,
         prior=0.2,
+        limits=MediaLimits(max_pixels=70, max_frames=71, max_bytes=72),
         cache=tmp_path,
     )
     assert create_scorer_setup(told) == expected

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from deepfake.config import MediaLimits
 from deepfake.errors import DataError
 from deepfake.manifest import ManifestRow
 from deepfake.scoring import Moved, Part, ScoringState, open_state
@@ -112,6 +113,51 @@ def test_what_may_pass_is_probed_again(
         assert [file.row.message for file in state.known_files()] == ["why"]
     with opened() as state:
         assert bool(state.observe([row])[1]) is is_probed_again
+
+
+def test_what_was_too_large_is_looked_at_again_under_other_limits(opened: Opening) -> None:
+    rows = [_listed("fine"), _listed("big"), _listed("grows")]
+    first, other = MediaLimits(max_frames=10), MediaLimits(max_frames=20)
+    with opened() as state:
+        state.apply_limits(first)
+        fine, big, grows = state.observe(rows)[1]
+        big = replace(big, media_id="big", status=Status.TOO_LARGE)
+        state.record([_probed(fine), big, _probed(grows)], began_ns=_NOW)
+        claimed = state.claim([_probed(fine), big, _probed(grows)])
+        media = tuple(zip([str(r.media_id) for r in claimed], ["ok", "too_large"], strict=True))
+        part = Part("part", state.run, media)
+        state.commit(part)
+    with opened() as state:
+        state.reconcile([part])
+        state.apply_limits(first)
+        known, unknown = state.observe(rows)
+        assert (unknown, state.claim(known)) == ([], [])
+    for version in ("v1", "v1"):
+        with opened(version) as state:
+            state.reconcile([part])
+            state.apply_limits(other)
+            known, unknown = state.observe(rows)
+            assert [row.uri for row in unknown] == ["/media/big"], "until it is probed"
+            assert [row.uri for row in state.claim(known)] == ["/media/grows"]
+    with opened() as state:
+        state.reconcile([part])
+        state.apply_limits(other)
+        state.record([_probed(_listed("big"))], began_ns=_NOW)
+        assert state.observe(rows)[1] == []
+
+
+def test_limits_of_another_version_leave_scores_alone(opened: Opening) -> None:
+    rows = [_listed("grows")]
+    with opened() as state:
+        state.apply_limits(MediaLimits())
+        _learn(state, rows)
+        part = _score(state, state.observe(rows)[0], "too_large")
+    with opened("v2") as state:
+        state.apply_limits(MediaLimits(max_frames=7))
+    with opened() as state:
+        state.reconcile([part])
+        state.apply_limits(MediaLimits())
+        assert state.claim(state.observe(rows)[0]) == []
 
 
 def test_one_content_is_claimed_once_and_reported_under_each_name(opened: Opening) -> None:
