@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from deepfake import __version__
 from deepfake.batches import Batch, Work, plan_batches
@@ -67,11 +67,13 @@ class BatchResult:
         key: Name of the part.
         num_crops: Crops in it.
         statuses: How many media ended in each status.
+        seconds: Wall time.
     """
 
     key: str
     num_crops: int
     statuses: dict[str, int]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,7 @@ def extract_batch(
         workers: Set up by `worker_setup`.
         on_done: Called with the number of media done, after each.
     """
+    began = time.monotonic()
     requests = [ExtractRequest(uris[media_id], media_id) for media_id in batch.media_ids]
     records: list[dict[str, Any]] = []
     outcomes: list[Outcome] = []
@@ -242,8 +245,8 @@ def extract_batch(
             )
         on_done(len(outcomes))
     part = write_part(corpus_dir, key=batch.key, records=records, outcomes=outcomes)
-    statuses = pd.Series([str(o.status) for o in outcomes]).value_counts().to_dict()
-    return BatchResult(batch.key, part.num_crops, {str(k): int(v) for k, v in statuses.items()})
+    statuses = dict(Counter(str(outcome.status) for outcome in outcomes))
+    return BatchResult(batch.key, part.num_crops, statuses, time.monotonic() - began)
 
 
 def _again_with_pyav(

@@ -1,6 +1,7 @@
 """Where things lie, and reading and writing them whole."""
 
 from deepfake.storage.files import (
+    SAMPLED_BYTES,
     atomic_path,
     path_of_uri,
     read_json,
@@ -15,6 +16,7 @@ from deepfake.storage.files import (
 from deepfake.storage.layout import DataRoot
 
 __all__ = [
+    "SAMPLED_BYTES",
     "DataRoot",
     "atomic_path",
     "path_of_uri",

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from deepfake.errors import DataError, UnreadableMediaError
 
 __all__ = [
+    "SAMPLED_BYTES",
     "atomic_path",
     "path_of_uri",
     "read_json",
@@ -67,6 +68,8 @@ def sha256_of(path: Path) -> str:
 
 _SAMPLES = 16
 _SAMPLE_BYTES = 1 << 18
+SAMPLED_BYTES = _SAMPLES * _SAMPLE_BYTES
+"""What `sampled_digest_of` reads of a large file."""
 
 
 def sampled_digest_of(path: Path) -> str:
@@ -81,7 +84,7 @@ def sampled_digest_of(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
-            if size <= _SAMPLES * _SAMPLE_BYTES:
+            if size <= SAMPLED_BYTES:
                 return sha256_of(path)
             digest = hashlib.sha256(f"sampled {_SAMPLES} {_SAMPLE_BYTES} {size}\n".encode())
             for at in range(_SAMPLES):
