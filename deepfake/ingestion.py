@@ -55,6 +55,7 @@ __all__ = [
     "extract_digest",
     "plan_extraction",
     "settle_manifest",
+    "snapshot_digest",
     "worker_setup",
 ]
 
@@ -299,7 +300,7 @@ def build_snapshot(
     """
     corpus_dir = root.corpus_shards(corpus)
     parts = [_finished_part(corpus_dir, batch) for batch in plan.batches]
-    digest = _snapshot_digest(rows, config, parts)
+    digest = snapshot_digest(rows, config=config, shards=[p.shard_sha256 for p in parts])
     is_new = not is_snapshot(corpus_dir, digest)
     if is_new:
         _write_snapshot(
@@ -352,16 +353,21 @@ def _finished_part(corpus_dir: Path, batch: Batch) -> Part:
     return part
 
 
-def _snapshot_digest(
-    rows: Sequence[ManifestRow], config: ExtractConfig, parts: Sequence[Part]
+def snapshot_digest(
+    rows: Iterable[ManifestRow], *, config: ExtractConfig, shards: Iterable[str]
 ) -> str:
-    """Name a snapshot after its media, what is said of them, and how the crops were made."""
+    """Name a snapshot after its media, what is said of them, and how the crops were made.
+
+    Args:
+        rows: The manifest.
+        config: What the crops were made with.
+        shards: SHA-256 of each shard.
+    """
     told = hashlib.sha256()
     for row in rows:
         plain = replace(row, mtime_ns=None)
         told.update(repr(sorted(asdict(plain).items())).encode())
-    shards = "".join(sorted(part.shard_sha256 for part in parts))
-    return digest_of(extract_digest(config), told.hexdigest(), shards)
+    return digest_of(extract_digest(config), told.hexdigest(), "".join(sorted(shards)))
 
 
 def _outcome_row(row: ManifestRow, by_media: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

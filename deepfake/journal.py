@@ -143,6 +143,15 @@ class _BoundedFile(RotatingFileHandler):
     _is_complaining = True
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        self._complain()
+
+    def close(self) -> None:
+        try:
+            super().close()
+        except OSError:
+            self._complain()
+
+    def _complain(self) -> None:
         if self._is_complaining:
             self._is_complaining = False
             logging.getLogger().warning("lines are missing in the log %s", self.baseFilename)

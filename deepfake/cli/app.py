@@ -467,6 +467,25 @@ def verify(
 
 
 @app.command()
+def forget(
+    which: Annotated[str, typer.Argument(metavar="MEDIA_ID|URI", help="What is to go.")],
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(help="Scores beside those noted under the data root; several times."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be removed.")
+    ] = False,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Remove a medium's crops, scores and evidence everywhere. Starts no server."""
+    options = _plain(locals())
+    from deepfake.cli.forget import run_forget
+
+    run_forget(options)
+
+
+@app.command()
 def export(
     output: Annotated[Path, typer.Option(help="The ONNX file.")],
     weights: WeightsOption = None,

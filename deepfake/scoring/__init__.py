@@ -1,5 +1,6 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
+from deepfake.scoring.forgetting import forget_in_output
 from deepfake.scoring.output import ScoresFolder, scores_version, write_scores
 from deepfake.scoring.parts import Part, find_parts
 from deepfake.scoring.places import note_output, noted_outputs
@@ -16,7 +17,7 @@ from deepfake.scoring.scorer import (
     setup_columns,
 )
 from deepfake.scoring.setups import describe_setup, write_setup
-from deepfake.scoring.state import ScoringState, open_state
+from deepfake.scoring.state import ScoringState, names_and_contents, open_state
 from deepfake.scoring.status import ScoresStatus, read_status
 from deepfake.scoring.tables import (
     FRAMES_SCHEMA,
@@ -50,7 +51,9 @@ __all__ = [
     "create_scorer",
     "describe_setup",
     "find_parts",
+    "forget_in_output",
     "make_receipt",
+    "names_and_contents",
     "note_output",
     "noted_outputs",
     "open_state",

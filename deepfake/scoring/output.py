@@ -106,8 +106,10 @@ class ScoresFolder:
             self._clear()
             yield
         finally:
-            self._owner_file.unlink(missing_ok=True)
-            lock.release()
+            try:
+                self._owner_file.unlink(missing_ok=True)
+            finally:
+                lock.release()
 
     @property
     def _lock(self) -> Path:

@@ -22,7 +22,16 @@ from deepfake.scoring.parts import Part
 from deepfake.scoring.working import Moved
 from deepfake.types import EXPECTED_STATUSES, TRANSIENT_STATUSES, Kind, Status
 
-__all__ = ["KnownFile", "ScoringState", "below", "forget_media", "open_state", "read_state"]
+__all__ = [
+    "KnownFile",
+    "ScoringState",
+    "below",
+    "count_media",
+    "forget_media",
+    "names_and_contents",
+    "open_state",
+    "read_state",
+]
 
 _SCHEMA_VERSION = 1
 _RACY_NS = 2_000_000_000
@@ -598,6 +607,51 @@ def _open_reading(path: Path) -> sqlite3.Connection:
     return db
 
 
+def count_media(path: Path, *, media_ids: Set[str], uris: Set[str]) -> int:
+    """Return how much of what is known is of some media: files, scores, the folder's name.
+
+    Args:
+        path: The state.
+        media_ids: The contents.
+        uris: Names under which they were.
+    """
+    with read_state(path) as db:
+        count = 0
+        for media_id in media_ids:
+            for table in ("files", "scored"):
+                where = f"SELECT count(*) FROM {table} WHERE media_id = ?"
+                count += int(db.execute(where, (media_id,)).fetchone()[0])
+        for uri in uris:
+            for where in (
+                "SELECT count(*) FROM files WHERE uri = ? AND media_id IS NULL",
+                "SELECT count(*) FROM meta WHERE value = ?",
+            ):
+                count += int(db.execute(where, (uri,)).fetchone()[0])
+        return count
+
+
+def names_and_contents(path: Path, *, media_ids: Set[str], uris: Set[str]) -> set[tuple[str, str]]:
+    """Return uri and media_id of the files that have one of these contents or names.
+
+    Args:
+        path: The state.
+        media_ids: Contents.
+        uris: Names.
+    """
+    found: set[tuple[str, str]] = set()
+    with read_state(path) as db:
+        for column, values in (("media_id", media_ids), ("uri", uris)):
+            for value in values:
+                found |= set(
+                    db.execute(
+                        f"SELECT uri, media_id FROM files WHERE {column} = ? "
+                        "AND media_id IS NOT NULL",
+                        (value,),
+                    ).fetchall()
+                )
+    return found
+
+
 def forget_media(
     path: Path,
     *,
@@ -625,10 +679,16 @@ def forget_media(
                     db.execute("DELETE FROM files WHERE media_id = ?", (media_id,))
                 for uri in uris:
                     db.execute("DELETE FROM files WHERE uri = ? AND media_id IS NULL", (uri,))
-                # The tables are due: whoever is killed before they are written writes them later.
-                db.execute(
-                    "UPDATE meta SET value = value + 1 WHERE name = 'changes'",
-                )
+                    # Where a single file was scored, it is the folder too.
+                    db.execute("DELETE FROM meta WHERE value = ?", (uri,))
+                    db.execute(
+                        "DELETE FROM meta WHERE name = 'progress' "
+                        "AND json_extract(value, '$.folder') = ?",
+                        (uri,),
+                    )
+                # No table holds all that is known now: who is killed before they are written anew
+                # finds them due.
+                db.execute("DELETE FROM meta WHERE name LIKE 'written %'")
             db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     finally:
         db.close()

@@ -3,6 +3,7 @@
 from deepfake.storage.files import (
     SAMPLED_BYTES,
     atomic_path,
+    check_schema,
     path_of_uri,
     read_json,
     read_table,
@@ -19,6 +20,7 @@ __all__ = [
     "SAMPLED_BYTES",
     "DataRoot",
     "atomic_path",
+    "check_schema",
     "path_of_uri",
     "read_json",
     "read_table",

@@ -19,6 +19,7 @@ from deepfake.errors import DataError, UnreadableMediaError
 __all__ = [
     "SAMPLED_BYTES",
     "atomic_path",
+    "check_schema",
     "path_of_uri",
     "read_json",
     "read_table",
@@ -168,15 +169,32 @@ def read_table(path: Path, *, schema: pa.Schema) -> pa.Table:
         table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"not a readable Parquet file ({error})", path=path) from error
-    wanted = dict(schema.metadata or {})
-    found = {k: v for k, v in (table.schema.metadata or {}).items() if k in wanted}
+    _compare_schemas(table.schema, schema, path=path)
+    return table
+
+
+def check_schema(path: Path, schema: pa.Schema) -> None:
+    """Check that a Parquet file is one of our schemas, without reading its rows.
+
+    Raises:
+        DataError: The file is missing, damaged, or of another schema version.
+    """
+    try:
+        found = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"not a readable Parquet file ({error})", path=path) from error
+    _compare_schemas(found, schema, path=path)
+
+
+def _compare_schemas(schema: pa.Schema, expected: pa.Schema, *, path: Path) -> None:
+    wanted = dict(expected.metadata or {})
+    found = {k: v for k, v in (schema.metadata or {}).items() if k in wanted}
     if found != wanted:
         raise DataError(
             f"schema {_describe(found)} is not {_describe(wanted)}",
             path=path,
             hint="It was written by another version of this program: make it anew.",
         )
-    return table
 
 
 def _describe(metadata: dict[bytes, bytes]) -> str:
