@@ -67,20 +67,18 @@ def _scrubbed(
 def _forget_clips(
     root: DataRoot, table: Path, subject: Subject, *, is_dry_run: bool
 ) -> Iterator[Trace]:
-    """Delete clips that this program made of a still, then their lines in the list beside them."""
+    """Remove clips that this program made of a still from their list, then the clips."""
     clips = [path for path in clips_of(root, subject.media_ids) if path.parent == table.parent]
+    # The list names its clips without their folder.
+    folder = Path(to_uri(table)).parent
+    names = {Path(uri).name for uri in subject.uris if Path(uri).parent == folder}
+    names |= {path.name for path in clips}
+    listed = Subject(subject.media_ids, frozenset(names), subject.groups)
+    yield from _scrubbed(table, scrub_csv, listed, is_dry_run=is_dry_run)
     for path in clips:
         yield Trace(str(path), "a clip made of it")
         if not is_dry_run:
             path.unlink()
-    # The list names its clips without their folder.
-    names = {
-        Path(uri).name for uri in subject.uris if Path(uri).parent == Path(to_uri(table)).parent
-    }
-    listed = Subject(
-        subject.media_ids, frozenset({*names, *(p.name for p in clips)}), subject.groups
-    )
-    yield from _scrubbed(table, scrub_csv, listed, is_dry_run=is_dry_run)
 
 
 def clear_leftovers(root: DataRoot) -> None:

@@ -181,7 +181,10 @@ def _remains(
             f"Prefect's database in {home} names it in a run's parameters or messages: "
             "`prefect server database reset` empties it."
         )
-    yield "Receipts, copies of tables, other data roots and backups: where they are is not known."
+    yield (
+        "Receipts, copies of tables, clips made elsewhere than in the data root's clips/, other "
+        "data roots and backups: where they are is not known."
+    )
     yield "Blocks of the disk that held removed files keep their bytes until they are used again."
 
 

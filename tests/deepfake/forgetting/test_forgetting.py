@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -234,6 +235,12 @@ def test_a_damaged_shard_is_given_up_and_not_served(kept: Kept) -> None:
     assert open_snapshot(kept.root, "c").missing_shards() == []
 
 
+def _known(kept: Kept) -> list[Any]:
+    with closing(sqlite3.connect(kept.output.state)) as db:
+        tables = ("files", "scored", "parts")
+        return [sorted(db.execute(f"SELECT * FROM {table}"), key=str) for table in tables]
+
+
 class _Killed(BaseException):
     """As a kill: nothing may catch it."""
 
@@ -274,6 +281,7 @@ def test_killed_anywhere_and_run_again_it_is_as_if_undisturbed(kept: Kept, start
     saved = kept.path.with_name("saved")
     _forget(kept, uri)
     expected = {k: v for k, v in _tree(kept.path).items() if "state" not in k}
+    known = _known(kept)
     kills = 0
     for after in range(start, 400, 4):
         shutil.rmtree(kept.path)
@@ -291,4 +299,5 @@ def test_killed_anywhere_and_run_again_it_is_as_if_undisturbed(kept: Kept, start
         assert mentions(kept.path / "out", media_id, uri) == []
         found = {k: v for k, v in _tree(kept.path).items() if "state" not in k}
         assert found == expected
+        assert _known(kept) == known
     assert kills > 8
