@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from deepfake import __version__
 from deepfake.batches import Batch, Work, plan_batches
@@ -61,6 +61,7 @@ __all__ = [
     "extract_digest",
     "plan_extraction",
     "settle_manifest",
+    "snapshot_digest",
     "worker_setup",
 ]
 
@@ -73,11 +74,13 @@ class BatchResult:
         key: Name of the part.
         num_crops: Crops in it.
         statuses: How many media ended in each status.
+        seconds: Wall time.
     """
 
     key: str
     num_crops: int
     statuses: dict[str, int]
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +248,7 @@ def extract_batch(
         workers: Set up by `worker_setup`.
         on_done: Called with the number of media done, after each.
     """
+    began = time.monotonic()
     requests = [ExtractRequest(uris[media_id], media_id) for media_id in batch.media_ids]
     records: list[dict[str, Any]] = []
     outcomes: list[Outcome] = []
@@ -257,8 +261,8 @@ def extract_batch(
             )
         on_done(len(outcomes))
     part = write_part(corpus_dir, key=batch.key, records=records, outcomes=outcomes)
-    statuses = pd.Series([str(o.status) for o in outcomes]).value_counts().to_dict()
-    return BatchResult(batch.key, part.num_crops, {str(k): int(v) for k, v in statuses.items()})
+    statuses = dict(Counter(str(outcome.status) for outcome in outcomes))
+    return BatchResult(batch.key, part.num_crops, statuses, time.monotonic() - began)
 
 
 def _again_with_pyav(
@@ -311,7 +315,7 @@ def build_snapshot(
     """
     corpus_dir = root.corpus_shards(corpus)
     parts = [_finished_part(corpus_dir, batch) for batch in plan.batches]
-    digest = _snapshot_digest(rows, config, parts)
+    digest = snapshot_digest(rows, config=config, shards=[p.shard_sha256 for p in parts])
     is_new = not is_snapshot(corpus_dir, digest)
     if is_new:
         _write_snapshot(
@@ -364,18 +368,23 @@ def _finished_part(corpus_dir: Path, batch: Batch) -> Part:
     return part
 
 
-def _snapshot_digest(
-    rows: Sequence[ManifestRow], config: ExtractConfig, parts: Sequence[Part]
+def snapshot_digest(
+    rows: Iterable[ManifestRow], *, config: ExtractConfig, shards: Iterable[str]
 ) -> str:
-    """Name a snapshot after its media, what is said of them, and how the crops were made."""
+    """Name a snapshot after its media, what is said of them, and how the crops were made.
+
+    Args:
+        rows: The manifest.
+        config: What the crops were made with.
+        shards: SHA-256 of each shard.
+    """
     told = hashlib.sha256()
     for row in rows:
         plain = replace(row, mtime_ns=None)
         told.update(repr(sorted(asdict(plain).items())).encode())
     if any(row.status is Status.TOO_LARGE for row in rows):
         told.update(config.limits.model_dump_json().encode())
-    shards = "".join(sorted(part.shard_sha256 for part in parts))
-    return digest_of(extract_digest(config), told.hexdigest(), shards)
+    return digest_of(extract_digest(config), told.hexdigest(), "".join(sorted(shards)))
 
 
 def _outcome_row(row: ManifestRow, by_media: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import pandas as pd
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.events import emit_event
+from prefect.runtime import flow_run
 from pydantic import Field
 
 from deepfake.config import (
@@ -19,8 +23,11 @@ from deepfake.config import (
     SplitConfig,
 )
 from deepfake.ingestion import describe_before, plan_extraction
+from deepfake.journal import journal, tell, telling
 from deepfake.shards import Snapshot
-from deepfake.storage import DataRoot, read_json
+from deepfake.storage import DataRoot, read_json, to_uri
+from deepfake.tracking import masked
+from deepfake.types import EXPECTED_STATUSES
 from deepfake.workers import close_workers
 from flows.parameters import (
     BatchFiles,
@@ -125,7 +132,11 @@ def ingest(
         "num_workers": num_workers,
     }
     root = DataRoot(Path(data_root))
-    try:
+    with (
+        journal(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=masked),
+        telling(input=to_uri(input_path), corpus=corpus, layout=layout) as ending,
+        _workers_closed(),
+    ):
         scanned = steps.scan(input_path, corpus=corpus, layout=layout)
         rows, num_probed = probe_files(
             scanned,
@@ -164,6 +175,7 @@ def ingest(
                     for batch in plan.unfinished
                 ],
                 runner=create_runner(task_runner, dask_address=dask_address),
+                on_result=_tell_part,
             )
         snapshot, is_new = steps.index(
             data_root,
@@ -173,8 +185,7 @@ def ingest(
             config=config,
             notes=notes,
         )
-    finally:
-        close_workers()
+        ending.update(_account(snapshot, num_probed=num_probed))
     summary = {
         **_summary(snapshot, notes),
         "is_new": is_new,
@@ -187,10 +198,45 @@ def ingest(
     return summary
 
 
+@contextmanager
+def _workers_closed() -> Iterator[None]:
+    try:
+        yield
+    finally:
+        close_workers()
+
+
+def _tell_part(part: dict[str, Any]) -> None:
+    tell(
+        "part committed",
+        part=part["key"],
+        media=sum(part["statuses"].values()),
+        seconds=round(part["seconds"], 3),
+        statuses=part["statuses"],
+    )
+
+
+def _account(snapshot: Snapshot, *, num_probed: int) -> dict[str, Any]:
+    """Tell of each file that ended as nobody wants, and return the run's numbers."""
+    outcomes = snapshot.outcomes()
+    told = ["media_id", "uri", "status", "error_type", "message"]
+    for row in _problems(outcomes)[told].to_dict("records"):
+        tell("file failed", **{str(name): value for name, value in row.items()})
+    return {
+        "snapshot": snapshot.digest,
+        "num_files": len(outcomes),
+        "num_probed": num_probed,
+        "statuses": dict(Counter(outcomes["status"])),
+    }
+
+
+def _problems(outcomes: pd.DataFrame) -> pd.DataFrame:
+    return outcomes[~outcomes["status"].isin([str(status) for status in EXPECTED_STATUSES])]
+
+
 def _summary(snapshot: Snapshot, notes: dict[str, Any]) -> dict[str, Any]:
     outcomes = snapshot.outcomes()
     index = snapshot.index()
-    problems = outcomes[~outcomes["status"].isin(["ok", "no_face", "missing"])]
     return {
         "corpus": snapshot.corpus,
         "snapshot": snapshot.digest,
@@ -201,7 +247,7 @@ def _summary(snapshot: Snapshot, notes: dict[str, Any]) -> dict[str, Any]:
         "labels": dict(Counter(outcomes["label"].fillna("unlabelled"))),
         "splits": dict(Counter(outcomes["split"].dropna())),
         "split_notes": notes,
-        "problems": problems[["uri", "status", "message"]].head(20).to_dict("records"),
+        "problems": _problems(outcomes)[["uri", "status", "message"]].head(20).to_dict("records"),
         "shortcuts": read_json(snapshot.folder / "shortcuts.json"),
     }
 

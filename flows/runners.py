@@ -60,6 +60,7 @@ def run_batches(
     *,
     runner: TaskRunner[Any],
     is_refreshed: Callable[[dict[str, Any]], bool] = lambda _: True,
+    on_result: Callable[[Any], None] = lambda _: None,
 ) -> list[Any]:
     """Run a task for each batch and return the results, in no particular order.
 
@@ -71,7 +72,9 @@ def run_batches(
         calls: Its parameters, one dictionary a batch.
         runner: Where.
         is_refreshed: Whether a call is run although Prefect remembers its result.
+        on_result: Called in this thread with each result as it comes.
     """
+    results = []
     with runner:
         futures: list[PrefectFuture[Any]] = [
             runner.submit(
@@ -80,7 +83,10 @@ def run_batches(
             )
             for call in calls
         ]
-        return [future.result() for future in as_completed(futures)]
+        for future in as_completed(futures):
+            results.append(future.result())
+            on_result(results[-1])
+    return results
 
 
 class InFlight:

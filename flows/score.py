@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
+from prefect.runtime import flow_run
 
 from deepfake.batches import cut_batches
 from deepfake.bundles import load_bundle
@@ -18,19 +19,27 @@ from deepfake.corpora import MediaFilter, describe_folder, stream_media
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.inference import check_precision, resolve_device
+from deepfake.journal import journal
 from deepfake.manifest import ManifestRow, record_of_row, row_of_record
 from deepfake.scoring import (
+    BatchAccount,
     DetectorIdentity,
     Moved,
     Part,
+    RunRecord,
     ScoresFolder,
     ScoringState,
+    describe_setup,
     find_parts,
+    note_output,
     open_state,
+    recorded,
     scores_version,
     write_scores,
+    write_setup,
 )
 from deepfake.storage import DataRoot, to_uri
+from deepfake.tracking import masked
 from deepfake.workers import close_workers
 from flows.parameters import (
     BatchFiles,
@@ -50,7 +59,7 @@ from tasks import score as steps
 from tasks.probe import probe
 from tasks.progress import expect, tracked
 from tasks.settings import packed, unpacked
-from tasks.workers import create_scorer_setup
+from tasks.workers import create_scorer_setup, create_worker_setup
 
 __all__ = ["describe_scorer", "score"]
 
@@ -147,17 +156,26 @@ def score(
     version = scores_version(create_scorer_setup(setup), bundle=bundle)
     to = ScoresFolder(Path(output))
     began = time.monotonic()
+    run_id = str(flow_run.id)
+    note_output(DataRoot(Path(data_root)), to.path)
+    made_with = describe_setup(
+        create_scorer_setup(setup), bundle=bundle, limits=create_worker_setup(setup).limits
+    )
     with (
         to.held(),
+        journal(to.log, run_id=run_id, mask=masked),
         open_state(to.state, folder=to_uri(folder), version=version) as state,
+        recorded(to, state, run_id=run_id, setup=made_with) as record,
         create_runner(task_runner, dask_address=dask_address) as runner,
         tracked("score", total=0),
     ):
+        write_setup(to.version(version), made_with)
         state.reconcile(find_parts(to.parts(version)))
         state.apply_limits(media_limits)
         job = _Job(
             state,
             InFlight(runner),
+            record,
             parts=to.parts(version),
             setup=setup,
             hashing=hashing,
@@ -173,16 +191,23 @@ def score(
             raise CorpusError(f"no file to look at; {describe_folder(Path(folder))}", path=folder)
         waiting, changes = state.num_waiting, state.num_changes
         counts = write_scores(to, state, setup=create_scorer_setup(setup), bundle=bundle)
+        record.wrote(counts, num_waiting=waiting)
+    told = record.counters
     seconds = time.monotonic() - began
     summary = {
         "num_files": counts.num_files,
         "statuses": dict(counts.statuses),
         "verdicts": dict(counts.verdicts),
-        **job.told,
+        "num_listed": told.num_listed,
+        "num_probed": told.num_probed,
+        "num_scored": told.num_scored,
+        "num_vanished": told.num_vanished,
         "num_waiting": waiting,
         "num_changes": changes,
         "seconds": seconds,
-        "files_per_second": job.told["num_listed"] / seconds,
+        "files_per_second": told.num_listed / seconds,
+        "counters": told.numbers(),
+        "run_id": run_id,
         "output": str(Path(output)),
         "version": version,
         "detector": setup["detector"],
@@ -206,6 +231,7 @@ class _Job:
     Args:
         state: What is known.
         batches: What is out.
+        record: Of the run, for people and programs that watch it.
         parts: Where parts go.
         setup: Of the media workers.
         hashing: How contents are told apart.
@@ -218,6 +244,7 @@ class _Job:
         self,
         state: ScoringState,
         batches: InFlight,
+        record: RunRecord,
         *,
         parts: Path,
         setup: dict[str, Any],
@@ -228,6 +255,7 @@ class _Job:
     ) -> None:
         self._state = state
         self._batches = batches
+        self._record = record
         self._parts = parts
         self._setup = setup
         self._hashing = hashing
@@ -235,7 +263,6 @@ class _Job:
         self._batch_files = batch_files
         self._is_retrying_failed = is_retrying_failed
         self._waiting: list[ManifestRow] = []
-        self.told = {"num_listed": 0, "num_probed": 0, "num_scored": 0, "num_vanished": 0}
 
     def run(self, rows: Iterable[ManifestRow]) -> None:
         """Take files as they are listed, until each has its score."""
@@ -244,15 +271,16 @@ class _Job:
             self._batches.take_ended()
             if self._left == 0:
                 break
+        self._record.listing_ended()
         self._batches.wait()
         while self._waiting:
             self._hand_out(least=0)
             self._batches.wait()
         if self._left != 0:
-            self.told["num_vanished"] += self._state.mark_vanished()
+            self._record.vanished(self._state.mark_vanished())
 
     def _observe(self, rows: list[ManifestRow]) -> None:
-        self.told["num_listed"] += len(rows)
+        self._record.listed(len(rows))
         known, unknown = self._state.observe(rows)
         self._queue(known)
         if unknown:
@@ -269,7 +297,7 @@ class _Job:
 
     def _probed(self, records: str, *, began_ns: int) -> None:
         rows = [row_of_record(record) for record in unpacked(records)]
-        self.told["num_probed"] += len(rows)
+        self._record.probed(rows, hashing=self._hashing)
         self._state.record(rows, began_ns=began_ns)
         self._queue(rows)
 
@@ -280,6 +308,7 @@ class _Job:
         if self._left is not None:
             self._left -= len(claimed)
         expect(len(claimed))
+        self._record.claimed(len(claimed))
         self._waiting += claimed
         # Workers that have nothing else to do need not wait until a batch is full.
         self._hand_out(least=_LEAST_COST if self._batches.has_room(steps.score) else None)
@@ -311,8 +340,9 @@ class _Job:
 
     def _scored(self, done: dict[str, Any]) -> None:
         media = tuple((media_id, status) for media_id, status in done["media"])
-        self._state.commit(Part(done["key"], done["number"], media))
-        self.told["num_scored"] += len(media)
+        part = Part(done["key"], done["number"], media)
+        self._record.committed(part, BatchAccount(**done["account"]))
+        self._state.commit(part)
         self._queue(self._state.release([Moved(**moved) for moved in done["moved"]]))
 
 

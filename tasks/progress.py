@@ -14,15 +14,20 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
 __all__ = ["Step", "advance", "expect", "tracked"]
 
 _STEP_PERCENT = 10.0
+_RATE_SECONDS = 120.0
+"""Over which the rate is taken: videos end seldom and several at once."""
 
 
 @dataclass
@@ -55,6 +60,16 @@ class Step:
         self.done = done
 
 
+class _RateColumn(ProgressColumn):
+    """How many a second, or a minute where they are slow."""
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        if not speed:
+            return Text("")
+        return Text(f"{speed:.1f}/s" if speed >= 1 else f"{60 * speed:.1f}/min")
+
+
 @contextmanager
 def tracked(label: str, *, total: int) -> Iterator[Step]:
     """Show a step while it runs: a bar where there is a terminal, an artifact in Prefect.
@@ -72,8 +87,11 @@ def tracked(label: str, *, total: int) -> Iterator[Step]:
         TextColumn("{task.description:<10}"),
         BarColumn(),
         MofNCompleteColumn(),
+        _RateColumn(),
         TimeElapsedColumn(),
+        TextColumn("left:"),
         TimeRemainingColumn(),
+        speed_estimate_period=_RATE_SECONDS,
         console=console,
         disable=not console.is_terminal,
     )

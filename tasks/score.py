@@ -43,4 +43,5 @@ def score(
         "number": number,
         "media": [list(pair) for pair in done.part.media],
         "moved": [asdict(moved) for moved in done.moved],
+        "account": asdict(done.account),
     }

@@ -440,6 +440,72 @@ def score(
 
 
 @app.command()
+def status(
+    output: Annotated[Path, typer.Argument(help="What was --output of `deepfake score`.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
+) -> None:
+    """Say how far a scoring job is, at work or done. Starts no server."""
+    options = _plain(locals())
+    from deepfake.cli.status import run_status
+
+    run_status(options)
+
+
+@app.command()
+def receipt(
+    folder: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
+    ],
+    which: Annotated[str, typer.Argument(metavar="FILE_OR_MEDIA_ID", help="Whose score.")],
+    output: Annotated[Path | None, typer.Option(help="The JSON file; else it is printed.")] = None,
+) -> None:
+    """Export a score as JSON, with all that is needed to do it again."""
+    options = _plain(locals())
+    from deepfake.cli.receipts import run_receipt
+
+    run_receipt(options)
+
+
+@app.command()
+def verify(
+    receipt: Annotated[
+        Path,
+        typer.Argument(exists=True, dir_okay=False, help="What `deepfake receipt` wrote."),
+    ],
+    file: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="The file; else where the receipt says."),
+    ] = None,
+    weights: WeightsOption = None,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Score a receipt's file again: exit code 0 verified, 1 not verified, 2 wrong usage."""
+    options = _plain(locals())
+    from deepfake.cli.receipts import run_verify
+
+    run_verify(options)
+
+
+@app.command()
+def forget(
+    which: Annotated[str, typer.Argument(metavar="MEDIA_ID|URI", help="What is to go.")],
+    output: Annotated[
+        list[Path] | None,
+        typer.Option(help="Scores beside those noted under the data root; several times."),
+    ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only list what would be removed.")
+    ] = False,
+    data_root: DataRootOption = Path("data"),
+) -> None:
+    """Remove a medium's crops, scores and evidence everywhere. Starts no server."""
+    options = _plain(locals())
+    from deepfake.cli.forget import run_forget
+
+    run_forget(options)
+
+
+@app.command()
 def export(
     output: Annotated[Path, typer.Option(help="The ONNX file.")],
     weights: WeightsOption = None,

@@ -168,10 +168,13 @@ def print_score(summary: dict[str, Any]) -> None:
     table = Table(title=f"{summary['num_files']} files", title_justify="left")
     table.add_column("counted by")
     table.add_column("value")
-    table.add_column("files", justify="right")
+    table.add_column("number", justify="right")
     for kind, label in (("statuses", "status"), ("verdicts", "verdict")):
         for value, files in sorted(summary[kind].items()):
             table.add_row(label, value, str(files))
+        table.add_section()
+    for value, number in _throughput(summary):
+        table.add_row("this run", value, number)
     console.print(table)
     detector = summary["detector"]
     version = f" version {detector['version']}" if detector["version"] else ""
@@ -182,6 +185,27 @@ def print_score(summary: dict[str, Any]) -> None:
     if summary["num_waiting"]:
         console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
     console.print(f"scores: {Path(summary['output']) / 'scores.csv'}", soft_wrap=True)
+    expected = {str(status) for status in EXPECTED_STATUSES}
+    failed = sum(n for status, n in summary["statuses"].items() if status not in expected)
+    if failed:
+        told = (
+            "1 file, and what to do about it" if failed == 1 else f"{failed} files, and what to do"
+        )
+        console.print(
+            f"failures: {Path(summary['output']) / 'failures.csv'} ({told})", soft_wrap=True
+        )
+
+
+def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    counters = summary.get("counters")
+    if not counters or not summary["num_scored"]:
+        return
+    yield "media scored", str(counters["num_scored"])
+    yield "files a second", f"{summary['files_per_second']:.2f}"
+    yield "MiB hashed a second", f"{counters['hashed_bytes'] / 2**20 / summary['seconds']:.2f}"
+    for name in ("extract", "classify"):
+        each = counters[f"{name}_seconds"] / counters["num_scored"]
+        yield f"seconds a medium to {name}", f"{each:.2f}"
 
 
 def _what_was_done(summary: dict[str, Any]) -> str:

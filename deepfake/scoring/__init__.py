@@ -1,7 +1,11 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
+from deepfake.scoring.forgetting import forget_in_output
 from deepfake.scoring.output import ScoresFolder, scores_version, write_scores
 from deepfake.scoring.parts import Part, find_parts
+from deepfake.scoring.places import note_output, noted_outputs
+from deepfake.scoring.receipts import Receipt, make_receipt, read_receipt
+from deepfake.scoring.recording import RunRecord, recorded
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,
@@ -12,7 +16,9 @@ from deepfake.scoring.scorer import (
     scoring_digest,
     setup_columns,
 )
-from deepfake.scoring.state import ScoringState, open_state
+from deepfake.scoring.setups import describe_setup, write_setup
+from deepfake.scoring.state import ScoringState, names_and_contents, open_state
+from deepfake.scoring.status import ScoresStatus, read_status
 from deepfake.scoring.tables import (
     FRAMES_SCHEMA,
     SCORES_SCHEMA,
@@ -20,25 +26,40 @@ from deepfake.scoring.tables import (
     DetectorIdentity,
     count_statuses,
 )
-from deepfake.scoring.working import Moved, ScoreRequest, score_batch, score_files
+from deepfake.scoring.verifying import Check, verify_receipt
+from deepfake.scoring.working import BatchAccount, Moved, ScoreRequest, score_batch, score_files
 
 __all__ = [
     "FRAMES_SCHEMA",
     "SCORES_SCHEMA",
     "TRACKS_SCHEMA",
+    "BatchAccount",
+    "Check",
     "DetectorIdentity",
     "Moved",
     "Part",
+    "Receipt",
+    "RunRecord",
     "ScoreRequest",
     "ScoredMedium",
     "Scorer",
     "ScorerSetup",
     "ScoresFolder",
+    "ScoresStatus",
     "ScoringState",
     "count_statuses",
     "create_scorer",
+    "describe_setup",
     "find_parts",
+    "forget_in_output",
+    "make_receipt",
+    "names_and_contents",
+    "note_output",
+    "noted_outputs",
     "open_state",
+    "read_receipt",
+    "read_status",
+    "recorded",
     "score_batch",
     "score_files",
     "score_row",
@@ -46,5 +67,7 @@ __all__ = [
     "scores_version",
     "scoring_digest",
     "setup_columns",
+    "verify_receipt",
     "write_scores",
+    "write_setup",
 ]

@@ -22,10 +22,10 @@ from deepfake.scoring.parts import part_path
 from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
 from deepfake.scoring.state import KnownFile
 from deepfake.scoring.tables import TABLES
-from deepfake.storage import atomic_path, read_table, write_text
+from deepfake.storage import atomic_path, check_schema, read_table, write_text
 from deepfake.types import EXPECTED_STATUSES, Status
 
-__all__ = ["TableCounts", "write_tables"]
+__all__ = ["TableCounts", "count_rows", "rewrite_csv", "write_tables"]
 
 Write = Callable[[pa.RecordBatch], None]
 
@@ -113,6 +113,39 @@ def write_tables(
             failed(batch)
             counts.add(batch)
     _write_notes(folder / "notes.txt", setup, bundle)
+    return counts
+
+
+def rewrite_csv(folder: Path) -> None:
+    """Write what is made of the scores table anew from it, `scores.csv` last.
+
+    Args:
+        folder: Holds `scores.parquet`.
+
+    Raises:
+        DataError: The table is damaged, or of another version of this program.
+    """
+    schema, path = TABLES["scores"], folder / "scores.parquet"
+    check_schema(path, schema)
+    with pq.ParquetFile(path) as source, ExitStack() as stack:
+        as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
+        failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
+        for batch in source.iter_batches(_ROWS):
+            as_csv(_cast(batch, schema))
+            failed(_cast(batch, schema))
+
+
+def count_rows(folder: Path) -> TableCounts:
+    """Return what the scores table of a folder holds.
+
+    Raises:
+        DataError: It is damaged, or of another version of this program.
+    """
+    path, counts = folder / "scores.parquet", TableCounts()
+    check_schema(path, TABLES["scores"])
+    with pq.ParquetFile(path) as source:
+        for batch in source.iter_batches(columns=["status", "verdict"]):
+            counts.add(batch)
     return counts
 
 
@@ -233,9 +266,14 @@ def _csv_writer(path: Path) -> Iterator[Write]:
         yield write
 
 
+_SIGNS = r"=+\-@" + "＝＋－＠﹦﹢﹣﹫−"
+"""What a formula begins with, and what some programs take for it: full-width and small signs."""
+_FORMULA = rf"\A([\t\r\n{_SIGNS}]|[\p{{Z}}\p{{Cc}}\p{{Cf}}]+[{_SIGNS}])"
+
+
 def _harmless(column: pa.Array) -> pa.Array:
     # A spreadsheet runs a cell that begins like a formula; a quote before it makes it text.
-    return pc.replace_substring_regex(column, r"\A([=+\-@\t\r])", r"'\1")
+    return pc.replace_substring_regex(column, _FORMULA, r"'\1")
 
 
 _FAILURE_COLUMNS = ("uri", "status", "error_type", "reason")

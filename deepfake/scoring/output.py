@@ -25,9 +25,11 @@ from deepfake.scoring.scorer import ScorerSetup, scoring_digest
 from deepfake.scoring.state import ScoringState
 from deepfake.storage import atomic_path, read_json, write_json
 
-__all__ = ["ScoresFolder", "scores_version", "write_scores"]
+__all__ = ["TABLE_FILES", "ScoresFolder", "counts_written", "scores_version", "write_scores"]
 
-_TABLES = (
+_LOCK_SECONDS = 1.0
+
+TABLE_FILES = (
     "scores.parquet",
     "scores.csv",
     "tracks.parquet",
@@ -36,6 +38,7 @@ _TABLES = (
     "notes.txt",
     "run.json",
 )
+"""What a version shows at the top of the folder."""
 
 
 def scores_version(setup: ScorerSetup, *, bundle: Bundle) -> str:
@@ -58,6 +61,20 @@ class ScoresFolder:
         """What is known of the files."""
         return self.path / "state.sqlite"
 
+    @property
+    def log(self) -> Path:
+        """What runs tell, a JSON object a line."""
+        return self.path / "log.jsonl"
+
+    @property
+    def metrics(self) -> Path:
+        """The numbers of the last run, for Prometheus."""
+        return self.path / "metrics.prom"
+
+    def versions(self) -> list[str]:
+        """Return the versions of the scores that lie here."""
+        return sorted(path.name for path in self.path.glob("versions/*") if path.is_dir())
+
     def version(self, version: str) -> Path:
         """Return the folder of the scores of one detector under one configuration."""
         return self.path / "versions" / version
@@ -74,7 +91,8 @@ class ScoresFolder:
             DataError: Another run holds it; which, the message says.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
+        # Whoever only asks for the owner has the lock for a moment.
+        lock = filelock.FileLock(self._lock, timeout=_LOCK_SECONDS)
         try:
             lock.acquire()
         except filelock.Timeout:
@@ -88,8 +106,14 @@ class ScoresFolder:
             self._clear()
             yield
         finally:
-            self._owner_file.unlink(missing_ok=True)
-            lock.release()
+            try:
+                self._owner_file.unlink(missing_ok=True)
+            finally:
+                lock.release()
+
+    @property
+    def _lock(self) -> Path:
+        return self.path / ".lock"
 
     @property
     def _owner_file(self) -> Path:
@@ -97,16 +121,21 @@ class ScoresFolder:
 
     def owner(self) -> dict[str, Any] | None:
         """Return who is at work on it; None if nobody is."""
-        lock = filelock.FileLock(self.path / ".lock", timeout=0)
-        if not (self.path / ".lock").exists():
+        if not self._lock.exists():
             return None
         try:
-            with lock:
+            with filelock.FileLock(self._lock, timeout=0):
                 return None
         except filelock.Timeout:
-            with suppress(DataError):
-                return dict(read_json(self._owner_file))
-            return {}
+            return self._read_owner()
+        except OSError:
+            # Whoever may not write here cannot ask; a run that was killed leaves its name too.
+            return self._read_owner() if self._owner_file.is_file() else None
+
+    def _read_owner(self) -> dict[str, Any]:
+        with suppress(DataError):
+            return dict(read_json(self._owner_file))
+        return {}
 
     def _owner(self) -> str:
         owner = self.owner() or {}
@@ -124,7 +153,7 @@ class ScoresFolder:
 
     def publish(self, version: str) -> None:
         """Show the tables of a version at the top of the folder."""
-        for name in _TABLES:
+        for name in TABLE_FILES:
             source = self.version(version) / name
             with atomic_path(self.path / name) as part:
                 try:
@@ -145,7 +174,7 @@ def write_scores(
         bundle: The detector.
     """
     folder = to.version(state.version)
-    counts = None if state.is_dirty else _counts_written(folder)
+    counts = None if state.is_dirty else counts_written(folder)
     if counts is None:
         counts = write_tables(
             folder,
@@ -178,8 +207,9 @@ def write_scores(
     return counts
 
 
-def _counts_written(folder: Path) -> TableCounts | None:
-    if not all((folder / name).is_file() for name in _TABLES):
+def counts_written(folder: Path) -> TableCounts | None:
+    """Return what the tables of a version hold; None where they are not all there."""
+    if not all((folder / name).is_file() for name in TABLE_FILES):
         return None
     try:
         told = read_json(folder / "run.json")

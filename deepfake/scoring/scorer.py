@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,11 +85,13 @@ class ScoredMedium:
         score: Columns of `SCORES_SCHEMA`.
         tracks: Columns of `TRACKS_SCHEMA`.
         frames: Columns of `FRAMES_SCHEMA`.
+        classify_seconds: Wall time of everything after the crops were there.
     """
 
     score: dict[str, Any]
     tracks: tuple[dict[str, Any], ...] = ()
     frames: tuple[dict[str, Any], ...] = ()
+    classify_seconds: float = 0.0
 
 
 def extract_config(
@@ -155,9 +158,11 @@ class Scorer:
         medium = self._extractor.extract(request)
         if medium.outcome.status is not Status.OK:
             return self.without_score(medium.outcome)
+        began = time.perf_counter()
         frames = self._frames(medium)
         result = aggregate_file(frames, config=self.detector.spec.aggregation)
-        return self._with_score(medium, frames, result)
+        scored = self._with_score(medium, frames, result)
+        return replace(scored, classify_seconds=time.perf_counter() - began)
 
     def _frames(self, medium: ExtractedMedium) -> pd.DataFrame:
         # What was stored is what is scored: the crops go through their codec here too.

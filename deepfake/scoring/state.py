@@ -7,21 +7,32 @@ unnoted is found on disk at the next start, so this file may be lost and only co
 
 from __future__ import annotations
 
+import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from deepfake.config import MediaLimits
 from deepfake.errors import DataError
+from deepfake.journal import tell
 from deepfake.manifest import ManifestRow
 from deepfake.scoring.parts import Part
 from deepfake.scoring.working import Moved
-from deepfake.types import TRANSIENT_STATUSES, Kind, Status
+from deepfake.types import EXPECTED_STATUSES, TRANSIENT_STATUSES, Kind, Status
 
-__all__ = ["KnownFile", "ScoringState", "open_state"]
+__all__ = [
+    "KnownFile",
+    "ScoringState",
+    "below",
+    "count_media",
+    "forget_media",
+    "names_and_contents",
+    "open_state",
+    "read_state",
+]
 
 _SCHEMA_VERSION = 1
 _RACY_NS = 2_000_000_000
@@ -59,6 +70,7 @@ CREATE TABLE IF NOT EXISTS parts (
 CREATE TEMP TABLE claimed (media_id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
+_VANISHED = "was there in an earlier run, and is gone"
 _FINAL = {Status.OK, Status.EMPTY, Status.UNSUPPORTED, Status.DECODE_ERROR, Status.TOO_LARGE}
 """What probing says of bytes and would say again."""
 
@@ -92,6 +104,7 @@ class ScoringState:
         self.folder = folder
         self.version = version
         self._db = _connect(path)
+        self._untold: str | None = None
         self.run = int(self._meta("run") or 0) + 1
         self._changes_before = int(self._meta("changes") or 0)
         with self._writing():
@@ -102,6 +115,18 @@ class ScoringState:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def tell(self, progress: Mapping[str, Any], *, is_written: bool = False) -> None:
+        """Keep what a run says of itself; it is written with the next change.
+
+        Args:
+            progress: JSON types.
+            is_written: Write it now, whatever changes.
+        """
+        self._untold = json.dumps(progress)
+        if is_written:
+            with self._writing():
+                pass
 
     def reconcile(self, parts: Iterable[Part]) -> None:
         """Make what is noted agree with the parts that are there and whole.
@@ -169,6 +194,8 @@ class ScoringState:
                 known.append(old)
             else:
                 unknown.append(row)
+        for row in changed:
+            _tell_failed(row)
         with self._writing():
             self._put(changed, racy_after=None)
             # What is probed is noted by `record`: until then it must not look finished.
@@ -189,6 +216,10 @@ class ScoringState:
             self._put(rows, racy_after=began_ns - _RACY_NS)
             if any(row.uri not in before or not _is_same(before[row.uri][0], row) for row in rows):
                 self._soil()
+        for row in rows:
+            _tell_failed(row)
+        for row, status in self._scored_as(rows):
+            _tell_failed(replace(row, status=status, message="the same bytes have that outcome"))
 
     def claim(
         self,
@@ -243,6 +274,7 @@ class ScoringState:
         """
         others = []
         for file in moved:
+            tell("file failed", error_type=None, **asdict(file))
             with self._writing():
                 self._db.execute(
                     "UPDATE files SET status = ?, error_type = NULL, message = ?, is_racy = 1 "
@@ -264,27 +296,53 @@ class ScoringState:
         with self._writing():
             self._note(part)
 
+    def names_of(self, media_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """Return uri and media_id of all files that have one of these contents."""
+        found: list[tuple[str, str]] = []
+        for media_id in media_ids:
+            rows = self._db.execute(
+                "SELECT uri, media_id FROM files WHERE media_id = ? AND status = 'ok'", (media_id,)
+            )
+            found += [(str(uri), str(found_id)) for uri, found_id in rows]
+        return found
+
+    def _scored_as(self, rows: Iterable[ManifestRow]) -> list[tuple[ManifestRow, Status]]:
+        """Return the rows whose content has an outcome already, under another name."""
+        found = []
+        for row in rows:
+            scored = self._db.execute(
+                "SELECT status FROM scored WHERE version = ? AND media_id = ?",
+                (self.version, row.media_id),
+            ).fetchone()
+            if scored is not None and row.status is Status.OK:
+                found.append((row, Status(scored[0])))
+        return found
+
     def mark_vanished(self) -> int:
         """Note which files of the folder are gone, and return how many.
 
         A file that this run did not list is looked for, since a filter may have left it out.
         """
         unseen = self._db.execute(
-            f"SELECT uri FROM files WHERE run < ? AND status != ? AND {_BELOW}",
+            f"SELECT uri, media_id FROM files WHERE run < ? AND status != ? AND {_BELOW}",
             (self.run, str(Status.VANISHED), *_bounds(self.folder)),
         ).fetchall()
-        gone = [uri for (uri,) in unseen if not Path(uri).is_symlink() and not Path(uri).exists()]
+        gone = [
+            (uri, media_id)
+            for uri, media_id in unseen
+            if not Path(uri).is_symlink() and not Path(uri).exists()
+        ]
         with self._writing():
             self._db.executemany(
                 "UPDATE files SET status = ?, error_type = NULL, message = ?, size_bytes = NULL "
                 "WHERE uri = ?",
-                [
-                    (str(Status.VANISHED), "was there in an earlier run, and is gone", u)
-                    for u in gone
-                ],
+                [(str(Status.VANISHED), _VANISHED, uri) for uri, _ in gone],
             )
             if gone:
                 self._soil()
+        for uri, media_id in gone:
+            row = ManifestRow(uri, "", media_id, status=Status.VANISHED, message=_VANISHED)
+            _tell_failed(row)
         return len(gone)
 
     def known_files(self) -> Iterator[KnownFile]:
@@ -418,10 +476,18 @@ class ScoringState:
     def _writing(self) -> Iterator[None]:
         with _translated(), self._db:
             yield
+            if self._untold is not None:
+                self._set_meta("progress", self._untold)
+                self._untold = None
 
 
 _COLUMNS = "uri, size_bytes, mtime_ns, media_id, kind, status, error_type, message"
 _BELOW = "(uri = ? OR (uri > ? AND uri < ?))"
+
+
+def below(folder: str) -> tuple[str, tuple[str, str, str]]:
+    """Return the condition on `uri` for all files of a folder, and its values."""
+    return _BELOW, _bounds(folder)
 
 
 def _bounds(folder: str) -> tuple[str, str, str]:
@@ -443,6 +509,18 @@ def _row_of(columns: Sequence[Any]) -> ManifestRow:
         error_type=error_type,
         message=message,
     )
+
+
+def _tell_failed(row: ManifestRow) -> None:
+    if row.status not in EXPECTED_STATUSES:
+        tell(
+            "file failed",
+            media_id=row.media_id,
+            uri=row.uri,
+            status=str(row.status),
+            error_type=row.error_type,
+            message=row.message,
+        )
 
 
 def _is_unchanged(row: ManifestRow, old: ManifestRow) -> bool:
@@ -516,3 +594,140 @@ def open_state(path: Path, *, folder: str, version: str) -> Iterator[ScoringStat
         yield state
     finally:
         state.close()
+
+
+@contextmanager
+def read_state(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection that only reads, beside whatever run is at work.
+
+    Raises:
+        DataError: There is no state, or it cannot be read.
+    """
+    if not path.is_file():
+        raise DataError("no state of scores is there", path=path)
+    try:
+        db = _open_reading(path)
+        try:
+            yield db
+        finally:
+            db.close()
+    except sqlite3.DatabaseError as error:
+        raise DataError(f"the state of the scores cannot be read ({error})", path=path) from error
+
+
+def _open_reading(path: Path) -> sqlite3.Connection:
+    base = f"{path.absolute().as_uri()}?mode=ro"
+    db = sqlite3.connect(base, uri=True, timeout=10.0)
+    try:
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.OperationalError:
+        db.close()
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        # In a folder that may not be written to there is no place for SQLite's own files, and,
+        # with no run at work, no need of them.
+        db = sqlite3.connect(f"{base}&immutable=1", uri=True)
+        (version,) = db.execute("PRAGMA user_version").fetchone()
+    if version != _SCHEMA_VERSION:
+        db.close()
+        raise DataError(f"written by another version of this program (schema {version})", path=path)
+    return db
+
+
+def count_media(path: Path, *, media_ids: Set[str], uris: Set[str]) -> int:
+    """Return how much of what is known is of some media: files, scores, the folder's name.
+
+    Args:
+        path: The state.
+        media_ids: The contents.
+        uris: Names under which they were.
+    """
+    with read_state(path) as db:
+        count = 0
+        for media_id in media_ids:
+            for table in ("files", "scored"):
+                where = f"SELECT count(*) FROM {table} WHERE media_id = ?"
+                count += int(db.execute(where, (media_id,)).fetchone()[0])
+        for uri in uris:
+            for where in (
+                "SELECT count(*) FROM files WHERE uri = ? AND media_id IS NULL",
+                "SELECT count(*) FROM meta WHERE value = ?",
+            ):
+                count += int(db.execute(where, (uri,)).fetchone()[0])
+        return count
+
+
+def names_and_contents(path: Path, *, media_ids: Set[str], uris: Set[str]) -> set[tuple[str, str]]:
+    """Return uri and media_id of the files that have one of these contents or names.
+
+    Args:
+        path: The state.
+        media_ids: Contents.
+        uris: Names.
+    """
+    found: set[tuple[str, str]] = set()
+    with read_state(path) as db:
+        for column, values in (("media_id", media_ids), ("uri", uris)):
+            for value in values:
+                found |= set(
+                    db.execute(
+                        f"SELECT uri, media_id FROM files WHERE {column} = ? "
+                        "AND media_id IS NOT NULL",
+                        (value,),
+                    ).fetchall()
+                )
+    return found
+
+
+def forget_media(
+    path: Path,
+    *,
+    media_ids: Set[str],
+    uris: Set[str],
+    replaced: Mapping[tuple[str, str], Part | None],
+) -> None:
+    """Strike media out of the state, so that their bytes are gone from it too.
+
+    Args:
+        path: The state.
+        media_ids: The contents; all their names go.
+        uris: Names under which they were; those of them that have no content go too.
+        replaced: By version and key, the part that stands for an old one; None for none.
+    """
+    db = _connect(path)
+    try:
+        with _translated():
+            db.execute("PRAGMA secure_delete = ON")
+            with db:
+                for (version, key), part in replaced.items():
+                    _replace_part(db, version, key, part)
+                for media_id in media_ids:
+                    db.execute("DELETE FROM scored WHERE media_id = ?", (media_id,))
+                    db.execute("DELETE FROM files WHERE media_id = ?", (media_id,))
+                for uri in uris:
+                    db.execute("DELETE FROM files WHERE uri = ? AND media_id IS NULL", (uri,))
+                    # Where a single file was scored, it is the folder too.
+                    db.execute("DELETE FROM meta WHERE value = ?", (uri,))
+                    db.execute(
+                        "DELETE FROM meta WHERE name = 'progress' "
+                        "AND json_extract(value, '$.folder') = ?",
+                        (uri,),
+                    )
+                # No table holds all that is known now: who is killed before they are written anew
+                # finds them due.
+                db.execute("DELETE FROM meta WHERE name LIKE 'written %'")
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+    finally:
+        db.close()
+
+
+def _replace_part(db: sqlite3.Connection, version: str, key: str, part: Part | None) -> None:
+    where = (version, key)
+    if part is None:
+        db.execute("DELETE FROM scored WHERE version = ? AND part = ?", where)
+    else:
+        db.execute("UPDATE scored SET part = ? WHERE version = ? AND part = ?", (part.key, *where))
+        db.execute(
+            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (version, part.key, part.number)
+        )
+    db.execute("DELETE FROM parts WHERE version = ? AND part = ?", where)

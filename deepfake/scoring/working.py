@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -25,12 +27,23 @@ from deepfake.scoring.scorer import (
     scorer_setup,
     setup_columns,
 )
+from deepfake.scoring.setups import describe_environment
 from deepfake.scoring.tables import SCORES_SCHEMA
 from deepfake.storage import path_of_uri
-from deepfake.types import Status
+from deepfake.types import EXPECTED_STATUSES, Status
 from deepfake.workers import Failure, MediaWorkers
 
-__all__ = ["Moved", "ScoreRequest", "ScoredBatch", "score_batch", "score_files", "score_unchanged"]
+__all__ = [
+    "BatchAccount",
+    "Moved",
+    "ScoreRequest",
+    "ScoredBatch",
+    "score_batch",
+    "score_files",
+    "score_unchanged",
+]
+
+_FAILURE_COLUMNS = ("uri", "media_id", "status", "error_type", "message")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,16 +81,40 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
+class BatchAccount:
+    """What a batch cost and came to, in JSON types.
+
+    Attributes:
+        seconds: Wall time.
+        extract_seconds: Of reading, decoding, finding and cropping faces, summed over the media.
+        classify_seconds: Of everything after, summed over the media.
+        statuses: Media by status.
+        verdicts: Media by verdict.
+        failed: For each medium with a status that nobody wants its uri, media_id, status,
+            error_type and message.
+    """
+
+    seconds: float
+    extract_seconds: float
+    classify_seconds: float
+    statuses: dict[str, int]
+    verdicts: dict[str, int]
+    failed: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
 class ScoredBatch:
     """A finished batch.
 
     Attributes:
         part: What lies on disk.
         moved: Files whose content it says nothing of.
+        account: What it cost and came to.
     """
 
     part: Part
     moved: tuple[Moved, ...]
+    account: BatchAccount
 
 
 def score_batch(
@@ -101,6 +138,7 @@ def score_batch(
         workers: Set up by `scorer_setup`.
         on_done: Called with the number of media done, after each.
     """
+    began = time.monotonic()
     columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
     media: list[ScoredMedium] = []
     moved: list[Moved] = []
@@ -110,8 +148,29 @@ def score_batch(
         else:
             media.append(_charged(request.uri, request.media_id, result, columns))
         on_done(len(media) + len(moved))
-    part = write_part(parts, key=key, number=number, media=media)
-    return ScoredBatch(part, tuple(moved))
+    made_with = {
+        "environment": describe_environment().model_dump(mode="json"),
+        "worker_limits": workers.setup.limits.model_dump(mode="json"),
+    }
+    part = write_part(parts, key=key, number=number, media=media, made_with=made_with)
+    account = _account(media, seconds=time.monotonic() - began)
+    return ScoredBatch(part, tuple(moved), account)
+
+
+def _account(media: Sequence[ScoredMedium], *, seconds: float) -> BatchAccount:
+    scores = [medium.score for medium in media]
+    return BatchAccount(
+        seconds=seconds,
+        extract_seconds=sum(score["seconds"] or 0.0 for score in scores),
+        classify_seconds=sum(medium.classify_seconds for medium in media),
+        statuses=dict(Counter(str(score["status"]) for score in scores)),
+        verdicts=dict(Counter(str(score["verdict"]) for score in scores)),
+        failed=[
+            {name: score[name] for name in _FAILURE_COLUMNS}
+            for score in scores
+            if Status(score["status"]) not in EXPECTED_STATUSES
+        ],
+    )
 
 
 def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Moved:

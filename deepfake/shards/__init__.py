@@ -13,9 +13,14 @@ snapshot, so that a relabelled corpus shares every part with the one before.
 from deepfake.shards.parts import (
     Part,
     crop_records,
+    crop_rows,
     list_parts,
+    noted_digest,
     part_outcomes,
+    parts_folder,
     read_part,
+    remove_part,
+    rewrite_part,
     write_part,
 )
 from deepfake.shards.reading import CropReader
@@ -36,12 +41,17 @@ __all__ = [
     "Part",
     "Snapshot",
     "crop_records",
+    "crop_rows",
     "is_snapshot",
     "list_parts",
     "name_latest",
+    "noted_digest",
     "open_snapshot",
     "part_outcomes",
+    "parts_folder",
     "read_part",
+    "remove_part",
+    "rewrite_part",
     "write_part",
     "write_snapshot",
 ]

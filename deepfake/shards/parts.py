@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from deepfake.errors import DataError
+from deepfake.errors import DataError, ShardError
 from deepfake.shards.schemas import (
     PART_OUTCOMES_SCHEMA,
     SHARD_SCHEMA,
@@ -25,10 +27,14 @@ from deepfake.types import FaceCrop, Outcome
 __all__ = [
     "Part",
     "crop_records",
+    "crop_rows",
     "list_parts",
+    "noted_digest",
     "part_outcomes",
     "parts_folder",
     "read_part",
+    "remove_part",
+    "rewrite_part",
     "write_part",
 ]
 
@@ -99,22 +105,75 @@ def write_part(
         records: From `crop_records`, in the order of the media.
         outcomes: One a medium, each with a media_id.
     """
-    shard = parts_folder(corpus_dir) / f"{key}.arrow"
-    table = pa.Table.from_pylist([dict(r) for r in records], schema=SHARD_SCHEMA)
+    crops = pa.Table.from_pylist([dict(r) for r in records], schema=SHARD_SCHEMA)
     rows = [_outcome_record(outcome) for outcome in outcomes]
-    with atomic_path(shard) as part:
-        _write_arrow(part, table.combine_chunks())
+    return _write(corpus_dir, key, crops, pa.Table.from_pylist(rows, schema=PART_OUTCOMES_SCHEMA))
+
+
+def _write(corpus_dir: Path, key: str, crops: pa.Table, outcomes: pa.Table) -> Part:
+    with atomic_path(parts_folder(corpus_dir) / f"{key}.arrow") as part:
+        _write_arrow(part, crops.combine_chunks())
         digest = sha256_of(part)
-        schema = PART_OUTCOMES_SCHEMA.with_metadata(
-            {**(PART_OUTCOMES_SCHEMA.metadata or {}), b"shard_sha256": digest.encode()}
-        )
+        noted = {**(PART_OUTCOMES_SCHEMA.metadata or {}), b"shard_sha256": digest.encode()}
         # Before the shard gets its name: what bears that name is finished.
         write_table(
             parts_folder(corpus_dir) / f"{key}.outcomes.parquet",
-            pa.Table.from_pylist(rows, schema=schema),
+            outcomes.replace_schema_metadata(noted),
         )
-    media_ids = tuple(str(outcome.media_id) for outcome in outcomes)
-    return Part(key=key, shard_sha256=digest, media_ids=media_ids, num_crops=len(table))
+    media_ids = tuple(outcomes["media_id"].to_pylist())
+    return Part(key=key, shard_sha256=digest, media_ids=media_ids, num_crops=len(crops))
+
+
+def rewrite_part(corpus_dir: Path, key: str, *, without: Set[str], new_key: str) -> Part:
+    """Write a finished part anew without some media; the old one stays.
+
+    Args:
+        corpus_dir: The folder of the corpus's shards.
+        key: Of the part.
+        without: The media.
+        new_key: Of what is left. A whole part that has it already is taken as it is.
+
+    Raises:
+        ShardError: The part is missing or damaged.
+    """
+    found = read_part(corpus_dir, new_key)
+    if found is not None:
+        return found
+    if read_part(corpus_dir, key) is None:
+        raise ShardError(f"the part {key} is missing or damaged", path=corpus_dir)
+    folder = parts_folder(corpus_dir)
+    with pa.memory_map(str(folder / f"{key}.arrow")) as source:
+        crops = _without(pa.ipc.open_file(source).read_all(), without)
+        outcomes = read_table(folder / f"{key}.outcomes.parquet", schema=PART_OUTCOMES_SCHEMA)
+        return _write(corpus_dir, new_key, crops, _without(outcomes, without))
+
+
+def _without(table: pa.Table, media_ids: Set[str]) -> pa.Table:
+    gone = pa.array(sorted(media_ids), pa.string())
+    return table.filter(pc.invert(pc.is_in(table["media_id"], value_set=gone)))
+
+
+def noted_digest(corpus_dir: Path, key: str) -> str | None:
+    """Return the SHA-256 of a part's shard as noted when it was written, without reading it."""
+    path = parts_folder(corpus_dir) / f"{key}.outcomes.parquet"
+    try:
+        noted = pq.read_schema(path).metadata or {}
+    except (OSError, pa.ArrowException):
+        return None
+    return noted.get(b"shard_sha256", b"").decode() or None
+
+
+def crop_rows(corpus_dir: Path, key: str) -> dict[str, int]:
+    """Return in which row of a part each crop lies, by crop_id."""
+    with pa.memory_map(str(parts_folder(corpus_dir) / f"{key}.arrow")) as source:
+        names = pa.ipc.open_file(source).read_all()["crop_id"].to_pylist()
+    return {name: row for row, name in enumerate(names)}
+
+
+def remove_part(corpus_dir: Path, key: str) -> None:
+    """Remove a part; the crops first, whose name makes it finished."""
+    for name in (f"{key}.arrow", f"{key}.outcomes.parquet"):
+        (parts_folder(corpus_dir) / name).unlink(missing_ok=True)
 
 
 def _write_arrow(path: Path, table: pa.Table) -> None:

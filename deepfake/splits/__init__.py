@@ -10,7 +10,7 @@ from deepfake.splits.assigning import SplitResult, assign_splits
 from deepfake.splits.assignments import Assignments, read_assignments, write_assignments
 from deepfake.splits.halves import halve_by_group
 from deepfake.splits.leakage import SharedIdentity, check_leakage, find_shared_identities
-from deepfake.splits.members import member_keys
+from deepfake.splits.members import content_key, key_rank, member_keys
 
 __all__ = [
     "Assignments",
@@ -18,8 +18,10 @@ __all__ = [
     "SplitResult",
     "assign_splits",
     "check_leakage",
+    "content_key",
     "find_shared_identities",
     "halve_by_group",
+    "key_rank",
     "member_keys",
     "read_assignments",
     "write_assignments",

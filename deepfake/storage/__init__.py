@@ -1,7 +1,9 @@
 """Where things lie, and reading and writing them whole."""
 
 from deepfake.storage.files import (
+    SAMPLED_BYTES,
     atomic_path,
+    check_schema,
     path_of_uri,
     read_json,
     read_table,
@@ -15,8 +17,10 @@ from deepfake.storage.files import (
 from deepfake.storage.layout import DataRoot
 
 __all__ = [
+    "SAMPLED_BYTES",
     "DataRoot",
     "atomic_path",
+    "check_schema",
     "path_of_uri",
     "read_json",
     "read_table",

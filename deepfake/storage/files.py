@@ -18,7 +18,9 @@ import pyarrow.parquet as pq
 from deepfake.errors import DataError, UnreadableMediaError
 
 __all__ = [
+    "SAMPLED_BYTES",
     "atomic_path",
+    "check_schema",
     "path_of_uri",
     "read_json",
     "read_table",
@@ -68,6 +70,8 @@ def sha256_of(path: Path) -> str:
 
 _SAMPLES = 16
 _SAMPLE_BYTES = 1 << 18
+SAMPLED_BYTES = _SAMPLES * _SAMPLE_BYTES
+"""What `sampled_digest_of` reads of a large file."""
 
 
 def sampled_digest_of(path: Path) -> str:
@@ -82,7 +86,7 @@ def sampled_digest_of(path: Path) -> str:
     try:
         with path.open("rb") as stream:
             size = stream.seek(0, os.SEEK_END)
-            if size <= _SAMPLES * _SAMPLE_BYTES:
+            if size <= SAMPLED_BYTES:
                 return sha256_of(path)
             digest = hashlib.sha256(f"sampled {_SAMPLES} {_SAMPLE_BYTES} {size}\n".encode())
             for at in range(_SAMPLES):
@@ -177,15 +181,32 @@ def read_table(path: Path, *, schema: pa.Schema) -> pa.Table:
         table = pq.ParquetFile(path).read()
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"not a readable Parquet file ({error})", path=path) from error
-    wanted = dict(schema.metadata or {})
-    found = {k: v for k, v in (table.schema.metadata or {}).items() if k in wanted}
+    _compare_schemas(table.schema, schema, path=path)
+    return table
+
+
+def check_schema(path: Path, schema: pa.Schema) -> None:
+    """Check that a Parquet file is one of our schemas, without reading its rows.
+
+    Raises:
+        DataError: The file is missing, damaged, or of another schema version.
+    """
+    try:
+        found = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"not a readable Parquet file ({error})", path=path) from error
+    _compare_schemas(found, schema, path=path)
+
+
+def _compare_schemas(schema: pa.Schema, expected: pa.Schema, *, path: Path) -> None:
+    wanted = dict(expected.metadata or {})
+    found = {k: v for k, v in (schema.metadata or {}).items() if k in wanted}
     if found != wanted:
         raise DataError(
             f"schema {_describe(found)} is not {_describe(wanted)}",
             path=path,
             hint="It was written by another version of this program: make it anew.",
         )
-    return table
 
 
 def _describe(metadata: dict[bytes, bytes]) -> str:

@@ -52,6 +52,15 @@ class DataRoot:
         return self.path / ".cache" / "openvino"
 
     @property
+    def outputs(self) -> Path:
+        """The folder of notes on where scores went, so that what they tell can be removed."""
+        return self.path / "outputs"
+
+    def log(self, name: str) -> Path:
+        """Return where the runs of a flow tell what they do, JSON lines."""
+        return self.path / "logs" / f"{name}.jsonl"
+
+    @property
     def prefect_home(self) -> Path:
         """Prefect's home, unless `PREFECT_HOME` says otherwise."""
         return self.path / ".prefect"

@@ -371,7 +371,9 @@ def test_what_kills_the_other_decoder_is_tried_with_pyav(
         workers=broken,  # type: ignore[arg-type]
         on_done=seen.append,
     )
-    assert result == BatchResult(batch.key, 8, {"ok": 5, "no_face": 1, "crashed": 1})
+    assert result.seconds > 0
+    expected = BatchResult(batch.key, 8, {"ok": 5, "no_face": 1, "crashed": 1})
+    assert replace(result, seconds=0.0) == replace(expected, seconds=0.0)
     assert seen == [1, 2, 3, 4, 5, 6, 7]
     decoders = ["decord", "pyav"] if decoder == "decord" else ["pyav"]
     names = ("fake/clip.mp4", "real/clip.mp4")

@@ -1,0 +1,40 @@
+"""`deepfake forget`: a medium and all that was made of it, removed. Starts no server."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from deepfake.forgetting import forget
+from deepfake.storage import DataRoot
+
+__all__ = ["run_forget"]
+
+
+def run_forget(options: dict[str, Any]) -> None:
+    """Remove what is kept of a medium, and print what was removed where and what remains."""
+    home = os.environ.get("PREFECT_HOME")
+    is_dry_run = options["dry_run"]
+    done = forget(
+        DataRoot(Path(options["data_root"])),
+        options["which"],
+        outputs=[Path(output) for output in options["output"] or ()],
+        prefect_home=None if home is None else Path(home),
+        is_dry_run=is_dry_run,
+    )
+    for media_id in sorted(done.subject.media_ids):
+        typer.echo(f"media_id: {media_id}")
+    for uri in sorted(done.subject.uris):
+        typer.echo(f"uri: {uri}")
+    word = "would remove" if is_dry_run else "removed"
+    for trace in done.traces:
+        typer.echo(f"{word}: {trace.told}: {trace.path}")
+    if not done.traces:
+        typer.echo("nothing is kept of it")
+    for sentence in done.remains:
+        typer.echo(f"remains: {sentence}")
+    for warning in done.warnings:
+        typer.echo(f"warning: {warning}", err=True)

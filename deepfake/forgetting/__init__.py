@@ -1,0 +1,9 @@
+"""Forgetting: a face is biometric data, and whoever it belongs to may want it gone.
+
+A medium is known by its content. `forget` takes its crops, scores, rows and log lines out of every
+place that this program writes to, and says what it cannot reach.
+"""
+
+from deepfake.forgetting.forgetting import Forgetting, forget
+
+__all__ = ["Forgetting", "forget"]

@@ -1,0 +1,165 @@
+"""Taking media out of an output folder: parts, state, tables of all versions, logs."""
+
+from __future__ import annotations
+
+import filecmp
+from collections.abc import Iterator
+from pathlib import Path
+
+from deepfake.errors import DataError
+from deepfake.journal import journal_files
+from deepfake.scoring.compacting import count_rows, rewrite_csv
+from deepfake.scoring.output import TABLE_FILES, ScoresFolder
+from deepfake.scoring.parts import Part, parts_holding, remove_part, rewrite_part
+from deepfake.scoring.state import count_media, forget_media
+from deepfake.scrubbing import (
+    Subject,
+    Trace,
+    scrub_csv,
+    scrub_json,
+    scrub_lines,
+    scrub_table,
+)
+from deepfake.storage import read_json, write_json
+
+__all__ = ["forget_in_output"]
+
+
+def forget_in_output(
+    to: ScoresFolder, subject: Subject, *, is_dry_run: bool = False
+) -> Iterator[Trace]:
+    """Remove media from an output folder, and yield what was removed as it goes.
+
+    Whoever calls it holds the folder. Killed on the way and called again, it goes on.
+
+    Args:
+        to: The folder.
+        subject: The media.
+        is_dry_run: Only say what would be removed.
+
+    Raises:
+        DataError: A file is damaged and cannot be made out.
+    """
+    replaced: dict[tuple[str, str], Part | None] = {}
+    for version in to.versions():
+        parts = to.parts(version)
+        for key in parts_holding(parts, subject.media_ids):
+            yield Trace(str(parts / f"{key}.json"), "scores, tracks and frames of a batch")
+            if not is_dry_run:
+                replaced[version, key] = _replace(parts, key, subject)
+        yield from _orphans(parts, is_dry_run=is_dry_run)
+    yield from _forget_state(to.state, subject, replaced, is_dry_run=is_dry_run)
+    has_changed = bool(replaced)
+    for version in to.versions():
+        for trace in _scrub_tables(to.version(version), subject, is_dry_run=is_dry_run):
+            has_changed = True
+            yield trace
+    yield from _publish(to, subject, has_changed=has_changed, is_dry_run=is_dry_run)
+    for path in journal_files(to.log):
+        if count := scrub_lines(path, subject, is_dry_run=is_dry_run):
+            yield Trace(str(path), f"lines: {count}")
+
+
+def _replace(parts: Path, key: str, subject: Subject) -> Part | None:
+    try:
+        part = rewrite_part(parts, key, without=subject.media_ids)
+    except (DataError, OSError, KeyError, TypeError, ValueError):
+        part = None  # damaged: the next run would make it anew, and does
+    remove_part(parts, key)
+    return part
+
+
+def _orphans(parts: Path, *, is_dry_run: bool) -> Iterator[Trace]:
+    """Remove tables of batches that a killed run never finished; nothing else reads them."""
+    for path in sorted(parts.glob("*.parquet")):
+        key = path.name.split(".")[0]
+        if not (parts / f"{key}.json").is_file():
+            yield Trace(str(path), "what a killed run left unfinished")
+            if not is_dry_run:
+                path.unlink()
+
+
+def _forget_state(
+    path: Path,
+    subject: Subject,
+    replaced: dict[tuple[str, str], Part | None],
+    *,
+    is_dry_run: bool,
+) -> Iterator[Trace]:
+    damaged = path.with_suffix(".damaged")
+    if damaged.is_file():
+        yield Trace(str(damaged), "a damaged state that was put aside")
+        if not is_dry_run:
+            damaged.unlink()
+    if not path.is_file():
+        return
+    count = count_media(path, media_ids=subject.media_ids, uris=subject.uris)
+    if count:
+        yield Trace(str(path), f"what is known of files: {count}")
+    if (count or replaced) and not is_dry_run:
+        forget_media(path, media_ids=subject.media_ids, uris=subject.uris, replaced=replaced)
+
+
+def _scrub_tables(folder: Path, subject: Subject, *, is_dry_run: bool) -> Iterator[Trace]:
+    """Remove rows from the tables of a folder; `scores.csv`, by which they are found, last."""
+    traces = []
+    for name in ("frames", "tracks", "scores"):
+        path = folder / f"{name}.parquet"
+        if path.is_file() and (count := scrub_table(path, subject, is_dry_run=is_dry_run)):
+            traces.append(Trace(str(path), f"rows: {count}"))
+    for name in ("failures.csv", "scores.csv"):
+        path = folder / name
+        if path.is_file() and (count := scrub_csv(path, subject, is_dry_run=True)):
+            traces.append(Trace(str(path), f"rows: {count}"))
+    told = folder / "run.json"
+    if told.is_file() and scrub_json(told, subject, is_dry_run=is_dry_run):
+        traces.append(Trace(str(told), "the name of the file that was scored"))
+    if traces and not is_dry_run:
+        _write_csv(folder, subject)
+    yield from traces
+
+
+def _write_csv(folder: Path, subject: Subject) -> None:
+    told = folder / "run.json"
+    try:
+        counts = count_rows(folder)
+        if told.is_file():
+            numbers = {"statuses": dict(counts.statuses), "verdicts": dict(counts.verdicts)}
+            write_json(told, {**read_json(told), **numbers})
+        rewrite_csv(folder)
+    except DataError:  # of an older version, or not whole: row by row
+        for name in ("failures.csv", "scores.csv"):
+            if (folder / name).is_file():
+                scrub_csv(folder / name, subject)
+
+
+def _publish(
+    to: ScoresFolder, subject: Subject, *, has_changed: bool, is_dry_run: bool
+) -> Iterator[Trace]:
+    """Show the tables again at the top, where those of before may still be linked."""
+    shown = list(_scrub_tables(to.path, subject, is_dry_run=True))
+    yield from shown
+    if is_dry_run:
+        return
+    version = _version_shown(to.path)
+    if version is None or not all((to.version(version) / n).is_file() for n in TABLE_FILES):
+        if shown:
+            list(_scrub_tables(to.path, subject, is_dry_run=False))
+    elif shown or has_changed or not _is_shown(to, version):
+        to.publish(version)
+
+
+def _is_shown(to: ScoresFolder, version: str) -> bool:
+    """Return whether the top shows a version whole: a kill may have come between two tables."""
+    pairs = [(to.path / name, to.version(version) / name) for name in TABLE_FILES]
+    return all(
+        top.is_file() and (top.samefile(own) or filecmp.cmp(top, own, shallow=False))
+        for top, own in pairs
+    )
+
+
+def _version_shown(folder: Path) -> str | None:
+    try:
+        return str(read_json(folder / "run.json")["version"])
+    except (DataError, KeyError, TypeError):
+        return None

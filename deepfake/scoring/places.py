@@ -1,0 +1,39 @@
+"""Where scores went: noted under the data root, so that what they tell can be found again."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deepfake.config import digest_of
+from deepfake.errors import DataError
+from deepfake.storage import DataRoot, read_json, to_uri, write_json
+
+__all__ = ["note_output", "noted_outputs"]
+
+
+def note_output(root: DataRoot, output: Path) -> None:
+    """Note that scores go to a folder."""
+    uri = to_uri(output)
+    path = root.outputs / f"{digest_of(uri)}.json"
+    if not path.is_file():
+        write_json(path, {"output": uri, "since": datetime.now(UTC).isoformat(timespec="seconds")})
+
+
+def noted_outputs(root: DataRoot) -> list[Path]:
+    """Return the folders that scores went to, in the order of their names.
+
+    Raises:
+        DataError: A note is damaged.
+    """
+    found = set()
+    for path in root.outputs.glob("*.json"):
+        try:
+            found.add(Path(str(read_json(path)["output"])))
+        except (KeyError, TypeError) as error:
+            raise DataError(
+                "not a note on where scores went",
+                path=path,
+                hint="Remove it, and name that output with --output.",
+            ) from error
+    return sorted(found)

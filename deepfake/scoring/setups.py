@@ -1,0 +1,243 @@
+"""What scores were made with: enough to do one again elsewhere."""
+
+from __future__ import annotations
+
+import platform
+import re
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deepfake import __version__
+from deepfake.bundles import Bundle
+from deepfake.config import (
+    AggregationConfig,
+    CropConfig,
+    DecoderName,
+    FaceConfig,
+    MediaLimits,
+    Precision,
+    SamplingConfig,
+    WorkerLimits,
+)
+from deepfake.errors import DataError
+from deepfake.extract import STEP_VERSION
+from deepfake.inference import resolve_device
+from deepfake.scoring.scorer import ScorerSetup, extract_config
+from deepfake.storage import read_json, write_json
+
+__all__ = [
+    "DetectorName",
+    "Environment",
+    "ScoringConfiguration",
+    "StoredSetup",
+    "describe_environment",
+    "describe_setup",
+    "read_setup",
+    "write_setup",
+]
+
+_LIBRARIES = (
+    "av",
+    "decord",
+    "facenet-pytorch",
+    "numpy",
+    "opencv-python",
+    "opencv-python-headless",
+    "openvino",
+    "timm",
+    "torch",
+    "torchvision",
+)
+"""What can move a number."""
+_INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
+"""Of a processor's flags, those by which libraries choose how to compute."""
+
+_Text = Field(max_length=1000)
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DetectorName(_Told):
+    """Which detector.
+
+    Attributes:
+        name: The registry's or the bundle's name.
+        version: The registry's version; None for a bundle from disk.
+        digest: Of its description and weights.
+    """
+
+    name: str = _Text
+    version: str | None = Field(default=None, max_length=100)
+    digest: str = Field(pattern=r"^[0-9a-f]{16}$")
+
+
+class ScoringConfiguration(_Told):
+    """Everything between a file and its score, but for the detector's weights.
+
+    Attributes:
+        step_version: Of the code that makes crops.
+        sampling: Which frames of a video.
+        faces: How faces are found.
+        crop: How they are cut out.
+        max_crops: Of one file.
+        aggregation: How crops become a file.
+        decoder: What decodes videos.
+        device: Where the networks run.
+        precision: What they compute in on the CPU.
+        prior: Share of fakes that was asked for; None for the detector's own.
+        media_limits: How large a medium may be.
+        worker_limits: What one file may cost.
+    """
+
+    step_version: str = Field(max_length=100)
+    sampling: SamplingConfig
+    faces: FaceConfig
+    crop: CropConfig
+    max_crops: int = Field(ge=1)
+    aggregation: AggregationConfig
+    decoder: DecoderName
+    device: str = Field(pattern=r"^(cpu|cuda(:\d{1,3})?)$")
+    precision: Precision
+    prior: float | None = Field(gt=0, lt=1)
+    media_limits: MediaLimits
+    worker_limits: WorkerLimits
+
+
+class Environment(_Told):
+    """Versions of whatever can move a number.
+
+    Attributes:
+        package: Version of this package.
+        python: Version of Python.
+        platform: Operating system and architecture.
+        cpu: Name of the processor and how it can compute.
+        libraries: Versions by name.
+    """
+
+    package: str = Field(max_length=100)
+    python: str = Field(max_length=100)
+    platform: str = _Text
+    cpu: str = _Text
+    libraries: dict[str, str] = Field(max_length=100)
+
+
+class StoredSetup(_Told):
+    """What the scores of one version were made with.
+
+    Attributes:
+        detector: Which detector.
+        configuration: How it scored; limits are those of the last run.
+        made_with: What the last run found here.
+    """
+
+    schema_name: Literal["deepfake.scoring_setup"] = "deepfake.scoring_setup"
+    schema_version: Literal[1] = 1
+    detector: DetectorName
+    configuration: ScoringConfiguration
+    made_with: Environment
+
+
+def describe_setup(setup: ScorerSetup, *, bundle: Bundle, limits: WorkerLimits) -> StoredSetup:
+    """Return what scores are made with in this process.
+
+    Args:
+        setup: Which detector, and how.
+        bundle: The detector.
+        limits: What one file may cost.
+    """
+    extraction = extract_config(bundle, sampling=setup.sampling, limits=setup.limits)
+    identity = setup.detector
+    return StoredSetup(
+        detector=DetectorName(name=identity.name, version=identity.version, digest=bundle.digest),
+        configuration=ScoringConfiguration(
+            step_version=STEP_VERSION,
+            sampling=extraction.sampling,
+            faces=extraction.faces,
+            crop=extraction.crop,
+            max_crops=extraction.max_crops,
+            aggregation=bundle.spec.aggregation,
+            decoder=setup.decoder,
+            device=resolve_device() if setup.device == "auto" else setup.device,
+            precision=setup.precision,
+            prior=setup.prior,
+            media_limits=setup.limits,
+            worker_limits=limits,
+        ),
+        made_with=describe_environment(),
+    )
+
+
+def write_setup(folder: Path, setup: StoredSetup) -> None:
+    """Keep what the scores of a version are made with, in the version's folder."""
+    told = setup.model_dump(mode="json")
+    path = _path(folder)
+    if not path.is_file() or _told(path) != told:
+        write_json(path, told)
+
+
+def _told(path: Path) -> Any:
+    try:
+        return read_json(path)
+    except DataError:
+        return None
+
+
+def read_setup(folder: Path) -> StoredSetup:
+    """Return what the scores of a version were made with.
+
+    Raises:
+        DataError: It is missing or damaged.
+    """
+    path = _path(folder)
+    try:
+        return StoredSetup.model_validate(read_json(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(f"not a set-up of this version ({where}: {first['msg']})", path=path) from (
+            error
+        )
+
+
+def _path(folder: Path) -> Path:
+    return folder / "setup.json"
+
+
+@cache
+def describe_environment() -> Environment:
+    """Return the versions of whatever can move a number here."""
+    return Environment(
+        package=__version__,
+        python=platform.python_version(),
+        platform=platform.platform(),
+        cpu=_describe_cpu(),
+        libraries=dict(_versions()),
+    )
+
+
+def _versions() -> Mapping[str, str]:
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _describe_cpu() -> str:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return platform.processor() or platform.machine()
+    told = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", text, flags=re.MULTILINE))
+    name = told.get("model name") or platform.machine()
+    flags = (told.get("flags") or told.get("Features") or "").split()
+    return f"{name} ({' '.join(f for f in _INSTRUCTIONS if f in flags) or 'baseline'})"
