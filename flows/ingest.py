@@ -146,6 +146,7 @@ def ingest(
                     for batch in plan.unfinished
                 ],
                 runner=create_runner(task_runner, dask_address=dask_address),
+                count=lambda call: len(call["media_ids"]),
             )
         snapshot, is_new = steps.index(
             data_root, corpus=corpus, rows=rows, plan=plan, config=config, notes=notes

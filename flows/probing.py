@@ -58,6 +58,7 @@ def probe_files(
             calls,
             runner=runner,
             is_refreshed=lambda call: any(row["uri"] in seen for row in call["rows"]),
+            count=lambda call: len(call["rows"]),
         )
     probed = [row_of_record(record) for batch in results for record in batch]
     return sorted([*known, *probed], key=lambda row: row.uri), len(unknown)

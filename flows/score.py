@@ -292,7 +292,7 @@ class _Job:
                 "requests": requests,
                 "setup": self._setup,
             }
-            self._batches.submit(steps.score, call, on_result=self._scored)
+            self._batches.submit(steps.score, call, on_result=self._scored, count=len(requests))
 
     def _scored(self, done: dict[str, Any]) -> None:
         media = tuple((media_id, status) for media_id, status in done["media"])
