@@ -42,7 +42,7 @@ from deepfake.shards import (
 )
 from deepfake.shortcuts import find_shortcuts
 from deepfake.splits import assign_splits, read_assignments, write_assignments
-from deepfake.storage import DataRoot, write_json
+from deepfake.storage import DataRoot, Location, write_json
 from deepfake.types import TRANSIENT_STATUSES, Kind, Outcome, Status
 from deepfake.workers import Failure, MediaWorkers, WorkerSetup
 
@@ -207,14 +207,14 @@ def _parts_of_latest(
     return {key: every[key] for key in named if key in every}
 
 
-def _has_transient(corpus_dir: Path, key: str) -> bool:
+def _has_transient(corpus_dir: Location, key: str) -> bool:
     return any(
         Status(row["status"]) in TRANSIENT_STATUSES for row in part_outcomes(corpus_dir, key)
     )
 
 
 def extract_batch(
-    corpus_dir: Path,
+    corpus_dir: Location,
     batch: Batch,
     *,
     uris: Mapping[str, str],
@@ -318,7 +318,7 @@ def build_snapshot(
 
 
 def _write_snapshot(
-    corpus_dir: Path,
+    corpus_dir: Location,
     *,
     corpus: str,
     digest: str,
@@ -342,7 +342,7 @@ def _write_snapshot(
     )
 
 
-def _finished_part(corpus_dir: Path, batch: Batch) -> Part:
+def _finished_part(corpus_dir: Location, batch: Batch) -> Part:
     part = read_part(corpus_dir, batch.key)
     if part is None:
         raise ShardError(f"the part {batch.key} is missing or damaged", path=corpus_dir)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from prefect import flow, get_run_logger
@@ -21,7 +20,7 @@ from deepfake.config import (
 )
 from deepfake.ingestion import describe_before, plan_extraction
 from deepfake.shards import Snapshot
-from deepfake.storage import DataRoot, read_json
+from deepfake.storage import DataRoot, location_of, read_json
 from deepfake.workers import close_workers
 from flows.parameters import (
     BatchFiles,
@@ -106,11 +105,11 @@ def ingest(
         "config": config.model_dump(mode="json"),
         "decoder": decoder,
         "device": device,
-        "cache": str(DataRoot(Path(data_root)).engine_cache),
+        "cache": str(DataRoot(location_of(data_root)).engine_cache),
         "limits": limits.model_dump(mode="json"),
         "num_workers": num_workers,
     }
-    root = DataRoot(Path(data_root))
+    root = DataRoot(location_of(data_root))
     try:
         scanned = steps.scan(input_path, corpus=corpus, layout=layout)
         rows, num_probed = probe_files(

@@ -23,16 +23,19 @@ from deepfake.inference import check_precision, resolve_device
 from deepfake.manifest import ManifestRow, row_of_record
 from deepfake.scoring import (
     DetectorIdentity,
+    Hold,
     Moved,
     Part,
     ScoresFolder,
     ScoringState,
     find_parts,
     open_state,
+    read_listing,
     scores_version,
+    write_listing,
     write_scores,
 )
-from deepfake.storage import DataRoot, to_uri
+from deepfake.storage import DataRoot, Location, location_of, to_uri
 from deepfake.workers import close_workers
 from flows.parameters import (
     BatchFiles,
@@ -48,7 +51,7 @@ from flows.sampling import FramesASecond, choose_sampling
 from tasks import score as steps
 from tasks.probe import probe
 from tasks.progress import expect, tracked
-from tasks.workers import create_scorer_setup
+from tasks.workers import create_scorer_setup, share_detector
 
 __all__ = ["describe_scorer", "score"]
 
@@ -116,7 +119,9 @@ def score(
     Returns:
         The summary: counts by status and verdict, the detector, where the tables are.
     """
-    chosen, how = resolve_detector(weights, data_root=Path(data_root))
+    place, to = location_of(folder), ScoresFolder(location_of(output))
+    _check_places(place, to.path)
+    chosen, how = resolve_detector(weights, data_root=location_of(data_root))
     bundle = load_bundle(chosen.path)
     setup = describe_scorer(
         chosen,
@@ -124,40 +129,43 @@ def score(
         device=device,
         precision=precision,
         prior=prior,
-        cache=DataRoot(Path(data_root)).engine_cache,
+        # The machines of a cluster need not have this one's folders.
+        cache=None if dask_address else DataRoot(location_of(data_root)).engine_cache,
         limits=WorkerLimits(timeout_seconds=timeout_seconds, memory_bytes=memory_mb * 2**20),
         num_workers=num_workers,
     )
-    _check_places(folder, output)
     wanted = MediaFilter(tuple(include or ()), tuple(exclude or ()), since)
     version = scores_version(create_scorer_setup(setup), bundle=bundle)
-    to = ScoresFolder(Path(output))
     began = time.monotonic()
     with (
-        to.held(),
-        open_state(to.state, folder=to_uri(folder), version=version) as state,
+        to.held() as hold,
+        open_state(to.state, folder=to_uri(place), version=version) as state,
         create_runner(task_runner, dask_address=dask_address) as runner,
         tracked("score", total=0),
     ):
+        read_listing(to.path, state)
         state.reconcile(find_parts(to.parts(version)))
         job = _Job(
             state,
             InFlight(runner),
-            parts=to.parts(version),
-            setup=setup,
+            hold=hold,
+            parts=str(to.parts(version)),
+            setup=share_detector(setup, to.version(version)) if dask_address else setup,
             hashing=hashing,
             limit=limit,
             batch_files=batch_files,
             is_retrying_failed=retry_failed,
         )
         try:
-            job.run(stream_media(Path(folder), wanted=wanted, skipped=to.path))
+            job.run(stream_media(place, wanted=wanted, skipped=to.path))
         finally:
             close_workers()
         if state.num_files == 0 and not wait_for_files:
-            raise CorpusError(f"no file to look at; {describe_folder(Path(folder))}", path=folder)
+            raise CorpusError(f"no file to look at; {describe_folder(place)}", path=folder)
         waiting, changes = state.num_waiting, state.num_changes
+        hold.check()
         counts = write_scores(to, state, setup=create_scorer_setup(setup), bundle=bundle)
+        write_listing(to.path, state)
     seconds = time.monotonic() - began
     summary = {
         "num_files": counts.num_files,
@@ -168,7 +176,7 @@ def score(
         "num_changes": changes,
         "seconds": seconds,
         "files_per_second": job.told["num_listed"] / seconds,
-        "output": str(Path(output)),
+        "output": str(to.path),
         "version": version,
         "detector": setup["detector"],
         "detector_chosen_by": how,
@@ -178,8 +186,9 @@ def score(
     return summary
 
 
-def _check_places(folder: str, output: str) -> None:
-    if not Path(folder).exists():
+def _check_places(folder: Location, output: Location) -> None:
+    # Of a store only its objects are there: an empty folder is none.
+    if isinstance(folder, Path) and not folder.exists():
         raise CorpusError("no such folder", path=folder)
     if to_uri(folder) == to_uri(output):
         raise ConfigError("the scores cannot go among the media: name another folder", path=output)
@@ -191,6 +200,7 @@ class _Job:
     Args:
         state: What is known.
         batches: What is out.
+        hold: On the output.
         parts: Where parts go.
         setup: Of the media workers.
         hashing: How contents are told apart.
@@ -204,7 +214,8 @@ class _Job:
         state: ScoringState,
         batches: InFlight,
         *,
-        parts: Path,
+        hold: Hold,
+        parts: str,
         setup: dict[str, Any],
         hashing: Hashing,
         limit: int | None,
@@ -213,6 +224,7 @@ class _Job:
     ) -> None:
         self._state = state
         self._batches = batches
+        self._hold = hold
         self._parts = parts
         self._setup = setup
         self._hashing = hashing
@@ -286,7 +298,7 @@ class _Job:
             ]
             key = digest_of(self._state.version, str(number), *(str(r.media_id) for r in batch))
             call = {
-                "parts": str(self._parts),
+                "parts": self._parts,
                 "key": key,
                 "number": number,
                 "requests": requests,
@@ -295,6 +307,7 @@ class _Job:
             self._batches.submit(steps.score, call, on_result=self._scored, count=len(requests))
 
     def _scored(self, done: dict[str, Any]) -> None:
+        self._hold.check()
         media = tuple((media_id, status) for media_id, status in done["media"])
         self._state.commit(Part(done["key"], done["number"], media))
         self.told["num_scored"] += len(media)
@@ -322,7 +335,7 @@ def describe_scorer(
     device: str,
     precision: Precision,
     prior: float | None,
-    cache: Path,
+    cache: Path | None,
     limits: WorkerLimits,
     num_workers: int,
 ) -> dict[str, Any]:
@@ -340,7 +353,7 @@ def describe_scorer(
         "precision": precision,
         "sampling": None if sampling is None else sampling.model_dump(mode="json"),
         "prior": prior,
-        "cache": str(cache.resolve()),
+        "cache": None if cache is None else str(cache.resolve()),
         "limits": limits.model_dump(mode="json"),
         "num_workers": num_workers,
     }

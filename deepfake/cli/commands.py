@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -15,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deepfake.errors import ConfigError
+from deepfake.storage import DataRoot, location_of
 from deepfake.types import EXPECTED_STATUSES
 
 __all__ = [
@@ -38,7 +38,7 @@ _FAILED_FILES = 3
 def _prepare(options: dict[str, Any]) -> None:
     from flows.operations import configure_environment, describe_environment
 
-    root = Path(options["data_root"])
+    root = DataRoot(location_of(options["data_root"])).here
     root.mkdir(parents=True, exist_ok=True)
     configure_environment(root)
     Console(stderr=True, markup=False).print(describe_environment(), style="dim", highlight=False)
@@ -180,7 +180,7 @@ def print_score(summary: dict[str, Any]) -> None:
     console.print(_what_was_done(summary))
     if summary["num_waiting"]:
         console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
-    console.print(f"scores: {Path(summary['output']) / 'scores.csv'}", soft_wrap=True)
+    console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
 
 
 def _what_was_done(summary: dict[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
-from deepfake.scoring.output import ScoresFolder, scores_version, write_scores
+from deepfake.scoring.listing import read_listing, write_listing
+from deepfake.scoring.output import Hold, ScoresFolder, scores_version, write_scores
 from deepfake.scoring.parts import Part, find_parts
 from deepfake.scoring.scorer import (
     ScoredMedium,
@@ -27,6 +28,7 @@ __all__ = [
     "SCORES_SCHEMA",
     "TRACKS_SCHEMA",
     "DetectorIdentity",
+    "Hold",
     "Moved",
     "Part",
     "ScoreRequest",
@@ -39,6 +41,7 @@ __all__ = [
     "create_scorer",
     "find_parts",
     "open_state",
+    "read_listing",
     "score_batch",
     "score_files",
     "score_row",
@@ -46,5 +49,6 @@ __all__ = [
     "scores_version",
     "scoring_digest",
     "setup_columns",
+    "write_listing",
     "write_scores",
 ]

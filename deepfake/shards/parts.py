@@ -15,9 +15,12 @@ from deepfake.shards.schemas import (
     SHARD_SCHEMA,
 )
 from deepfake.storage import (
+    Location,
+    StorePath,
     atomic_path,
     read_table,
     sha256_of,
+    side_by_side,
     write_table,
 )
 from deepfake.types import FaceCrop, Outcome
@@ -83,15 +86,19 @@ def crop_records(
     ]
 
 
-def parts_folder(corpus_dir: Path) -> Path:
+def parts_folder(corpus_dir: Location) -> Location:
     """Return where the parts of a corpus lie."""
     return corpus_dir / "parts"
 
 
 def write_part(
-    corpus_dir: Path, *, key: str, records: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]
+    corpus_dir: Location,
+    *,
+    key: str,
+    records: Sequence[Mapping[str, Any]],
+    outcomes: Sequence[Outcome],
 ) -> Part:
-    """Write what became of the media of one batch, then their crops.
+    """Write the crops of one batch, and what became of its media.
 
     Args:
         corpus_dir: The folder of the corpus's shards.
@@ -101,20 +108,30 @@ def write_part(
     """
     shard = parts_folder(corpus_dir) / f"{key}.arrow"
     table = pa.Table.from_pylist([dict(r) for r in records], schema=SHARD_SCHEMA)
-    rows = [_outcome_record(outcome) for outcome in outcomes]
     with atomic_path(shard) as part:
         _write_arrow(part, table.combine_chunks())
         digest = sha256_of(part)
-        schema = PART_OUTCOMES_SCHEMA.with_metadata(
-            {**(PART_OUTCOMES_SCHEMA.metadata or {}), b"shard_sha256": digest.encode()}
-        )
-        # Before the shard gets its name: what bears that name is finished.
-        write_table(
-            parts_folder(corpus_dir) / f"{key}.outcomes.parquet",
-            pa.Table.from_pylist(rows, schema=schema),
-        )
+        if isinstance(shard, Path):
+            # Before the shard gets its name: what bears that name is finished.
+            _write_outcomes(corpus_dir, key, outcomes, told={"shard_sha256": digest})
+    if isinstance(shard, StorePath):
+        # After it, since only then it has a tag to be known again by.
+        told = {"shard_sha256": digest, "shard_tag": shard.stat().tag}
+        _write_outcomes(corpus_dir, key, outcomes, told=told)
     media_ids = tuple(str(outcome.media_id) for outcome in outcomes)
     return Part(key=key, shard_sha256=digest, media_ids=media_ids, num_crops=len(table))
+
+
+def _write_outcomes(
+    corpus_dir: Location, key: str, outcomes: Sequence[Outcome], *, told: Mapping[str, str]
+) -> None:
+    rows = [_outcome_record(outcome) for outcome in outcomes]
+    schema = PART_OUTCOMES_SCHEMA.with_metadata({**PART_OUTCOMES_SCHEMA.metadata, **told})
+    write_table(_outcomes_path(corpus_dir, key), pa.Table.from_pylist(rows, schema=schema))
+
+
+def _outcomes_path(corpus_dir: Location, key: str) -> Location:
+    return parts_folder(corpus_dir) / f"{key}.outcomes.parquet"
 
 
 def _write_arrow(path: Path, table: pa.Table) -> None:
@@ -127,21 +144,26 @@ def _outcome_record(outcome: Outcome) -> dict[str, Any]:
     return {**own, "status": str(outcome.status), **outcome.details}
 
 
-def read_part(corpus_dir: Path, key: str) -> Part | None:
+def read_part(corpus_dir: Location, key: str) -> Part | None:
     """Return a part if it is finished and undamaged, else None.
 
-    The Arrow file is read once to compare its SHA-256 with the one noted when it was written.
+    The Arrow file is read once to compare its SHA-256 with the one noted when it was written. In a
+    store, where that would fetch all shards at each start, the tag that it gave is compared.
     """
-    folder = parts_folder(corpus_dir)
-    shard, outcomes = folder / f"{key}.arrow", folder / f"{key}.outcomes.parquet"
+    shard, outcomes = parts_folder(corpus_dir) / f"{key}.arrow", _outcomes_path(corpus_dir, key)
     if not (shard.is_file() and outcomes.is_file()):
         return None
     try:
         table = read_table(outcomes, schema=PART_OUTCOMES_SCHEMA)
     except DataError:
         return None
-    noted = (table.schema.metadata or {}).get(b"shard_sha256", b"").decode()
-    if sha256_of(shard) != noted:
+    told = table.schema.metadata or {}
+    noted = told.get(b"shard_sha256", b"").decode()
+    if isinstance(shard, StorePath):
+        is_whole = shard.stat().tag == told.get(b"shard_tag", b"").decode()
+    else:
+        is_whole = sha256_of(shard) == noted
+    if not is_whole:
         return None
     crops = sum(value or 0 for value in table["num_faces"].to_pylist())
     return Part(
@@ -152,23 +174,31 @@ def read_part(corpus_dir: Path, key: str) -> Part | None:
     )
 
 
-def list_parts(corpus_dir: Path) -> dict[str, tuple[str, ...]]:
+def list_parts(corpus_dir: Location) -> dict[str, tuple[str, ...]]:
     """Return the media of every part that was ever finished, by key, whether its shard is left.
 
     This is what lets a lost shard be rebuilt with the neighbours that it had.
     """
-    found = {}
-    for path in sorted(parts_folder(corpus_dir).glob("*.outcomes.parquet")):
-        try:
-            table = read_table(path, schema=PART_OUTCOMES_SCHEMA)
-        except DataError:
-            continue
-        found[path.name.split(".")[0]] = tuple(table["media_id"].to_pylist())
-    return found
+    paths: list[Location] = sorted(parts_folder(corpus_dir).glob("*.outcomes.parquet"), key=str)
+    is_near = isinstance(corpus_dir, Path)
+    covered = map(_media_of, paths) if is_near else side_by_side(_media_of, paths)
+    return {
+        path.name.split(".")[0]: media_ids
+        for path, media_ids in zip(paths, covered, strict=True)
+        if media_ids is not None
+    }
 
 
-def part_outcomes(corpus_dir: Path, key: str) -> list[dict[str, Any]]:
+def _media_of(outcomes: Location) -> tuple[str, ...] | None:
+    try:
+        table = read_table(outcomes, schema=PART_OUTCOMES_SCHEMA)
+    except DataError:
+        return None
+    return tuple(table["media_id"].to_pylist())
+
+
+def part_outcomes(corpus_dir: Location, key: str) -> list[dict[str, Any]]:
     """Return the outcome rows of a finished part."""
-    path = parts_folder(corpus_dir) / f"{key}.outcomes.parquet"
+    path = _outcomes_path(corpus_dir, key)
     rows: list[dict[str, Any]] = read_table(path, schema=PART_OUTCOMES_SCHEMA).to_pylist()
     return rows
