@@ -25,7 +25,7 @@ from deepfake.config import MediaLimits, SelfBlendConfig, digest_of
 from deepfake.errors import DataError
 from deepfake.media import read_image, write_video
 from deepfake.shards import Snapshot
-from deepfake.storage import atomic_path, path_of_uri
+from deepfake.storage import atomic_path, medium_file
 from deepfake.types import Kind, Label
 
 __all__ = ["ClipPlan", "make_clips", "plan_clips"]
@@ -174,7 +174,9 @@ def _make(plan: ClipPlan, folder: Path) -> bool:
     path = folder / plan.name
     if path.is_file():
         return True
-    picture = read_image(path_of_uri(plan.uri), limits=MediaLimits()).pixels
+    limits = MediaLimits()
+    with medium_file(plan.uri, max_bytes=limits.max_bytes) as source:
+        picture = read_image(source, limits=limits).pixels
     rng = np.random.default_rng(plan.seed)
     square = _square_of(plan, picture)
     if plan.kind == "self_blend" and square is None:

@@ -10,9 +10,9 @@ import os
 from pathlib import Path
 
 from deepfake.bundles import load_bundle, packaged_detector
-from deepfake.errors import UnknownModelError
+from deepfake.errors import BundleError, UnknownModelError
 from deepfake.scoring import DetectorIdentity
-from deepfake.storage import DataRoot
+from deepfake.storage import DataRoot, Location, StorePath, folder_locally, location_of
 from deepfake.tracking import ResolvedModel, champion_or_none, resolve_model_uri
 
 __all__ = ["resolve_detector"]
@@ -21,14 +21,14 @@ _BY_NAME = "named by the user"
 
 
 def resolve_detector(
-    weights: str | None = None, *, data_root: Path = Path("data")
+    weights: str | None = None, *, data_root: Location = Path("data")
 ) -> tuple[DetectorIdentity, str]:
     """Return the detector to use, and in a few words how it was chosen.
 
     Args:
-        weights: A bundle's folder, the name of a bundle under `<data-root>/detectors`, a registry
-            URI `models:/NAME@ALIAS` or `models:/NAME/VERSION`, or `packaged`, where no folder is
-            called so.
+        weights: A bundle's folder, here or in a store, the name of a bundle under
+            `<data-root>/detectors`, a registry URI `models:/NAME@ALIAS` or `models:/NAME/VERSION`,
+            or `packaged`, where no folder is called so.
         data_root: The data root.
 
     Raises:
@@ -50,20 +50,29 @@ def resolve_detector(
     )
 
 
-def _named(weights: str, *, data_root: Path) -> tuple[DetectorIdentity, str]:
+def _named(weights: str, *, data_root: Location) -> tuple[DetectorIdentity, str]:
     if weights.startswith("models:/"):
         found = resolve_model_uri(weights)
         return DetectorIdentity(found.path, found.name, str(found.version)), _BY_NAME
-    folder = Path(weights)
+    folder = location_of(weights)
     kept = DataRoot(data_root).detectors / weights
-    if not folder.exists() and kept.is_dir():
+    if isinstance(folder, Path) and not folder.exists() and kept.is_dir():
         folder = kept
     if weights == "packaged" and not folder.exists():
         packaged = _packaged()
         if packaged is not None:
             return packaged, _BY_NAME
+    if isinstance(folder, StorePath):
+        folder = _fetched(folder)
     name = load_bundle(folder).spec.name
     return DetectorIdentity(folder.resolve(), name), _BY_NAME
+
+
+def _fetched(folder: StorePath) -> Path:
+    try:
+        return folder_locally(folder)
+    except FileNotFoundError as error:
+        raise BundleError("no such folder", path=folder) from error
 
 
 def _packaged() -> DetectorIdentity | None:

@@ -20,6 +20,7 @@
     │   └── BundleError
     ├── TrackingError (RuntimeError)
     ├── WorkerError (RuntimeError)
+    ├── StoreError (OSError)
     └── ConfigError (ValueError)
 
 A library's own errors are translated where that library is called, never further up.
@@ -28,7 +29,7 @@ A library's own errors are translated where that library is called, never furthe
 from __future__ import annotations
 
 from os import PathLike, fspath
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from deepfake.types import Status
 
@@ -48,6 +49,7 @@ __all__ = [
     "ProbeError",
     "ShardError",
     "SplitLeakageError",
+    "StoreError",
     "TrackingError",
     "UnknownModelError",
     "UnreadableMediaError",
@@ -55,6 +57,13 @@ __all__ = [
     "WeightsUnavailableError",
     "WorkerError",
 ]
+
+
+class _HasUri(Protocol):
+    """What lies in a store."""
+
+    @property
+    def uri(self) -> str: ...
 
 
 class DeepfakeError(Exception):
@@ -67,11 +76,15 @@ class DeepfakeError(Exception):
     """
 
     def __init__(
-        self, message: str, *, path: str | PathLike[str] | None = None, hint: str | None = None
+        self,
+        message: str,
+        *,
+        path: str | PathLike[str] | _HasUri | None = None,
+        hint: str | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
-        self.path = None if path is None else fspath(path)
+        self.path = path if path is None else _name_of(path)
         self.hint = hint
 
     def __str__(self) -> str:
@@ -80,6 +93,10 @@ class DeepfakeError(Exception):
     def __reduce__(self) -> tuple[object, ...]:
         # Errors cross process borders; keyword arguments survive pickling only this way.
         return (_rebuild, (type(self), self.message, self.path, self.hint))
+
+
+def _name_of(path: str | PathLike[str] | _HasUri) -> str:
+    return fspath(path) if isinstance(path, (str, PathLike)) else path.uri
 
 
 def _rebuild(
@@ -176,6 +193,10 @@ class TrackingError(DeepfakeError, RuntimeError):
 
 class WorkerError(DeepfakeError, RuntimeError):
     """The media workers could not be set up, or were lost as a whole."""
+
+
+class StoreError(DeepfakeError, OSError):
+    """An object store refused, or did not answer."""
 
 
 class ConfigError(DeepfakeError, ValueError):

@@ -41,7 +41,7 @@ from deepfake.media import (
     read_image,
 )
 from deepfake.sampling import sample_indices, spread_order
-from deepfake.storage import path_of_uri
+from deepfake.storage import medium_file
 from deepfake.types import Face, FaceCrop, Frame, Kind, MediaInfo, Outcome, Status
 from deepfake.workers import connect_device
 
@@ -172,7 +172,10 @@ class Extractor:
         return replace(medium, outcome=replace(medium.outcome, seconds=seconds))
 
     def _extract(self, request: ExtractRequest) -> ExtractedMedium:
-        path = path_of_uri(request.uri)
+        with medium_file(request.uri, max_bytes=self.config.limits.max_bytes) as path:
+            return self._extract_file(request, path)
+
+    def _extract_file(self, request: ExtractRequest, path: Path) -> ExtractedMedium:
         if not path.exists():
             raise FileNotFoundError(f"was there when it was listed, and is gone: {request.uri}")
         still = probe_still(path, limits=self.config.limits)

@@ -48,7 +48,7 @@ from deepfake.shards import (
 )
 from deepfake.shortcuts import find_shortcuts
 from deepfake.splits import assign_splits, read_assignments, write_assignments
-from deepfake.storage import DataRoot, write_json
+from deepfake.storage import DataRoot, Location, write_json
 from deepfake.types import TRANSIENT_STATUSES, Kind, Outcome, Status
 from deepfake.workers import Failure, MediaWorkers, WorkerSetup
 
@@ -227,12 +227,12 @@ def _limits_of_latest(root: DataRoot, corpus: str) -> MediaLimits | None:
         return None
 
 
-def _has_outcome(corpus_dir: Path, key: str, statuses: Set[Status]) -> bool:
+def _has_outcome(corpus_dir: Location, key: str, statuses: Set[Status]) -> bool:
     return any(Status(row["status"]) in statuses for row in part_outcomes(corpus_dir, key))
 
 
 def extract_batch(
-    corpus_dir: Path,
+    corpus_dir: Location,
     batch: Batch,
     *,
     uris: Mapping[str, str],
@@ -337,7 +337,7 @@ def build_snapshot(
 
 
 def _write_snapshot(
-    corpus_dir: Path,
+    corpus_dir: Location,
     *,
     corpus: str,
     digest: str,
@@ -361,7 +361,7 @@ def _write_snapshot(
     )
 
 
-def _finished_part(corpus_dir: Path, batch: Batch) -> Part:
+def _finished_part(corpus_dir: Location, batch: Batch) -> Part:
     part = read_part(corpus_dir, batch.key)
     if part is None:
         raise ShardError(f"the part {batch.key} is missing or damaged", path=corpus_dir)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
-from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 
 from deepfake.errors import DataError, ManifestError
-from deepfake.storage import read_table, write_table
+from deepfake.storage import Location, read_table, write_table
 from deepfake.types import Kind, Label, Split, Status
 
 __all__ = [
@@ -22,6 +21,9 @@ __all__ = [
     "row_of_record",
     "write_manifest",
 ]
+
+
+Place = TypeVar("Place", bound=Location)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,7 @@ MANIFEST_SCHEMA = pa.schema(
 _ENUMS = {"kind": Kind, "label": Label, "split": Split, "status": Status}
 
 
-def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> Path:
+def write_manifest(path: Place, rows: Iterable[ManifestRow]) -> Place:
     """Write a manifest, sorted by uri.
 
     Raises:
@@ -124,7 +126,7 @@ def write_manifest(path: Path, rows: Iterable[ManifestRow]) -> Path:
     return write_table(path, pa.table(columns, schema=MANIFEST_SCHEMA))
 
 
-def read_manifest(path: Path) -> list[ManifestRow]:
+def read_manifest(path: Location) -> list[ManifestRow]:
     """Read a manifest, sorted by uri.
 
     Raises:

@@ -10,7 +10,7 @@ from deepfake.config import MediaLimits
 from deepfake.errors import DeepfakeError, MediaError
 from deepfake.manifest import ManifestRow
 from deepfake.media import probe_media
-from deepfake.storage import path_of_uri, sampled_digest_of, sha256_of
+from deepfake.storage import medium_file, sampled_digest_of, sha256_of
 from deepfake.types import Kind, MediaInfo, Status
 from deepfake.workers import Failure, MediaWorkers
 
@@ -55,14 +55,14 @@ def probe_medium(_: Any, request: ProbeRequest) -> Probed:
     """Hash and probe one file; a failure is a status, not an exception."""
     media_id = None
     try:
-        path = path_of_uri(request.uri)
-        if not path.exists():
-            raise FileNotFoundError(request.uri)
-        # What is too large is not even hashed: that could take hours.
-        if path.is_file() and path.stat().st_size <= request.limits.max_bytes:
-            hash_file = sha256_of if request.hashing == "full" else sampled_digest_of
-            media_id = hash_file(path)
-        info = probe_media(path, limits=request.limits)
+        with medium_file(request.uri, max_bytes=request.limits.max_bytes) as path:
+            if not path.exists():
+                raise FileNotFoundError(request.uri)
+            # What is too large is not even hashed: that could take hours.
+            if path.is_file() and path.stat().st_size <= request.limits.max_bytes:
+                hash_file = sha256_of if request.hashing == "full" else sampled_digest_of
+                media_id = hash_file(path)
+            info = probe_media(path, limits=request.limits)
     except MediaError as error:
         return Probed(media_id, None, error.status, type(error).__name__, error.message)
     except DeepfakeError as error:

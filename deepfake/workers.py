@@ -19,6 +19,7 @@ from concurrent.futures import CancelledError, wait
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
+from multiprocessing.connection import wait as wait_for_any
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +28,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from deepfake.config import WorkerLimits
 from deepfake.device_process import DeviceAddress, DeviceClient, DeviceProcess, DeviceSetup
-from deepfake.errors import DeepfakeError, WorkerError
+from deepfake.errors import ConfigError, DeepfakeError, WorkerError
 from deepfake.types import Status
 
 __all__ = [
@@ -100,6 +101,7 @@ def _start_worker(
     _device_address = device
     # Ctrl-C is the parent's to handle; it closes the pool.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _end_with_parent()
     _busy_marker = Path(registry) / str(os.getpid())
     try:
         _setup_value = create(argument)
@@ -107,6 +109,19 @@ def _start_worker(
     except Exception as error:
         # Told with the first item: a worker that died here would not say why.
         _setup_value = _SetupFailed(_setup_error(error))
+
+
+def _end_with_parent() -> None:
+    """Let a parent that is killed take this worker with it, whatever its file is doing."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        wait_for_any([parent.sentinel])
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="parent-watch", daemon=True).start()
 
 
 def connect_device() -> DeviceClient | None:
@@ -227,9 +242,13 @@ class MediaWorkers:
 
     Args:
         setup: What each worker makes once.
+
+    Raises:
+        ConfigError: This process may not have children.
     """
 
     def __init__(self, setup: WorkerSetup) -> None:
+        _check_not_daemon()
         self.setup = setup
         self._device = None if setup.device is None else DeviceProcess(setup.device)
         self._folder = tempfile.TemporaryDirectory(prefix="deepfake-workers-")
@@ -342,6 +361,14 @@ class MediaWorkers:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _check_not_daemon() -> None:
+    if multiprocessing.current_process().daemon:
+        raise ConfigError(
+            "media workers cannot be started by a daemon process, as Dask's workers are by default",
+            hint="Start them with DASK_DISTRIBUTED__WORKER__DAEMON=False or --no-nanny.",
+        )
 
 
 def _signal_name(exitcode: int | None) -> str:

@@ -15,7 +15,7 @@ from pydantic import Field
 from deepfake.bundles import load_bundle
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError, TrackingError
-from deepfake.storage import DataRoot, write_text
+from deepfake.storage import DataRoot, location_of, write_text
 from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
 from flows.parameters import CorpusName
@@ -56,7 +56,7 @@ def calibrate(
     Returns:
         The summary: bundle, metrics, MLflow run, registered version.
     """
-    root = DataRoot(Path(data_root))
+    root = DataRoot(location_of(data_root))
     detector, how = resolve_detector(weights, data_root=root.path)
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     run_dir = root.runs / (run_name or f"calibrate-{detector.name}-{stamp}")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -17,7 +16,7 @@ from deepfake.errors import ConfigError, TrackingError
 from deepfake.inference import computed_as, resolve_device
 from deepfake.scoring import DetectorIdentity
 from deepfake.shards import Snapshot
-from deepfake.storage import DataRoot
+from deepfake.storage import DataRoot, location_of
 from deepfake.tracking import masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
 from tasks import evaluate as steps
@@ -52,7 +51,7 @@ def evaluate(
     Returns:
         The summary: metrics, folder, MLflow run, what to know about the numbers.
     """
-    root = DataRoot(Path(data_root))
+    root = DataRoot(location_of(data_root))
     detector, how = resolve_detector(weights, data_root=root.path)
     bundle = load_bundle(detector.path)
     snapshot, notes = resolve_dataset(dataset, data_root=data_root)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
@@ -25,7 +24,7 @@ from deepfake.config import (
 from deepfake.ingestion import describe_before, plan_extraction
 from deepfake.journal import journal, tell, telling
 from deepfake.shards import Snapshot
-from deepfake.storage import DataRoot, read_json, to_uri
+from deepfake.storage import DataRoot, location_of, read_json, to_uri
 from deepfake.tracking import masked
 from deepfake.types import EXPECTED_STATUSES
 from deepfake.workers import close_workers
@@ -46,7 +45,7 @@ from flows.probing import probe_files
 from flows.runners import create_runner, run_batches
 from tasks import ingest as steps
 from tasks.progress import tracked
-from tasks.settings import packed, unseen
+from tasks.settings import packed, unpacked, unseen
 
 __all__ = ["ingest"]
 
@@ -127,11 +126,11 @@ def ingest(
         "config": config.model_dump(mode="json"),
         "decoder": decoder,
         "device": device,
-        "cache": str(DataRoot(Path(data_root)).engine_cache),
+        "cache": str(DataRoot(location_of(data_root)).engine_cache),
         "limits": limits.model_dump(mode="json"),
         "num_workers": num_workers,
     }
-    root = DataRoot(Path(data_root))
+    root = DataRoot(location_of(data_root))
     with (
         journal(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=masked),
         telling(input=to_uri(input_path), corpus=corpus, layout=layout) as ending,
@@ -176,6 +175,7 @@ def ingest(
                 ],
                 runner=create_runner(task_runner, dask_address=dask_address),
                 on_result=_tell_part,
+                count=lambda call: len(unpacked(call["media"])),
             )
         snapshot, is_new = steps.index(
             data_root,

@@ -58,6 +58,7 @@ def probe_files(
             calls,
             runner=runner,
             is_refreshed=lambda call: any(r["uri"] in seen for r in unpacked(call["rows"])),
+            count=lambda call: len(unpacked(call["rows"])),
         )
     probed = [row_of_record(record) for batch in results for record in unpacked(batch)]
     return sorted([*known, *probed], key=lambda row: row.uri), len(unknown)

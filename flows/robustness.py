@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
@@ -22,7 +21,7 @@ from deepfake.robustness import (
     sweep_markdown,
     write_robustness_figure,
 )
-from deepfake.storage import DataRoot, atomic_path, write_json, write_text
+from deepfake.storage import DataRoot, atomic_path, location_of, write_json, write_text
 from deepfake.tracking import masked, tracking_uri, ui_command
 from deepfake.workers import close_workers
 from flows.datasets import resolve_dataset
@@ -65,7 +64,7 @@ def robustness(
     Returns:
         The summary: a row a condition, folder, MLflow run.
     """
-    root = DataRoot(Path(data_root))
+    root = DataRoot(location_of(data_root))
     conditions = perturbations_of(tuple(perturbations or PERTURBATIONS))
     detector, how = resolve_detector(weights, data_root=root.path)
     bundle = load_bundle(detector.path)

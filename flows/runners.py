@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import queue
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
-from prefect.futures import PrefectFuture, as_completed
+from prefect.futures import PrefectFuture
+from prefect.logging import get_logger
+from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
-from deepfake.errors import ConfigError
+from deepfake.errors import ConfigError, WorkerError
 from flows.parameters import TaskRunnerName
+from tasks.progress import advance
+from tasks.settings import is_lost_worker
 
 __all__ = ["InFlight", "create_runner", "run_batches"]
 
@@ -23,6 +29,12 @@ already have the next one's. The work itself is spread over the media workers.""
 _THREADS = 2 * _IN_FLIGHT
 """Two tasks of a flow may have batches out."""
 
+_TRIES = 3
+"""Of a batch whose Dask workers die. Dask itself gives it to another worker three times first."""
+
+_ASK_SECONDS = 5.0
+"""How often the scheduler is asked how many workers there are."""
+
 
 def create_runner(name: TaskRunnerName, *, dask_address: str | None = None) -> TaskRunner[Any]:
     """Return a task runner.
@@ -32,7 +44,8 @@ def create_runner(name: TaskRunnerName, *, dask_address: str | None = None) -> T
         dask_address: A running scheduler; None starts a cluster in this process.
 
     Raises:
-        ConfigError: An address for a runner that takes none.
+        ConfigError: An address for a runner that takes none, or a cluster whose workers would not
+            know which Prefect server to report to.
     """
     if name == "threads" and dask_address is not None:
         raise ConfigError(
@@ -44,6 +57,7 @@ def create_runner(name: TaskRunnerName, *, dask_address: str | None = None) -> T
     from prefect_dask.task_runners import DaskTaskRunner
 
     if dask_address is not None:
+        _check_server()
         return DaskTaskRunner(address=dask_address)
     local = {
         "n_workers": 1,
@@ -54,6 +68,15 @@ def create_runner(name: TaskRunnerName, *, dask_address: str | None = None) -> T
     return DaskTaskRunner(cluster_kwargs=local)
 
 
+def _check_server() -> None:
+    if not PREFECT_API_URL.value():
+        # Each worker would start a server of its own, and this one would know nothing of the runs.
+        raise ConfigError(
+            "the workers of a Dask cluster report to a Prefect server, and none is named",
+            hint="Run `prefect server start` where they can reach it, and set PREFECT_API_URL.",
+        )
+
+
 def run_batches(
     task: Task[..., Any],
     calls: Iterable[dict[str, Any]],
@@ -61,6 +84,7 @@ def run_batches(
     runner: TaskRunner[Any],
     is_refreshed: Callable[[dict[str, Any]], bool] = lambda _: True,
     on_result: Callable[[Any], None] = lambda _: None,
+    count: Callable[[dict[str, Any]], int] = lambda _: 0,
 ) -> list[Any]:
     """Run a task for each batch and return the results, in no particular order.
 
@@ -73,59 +97,96 @@ def run_batches(
         runner: Where.
         is_refreshed: Whether a call is run although Prefect remembers its result.
         on_result: Called in this thread with each result as it comes.
+        count: How many files a call holds, for the bar.
     """
-    results = []
+    results: list[Any] = []
+
+    def take(result: Any) -> None:
+        results.append(result)
+        on_result(result)
+
     with runner:
-        futures: list[PrefectFuture[Any]] = [
-            runner.submit(
-                task.with_options(refresh_cache=True) if is_refreshed(call) else task,
-                parameters=call,
+        batches = InFlight(runner)
+        for call in calls:
+            batches.submit(
+                task,
+                call,
+                on_result=take,
+                is_refreshed=is_refreshed(call),
+                count=count(call),
             )
-            for call in calls
-        ]
-        for future in as_completed(futures):
-            results.append(future.result())
-            on_result(results[-1])
+        batches.wait()
     return results
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """A batch that is out.
+
+    Attributes:
+        task: What is run.
+        call: With which parameters.
+        on_result: Told the result.
+        count: Files in it.
+        tries: How often it was handed out.
+    """
+
+    task: Task[..., Any]
+    call: dict[str, Any]
+    on_result: Callable[[Any], None]
+    count: int
+    tries: int = 1
 
 
 class InFlight:
     """Batches handed out while others are still being found, and taken back as they end.
 
+    A batch whose Dask worker was lost is handed out again.
+
     Args:
         runner: Where they run; it has been started.
-        limit: Of each task, so many are out at once.
     """
 
-    def __init__(self, runner: TaskRunner[Any], *, limit: int = _IN_FLIGHT) -> None:
+    def __init__(self, runner: TaskRunner[Any]) -> None:
         self._runner = runner
-        self._limit = limit
-        self._out: dict[PrefectFuture[Any], tuple[str, Callable[[Any], None]]] = {}
+        self._cluster = _Cluster(runner) if _is_elsewhere(runner) else None
+        self._out: dict[PrefectFuture[Any], _Batch] = {}
         self._counts: Counter[str] = Counter()
         self._ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
 
+    @property
+    def limit(self) -> int:
+        """Of each task, so many batches are out at once."""
+        return _IN_FLIGHT if self._cluster is None else self._cluster.room
+
     def has_room(self, task: Task[..., Any]) -> bool:
         """Return whether a batch of the task would start without another one ending first."""
-        return self._counts[task.name] < self._limit
+        return self._counts[task.name] < self.limit
 
     def submit(
-        self, task: Task[..., Any], call: dict[str, Any], *, on_result: Callable[[Any], None]
+        self,
+        task: Task[..., Any],
+        call: dict[str, Any],
+        *,
+        on_result: Callable[[Any], None],
+        is_refreshed: bool = True,
+        count: int = 0,
     ) -> None:
         """Hand out a batch, once there is room for it.
-
-        It is run whatever Prefect's cache remembers: disks are the authority.
 
         Args:
             task: The task.
             call: Its parameters.
             on_result: Called in this thread with the result. It may submit more.
+            is_refreshed: Whether it is run whatever Prefect's cache remembers: disks are the
+                authority.
+            count: Files in it. Where batches run in other processes, which cannot move the bar of
+                the step that is named like the task, it is moved when they come back.
         """
         while not self.has_room(task):
             self._take(self._ended.get())
-        future = self._runner.submit(task.with_options(refresh_cache=True), parameters=call)
-        self._out[future] = (task.name, on_result)
-        self._counts[task.name] += 1
-        future.add_done_callback(self._ended.put)
+        chosen = task.with_options(refresh_cache=True) if is_refreshed else task
+        self._hand_out(_Batch(chosen, call, on_result, count))
 
     def take_ended(self) -> None:
         """Take back what has ended already."""
@@ -141,7 +202,66 @@ class InFlight:
         while self._out:
             self._take(self._ended.get())
 
+    def _hand_out(self, batch: _Batch) -> None:
+        future = self._runner.submit(batch.task, parameters=batch.call)
+        self._out[future] = batch
+        self._counts[batch.task.name] += 1
+        future.add_done_callback(self._ended.put)
+
     def _take(self, future: PrefectFuture[Any]) -> None:
-        name, on_result = self._out.pop(future)
-        self._counts[name] -= 1
-        on_result(future.result())
+        batch = self._out.pop(future)
+        self._counts[batch.task.name] -= 1
+        try:
+            result = future.result()
+        except Exception as error:
+            if not is_lost_worker(error):
+                raise
+            self._hand_out_again(batch, error)
+            return
+        if self._cluster is not None:
+            advance(batch.count, step=batch.task.name)
+        batch.on_result(result)
+
+    def _hand_out_again(self, batch: _Batch, error: Exception) -> None:
+        if batch.tries == _TRIES:
+            raise WorkerError(
+                f"every Dask worker that took one batch of {batch.task.name!r} was lost ({error})",
+                hint="Look into the workers' logs. What was finished is kept: run again.",
+            ) from error
+        get_logger(__name__).warning("a batch is handed out again: %s", error)
+        self._hand_out(replace(batch, tries=batch.tries + 1))
+
+
+def _is_elsewhere(runner: TaskRunner[Any]) -> bool:
+    """Return whether batches run in processes that are not this one."""
+    return getattr(runner, "address", None) is not None
+
+
+class _Cluster:
+    """How many batches a Dask cluster takes: it grows and shrinks while a flow runs."""
+
+    def __init__(self, runner: Any) -> None:
+        self._runner = runner
+        self._room = _IN_FLIGHT
+        self._asked = float("-inf")
+        if not self._threads():
+            get_logger(__name__).warning("no worker has joined %s yet", runner.address)
+
+    @property
+    def room(self) -> int:
+        """One batch a thread of each worker, and one more a worker, so that none has to wait."""
+        now = time.monotonic()
+        if now - self._asked >= _ASK_SECONDS:
+            threads = self._threads()
+            self._room = max(_IN_FLIGHT, sum(threads.values()) + len(threads))
+            self._asked = now
+        return self._room
+
+    def _threads(self) -> dict[str, int]:
+        try:
+            return dict(self._runner.client.nthreads())
+        except OSError as error:
+            raise WorkerError(
+                f"the Dask scheduler {self._runner.address} does not answer",
+                hint="What was finished is kept: run again once it does.",
+            ) from error

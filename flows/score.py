@@ -24,6 +24,7 @@ from deepfake.manifest import ManifestRow, record_of_row, row_of_record
 from deepfake.scoring import (
     BatchAccount,
     DetectorIdentity,
+    Hold,
     Moved,
     Part,
     RunRecord,
@@ -33,12 +34,14 @@ from deepfake.scoring import (
     find_parts,
     note_output,
     open_state,
+    read_listing,
     recorded,
     scores_version,
+    write_listing,
     write_scores,
     write_setup,
 )
-from deepfake.storage import DataRoot, to_uri
+from deepfake.storage import DataRoot, Location, location_of, to_uri
 from deepfake.tracking import masked
 from deepfake.workers import close_workers
 from flows.parameters import (
@@ -59,7 +62,7 @@ from tasks import score as steps
 from tasks.probe import probe
 from tasks.progress import expect, tracked
 from tasks.settings import packed, unpacked
-from tasks.workers import create_scorer_setup, create_worker_setup
+from tasks.workers import create_scorer_setup, create_worker_setup, share_detector
 
 __all__ = ["describe_scorer", "score"]
 
@@ -135,7 +138,9 @@ def score(
     Returns:
         The summary: counts by status and verdict, the detector, where the tables are.
     """
-    chosen, how = resolve_detector(weights, data_root=Path(data_root))
+    place, to = location_of(folder), ScoresFolder(location_of(output))
+    _check_places(place, to.path)
+    chosen, how = resolve_detector(weights, data_root=location_of(data_root))
     bundle = load_bundle(chosen.path)
     media_limits = create_media_limits(max_pixels=max_pixels, max_frames=max_frames, max_mb=max_mb)
     setup = describe_scorer(
@@ -144,17 +149,16 @@ def score(
         device=device,
         precision=precision,
         prior=prior,
-        cache=DataRoot(Path(data_root)).engine_cache,
+        # The machines of a cluster need not have this one's folders.
+        cache=None if dask_address else DataRoot(location_of(data_root)).engine_cache,
         limits=create_worker_limits(
             timeout_seconds=timeout_seconds, cpu_seconds=cpu_seconds, memory_mb=memory_mb
         ),
         media_limits=media_limits,
         num_workers=num_workers,
     )
-    _check_places(folder, output)
     wanted = MediaFilter(tuple(include or ()), tuple(exclude or ()), since)
     version = scores_version(create_scorer_setup(setup), bundle=bundle)
-    to = ScoresFolder(Path(output))
     began = time.monotonic()
     run_id = str(flow_run.id)
     note_output(DataRoot(Path(data_root)), to.path)
@@ -162,35 +166,39 @@ def score(
         create_scorer_setup(setup), bundle=bundle, limits=create_worker_setup(setup).limits
     )
     with (
-        to.held(),
+        to.held() as hold,
         journal(to.log, run_id=run_id, mask=masked),
-        open_state(to.state, folder=to_uri(folder), version=version) as state,
+        open_state(to.state, folder=to_uri(place), version=version) as state,
         recorded(to, state, run_id=run_id, setup=made_with) as record,
         create_runner(task_runner, dask_address=dask_address) as runner,
         tracked("score", total=0),
     ):
         write_setup(to.version(version), made_with)
+        read_listing(to.path, state)
         state.reconcile(find_parts(to.parts(version)))
         state.apply_limits(media_limits)
         job = _Job(
             state,
             InFlight(runner),
             record,
-            parts=to.parts(version),
-            setup=setup,
+            hold=hold,
+            parts=str(to.parts(version)),
+            setup=share_detector(setup, to.version(version)) if dask_address else setup,
             hashing=hashing,
             limit=limit,
             batch_files=batch_files,
             is_retrying_failed=retry_failed,
         )
         try:
-            job.run(stream_media(Path(folder), wanted=wanted, skipped=to.path))
+            job.run(stream_media(place, wanted=wanted, skipped=to.path))
         finally:
             close_workers()
         if state.num_files == 0 and not wait_for_files:
-            raise CorpusError(f"no file to look at; {describe_folder(Path(folder))}", path=folder)
+            raise CorpusError(f"no file to look at; {describe_folder(place)}", path=folder)
         waiting, changes = state.num_waiting, state.num_changes
+        hold.check()
         counts = write_scores(to, state, setup=create_scorer_setup(setup), bundle=bundle)
+        write_listing(to.path, state)
         record.wrote(counts, num_waiting=waiting)
     told = record.counters
     seconds = time.monotonic() - began
@@ -208,7 +216,7 @@ def score(
         "files_per_second": told.num_listed / seconds,
         "counters": told.numbers(),
         "run_id": run_id,
-        "output": str(Path(output)),
+        "output": str(to.path),
         "version": version,
         "detector": setup["detector"],
         "detector_chosen_by": how,
@@ -218,8 +226,9 @@ def score(
     return summary
 
 
-def _check_places(folder: str, output: str) -> None:
-    if not Path(folder).exists():
+def _check_places(folder: Location, output: Location) -> None:
+    # Of a store only its objects are there: an empty folder is none.
+    if isinstance(folder, Path) and not folder.exists():
         raise CorpusError("no such folder", path=folder)
     if to_uri(folder) == to_uri(output):
         raise ConfigError("the scores cannot go among the media: name another folder", path=output)
@@ -232,6 +241,7 @@ class _Job:
         state: What is known.
         batches: What is out.
         record: Of the run, for people and programs that watch it.
+        hold: On the output.
         parts: Where parts go.
         setup: Of the media workers.
         hashing: How contents are told apart.
@@ -246,7 +256,8 @@ class _Job:
         batches: InFlight,
         record: RunRecord,
         *,
-        parts: Path,
+        hold: Hold,
+        parts: str,
         setup: dict[str, Any],
         hashing: Hashing,
         limit: int | None,
@@ -256,6 +267,7 @@ class _Job:
         self._state = state
         self._batches = batches
         self._record = record
+        self._hold = hold
         self._parts = parts
         self._setup = setup
         self._hashing = hashing
@@ -330,15 +342,16 @@ class _Job:
             ]
             key = digest_of(self._state.version, str(number), *(str(r.media_id) for r in batch))
             call = {
-                "parts": str(self._parts),
+                "parts": self._parts,
                 "key": key,
                 "number": number,
                 "requests": packed(requests),
                 "setup": self._setup,
             }
-            self._batches.submit(steps.score, call, on_result=self._scored)
+            self._batches.submit(steps.score, call, on_result=self._scored, count=len(requests))
 
     def _scored(self, done: dict[str, Any]) -> None:
+        self._hold.check()
         media = tuple((media_id, status) for media_id, status in done["media"])
         part = Part(done["key"], done["number"], media)
         self._record.committed(part, BatchAccount(**done["account"]))
@@ -367,7 +380,7 @@ def describe_scorer(
     device: str,
     precision: Precision,
     prior: float | None,
-    cache: Path,
+    cache: Path | None,
     limits: WorkerLimits,
     media_limits: MediaLimits,
     num_workers: int,
@@ -386,7 +399,7 @@ def describe_scorer(
         "precision": precision,
         "sampling": None if sampling is None else sampling.model_dump(mode="json"),
         "prior": prior,
-        "cache": str(cache.resolve()),
+        "cache": None if cache is None else str(cache.resolve()),
         "limits": limits.model_dump(mode="json"),
         "media_limits": media_limits.model_dump(mode="json"),
         "num_workers": num_workers,

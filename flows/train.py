@@ -14,7 +14,7 @@ from deepfake import __version__
 from deepfake.config import TrainConfig, TrainMethod
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.recipes import DEFAULT_RECIPE, load_recipe
-from deepfake.storage import DataRoot
+from deepfake.storage import DataRoot, location_of
 from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
 from flows.parameters import CorpusName, Positive
@@ -82,7 +82,7 @@ def train(
     Returns:
         The summary: bundle, metrics, MLflow run, registered version.
     """
-    root = DataRoot(Path(data_root))
+    root = DataRoot(location_of(data_root))
     config = _config(
         recipe,
         augment={"is_enabled": augment, "match_resolution": match_resolution},

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -20,7 +19,7 @@ from deepfake.ingestion import (
 )
 from deepfake.manifest import ManifestRow
 from deepfake.shards import Snapshot
-from deepfake.storage import DataRoot
+from deepfake.storage import DataRoot, location_of
 from deepfake.workers import shared_workers
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
@@ -32,7 +31,7 @@ __all__ = ["extract", "index", "scan", "settle"]
 @task(name="scan", task_run_name="scan-{corpus}", cache_policy=NO_CACHE, **RETRIES)
 def scan(input_path: str, *, corpus: str, layout: str) -> list[ManifestRow]:
     """List a corpus. Never cached: what lies in a folder is known only by looking."""
-    rows = scan_corpus(Path(input_path), corpus=corpus, layout=layout)
+    rows = scan_corpus(location_of(input_path), corpus=corpus, layout=layout)
     get_run_logger().info("%s: %d files", corpus, len(rows))
     return rows
 
@@ -42,7 +41,7 @@ def settle(
     data_root: str, *, corpus: str, rows: list[ManifestRow], split: SplitConfig
 ) -> tuple[list[ManifestRow], dict[str, Any]]:
     """Check the rows against each other, assign splits, write the manifest."""
-    return settle_manifest(DataRoot(Path(data_root)), corpus, rows, split=split)
+    return settle_manifest(DataRoot(location_of(data_root)), corpus, rows, split=split)
 
 
 @task(
@@ -57,7 +56,7 @@ def extract(corpus_dir: str, *, key: str, media: str, setup: dict[str, Any]) -> 
     """Extract a batch, packed records of `media_id` and `uri`, into a part."""
     uris = {record["media_id"]: record["uri"] for record in unpacked(media)}
     result = extract_batch(
-        Path(corpus_dir),
+        location_of(corpus_dir),
         Batch(key, tuple(uris)),
         uris=uris,
         workers=shared_workers(create_worker_setup(setup)),
@@ -78,4 +77,6 @@ def index(
     notes: dict[str, Any],
 ) -> tuple[Snapshot, bool]:
     """Write the snapshot over the finished parts."""
-    return build_snapshot(DataRoot(Path(data_root)), corpus, rows, plan, config=config, notes=notes)
+    return build_snapshot(
+        DataRoot(location_of(data_root)), corpus, rows, plan, config=config, notes=notes
+    )

@@ -120,7 +120,8 @@ def expect(count: int) -> None:
 def advance(count: int = 1, *, step: str) -> None:
     """Say that so many more files are done; nothing happens where another step is shown, or none.
 
-    A batch that runs in another process, on a Dask cluster elsewhere, has no board and moves none.
+    A batch that runs in another process, on a Dask cluster elsewhere, has no board and moves none:
+    whoever handed it out counts it when it comes back.
     """
     board = _current
     if board is None or board.label != step:

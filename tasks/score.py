@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 from prefect import task
 
 from deepfake.scoring import ScoreRequest, score_batch
+from deepfake.storage import location_of
 from deepfake.workers import shared_workers
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
@@ -30,7 +30,7 @@ def score(
 ) -> dict[str, Any]:
     """Score a batch of packed `ScoreRequest`s into a part, and say of what it holds nothing."""
     done = score_batch(
-        Path(parts),
+        location_of(parts),
         [ScoreRequest(**request) for request in unpacked(requests)],
         key=key,
         number=number,

@@ -14,9 +14,21 @@ from prefect.utilities.annotations import quote
 
 from deepfake.errors import DeepfakeError, TrackingError, WorkerError
 
-__all__ = ["RESULTS", "RETRIES", "cached_by", "can_pass", "packed", "unpacked", "unseen"]
+__all__ = [
+    "RESULTS",
+    "RETRIES",
+    "cached_by",
+    "can_pass",
+    "is_lost_worker",
+    "packed",
+    "unpacked",
+    "unseen",
+]
 
 T = TypeVar("T")
+
+_LOST = frozenset({"KilledWorker", "CommClosedError", "FutureCancelledError"})
+"""What Dask says where a worker, or the way to it, is gone."""
 
 
 def can_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
@@ -26,9 +38,18 @@ def can_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     project says on purpose will be said again.
     """
     error = state.result(raise_on_failure=False)
-    if isinstance(error, (TrackingError, WorkerError)):
+    if isinstance(error, (TrackingError, WorkerError)) or is_lost_worker(error):
         return True
     return isinstance(error, (OSError, EOFError)) and not isinstance(error, DeepfakeError)
+
+
+def is_lost_worker(error: object) -> bool:
+    """Return whether an error tells of a lost Dask worker, not of the work."""
+    # By name: Dask is not imported where there is no cluster.
+    return any(
+        kind.__name__ in _LOST and kind.__module__.startswith("distributed.")
+        for kind in type(error).__mro__
+    )
 
 
 RETRIES: dict[str, Any] = {

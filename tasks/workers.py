@@ -8,9 +8,36 @@ from typing import Any
 from deepfake.config import ExtractConfig, MediaLimits, SamplingConfig, WorkerLimits
 from deepfake.ingestion import worker_setup
 from deepfake.scoring import DetectorIdentity, ScorerSetup, scorer_setup
+from deepfake.storage import Location, StorePath, folder_locally, location_of, machine_cache
 from deepfake.workers import WorkerSetup
 
-__all__ = ["create_scorer_setup", "create_worker_setup"]
+__all__ = ["create_scorer_setup", "create_worker_setup", "share_detector"]
+
+
+def share_detector(setup: dict[str, Any], folder: Location) -> dict[str, Any]:
+    """Return the set-up for machines that share nothing with this one but a store.
+
+    Args:
+        setup: What every task is told.
+        folder: Where the scores go; in a store the detector is put there too.
+    """
+    if not isinstance(folder, StorePath):
+        return setup
+    target = folder / "detector"
+    there = {path.name: told.size_bytes for path, told in target.iter_objects()}
+    for file in sorted(Path(setup["detector"]["path"]).iterdir()):
+        if there.get(file.name) != file.stat().st_size:
+            (target / file.name).put(file)
+    return {**setup, "detector": {**setup["detector"], "path": str(target)}}
+
+
+def _local_bundle(path: str) -> Path:
+    place = location_of(path)
+    return folder_locally(place) if isinstance(place, StorePath) else place
+
+
+def _engine_cache(setup: dict[str, Any]) -> Path:
+    return Path(setup["cache"]) if setup["cache"] else machine_cache() / "openvino"
 
 
 def create_scorer_setup(setup: dict[str, Any]) -> ScorerSetup:
@@ -18,13 +45,15 @@ def create_scorer_setup(setup: dict[str, Any]) -> ScorerSetup:
     detector = setup["detector"]
     sampling = setup["sampling"]
     return ScorerSetup(
-        detector=DetectorIdentity(Path(detector["path"]), detector["name"], detector["version"]),
+        detector=DetectorIdentity(
+            _local_bundle(detector["path"]), detector["name"], detector["version"]
+        ),
         device=setup["device"],
         precision=setup["precision"],
         sampling=None if sampling is None else SamplingConfig.model_validate(sampling),
         prior=setup["prior"],
         limits=MediaLimits.model_validate(setup["media_limits"]),
-        cache=Path(setup["cache"]),
+        cache=_engine_cache(setup),
     )
 
 
@@ -38,7 +67,7 @@ def create_worker_setup(setup: dict[str, Any]) -> WorkerSetup:
         ExtractConfig.model_validate(setup["config"]),
         decoder=setup["decoder"],
         device=setup["device"],
-        cache=Path(setup["cache"]),
+        cache=_engine_cache(setup),
         limits=limits,
         num_workers=setup["num_workers"],
     )

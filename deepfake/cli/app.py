@@ -34,7 +34,7 @@ app = typer.Typer(
 )
 
 DataRootOption = Annotated[
-    Path, typer.Option(help="Where manifests, shards, detectors and Prefect's state lie.")
+    str, typer.Option(help="Where manifests, shards, detectors and Prefect's state lie.")
 ]
 WeightsOption = Annotated[
     str | None,
@@ -111,13 +111,15 @@ def _common(
 
 @app.command()
 def ingest(
-    input_path: Annotated[Path, typer.Argument(metavar="INPUT", help="Folder or CSV file.")],
+    input_path: Annotated[
+        str, typer.Argument(metavar="INPUT", help="Folder or CSV file, or a store's URI.")
+    ],
     corpus: Annotated[str, typer.Option(help="Name under which it is kept.")],
     layout: Annotated[
         Literal["folder", "faceforensics", "dfdc", "celebdf", "csv"],
         typer.Option(help="How it is laid out."),
     ] = "folder",
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
     sampling: Annotated[
         Literal["uniform", "fps", "all", "keyframes", "bursts"],
         typer.Option(help="Which frames of a video."),
@@ -229,7 +231,7 @@ def train(
     augment: Annotated[
         bool | None, typer.Option("--augment/--no-augment", help="Augment crops.")
     ] = None,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
 ) -> None:
     """Train a detector, and record it in MLflow."""
     options = _plain(locals())
@@ -270,7 +272,7 @@ def calibrate(
     run_name: Annotated[
         str | None, typer.Option(help="Of the run's folder and MLflow run; made up if not given.")
     ] = None,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
 ) -> None:
     """Fit a detector's probabilities and thresholds anew, into MLflow."""
     options = _plain(locals())
@@ -288,7 +290,7 @@ def clips(
     ] = "val",
     max_clips: Annotated[int | None, typer.Option(min=3, help="Clips, at most.")] = None,
     seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
 ) -> None:
     """Make videos out of labelled stills, to calibrate a detector for videos with."""
     options = _plain(locals())
@@ -311,7 +313,7 @@ def evaluate(
         str | None, typer.Option(help="Another detector, to compare with on the same media.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the bootstrap.")] = 0,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
 ) -> None:
     """Measure a detector on a labelled corpus, into MLflow."""
     options = _plain(locals())
@@ -341,7 +343,7 @@ def robustness(
     precision: PrecisionOption = "f32",
     num_workers: WorkersOption = 0,
     seed: Annotated[int, typer.Option(help="Of the choice of files and the bootstrap.")] = 0,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
 ) -> None:
     """Measure a detector on media made worse in six ways, into MLflow."""
     options = _plain(locals())
@@ -375,7 +377,7 @@ def detect(
     max_pixels: MaxPixelsOption = 100_000_000,
     max_frames: MaxFramesOption = 5_000_000,
     max_mb: MaxMbOption = 20_480,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
 ) -> None:
     """Say of each file whether it is real or fake. Starts no server."""
     options = _plain(locals())
@@ -386,10 +388,10 @@ def detect(
 
 @app.command()
 def score(
-    folder: Annotated[Path, typer.Argument(help="The media.")],
-    output: Annotated[Path, typer.Option(help="Where the tables go.")],
+    folder: Annotated[str, typer.Argument(help="The media: a folder, or a store's URI.")],
+    output: Annotated[str, typer.Option(help="Where the tables go: a folder, or a URI.")],
     weights: WeightsOption = None,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
     prior: PriorOption = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "f32",
@@ -477,7 +479,7 @@ def verify(
         typer.Option(exists=True, dir_okay=False, help="The file; else where the receipt says."),
     ] = None,
     weights: WeightsOption = None,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
 ) -> None:
     """Score a receipt's file again: exit code 0 verified, 1 not verified, 2 wrong usage."""
     options = _plain(locals())
@@ -496,7 +498,7 @@ def forget(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only list what would be removed.")
     ] = False,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
 ) -> None:
     """Remove a medium's crops, scores and evidence everywhere. Starts no server."""
     options = _plain(locals())
@@ -512,7 +514,7 @@ def export(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace a file that is there.")
     ] = False,
-    data_root: DataRootOption = Path("data"),
+    data_root: DataRootOption = "data",
 ) -> None:
     """Write a detector's network as ONNX, and compare it with the original."""
     options = _plain(locals())
@@ -522,19 +524,21 @@ def export(
 
 
 @app.command()
-def demo(data_root: DataRootOption = Path("data")) -> None:
+def demo(data_root: DataRootOption = "data") -> None:
     """Run the whole pipeline on media made here: two people, so no evaluation."""
     from deepfake.cli.demo import run_demo
+    from deepfake.storage import local_path
 
-    run_demo(data_root)
+    run_demo(local_path(data_root))
 
 
 @app.command()
-def doctor(data_root: DataRootOption = Path("data")) -> None:
+def doctor(data_root: DataRootOption = "data") -> None:
     """Say what is installed, what is found, and what is wrong."""
     from deepfake.cli.doctor import run_doctor
+    from deepfake.storage import local_path
 
-    run_doctor(data_root)
+    run_doctor(local_path(data_root))
 
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:

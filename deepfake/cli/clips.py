@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,14 +9,14 @@ from rich.progress import Progress
 
 from deepfake.clips import make_clips, plan_clips
 from deepfake.shards import open_snapshot
-from deepfake.storage import DataRoot
+from deepfake.storage import DataRoot, local_path, location_of
 
 __all__ = ["run_clips"]
 
 
 def run_clips(options: dict[str, Any]) -> None:
     """Make the clips, and say how to ingest them."""
-    snapshot = open_snapshot(DataRoot(Path(options["data_root"])), options["dataset"])
+    snapshot = open_snapshot(DataRoot(location_of(options["data_root"])), options["dataset"])
     plans = plan_clips(
         snapshot, split=options["split"], max_clips=options["max_clips"], seed=options["seed"]
     )
@@ -25,7 +24,9 @@ def run_clips(options: dict[str, Any]) -> None:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("clips", total=len(plans))
         table = make_clips(
-            plans, Path(options["output"]), on_done=lambda done: bar.update(task, completed=done)
+            plans,
+            local_path(options["output"]),
+            on_done=lambda done: bar.update(task, completed=done),
         )
     corpus = f"{options['dataset']}-clips"
     out = Console(markup=False, highlight=False, soft_wrap=True)

@@ -7,7 +7,6 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -16,6 +15,7 @@ from rich.table import Table
 
 from deepfake.cli.text import in_one_line
 from deepfake.errors import ConfigError
+from deepfake.storage import DataRoot, location_of
 from deepfake.types import EXPECTED_STATUSES
 
 __all__ = [
@@ -39,7 +39,7 @@ _FAILED_FILES = 3
 def _prepare(options: dict[str, Any]) -> None:
     from flows.operations import configure_environment, describe_environment
 
-    root = Path(options["data_root"])
+    root = DataRoot(location_of(options["data_root"])).here
     root.mkdir(parents=True, exist_ok=True)
     configure_environment(root)
     Console(stderr=True, markup=False).print(describe_environment(), style="dim", highlight=False)
@@ -184,16 +184,14 @@ def print_score(summary: dict[str, Any]) -> None:
     console.print(_what_was_done(summary))
     if summary["num_waiting"]:
         console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
-    console.print(f"scores: {Path(summary['output']) / 'scores.csv'}", soft_wrap=True)
+    console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
     expected = {str(status) for status in EXPECTED_STATUSES}
     failed = sum(n for status, n in summary["statuses"].items() if status not in expected)
     if failed:
         told = (
             "1 file, and what to do about it" if failed == 1 else f"{failed} files, and what to do"
         )
-        console.print(
-            f"failures: {Path(summary['output']) / 'failures.csv'} ({told})", soft_wrap=True
-        )
+        console.print(f"failures: {summary['output']}/failures.csv ({told})", soft_wrap=True)
 
 
 def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -19,7 +19,7 @@ from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError
 from deepfake.inference import check_precision, resolve_device
 from deepfake.scoring import DetectorIdentity, ScorerSetup, count_statuses, score_files
-from deepfake.storage import DataRoot
+from deepfake.storage import DataRoot, location_of
 from flows.operations import configure_environment
 from flows.parameters import create_media_limits, create_worker_limits
 from flows.sampling import choose_sampling
@@ -34,7 +34,7 @@ def run_detect(options: dict[str, Any]) -> None:
     prior = options["prior"]
     if prior is not None and not 0 < prior < 1:
         raise ConfigError(f"--prior lies between 0 and 1, got {prior}")
-    data_root = Path(options["data_root"])
+    data_root = DataRoot(location_of(options["data_root"])).here
     configure_environment(data_root)
     rows = scan_media([Path(file) for file in options["files"]])
     identity, how = resolve_detector(options["weights"], data_root=data_root)

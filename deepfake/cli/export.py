@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.console import Console
 from deepfake.bundles import load_bundle
 from deepfake.detectors import resolve_detector
 from deepfake.inference import export_onnx
+from deepfake.storage import DataRoot, local_path, location_of
 from flows.operations import configure_environment
 
 __all__ = ["run_export"]
@@ -17,7 +17,7 @@ __all__ = ["run_export"]
 
 def run_export(options: dict[str, Any]) -> None:
     """Write the file and print what it takes, what it gives, and how well it agrees."""
-    data_root = Path(options["data_root"])
+    data_root = DataRoot(location_of(options["data_root"])).here
     configure_environment(data_root)
     identity, how = resolve_detector(options["weights"], data_root=data_root)
     console = Console(markup=False, highlight=False, soft_wrap=True)
@@ -25,7 +25,9 @@ def run_export(options: dict[str, Any]) -> None:
     console.print(f"detector: {identity.name}{version} ({how})")
     for note in load_bundle(identity.path).spec.reading_notes:
         console.print(f"  note: {note}")
-    written = export_onnx(identity.path, Path(options["output"]), overwrite=options["overwrite"])
+    written = export_onnx(
+        identity.path, local_path(options["output"]), overwrite=options["overwrite"]
+    )
     told = written.metadata
     console.print(f"input: {told['input']}, mean {told['mean']}, std {told['std']}")
     console.print(f"output: {told['output']}")

@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from deepfake.forgetting import forget
-from deepfake.storage import DataRoot
+from deepfake.storage import DataRoot, local_path
 
 __all__ = ["run_forget"]
 
@@ -19,7 +19,7 @@ def run_forget(options: dict[str, Any]) -> None:
     home = os.environ.get("PREFECT_HOME")
     is_dry_run = options["dry_run"]
     done = forget(
-        DataRoot(Path(options["data_root"])),
+        DataRoot(local_path(options["data_root"])),
         options["which"],
         outputs=[Path(output) for output in options["output"] or ()],
         prefect_home=None if home is None else Path(home),

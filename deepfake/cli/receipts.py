@@ -12,7 +12,7 @@ from deepfake.bundles import load_bundle
 from deepfake.detectors import resolve_detector
 from deepfake.errors import DataError
 from deepfake.scoring import ScoresFolder, make_receipt, read_receipt, verify_receipt
-from deepfake.storage import DataRoot, write_json
+from deepfake.storage import DataRoot, local_path, write_json
 from flows.operations import configure_environment
 
 __all__ = ["run_receipt", "run_verify"]
@@ -33,7 +33,7 @@ def run_receipt(options: dict[str, Any]) -> None:
 
 def run_verify(options: dict[str, Any]) -> None:
     """Print what a receipt is worth, a line a check, and leave with 1 where it is not verified."""
-    data_root = Path(options["data_root"])
+    data_root = local_path(options["data_root"])
     configure_environment(data_root)
     try:
         receipt = read_receipt(Path(options["receipt"]))

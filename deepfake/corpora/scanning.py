@@ -15,6 +15,7 @@ from deepfake.corpora.folder import scan_folder
 from deepfake.corpora.walking import MEDIA_EXTENSIONS, describe_folder, iter_files, row_of
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.manifest import ManifestRow
+from deepfake.storage import Location, StorePath
 
 __all__ = ["LAYOUTS", "Scanner", "scan_corpus", "scan_media"]
 
@@ -39,27 +40,39 @@ LAYOUTS: Mapping[str, Scanner] = MappingProxyType(
 """What `--layout` takes. The user names the layout: guessing it would guess the labels."""
 
 
-def scan_corpus(folder_or_csv: Path, *, corpus: str, layout: str) -> list[ManifestRow]:
+def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[ManifestRow]:
     """Return the rows of a corpus, one a file, sorted by uri.
 
     Files are looked at from outside (size, time of change), neither hashed nor decoded:
     `media_id` and `kind` are None.
 
     Args:
-        folder_or_csv: Where the corpus lies.
+        folder_or_csv: Where the corpus lies; for the layout `folder` also in a store.
         corpus: What to call it; becomes part of file names.
         layout: One of `LAYOUTS`.
 
     Raises:
-        ConfigError: No such layout, or a corpus name that cannot be a file's.
+        ConfigError: No such layout, a corpus name that cannot be a file's, or a layout that is not
+            read out of stores.
         CorpusError: Nothing there, another layout than the one named, or no file at all.
     """
     if layout not in LAYOUTS:
         raise ConfigError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}")
     _check_name(corpus)
+    if isinstance(folder_or_csv, StorePath):
+        return _sorted(_scan_store(folder_or_csv, corpus=corpus, layout=layout))
     if not folder_or_csv.exists():
         raise CorpusError("no such file or folder", path=folder_or_csv)
     return _sorted(LAYOUTS[layout](folder_or_csv, corpus=corpus))
+
+
+def _scan_store(root: StorePath, *, corpus: str, layout: str) -> list[ManifestRow]:
+    if layout != "folder":
+        raise ConfigError(
+            f"the layout {layout!r} is read from folders of this machine, not from {root}",
+            hint="In a store the layout `folder` is read: {train,val,test}/{real,fake} in names.",
+        )
+    return scan_folder(root, corpus=corpus)
 
 
 def scan_media(

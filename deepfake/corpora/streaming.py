@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -10,9 +11,16 @@ from pathlib import Path
 
 from pathspec import GitIgnoreSpec
 
-from deepfake.corpora.walking import MEDIA_EXTENSIONS, is_hidden, row_of
+from deepfake.corpora.walking import (
+    MEDIA_EXTENSIONS,
+    is_hidden,
+    iter_objects,
+    row_of,
+    row_of_object,
+)
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.manifest import ManifestRow
+from deepfake.storage import Location, StorePath
 
 __all__ = ["MediaFilter", "stream_media"]
 
@@ -66,10 +74,10 @@ def _spec_of(patterns: tuple[str, ...]) -> GitIgnoreSpec:
 
 
 def stream_media(
-    root: Path,
+    root: Location,
     *,
     wanted: MediaFilter | None = None,
-    skipped: Path | None = None,
+    skipped: Location | None = None,
     corpus: str = "media",
 ) -> Iterator[ManifestRow]:
     """Yield a row, without label, for every file below a folder, in the order they are found.
@@ -79,23 +87,43 @@ def stream_media(
     end.
 
     Args:
-        root: A folder, or one file.
+        root: A folder, or one file, here or in a store.
         wanted: Which files.
         skipped: A folder that is not walked, where the results lie.
         corpus: What the rows say they belong to.
 
     Raises:
         CorpusError: A folder could not be listed to its end.
+        StoreError: The store refused or did not answer.
     """
     chosen = wanted or MediaFilter()
+    if isinstance(root, StorePath):
+        yield from _stream_objects(root, wanted=chosen, skipped=skipped, corpus=corpus)
+        return
     if not root.is_dir():
         yield row_of(root, corpus=corpus)
         return
     base = os.path.abspath(root)  # noqa: PTH100 - as to_uri: links stay
-    left_out = None if skipped is None else os.path.realpath(skipped)
+    left_out = os.path.realpath(skipped) if isinstance(skipped, Path) else None
     for path in _walk(base, wanted=chosen, left_out=left_out):
         row = row_of(Path(path), corpus=corpus)
         if chosen.takes(_relative(path, base), row):
+            yield row
+
+
+def _stream_objects(
+    root: StorePath, *, wanted: MediaFilter, skipped: Location | None, corpus: str
+) -> Iterator[ManifestRow]:
+    # A store has no folders, only names with slashes: all are listed, none is walked.
+    left_out = f"{skipped}/" if isinstance(skipped, StorePath) else None
+    if not root.is_dir() and root.is_file():
+        yield row_of_object(root, root.stat(), corpus=corpus)
+    for row in iter_objects(root, corpus=corpus):
+        if left_out is not None and row.uri.startswith(left_out):
+            continue
+        relative = row.uri.removeprefix(f"{root.uri}/")
+        folders = itertools.accumulate(relative.split("/")[:-1], lambda a, b: f"{a}/{b}")
+        if all(map(wanted.takes_folder, folders)) and wanted.takes(relative, row):
             yield row
 
 

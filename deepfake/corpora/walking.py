@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deepfake.errors import CorpusError
 from deepfake.manifest import ManifestRow
-from deepfake.storage import to_uri
+from deepfake.storage import Location, ObjectStat, StorePath, to_uri
 from deepfake.types import Split, Status
 
 __all__ = [
@@ -20,8 +20,10 @@ __all__ = [
     "is_hidden",
     "is_plain_name",
     "iter_files",
+    "iter_objects",
     "misnamed",
     "row_of",
+    "row_of_object",
     "wrong_layout",
 ]
 
@@ -144,6 +146,26 @@ def row_of(path: Path, *, corpus: str) -> ManifestRow:
     return replace(row, size_bytes=found.st_size)
 
 
+def row_of_object(path: StorePath, told: ObjectStat, *, corpus: str) -> ManifestRow:
+    """Return the unlabelled row of an object, as the listing of its store tells of it."""
+    return ManifestRow(
+        uri=path.uri, corpus=corpus, size_bytes=told.size_bytes, mtime_ns=told.mtime_ns
+    )
+
+
+def iter_objects(root: StorePath, *, corpus: str) -> Iterator[ManifestRow]:
+    """Yield the unlabelled rows of everything below a folder of a store that is not hidden.
+
+    A store has no folders, links or special files: every object is a file.
+
+    Raises:
+        StoreError: The store refused or did not answer.
+    """
+    for path, told in root.iter_objects():
+        if not any(map(is_hidden, path.relative_to(root).split("/"))):
+            yield row_of_object(path, told, corpus=corpus)
+
+
 def misnamed(row: ManifestRow, *, expected: str) -> ManifestRow:
     """Return the row of a file whose name does not say which people it shows.
 
@@ -164,8 +186,10 @@ def wrong_layout(root: Path, *, expected: str) -> CorpusError:
     )
 
 
-def describe_folder(folder: Path, *, limit: int = 8) -> str:
+def describe_folder(folder: Location, *, limit: int = 8) -> str:
     """Return what a folder holds, for the message of an error."""
+    if isinstance(folder, StorePath):
+        return "found no object below it"
     try:
         listed = sorted(p for p in folder.iterdir() if not is_hidden(p.name))
     except OSError as error:

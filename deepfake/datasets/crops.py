@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -33,6 +32,7 @@ from deepfake.faces import landmarks_in_square
 from deepfake.inference import to_input
 from deepfake.media import decode_crop
 from deepfake.shards import CropReader, Snapshot
+from deepfake.storage import location_of
 from deepfake.types import Face, Label
 
 __all__ = [
@@ -226,7 +226,12 @@ class CropDataset(Dataset[Sample]):
 
 
 def _readers_of(crops: pd.DataFrame) -> dict[str, CropReader]:
-    return {str(f): CropReader(Path(str(f))) for f in crops["corpus_dir"].unique()}
+    return {
+        str(folder): CropReader(
+            location_of(str(folder)), dict(zip(own["shard"], own["shard_sha256"], strict=True))
+        )
+        for folder, own in crops.groupby("corpus_dir")
+    }
 
 
 def training_loader(

@@ -30,16 +30,24 @@ from deepfake.shards import (
     rewrite_part,
 )
 from deepfake.shortcuts import find_shortcuts
-from deepfake.storage import DataRoot, read_json, read_table, write_json, write_table
+from deepfake.storage import (
+    DataRoot,
+    local_path,
+    read_json,
+    read_table,
+    write_json,
+    write_table,
+)
 
 __all__ = ["corpora_of", "forget_in_corpus"]
 
 
 def corpora_of(root: DataRoot) -> list[str]:
     """Return the names of all corpora of which anything lies under a data root."""
-    found = {path.stem for path in (root.path / "manifests").glob("*.parquet")}
-    found |= {path.stem for path in root.splits.glob("*.json")}
-    found |= {path.name for path in (root.path / "shards").glob("*") if path.is_dir()}
+    top = local_path(root.path)
+    found = {path.stem for path in (top / "manifests").glob("*.parquet")}
+    found |= {path.stem for path in local_path(root.splits).glob("*.json")}
+    found |= {path.name for path in (top / "shards").glob("*") if path.is_dir()}
     return sorted(found)
 
 
@@ -58,7 +66,7 @@ def forget_in_corpus(
         is_dry_run: Only say what would be removed.
     """
     yield from _forget_manifest(root, corpus, subject, is_dry_run=is_dry_run)
-    corpus_dir = root.corpus_shards(corpus)
+    corpus_dir = local_path(root.corpus_shards(corpus))
     if not corpus_dir.is_dir():
         return
     parts = {
@@ -87,7 +95,7 @@ def forget_in_corpus(
     for snapshot in holding:
         # Without its index it is none, wherever the removal stops.
         (snapshot.folder / "index.parquet").unlink(missing_ok=True)
-        shutil.rmtree(snapshot.folder)
+        shutil.rmtree(local_path(snapshot.folder))
     for key in parts:
         remove_part(corpus_dir, key)
 
@@ -95,7 +103,7 @@ def forget_in_corpus(
 def _forget_manifest(
     root: DataRoot, corpus: str, subject: Subject, *, is_dry_run: bool
 ) -> Iterator[Trace]:
-    path = root.manifest(corpus)
+    path = local_path(root.manifest(corpus))
     if not path.is_file() or not (count := scrub_table(path, subject, is_dry_run=True)):
         return
     yield Trace(str(path), f"rows: {count}")
@@ -119,7 +127,8 @@ def _snapshots(corpus_dir: Path, corpus: str) -> Iterator[Snapshot]:
 
 
 def _is_holding(snapshot: Snapshot, subject: Subject, parts: set[str]) -> bool:
-    tables = [snapshot.folder / f"{name}.parquet" for name in ("outcomes", "index")]
+    folder = local_path(snapshot.folder)
+    tables = [folder / f"{name}.parquet" for name in ("outcomes", "index")]
     if any(path.is_file() and scrub_table(path, subject, is_dry_run=True) for path in tables):
         return True
     return not parts.isdisjoint(_described(snapshot).get("parts", []))
@@ -173,7 +182,7 @@ def _rebuild_latest(
     is_lost: bool,
 ) -> None:
     """Write the newest snapshot anew, if it holds them, and make the new one the newest."""
-    corpus_dir = root.corpus_shards(corpus)
+    corpus_dir = local_path(root.corpus_shards(corpus))
     latest = corpus_dir / "latest"
     digest = latest.read_text(encoding="utf-8").strip() if latest.is_file() else None
     old = next((snapshot for snapshot in holding if snapshot.digest == digest), None)
@@ -189,7 +198,7 @@ def _rebuild_latest(
     new = Snapshot(corpus_dir, corpus, _digest(root, old, told, moved, outcomes))
     write_table(new.folder / "outcomes.parquet", outcomes)
     write_json(new.folder / "snapshot.json", told)
-    scrub_json(new.folder / "snapshot.json", subject)
+    scrub_json(local_path(new.folder) / "snapshot.json", subject)
     shortcuts = find_shortcuts(moved.to_pandas(), outcomes.to_pandas())
     write_json(new.folder / "shortcuts.json", [found.as_record() for found in shortcuts])
     write_table(new.folder / "index.parquet", moved)
@@ -235,7 +244,7 @@ def _digest(
 ) -> str:
     """Return the digest that ingesting what is left would give, where that can be told."""
     rows = describe_before(root, old.corpus)
-    noted = [noted_digest(old.corpus_dir, key) for key in told["parts"]]
+    noted = [noted_digest(local_path(old.corpus_dir), key) for key in told["parts"]]
     shards = [digest for digest in noted if digest is not None]
     is_whole = len(shards) == len(noted)
     try:

@@ -23,7 +23,7 @@ from deepfake.scrubbing import (
     scrub_table,
     scrub_text,
 )
-from deepfake.storage import DataRoot, to_uri
+from deepfake.storage import DataRoot, local_path, to_uri
 
 __all__ = ["clear_leftovers", "database_names", "forget_elsewhere", "forget_results"]
 
@@ -53,7 +53,7 @@ def forget_elsewhere(
             yield from _scrubbed(path, scrub, subject, is_dry_run=is_dry_run)
     for path in sorted(root.log("any").parent.glob("*.jsonl*")):
         yield from _scrubbed(path, scrub_lines, subject, is_dry_run=is_dry_run)
-    for path in sorted((root.path / "clips").glob("**/clips.csv")):
+    for path in sorted((local_path(root.path) / "clips").glob("**/clips.csv")):
         yield from _forget_clips(root, path, subject, is_dry_run=is_dry_run)
 
 
@@ -83,7 +83,7 @@ def _forget_clips(
 
 def clear_leftovers(root: DataRoot) -> None:
     """Remove half-written files of processes that are gone, whoever's media they hold."""
-    for path in sorted(root.path.rglob("*.part")):
+    for path in sorted(local_path(root.path).rglob("*.part")):
         found = re.search(r"\.(\d+)-[0-9a-f]{8}\.part$", path.name)
         if found is None or not path.is_file():
             continue

@@ -20,7 +20,7 @@ from deepfake.forgetting.splits import SplitPlan, forget_in_splits, plan_splits
 from deepfake.forgetting.subjects import find_subject
 from deepfake.scoring import ScoresFolder, forget_in_output, noted_outputs
 from deepfake.scrubbing import Subject, Trace
-from deepfake.storage import DataRoot, path_of_uri, read_json, write_json
+from deepfake.storage import DataRoot, local_path, path_of_uri, read_json, write_json
 from deepfake.tracking import masked
 
 __all__ = ["Forgetting", "forget"]
@@ -74,10 +74,12 @@ def forget(
         DataError: A run is at work on one of the outputs, or a file is damaged. Nothing was
             removed in the first case.
     """
-    every = sorted({Path(o).absolute() for o in (*noted_outputs(root), *outputs)})
+    noted = noted_outputs(root)
+    here = [place for place in noted if isinstance(place, Path)]
+    every = sorted({Path(o).absolute() for o in (*here, *outputs)})
     there = [output for output in every if output.is_dir()]
     home = prefect_home or root.prefect_home
-    note = root.path / "forgetting.json"
+    note = local_path(root.path) / "forgetting.json"
     with ExitStack() as stack:
         if not is_dry_run:
             for output in there:
@@ -92,7 +94,7 @@ def forget(
         if not is_dry_run:
             note.unlink()
             if is_new_root:
-                root.path.rmdir()
+                local_path(root.path).rmdir()
     subject = begun.subject
     return Forgetting(
         subject,
@@ -160,6 +162,9 @@ def _as_record(begun: _Begun) -> dict[str, Any]:
 def _remains(
     root: DataRoot, home: Path, subject: Subject, traces: Sequence[Trace]
 ) -> Iterator[str]:
+    for place in noted_outputs(root):
+        if not isinstance(place, Path):
+            yield f"Scores in a store are not looked through: remove it from {place} by hand."
     if not traces:
         return
     detectors = [str(p.parent) for p in sorted(root.runs.glob("*/bundle/detector.json"))]

@@ -13,7 +13,14 @@ import pyarrow.parquet as pq
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.scoring import ScoresFolder, names_and_contents
 from deepfake.scrubbing import Subject
-from deepfake.storage import DataRoot, path_of_uri, sampled_digest_of, sha256_of, to_uri
+from deepfake.storage import (
+    DataRoot,
+    local_path,
+    path_of_uri,
+    sampled_digest_of,
+    sha256_of,
+    to_uri,
+)
 
 __all__ = ["clips_of", "find_subject"]
 
@@ -87,7 +94,7 @@ def _tables(root: DataRoot, outputs: Sequence[Path]) -> Iterator[Path]:
         "evaluations/**/*.parquet",
     )
     for pattern in patterns:
-        yield from sorted(root.path.glob(pattern))
+        yield from sorted(local_path(root.path).glob(pattern))
     for output in outputs:
         yield from sorted(output.glob("scores.parquet"))
         yield from sorted(output.glob("versions/*/scores.parquet"))
@@ -133,7 +140,7 @@ def clips_of(root: DataRoot, media_ids: Iterable[str]) -> list[Path]:
     starts = {media_id[:_DIGITS] for media_id in media_ids}
     return [
         path
-        for path in sorted((root.path / "clips").glob("**/*.mp4"))
+        for path in sorted((local_path(root.path) / "clips").glob("**/*.mp4"))
         if _still_of(path.name) in starts and (path.parent / "clips.csv").is_file()
     ]
 

@@ -18,7 +18,7 @@ from deepfake.metrics import binary_metrics, bootstrap_intervals, wilson_interva
 from deepfake.robustness.perturbing import Perturbation, perturb_file
 from deepfake.scoring import ScoredMedium, Scorer
 from deepfake.shards import Snapshot
-from deepfake.storage import path_of_uri, to_uri
+from deepfake.storage import medium_file, to_uri
 from deepfake.types import Kind, Label, Status, Verdict
 from deepfake.workers import Failure, MediaWorkers
 
@@ -132,8 +132,11 @@ def score_condition(
 def _score_perturbed(scorer: Scorer, request: _Request) -> ScoredMedium:
     # The noise of a file is the same whoever works on it.
     seed = int(hashlib.sha256(request.uri.encode()).hexdigest()[:8], 16)
-    with tempfile.TemporaryDirectory(prefix="deepfake-perturbed-") as folder:
-        path = perturb_file(path_of_uri(request.uri), Path(folder), request.perturbation, seed=seed)
+    with (
+        tempfile.TemporaryDirectory(prefix="deepfake-perturbed-") as folder,
+        medium_file(request.uri, max_bytes=scorer.setup.limits.max_bytes) as source,
+    ):
+        path = perturb_file(source, Path(folder), request.perturbation, seed=seed)
         return scorer.score(ExtractRequest(to_uri(path), request.media_id))
 
 

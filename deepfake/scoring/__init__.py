@@ -1,7 +1,8 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
 from deepfake.scoring.forgetting import forget_in_output
-from deepfake.scoring.output import ScoresFolder, scores_version, write_scores
+from deepfake.scoring.listing import read_listing, write_listing
+from deepfake.scoring.output import Hold, ScoresFolder, scores_version, write_scores
 from deepfake.scoring.parts import Part, find_parts
 from deepfake.scoring.places import note_output, noted_outputs
 from deepfake.scoring.receipts import Receipt, make_receipt, read_receipt
@@ -36,6 +37,7 @@ __all__ = [
     "BatchAccount",
     "Check",
     "DetectorIdentity",
+    "Hold",
     "Moved",
     "Part",
     "Receipt",
@@ -57,6 +59,7 @@ __all__ = [
     "note_output",
     "noted_outputs",
     "open_state",
+    "read_listing",
     "read_receipt",
     "read_status",
     "recorded",
@@ -68,6 +71,7 @@ __all__ = [
     "scoring_digest",
     "setup_columns",
     "verify_receipt",
+    "write_listing",
     "write_scores",
     "write_setup",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,11 +18,12 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from deepfake.bundles import Bundle
-from deepfake.scoring.parts import part_path
+from deepfake.errors import DeepfakeError
+from deepfake.scoring.parts import read_part_tables
 from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
 from deepfake.scoring.state import KnownFile
 from deepfake.scoring.tables import TABLES
-from deepfake.storage import atomic_path, check_schema, read_table, write_text
+from deepfake.storage import Location, atomic_path, check_schema, write_text
 from deepfake.types import EXPECTED_STATUSES, Status
 
 __all__ = ["TableCounts", "count_rows", "rewrite_csv", "write_tables"]
@@ -78,9 +79,10 @@ class TableCounts:
 
 
 def write_tables(
-    folder: Path,
+    folder: Location,
     *,
-    parts: Path,
+    parts: Location,
+    scratch: Path,
     files: Callable[[], Iterable[KnownFile]],
     setup: ScorerSetup,
     bundle: Bundle,
@@ -90,6 +92,7 @@ def write_tables(
     Args:
         folder: Where the tables go.
         parts: Where the parts lie.
+        scratch: A folder here, for what does not fit into memory.
         files: All files, anew at each call.
         setup: Which detector, and how.
         bundle: The detector.
@@ -100,14 +103,14 @@ def write_tables(
     counts = TableCounts()
     for name in ("frames", "tracks"):
         with _parquet_writer(folder / f"{name}.parquet", name, bundle) as write:
-            for batch in _sorted_rows(name, parts, files, refused=()):
+            for batch in _sorted_rows(name, parts, files, scratch=scratch):
                 write(batch)
     refused = _refused(files, setup, bundle)
     with ExitStack() as stack:
         write = stack.enter_context(_parquet_writer(folder / "scores.parquet", "scores", bundle))
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
-        for batch in _sorted_rows("scores", parts, files, refused=refused):
+        for batch in _sorted_rows("scores", parts, files, scratch=scratch, refused=refused):
             write(batch)
             as_csv(batch)
             failed(batch)
@@ -151,25 +154,30 @@ def count_rows(folder: Path) -> TableCounts:
 
 def _sorted_rows(
     name: str,
-    parts: Path,
+    parts: Location,
     files: Callable[[], Iterable[KnownFile]],
     *,
-    refused: Iterable[pa.RecordBatch],
+    scratch: Path,
+    refused: Iterable[pa.RecordBatch] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows of a table under each name that their content has."""
     schema = TABLES[name]
     columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
-    with duckdb.connect(
-        config={
-            "memory_limit": _MEMORY,
-            "temp_directory": str(parts.parent / "tmp"),
-            "autoinstall_known_extensions": "false",
-            "autoload_known_extensions": "false",
-            "preserve_insertion_order": "false",
-        }
-    ) as db:
+    failed: list[DeepfakeError] = []
+    with (
+        _raising_first(failed),
+        duckdb.connect(
+            config={
+                "memory_limit": _MEMORY,
+                "temp_directory": str(scratch),
+                "autoinstall_known_extensions": "false",
+                "autoload_known_extensions": "false",
+                "preserve_insertion_order": "false",
+            }
+        ) as db,
+    ):
         db.register("named", _names(files))
-        db.register("part_rows", _part_rows(name, parts, files))
+        db.register("part_rows", _part_rows(name, parts, files, failed=failed))
         db.register("refused", pa.RecordBatchReader.from_batches(schema, iter(refused)))
         found = db.sql(
             f"SELECT named.uri, {_prefixed(columns)} FROM named JOIN part_rows "
@@ -178,6 +186,17 @@ def _sorted_rows(
         )
         for batch in found.to_arrow_reader(_ROWS):
             yield _cast(batch, schema)
+
+
+@contextmanager
+def _raising_first(failed: Sequence[DeepfakeError]) -> Iterator[None]:
+    """Raise what went wrong while DuckDB read, which says it in its own way."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if failed:
+            raise failed[0] from error
+        raise
 
 
 def _prefixed(columns: str) -> str:
@@ -205,15 +224,23 @@ def _names(files: Callable[[], Iterable[KnownFile]]) -> pa.RecordBatchReader:
 
 
 def _part_rows(
-    name: str, parts: Path, files: Callable[[], Iterable[KnownFile]]
+    name: str,
+    parts: Location,
+    files: Callable[[], Iterable[KnownFile]],
+    *,
+    failed: list[DeepfakeError],
 ) -> pa.RecordBatchReader:
     schema = TABLES[name].remove_metadata().append(pa.field("part", pa.string()))
 
     def batches() -> Iterator[pa.RecordBatch]:
-        for key in sorted({f.part for f in files() if f.part is not None}):
-            table = read_table(part_path(parts, key, name), schema=TABLES[name])
-            named = table.append_column("part", pa.array([key] * len(table), pa.string()))
-            yield from named.replace_schema_metadata(None).to_batches()
+        keys = sorted({f.part for f in files() if f.part is not None})
+        try:
+            for key, table in read_part_tables(parts, keys, name):
+                named = table.append_column("part", pa.array([key] * len(table), pa.string()))
+                yield from named.replace_schema_metadata(None).to_batches()
+        except DeepfakeError as error:
+            failed.append(error)
+            raise
 
     return pa.RecordBatchReader.from_batches(schema, batches())
 
@@ -239,7 +266,7 @@ def _chunked(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 @contextmanager
-def _parquet_writer(path: Path, name: str, bundle: Bundle) -> Iterator[Write]:
+def _parquet_writer(path: Location, name: str, bundle: Bundle) -> Iterator[Write]:
     """Yield what writes batches of a table, with what a reader of verdicts must know in it."""
     schema = TABLES[name]
     notes = {**schema.metadata, b"notes": json.dumps(bundle.spec.reading_notes).encode()}
@@ -252,7 +279,7 @@ def _parquet_writer(path: Path, name: str, bundle: Bundle) -> Iterator[Write]:
 
 
 @contextmanager
-def _csv_writer(path: Path) -> Iterator[Write]:
+def _csv_writer(path: Location) -> Iterator[Write]:
     schema = TABLES["scores"].remove_metadata()
     with atomic_path(path) as part, pa_csv.CSVWriter(part, schema) as writer:
 
@@ -280,7 +307,7 @@ _FAILURE_COLUMNS = ("uri", "status", "error_type", "reason")
 
 
 @contextmanager
-def _failures_writer(path: Path) -> Iterator[Write]:
+def _failures_writer(path: Location) -> Iterator[Write]:
     """Yield what writes the files that have an outcome nobody wants, and what to do about each."""
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
@@ -296,7 +323,7 @@ def _failures_writer(path: Path) -> Iterator[Write]:
         yield write
 
 
-def _write_notes(path: Path, setup: ScorerSetup, bundle: Bundle) -> None:
+def _write_notes(path: Location, setup: ScorerSetup, bundle: Bundle) -> None:
     version = f" version {setup.detector.version}" if setup.detector.version else ""
     detector = f"Scored by {setup.detector.name}{version}, digest {bundle.digest}."
     write_text(path, "".join(f"{line}\n" for line in [detector, *bundle.spec.reading_notes]))

@@ -20,7 +20,7 @@ from deepfake.scrubbing import (
     scrub_lines,
     scrub_table,
 )
-from deepfake.storage import read_json, write_json
+from deepfake.storage import local_path, read_json, write_json
 
 __all__ = ["forget_in_output"]
 
@@ -42,7 +42,7 @@ def forget_in_output(
     """
     replaced: dict[tuple[str, str], Part | None] = {}
     for version in to.versions():
-        parts = to.parts(version)
+        parts = local_path(to.parts(version))
         for key in parts_holding(parts, subject.media_ids):
             yield Trace(str(parts / f"{key}.json"), "scores, tracks and frames of a batch")
             if not is_dry_run:
@@ -51,7 +51,7 @@ def forget_in_output(
     yield from _forget_state(to.state, subject, replaced, is_dry_run=is_dry_run)
     has_changed = bool(replaced)
     for version in to.versions():
-        for trace in _scrub_tables(to.version(version), subject, is_dry_run=is_dry_run):
+        for trace in _scrub_tables(local_path(to.version(version)), subject, is_dry_run=is_dry_run):
             has_changed = True
             yield trace
     yield from _publish(to, subject, has_changed=has_changed, is_dry_run=is_dry_run)
@@ -137,21 +137,22 @@ def _publish(
     to: ScoresFolder, subject: Subject, *, has_changed: bool, is_dry_run: bool
 ) -> Iterator[Trace]:
     """Show the tables again at the top, where those of before may still be linked."""
-    shown = list(_scrub_tables(to.path, subject, is_dry_run=True))
+    shown = list(_scrub_tables(local_path(to.path), subject, is_dry_run=True))
     yield from shown
     if is_dry_run:
         return
-    version = _version_shown(to.path)
+    version = _version_shown(local_path(to.path))
     if version is None or not all((to.version(version) / n).is_file() for n in TABLE_FILES):
         if shown:
-            list(_scrub_tables(to.path, subject, is_dry_run=False))
+            list(_scrub_tables(local_path(to.path), subject, is_dry_run=False))
     elif shown or has_changed or not _is_shown(to, version):
         to.publish(version)
 
 
 def _is_shown(to: ScoresFolder, version: str) -> bool:
     """Return whether the top shows a version whole: a kill may have come between two tables."""
-    pairs = [(to.path / name, to.version(version) / name) for name in TABLE_FILES]
+    here, own_folder = local_path(to.path), local_path(to.version(version))
+    pairs = [(here / name, own_folder / name) for name in TABLE_FILES]
     return all(
         top.is_file() and (top.samefile(own) or filecmp.cmp(top, own, shallow=False))
         for top, own in pairs

@@ -6,9 +6,10 @@ import getpass
 import os
 import shutil
 import socket
+import uuid
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,9 +24,27 @@ from deepfake.scoring.compacting import TableCounts, write_tables
 from deepfake.scoring.parts import remove_part
 from deepfake.scoring.scorer import ScorerSetup, scoring_digest
 from deepfake.scoring.state import ScoringState
-from deepfake.storage import atomic_path, read_json, write_json
+from deepfake.storage import (
+    Lease,
+    Location,
+    StorePath,
+    atomic_path,
+    lease_owner,
+    location_of,
+    machine_cache,
+    read_json,
+    take_lease,
+    write_json,
+)
 
-__all__ = ["TABLE_FILES", "ScoresFolder", "counts_written", "scores_version", "write_scores"]
+__all__ = [
+    "TABLE_FILES",
+    "Hold",
+    "ScoresFolder",
+    "counts_written",
+    "scores_version",
+    "write_scores",
+]
 
 _LOCK_SECONDS = 1.0
 
@@ -40,10 +59,38 @@ TABLE_FILES = (
 )
 """What a version shows at the top of the folder."""
 
+_LEASE = ".lease.json"
+
 
 def scores_version(setup: ScorerSetup, *, bundle: Bundle) -> str:
     """Return what names the scores of a detector under a configuration, 16 hex digits."""
     return digest_of(bundle.digest, scoring_digest(setup, bundle=bundle))
+
+
+class Hold:
+    """The right to write into an output folder.
+
+    Args:
+        path: The folder.
+        lease: What it rests on where the folder is in a store.
+    """
+
+    def __init__(self, path: Location, lease: Lease | None = None) -> None:
+        self._path = path
+        self._lease = lease
+
+    def check(self) -> None:
+        """Find out whether it is still ours.
+
+        Raises:
+            DataError: It was not renewed in time, and another run may be at work.
+        """
+        if self._lease is not None and not self._lease.is_ours:
+            raise DataError(
+                "the lease on this output was lost: this process or the store stood still",
+                path=self._path,
+                hint="What was finished is kept: run again.",
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,76 +98,93 @@ class ScoresFolder:
     """Where everything lies below an output folder.
 
     Attributes:
-        path: The folder; its tables are those of the last run.
+        path: The folder, here or in a store; its tables are those of the last run.
+
+    Raises:
+        ConfigError: A URI of a store that was taken for a path.
     """
 
-    path: Path
+    path: Location
+
+    def __post_init__(self) -> None:
+        location_of(self.path)
+
+    @property
+    def work(self) -> Path:
+        """Where this machine keeps what it alone needs: here, or among its caches."""
+        if isinstance(self.path, Path):
+            return self.path
+        return machine_cache() / "outputs" / f"{self.path.name}-{digest_of(self.path.uri)}"
 
     @property
     def state(self) -> Path:
         """What is known of the files."""
-        return self.path / "state.sqlite"
+        return self.work / "state.sqlite"
 
     @property
     def log(self) -> Path:
         """What runs tell, a JSON object a line."""
-        return self.path / "log.jsonl"
+        return self.work / "log.jsonl"
 
     @property
     def metrics(self) -> Path:
         """The numbers of the last run, for Prometheus."""
-        return self.path / "metrics.prom"
+        return self.work / "metrics.prom"
 
     def versions(self) -> list[str]:
         """Return the versions of the scores that lie here."""
         return sorted(path.name for path in self.path.glob("versions/*") if path.is_dir())
 
-    def version(self, version: str) -> Path:
+    def version(self, version: str) -> Location:
         """Return the folder of the scores of one detector under one configuration."""
         return self.path / "versions" / version
 
-    def parts(self, version: str) -> Path:
+    def parts(self, version: str) -> Location:
         """Return the folder of a version's parts."""
         return self.version(version) / "parts"
 
+    def scratch(self, version: str) -> Path:
+        """Return a folder of this machine that is cleared at each start."""
+        return self.work / "versions" / version / "tmp"
+
     @contextmanager
-    def held(self) -> Iterator[None]:
+    def held(self) -> Iterator[Hold]:
         """Keep other runs away, and clear what a run that was killed left half done.
 
         Raises:
             DataError: Another run holds it; which, the message says.
+            StoreError: The store refused or did not answer.
         """
-        self.path.mkdir(parents=True, exist_ok=True)
-        # Whoever only asks for the owner has the lock for a moment.
-        lock = filelock.FileLock(self._lock, timeout=_LOCK_SECONDS)
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise DataError(
-                f"another run is at work on this output: {self._owner()}",
-                path=self.path,
-                hint="Wait for it or stop it, or name another output.",
-            ) from None
-        try:
-            write_json(self._owner_file, _describe_owner())
-            self._clear()
-            yield
-        finally:
+        self.work.mkdir(parents=True, exist_ok=True)
+        with ExitStack() as stack:
+            lock = filelock.FileLock(self._lock, timeout=_LOCK_SECONDS)
             try:
-                self._owner_file.unlink(missing_ok=True)
-            finally:
-                lock.release()
+                stack.enter_context(lock)
+            except filelock.Timeout:
+                raise self._is_taken() from None
+            lease = None
+            if isinstance(self.path, StorePath):
+                lease = take_lease(self.path / _LEASE, _describe_owner())
+                if lease is None:
+                    raise self._is_taken()
+                stack.callback(lease.release)
+            write_json(self._owner_file, _describe_owner())
+            stack.callback(self._owner_file.unlink, missing_ok=True)
+            self._clear()
+            yield Hold(self.path, lease)
 
     @property
     def _lock(self) -> Path:
-        return self.path / ".lock"
+        return self.work / ".lock"
 
     @property
     def _owner_file(self) -> Path:
-        return self.path / ".owner.json"
+        return self.work / ".owner.json"
 
     def owner(self) -> dict[str, Any] | None:
         """Return who is at work on it; None if nobody is."""
+        if isinstance(self.path, StorePath):
+            return lease_owner(self.path / _LEASE)
         if not self._lock.exists():
             return None
         try:
@@ -137,29 +201,45 @@ class ScoresFolder:
             return dict(read_json(self._owner_file))
         return {}
 
-    def _owner(self) -> str:
+    def _is_taken(self) -> DataError:
         owner = self.owner() or {}
-        if not owner:
-            return "it has not said yet which"
-        return (
-            f"process {owner['pid']} of {owner['user']} on {owner['host']} since {owner['since']}"
+        who = "it has not said yet which"
+        if owner:
+            who = "process {pid} of {user} on {host} since {since}".format_map(owner)
+        return DataError(
+            f"another run is at work on this output: {who}",
+            path=self.path,
+            hint="Wait for it or stop it, or name another output.",
         )
 
     def _clear(self) -> None:
-        for leftover in (*self.path.glob("*.part"), *self.path.glob("versions/*/**/*.part")):
+        for leftover in (*self.work.glob("*.part"), *self.work.glob("versions/*/**/*.part")):
             leftover.unlink(missing_ok=True)
-        for folder in self.path.glob("versions/*/tmp"):
+        for folder in self.work.glob("versions/*/tmp"):
             shutil.rmtree(folder, ignore_errors=True)
 
     def publish(self, version: str) -> None:
         """Show the tables of a version at the top of the folder."""
+        if isinstance(self.path, StorePath):
+            _publish_in_store(self.path, self.path / "versions" / version)
+            return
         for name in TABLE_FILES:
-            source = self.version(version) / name
+            source = self.path / "versions" / version / name
             with atomic_path(self.path / name) as part:
                 try:
                     os.link(source, part)
                 except OSError:  # a file system without links
                     shutil.copyfile(source, part)
+
+
+def _publish_in_store(folder: StorePath, version: StorePath) -> None:
+    last = TABLE_FILES[-1]
+    with suppress(DataError):
+        # It is copied last: where it is the version's own, all of them are.
+        if read_json(folder / last) == read_json(version / last):
+            return
+    for name in TABLE_FILES:
+        (version / name).copy_to(folder / name)
 
 
 def write_scores(
@@ -179,6 +259,7 @@ def write_scores(
         counts = write_tables(
             folder,
             parts=to.parts(state.version),
+            scratch=to.scratch(state.version),
             files=state.known_files,
             setup=setup,
             bundle=bundle,
@@ -186,6 +267,8 @@ def write_scores(
         write_json(
             folder / "run.json",
             {
+                # Two of them are alike only if they tell of the same tables.
+                "written": uuid.uuid4().hex,
                 "folder": state.folder,
                 "version": state.version,
                 "detector": {
@@ -207,7 +290,7 @@ def write_scores(
     return counts
 
 
-def counts_written(folder: Path) -> TableCounts | None:
+def counts_written(folder: Location) -> TableCounts | None:
     """Return what the tables of a version hold; None where they are not all there."""
     if not all((folder / name).is_file() for name in TABLE_FILES):
         return None

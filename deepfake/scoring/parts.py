@@ -1,25 +1,37 @@
-"""Finished batches of scores on disk: whole, or not there.
+"""Finished batches of scores on disk or in a store: whole, or not there.
 
 A part is one Parquet file for each table and a small JSON file that is written last. That names
-the digest of each table, so a part that was cut short or damaged is told from a whole one.
+the digest of each table, so a part that was cut short or damaged is told from a whole one. In a
+store, where looking at every byte at each start would cost, it also names the tags that the store
+gave the tables: another put would have given another.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.scoring.tables import TABLES
-from deepfake.storage import read_json, read_table, sha256_of, write_json, write_table
+from deepfake.storage import (
+    Location,
+    StorePath,
+    atomic_path,
+    read_json,
+    read_table,
+    sha256_of,
+    side_by_side,
+    write_json,
+)
 
 __all__ = [
     "Part",
@@ -27,6 +39,7 @@ __all__ = [
     "part_path",
     "parts_holding",
     "read_made_with",
+    "read_part_tables",
     "remove_part",
     "rewrite_part",
     "write_part",
@@ -50,13 +63,17 @@ class Part:
     media: tuple[tuple[str, str], ...]
 
 
-def part_path(folder: Path, key: str, table: str) -> Path:
+def part_path(folder: Location, key: str, table: str) -> Location:
     """Return where one table of a part lies."""
-    return folder / f"{key}.{table}.parquet"
+    return folder / _table_name(key, table)
+
+
+def _table_name(key: str, table: str) -> str:
+    return f"{key}.{table}.parquet"
 
 
 def write_part(
-    folder: Path,
+    folder: Location,
     *,
     key: str,
     number: int,
@@ -79,20 +96,23 @@ def write_part(
     }
     tables = {n: pa.Table.from_pylist(records, schema=TABLES[n]) for n, records in rows.items()}
     part = Part(key, number, tuple((row["media_id"], row["status"]) for row in rows["scores"]))
-    _write(folder, part, tables, dict(made_with or {}))
+    _write_whole(folder, part, tables, dict(made_with or {}))
     return part
 
 
-def _write(
-    folder: Path, part: Part, tables: Mapping[str, pa.Table], made_with: dict[str, Any]
+def _write_whole(
+    folder: Location, part: Part, tables: Mapping[str, pa.Table], made_with: dict[str, Any]
 ) -> None:
-    digests = {}
+    digests, tags = {}, {}
     for name, table in tables.items():
-        digests[name] = sha256_of(write_table(part_path(folder, part.key, name), table))
-    write_json(_marker(folder, part.key), _signed(part, digests, made_with))
+        path = part_path(folder, part.key, name)
+        digests[name] = _write(path, table)
+        if isinstance(path, StorePath):
+            tags[name] = path.stat().tag
+    write_json(_marker(folder, part.key), _signed(part, digests, tags, made_with))
 
 
-def read_made_with(folder: Path, key: str) -> dict[str, Any]:
+def read_made_with(folder: Location, key: str) -> dict[str, Any]:
     """Return what a part was made with; nothing where it does not say.
 
     Raises:
@@ -128,12 +148,21 @@ def rewrite_part(folder: Path, key: str, *, without: Set[str]) -> Part | None:
         table = read_table(part_path(folder, key, name), schema=schema)
         tables[name] = table.filter(pc.invert(pc.is_in(table["media_id"], value_set=gone)))
     part = Part(digest_of(key, *(media_id for media_id, _ in left)), old.number, left)
-    _write(folder, part, tables, read_made_with(folder, key))
+    _write_whole(folder, part, tables, read_made_with(folder, key))
     return part
 
 
-def find_parts(folder: Path) -> Iterator[Part]:
+def _write(path: Location, table: pa.Table) -> str:
+    with atomic_path(path) as local:
+        pq.write_table(table, local, compression="zstd")
+        return sha256_of(local)
+
+
+def find_parts(folder: Location) -> Iterator[Part]:
     """Yield the parts that are there and whole; what is damaged is removed, to be made again."""
+    if isinstance(folder, StorePath):
+        yield from _find_in_store(folder)
+        return
     for path in sorted(folder.glob("*.json")):
         key = path.name.removesuffix(".json")
         try:
@@ -157,38 +186,101 @@ def _names_any(content: bytes, media_ids: Set[str]) -> bool:
     return any(media_id.encode() in content for media_id in media_ids)
 
 
-def remove_part(folder: Path, key: str) -> None:
+def _find_in_store(folder: StorePath) -> Iterator[Part]:
+    tags = {path.name: told.tag for path, told in folder.iter_objects()}
+    # Also of those that a killed run left without their list.
+    keys = sorted({name.partition(".")[0] for name in tags})
+
+    def read(key: str) -> Part | None:
+        try:
+            told = _read_marker(folder, key)
+            named = {_table_name(key, name): told["tags"][name] for name in TABLES}
+            return _part_of(key, told) if named.items() <= tags.items() else None
+        except (DataError, KeyError, TypeError, ValueError):
+            return None
+
+    for key, part in zip(keys, side_by_side(read, keys), strict=True):
+        if part is None:
+            remove_part(folder, key)
+        else:
+            yield part
+
+
+def read_part_tables(
+    folder: Location, keys: Iterable[str], table: str
+) -> Iterator[tuple[str, pa.Table]]:
+    """Yield the key and one table of each part.
+
+    Raises:
+        DataError: One is missing or damaged. A part of a store is removed then, to be made again.
+    """
+    if not isinstance(folder, StorePath):
+        for key in keys:
+            yield key, read_table(part_path(folder, key, table), schema=TABLES[table])
+        return
+
+    def fetch(key: str) -> tuple[str, pa.Table]:
+        path = part_path(folder, key, table)
+        try:
+            digest = str(_read_marker(folder, key)["tables"][table])
+            return key, read_table(path, schema=TABLES[table], sha256=digest)
+        except (DataError, KeyError, TypeError) as error:
+            remove_part(folder, key)
+            raise DataError(
+                "was damaged after the run began, and is removed", path=path, hint="Run again."
+            ) from error
+
+    yield from side_by_side(fetch, keys)
+
+
+def remove_part(folder: Location, key: str) -> None:
     """Remove a part, that which makes it whole first."""
     for path in (_marker(folder, key), *(part_path(folder, key, name) for name in TABLES)):
         path.unlink(missing_ok=True)
 
 
-def _marker(folder: Path, key: str) -> Path:
+def _marker(folder: Location, key: str) -> Location:
     return folder / f"{key}.json"
 
 
-def _signed(part: Part, digests: dict[str, str], made_with: dict[str, Any]) -> dict[str, object]:
-    told = {
+def _signed(
+    part: Part,
+    digests: Mapping[str, str],
+    tags: Mapping[str, str],
+    made_with: Mapping[str, Any],
+) -> dict[str, object]:
+    told: dict[str, object] = {
         "schema": _SCHEMA,
         "number": part.number,
         "media": [list(pair) for pair in part.media],
-        "tables": digests,
-        "made_with": made_with,
+        "tables": dict(digests),
+        "made_with": dict(made_with),
     }
+    if tags:
+        told["tags"] = dict(tags)
     return {**told, "digest": _digest(told)}
 
 
-def _digest(told: dict[str, object]) -> str:
+def _digest(told: Mapping[str, object]) -> str:
     return digest_of(json.dumps(told, sort_keys=True))
 
 
-def _read_part(folder: Path, key: str) -> Part:
-    told = read_json(_marker(folder, key))
+def _read_marker(folder: Location, key: str) -> dict[str, Any]:
+    told: dict[str, Any] = read_json(_marker(folder, key))
     digest = told.pop("digest")
     if told["schema"] != _SCHEMA or digest != _digest(told):
         raise DataError("not a part's list", path=_marker(folder, key))
+    return told
+
+
+def _part_of(key: str, told: Mapping[str, Any]) -> Part:
+    return Part(key, int(told["number"]), tuple((str(m), str(s)) for m, s in told["media"]))
+
+
+def _read_part(folder: Path, key: str) -> Part:
+    told = _read_marker(folder, key)
     for name in TABLES:
-        path = part_path(folder, key, name)
+        path = folder / _table_name(key, name)
         if sha256_of(path) != told["tables"][name]:
             raise DataError("was changed since it was written", path=path)
-    return Part(key, int(told["number"]), tuple((str(m), str(s)) for m, s in told["media"]))
+    return _part_of(key, told)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from pathlib import Path
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError
-from deepfake.storage import DataRoot, read_json, to_uri, write_json
+from deepfake.storage import DataRoot, Location, location_of, read_json, to_uri, write_json
 
 __all__ = ["note_output", "noted_outputs"]
 
 
-def note_output(root: DataRoot, output: Path) -> None:
+def note_output(root: DataRoot, output: Location) -> None:
     """Note that scores go to a folder."""
     uri = to_uri(output)
     path = root.outputs / f"{digest_of(uri)}.json"
@@ -20,8 +19,8 @@ def note_output(root: DataRoot, output: Path) -> None:
         write_json(path, {"output": uri, "since": datetime.now(UTC).isoformat(timespec="seconds")})
 
 
-def noted_outputs(root: DataRoot) -> list[Path]:
-    """Return the folders that scores went to, in the order of their names.
+def noted_outputs(root: DataRoot) -> list[Location]:
+    """Return the folders that scores went to, here or in a store, in the order of their names.
 
     Raises:
         DataError: A note is damaged.
@@ -29,11 +28,11 @@ def noted_outputs(root: DataRoot) -> list[Path]:
     found = set()
     for path in root.outputs.glob("*.json"):
         try:
-            found.add(Path(str(read_json(path)["output"])))
+            found.add(location_of(str(read_json(path)["output"])))
         except (KeyError, TypeError) as error:
             raise DataError(
                 "not a note on where scores went",
                 path=path,
                 hint="Remove it, and name that output with --output.",
             ) from error
-    return sorted(found)
+    return sorted(found, key=str)

@@ -29,6 +29,7 @@ from deepfake.scoring.setups import (
 from deepfake.scoring.state import read_state
 from deepfake.scoring.tables import SCORES_SCHEMA
 from deepfake.storage import (
+    local_path,
     path_of_uri,
     read_json,
     sampled_digest_of,
@@ -139,7 +140,7 @@ def make_receipt(to: ScoresFolder, which: str) -> Receipt:
     """
     version = _version_shown(to)
     setup = read_setup(to.version(version))
-    rows = list(_rows_of(to.version(version) / "scores.parquet", which))
+    rows = list(_rows_of(local_path(to.version(version)) / "scores.parquet", which))
     if not rows:
         raise DataError(
             f"no score of {which} is among the tables",

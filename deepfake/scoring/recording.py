@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any, Literal
 
 from deepfake.errors import DataError
@@ -20,7 +19,7 @@ from deepfake.scoring.parts import Part
 from deepfake.scoring.setups import StoredSetup
 from deepfake.scoring.state import ScoringState
 from deepfake.scoring.working import BatchAccount
-from deepfake.storage import SAMPLED_BYTES
+from deepfake.storage import SAMPLED_BYTES, to_uri
 
 __all__ = ["RunRecord", "recorded"]
 
@@ -161,7 +160,7 @@ class RunRecord:
             write_metrics(
                 self._to.metrics,
                 labels={
-                    "output": str(Path(self._to.path).absolute()),
+                    "output": to_uri(self._to.path),
                     "version": self._state.version,
                     "detector": detector.name,
                 },

@@ -28,7 +28,7 @@ from deepfake.errors import DataError
 from deepfake.extract import STEP_VERSION
 from deepfake.inference import resolve_device
 from deepfake.scoring.scorer import ScorerSetup, extract_config
-from deepfake.storage import read_json, write_json
+from deepfake.storage import Location, read_json, write_json
 
 __all__ = [
     "DetectorName",
@@ -174,7 +174,7 @@ def describe_setup(setup: ScorerSetup, *, bundle: Bundle, limits: WorkerLimits) 
     )
 
 
-def write_setup(folder: Path, setup: StoredSetup) -> None:
+def write_setup(folder: Location, setup: StoredSetup) -> None:
     """Keep what the scores of a version are made with, in the version's folder."""
     told = setup.model_dump(mode="json")
     path = _path(folder)
@@ -182,14 +182,14 @@ def write_setup(folder: Path, setup: StoredSetup) -> None:
         write_json(path, told)
 
 
-def _told(path: Path) -> Any:
+def _told(path: Location) -> Any:
     try:
         return read_json(path)
     except DataError:
         return None
 
 
-def read_setup(folder: Path) -> StoredSetup:
+def read_setup(folder: Location) -> StoredSetup:
     """Return what the scores of a version were made with.
 
     Raises:
@@ -206,7 +206,7 @@ def read_setup(folder: Path) -> StoredSetup:
         )
 
 
-def _path(folder: Path) -> Path:
+def _path(folder: Location) -> Location:
     return folder / "setup.json"
 
 

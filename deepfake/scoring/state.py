@@ -21,6 +21,7 @@ from deepfake.journal import tell
 from deepfake.manifest import ManifestRow
 from deepfake.scoring.parts import Part
 from deepfake.scoring.working import Moved
+from deepfake.storage import is_there
 from deepfake.types import EXPECTED_STATUSES, TRANSIENT_STATUSES, Kind, Status
 
 __all__ = [
@@ -107,8 +108,8 @@ class ScoringState:
         self._untold: str | None = None
         self.run = int(self._meta("run") or 0) + 1
         self._changes_before = int(self._meta("changes") or 0)
+        self._begin(self.run)
         with self._writing():
-            self._set_meta("run", self.run)
             self._set_meta("version", version)
             self._set_meta("folder", folder)
 
@@ -128,6 +129,48 @@ class ScoringState:
             with self._writing():
                 pass
 
+    def _begin(self, run: int) -> None:
+        self.run = run
+        with self._writing():
+            self._set_meta("run", run)
+
+    @property
+    def listing(self) -> str | None:
+        """The name of the last listing that was written out of this state or read into it."""
+        found = self._meta("listing")
+        return None if found is None else str(found)
+
+    def all_files(self) -> Iterator[tuple[Any, ...]]:
+        """Yield what is known of every file, as `take_files` takes it."""
+        yield from self._db.execute(f"SELECT {_COLUMNS}, is_racy FROM files ORDER BY uri")
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether that listing holds all that is known of files."""
+        return self.listing is not None and not self._meta("unlisted")
+
+    def mark_listed(self, listing: str) -> None:
+        """Note that a listing holds all that is known of files."""
+        with self._writing():
+            self._set_meta("listing", listing)
+            self._set_meta("unlisted", 0)
+
+    def take_files(self, files: Iterable[Sequence[Any]], *, listing: str) -> None:
+        """Put what another machine found out in place of what is known here of files.
+
+        Args:
+            files: From its `all_files`.
+            listing: The name of the listing that they were read from.
+        """
+        with self._writing():
+            self._db.execute("DELETE FROM files")
+            self._db.executemany(
+                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", map(tuple, files)
+            )
+            self._set_meta("listing", listing)
+            self._set_meta("unlisted", 0)
+            self._soil()
+
     def reconcile(self, parts: Iterable[Part]) -> None:
         """Make what is noted agree with the parts that are there and whole.
 
@@ -135,6 +178,9 @@ class ScoringState:
             parts: Of this version.
         """
         there = sorted(parts, key=lambda part: part.number)
+        if there and there[-1].number >= self.run:
+            # This file was lost or is another machine's: the newest score shall be this run's.
+            self._begin(there[-1].number + 1)
         noted = {
             str(name)
             for (name,) in self._db.execute(
@@ -282,6 +328,7 @@ class ScoringState:
                     (file.status, file.message, file.uri),
                 )
                 self._db.execute("DELETE FROM claimed WHERE media_id = ?", (file.media_id,))
+                self._set_meta("unlisted", 1)
                 self._soil()
             found = self._db.execute(
                 f"SELECT {_COLUMNS} FROM files WHERE media_id = ? AND status = 'ok' LIMIT 1",
@@ -327,11 +374,7 @@ class ScoringState:
             f"SELECT uri, media_id FROM files WHERE run < ? AND status != ? AND {_BELOW}",
             (self.run, str(Status.VANISHED), *_bounds(self.folder)),
         ).fetchall()
-        gone = [
-            (uri, media_id)
-            for uri, media_id in unseen
-            if not Path(uri).is_symlink() and not Path(uri).exists()
-        ]
+        gone = [(uri, media_id) for uri, media_id in unseen if not is_there(uri)]
         with self._writing():
             self._db.executemany(
                 "UPDATE files SET status = ?, error_type = NULL, message = ?, size_bytes = NULL "
@@ -339,6 +382,7 @@ class ScoringState:
                 [(str(Status.VANISHED), _VANISHED, uri) for uri, _ in gone],
             )
             if gone:
+                self._set_meta("unlisted", 1)
                 self._soil()
         for uri, media_id in gone:
             row = ManifestRow(uri, "", media_id, status=Status.VANISHED, message=_VANISHED)
@@ -459,6 +503,7 @@ class ScoringState:
             self._db.executemany(
                 "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
             )
+            self._set_meta("unlisted", 1)
             if racy_after is None:
                 self._soil()
 

@@ -14,6 +14,7 @@ from typing import Any
 
 from deepfake.bundles import load_bundle
 from deepfake.config import WorkerLimits
+from deepfake.errors import StoreError
 from deepfake.extract import ExtractRequest
 from deepfake.manifest import ManifestRow
 from deepfake.probing import probe_rows
@@ -29,7 +30,7 @@ from deepfake.scoring.scorer import (
 )
 from deepfake.scoring.setups import describe_environment
 from deepfake.scoring.tables import SCORES_SCHEMA
-from deepfake.storage import path_of_uri
+from deepfake.storage import Location, stat_medium
 from deepfake.types import EXPECTED_STATUSES, Status
 from deepfake.workers import Failure, MediaWorkers
 
@@ -118,7 +119,7 @@ class ScoredBatch:
 
 
 def score_batch(
-    parts: Path,
+    parts: Location,
     requests: Sequence[ScoreRequest],
     *,
     key: str,
@@ -179,14 +180,18 @@ def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Mov
     A score belongs to a content: of a file that changed in between it would be another's.
     """
     scored = scorer.score(ExtractRequest(request.uri, request.media_id))
+    if scored.score["error_type"] == StoreError.__name__:
+        # Of the bytes nothing is known, so nothing may be kept of them.
+        message = f"could not be fetched ({scored.score['reason']}); the next run tries again"
+        return Moved(request.uri, request.media_id, str(Status.ERROR), message)
     try:
-        found = path_of_uri(request.uri).stat()
+        found = stat_medium(request.uri)
     except FileNotFoundError:
         message = "was there when it was listed, and is gone"
         return Moved(request.uri, request.media_id, str(Status.VANISHED), message)
     except OSError:
         return scored
-    if (found.st_size, found.st_mtime_ns) == (request.size_bytes, request.mtime_ns):
+    if found == (request.size_bytes, request.mtime_ns):
         return scored
     message = "was changed while it was looked at; the next run looks again"
     return Moved(request.uri, request.media_id, str(Status.ERROR), message)

@@ -17,9 +17,12 @@ from deepfake.shards.schemas import (
     SHARD_SCHEMA,
 )
 from deepfake.storage import (
+    Location,
+    StorePath,
     atomic_path,
     read_table,
     sha256_of,
+    side_by_side,
     write_table,
 )
 from deepfake.types import FaceCrop, Outcome
@@ -89,15 +92,19 @@ def crop_records(
     ]
 
 
-def parts_folder(corpus_dir: Path) -> Path:
+def parts_folder(corpus_dir: Location) -> Location:
     """Return where the parts of a corpus lie."""
     return corpus_dir / "parts"
 
 
 def write_part(
-    corpus_dir: Path, *, key: str, records: Sequence[Mapping[str, Any]], outcomes: Sequence[Outcome]
+    corpus_dir: Location,
+    *,
+    key: str,
+    records: Sequence[Mapping[str, Any]],
+    outcomes: Sequence[Outcome],
 ) -> Part:
-    """Write what became of the media of one batch, then their crops.
+    """Write the crops of one batch, and what became of its media.
 
     Args:
         corpus_dir: The folder of the corpus's shards.
@@ -110,16 +117,18 @@ def write_part(
     return _write(corpus_dir, key, crops, pa.Table.from_pylist(rows, schema=PART_OUTCOMES_SCHEMA))
 
 
-def _write(corpus_dir: Path, key: str, crops: pa.Table, outcomes: pa.Table) -> Part:
-    with atomic_path(parts_folder(corpus_dir) / f"{key}.arrow") as part:
+def _write(corpus_dir: Location, key: str, crops: pa.Table, outcomes: pa.Table) -> Part:
+    shard = parts_folder(corpus_dir) / f"{key}.arrow"
+    with atomic_path(shard) as part:
         _write_arrow(part, crops.combine_chunks())
         digest = sha256_of(part)
-        noted = {**(PART_OUTCOMES_SCHEMA.metadata or {}), b"shard_sha256": digest.encode()}
-        # Before the shard gets its name: what bears that name is finished.
-        write_table(
-            parts_folder(corpus_dir) / f"{key}.outcomes.parquet",
-            outcomes.replace_schema_metadata(noted),
-        )
+        if isinstance(shard, Path):
+            # Before the shard gets its name: what bears that name is finished.
+            _write_outcomes(corpus_dir, key, outcomes, told={"shard_sha256": digest})
+    if isinstance(shard, StorePath):
+        # After it, since only then it has a tag to be known again by.
+        told = {"shard_sha256": digest, "shard_tag": shard.stat().tag}
+        _write_outcomes(corpus_dir, key, outcomes, told=told)
     media_ids = tuple(outcomes["media_id"].to_pylist())
     return Part(key=key, shard_sha256=digest, media_ids=media_ids, num_crops=len(crops))
 
@@ -176,6 +185,18 @@ def remove_part(corpus_dir: Path, key: str) -> None:
         (parts_folder(corpus_dir) / name).unlink(missing_ok=True)
 
 
+def _write_outcomes(
+    corpus_dir: Location, key: str, outcomes: Sequence[Outcome], *, told: Mapping[str, str]
+) -> None:
+    rows = [_outcome_record(outcome) for outcome in outcomes]
+    schema = PART_OUTCOMES_SCHEMA.with_metadata({**PART_OUTCOMES_SCHEMA.metadata, **told})
+    write_table(_outcomes_path(corpus_dir, key), pa.Table.from_pylist(rows, schema=schema))
+
+
+def _outcomes_path(corpus_dir: Location, key: str) -> Location:
+    return parts_folder(corpus_dir) / f"{key}.outcomes.parquet"
+
+
 def _write_arrow(path: Path, table: pa.Table) -> None:
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, table.schema) as writer:
         writer.write_table(table)
@@ -186,21 +207,26 @@ def _outcome_record(outcome: Outcome) -> dict[str, Any]:
     return {**own, "status": str(outcome.status), **outcome.details}
 
 
-def read_part(corpus_dir: Path, key: str) -> Part | None:
+def read_part(corpus_dir: Location, key: str) -> Part | None:
     """Return a part if it is finished and undamaged, else None.
 
-    The Arrow file is read once to compare its SHA-256 with the one noted when it was written.
+    The Arrow file is read once to compare its SHA-256 with the one noted when it was written. In a
+    store, where that would fetch all shards at each start, the tag that it gave is compared.
     """
-    folder = parts_folder(corpus_dir)
-    shard, outcomes = folder / f"{key}.arrow", folder / f"{key}.outcomes.parquet"
+    shard, outcomes = parts_folder(corpus_dir) / f"{key}.arrow", _outcomes_path(corpus_dir, key)
     if not (shard.is_file() and outcomes.is_file()):
         return None
     try:
         table = read_table(outcomes, schema=PART_OUTCOMES_SCHEMA)
     except DataError:
         return None
-    noted = (table.schema.metadata or {}).get(b"shard_sha256", b"").decode()
-    if sha256_of(shard) != noted:
+    told = table.schema.metadata or {}
+    noted = told.get(b"shard_sha256", b"").decode()
+    if isinstance(shard, StorePath):
+        is_whole = shard.stat().tag == told.get(b"shard_tag", b"").decode()
+    else:
+        is_whole = sha256_of(shard) == noted
+    if not is_whole:
         return None
     crops = sum(value or 0 for value in table["num_faces"].to_pylist())
     return Part(
@@ -211,23 +237,31 @@ def read_part(corpus_dir: Path, key: str) -> Part | None:
     )
 
 
-def list_parts(corpus_dir: Path) -> dict[str, tuple[str, ...]]:
+def list_parts(corpus_dir: Location) -> dict[str, tuple[str, ...]]:
     """Return the media of every part that was ever finished, by key, whether its shard is left.
 
     This is what lets a lost shard be rebuilt with the neighbours that it had.
     """
-    found = {}
-    for path in sorted(parts_folder(corpus_dir).glob("*.outcomes.parquet")):
-        try:
-            table = read_table(path, schema=PART_OUTCOMES_SCHEMA)
-        except DataError:
-            continue
-        found[path.name.split(".")[0]] = tuple(table["media_id"].to_pylist())
-    return found
+    paths: list[Location] = sorted(parts_folder(corpus_dir).glob("*.outcomes.parquet"), key=str)
+    is_near = isinstance(corpus_dir, Path)
+    covered = map(_media_of, paths) if is_near else side_by_side(_media_of, paths)
+    return {
+        path.name.split(".")[0]: media_ids
+        for path, media_ids in zip(paths, covered, strict=True)
+        if media_ids is not None
+    }
 
 
-def part_outcomes(corpus_dir: Path, key: str) -> list[dict[str, Any]]:
+def _media_of(outcomes: Location) -> tuple[str, ...] | None:
+    try:
+        table = read_table(outcomes, schema=PART_OUTCOMES_SCHEMA)
+    except DataError:
+        return None
+    return tuple(table["media_id"].to_pylist())
+
+
+def part_outcomes(corpus_dir: Location, key: str) -> list[dict[str, Any]]:
     """Return the outcome rows of a finished part."""
-    path = parts_folder(corpus_dir) / f"{key}.outcomes.parquet"
+    path = _outcomes_path(corpus_dir, key)
     rows: list[dict[str, Any]] = read_table(path, schema=PART_OUTCOMES_SCHEMA).to_pylist()
     return rows

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,16 +13,18 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deepfake.errors import ShardError
+from deepfake.errors import DataError, ShardError, StoreError
 from deepfake.shards.parts import parts_folder
 from deepfake.shards.schemas import SHARD_SCHEMA
+from deepfake.storage import Location, StorePath, copies_bytes, read_locally
 
-__all__ = ["CropReader", "shard_path"]
+__all__ = ["CropReader", "read_columns", "shard_path"]
 
+_PIXELS = "encoded"
 _SHARD_NAME = re.compile(r"[0-9a-f]{16}\.arrow")
 
 
-def shard_path(corpus_dir: Path, shard: str) -> Path:
+def shard_path(corpus_dir: Location, shard: str) -> Location:
     """Return where a shard lies.
 
     Raises:
@@ -32,12 +35,26 @@ def shard_path(corpus_dir: Path, shard: str) -> Path:
     return parts_folder(corpus_dir) / shard
 
 
+def read_columns(path: Location) -> pa.Table:
+    """Return what a shard holds beside the pixels; of one in a store no more is fetched."""
+    names = SHARD_SCHEMA.names
+    wanted = pa.ipc.IpcReadOptions(
+        included_fields=[at for at, name in enumerate(names) if name != _PIXELS]
+    )
+    if isinstance(path, StorePath):
+        with path.open() as file, pa.PythonFile(file, mode="r") as source:
+            return pa.ipc.open_file(source, options=wanted).read_all()
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source, options=wanted).read_all()
+
+
 class _BinaryColumn:
     """Views of a column's values where they lie; Arrow's own scalars are copies."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
         self._ends: list[int] = []
         self._chunks: list[tuple[NDArray[np.int32], memoryview]] = []
+        self.num_bytes = column.nbytes
         for chunk in column.chunks:
             if len(chunk):
                 _, offsets, data = chunk.buffers()
@@ -61,17 +78,20 @@ class _BinaryColumn:
 class CropReader:
     """Reads crops out of memory-mapped shards; opens each when it is first asked for.
 
-    Crosses process borders: what is open stays behind.
+    Crosses process borders: what is open stays behind. Of shards in a store local copies are
+    mapped, no more of them at once than the folder of copies may hold.
 
     Attributes:
         corpus_dir: The folder of the corpus's shards.
+        digests: SHA-256 of shards, by name; what copies are checked by.
     """
 
-    corpus_dir: Path
+    corpus_dir: Location
+    digests: Mapping[str, str] = field(default_factory=dict, repr=False)
     _columns: dict[str, _BinaryColumn] = field(default_factory=dict, repr=False, compare=False)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"corpus_dir": self.corpus_dir, "_columns": {}}
+        return {"corpus_dir": self.corpus_dir, "digests": self.digests, "_columns": {}}
 
     def encoded(self, shard: str, row: int) -> memoryview:
         """Return the bytes of one crop as they are stored, without copying them.
@@ -82,6 +102,7 @@ class CropReader:
         column = self._columns.get(shard)
         if column is None:
             column = self._columns[shard] = self._open(shard)
+            self._let_go()
         if not 0 <= row < len(column):
             raise ShardError(f"row {row} is not in 0..{len(column) - 1} of {shard}")
         return column[row]
@@ -89,10 +110,29 @@ class CropReader:
     def _open(self, shard: str) -> _BinaryColumn:
         path = shard_path(self.corpus_dir, shard)
         try:
-            with pa.memory_map(str(path)) as source:
-                table = pa.ipc.open_file(source).read_all()
-            if (table.schema.metadata or {}) != SHARD_SCHEMA.metadata:
-                raise ShardError("not a shard of this version", path=path)
-            return _BinaryColumn(table["encoded"])
+            return read_locally(path, _map_column, sha256=self.digests.get(shard))
+        except StoreError:
+            raise
+        except DataError as error:
+            raise ShardError(error.message, path=path) from error
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"the shard cannot be read ({error})", path=path) from error
+
+    def _let_go(self) -> None:
+        if isinstance(self.corpus_dir, Path):
+            return
+        # A copy that is mapped takes its room on the disk even when it has lost its name.
+        names = list(self._columns)
+        size = sum(column.num_bytes for column in self._columns.values())
+        for name in names[:-1]:
+            if size <= copies_bytes():
+                return
+            size -= self._columns.pop(name).num_bytes
+
+
+def _map_column(path: Path) -> _BinaryColumn:
+    with pa.memory_map(str(path)) as source:
+        table = pa.ipc.open_file(source).read_all()
+    if (table.schema.metadata or {}) != SHARD_SCHEMA.metadata:
+        raise ShardError("not a shard of this version", path=path)
+    return _BinaryColumn(table[_PIXELS])

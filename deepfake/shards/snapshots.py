@@ -5,22 +5,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
 
 from deepfake.config import ExtractConfig
-from deepfake.errors import DataError, ShardError
+from deepfake.errors import DataError, ShardError, UnreadableMediaError
 from deepfake.shards.parts import Part
-from deepfake.shards.reading import CropReader, shard_path
+from deepfake.shards.reading import CropReader, read_columns, shard_path
 from deepfake.shards.schemas import INDEX_SCHEMA, MEDIA_FIELDS, OUTCOMES_SCHEMA
 from deepfake.storage import (
     DataRoot,
+    Location,
     read_json,
+    read_locally,
     read_table,
     sha256_of,
+    side_by_side,
     write_json,
     write_table,
     write_text,
@@ -41,12 +43,12 @@ class Snapshot:
         digest: 16 hex digits, the name of the snapshot's folder.
     """
 
-    corpus_dir: Path
+    corpus_dir: Location
     corpus: str
     digest: str
 
     @property
-    def folder(self) -> Path:
+    def folder(self) -> Location:
         """Where the snapshot's own files lie."""
         return self.corpus_dir / self.digest
 
@@ -78,12 +80,20 @@ class Snapshot:
         return [
             shard
             for shard, digest in pairs.itertuples(index=False)
-            if not (path := shard_path(self.corpus_dir, shard)).is_file()
-            or sha256_of(path) != digest
+            if not _is_whole(shard_path(self.corpus_dir, shard), digest)
         ]
 
 
-def _read_frame(path: Path, schema: pa.Schema) -> pd.DataFrame:
+def _is_whole(shard: Location, digest: str) -> bool:
+    try:
+        return read_locally(shard, sha256_of, sha256=digest) == digest
+    except (FileNotFoundError, UnreadableMediaError):
+        return False
+    except DataError:  # a copy of something else
+        return False
+
+
+def _read_frame(path: Location, schema: pa.Schema) -> pd.DataFrame:
     try:
         table = read_table(path, schema=schema)
     except DataError as error:
@@ -93,7 +103,7 @@ def _read_frame(path: Path, schema: pa.Schema) -> pd.DataFrame:
 
 
 def write_snapshot(
-    corpus_dir: Path,
+    corpus_dir: Location,
     *,
     corpus: str,
     digest: str,
@@ -115,7 +125,7 @@ def write_snapshot(
     """
     snapshot = Snapshot(corpus_dir=corpus_dir, corpus=corpus, digest=digest)
     by_media = {str(m["media_id"]): m for m in media}
-    tables = [_index_of_part(corpus_dir, part, by_media) for part in parts]
+    tables = side_by_side(lambda part: _index_of_part(corpus_dir, part, by_media), parts)
     index = pa.concat_tables([INDEX_SCHEMA.empty_table(), *tables]).sort_by(
         [("uri", "ascending"), ("frame_index", "ascending"), ("track_id", "ascending")]
     )
@@ -130,12 +140,10 @@ def write_snapshot(
 
 
 def _index_of_part(
-    corpus_dir: Path, part: Part, by_media: Mapping[str, Mapping[str, Any]]
+    corpus_dir: Location, part: Part, by_media: Mapping[str, Mapping[str, Any]]
 ) -> pa.Table:
     name = f"{part.key}.arrow"
-    path = shard_path(corpus_dir, name)
-    with pa.memory_map(str(path)) as source:
-        table = pa.ipc.open_file(source).read_all().drop_columns(["encoded"])
+    table = read_columns(shard_path(corpus_dir, name))
     rows = []
     for row, record in enumerate(table.to_pylist()):
         medium = by_media.get(record["media_id"])
@@ -146,7 +154,7 @@ def _index_of_part(
     return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
 
 
-def name_latest(corpus_dir: Path, digest: str) -> None:
+def name_latest(corpus_dir: Location, digest: str) -> None:
     """Make a finished snapshot the one that the corpus's name stands for."""
     write_text(corpus_dir / "latest", digest + "\n")
 
@@ -181,6 +189,6 @@ def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> 
     return snapshot
 
 
-def is_snapshot(corpus_dir: Path, digest: str) -> bool:
+def is_snapshot(corpus_dir: Location, digest: str) -> bool:
     """Return whether a snapshot of that digest was finished."""
     return (corpus_dir / digest / "index.parquet").is_file()

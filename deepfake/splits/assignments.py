@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Literal
 
 from deepfake.errors import DataError
-from deepfake.storage import read_json, write_json
+from deepfake.storage import Location, read_json, write_json
 from deepfake.types import Split
 
 __all__ = ["Assignments", "StrategyName", "read_assignments", "write_assignments"]
@@ -38,7 +37,7 @@ class Assignments:
         return self.splits[self.members[key]] if key in self.members else None
 
 
-def read_assignments(path: Path) -> Assignments:
+def read_assignments(path: Location) -> Assignments:
     """Read kept assignments.
 
     Raises:
@@ -58,7 +57,7 @@ def read_assignments(path: Path) -> Assignments:
     return Assignments(strategy, splits, members)
 
 
-def write_assignments(path: Path, assignments: Assignments) -> Path:
+def write_assignments(path: Location, assignments: Assignments) -> Location:
     """Write assignments as JSON, whole or not at all."""
     splits = {name: str(split) for name, split in assignments.splits.items()}
     value = {"strategy": assignments.strategy, "splits": splits, "members": assignments.members}

@@ -1,5 +1,13 @@
 """Where things lie, and reading and writing them whole."""
 
+from deepfake.storage.copies import (
+    LocalCopies,
+    copies_bytes,
+    folder_locally,
+    machine_cache,
+    read_locally,
+    side_by_side,
+)
 from deepfake.storage.files import (
     SAMPLED_BYTES,
     atomic_path,
@@ -15,17 +23,45 @@ from deepfake.storage.files import (
     write_text,
 )
 from deepfake.storage.layout import DataRoot
+from deepfake.storage.leases import Lease, lease_owner, take_lease
+from deepfake.storage.media import is_there, medium_file, stat_medium
+from deepfake.storage.stores import (
+    Location,
+    ObjectStat,
+    StorePath,
+    is_store_uri,
+    local_path,
+    location_of,
+)
 
 __all__ = [
     "SAMPLED_BYTES",
     "DataRoot",
+    "Lease",
+    "LocalCopies",
+    "Location",
+    "ObjectStat",
+    "StorePath",
     "atomic_path",
     "check_schema",
+    "copies_bytes",
+    "folder_locally",
+    "is_store_uri",
+    "is_there",
+    "lease_owner",
+    "local_path",
+    "location_of",
+    "machine_cache",
+    "medium_file",
     "path_of_uri",
     "read_json",
+    "read_locally",
     "read_table",
     "sampled_digest_of",
     "sha256_of",
+    "side_by_side",
+    "stat_medium",
+    "take_lease",
     "to_uri",
     "write_json",
     "write_table",

@@ -1,4 +1,4 @@
-"""Files on this machine: their keys and digests, and writing that leaves a whole file or none."""
+"""Files, here or in a store: their keys and digests, and writing that leaves all of one or none."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import errno
 import hashlib
 import json
 import os
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deepfake.errors import DataError, UnreadableMediaError
+from deepfake.errors import DataError, StoreError, UnreadableMediaError
+from deepfake.storage.copies import read_locally
+from deepfake.storage.stores import Location, StorePath, is_store_uri
 
 __all__ = [
     "SAMPLED_BYTES",
@@ -32,11 +35,15 @@ __all__ = [
     "write_text",
 ]
 
+Place = TypeVar("Place", bound=Location)
+
 _CHUNK_BYTES = 1 << 20
 
 
-def to_uri(path: str | os.PathLike[str]) -> str:
-    """Return the key of a file: its absolute POSIX path, links kept as they are."""
+def to_uri(path: str | os.PathLike[str] | StorePath) -> str:
+    """Return the key of a file: its absolute POSIX path, links kept as they are, or its URI."""
+    if isinstance(path, StorePath):
+        return path.uri
     return Path(os.path.abspath(path)).as_posix()  # noqa: PTH100 - resolve() would follow links
 
 
@@ -44,10 +51,10 @@ def path_of_uri(uri: str) -> Path:
     """Return the local path of a URI.
 
     Raises:
-        DataError: The URI has a scheme that is not read yet.
+        DataError: It is in a store.
     """
-    if "://" in uri:
-        raise DataError(f"only local files are read, got the scheme {uri.split('://')[0]!r}")
+    if is_store_uri(uri):
+        raise DataError(f"only local files are read here, got the scheme {uri.split('://')[0]!r}")
     return Path(uri)
 
 
@@ -99,14 +106,20 @@ def sampled_digest_of(path: Path) -> str:
 
 
 @contextmanager
-def atomic_path(path: Path) -> Iterator[Path]:
+def atomic_path(path: Location) -> Iterator[Path]:
     """Yield a `.part` beside `path`; synced and renamed on success, removed on failure.
 
-    The name is the writer's own, so two writers of one file do not mix their bytes.
+    The name is the writer's own, so two writers of one file do not mix their bytes. What is for a
+    store is written here first, and put on success.
 
     Raises:
         DataError: The disk is full.
     """
+    if isinstance(path, StorePath):
+        with tempfile.TemporaryDirectory(prefix="deepfake-put-") as folder:
+            yield Path(folder) / path.name
+            path.put(Path(folder) / path.name)
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
@@ -136,19 +149,19 @@ def _sync_folder(folder: Path) -> None:
         os.close(handle)
 
 
-def write_text(path: Path, text: str) -> Path:
+def write_text(path: Place, text: str) -> Place:
     """Write a UTF-8 text file, whole or not at all."""
     with atomic_path(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
 
 
-def write_json(path: Path, value: Any) -> Path:
+def write_json(path: Place, value: Any) -> Place:
     """Write a JSON file with sorted keys; NaN is refused, since JSON has none."""
     return write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
-def read_json(path: Path) -> Any:
+def read_json(path: Location) -> Any:
     """Read a JSON file.
 
     Raises:
@@ -156,49 +169,56 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
+    except StoreError:
+        raise
     except (OSError, ValueError) as error:
         raise DataError(f"not a readable JSON file ({error})", path=path) from error
 
 
-def write_table(path: Path, table: pa.Table) -> Path:
+def write_table(path: Place, table: pa.Table) -> Place:
     """Write a Parquet file, whole or not at all."""
     with atomic_path(path) as part:
         pq.write_table(table, part, compression="zstd")
     return path
 
 
-def read_table(path: Path, *, schema: pa.Schema) -> pa.Table:
+def read_table(path: Location, *, schema: pa.Schema, sha256: str | None = None) -> pa.Table:
     """Read a Parquet file of one of our schemas.
 
     Args:
         path: The file.
         schema: What it must be; its metadata name and version are compared.
+        sha256: What the content must be, where it is in a store.
 
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
     """
     try:
-        table = pq.ParquetFile(path).read()
+        table = read_locally(path, lambda local: pq.ParquetFile(local).read(), sha256=sha256)
+    except StoreError:
+        raise
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"not a readable Parquet file ({error})", path=path) from error
     _compare_schemas(table.schema, schema, path=path)
     return table
 
 
-def check_schema(path: Path, schema: pa.Schema) -> None:
+def check_schema(path: Location, schema: pa.Schema) -> None:
     """Check that a Parquet file is one of our schemas, without reading its rows.
 
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
     """
     try:
-        found = pq.read_schema(path)
+        found = read_locally(path, pq.read_schema)
+    except StoreError:
+        raise
     except (OSError, pa.ArrowException) as error:
         raise DataError(f"not a readable Parquet file ({error})", path=path) from error
     _compare_schemas(found, schema, path=path)
 
 
-def _compare_schemas(schema: pa.Schema, expected: pa.Schema, *, path: Path) -> None:
+def _compare_schemas(schema: pa.Schema, expected: pa.Schema, *, path: Location) -> None:
     wanted = dict(expected.metadata or {})
     found = {k: v for k, v in (schema.metadata or {}).items() if k in wanted}
     if found != wanted:

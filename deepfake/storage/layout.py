@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepfake.storage.stores import Location, location_of
+
 __all__ = ["DataRoot"]
 
 
@@ -12,55 +14,68 @@ __all__ = ["DataRoot"]
 class DataRoot:
     """The layout of the folder that holds everything but code and tracking.
 
+    A store holds corpora: manifests, shards, splits. Whatever else a run makes stays here.
+
     Attributes:
-        path: The folder; made when something is written.
+        path: The folder, here or in a store; made when something is written.
+
+    Raises:
+        ConfigError: A URI of a store that was taken for a path.
     """
 
-    path: Path
+    path: Location
 
-    def manifest(self, corpus: str) -> Path:
+    def __post_init__(self) -> None:
+        location_of(self.path)
+
+    @property
+    def here(self) -> Path:
+        """The folder of what is not in a store: `path` itself, or `data`."""
+        return self.path if isinstance(self.path, Path) else Path("data")
+
+    def manifest(self, corpus: str) -> Location:
         """Return where the manifest of a corpus lies."""
         return self.path / "manifests" / f"{corpus}.parquet"
 
-    def corpus_shards(self, corpus: str) -> Path:
+    def corpus_shards(self, corpus: str) -> Location:
         """Return the folder of all snapshots and shards of a corpus."""
         return self.path / "shards" / corpus
 
     @property
-    def splits(self) -> Path:
+    def splits(self) -> Location:
         """The folder of kept group assignments."""
         return self.path / "splits"
 
     @property
     def runs(self) -> Path:
         """The folder of training runs."""
-        return self.path / "runs"
+        return self.here / "runs"
 
     @property
     def detectors(self) -> Path:
         """The folder of detector bundles."""
-        return self.path / "detectors"
+        return self.here / "detectors"
 
     @property
     def evaluations(self) -> Path:
         """The folder of evaluation results."""
-        return self.path / "evaluations"
+        return self.here / "evaluations"
 
     @property
     def engine_cache(self) -> Path:
         """The folder of networks converted for the CPU; whatever lies there can be made again."""
-        return self.path / ".cache" / "openvino"
+        return self.here / ".cache" / "openvino"
 
     @property
     def outputs(self) -> Path:
         """The folder of notes on where scores went, so that what they tell can be removed."""
-        return self.path / "outputs"
+        return self.here / "outputs"
 
     def log(self, name: str) -> Path:
         """Return where the runs of a flow tell what they do, JSON lines."""
-        return self.path / "logs" / f"{name}.jsonl"
+        return self.here / "logs" / f"{name}.jsonl"
 
     @property
     def prefect_home(self) -> Path:
         """Prefect's home, unless `PREFECT_HOME` says otherwise."""
-        return self.path / ".prefect"
+        return self.here / ".prefect"

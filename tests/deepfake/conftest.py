@@ -1,13 +1,15 @@
-"""Snapshots of synthetic crops, made through the same writers as real ones."""
+"""Snapshots of synthetic crops, made through the same writers as real ones; a store in memory."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import uuid
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
+import fsspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from deepfake.config import CropConfig, ExtractConfig
 from deepfake.media import encode_crop
 from deepfake.shards import Snapshot, crop_records, write_part, write_snapshot
+from deepfake.storage import StorePath, location_of
 from deepfake.types import Face, FaceCrop, Outcome, Status
 
 CROP_CONFIG = CropConfig(size=64)
@@ -136,3 +139,19 @@ def crop_file() -> type[CropFile]:
 def file_plan() -> Callable[..., list[CropFile]]:
     """Return `plain_files`."""
     return plain_files
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder that takes the place of the user's caches."""
+    monkeypatch.setenv("DEEPFAKE_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def bucket(cache: Path) -> Iterator[StorePath]:
+    """Yield an empty folder of a store without a server, which fsspec keeps in this process."""
+    place = location_of(f"memory://{uuid.uuid4().hex}")
+    assert isinstance(place, StorePath)
+    yield place
+    fsspec.filesystem("memory").store.clear()

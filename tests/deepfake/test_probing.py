@@ -67,8 +67,8 @@ def test_files_are_hashed_and_described(workers: MediaWorkers, folder: Path) -> 
 def test_a_file_that_is_gone_or_closed_is_a_row(tmp_path: Path) -> None:
     gone = probe_medium(None, ProbeRequest(str(tmp_path / "gone.mp4"), _LIMITS))
     assert (gone.status, gone.media_id) == (Status.VANISHED, None)
-    scheme = probe_medium(None, ProbeRequest("s3://bucket/x", _LIMITS))
-    assert (scheme.status, scheme.error_type) == (Status.ERROR, "DataError")
+    scheme = probe_medium(None, ProbeRequest("ftp://host/x", _LIMITS))
+    assert (scheme.status, scheme.error_type) == (Status.ERROR, "ConfigError")
     with readable_folder() as folder:
         (folder / "inner").mkdir(mode=0o755)
         path = write_clip(folder / "inner" / "x.mp4")

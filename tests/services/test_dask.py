@@ -1,0 +1,189 @@
+"""A Dask cluster on loopback: as good as one machine, and no worse for a worker that dies."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from deepfake.media import write_image
+from deepfake.shards import open_snapshot
+from deepfake.storage import DataRoot
+from tests.product import clip_frames, make_corpus, make_detector, run_deepfake
+from tests.services.processes import (
+    Server,
+    free_port,
+    prefect_server,
+    running,
+    tail_of,
+    wait_until,
+)
+
+pytestmark = pytest.mark.services
+
+_NUM_FILES = 60
+_RUN_SECONDS = 300.0
+
+
+@dataclass(frozen=True)
+class _Cluster:
+    """A scheduler and its workers, each with a home of its own, as on machines of their own.
+
+    Attributes:
+        address: Of the scheduler.
+        server: What all report to.
+        folder: Where the homes and logs are.
+    """
+
+    address: str
+    server: Server
+    folder: Path
+
+    @contextlib.contextmanager
+    def worker(self, name: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """Run a worker process."""
+        command = [*_dask("worker"), self.address, "--name", name, "--nthreads", "2", *options]
+        environment = {
+            **self.server.environment,
+            "PREFECT_HOME": str(self.folder / name),
+            "DASK_DISTRIBUTED__WORKER__DAEMON": "False",
+        }
+        log = self.server.logs / f"{name}.log"
+        with running(command, log=log, environment=environment, cwd=self.folder) as process:
+            wait_until(lambda: "Registered to" in log.read_text())
+            yield process
+
+    @property
+    def options(self) -> list[str]:
+        """What a command needs to run here."""
+        return ["--task-runner", "dask", "--dask-address", self.address]
+
+
+def _dask(what: str) -> list[str]:
+    return [sys.executable, "-m", "dask", what, "--no-dashboard"]
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Cluster]:
+    folder = tmp_path_factory.mktemp("dask")
+    port = free_port()
+    with prefect_server(folder / "prefect") as server:
+        command = [*_dask("scheduler"), "--host", "127.0.0.1", "--port", str(port)]
+        log = server.logs / "scheduler.log"
+        with running(command, log=log, environment=server.environment, cwd=folder):
+            wait_until(lambda: "Scheduler at" in log.read_text())
+            yield _Cluster(f"tcp://127.0.0.1:{port}", server, folder)
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("inbox")
+    for i in range(_NUM_FILES):
+        write_image(folder / f"{i}.png", clip_frames(1, seed=i)[0])
+    (folder / "notes.txt").write_text("no picture")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_detector(tmp_path_factory.mktemp("detector") / "bundle")
+
+
+def _arguments(media: Path, output: Path, detector: Path) -> list[str]:
+    said = ["score", str(media), "--output", str(output), "--weights", str(detector)]
+    return [*said, "--batch-files", "4", "--num-workers", "1"]
+
+
+@pytest.fixture(scope="module")
+def expected(media: Path, detector: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """Return the table of a run on this machine alone."""
+    folder = tmp_path_factory.mktemp("local")
+    done = run_deepfake(*_arguments(media, folder / "out", detector), cwd=folder)
+    assert done.returncode == 3, done.stdout + done.stderr
+    return _scores(folder / "out")
+
+
+def _scores(output: Path) -> pd.DataFrame:
+    return pd.read_parquet(output / "scores.parquet").drop(columns="seconds")
+
+
+def test_one_of_two_workers_is_killed_in_mid_run(
+    cluster: _Cluster, media: Path, detector: Path, expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    output = tmp_path / "out"
+    command = [*_arguments(media, output, detector), *cluster.options]
+    with cluster.worker("one", "--no-nanny") as one, cluster.worker("two", "--no-nanny"):
+        with _deepfake(command, cluster, cwd=tmp_path) as run:
+            wait_until(lambda: _num_parts(output) >= 3, seconds=_RUN_SECONDS)
+            media_workers = psutil.Process(one.pid).children(recursive=True)
+            os.kill(one.pid, signal.SIGKILL)
+            left = _NUM_FILES - 4 * _num_parts(output)
+            told, _ = run.communicate(timeout=_RUN_SECONDS)
+        assert run.returncode == 3, f"{told}\n{tail_of(cluster.server.logs)}"
+        assert left > 8, "it was killed in the middle"
+        assert media_workers, "it had media workers"
+        _, alive = psutil.wait_procs(media_workers, timeout=10)
+        assert not alive, "they died with it"
+    pd.testing.assert_frame_equal(_scores(output), expected)
+    assert f"scored {_NUM_FILES} media of {_NUM_FILES + 1} files" in told
+
+
+def test_a_corpus_is_ingested_under_a_nanny(cluster: _Cluster, tmp_path: Path) -> None:
+    media = make_corpus(tmp_path / "media", clips=1, stills=2)
+    options = ["ingest", media, "--corpus", "tiny", "--frames", "4", "--batch-files", "2"]
+    here = run_deepfake(*options, "--data-root", tmp_path / "here", cwd=tmp_path)
+    assert here.returncode == 0, here.stderr
+    with cluster.worker("nannied", "--nanny"):
+        there = run_deepfake(
+            *options,
+            *["--data-root", tmp_path / "there", *cluster.options],
+            cwd=tmp_path,
+            environment=cluster.server.environment,
+        )
+    assert there.returncode == 0, f"{there.stderr}\n{tail_of(cluster.server.logs)}"
+    one, other = (open_snapshot(DataRoot(tmp_path / name), "tiny") for name in ("here", "there"))
+    assert one.digest == other.digest
+    pd.testing.assert_frame_equal(one.index(), other.index())
+
+
+def test_a_cluster_needs_a_server_to_report_to(cluster: _Cluster, tmp_path: Path) -> None:
+    media = tmp_path / "media"
+    media.mkdir()
+    said = ["score", media, "--output", tmp_path / "out", *cluster.options]
+    done = run_deepfake(*said, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "PREFECT_API_URL" in done.stderr
+
+
+def _num_parts(output: Path) -> int:
+    return len(list(output.glob("versions/*/parts/*.json")))
+
+
+@contextlib.contextmanager
+def _deepfake(
+    arguments: Sequence[str], cluster: _Cluster, *, cwd: Path
+) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "deepfake", *arguments],
+        cwd=cwd,
+        env=cluster.server.environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
