@@ -186,11 +186,10 @@ def remove_part(corpus_dir: Path, key: str) -> None:
 
 
 def _write_outcomes(
-    corpus_dir: Location, key: str, outcomes: Sequence[Outcome], *, told: Mapping[str, str]
+    corpus_dir: Location, key: str, outcomes: pa.Table, *, told: Mapping[str, str]
 ) -> None:
-    rows = [_outcome_record(outcome) for outcome in outcomes]
-    schema = PART_OUTCOMES_SCHEMA.with_metadata({**PART_OUTCOMES_SCHEMA.metadata, **told})
-    write_table(_outcomes_path(corpus_dir, key), pa.Table.from_pylist(rows, schema=schema))
+    noted = {**PART_OUTCOMES_SCHEMA.metadata, **{k.encode(): v.encode() for k, v in told.items()}}
+    write_table(_outcomes_path(corpus_dir, key), outcomes.replace_schema_metadata(noted))
 
 
 def _outcomes_path(corpus_dir: Location, key: str) -> Location:
