@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow as pa
+from pydantic import BaseModel, Field
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.scoring.tables import TABLES
 from deepfake.storage import read_json, sha256_of, write_json, write_table
+from deepfake.types import Status
 
 __all__ = ["Part", "find_parts", "part_path", "remove_part", "write_part"]
 
@@ -73,7 +75,7 @@ def find_parts(folder: Path) -> Iterator[Part]:
         key = path.name.removesuffix(".json")
         try:
             part = _read_part(folder, key)
-        except (DataError, OSError, KeyError, TypeError, ValueError):
+        except (DataError, OSError, LookupError, ValueError):
             remove_part(folder, key)
             continue
         yield part
@@ -105,11 +107,20 @@ def _digest(told: dict[str, object]) -> str:
 
 def _read_part(folder: Path, key: str) -> Part:
     told = read_json(_marker(folder, key))
-    digest = told.pop("digest")
-    if told["schema"] != _SCHEMA or digest != _digest(told):
+    digest = told.pop("digest", None) if isinstance(told, dict) else None
+    if digest is None or told.get("schema") != _SCHEMA or digest != _digest(told):
         raise DataError("not a part's list", path=_marker(folder, key))
+    listed = _List.model_validate(told)
     for name in TABLES:
         path = part_path(folder, key, name)
-        if sha256_of(path) != told["tables"][name]:
+        if sha256_of(path) != listed.tables[name]:
             raise DataError("was changed since it was written", path=path)
-    return Part(key, int(told["number"]), tuple((str(m), str(s)) for m, s in told["media"]))
+    return Part(key, listed.number, tuple((m, str(status)) for m, status in listed.media))
+
+
+class _List(BaseModel):
+    """What the JSON file of a part says."""
+
+    number: int = Field(strict=True, ge=0, lt=2**63)
+    media: list[tuple[str, Status]]
+    tables: dict[str, str]

@@ -139,9 +139,13 @@ def read_json(path: Path) -> Any:
         DataError: The file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"not a readable JSON file ({error})", path=path) from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no value of JSON")
 
 
 def write_table(path: Path, table: pa.Table) -> Path:
@@ -156,25 +160,47 @@ def read_table(path: Path, *, schema: pa.Schema) -> pa.Table:
 
     Args:
         path: The file.
-        schema: What it must be; its metadata name and version are compared.
+        schema: What it must be: columns, types, and its metadata's name and version.
 
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
     """
     try:
-        table = pq.ParquetFile(path).read()
-    except (OSError, pa.ArrowException) as error:
+        with pq.ParquetFile(path) as file:
+            _check_schema(file.schema_arrow, wanted=schema, path=path)
+            _check_rows(file.metadata.num_rows, path=path)
+            table = file.read()
+        table.validate(full=True)
+    except (OSError, pa.ArrowException, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"not a readable Parquet file ({error})", path=path) from error
-    wanted = dict(schema.metadata or {})
-    found = {k: v for k, v in (table.schema.metadata or {}).items() if k in wanted}
-    if found != wanted:
-        raise DataError(
-            f"schema {_describe(found)} is not {_describe(wanted)}",
-            path=path,
-            hint="It was written by another version of this program: make it anew.",
-        )
     return table
 
 
+def _check_schema(found: pa.Schema, *, wanted: pa.Schema, path: Path) -> None:
+    names = dict(wanted.metadata or {})
+    told = {k: v for k, v in (found.metadata or {}).items() if k in names}
+    if told != names:
+        raise DataError(
+            f"schema {_describe(told)} is not {_describe(names)}",
+            path=path,
+            hint="It was written by another version of this program: make it anew.",
+        )
+    if not found.equals(wanted):
+        raise DataError("its columns are not those of its schema", path=path)
+
+
+_FEW_ROWS = 10_000
+
+
+def _check_rows(num_rows: int, *, path: Path) -> None:
+    # A row of any table here is more than a byte, and a file of some bytes can declare billions.
+    size = path.stat().st_size
+    if num_rows > max(size, _FEW_ROWS):
+        raise DataError(f"{num_rows:,} rows are declared in {size:,} bytes", path=path)
+
+
 def _describe(metadata: dict[bytes, bytes]) -> str:
-    return " ".join(v.decode() for _, v in sorted(metadata.items())) or "(none)"
+    told = " ".join(v.decode("utf-8", "replace") for _, v in sorted(metadata.items()))
+    return told or "(none)"
