@@ -140,7 +140,7 @@ def read_part(corpus_dir: Path, key: str) -> Part | None:
         table = read_table(outcomes, schema=PART_OUTCOMES_SCHEMA)
     except DataError:
         return None
-    noted = (table.schema.metadata or {}).get(b"shard_sha256", b"").decode()
+    noted = (table.schema.metadata or {}).get(b"shard_sha256", b"").decode("ascii", "replace")
     if sha256_of(shard) != noted:
         return None
     crops = sum(value or 0 for value in table["num_faces"].to_pylist())

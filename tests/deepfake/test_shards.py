@@ -250,7 +250,9 @@ def test_writing_a_part_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert _write(tmp_path / "one") == _write(tmp_path / "two")
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "no outcomes", "bad outcomes"])
+@pytest.mark.parametrize(
+    "damage", ["flip", "truncate", "delete", "no outcomes", "bad outcomes", "bad digest"]
+)
 def test_a_damaged_part_is_not_finished(corpus_dir: Path, damage: str) -> None:
     part = _write(corpus_dir)
     snapshot = _snapshot(corpus_dir, [part], ["a", "b"])
@@ -267,6 +269,10 @@ def test_a_damaged_part_is_not_finished(corpus_dir: Path, damage: str) -> None:
         shard.unlink()
     elif damage == "no outcomes":
         outcomes.unlink()
+    elif damage == "bad digest":
+        table = pq.ParquetFile(outcomes).read()
+        metadata = {**table.schema.metadata, b"shard_sha256": b"\xff" * 64}
+        pq.write_table(table.replace_schema_metadata(metadata), outcomes)
     else:
         outcomes.write_bytes(b"PAR1 no")
     assert read_part(corpus_dir, KEY) is None
