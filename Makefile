@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all bench detector lint types contracts clean
+.PHONY: demo test test-all fuzz bench detector lint types contracts clean
 
 # requirements.txt pins what was tested; pyproject.toml says what is allowed.
 $(VENV)/.installed: pyproject.toml requirements.txt
@@ -26,6 +26,13 @@ test: $(VENV)/.installed
 # With the slow tests and those that start real servers.
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m ""
+
+# Ten minutes each; what is found lies in data/fuzz/NAME. `make FUZZ_SECONDS=60 fuzz` for a quick look.
+FUZZ_SECONDS := 600
+fuzz: $(VENV)/.installed
+	for name in media bundles manifests shards parts states corpora; do \
+		$(BIN)/python -m fuzz.$$name -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	done
 
 # Under 20 minutes; figures go to benchmarks/results.json.
 bench: $(VENV)/.installed

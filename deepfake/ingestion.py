@@ -223,7 +223,7 @@ def _parts_of_latest(
 def _limits_of_latest(root: DataRoot, corpus: str) -> MediaLimits | None:
     try:
         return open_snapshot(root, corpus).config.limits
-    except (DataError, LookupError, ValueError):
+    except DataError:
         return None
 
 

@@ -136,7 +136,16 @@ def read_manifest(path: Location) -> list[ManifestRow]:
         records = read_table(path, schema=MANIFEST_SCHEMA).to_pylist()
     except DataError as error:
         raise ManifestError(error.message, path=error.path, hint=error.hint) from error
-    return [row_of_record(record) for record in records]
+    try:
+        return [_checked(row_of_record(record)) for record in records]
+    except ValueError as error:
+        raise ManifestError(f"a row makes no sense ({error})", path=path) from error
+
+
+def _checked(row: ManifestRow) -> ManifestRow:
+    if row.uri is None or row.corpus is None or row.status is None:
+        raise ValueError("it has no uri, no corpus or no status")
+    return row
 
 
 def _plain(value: object) -> object:

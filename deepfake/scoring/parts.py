@@ -17,6 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from pydantic import BaseModel, Field
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError
@@ -32,6 +33,7 @@ from deepfake.storage import (
     side_by_side,
     write_json,
 )
+from deepfake.types import Status
 
 __all__ = [
     "Part",
@@ -167,7 +169,7 @@ def find_parts(folder: Location) -> Iterator[Part]:
         key = path.name.removesuffix(".json")
         try:
             part = _read_part(folder, key)
-        except (DataError, OSError, KeyError, TypeError, ValueError):
+        except (DataError, OSError, LookupError, ValueError):
             remove_part(folder, key)
             continue
         yield part
@@ -266,21 +268,31 @@ def _digest(told: Mapping[str, object]) -> str:
 
 
 def _read_marker(folder: Location, key: str) -> dict[str, Any]:
-    told: dict[str, Any] = read_json(_marker(folder, key))
-    digest = told.pop("digest")
-    if told["schema"] != _SCHEMA or digest != _digest(told):
+    told = read_json(_marker(folder, key))
+    digest = told.pop("digest", None) if isinstance(told, dict) else None
+    if digest is None or told.get("schema") != _SCHEMA or digest != _digest(told):
         raise DataError("not a part's list", path=_marker(folder, key))
-    return told
+    return dict(told)
 
 
 def _part_of(key: str, told: Mapping[str, Any]) -> Part:
-    return Part(key, int(told["number"]), tuple((str(m), str(s)) for m, s in told["media"]))
+    listed = _List.model_validate(dict(told))
+    return Part(key, listed.number, tuple((m, str(status)) for m, status in listed.media))
 
 
 def _read_part(folder: Path, key: str) -> Part:
     told = _read_marker(folder, key)
+    part = _part_of(key, told)
     for name in TABLES:
         path = folder / _table_name(key, name)
         if sha256_of(path) != told["tables"][name]:
             raise DataError("was changed since it was written", path=path)
-    return _part_of(key, told)
+    return part
+
+
+class _List(BaseModel):
+    """What the JSON file of a part says."""
+
+    number: int = Field(strict=True, ge=0, lt=2**63)
+    media: list[tuple[str, Status]]
+    tables: dict[str, str]

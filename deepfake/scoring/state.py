@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ __all__ = [
 ]
 
 _SCHEMA_VERSION = 1
+_MOST = 2**62
 _RACY_NS = 2_000_000_000
 """A file that changed so shortly before it was hashed may have changed again with the same time:
 the clocks of file systems tick, some once in two seconds."""
@@ -106,8 +107,8 @@ class ScoringState:
         self.version = version
         self._db = _connect(path)
         self._untold: str | None = None
-        self.run = int(self._meta("run") or 0) + 1
-        self._changes_before = int(self._meta("changes") or 0)
+        self.run = self._count("run") + 1
+        self._changes_before = self._count("changes")
         self._begin(self.run)
         with self._writing():
             self._set_meta("version", version)
@@ -301,7 +302,7 @@ class ScoringState:
             if limit is not None and len(claimed) >= limit:
                 break
             status = scored.get(media_id)
-            is_done = status is not None and not (
+            is_done = status in set(Status) and not (
                 is_retrying_failed and Status(status) in TRANSIENT_STATUSES
             )
             if not is_done and self._claim(media_id):
@@ -427,7 +428,7 @@ class ScoringState:
     @property
     def num_changes(self) -> int:
         """How often this run changed what the tables say."""
-        return int(self._meta("changes") or 0) - self._changes_before
+        return self._count("changes") - self._changes_before
 
     @property
     def is_dirty(self) -> bool:
@@ -442,7 +443,7 @@ class ScoringState:
 
     @property
     def _written(self) -> str:
-        return f"{self._meta('changes') or 0} {self.folder}"
+        return f"{self._count('changes')} {self.folder}"
 
     def unused_parts(self) -> list[str]:
         """Return parts of this version whose every score was superseded."""
@@ -481,7 +482,11 @@ class ScoringState:
             f"SELECT {_COLUMNS}, is_racy FROM files WHERE uri IN ({marks})",
             tuple(uris),
         )
-        return {columns[0]: (_row_of(columns), bool(racy)) for *columns, racy in rows}
+        known = {}
+        for *columns, racy in rows:
+            with suppress(DataError):  # a row that makes no sense is one that is not there
+                known[columns[0]] = _row_of(columns), bool(racy)
+        return known
 
     def _put(self, rows: Iterable[ManifestRow], *, racy_after: int | None) -> None:
         values = [
@@ -511,11 +516,15 @@ class ScoringState:
         found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
         return None if found is None else found[0]
 
+    def _count(self, name: str) -> int:
+        value = self._meta(name)
+        return value if isinstance(value, int) and 0 <= value < _MOST else 0
+
     def _set_meta(self, name: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
     def _soil(self) -> None:
-        self._set_meta("changes", int(self._meta("changes") or 0) + 1)
+        self._set_meta("changes", self._count("changes") + 1)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
@@ -543,17 +552,30 @@ def _bounds(folder: str) -> tuple[str, str, str]:
 
 def _row_of(columns: Sequence[Any]) -> ManifestRow:
     uri, size_bytes, mtime_ns, media_id, kind, status, error_type, message = columns
-    return ManifestRow(
-        uri=uri,
-        corpus="media",
-        media_id=media_id,
-        kind=None if kind is None else Kind(kind),
-        size_bytes=size_bytes,
-        mtime_ns=mtime_ns,
-        status=Status(status),
-        error_type=error_type,
-        message=message,
-    )
+    texts = (media_id, error_type, message)
+    numbers = (size_bytes, mtime_ns)
+    try:
+        if not all(value is None or isinstance(value, str) for value in texts):
+            raise ValueError("a number where text belongs")
+        if not all(value is None or isinstance(value, int) for value in numbers):
+            raise ValueError("text where a number belongs")
+        return ManifestRow(
+            uri=uri,
+            corpus="media",
+            media_id=media_id,
+            kind=None if kind is None else Kind(kind),
+            size_bytes=size_bytes,
+            mtime_ns=mtime_ns,
+            status=Status(status),
+            error_type=error_type,
+            message=message,
+        )
+    except ValueError as error:
+        raise DataError(
+            f"what is noted of a file makes no sense ({error})",
+            path=str(uri),
+            hint="Remove state.sqlite from the output: all in it is found out again.",
+        ) from error
 
 
 def _tell_failed(row: ManifestRow) -> None:
@@ -588,7 +610,7 @@ def _connect(path: Path) -> sqlite3.Connection:
         return _open(path)
     except sqlite3.OperationalError as error:  # a full disk, no right to write
         raise DataError(f"the state of the scores cannot be used ({error})", path=path) from error
-    except sqlite3.DatabaseError:
+    except (sqlite3.DatabaseError, UnicodeDecodeError):  # the second: what it says of the first
         # All of it can be found out again, at the cost of hashing every file.
         path.replace(path.with_suffix(".damaged"))
         for suffix in ("-wal", "-shm"):
@@ -598,6 +620,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _open(path: Path) -> sqlite3.Connection:
     db = sqlite3.connect(path, timeout=60.0, check_same_thread=False)
+    db.text_factory = _text_of
     try:
         (version,) = db.execute("PRAGMA user_version").fetchone()
         if version not in (0, _SCHEMA_VERSION):
@@ -609,6 +632,8 @@ def _open(path: Path) -> sqlite3.Connection:
         (told,) = db.execute("PRAGMA quick_check(1)").fetchone()
         if told != "ok":
             raise sqlite3.DatabaseError(told)
+        if version == _SCHEMA_VERSION and _layout(db) != _own_layout():
+            raise sqlite3.DatabaseError("its tables are not those of this program")
         db.execute("PRAGMA journal_mode = WAL")
         # A commit survives a power cut: each is a part of about a minute's work.
         db.execute("PRAGMA synchronous = FULL")
@@ -618,6 +643,21 @@ def _open(path: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _text_of(data: bytes) -> str:
+    # SQLite keeps whatever bytes it was given or has become of them.
+    return data.decode("utf-8", "replace")
+
+
+def _layout(db: sqlite3.Connection) -> set[tuple[Any, ...]]:
+    return set(db.execute("SELECT type, name, tbl_name, sql FROM main.sqlite_schema"))
+
+
+def _own_layout() -> set[tuple[Any, ...]]:
+    with closing(sqlite3.connect(":memory:")) as db:
+        db.executescript(_TABLES)
+        return _layout(db)
 
 
 @contextmanager

@@ -220,9 +220,9 @@ def read_part(corpus_dir: Location, key: str) -> Part | None:
     except DataError:
         return None
     told = table.schema.metadata or {}
-    noted = told.get(b"shard_sha256", b"").decode()
+    noted = told.get(b"shard_sha256", b"").decode("ascii", "replace")
     if isinstance(shard, StorePath):
-        is_whole = shard.stat().tag == told.get(b"shard_tag", b"").decode()
+        is_whole = shard.stat().tag == told.get(b"shard_tag", b"").decode("ascii", "replace")
     else:
         is_whole = sha256_of(shard) == noted
     if not is_whole:

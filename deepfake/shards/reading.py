@@ -61,7 +61,7 @@ class _BinaryColumn:
                 mine = np.frombuffer(offsets, np.int32)[
                     chunk.offset : chunk.offset + len(chunk) + 1
                 ]
-                self._chunks.append((mine, memoryview(data)))
+                self._chunks.append((mine, memoryview(data or b"")))
                 self._ends.append(len(self) + len(chunk))
 
     def __len__(self) -> int:
@@ -132,7 +132,10 @@ class CropReader:
 
 def _map_column(path: Path) -> _BinaryColumn:
     with pa.memory_map(str(path)) as source:
-        table = pa.ipc.open_file(source).read_all()
-    if (table.schema.metadata or {}) != SHARD_SCHEMA.metadata:
-        raise ShardError("not a shard of this version", path=path)
-    return _BinaryColumn(table[_PIXELS])
+        file = pa.ipc.open_file(source)
+        if not file.schema.equals(SHARD_SCHEMA, check_metadata=True):
+            raise ShardError("not a shard of this version", path=path)
+        column = file.read_all()[_PIXELS]
+    # Where its values lie is what the file says: they might lie anywhere.
+    column.validate(full=True)
+    return _BinaryColumn(column)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+from pydantic import ValidationError
 
 from deepfake.config import ExtractConfig
 from deepfake.errors import DataError, ShardError, UnreadableMediaError
@@ -54,12 +55,26 @@ class Snapshot:
 
     @property
     def config(self) -> ExtractConfig:
-        """The settings that its crops were made with."""
-        return ExtractConfig.model_validate(self.description()["config"])
+        """The settings that its crops were made with.
+
+        Raises:
+            ShardError: The description names none of this version.
+        """
+        try:
+            return ExtractConfig.model_validate(self.description().get("config"))
+        except ValidationError as error:
+            first = error.errors()[0]["msg"]
+            raise ShardError(f"the settings are damaged ({first})", path=self.folder) from error
 
     def description(self) -> dict[str, Any]:
-        """Return `snapshot.json`: configuration, versions, counts, notes on the split."""
-        value: dict[str, Any] = read_json(self.folder / "snapshot.json")
+        """Return `snapshot.json`: configuration, versions, counts, notes on the split.
+
+        Raises:
+            DataError: The file is missing or damaged.
+        """
+        value: Any = read_json(self.folder / "snapshot.json")
+        if not isinstance(value, dict):
+            raise ShardError("snapshot.json does not describe a snapshot", path=self.folder)
         return value
 
     def index(self) -> pd.DataFrame:
@@ -180,7 +195,7 @@ def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> 
                 path=corpus_dir,
                 hint=f"Run `deepfake ingest FOLDER --corpus {corpus} --layout folder` first.",
             )
-        digest = latest.read_text(encoding="utf-8").strip()
+        digest = latest.read_text(encoding="utf-8", errors="replace").strip()
     if not _DIGEST.fullmatch(digest):
         raise ShardError(f"{digest!r} is not the digest of a snapshot", path=corpus_dir)
     snapshot = Snapshot(corpus_dir=corpus_dir, corpus=corpus, digest=digest)

@@ -168,11 +168,15 @@ def read_json(path: Location) -> Any:
         DataError: The file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except StoreError:
         raise
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"not a readable JSON file ({error})", path=path) from error
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no value of JSON")
 
 
 def write_table(path: Place, table: pa.Table) -> Place:
@@ -187,19 +191,26 @@ def read_table(path: Location, *, schema: pa.Schema, sha256: str | None = None) 
 
     Args:
         path: The file.
-        schema: What it must be; its metadata name and version are compared.
+        schema: What it must be: columns, types, and its metadata's name and version.
         sha256: What the content must be, where it is in a store.
 
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
     """
     try:
-        table = read_locally(path, lambda local: pq.ParquetFile(local).read(), sha256=sha256)
-    except StoreError:
+        return read_locally(path, lambda local: _read_checked(local, schema), sha256=sha256)
+    except (StoreError, DataError):
         raise
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(f"not a readable Parquet file ({error})", path=path) from error
-    _compare_schemas(table.schema, schema, path=path)
+
+
+def _read_checked(path: Path, schema: pa.Schema) -> pa.Table:
+    with pq.ParquetFile(path) as file:
+        _compare_schemas(file.schema_arrow, wanted=schema, path=path)
+        _check_rows(file.metadata.num_rows, path=path)
+        table = file.read()
+    table.validate(full=True)
     return table
 
 
@@ -211,23 +222,36 @@ def check_schema(path: Location, schema: pa.Schema) -> None:
     """
     try:
         found = read_locally(path, pq.read_schema)
-    except StoreError:
+    except (StoreError, DataError):
         raise
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(f"not a readable Parquet file ({error})", path=path) from error
-    _compare_schemas(found, schema, path=path)
+    _compare_schemas(found, wanted=schema, path=path)
 
 
-def _compare_schemas(schema: pa.Schema, expected: pa.Schema, *, path: Location) -> None:
-    wanted = dict(expected.metadata or {})
-    found = {k: v for k, v in (schema.metadata or {}).items() if k in wanted}
-    if found != wanted:
+def _compare_schemas(found: pa.Schema, *, wanted: pa.Schema, path: Location) -> None:
+    names = dict(wanted.metadata or {})
+    told = {k: v for k, v in (found.metadata or {}).items() if k in names}
+    if told != names:
         raise DataError(
-            f"schema {_describe(found)} is not {_describe(wanted)}",
+            f"schema {_describe(told)} is not {_describe(names)}",
             path=path,
             hint="It was written by another version of this program: make it anew.",
         )
+    if not found.equals(wanted):
+        raise DataError("its columns are not those of its schema", path=path)
+
+
+_FEW_ROWS = 10_000
+
+
+def _check_rows(num_rows: int, *, path: Path) -> None:
+    # A row of any table here is more than a byte, and a file of some bytes can declare billions.
+    size = path.stat().st_size
+    if num_rows > max(size, _FEW_ROWS):
+        raise DataError(f"{num_rows:,} rows are declared in {size:,} bytes", path=path)
 
 
 def _describe(metadata: dict[bytes, bytes]) -> str:
-    return " ".join(v.decode() for _, v in sorted(metadata.items())) or "(none)"
+    told = " ".join(v.decode("utf-8", "replace") for _, v in sorted(metadata.items()))
+    return told or "(none)"

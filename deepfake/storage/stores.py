@@ -162,9 +162,9 @@ class StorePath:
         with _translated(self):
             return self._store().open(self._key(), "rb", cache_type="none")
 
-    def read_text(self, encoding: str = "utf-8") -> str:
+    def read_text(self, encoding: str = "utf-8", errors: str = "strict") -> str:
         """Return the content as text."""
-        return self.read_bytes().decode(encoding)
+        return self.read_bytes().decode(encoding, errors)
 
     def write_bytes(self, content: bytes, *, is_new: bool = False) -> None:
         """Put a small object.

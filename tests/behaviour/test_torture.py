@@ -145,6 +145,8 @@ def test_every_file_has_one_row_and_a_status_that_a_user_would_expect(
     _assert_statuses(chamber, table)
     assert len(table) == len(chamber.expected) + len(NOT_UTF8)
     assert (table["prob_fake"].notna() == (table["status"] == "ok")).all()
+    (bomb,) = table.loc[table["uri"].str.endswith("/scan-bomb.jpg"), "message"]
+    assert bomb == "needed more than 30 CPU seconds and was stopped"
     refused = table[~table["status"].isin(["ok", "no_face"])]
     assert refused["message"].str.len().gt(5).all(), "each says why"
 

@@ -250,7 +250,9 @@ def test_writing_a_part_twice_gives_the_same_bytes(tmp_path: Path) -> None:
     assert _write(tmp_path / "one") == _write(tmp_path / "two")
 
 
-@pytest.mark.parametrize("damage", ["flip", "truncate", "delete", "no outcomes", "bad outcomes"])
+@pytest.mark.parametrize(
+    "damage", ["flip", "truncate", "delete", "no outcomes", "bad outcomes", "bad digest"]
+)
 def test_a_damaged_part_is_not_finished(corpus_dir: Path, damage: str) -> None:
     part = _write(corpus_dir)
     snapshot = _snapshot(corpus_dir, [part], ["a", "b"])
@@ -267,6 +269,10 @@ def test_a_damaged_part_is_not_finished(corpus_dir: Path, damage: str) -> None:
         shard.unlink()
     elif damage == "no outcomes":
         outcomes.unlink()
+    elif damage == "bad digest":
+        table = pq.ParquetFile(outcomes).read()
+        metadata = {**table.schema.metadata, b"shard_sha256": b"\xff" * 64}
+        pq.write_table(table.replace_schema_metadata(metadata), outcomes)
     else:
         outcomes.write_bytes(b"PAR1 no")
     assert read_part(corpus_dir, KEY) is None
@@ -346,3 +352,43 @@ def test_a_snapshot_half_written_is_none(corpus_dir: Path) -> None:
     snapshot = _snapshot(corpus_dir, [_write(corpus_dir)], ["a", "b"])
     (snapshot.folder / "index.parquet").unlink()
     assert not is_snapshot(corpus_dir, DIGEST)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\0" * 16, b"0123456789abcdef0"])
+def test_a_latest_that_names_no_snapshot(root: DataRoot, corpus_dir: Path, content: bytes) -> None:
+    corpus_dir.mkdir(parents=True)
+    (corpus_dir / "latest").write_bytes(content)
+    with pytest.raises(ShardError, match="not the digest"):
+        open_snapshot(root, "c")
+
+
+@pytest.mark.parametrize("text", ["[]", '"x"', "{}", '{"config": 7}', '{"config": {"odd": 1}}'])
+def test_a_description_without_sense_is_told(corpus_dir: Path, text: str) -> None:
+    snapshot = _snapshot(corpus_dir, [_write(corpus_dir)], ["a", "b"])
+    (snapshot.folder / "snapshot.json").write_text(text, encoding="utf-8")
+    with pytest.raises(ShardError, match=r"settings are damaged|does not describe"):
+        snapshot.config  # noqa: B018
+
+
+def test_a_shard_of_other_columns_is_refused(corpus_dir: Path) -> None:
+    path = corpus_dir / "parts" / f"{KEY}.arrow"
+    path.parent.mkdir(parents=True)
+    other = pa.schema([pa.field("encoded", pa.int64())], metadata=SHARD_SCHEMA.metadata)
+    with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, other) as writer:
+        writer.write_table(pa.table({"encoded": [1]}, schema=other))
+    with pytest.raises(ShardError, match="not a shard of this version"):
+        CropReader(corpus_dir).encoded(path.name, 0)
+
+
+def test_a_shard_whose_values_lie_elsewhere_is_refused(corpus_dir: Path) -> None:
+    _write(corpus_dir)
+    path = corpus_dir / "parts" / f"{KEY}.arrow"
+    column = pa.ipc.open_file(pa.memory_map(str(path))).read_all()["encoded"].chunk(0)
+    ends = np.frombuffer(column.buffers()[1], np.int32)[: len(column) + 1]
+    data = path.read_bytes()
+    wrong = ends.copy()
+    wrong[1:] += 2**30
+    assert data.count(ends.tobytes()) == 1
+    path.write_bytes(data.replace(ends.tobytes(), wrong.tobytes()))
+    with pytest.raises(ShardError, match="cannot be read"):
+        CropReader(corpus_dir).encoded(path.name, 0)

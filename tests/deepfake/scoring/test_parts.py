@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from deepfake.config import digest_of
 from deepfake.scoring.parts import Part, find_parts, part_path, remove_part, write_part
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.scoring.tables import SCORES_SCHEMA, TABLES
@@ -65,3 +68,34 @@ def test_removing_leaves_nothing(written: Part, tmp_path: Path) -> None:
     remove_part(tmp_path, _KEY)
     assert list(tmp_path.iterdir()) == []
     remove_part(tmp_path, _KEY)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"number": float("inf")},
+        {"number": "1"},
+        {"number": -1},
+        {"media": [["a", "odd"]]},
+        {"media": [["a"]]},
+        {"media": {"a": "ok"}},
+        {"tables": []},
+        {"tables": {}},
+    ],
+    ids=str,
+)
+def test_a_list_without_sense_is_no_part_although_its_digest_fits(
+    written: Part, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    path = tmp_path / f"{_KEY}.json"
+    told = {**json.loads(path.read_text()), **changes}
+    del told["digest"]
+    signed = {**told, "digest": digest_of(json.dumps(told, sort_keys=True))}
+    path.write_text(json.dumps(signed))
+    assert list(find_parts(tmp_path)) == []
+
+
+@pytest.mark.parametrize("text", ['"text"', "7", "null", "[[]]", "[" * 100_000])
+def test_json_that_is_no_list_of_a_part(written: Part, tmp_path: Path, text: str) -> None:
+    (tmp_path / f"{_KEY}.json").write_text(text)
+    assert list(find_parts(tmp_path)) == []

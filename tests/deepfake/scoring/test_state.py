@@ -332,3 +332,70 @@ def test_thousands_of_files_go_through(opened: Opening, many: Iterator[ManifestR
             _score(state, _learn(state, rows[at : at + 500]))
         assert state.num_files == 3000
         assert [f.row.uri for f in state.known_files()] == [row.uri for row in rows]
+
+
+def _change(path: Path, statement: str) -> None:
+    with closing(sqlite3.connect(path)) as db, db:
+        db.execute(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE files SET status = 'odd'",
+        "UPDATE files SET kind = 'odd'",
+        "UPDATE files SET size_bytes = 'many'",
+        "UPDATE files SET message = x'ff'",
+    ],
+)
+def test_what_is_noted_without_sense_is_found_out_again(
+    opened: Opening, tmp_path: Path, statement: str
+) -> None:
+    rows = [_listed("a")]
+    with opened() as state:
+        _score(state, _learn(state, rows))
+    _change(tmp_path / "state.sqlite", statement)
+    with opened() as state, pytest.raises(DataError, match="makes no sense") as caught:
+        list(state.known_files())
+    assert caught.value.hint
+    with opened() as state:
+        assert state.observe(rows)[1] == rows
+        state.record([_probed(row) for row in rows], began_ns=_NOW)
+        assert [f.row.status for f in state.known_files()] == [Status.OK]
+
+
+@pytest.mark.parametrize("value", ["'text'", "-1", "9223372036854775807", "x'00'"])
+def test_a_count_without_sense_begins_anew(opened: Opening, tmp_path: Path, value: str) -> None:
+    with opened() as state:
+        _learn(state, [_listed("a")])
+    _change(tmp_path / "state.sqlite", f"UPDATE meta SET value = {value} WHERE name = 'run'")
+    with opened() as state:
+        assert state.run == 1
+
+
+def test_a_status_of_a_score_without_sense_is_no_score(opened: Opening, tmp_path: Path) -> None:
+    with opened() as state:
+        _score(state, _learn(state, [_listed("a")]))
+    _change(tmp_path / "state.sqlite", "UPDATE scored SET status = 'odd'")
+    with opened() as state:
+        assert len(_learn(state, [_listed("a")])) == 1
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE files DROP COLUMN is_racy",
+        "ALTER TABLE meta RENAME COLUMN name TO called",
+        "CREATE TRIGGER t AFTER UPDATE ON files BEGIN DELETE FROM files; END",
+        "CREATE VIEW v AS SELECT 1",
+    ],
+)
+def test_a_state_of_other_tables_is_put_aside(
+    opened: Opening, tmp_path: Path, statement: str
+) -> None:
+    with opened() as state:
+        _learn(state, [_listed("a")])
+    _change(tmp_path / "state.sqlite", statement)
+    with opened() as state:
+        assert state.observe([_listed("a")])[1] == [_listed("a")]
+    assert (tmp_path / "state.damaged").exists()

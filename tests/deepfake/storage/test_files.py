@@ -7,6 +7,7 @@ import os
 import threading
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
 
@@ -69,7 +70,9 @@ def test_json_is_sorted_and_has_no_nan(tmp_path: Path) -> None:
     assert not (tmp_path / "nan.json").exists()
 
 
-@pytest.mark.parametrize("content", [None, b"", b"{", b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    "content", [None, b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"[NaN]", b'{"x": -Infinity}']
+)
 def test_what_is_no_json_is_told(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "a.json"
     if content is not None:
@@ -174,4 +177,32 @@ def test_a_foreign_manifest_is_refused(tmp_path: Path) -> None:
     table = pa.table({"uri": ["/a"]}, schema=pa.schema([("uri", pa.string())]))
     path = write_table(tmp_path / "m.parquet", table)
     with pytest.raises(ManifestError, match=r"deepfake\.manifest 2"):
+        read_manifest(path)
+
+
+def test_columns_of_other_types_are_refused(tmp_path: Path) -> None:
+    """Whatever its metadata say: what reads the rows counts on their types."""
+    for columns in ({"x": pa.array(["1"])}, {"y": pa.array([1])}, {}):
+        table = pa.table(columns).replace_schema_metadata(_SCHEMA.metadata)
+        path = write_table(tmp_path / "t.parquet", table)
+        with pytest.raises(DataError, match="columns are not those"):
+            read_table(path, schema=_SCHEMA)
+
+
+def test_a_table_of_more_rows_than_bytes_is_refused(tmp_path: Path) -> None:
+    """Run lengths make a billion rows of some bytes."""
+    table = pa.table({"x": pa.array(np.zeros(3_000_000, np.int64))}, schema=_SCHEMA)
+    path = write_table(tmp_path / "t.parquet", table)
+    with pytest.raises(DataError, match="3,000,000 rows are declared in"):
+        read_table(path, schema=_SCHEMA)
+
+
+@pytest.mark.parametrize("changes", [{"status": "odd"}, {"status": None}, {"uri": None}])
+def test_a_manifest_of_rows_without_sense_is_refused(
+    tmp_path: Path, changes: dict[str, str | None]
+) -> None:
+    path = write_manifest(tmp_path / "m.parquet", [ManifestRow("/m/a.mp4", "m")])
+    (row,) = read_table(path, schema=MANIFEST_SCHEMA).to_pylist()
+    write_table(path, pa.Table.from_pylist([row | changes], schema=MANIFEST_SCHEMA))
+    with pytest.raises(ManifestError, match="a row makes no sense"):
         read_manifest(path)

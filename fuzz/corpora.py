@@ -1,0 +1,58 @@
+"""The lists that come with corpora: CSV files, metadata, lists of pairs and of videos."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["deepfake"]):
+    from deepfake.corpora import scan_corpus
+    from deepfake.types import Status
+from fuzz.running import fuzz
+from fuzz.seeds import chosen
+
+__all__ = ["scan_stranger"]
+
+_SEEDS = {
+    "csv:list.csv": b"uri,label,group,method,split\na.mp4,real,g,,train\nb.mp4,fake,g,m,test\n",
+    "dfdc:metadata.json": b'{"a.mp4": {"label": "FAKE", "split": "train", "original": "b.mp4"}}',
+    "faceforensics:splits/test.json": b'[["003", "000"]]',
+    "celebdf:List_of_testing_videos.txt": b"1 Celeb-real/id0_0001.mp4\n0 Celeb-synthesis/a.mp4\n",
+}
+_FILES = (
+    "original_sequences/youtube/c23/videos/000.mp4",
+    "manipulated_sequences/Deepfakes/c23/videos/000_003.mp4",
+    "Celeb-real/id0_0001.mp4",
+    "Celeb-synthesis/id0_id1_0001.mp4",
+    "YouTube-real/00001.mp4",
+    "a.mp4",
+)
+
+
+def scan_stranger(folder: Path, data: bytes) -> None:
+    """Scan a corpus whose own list is a stranger's."""
+    place, content = chosen(tuple(_SEEDS), data)
+    layout, name = place.split(":")
+    for file in (*_FILES, name):
+        (folder / file).parent.mkdir(parents=True, exist_ok=True)
+        (folder / file).write_bytes(b"x")
+    (folder / name).write_bytes(content)
+    root = folder / name if layout == "csv" else folder
+    for row in scan_corpus(root, corpus="c", layout=layout):
+        assert isinstance(row.status, Status)
+        row.uri.encode()
+
+
+def main() -> None:
+    """Fuzz."""
+    fuzz(
+        "corpora",
+        scan_stranger,
+        {n.split(":")[0]: bytes([i]) + _SEEDS[n] for i, n in enumerate(_SEEDS)},
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

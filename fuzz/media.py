@@ -1,0 +1,51 @@
+"""Pictures and videos, as the media workers read them: probed, then read here and there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["deepfake"]):
+    from deepfake.config import MediaLimits
+    from deepfake.errors import MediaError
+    from deepfake.media import open_video, probe_media, quiet_native_logs, read_image
+    from deepfake.types import Kind
+from fuzz.running import fuzz
+from fuzz.seeds import media_seeds
+
+__all__ = ["read_medium"]
+
+_LIMITS = MediaLimits(max_pixels=2_000_000, max_bytes=1 << 20, max_frames=2_000)
+
+
+def read_medium(folder: Path, data: bytes) -> None:
+    """Probe a file and read the first, a middle and the last frames of it."""
+    path = folder / "medium"
+    path.write_bytes(data)
+    try:
+        info = probe_media(path, limits=_LIMITS)
+        assert info.width * info.height <= _LIMITS.max_pixels
+        if info.kind is Kind.IMAGE:
+            assert read_image(path, limits=_LIMITS).pixels.size == 3 * info.width * info.height
+            return
+        with open_video(path, limits=_LIMITS) as reader:
+            count = reader.info.num_frames
+            assert 0 < count <= _LIMITS.max_frames
+            wanted = sorted({0, count // 3, count // 2, count - 2, count - 1} & set(range(count)))
+            got = [frame.frame_index for frame in reader.read(wanted)]
+            assert set(got) <= set(wanted) and got == sorted(got)
+            list(reader.read([count // 2]))
+    except MediaError as error:
+        assert error.message
+
+
+def main() -> None:
+    """Fuzz."""
+    quiet_native_logs()
+    fuzz("media", read_medium, media_seeds())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Parts of scores: their lists, signed as anybody could sign them, and their tables."""
+
+from __future__ import annotations
+
+import json
+import sys
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import atheris
+
+with atheris.instrument_imports(include=["deepfake"]):
+    from deepfake.config import digest_of
+    from deepfake.scoring.parts import find_parts, part_path, write_part
+    from deepfake.scoring.scorer import ScoredMedium
+    from deepfake.scoring.tables import TABLES
+    from deepfake.storage import read_table
+from fuzz.running import fuzz
+from fuzz.seeds import chosen, files_of, sha256, with_plain_tables
+
+__all__ = ["read_parts"]
+
+_KEY = "0123456789abcdef"
+_NAMES = (f"{_KEY}.json", *(f"{_KEY}.{table}.parquet" for table in TABLES))
+
+
+@cache
+def _whole() -> dict[str, bytes]:
+    blank: dict[str, Any] = {name: None for schema in TABLES.values() for name in schema.names}
+    named = {"uri": "/m/a.mp4", "media_id": "a" * 64, "status": "ok"}
+    row = {**blank, **named, "logit": 1.5, "bbox_xyxy": [1.0, 2.0, 3.0, 4.0]}
+    medium = ScoredMedium(row, (row,), (row,))
+    return files_of(lambda folder: write_part(folder, key=_KEY, number=1, media=[medium]))
+
+
+def read_parts(folder: Path, data: bytes) -> None:
+    """Look for parts where one file is a stranger's, and read what is found."""
+    name, content = chosen(_NAMES, data)
+    files = {**_whole(), name: content}
+    for own, own_content in files.items():
+        (folder / own).write_bytes(own_content)
+    (folder / f"{_KEY}.json").write_bytes(_signed(files))
+    for part in find_parts(folder):
+        assert part.key == _KEY
+        for table, schema in TABLES.items():
+            read_table(part_path(folder, part.key, table), schema=schema).to_pylist()
+
+
+def _signed(files: dict[str, bytes]) -> bytes:
+    """Return the part's list with the digests that belong to the files, if it is a list at all."""
+    listed = files[f"{_KEY}.json"]
+    try:
+        told = json.loads(listed)
+        told["tables"] |= {table: sha256(files[f"{_KEY}.{table}.parquet"]) for table in TABLES}
+        told["digest"] = digest_of(
+            json.dumps({k: v for k, v in told.items() if k != "digest"}, sort_keys=True)
+        )
+        return json.dumps(told).encode()
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return listed
+
+
+def _seeds() -> dict[str, bytes]:
+    every = with_plain_tables(_whole())
+    plain = {f"plain-{n}": bytes([i]) + every[f"plain-{n}"] for i, n in enumerate(_NAMES) if i}
+    return {n: bytes([i]) + every[n] for i, n in enumerate(_NAMES)} | plain
+
+
+def main() -> None:
+    """Fuzz."""
+    fuzz("parts", read_parts, _seeds())
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,56 @@
+"""The SQLite file in which scoring keeps what it knows."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import atheris
+
+with atheris.instrument_imports(include=["deepfake"]):
+    from deepfake.config import MediaLimits
+    from deepfake.manifest import ManifestRow
+    from deepfake.scoring import Moved, Part, open_state
+    from deepfake.types import Kind
+from fuzz.running import fuzz
+from fuzz.seeds import files_of
+
+__all__ = ["use_state"]
+
+_ROWS = [ManifestRow(f"/m/{i}.png", "media", size_bytes=9, mtime_ns=10**18) for i in range(3)]
+_PROBED = [replace(row, media_id=row.uri, kind=Kind.IMAGE) for row in _ROWS]
+
+
+def use_state(folder: Path, data: bytes) -> None:
+    """Do with a stranger's state what a run does with its own."""
+    path = folder / "state.sqlite"
+    path.write_bytes(data)
+    _run(path)
+
+
+def _run(path: Path) -> None:
+    with open_state(path, folder="/m", version="v") as state:
+        state.reconcile([Part("old", 1, (("/m/2.png", "ok"),))])
+        state.apply_limits(MediaLimits())
+        _, unknown = state.observe(_ROWS)
+        state.record([row for row in _PROBED if row.uri in {u.uri for u in unknown}], began_ns=0)
+        claimed = state.claim(_PROBED, limit=2)
+        state.commit(Part("new", state.run, tuple((str(r.media_id), "ok") for r in claimed)))
+        state.release([Moved("/m/0.png", "/m/0.png", "error", "changed")])
+        state.mark_vanished()
+        list(state.known_files())
+        assert state.num_files >= 0 and state.num_waiting >= 0 and state.num_changes is not None
+        assert state.is_dirty in (True, False)
+        state.unused_parts()
+        state.forget_part("old")
+        state.mark_written()
+
+
+def main() -> None:
+    """Fuzz."""
+    fuzz("states", use_state, files_of(lambda folder: _run(folder / "state.sqlite")))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
