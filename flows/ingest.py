@@ -100,16 +100,17 @@ def ingest(
         faces=FaceConfig(min_face_fraction=min_face),
         crop=CropConfig(size=face_size, margin=margin, codec=codec),
     )
+    root = DataRoot(location_of(data_root))
     limits = WorkerLimits(timeout_seconds=timeout_seconds, memory_bytes=memory_mb * 2**20)
     setup = {
         "config": config.model_dump(mode="json"),
         "decoder": decoder,
         "device": device,
-        "cache": str(DataRoot(location_of(data_root)).engine_cache),
+        # The machines of a cluster need not have this one's folders.
+        "cache": None if dask_address else str(root.engine_cache.resolve()),
         "limits": limits.model_dump(mode="json"),
         "num_workers": num_workers,
     }
-    root = DataRoot(location_of(data_root))
     try:
         scanned = steps.scan(input_path, corpus=corpus, layout=layout)
         rows, num_probed = probe_files(

@@ -146,7 +146,9 @@ def ingest(
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Of our split.")] = 0,
     retry_failed: RetryOption = False,
-    batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
+    batch_files: Annotated[
+        int | None, typer.Option(min=1, help="Files of a batch, at most.")
+    ] = None,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 300.0,
     memory_mb: MemoryOption = 4096,
@@ -407,7 +409,9 @@ def score(
         bool, typer.Option("--wait-for-files", help="A folder without files is no error.")
     ] = False,
     retry_failed: RetryOption = False,
-    batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
+    batch_files: Annotated[
+        int | None, typer.Option(min=1, help="Files of a batch, at most.")
+    ] = None,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 300.0,
     memory_mb: MemoryOption = 4096,
