@@ -16,7 +16,7 @@ from deepfake.types import Kind
 
 __all__ = ["DEFAULT_BATCH_COST", "Batch", "Work", "cut_batches", "plan_batches"]
 
-DEFAULT_BATCH_COST = 512
+_BATCH_COST = 512
 """Of a batch, in pictures; 8 videos, about a minute on one core."""
 
 _COST = {Kind.IMAGE: 1, Kind.VIDEO: 64}
@@ -54,7 +54,7 @@ def plan_batches(
     settings_digest: str,
     known: Mapping[str, Sequence[str]] | None = None,
     finished: Mapping[str, Sequence[str]] | None = None,
-    max_cost: int = DEFAULT_BATCH_COST,
+    max_cost: int | None = None,
     max_files: int | None = None,
 ) -> list[Batch]:
     """Return batches that cover each medium once.
@@ -64,7 +64,8 @@ def plan_batches(
         settings_digest: Of all that can change the result.
         known: Batches of the last finished run; kept where all of their media are still wanted.
         finished: Further batches found on disk; used where the plan would do their work again.
-        max_cost: Of a new batch; a picture costs 1, a video 64.
+        max_cost: Of a new batch; a picture costs 1, a video 64. None for what `max_files` videos
+            cost, and no less than 512.
         max_files: Of a new batch.
     """
     wanted = {item.media_id: item for item in work}
@@ -72,7 +73,7 @@ def plan_batches(
         raise ValueError("a medium stands twice in the work")
     kept = _usable(known or {}, set(wanted), settings_digest)
     rest = _without(work, kept)
-    fresh = _chunk(rest, settings_digest, max_cost, max_files)
+    fresh = _chunk(rest, settings_digest, max_cost or _cost_of(max_files), max_files)
     found = finished or {}
     undone = [batch for batch in fresh if batch.key not in found]
     stray = _usable(found, {m for b in undone for m in b.media_ids}, settings_digest)
@@ -84,7 +85,7 @@ def cut_batches(
     rows: Sequence[ManifestRow],
     *,
     least: int | None,
-    max_cost: int = DEFAULT_BATCH_COST,
+    max_cost: int | None = None,
     max_files: int | None = None,
 ) -> tuple[list[list[ManifestRow]], list[ManifestRow]]:
     """Cut files that wait into full batches, in their order.
@@ -92,7 +93,7 @@ def cut_batches(
     Args:
         rows: Each with its kind.
         least: The rest is a batch too if it costs that much; None leaves it waiting.
-        max_cost: Of a batch.
+        max_cost: Of a batch, as of `plan_batches`.
         max_files: Of a batch.
 
     Returns:
@@ -100,7 +101,7 @@ def cut_batches(
     """
     batches: list[list[ManifestRow]] = []
     rest: list[ManifestRow] = []
-    cost = 0
+    cost, max_cost = 0, max_cost or _cost_of(max_files)
     for row in rows:
         own = _COST[row.kind or Kind.VIDEO]
         if rest and (cost + own > max_cost or len(rest) == max_files):
@@ -111,6 +112,14 @@ def cut_batches(
     if rest and least is not None and cost >= least:
         return [*batches, rest], []
     return batches, rest
+
+
+def _cost_of(max_files: int | None) -> int:
+    """Return the cost of a batch of which only the number of files is given.
+
+    Who asks for more files than usual, so that a cluster has less to hand out, gets them.
+    """
+    return max(_BATCH_COST, (max_files or 0) * _COST[Kind.VIDEO])
 
 
 def _trimmed(batches: Sequence[Batch], stray: Sequence[Batch], settings_digest: str) -> list[Batch]:

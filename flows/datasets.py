@@ -11,7 +11,7 @@ from deepfake.errors import ConfigError
 from deepfake.ingestion import describe_before
 from deepfake.manifest import ManifestRow
 from deepfake.shards import Snapshot, open_snapshot
-from deepfake.storage import DataRoot, location_of, to_uri
+from deepfake.storage import DataRoot, is_store_uri, location_of, to_uri
 from flows.ingest import ingest
 
 __all__ = ["resolve_dataset"]
@@ -30,6 +30,11 @@ def resolve_dataset(dataset: str, *, data_root: str) -> tuple[Snapshot, list[str
         ConfigError: Neither a corpus nor a folder, or a folder without labels.
     """
     root = DataRoot(location_of(data_root))
+    if is_store_uri(dataset):
+        raise ConfigError(
+            f"expected an ingested corpus or a folder of this machine, got {dataset}",
+            hint=f"Run `deepfake ingest {dataset} --corpus NAME` first, and name that.",
+        )
     folder = Path(dataset)
     if (root.corpus_shards(dataset) / "latest").is_file() and len(folder.parts) == 1:
         notes = [f"{dataset!r} is the ingested corpus of that name"]

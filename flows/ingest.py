@@ -122,15 +122,16 @@ def ingest(
     limits = create_worker_limits(
         timeout_seconds=timeout_seconds, cpu_seconds=cpu_seconds, memory_mb=memory_mb
     )
+    root = DataRoot(location_of(data_root))
     setup = {
         "config": config.model_dump(mode="json"),
         "decoder": decoder,
         "device": device,
-        "cache": str(DataRoot(location_of(data_root)).engine_cache),
+        # The machines of a cluster need not have this one's folders.
+        "cache": None if dask_address else str(root.engine_cache.resolve()),
         "limits": limits.model_dump(mode="json"),
         "num_workers": num_workers,
     }
-    root = DataRoot(location_of(data_root))
     with (
         journal(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=masked),
         telling(input=to_uri(input_path), corpus=corpus, layout=layout) as ending,

@@ -124,7 +124,8 @@ def score(
         hashing: What tells contents apart: all bytes, or samples of large files.
         wait_for_files: A folder without files is no error.
         retry_failed: Score again what timed out, crashed or ran out of memory.
-        batch_files: Files of a batch; less is lost by a kill, and more is spent on batches.
+        batch_files: Files of a batch, else 8 videos or 512 pictures. Fewer: less is lost by a kill,
+            and more is spent on batches. More: for a large cluster.
         num_workers: Media workers.
         timeout_seconds: A file may take by the clock.
         cpu_seconds: A file may take of CPU time.

@@ -151,7 +151,9 @@ def ingest(
     ] = "auto",
     seed: Annotated[int, typer.Option(help="Of our split.")] = 0,
     retry_failed: RetryOption = False,
-    batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
+    batch_files: Annotated[
+        int | None, typer.Option(min=1, help="Files of a batch, at most.")
+    ] = None,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 1800.0,
     cpu_seconds: CpuOption = 300.0,
@@ -423,7 +425,9 @@ def score(
         bool, typer.Option("--wait-for-files", help="A folder without files is no error.")
     ] = False,
     retry_failed: RetryOption = False,
-    batch_files: Annotated[int | None, typer.Option(min=1, help="Files of a batch.")] = None,
+    batch_files: Annotated[
+        int | None, typer.Option(min=1, help="Files of a batch, at most.")
+    ] = None,
     num_workers: WorkersOption = 0,
     timeout_seconds: TimeoutOption = 1800.0,
     cpu_seconds: CpuOption = 300.0,

@@ -136,6 +136,10 @@ def translated(what: str) -> Iterator[None]:
         yield
     except DeepfakeError:
         raise
+    except ModuleNotFoundError as error:
+        raise TrackingError(
+            f"{what} ({error})", hint="For PostgreSQL: pip install 'deepfake-pipeline[postgres]'"
+        ) from error
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
         reason = masked(str(error)).strip().splitlines()
         raise TrackingError(

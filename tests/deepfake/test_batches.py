@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepfake.batches import Batch, Work, plan_batches
+from deepfake.batches import Batch, Work, cut_batches, plan_batches
+from deepfake.manifest import ManifestRow
 from deepfake.types import Kind
 
 _COST = {Kind.IMAGE: 1, Kind.VIDEO: 64}
@@ -138,3 +139,12 @@ def test_a_part_whose_name_is_not_its_content_is_not_used() -> None:
 def test_a_medium_twice_is_a_mistake_of_the_caller() -> None:
     with pytest.raises(ValueError, match="twice"):
         _plan([*_work([Kind.IMAGE]), *_work([Kind.IMAGE])])
+
+
+def test_whoever_asks_for_larger_batches_gets_them() -> None:
+    rows = [ManifestRow(f"/{i}", "c", kind=Kind.VIDEO) for i in range(100)]
+    assert [len(b) for b in cut_batches(rows, least=0)[0]] == [8] * 12 + [4]
+    assert [len(b) for b in cut_batches(rows, least=0, max_files=3)[0]] == [3] * 33 + [1]
+    assert [len(b) for b in cut_batches(rows, least=0, max_files=64)[0]] == [64, 36]
+    planned = plan_batches(_work([Kind.VIDEO] * 100), settings_digest="s", max_files=64)
+    assert [len(batch.media_ids) for batch in planned] == [64, 36]

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -19,14 +18,8 @@ from deepfake.media import write_image
 from deepfake.shards import open_snapshot
 from deepfake.storage import DataRoot
 from tests.product import clip_frames, make_corpus, make_detector, run_deepfake
-from tests.services.processes import (
-    Server,
-    free_port,
-    prefect_server,
-    running,
-    tail_of,
-    wait_until,
-)
+from tests.services.clusters import Cluster, dask_cluster
+from tests.services.processes import tail_of, wait_until
 
 pytestmark = pytest.mark.services
 
@@ -34,54 +27,10 @@ _NUM_FILES = 60
 _RUN_SECONDS = 300.0
 
 
-@dataclass(frozen=True)
-class _Cluster:
-    """A scheduler and its workers, each with a home of its own, as on machines of their own.
-
-    Attributes:
-        address: Of the scheduler.
-        server: What all report to.
-        folder: Where the homes and logs are.
-    """
-
-    address: str
-    server: Server
-    folder: Path
-
-    @contextlib.contextmanager
-    def worker(self, name: str, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-        """Run a worker process."""
-        command = [*_dask("worker"), self.address, "--name", name, "--nthreads", "2", *options]
-        environment = {
-            **self.server.environment,
-            "PREFECT_HOME": str(self.folder / name),
-            "DASK_DISTRIBUTED__WORKER__DAEMON": "False",
-        }
-        log = self.server.logs / f"{name}.log"
-        with running(command, log=log, environment=environment, cwd=self.folder) as process:
-            wait_until(lambda: "Registered to" in log.read_text())
-            yield process
-
-    @property
-    def options(self) -> list[str]:
-        """What a command needs to run here."""
-        return ["--task-runner", "dask", "--dask-address", self.address]
-
-
-def _dask(what: str) -> list[str]:
-    return [sys.executable, "-m", "dask", what, "--no-dashboard"]
-
-
 @pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Cluster]:
-    folder = tmp_path_factory.mktemp("dask")
-    port = free_port()
-    with prefect_server(folder / "prefect") as server:
-        command = [*_dask("scheduler"), "--host", "127.0.0.1", "--port", str(port)]
-        log = server.logs / "scheduler.log"
-        with running(command, log=log, environment=server.environment, cwd=folder):
-            wait_until(lambda: "Scheduler at" in log.read_text())
-            yield _Cluster(f"tcp://127.0.0.1:{port}", server, folder)
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with dask_cluster(tmp_path_factory.mktemp("dask")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +66,7 @@ def _scores(output: Path) -> pd.DataFrame:
 
 
 def test_one_of_two_workers_is_killed_in_mid_run(
-    cluster: _Cluster, media: Path, detector: Path, expected: pd.DataFrame, tmp_path: Path
+    cluster: Cluster, media: Path, detector: Path, expected: pd.DataFrame, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
     command = [*_arguments(media, output, detector), *cluster.options]
@@ -137,7 +86,7 @@ def test_one_of_two_workers_is_killed_in_mid_run(
     assert f"scored {_NUM_FILES} media of {_NUM_FILES + 1} files" in told
 
 
-def test_a_corpus_is_ingested_under_a_nanny(cluster: _Cluster, tmp_path: Path) -> None:
+def test_a_corpus_is_ingested_under_a_nanny(cluster: Cluster, tmp_path: Path) -> None:
     media = make_corpus(tmp_path / "media", clips=1, stills=2)
     options = ["ingest", media, "--corpus", "tiny", "--frames", "4", "--batch-files", "2"]
     here = run_deepfake(*options, "--data-root", tmp_path / "here", cwd=tmp_path)
@@ -155,7 +104,7 @@ def test_a_corpus_is_ingested_under_a_nanny(cluster: _Cluster, tmp_path: Path) -
     pd.testing.assert_frame_equal(one.index(), other.index())
 
 
-def test_a_cluster_needs_a_server_to_report_to(cluster: _Cluster, tmp_path: Path) -> None:
+def test_a_cluster_needs_a_server_to_report_to(cluster: Cluster, tmp_path: Path) -> None:
     media = tmp_path / "media"
     media.mkdir()
     said = ["score", media, "--output", tmp_path / "out", *cluster.options]
@@ -170,7 +119,7 @@ def _num_parts(output: Path) -> int:
 
 @contextlib.contextmanager
 def _deepfake(
-    arguments: Sequence[str], cluster: _Cluster, *, cwd: Path
+    arguments: Sequence[str], cluster: Cluster, *, cwd: Path
 ) -> Iterator[subprocess.Popen[str]]:
     process = subprocess.Popen(
         [sys.executable, "-m", "deepfake", *arguments],

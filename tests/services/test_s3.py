@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,7 +20,15 @@ import s3fs
 
 from deepfake.media import write_image
 from deepfake.storage import StorePath, location_of, take_lease
-from tests.product import Completed, clip_frames, make_detector, product_environment, run_deepfake
+from tests.product import (
+    Completed,
+    clip_frames,
+    make_corpus,
+    make_detector,
+    product_environment,
+    run_deepfake,
+)
+from tests.services.clusters import dask_cluster
 from tests.services.processes import free_port, running, wait_until
 
 pytestmark = pytest.mark.services
@@ -46,9 +55,9 @@ class _Bucket:
     machine: Path
     log: Path
 
-    def num_fetched(self) -> int:
+    def num_fetched(self, folder: str = "inbox") -> int:
         """Return how often the server was asked for bytes of media."""
-        asked = f'"GET /{self.name}/inbox/'
+        asked = f'"GET /{self.name}/{folder}/'
         lines = self.log.read_text(errors="replace").splitlines()
         return sum(asked in line and "/scores/" not in line for line in lines)
 
@@ -242,6 +251,65 @@ def test_a_part_that_was_put_over_is_made_again(
         bucket.put(name, bytes(content))
     assert "scored 8 media" in bucket.run(*_arguments(bucket, detector), code=3).stdout
     pd.testing.assert_frame_equal(bucket.scores("inbox/scores").sort_index(), expected.sort_index())
+
+
+def test_a_cluster_shares_nothing_but_the_store(
+    bucket: _Bucket, detector: Path, expected: pd.DataFrame, tmp_path: Path
+) -> None:
+    """No folder of the machine that starts the run is used by a worker, nor its detector's."""
+    hidden = tmp_path / "hidden" / "detector"
+    shutil.copytree(detector, hidden)
+    aws = {k: v for k, v in bucket.environment.items() if k.startswith("AWS_")}
+    with dask_cluster(tmp_path) as cluster:
+        environment = {**bucket.environment, **cluster.server.environment, **aws}
+        there = replace(bucket, environment={**environment, "DEEPFAKE_CACHE": str(tmp_path / "c")})
+        with (
+            cluster.worker("one", "--no-nanny", environment=aws),
+            cluster.worker("two", "--no-nanny", environment=aws),
+        ):
+            done = there.run(*_arguments(there, hidden), *cluster.options, code=3)
+        caches = {name: list((tmp_path / name / "cache").iterdir()) for name in ("one", "two")}
+    assert f"media of {len(expected)} files" in done.stdout
+    pd.testing.assert_frame_equal(bucket.scores("inbox/scores").sort_index(), expected.sort_index())
+    for found in caches.values():
+        assert {path.name for path in found} >= {"folders", "openvino"}
+
+
+def test_a_corpus_is_ingested_and_measured(bucket: _Bucket, detector: Path, tmp_path: Path) -> None:
+    corpus = make_corpus(tmp_path / "corpus", clips=2, stills=2)
+    for path in corpus.rglob("*.*"):
+        bucket.put(f"corpus/{path.relative_to(corpus)}", path.read_bytes())
+    here, there = tmp_path / "data", bucket.uri("data")
+    options = ["--corpus", "tiny", "--frames", "4", "--batch-files", "2"]
+    bucket.run("ingest", corpus, *options, "--data-root", here)
+    said = ["ingest", bucket.uri("corpus"), *options, "--data-root", there]
+    first = bucket.run(*said)
+    assert "parts made: 4, reused: 0" in first.stdout
+    other, fetched = bucket.on(tmp_path / "another-machine"), bucket.num_fetched("corpus")
+    assert "nothing to decode" in other.run(*said).stdout
+    assert bucket.num_fetched("corpus") == fetched
+    assert "data" not in {path.name for path in tmp_path.glob("another-machine/s3*")}
+
+    base = pd.read_parquet(next((here / "shards" / "tiny").glob("*/index.parquet")))
+    (index,) = (n for n in bucket.names("data/shards") if n.endswith("/index.parquet"))
+    with bucket.store.open(f"{bucket.name}/{index}") as stream:
+        found = pd.read_parquet(stream)
+    # Parts hold files in the order of their names, which is the same in both places.
+    columns = [name for name in base.columns if name != "uri"]
+    pd.testing.assert_frame_equal(found[columns], base[columns])
+
+    for root in (here, there):
+        measured = bucket.run(
+            *["evaluate", "--dataset", "tiny", "--split", "all", "--weights", detector],
+            *["--data-root", root],
+        )
+        assert "figures and tables: " in measured.stdout
+    reports = [
+        pd.read_parquet(path).drop(columns="uri")
+        for folder in (here, bucket.machine / "data")
+        for path in folder.glob("evaluations/*/files.parquet")
+    ]
+    pd.testing.assert_frame_equal(*reports)
 
 
 def test_what_cannot_be_is_said_in_a_line(bucket: _Bucket, detector: Path) -> None:
