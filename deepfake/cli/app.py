@@ -547,10 +547,13 @@ def doctor(data_root: DataRootOption = "data") -> None:
 
 def _plain(options: dict[str, Any]) -> dict[str, Any]:
     """Return options as flows take them: paths as text."""
-    return {name: _as_text(name, v) if isinstance(v, Path) else v for name, v in options.items()}
+    return {
+        name: _as_text(name, value) if isinstance(value, (Path, str)) else value
+        for name, value in options.items()
+    }
 
 
-def _as_text(name: str, path: Path) -> str:
+def _as_text(name: str, path: Path | str) -> str:
     text = str(path)
     try:
         text.encode()

@@ -164,7 +164,9 @@ def _settings_of(corpus_dir: Path, corpus: str, key: str, media_ids: tuple[str, 
         told = _described(snapshot)
         try:
             config = ExtractConfig.model_validate(told["config"])
-            settings = digest_of("extract", told["step_version"], config, told["detector_weights"])
+            settings = digest_of(
+                "extract", told["step_version"], config.crop_settings, told["detector_weights"]
+            )
         except (KeyError, ValidationError):
             continue
         if digest_of(settings, *media_ids) == key:

@@ -235,5 +235,5 @@ def test_a_file_that_is_gone(extractor: Extractor, tmp_path: Path) -> None:
 
 
 def test_an_uri_of_another_scheme(extractor: Extractor) -> None:
-    medium = extractor.extract(ExtractRequest("s3://bucket/x.mp4", "0" * 64))
-    assert (medium.outcome.status, medium.outcome.error_type) == (Status.ERROR, "DataError")
+    medium = extractor.extract(ExtractRequest("nosuch://bucket/x.mp4", "0" * 64))
+    assert (medium.outcome.status, medium.outcome.error_type) == (Status.ERROR, "ConfigError")

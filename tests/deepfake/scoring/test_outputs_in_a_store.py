@@ -238,7 +238,7 @@ def test_tables_are_shown_at_the_top_with_the_one_that_tells_of_them_last(
     bucket: StorePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = ScoresFolder(bucket)
-    for name in module._TABLES:
+    for name in module.TABLE_FILES:
         (bucket / "versions" / "v" / name).write_bytes(name.encode())
     write_json(bucket / "versions" / "v" / "run.json", {"written": "1"})
     copied: list[str] = []
@@ -250,10 +250,10 @@ def test_tables_are_shown_at_the_top_with_the_one_that_tells_of_them_last(
 
     monkeypatch.setattr(StorePath, "copy_to", noted)
     folder.publish("v")
-    assert copied == [*module._TABLES]
+    assert copied == [*module.TABLE_FILES]
     assert copied[-1] == "run.json"
     folder.publish("v")
-    assert len(copied) == len(module._TABLES), "nothing is copied twice"
+    assert len(copied) == len(module.TABLE_FILES), "nothing is copied twice"
 
 
 def test_a_uri_that_became_a_path_is_refused() -> None:
