@@ -37,6 +37,17 @@ def test_figures_are_readable_pictures(predictions: Callable[..., Any], tmp_path
     assert {path.suffix for path in (tmp_path / "figures").iterdir()} == {".png"}
 
 
+def test_what_goes_to_the_tracker_names_no_file(predictions: Callable[..., Any]) -> None:
+    """`deepfake forget` has nothing to do there, and says so."""
+    given = predictions(8)
+    result, base = given.evaluate(), given.evaluate(seed=1)
+    told = json.dumps(result.to_json()) + summary_markdown(result)
+    told += comparison_markdown(compare_evaluations(base, result), first="a", second="b")
+    names = [*given.outcomes["uri"], *given.outcomes["media_id"]]
+    assert len(names) == 32
+    assert [name for name in names if name in told] == []
+
+
 def test_one_class_has_no_curves(predictions: Callable[..., Any], tmp_path: Path) -> None:
     written = write_figures(predictions(20, labels=("real",)).evaluate(), tmp_path)
     assert {path.stem for path in written} == {"confusion_matrix", "score_histogram"}
