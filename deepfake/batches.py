@@ -14,7 +14,7 @@ from deepfake.config import digest_of
 from deepfake.manifest import ManifestRow
 from deepfake.types import Kind
 
-__all__ = ["DEFAULT_BATCH_COST", "Batch", "Work", "cut_batches", "plan_batches"]
+__all__ = ["Batch", "Work", "cut_batches", "plan_batches"]
 
 _BATCH_COST = 512
 """Of a batch, in pictures; 8 videos, about a minute on one core."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from distributed.security import Security
 
 from deepfake.media import write_image
 from deepfake.shards import open_snapshot
@@ -21,10 +22,10 @@ from tests.product import clip_frames, make_corpus, make_detector, run_deepfake
 from tests.services.clusters import Cluster, dask_cluster
 from tests.services.processes import tail_of, wait_until
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 
 _NUM_FILES = 60
-_RUN_SECONDS = 300.0
+_RUN_SECONDS = 900.0
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,62 @@ def test_a_corpus_is_ingested_under_a_nanny(cluster: Cluster, tmp_path: Path) ->
     one, other = (open_snapshot(DataRoot(tmp_path / name), "tiny") for name in ("here", "there"))
     assert one.digest == other.digest
     pd.testing.assert_frame_equal(one.index(), other.index())
+
+
+def test_a_cluster_behind_certificates(media: Path, detector: Path, tmp_path: Path) -> None:
+    """As docs/scaling.md says; who has no certificate is not let in."""
+    pem = tmp_path / "tls"
+    pem.mkdir()
+    made = Security.temporary()
+    (pem / "key.pem").write_text(made.tls_client_key)
+    (pem / "cert.pem").write_text(made.tls_client_cert)
+    tls = {
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+        "DASK_DISTRIBUTED__COMM__TLS__CA_FILE": str(pem / "cert.pem"),
+    }
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        tls[f"DASK_DISTRIBUTED__COMM__TLS__{role}__CERT"] = str(pem / "cert.pem")
+        tls[f"DASK_DISTRIBUTED__COMM__TLS__{role}__KEY"] = str(pem / "key.pem")
+    said = [*_arguments(media, tmp_path / "out", detector), "--limit", "4"]
+    with dask_cluster(tmp_path, protocol="tls", **tls) as cluster:
+        stranger = {k: v for k, v in cluster.server.environment.items() if k not in tls}
+        with cluster.worker("one", "--no-nanny"):
+            done = run_deepfake(
+                *said,
+                *cluster.options,
+                cwd=tmp_path,
+                environment=cluster.server.environment,
+                timeout_seconds=_RUN_SECONDS,
+            )
+            assert done.returncode in (0, 3), f"{done.stderr}\n{tail_of(cluster.server.logs)}"
+            refused = run_deepfake(
+                *[*said[:-1], "8"],
+                *cluster.options,
+                cwd=tmp_path,
+                environment={**stranger, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s"},
+                timeout_seconds=_RUN_SECONDS,
+            )
+    assert "scored 4 media" in done.stdout
+    assert refused.returncode != 0 and "scored" not in refused.stdout
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_scheduler_that_does_not_answer_is_said_in_a_line(
+    cluster: Cluster, media: Path, detector: Path, tmp_path: Path
+) -> None:
+    done = run_deepfake(
+        *_arguments(media, tmp_path / "out", detector),
+        *["--task-runner", "dask", "--dask-address", "tcp://127.0.0.1:1"],
+        cwd=tmp_path,
+        environment={
+            **cluster.server.environment,
+            "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
+        },
+        timeout_seconds=_RUN_SECONDS,
+    )
+    assert done.returncode == 1
+    assert "the Dask scheduler tcp://127.0.0.1:1 does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_cluster_needs_a_server_to_report_to(cluster: Cluster, tmp_path: Path) -> None:
