@@ -260,8 +260,9 @@ class _Cluster:
     def _threads(self) -> dict[str, int]:
         try:
             return dict(self._runner.client.nthreads())
-        except OSError as error:
+        except (OSError, TypeError) as error:  # the latter where it has no certificate to show
+            reason = next(iter(str(error).splitlines()), "") or type(error).__name__
             raise WorkerError(
-                f"the Dask scheduler {self._runner.address} does not answer",
+                f"the Dask scheduler {self._runner.address} does not answer ({reason})",
                 hint="What was finished is kept: run again once it does.",
             ) from error

@@ -11,7 +11,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from deepfake.config import CropConfig, ExtractConfig, SamplingConfig
+from deepfake.config import (
+    CropConfig,
+    DecoderName,
+    ExtractConfig,
+    MediaLimits,
+    SamplingConfig,
+)
 from deepfake.extract import (
     ExtractedMedium,
     Extractor,
@@ -22,7 +28,7 @@ from deepfake.extract import (
 )
 from deepfake.faces import crop_square
 from deepfake.media import decode_crop, open_video, write_image, write_video
-from deepfake.storage import sha256_of, to_uri
+from deepfake.storage import StorePath, sha256_of, to_uri
 from deepfake.types import Kind, Status
 from tests.deepfake.astronaut import astronaut_pixels, astronaut_portrait, crowd
 
@@ -235,5 +241,25 @@ def test_a_file_that_is_gone(extractor: Extractor, tmp_path: Path) -> None:
 
 
 def test_an_uri_of_another_scheme(extractor: Extractor) -> None:
-    medium = extractor.extract(ExtractRequest("nosuch://bucket/x.mp4", "0" * 64))
+    medium = extractor.extract(ExtractRequest("ftp://host/x.mp4", "0" * 64))
     assert (medium.outcome.status, medium.outcome.error_type) == (Status.ERROR, "ConfigError")
+
+
+@pytest.mark.parametrize("decoder", ["pyav", "decord"])
+def test_a_medium_in_a_store_is_the_file_that_lies_here(
+    clip: Path, bucket: StorePath, tmp_path: Path, decoder: DecoderName
+) -> None:
+    if decoder == "decord":
+        pytest.importorskip("decord")
+    extractor = Extractor(_CONFIG, decoder=decoder)
+    still = write_image(tmp_path / "a.png", astronaut_pixels())
+    for path in (clip, still):
+        (bucket / path.name).put(path)
+        there = extractor.extract(ExtractRequest((bucket / path.name).uri, sha256_of(path)))
+        assert _plain(there) == _plain(_extract(extractor, path))
+        assert there.outcome.uri == (bucket / path.name).uri
+    gone = extractor.extract(ExtractRequest((bucket / "gone.mp4").uri, "0" * 64))
+    assert gone.outcome.status is Status.VANISHED
+    small = Extractor(_CONFIG.model_copy(update={"limits": MediaLimits(max_bytes=10)}))
+    large = small.extract(ExtractRequest((bucket / clip.name).uri, "0" * 64))
+    assert large.outcome.status is Status.TOO_LARGE

@@ -59,12 +59,18 @@ def _dask(what: str) -> list[str]:
 
 
 @contextlib.contextmanager
-def dask_cluster(folder: Path) -> Iterator[Cluster]:
-    """Run a scheduler, and the Prefect server that all report to."""
-    port = free_port()
-    with prefect_server(folder / "prefect") as server:
-        command = [*_dask("scheduler"), "--host", "127.0.0.1", "--port", str(port)]
+def dask_cluster(folder: Path, *, protocol: str = "tcp", **more: str) -> Iterator[Cluster]:
+    """Run a scheduler, and the Prefect server that all report to.
+
+    Args:
+        folder: Homes and logs go there.
+        protocol: Of the scheduler and its workers.
+        more: Further variables of the environment of all.
+    """
+    address = f"{protocol}://127.0.0.1:{free_port()}"
+    with prefect_server(folder / "prefect", **more) as server:
         log = server.logs / "scheduler.log"
+        command = [*_dask("scheduler"), "--host", address]
         with running(command, log=log, environment=server.environment, cwd=folder):
             wait_until(lambda: "Scheduler at" in log.read_text())
-            yield Cluster(f"tcp://127.0.0.1:{port}", server, folder)
+            yield Cluster(address, server, folder)

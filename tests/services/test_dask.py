@@ -13,6 +13,7 @@ from pathlib import Path
 import pandas as pd
 import psutil
 import pytest
+from distributed.security import Security
 
 from deepfake.media import write_image
 from deepfake.shards import open_snapshot
@@ -21,10 +22,10 @@ from tests.product import clip_frames, make_corpus, make_detector, run_deepfake
 from tests.services.clusters import Cluster, dask_cluster
 from tests.services.processes import tail_of, wait_until
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 
 _NUM_FILES = 60
-_RUN_SECONDS = 300.0
+_RUN_SECONDS = 900.0
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,66 @@ def test_a_corpus_is_ingested_under_a_nanny(cluster: Cluster, tmp_path: Path) ->
     one, other = (open_snapshot(DataRoot(tmp_path / name), "tiny") for name in ("here", "there"))
     assert one.digest == other.digest
     pd.testing.assert_frame_equal(one.index(), other.index())
+
+
+def test_a_cluster_behind_certificates(media: Path, detector: Path, tmp_path: Path) -> None:
+    """As docs/scaling.md says; who has none, or another authority's, is not let in."""
+    ours, others = _certificates(tmp_path / "ours"), _certificates(tmp_path / "others")
+    said = [*_arguments(media, tmp_path / "out", detector), "--limit", "4"]
+    with dask_cluster(tmp_path, protocol="tls", **ours) as cluster:
+        plain = {k: v for k, v in cluster.server.environment.items() if k not in ours}
+        plain["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = "5s"
+        with cluster.worker("one", "--no-nanny"):
+            done, *refused = [
+                run_deepfake(
+                    *said,
+                    *cluster.options,
+                    cwd=tmp_path,
+                    environment=environment,
+                    timeout_seconds=_RUN_SECONDS,
+                )
+                for environment in (cluster.server.environment, {**plain, **others}, plain)
+            ]
+    assert "scored 4 media" in done.stdout, done.stderr
+    for stranger in refused:
+        assert stranger.returncode == 1
+        assert "does not answer" in stranger.stderr
+        assert "Traceback" not in stranger.stderr
+
+
+def _certificates(folder: Path) -> dict[str, str]:
+    """Return the variables of a cluster whose parts know each other by one certificate."""
+    folder.mkdir()
+    made = Security.temporary()
+    (folder / "key.pem").write_text(made.tls_client_key)
+    (folder / "cert.pem").write_text(made.tls_client_cert)
+    tls = "DASK_DISTRIBUTED__COMM__TLS__"
+    settings = {
+        "DASK_DISTRIBUTED__COMM__REQUIRE_ENCRYPTION": "True",
+        f"{tls}CA_FILE": str(folder / "cert.pem"),
+    }
+    for role in ("SCHEDULER", "WORKER", "CLIENT"):
+        settings[f"{tls}{role}__CERT"] = str(folder / "cert.pem")
+        settings[f"{tls}{role}__KEY"] = str(folder / "key.pem")
+    return settings
+
+
+def test_a_scheduler_that_does_not_answer_is_said_in_a_line(
+    cluster: Cluster, media: Path, detector: Path, tmp_path: Path
+) -> None:
+    done = run_deepfake(
+        *_arguments(media, tmp_path / "out", detector),
+        *["--task-runner", "dask", "--dask-address", "tcp://127.0.0.1:1"],
+        cwd=tmp_path,
+        environment={
+            **cluster.server.environment,
+            "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": "5s",
+        },
+        timeout_seconds=_RUN_SECONDS,
+    )
+    assert done.returncode == 1
+    assert "the Dask scheduler tcp://127.0.0.1:1 does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_cluster_needs_a_server_to_report_to(cluster: Cluster, tmp_path: Path) -> None:

@@ -31,10 +31,10 @@ from tests.product import (
 from tests.services.clusters import dask_cluster
 from tests.services.processes import free_port, running, wait_until
 
-pytestmark = pytest.mark.services
+pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
 
 _NUM_FILES = 40
-_RUN_SECONDS = 300.0
+_RUN_SECONDS = 900.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,12 @@ class _Bucket:
 
     def run(self, *arguments: str | Path, code: int = 0) -> Completed:
         """Run the command line on the machine."""
-        done = run_deepfake(*arguments, cwd=self.machine, environment=self.environment)
+        done = run_deepfake(
+            *arguments,
+            cwd=self.machine,
+            environment=self.environment,
+            timeout_seconds=_RUN_SECONDS,
+        )
         assert done.returncode == code, done.stdout + done.stderr
         return done
 

@@ -1,0 +1,75 @@
+"""A score belongs to a content: an object that was replaced or cannot be fetched gets none."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from deepfake.config import MediaLimits
+from deepfake.extract import ExtractRequest
+from deepfake.probing import ProbeRequest, probe_medium
+from deepfake.scoring import Moved, ScoreRequest
+from deepfake.scoring.working import score_unchanged
+from deepfake.storage import StorePath
+from deepfake.types import Status
+from tests.deepfake.scoring.test_outputs_in_a_store import _medium
+
+
+def _scorer(error_type: str | None = None) -> Any:
+    medium = _medium("x")
+    medium.score["error_type"] = error_type
+    medium.score["reason"] = "gone for a while"
+
+    def score(_: ExtractRequest) -> Any:
+        return medium
+
+    return SimpleNamespace(score=score)
+
+
+def _request(path: StorePath) -> ScoreRequest:
+    told = path.stat()
+    return ScoreRequest(path.uri, "x", told.size_bytes, told.mtime_ns)
+
+
+def test_an_object_that_is_as_it_was_has_a_score(bucket: StorePath) -> None:
+    (bucket / "x").write_bytes(b"1")
+    done = score_unchanged(_scorer(), _request(bucket / "x"))
+    assert not isinstance(done, Moved)
+    assert done.score["logit"] == 1.5
+
+
+def test_an_object_that_was_replaced_or_removed_has_none(bucket: StorePath) -> None:
+    (bucket / "x").write_bytes(b"1")
+    request = _request(bucket / "x")
+    (bucket / "x").write_bytes(b"2")
+    done = score_unchanged(_scorer(), request)
+    assert isinstance(done, Moved) and done.status == Status.ERROR
+    assert "was changed" in done.message
+    (bucket / "x").unlink()
+    done = score_unchanged(_scorer(), request)
+    assert isinstance(done, Moved) and done.status == Status.VANISHED
+
+
+def test_an_object_that_could_not_be_fetched_is_tried_again(bucket: StorePath) -> None:
+    (bucket / "x").write_bytes(b"1")
+    done = score_unchanged(_scorer("StoreError"), _request(bucket / "x"))
+    assert isinstance(done, Moved) and done.status == Status.ERROR
+    assert "could not be fetched (gone for a while)" in done.message
+
+
+def test_probing_tells_what_became_of_an_object(
+    bucket: StorePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (bucket / "x.txt").write_bytes(b"text")
+    limits = MediaLimits()
+    text = probe_medium(None, ProbeRequest((bucket / "x.txt").uri, limits))
+    assert (text.status, len(text.media_id or "")) == (Status.UNSUPPORTED, 64)
+    gone = probe_medium(None, ProbeRequest((bucket / "y").uri, limits))
+    assert (gone.status, gone.media_id) == (Status.VANISHED, None)
+    large = probe_medium(None, ProbeRequest((bucket / "x.txt").uri, MediaLimits(max_bytes=3)))
+    assert (large.status, large.media_id) == (Status.TOO_LARGE, None)
+    monkeypatch.setattr(StorePath, "read_bytes", lambda *_: b"")
+    cut = probe_medium(None, ProbeRequest((bucket / "x.txt").uri, limits))
+    assert (cut.status, cut.error_type, cut.media_id) == (Status.ERROR, "StoreError", None)
