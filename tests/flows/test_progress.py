@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from rich.progress import Progress
 
-from tasks.progress import _RateColumn
+from tasks.progress import _RATE_SECONDS, _RateColumn
 
 
 def _shown(*, done: int, seconds: float) -> str:
     now = 0.0
-    bar = Progress(_RateColumn(), get_time=lambda: now, disable=True)
+    bar = Progress(
+        _RateColumn(),
+        get_time=lambda: now,
+        speed_estimate_period=_RATE_SECONDS,
+        disable=True,
+    )
     task = bar.add_task("score", total=100)
     bar.advance(task, 0)
     for _ in range(done):
