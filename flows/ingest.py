@@ -20,7 +20,7 @@ from deepfake.config import (
 )
 from deepfake.ingestion import describe_before, plan_extraction
 from deepfake.shards import Snapshot
-from deepfake.storage import DataRoot, location_of, read_json
+from deepfake.storage import DataRoot, location_of, read_json, to_uri
 from deepfake.workers import close_workers
 from flows.parameters import (
     BatchFiles,
@@ -137,7 +137,7 @@ def ingest(
                 steps.extract,
                 [
                     {
-                        "corpus_dir": str(root.corpus_shards(corpus)),
+                        "corpus_dir": to_uri(root.corpus_shards(corpus)),
                         "key": batch.key,
                         "media_ids": list(batch.media_ids),
                         "uris": [plan.uris[media_id] for media_id in batch.media_ids],

@@ -30,6 +30,7 @@ from deepfake.scoring import (
     ScoringState,
     find_parts,
     open_state,
+    part_path,
     read_listing,
     scores_version,
     write_listing,
@@ -58,6 +59,8 @@ __all__ = ["describe_scorer", "score"]
 _FIRST_FILES = 32
 _CHUNK_FILES = 500
 _CHUNK_BYTES = 4 * 2**30
+_ARRIVAL_SECONDS = 60.0
+"""Longer than a network's file system remembers that there was no such file."""
 _LEAST_COST = 64
 """Of a batch that is handed out although it is not full, in pictures; one video."""
 
@@ -150,7 +153,8 @@ def score(
             state,
             InFlight(runner),
             hold=hold,
-            parts=str(to.parts(version)),
+            parts=to.parts(version),
+            is_elsewhere=dask_address is not None,
             setup=share_detector(setup, to.version(version)) if dask_address else setup,
             hashing=hashing,
             limit=limit,
@@ -203,6 +207,7 @@ class _Job:
         batches: What is out.
         hold: On the output.
         parts: Where parts go.
+        is_elsewhere: Whether other machines put them there.
         setup: Of the media workers.
         hashing: How contents are told apart.
         limit: How many media are scored, at most.
@@ -216,7 +221,8 @@ class _Job:
         batches: InFlight,
         *,
         hold: Hold,
-        parts: str,
+        parts: Location,
+        is_elsewhere: bool,
         setup: dict[str, Any],
         hashing: Hashing,
         limit: int | None,
@@ -227,6 +233,7 @@ class _Job:
         self._batches = batches
         self._hold = hold
         self._parts = parts
+        self._is_shared = not is_elsewhere
         self._setup = setup
         self._hashing = hashing
         self._left = limit
@@ -299,7 +306,7 @@ class _Job:
             ]
             key = digest_of(self._state.version, str(number), *(str(r.media_id) for r in batch))
             call = {
-                "parts": self._parts,
+                "parts": to_uri(self._parts),
                 "key": key,
                 "number": number,
                 "requests": requests,
@@ -309,10 +316,26 @@ class _Job:
 
     def _scored(self, done: dict[str, Any]) -> None:
         self._hold.check()
+        if not self._is_shared:
+            _check_arrival(part_path(self._parts, done["key"], "scores"))
+            self._is_shared = True
         media = tuple((media_id, status) for media_id, status in done["media"])
         self._state.commit(Part(done["key"], done["number"], media))
         self.told["num_scored"] += len(media)
         self._queue(self._state.release([Moved(**moved) for moved in done["moved"]]))
+
+
+def _check_arrival(part: Location) -> None:
+    """Find out at the first part whether what other machines write is seen here."""
+    deadline = time.monotonic() + _ARRIVAL_SECONDS
+    while not part.is_file():
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                "what a Dask worker has written does not arrive here",
+                path=part,
+                hint="Name an output that all machines share: a shared folder, or a store's URI.",
+            )
+        time.sleep(1.0)
 
 
 def _chunked(rows: Iterable[ManifestRow]) -> Iterator[list[ManifestRow]]:
@@ -346,7 +369,7 @@ def describe_scorer(
     check_precision(precision, device=chosen)
     return {
         "detector": {
-            "path": str(detector.path),
+            "path": to_uri(detector.path),
             "name": detector.name,
             "version": detector.version,
         },

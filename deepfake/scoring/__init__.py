@@ -2,7 +2,7 @@
 
 from deepfake.scoring.listing import read_listing, write_listing
 from deepfake.scoring.output import Hold, ScoresFolder, scores_version, write_scores
-from deepfake.scoring.parts import Part, find_parts
+from deepfake.scoring.parts import Part, find_parts, part_path
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,
@@ -41,6 +41,7 @@ __all__ = [
     "create_scorer",
     "find_parts",
     "open_state",
+    "part_path",
     "read_listing",
     "score_batch",
     "score_files",
