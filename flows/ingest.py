@@ -165,7 +165,7 @@ def ingest(
                 steps.extract,
                 [
                     {
-                        "corpus_dir": str(root.corpus_shards(corpus)),
+                        "corpus_dir": to_uri(root.corpus_shards(corpus)),
                         "key": batch.key,
                         "media": packed(
                             [{"media_id": m, "uri": plan.uris[m]} for m in batch.media_ids]

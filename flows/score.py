@@ -34,6 +34,7 @@ from deepfake.scoring import (
     find_parts,
     note_output,
     open_state,
+    part_path,
     read_listing,
     recorded,
     scores_version,
@@ -69,6 +70,8 @@ __all__ = ["describe_scorer", "score"]
 _FIRST_FILES = 32
 _CHUNK_FILES = 500
 _CHUNK_BYTES = 4 * 2**30
+_ARRIVAL_SECONDS = 60.0
+"""Longer than a network's file system remembers that there was no such file."""
 _LEAST_COST = 64
 """Of a batch that is handed out although it is not full, in pictures; one video."""
 
@@ -183,7 +186,8 @@ def score(
             InFlight(runner),
             record,
             hold=hold,
-            parts=str(to.parts(version)),
+            parts=to.parts(version),
+            is_elsewhere=dask_address is not None,
             setup=share_detector(setup, to.version(version)) if dask_address else setup,
             hashing=hashing,
             limit=limit,
@@ -244,6 +248,7 @@ class _Job:
         record: Of the run, for people and programs that watch it.
         hold: On the output.
         parts: Where parts go.
+        is_elsewhere: Whether other machines put them there.
         setup: Of the media workers.
         hashing: How contents are told apart.
         limit: How many media are scored, at most.
@@ -258,7 +263,8 @@ class _Job:
         record: RunRecord,
         *,
         hold: Hold,
-        parts: str,
+        parts: Location,
+        is_elsewhere: bool,
         setup: dict[str, Any],
         hashing: Hashing,
         limit: int | None,
@@ -270,6 +276,7 @@ class _Job:
         self._record = record
         self._hold = hold
         self._parts = parts
+        self._is_shared = not is_elsewhere
         self._setup = setup
         self._hashing = hashing
         self._left = limit
@@ -343,7 +350,7 @@ class _Job:
             ]
             key = digest_of(self._state.version, str(number), *(str(r.media_id) for r in batch))
             call = {
-                "parts": self._parts,
+                "parts": to_uri(self._parts),
                 "key": key,
                 "number": number,
                 "requests": packed(requests),
@@ -353,11 +360,27 @@ class _Job:
 
     def _scored(self, done: dict[str, Any]) -> None:
         self._hold.check()
+        if not self._is_shared:
+            _check_arrival(part_path(self._parts, done["key"], "scores"))
+            self._is_shared = True
         media = tuple((media_id, status) for media_id, status in done["media"])
         part = Part(done["key"], done["number"], media)
         self._record.committed(part, BatchAccount(**done["account"]))
         self._state.commit(part)
         self._queue(self._state.release([Moved(**moved) for moved in done["moved"]]))
+
+
+def _check_arrival(part: Location) -> None:
+    """Find out at the first part whether what other machines write is seen here."""
+    deadline = time.monotonic() + _ARRIVAL_SECONDS
+    while not part.is_file():
+        if time.monotonic() > deadline:
+            raise ConfigError(
+                "what a Dask worker has written does not arrive here",
+                path=part,
+                hint="Name an output that all machines share: a shared folder, or a store's URI.",
+            )
+        time.sleep(1.0)
 
 
 def _chunked(rows: Iterable[ManifestRow]) -> Iterator[list[ManifestRow]]:
@@ -392,7 +415,7 @@ def describe_scorer(
     check_precision(precision, device=chosen)
     return {
         "detector": {
-            "path": str(detector.path),
+            "path": to_uri(detector.path),
             "name": detector.name,
             "version": detector.version,
         },

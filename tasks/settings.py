@@ -12,7 +12,7 @@ from prefect.context import TaskRunContext
 from prefect.tasks import Task, exponential_backoff
 from prefect.utilities.annotations import quote
 
-from deepfake.errors import DeepfakeError, TrackingError, WorkerError
+from deepfake.errors import DeepfakeError, StoreError, TrackingError, WorkerError
 
 __all__ = [
     "RESULTS",
@@ -34,11 +34,11 @@ _LOST = frozenset({"KilledWorker", "CommClosedError", "FutureCancelledError"})
 def can_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Return whether a failure may be gone at the next try.
 
-    Trouble of disks, networks, tracking servers and worker processes may; whatever else this
-    project says on purpose will be said again.
+    Trouble of disks, networks, object stores, tracking servers and worker processes may; whatever
+    else this project says on purpose will be said again.
     """
     error = state.result(raise_on_failure=False)
-    if isinstance(error, (TrackingError, WorkerError)) or is_lost_worker(error):
+    if isinstance(error, (StoreError, TrackingError, WorkerError)) or is_lost_worker(error):
         return True
     return isinstance(error, (OSError, EOFError)) and not isinstance(error, DeepfakeError)
 

@@ -3,7 +3,7 @@
 from deepfake.scoring.forgetting import forget_in_output
 from deepfake.scoring.listing import read_listing, write_listing
 from deepfake.scoring.output import Hold, ScoresFolder, scores_version, write_scores
-from deepfake.scoring.parts import Part, find_parts
+from deepfake.scoring.parts import Part, find_parts, part_path
 from deepfake.scoring.places import note_output, noted_outputs
 from deepfake.scoring.receipts import Receipt, make_receipt, read_receipt
 from deepfake.scoring.recording import RunRecord, recorded
@@ -59,6 +59,7 @@ __all__ = [
     "note_output",
     "noted_outputs",
     "open_state",
+    "part_path",
     "read_listing",
     "read_receipt",
     "read_status",

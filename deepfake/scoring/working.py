@@ -181,11 +181,11 @@ def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Mov
     """
     scored = scorer.score(ExtractRequest(request.uri, request.media_id))
     if scored.score["error_type"] == StoreError.__name__:
-        # Of the bytes nothing is known, so nothing may be kept of them.
-        message = f"could not be fetched ({scored.score['reason']}); the next run tries again"
-        return Moved(request.uri, request.media_id, str(Status.ERROR), message)
+        return _unknown(request, scored.score["reason"])
     try:
         found = stat_medium(request.uri)
+    except StoreError as error:
+        return _unknown(request, error.message)
     except FileNotFoundError:
         message = "was there when it was listed, and is gone"
         return Moved(request.uri, request.media_id, str(Status.VANISHED), message)
@@ -194,6 +194,12 @@ def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Mov
     if found == (request.size_bytes, request.mtime_ns):
         return scored
     message = "was changed while it was looked at; the next run looks again"
+    return Moved(request.uri, request.media_id, str(Status.ERROR), message)
+
+
+def _unknown(request: ScoreRequest, reason: str) -> Moved:
+    """Return that nothing is known of what a store holds, so nothing may be kept of it."""
+    message = f"could not be fetched ({reason}); the next run tries again"
     return Moved(request.uri, request.media_id, str(Status.ERROR), message)
 
 

@@ -35,13 +35,16 @@ class Lease:
         path: Its object.
         content: What it says; `token` is ours alone.
         seconds: It is over if it was not put again for so long.
+        began: When it was put, by `time.monotonic`, or earlier.
     """
 
-    def __init__(self, path: StorePath, content: Mapping[str, Any], *, seconds: float) -> None:
+    def __init__(
+        self, path: StorePath, content: Mapping[str, Any], *, seconds: float, began: float
+    ) -> None:
         self._path = path
         self._content = dict(content)
         self._seconds = seconds
-        self._renewed = time.monotonic()
+        self._renewed = began
         self._is_lost = False
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
@@ -93,6 +96,7 @@ def take_lease(
         return None
     if found is not None:
         path.unlink(missing_ok=True)
+    began = time.monotonic()
     try:
         path.write_bytes(_encoded(content), is_new=True)
     except FileExistsError:
@@ -100,7 +104,9 @@ def take_lease(
     if found is not None:
         # Whoever found the same one over may have removed ours in its place.
         time.sleep(_SETTLE_SECONDS)
-    return Lease(path, content, seconds=seconds) if _token(path) == token else None
+    if _token(path) != token:
+        return None
+    return Lease(path, content, seconds=seconds, began=began)
 
 
 def lease_owner(path: StorePath, *, seconds: float = _SECONDS) -> dict[str, Any] | None:

@@ -7,12 +7,14 @@ into this project's errors here.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -288,13 +290,19 @@ def _file_system(scheme: str) -> Any:
         known = ", ".join(_STORES[:-1])
         raise ConfigError(f"{scheme!r} is not the scheme of an object store ({known})")
     try:
-        # Others put and remove objects too: what was listed once is not remembered.
-        return fsspec.filesystem(scheme, use_listings_cache=False)
+        return _opened(scheme, os.getpid())
     except ImportError as error:
         raise ConfigError(
             f"nothing is installed that reads {scheme}:// ({_reason(error)})",
             hint=_how_to_install(scheme),
         ) from error
+
+
+@cache
+def _opened(scheme: str, _process: int) -> Any:
+    # fsspec itself makes one a thread. Others put and remove objects too: what was listed once is
+    # not remembered.
+    return fsspec.filesystem(scheme, use_listings_cache=False)
 
 
 def _how_to_install(scheme: str) -> str:

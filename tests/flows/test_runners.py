@@ -12,7 +12,7 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 from prefect.tasks import Task
 
-from deepfake.errors import DataError, WorkerError
+from deepfake.errors import DataError, StoreError, WorkerError
 from flows import runners
 from flows.runners import run_batches
 from tasks.settings import can_pass
@@ -141,6 +141,7 @@ def _raising(error: Exception) -> Outcome:
         (CommClosedError("gone"), True),
         (FutureCancelledError("score-1", "gone"), True),
         (WorkerError("lost"), True),
+        (StoreError("busy"), True),
         (ConnectionResetError("gone"), True),
         (DataError("no"), False),
         (ValueError("no"), False),

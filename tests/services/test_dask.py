@@ -70,7 +70,7 @@ def test_one_of_two_workers_is_killed_in_mid_run(
     cluster: Cluster, media: Path, detector: Path, expected: pd.DataFrame, tmp_path: Path
 ) -> None:
     output = tmp_path / "out"
-    command = [*_arguments(media, output, detector), *cluster.options]
+    command = [*_arguments(media, Path("out"), detector), *cluster.options]
     with cluster.worker("one", "--no-nanny") as one, cluster.worker("two", "--no-nanny"):
         with _deepfake(command, cluster, cwd=tmp_path) as run:
             wait_until(lambda: _num_parts(output) >= 3, seconds=_RUN_SECONDS)
@@ -95,7 +95,8 @@ def test_a_corpus_is_ingested_under_a_nanny(cluster: Cluster, tmp_path: Path) ->
     with cluster.worker("nannied", "--nanny"):
         there = run_deepfake(
             *options,
-            *["--data-root", tmp_path / "there", *cluster.options],
+            # Workers run in folders of their own.
+            *["--data-root", "there", *cluster.options],
             cwd=tmp_path,
             environment=cluster.server.environment,
         )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from deepfake.config import MediaLimits
+from deepfake.errors import StoreError
 from deepfake.extract import ExtractRequest
 from deepfake.probing import ProbeRequest, probe_medium
 from deepfake.scoring import Moved, ScoreRequest
@@ -52,11 +53,21 @@ def test_an_object_that_was_replaced_or_removed_has_none(bucket: StorePath) -> N
     assert isinstance(done, Moved) and done.status == Status.VANISHED
 
 
-def test_an_object_that_could_not_be_fetched_is_tried_again(bucket: StorePath) -> None:
+def test_an_object_that_could_not_be_fetched_is_tried_again(
+    bucket: StorePath, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (bucket / "x").write_bytes(b"1")
     done = score_unchanged(_scorer("StoreError"), _request(bucket / "x"))
     assert isinstance(done, Moved) and done.status == Status.ERROR
     assert "could not be fetched (gone for a while)" in done.message
+    request = _request(bucket / "x")
+
+    def refuse(_: StorePath) -> None:
+        raise StoreError("busy")
+
+    monkeypatch.setattr(StorePath, "stat", refuse)
+    done = score_unchanged(_scorer(), request)
+    assert isinstance(done, Moved) and "could not be fetched (busy)" in done.message
 
 
 def test_probing_tells_what_became_of_an_object(

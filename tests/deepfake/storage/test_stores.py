@@ -21,7 +21,7 @@ from deepfake.storage import (
     to_uri,
     write_json,
 )
-from deepfake.storage.stores import ObjectStat, _stat_of
+from deepfake.storage.stores import ObjectStat, _opened, _stat_of
 
 
 def test_a_text_names_a_path_or_an_object() -> None:
@@ -77,6 +77,7 @@ def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     for package in ("s3fs", "gcsfs"):
         monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.setattr(sys.modules["fsspec.registry"], "_registry", {})
+    _opened.cache_clear()
     for uri, hint in (("s3://b/x", "deepfake-pipeline[s3]"), ("gs://b/x", "pip install gcsfs")):
         with pytest.raises(ConfigError, match="nothing is installed that reads") as caught:
             location_of(uri)
