@@ -46,9 +46,13 @@ def forget_in_output(
         for key in parts_holding(parts, subject.media_ids):
             yield Trace(str(parts / f"{key}.json"), "scores, tracks and frames of a batch")
             if not is_dry_run:
-                replaced[version, key] = _replace(parts, key, subject)
-        yield from _orphans(parts, is_dry_run=is_dry_run)
+                replaced[version, key] = _rewritten(parts, key, subject)
+    # Old parts go when the state names the new ones: until then they are what a kill is found by.
     yield from _forget_state(to.state, subject, replaced, is_dry_run=is_dry_run)
+    for version, key in replaced:
+        remove_part(local_path(to.parts(version)), key)
+    for version in to.versions():
+        yield from _orphans(local_path(to.parts(version)), is_dry_run=is_dry_run)
     has_changed = bool(replaced)
     for version in to.versions():
         for trace in _scrub_tables(local_path(to.version(version)), subject, is_dry_run=is_dry_run):
@@ -60,13 +64,11 @@ def forget_in_output(
             yield Trace(str(path), f"lines: {count}")
 
 
-def _replace(parts: Path, key: str, subject: Subject) -> Part | None:
+def _rewritten(parts: Path, key: str, subject: Subject) -> Part | None:
     try:
-        part = rewrite_part(parts, key, without=subject.media_ids)
+        return rewrite_part(parts, key, without=subject.media_ids)
     except (DataError, OSError, KeyError, TypeError, ValueError):
-        part = None  # damaged: the next run would make it anew, and does
-    remove_part(parts, key)
-    return part
+        return None  # damaged: the next run would make it anew, and does
 
 
 def _orphans(parts: Path, *, is_dry_run: bool) -> Iterator[Trace]:
