@@ -7,11 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import logsumexp
 
 from deepfake.blending import self_blend
 from deepfake.bundles import HeadSpec
-from deepfake.calibration import MIN_PER_CLASS, fit_temperature
+from deepfake.calibration import MIN_PER_CLASS, either_of, fit_temperature
 from deepfake.config import SelfBlendConfig
 from deepfake.datasets import has_usable_landmarks, landmarks_of
 from deepfake.inference import Detector
@@ -54,8 +53,12 @@ def _scaled(head: HeadSpec, *, reals: pd.DataFrame, fakes: pd.DataFrame) -> Head
 def joined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
     if len(heads) == 1:
         return crops["logit"].to_numpy(dtype=np.float64)
-    odds = [(crops[f"logit_{h.name}"].to_numpy() - h.center) / h.scale for h in heads]
-    return np.asarray(logsumexp(odds, axis=0) - np.log(len(heads)), dtype=np.float64)
+    return either_of(
+        [
+            (crops[f"logit_{head.name}"].to_numpy(dtype=np.float64) - head.center) / head.scale
+            for head in heads
+        ]
+    )
 
 
 def blends_of(

@@ -4,7 +4,7 @@ A calibration and thresholds that were not fitted say so (`is_fitted` is False);
 identity and fixed defaults, never a guess.
 """
 
-from deepfake.calibration.probability import Calibration, fit_temperature, shift_prior
+from deepfake.calibration.probability import Calibration, either_of, fit_temperature, shift_prior
 from deepfake.calibration.samples import MIN_PER_CLASS
 from deepfake.calibration.support import Support, fit_support
 from deepfake.calibration.thresholds import Thresholds, choose_thresholds, judge, verdict_of
@@ -15,6 +15,7 @@ __all__ = [
     "Support",
     "Thresholds",
     "choose_thresholds",
+    "either_of",
     "fit_support",
     "fit_temperature",
     "judge",

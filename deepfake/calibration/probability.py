@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
-from scipy.special import expit, logit
+from scipy.special import expit, logit, logsumexp
 
 from deepfake.calibration.samples import checked
 from deepfake.errors import ConfigError
@@ -66,6 +67,22 @@ class Calibration(BaseModel):
         if isinstance(value, np.ndarray):
             return value.astype(np.float64) / self.temperature + self.bias
         return float(value) / self.temperature + self.bias
+
+
+def either_of(log_odds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the log-odds of a crop to which several questions are put: the mean of their odds.
+
+    Args:
+        log_odds: One array a question, shape (N,) each.
+
+    Returns:
+        Log-odds, shape (N,).
+
+    Example:
+        >>> either_of([np.array([2.0]), np.array([2.0])]).tolist()
+        [2.0]
+    """
+    return np.asarray(logsumexp(log_odds, axis=0) - np.log(len(log_odds)), dtype=np.float64)
 
 
 def fit_temperature(

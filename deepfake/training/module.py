@@ -14,14 +14,15 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
+from deepfake.calibration import either_of, fit_temperature
 from deepfake.config import HeadName, TrainConfig, heads_of
 from deepfake.errors import ModelError
 from deepfake.training.sharpness import SharpnessAware
 
-__all__ = ["MEAN_AUC", "DetectorModule", "Validation", "mean_by_file"]
+__all__ = ["FUSED_AUC", "DetectorModule", "Validation", "mean_by_file"]
 
-MEAN_AUC = "val_mean_auc"
-"""Of all validations of a run that has several."""
+FUSED_AUC = "val_fused_auc"
+"""Of the one logit that two heads end in: the mean of its AUC on what each head was taught."""
 
 _SGD_MOMENTUM = 0.9
 _FLOOR = 0.01
@@ -67,6 +68,48 @@ class Validation:
     labels: NDArray[np.float64]
     files: NDArray[np.int64]
     head: HeadName = "fake"
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the network said of the rows of one loader: `logits` is (N, H), the rest (N,)."""
+
+    name: str
+    head: int
+    logits: NDArray[np.float64]
+    labels: NDArray[np.float64]
+    files: NDArray[np.int64]
+
+    @property
+    def own(self) -> NDArray[np.float64]:
+        """Logits of the head that the loader is about."""
+        return np.ascontiguousarray(self.logits[:, self.head])
+
+    def auc(self, values: NDArray[np.float64]) -> float | None:
+        """Return the AUC of the means of files, None where a class is missing."""
+        means, first = mean_by_file(values, files=self.files)
+        truth = self.labels[first]
+        if not 0 < truth.sum() < len(truth):
+            return None
+        return float(roc_auc_score(truth, means))
+
+
+def _fused_auc(seen: Sequence[_Seen]) -> float | None:
+    """Return the AUC of the logit that the heads end in, averaged over what each was taught.
+
+    A head that gains on its own fakes can cost the other's: its odds on them are noise that is
+    added. So the checkpoint is chosen by what is scored with, scaled as `calibrating` scales it.
+    """
+    scales = [fit_temperature(one.own, one.labels) for one in seen]
+    aucs = []
+    for one in seen:
+        odds = [
+            scale.log_odds(one.logits[:, other.head])
+            for scale, other in zip(scales, seen, strict=True)
+        ]
+        aucs.append(one.auc(either_of(odds)))
+    known = [auc for auc in aucs if auc is not None]
+    return float(np.mean(known)) if len(known) == len(aucs) else None
 
 
 class DetectorModule(pl.LightningModule):  # type: ignore[misc]
@@ -171,21 +214,20 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
     ) -> None:
         """Keep the logits of one batch for the end of the epoch."""
         inputs, _, rows = batch
-        head = self.heads.index(self.validations[dataloader_idx].head)
         self._val_rows[dataloader_idx].append(rows.cpu())
-        self._val_logits[dataloader_idx].append(self(inputs)[:, head].float().cpu())
+        self._val_logits[dataloader_idx].append(self(inputs).float().cpu())
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss over crops and AUC over files of each loader, and the mean of the AUCs."""
-        aucs = [self._validated(number) for number in range(len(self.validations))]
+        """Log loss over crops and AUC over files of each loader, and what the heads end in."""
+        seen = [self._seen(number) for number in range(len(self.validations))]
         self._val_rows = [[] for _ in self.validations]
         self._val_logits = [[] for _ in self.validations]
-        known = [auc for auc in aucs if auc is not None]
-        if len(aucs) > 1 and len(known) == len(aucs):
-            mean = torch.tensor(float(np.mean(known)))
-            self.log(MEAN_AUC, mean, prog_bar=True, sync_dist=True)
+        for one in seen:
+            self._log_own(one)
+        if len(seen) > 1:
+            self._log_auc(FUSED_AUC, _fused_auc(seen))
 
-    def _validated(self, number: int) -> float | None:
+    def _seen(self, number: int) -> _Seen:
         validation = self.validations[number]
         rows, logits = self._gathered(number)
         if not np.isfinite(logits).all():
@@ -193,18 +235,24 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
                 f"training diverged in epoch {self.current_epoch}: a logit is not finite",
                 hint="Try a lower learning rate.",
             )
-        labels, files = validation.labels[rows], validation.files[rows]
-        loss = nn.functional.binary_cross_entropy_with_logits(
-            torch.from_numpy(logits), torch.from_numpy(labels)
+        return _Seen(
+            name=validation.name,
+            head=self.heads.index(validation.head),
+            logits=logits,
+            labels=validation.labels[rows],
+            files=validation.files[rows],
         )
-        self.log(f"{validation.name}_loss", loss.float(), prog_bar=True, sync_dist=True)
-        means, first = mean_by_file(logits, files=files)
-        truth = labels[first]
-        if not 0 < truth.sum() < len(truth):
-            return None
-        auc = float(roc_auc_score(truth, means))
-        self.log(f"{validation.name}_auc", torch.tensor(auc), prog_bar=True, sync_dist=True)
-        return auc
+
+    def _log_own(self, seen: _Seen) -> None:
+        loss = nn.functional.binary_cross_entropy_with_logits(
+            torch.from_numpy(seen.own), torch.from_numpy(seen.labels)
+        )
+        self.log(f"{seen.name}_loss", loss.float(), prog_bar=True, sync_dist=True)
+        self._log_auc(f"{seen.name}_auc", seen.auc(seen.own))
+
+    def _log_auc(self, name: str, auc: float | None) -> None:
+        if auc is not None:
+            self.log(name, torch.tensor(auc), prog_bar=True, sync_dist=True)
 
     def _gathered(self, number: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Return rows and logits of all processes, each row once."""

@@ -11,7 +11,7 @@ from deepfake.config import TrainConfig
 from deepfake.datasets import InputSpec
 from deepfake.models import CreatedModel
 from deepfake.shards import Snapshot
-from deepfake.training.module import MEAN_AUC
+from deepfake.training.module import FUSED_AUC
 from deepfake.training.records import RunFolder
 from deepfake.training.selection import Selection, has_both_classes
 
@@ -59,7 +59,7 @@ class RunPlan:
     def choosing_metric(self) -> str | None:
         """Name of the AUC that chooses; of self-blended pairs it has a name of its own."""
         if len(self.chooses_by) > 1:
-            return MEAN_AUC
+            return FUSED_AUC
         names = {"labels": "val_auc", "blends": "val_blends_auc"}
         return names[self.chooses_by[0]] if self.chooses_by else None
 

@@ -58,7 +58,7 @@ _REPORTED = (
     "val_auc",
     "val_blends_loss",
     "val_blends_auc",
-    "val_mean_auc",
+    "val_fused_auc",
 )
 
 _Metrics = dict[str, float | int | str | None]

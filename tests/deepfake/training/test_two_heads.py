@@ -19,7 +19,7 @@ from deepfake.models import create_model, freeze_stages
 from deepfake.shards import Snapshot
 from deepfake.training import TrainResult, select_crops, train_detector
 from deepfake.training.callbacks import read_metrics
-from deepfake.training.module import DetectorModule
+from deepfake.training.module import DetectorModule, Validation
 from deepfake.training.sharpness import SharpnessAware
 
 CONFIG = TrainConfig(
@@ -131,13 +131,51 @@ def test_run_ends_in_a_bundle_of_two_heads(snapshot: Snapshot, tmp_path: Path) -
     assert spec.calibration_still.is_fitted
     assert spec.support_still.max_novelty is not None
     logged = {line["name"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")}
-    assert {"val_auc", "val_blends_auc", "val_mean_auc"} <= logged
+    assert {"val_auc", "val_blends_auc", "val_fused_auc"} <= logged
     crops = collect_crops([snapshot])
     from deepfake.datasets import CropDataset, InputSpec
 
     dataset = CropDataset(crops, spec=InputSpec(64, spec.mean, spec.std))
     said = load_detector(result.bundle, device="cpu").evidence([dataset.pixels(0)])
     assert set(said) == set(spec.outputs)
+
+
+class _Said(torch.nn.Module):
+    """Says of each crop the two logits that its first two pixels hold."""
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs[:, 0, 0, :2]
+
+
+def _fused_auc(is_sure: bool) -> dict[str, float]:
+    """Validate heads that each know their own fakes, and are sure or silent about the other's."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0.0, 1.0], 200)
+    own = rng.normal(2 * labels, 1.0)
+    other = rng.normal(0.0, 3.0 if is_sure else 0.1, size=400)
+    said = {"val_blends": np.stack([own, other], 1), "val": np.stack([other, own], 1)}
+    files = np.arange(400)
+    heads = {"val_blends": "blended", "val": "generated"}
+    module = DetectorModule(
+        _Said(),
+        config=CONFIG,
+        validations=[Validation(name, labels, files, head=heads[name]) for name in said],
+    )
+    logged: dict[str, float] = {}
+    module.log = lambda name, value, **_: logged.update({name: float(value)})
+    for number, logits in enumerate(said.values()):
+        inputs = torch.from_numpy(logits).float()[:, None, None, :]
+        batch = (inputs, torch.from_numpy(labels), torch.from_numpy(files))
+        module.validation_step(batch, 0, number)
+    module.on_validation_epoch_end()
+    return logged
+
+
+def test_checkpoint_is_chosen_by_what_is_scored_with() -> None:
+    silent, sure = _fused_auc(is_sure=False), _fused_auc(is_sure=True)
+    assert silent["val_auc"] == sure["val_auc"] == sure["val_blends_auc"]
+    assert silent["val_fused_auc"] == pytest.approx(silent["val_auc"], abs=0.01)
+    assert sure["val_fused_auc"] < sure["val_auc"] - 0.05, "each spoils what the other knows"
 
 
 def test_the_weights_that_were_validated_are_those_that_are_kept(
