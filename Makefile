@@ -30,7 +30,7 @@ test-all: $(VENV)/.installed
 # Ten minutes each; what is found lies in data/fuzz/NAME. `make FUZZ_SECONDS=60 fuzz` for a quick look.
 FUZZ_SECONDS := 600
 fuzz: $(VENV)/.installed
-	for name in media bundles manifests shards parts states corpora; do \
+	for name in media bundles manifests shards parts states corpora receipts; do \
 		$(BIN)/python -m fuzz.$$name -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.product import product_environment
 
-_FUZZERS = ["bundles", "corpora", "manifests", "media", "parts", "shards", "states"]
+_FUZZERS = ["bundles", "corpora", "manifests", "media", "parts", "receipts", "shards", "states"]
 _SECONDS = 8
 
 pytestmark = [

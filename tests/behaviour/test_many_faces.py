@@ -1,0 +1,34 @@
+"""Ten thousand faces in one picture and in each frame of a clip: a row each, and the next is ok."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from deepfake.media import write_image, write_video
+from tests.product import crowd, face_close_up, run_deepfake
+
+pytestmark = pytest.mark.slow
+
+_BOUNDED = {"ok", "out_of_memory", "timeout"}
+
+
+def test_ten_thousand_faces_cost_one_row_each(tmp_path: Path) -> None:
+    (media := tmp_path / "media").mkdir()
+    panorama = crowd(rows=100, columns=100, side=64)
+    write_image(media / "a-panorama.png", panorama)
+    write_video(media / "b-stadium.mp4", [panorama] * 3, fps=5)
+    write_image(media / "c-portrait.png", face_close_up())
+    done = run_deepfake(
+        "score", media, "--output", "scores", "--cpu-seconds", "200", cwd=tmp_path,
+        timeout_seconds=1500,
+    )  # fmt: skip
+    rows = pd.read_parquet(tmp_path / "scores" / "scores.parquet")
+    status = {Path(uri).name: row for uri, row in zip(rows["uri"], rows["status"], strict=True)}
+    assert set(status) == {"a-panorama.png", "b-stadium.mp4", "c-portrait.png"}
+    assert {status["a-panorama.png"], status["b-stadium.mp4"]} <= _BOUNDED
+    assert status["c-portrait.png"] == "ok"
+    expected = 0 if set(status.values()) == {"ok"} else 3
+    assert done.returncode == expected
