@@ -14,7 +14,7 @@ from scipy.special import expit, logit, logsumexp
 from deepfake.calibration.samples import checked
 from deepfake.errors import ConfigError
 
-__all__ = ["Calibration", "fit_temperature", "shift_prior"]
+__all__ = ["Calibration", "either_of", "fit_temperature", "shift_prior"]
 
 _LOG_TEMPERATURE_BOUNDS = (math.log(0.05), math.log(100.0))
 _BIAS_BOUNDS = (-20.0, 20.0)

@@ -1,6 +1,7 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
 from deepfake.scoring.forgetting import forget_in_output
+from deepfake.scoring.known_media import names_and_contents
 from deepfake.scoring.listing import read_listing, write_listing
 from deepfake.scoring.output import Hold, ScoresFolder, scores_version, write_scores
 from deepfake.scoring.parts import Part, find_parts, part_path
@@ -18,7 +19,7 @@ from deepfake.scoring.scorer import (
     setup_columns,
 )
 from deepfake.scoring.setups import describe_setup, write_setup
-from deepfake.scoring.state import ScoringState, names_and_contents, open_state
+from deepfake.scoring.state import ScoringState, open_state
 from deepfake.scoring.status import ScoresStatus, read_status
 from deepfake.scoring.tables import (
     FRAMES_SCHEMA,

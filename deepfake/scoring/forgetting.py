@@ -9,9 +9,9 @@ from pathlib import Path
 from deepfake.errors import DataError
 from deepfake.journal import journal_files
 from deepfake.scoring.compacting import count_rows, rewrite_csv
+from deepfake.scoring.known_media import count_media, forget_media
 from deepfake.scoring.output import TABLE_FILES, ScoresFolder
 from deepfake.scoring.parts import Part, parts_holding, remove_part, rewrite_part
-from deepfake.scoring.state import count_media, forget_media
 from deepfake.scrubbing import (
     Subject,
     Trace,

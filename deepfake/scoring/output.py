@@ -21,6 +21,7 @@ from deepfake.bundles import Bundle
 from deepfake.config import digest_of
 from deepfake.errors import DataError
 from deepfake.scoring.compacting import TableCounts, write_tables
+from deepfake.scoring.merging import merge_small_parts
 from deepfake.scoring.parts import remove_part
 from deepfake.scoring.scorer import ScorerSetup, scoring_digest
 from deepfake.scoring.state import ScoringState
@@ -254,6 +255,8 @@ def write_scores(
         bundle: The detector.
     """
     folder = to.version(state.version)
+    if state.is_dirty:
+        merge_small_parts(to.parts(state.version), state)
     counts = None if state.is_dirty else counts_written(folder)
     if counts is None:
         counts = write_tables(

@@ -38,6 +38,7 @@ from deepfake.types import Status
 __all__ = [
     "Part",
     "find_parts",
+    "merge_parts",
     "part_path",
     "parts_holding",
     "read_made_with",
@@ -152,6 +153,35 @@ def rewrite_part(folder: Path, key: str, *, without: Set[str]) -> Part | None:
     part = Part(digest_of(key, *(media_id for media_id, _ in left)), old.number, left)
     _write_whole(folder, part, tables, read_made_with(folder, key))
     return part
+
+
+def merge_parts(folder: Location, parts: Sequence[Part], *, made_with: Mapping[str, Any]) -> Part:
+    """Write one part that holds what several do; these stay.
+
+    Args:
+        folder: Of all parts of one version.
+        parts: Each with the media whose scores are taken from it; no medium twice.
+        made_with: What all of them were made with.
+
+    Raises:
+        DataError: One of them is missing or damaged.
+    """
+    keys = [part.key for part in parts]
+    wanted = {part.key: pa.array([m for m, _ in part.media], pa.string()) for part in parts}
+    tables = {}
+    for name in TABLES:
+        pieces = [
+            table.filter(pc.is_in(table["media_id"], value_set=wanted[key]))
+            for key, table in read_part_tables(folder, keys, name)
+        ]
+        tables[name] = pa.concat_tables(pieces)
+    merged = Part(
+        digest_of(*keys),
+        max(part.number for part in parts),
+        tuple(pair for part in parts for pair in part.media),
+    )
+    _write_whole(folder, merged, tables, dict(made_with))
+    return merged
 
 
 def _write(path: Location, table: pa.Table) -> str:

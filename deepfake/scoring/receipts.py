@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake.errors import DataError
+from deepfake.scoring.database import read_state
 from deepfake.scoring.output import ScoresFolder
 from deepfake.scoring.parts import read_made_with
 from deepfake.scoring.setups import (
@@ -26,7 +27,6 @@ from deepfake.scoring.setups import (
     StoredSetup,
     read_setup,
 )
-from deepfake.scoring.state import read_state
 from deepfake.scoring.tables import SCORES_SCHEMA
 from deepfake.storage import (
     local_path,

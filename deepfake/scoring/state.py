@@ -8,9 +8,8 @@ unnoted is found on disk at the next start, so this file may be lost and only co
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from deepfake.config import MediaLimits
 from deepfake.errors import DataError
 from deepfake.journal import tell
 from deepfake.manifest import ManifestRow
+from deepfake.scoring.database import connect, translated
 from deepfake.scoring.parts import Part
 from deepfake.scoring.working import Moved
 from deepfake.storage import is_there
@@ -28,49 +28,13 @@ __all__ = [
     "KnownFile",
     "ScoringState",
     "below",
-    "count_media",
-    "forget_media",
-    "names_and_contents",
     "open_state",
-    "read_state",
 ]
 
-_SCHEMA_VERSION = 1
 _MOST = 2**62
 _RACY_NS = 2_000_000_000
 """A file that changed so shortly before it was hashed may have changed again with the same time:
 the clocks of file systems tick, some once in two seconds."""
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS files (
-    uri TEXT PRIMARY KEY,
-    size_bytes INTEGER,
-    mtime_ns INTEGER,
-    media_id TEXT,
-    kind TEXT,
-    status TEXT NOT NULL,
-    error_type TEXT,
-    message TEXT,
-    is_racy INTEGER NOT NULL,
-    run INTEGER NOT NULL
-) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS files_of_medium ON files (media_id);
-CREATE TABLE IF NOT EXISTS scored (
-    version TEXT NOT NULL,
-    media_id TEXT NOT NULL,
-    part TEXT NOT NULL,
-    status TEXT NOT NULL,
-    PRIMARY KEY (version, media_id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS parts (
-    version TEXT NOT NULL,
-    part TEXT NOT NULL,
-    number INTEGER NOT NULL,
-    PRIMARY KEY (version, part)
-) WITHOUT ROWID;
-CREATE TEMP TABLE claimed (media_id TEXT PRIMARY KEY) WITHOUT ROWID;
-"""
 
 _VANISHED = "was there in an earlier run, and is gone"
 _FINAL = {Status.OK, Status.EMPTY, Status.UNSUPPORTED, Status.DECODE_ERROR, Status.TOO_LARGE}
@@ -105,7 +69,7 @@ class ScoringState:
     def __init__(self, path: Path, *, folder: str, version: str) -> None:
         self.folder = folder
         self.version = version
-        self._db = _connect(path)
+        self._db = connect(path)
         self._untold: str | None = None
         self.run = self._count("run") + 1
         self._changes_before = self._count("changes")
@@ -447,12 +411,39 @@ class ScoringState:
 
     def unused_parts(self) -> list[str]:
         """Return parts of this version whose every score was superseded."""
+        noted = self._db.execute("SELECT part FROM parts WHERE version = ?", (self.version,))
+        live = self._live()
+        return [str(name) for (name,) in noted if name not in live]
+
+    def small_parts(self, *, below: int) -> list[Part]:
+        """Return parts of this version with few scores that hold, and no others, sorted by key.
+
+        Args:
+            below: Media that a part must not reach.
+        """
+        small = sorted(name for name, count in self._live().items() if count < below)
+        media: dict[str, list[tuple[str, str]]] = {name: [] for name in small}
         rows = self._db.execute(
-            "SELECT part FROM parts WHERE version = ? AND NOT EXISTS (SELECT 1 FROM scored "
-            "WHERE scored.version = parts.version AND scored.part = parts.part)",
+            "SELECT part, media_id, status FROM scored WHERE version = ? ORDER BY media_id",
             (self.version,),
         )
-        return [str(name) for (name,) in rows]
+        for name, media_id, status in rows if small else ():
+            if name in media:
+                media[name].append((media_id, status))
+        numbers = dict(
+            self._db.execute("SELECT part, number FROM parts WHERE version = ?", (self.version,))
+        )
+        return [Part(name, numbers.get(name, 0), tuple(media[name])) for name in small]
+
+    def _live(self) -> dict[str, int]:
+        """Return how many scores of each part hold."""
+        # One pass: a question for each part would look through all scores each time.
+        return dict(
+            self._db.execute(
+                "SELECT part, count(*) FROM scored WHERE version = ? GROUP BY part",
+                (self.version,),
+            )
+        )
 
     def forget_part(self, name: str) -> None:
         """Strike out a part that was removed."""
@@ -528,7 +519,7 @@ class ScoringState:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with _translated(), self._db:
+        with translated(), self._db:
             yield
             if self._untold is not None:
                 self._set_meta("progress", self._untold)
@@ -604,73 +595,6 @@ def _is_same(old: ManifestRow, new: ManifestRow) -> bool:
     return told(old) == told(replace(new))
 
 
-def _connect(path: Path) -> sqlite3.Connection:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return _open(path)
-    except sqlite3.OperationalError as error:  # a full disk, no right to write
-        raise DataError(f"the state of the scores cannot be used ({error})", path=path) from error
-    except (sqlite3.DatabaseError, UnicodeDecodeError):  # the second: what it says of the first
-        # All of it can be found out again, at the cost of hashing every file.
-        path.replace(path.with_suffix(".damaged"))
-        for suffix in ("-wal", "-shm"):
-            path.with_name(path.name + suffix).unlink(missing_ok=True)
-        return _open(path)
-
-
-def _open(path: Path) -> sqlite3.Connection:
-    db = sqlite3.connect(path, timeout=60.0, check_same_thread=False)
-    db.text_factory = _text_of
-    try:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version not in (0, _SCHEMA_VERSION):
-            raise DataError(
-                f"written by another version of this program (schema {version})",
-                path=path,
-                hint="Use that version, or name another output folder.",
-            )
-        (told,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if told != "ok":
-            raise sqlite3.DatabaseError(told)
-        if version == _SCHEMA_VERSION and _layout(db) != _own_layout():
-            raise sqlite3.DatabaseError("its tables are not those of this program")
-        db.execute("PRAGMA journal_mode = WAL")
-        # A commit survives a power cut: each is a part of about a minute's work.
-        db.execute("PRAGMA synchronous = FULL")
-        db.executescript(_TABLES)
-        db.execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _text_of(data: bytes) -> str:
-    # SQLite keeps whatever bytes it was given or has become of them.
-    return data.decode("utf-8", "replace")
-
-
-def _layout(db: sqlite3.Connection) -> set[tuple[Any, ...]]:
-    return set(db.execute("SELECT type, name, tbl_name, sql FROM main.sqlite_schema"))
-
-
-def _own_layout() -> set[tuple[Any, ...]]:
-    with closing(sqlite3.connect(":memory:")) as db:
-        db.executescript(_TABLES)
-        return _layout(db)
-
-
-@contextmanager
-def _translated() -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.DatabaseError as error:
-        raise DataError(
-            f"the state of the scores cannot be written ({error})",
-            hint="Run again once that is repaired: what was finished is kept.",
-        ) from error
-
-
 @contextmanager
 def open_state(path: Path, *, folder: str, version: str) -> Iterator[ScoringState]:
     """Yield the state, and close it."""
@@ -679,140 +603,3 @@ def open_state(path: Path, *, folder: str, version: str) -> Iterator[ScoringStat
         yield state
     finally:
         state.close()
-
-
-@contextmanager
-def read_state(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection that only reads, beside whatever run is at work.
-
-    Raises:
-        DataError: There is no state, or it cannot be read.
-    """
-    if not path.is_file():
-        raise DataError("no state of scores is there", path=path)
-    try:
-        db = _open_reading(path)
-        try:
-            yield db
-        finally:
-            db.close()
-    except sqlite3.DatabaseError as error:
-        raise DataError(f"the state of the scores cannot be read ({error})", path=path) from error
-
-
-def _open_reading(path: Path) -> sqlite3.Connection:
-    base = f"{path.absolute().as_uri()}?mode=ro"
-    db = sqlite3.connect(base, uri=True, timeout=10.0)
-    try:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-    except sqlite3.OperationalError:
-        db.close()
-        if path.with_name(f"{path.name}-wal").exists():
-            raise
-        # In a folder that may not be written to there is no place for SQLite's own files, and,
-        # with no run at work, no need of them.
-        db = sqlite3.connect(f"{base}&immutable=1", uri=True)
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version != _SCHEMA_VERSION:
-        db.close()
-        raise DataError(f"written by another version of this program (schema {version})", path=path)
-    return db
-
-
-def count_media(path: Path, *, media_ids: Set[str], uris: Set[str]) -> int:
-    """Return how much of what is known is of some media: files, scores, the folder's name.
-
-    Args:
-        path: The state.
-        media_ids: The contents.
-        uris: Names under which they were.
-    """
-    with read_state(path) as db:
-        count = 0
-        for media_id in media_ids:
-            for table in ("files", "scored"):
-                where = f"SELECT count(*) FROM {table} WHERE media_id = ?"
-                count += int(db.execute(where, (media_id,)).fetchone()[0])
-        for uri in uris:
-            for where in (
-                "SELECT count(*) FROM files WHERE uri = ? AND media_id IS NULL",
-                "SELECT count(*) FROM meta WHERE value = ?",
-            ):
-                count += int(db.execute(where, (uri,)).fetchone()[0])
-        return count
-
-
-def names_and_contents(path: Path, *, media_ids: Set[str], uris: Set[str]) -> set[tuple[str, str]]:
-    """Return uri and media_id of the files that have one of these contents or names.
-
-    Args:
-        path: The state.
-        media_ids: Contents.
-        uris: Names.
-    """
-    found: set[tuple[str, str]] = set()
-    with read_state(path) as db:
-        for column, values in (("media_id", media_ids), ("uri", uris)):
-            for value in values:
-                found |= set(
-                    db.execute(
-                        f"SELECT uri, media_id FROM files WHERE {column} = ? "
-                        "AND media_id IS NOT NULL",
-                        (value,),
-                    ).fetchall()
-                )
-    return found
-
-
-def forget_media(
-    path: Path,
-    *,
-    media_ids: Set[str],
-    uris: Set[str],
-    replaced: Mapping[tuple[str, str], Part | None],
-) -> None:
-    """Strike media out of the state, so that their bytes are gone from it too.
-
-    Args:
-        path: The state.
-        media_ids: The contents; all their names go.
-        uris: Names under which they were; those of them that have no content go too.
-        replaced: By version and key, the part that stands for an old one; None for none.
-    """
-    db = _connect(path)
-    try:
-        with _translated():
-            db.execute("PRAGMA secure_delete = ON")
-            with db:
-                for (version, key), part in replaced.items():
-                    _replace_part(db, version, key, part)
-                for media_id in media_ids:
-                    db.execute("DELETE FROM scored WHERE media_id = ?", (media_id,))
-                    db.execute("DELETE FROM files WHERE media_id = ?", (media_id,))
-                for uri in uris:
-                    db.execute("DELETE FROM files WHERE uri = ? AND media_id IS NULL", (uri,))
-                    # Where a single file was scored, it is the folder too.
-                    db.execute("DELETE FROM meta WHERE value = ?", (uri,))
-                    db.execute(
-                        "DELETE FROM meta WHERE name = 'progress' "
-                        "AND json_extract(value, '$.folder') = ?",
-                        (uri,),
-                    )
-                # No table holds all that is known now: who is killed before they are written anew
-                # finds them due.
-                db.execute("DELETE FROM meta WHERE name LIKE 'written %'")
-            db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-    finally:
-        db.close()
-
-
-def _replace_part(db: sqlite3.Connection, version: str, key: str, part: Part | None) -> None:
-    where = (version, key)
-    if part is None:
-        db.execute("DELETE FROM scored WHERE version = ? AND part = ?", where)
-    else:
-        db.execute("UPDATE scored SET part = ? WHERE version = ? AND part = ?", (part.key, *where))
-        db.execute(
-            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (version, part.key, part.number)
-        )
-    db.execute("DELETE FROM parts WHERE version = ? AND part = ?", where)

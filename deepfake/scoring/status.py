@@ -11,9 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from deepfake.errors import DataError
+from deepfake.scoring.database import read_state
 from deepfake.scoring.output import ScoresFolder, counts_written
 from deepfake.scoring.setups import DetectorName, read_setup
-from deepfake.scoring.state import below, read_state
+from deepfake.scoring.state import below
 
 __all__ = ["RunStatus", "ScoresStatus", "VersionStatus", "read_status"]
 

@@ -228,6 +228,19 @@ def test_of_two_parts_with_one_medium_the_later_holds(opened: Opening) -> None:
         assert state.unused_parts() == ["z-old"]
 
 
+def test_a_part_is_small_by_the_scores_that_hold(opened: Opening) -> None:
+    with opened() as state:
+        first = _score(state, _learn(state, [_listed("a"), _listed("b"), _listed("c")]))
+        second = _score(state, _learn(state, [_listed("d")]))
+        assert state.small_parts(below=3) == [second]
+        again = Part("again", state.run, first.media[:1])
+        state.commit(again)
+        held = {part.key: part.media for part in state.small_parts(below=3)}
+        left = tuple(sorted(first.media[1:]))
+        assert held == {first.key: left, second.key: second.media, "again": again.media}
+        assert state.small_parts(below=1) == []
+
+
 def test_what_vanished_is_marked_and_what_a_filter_left_out_is_not(
     opened: Opening, tmp_path: Path
 ) -> None:
