@@ -41,7 +41,6 @@ learning_rate = 6e-4
 optimizer = "adamw"
 weight_decay = 0.01
 schedule = "constant"
-weight_average = 0.98
 input_size = 192
 frozen_stages = 2
 
