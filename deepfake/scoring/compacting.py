@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import duckdb
 import pyarrow as pa
@@ -19,19 +19,19 @@ import pyarrow.parquet as pq
 
 from deepfake.bundles import Bundle
 from deepfake.errors import DeepfakeError
+from deepfake.manifest import ManifestRow
 from deepfake.scoring.parts import read_part_tables
 from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
-from deepfake.scoring.state import KnownFile
 from deepfake.scoring.tables import TABLES
 from deepfake.storage import Location, atomic_path, check_schema, write_text
 from deepfake.types import EXPECTED_STATUSES, Status
 
-__all__ = ["TableCounts", "count_rows", "rewrite_csv", "write_tables"]
+__all__ = ["Known", "TableCounts", "count_rows", "rewrite_csv", "write_tables"]
 
 Write = Callable[[pa.RecordBatch], None]
 
 _ROWS = 10_000
-_MEMORY = "1GB"
+_MEMORY = "256MB"
 _ORDER = {
     "scores": "uri",
     "tracks": "uri, track_id",
@@ -53,6 +53,22 @@ _ADVICE = {
     Status.ERROR: "Run again with --retry-failed; if it stays, report it with the reason.",
 }
 """What a person can do about a file without a score."""
+
+
+class Known(Protocol):
+    """What is known of the files that the tables are of; `ScoringState` tells it."""
+
+    def named_contents(self, *, size: int) -> Iterator[list[tuple[str, str, str]]]:
+        """Yield uri, media_id and part of files that have scores, `size` at a time."""
+        ...
+
+    def used_parts(self) -> list[str]:
+        """Return the parts that hold these scores."""
+        ...
+
+    def refused_files(self) -> Iterator[ManifestRow]:
+        """Yield files that have none."""
+        ...
 
 
 @dataclass
@@ -83,7 +99,7 @@ def write_tables(
     *,
     parts: Location,
     scratch: Path,
-    files: Callable[[], Iterable[KnownFile]],
+    known: Known,
     setup: ScorerSetup,
     bundle: Bundle,
 ) -> TableCounts:
@@ -93,7 +109,7 @@ def write_tables(
         folder: Where the tables go.
         parts: Where the parts lie.
         scratch: A folder here, for what does not fit into memory.
-        files: All files, anew at each call.
+        known: What is known of the files.
         setup: Which detector, and how.
         bundle: The detector.
 
@@ -103,14 +119,14 @@ def write_tables(
     counts = TableCounts()
     for name in ("frames", "tracks"):
         with _parquet_writer(folder / f"{name}.parquet", name, bundle) as write:
-            for batch in _sorted_rows(name, parts, files, scratch=scratch):
+            for batch in _sorted_rows(name, parts, known, scratch=scratch):
                 write(batch)
-    refused = _refused(files, setup, bundle)
+    refused = _refused(known, setup, bundle)
     with ExitStack() as stack:
         write = stack.enter_context(_parquet_writer(folder / "scores.parquet", "scores", bundle))
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
-        for batch in _sorted_rows("scores", parts, files, scratch=scratch, refused=refused):
+        for batch in _sorted_rows("scores", parts, known, scratch=scratch, refused=refused):
             write(batch)
             as_csv(batch)
             failed(batch)
@@ -155,7 +171,7 @@ def count_rows(folder: Path) -> TableCounts:
 def _sorted_rows(
     name: str,
     parts: Location,
-    files: Callable[[], Iterable[KnownFile]],
+    known: Known,
     *,
     scratch: Path,
     refused: Iterable[pa.RecordBatch] = (),
@@ -176,8 +192,8 @@ def _sorted_rows(
             }
         ) as db,
     ):
-        db.register("named", _names(files))
-        db.register("part_rows", _part_rows(name, parts, files, failed=failed))
+        db.register("named", _names(known))
+        db.register("part_rows", _part_rows(name, parts, known, failed=failed))
         db.register("refused", pa.RecordBatchReader.from_batches(schema, iter(refused)))
         found = db.sql(
             f"SELECT named.uri, {_prefixed(columns)} FROM named JOIN part_rows "
@@ -211,31 +227,28 @@ def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 _NAMES = pa.schema([("uri", pa.string()), ("media_id", pa.string()), ("part", pa.string())])
 
 
-def _names(files: Callable[[], Iterable[KnownFile]]) -> pa.RecordBatchReader:
-    def batches() -> Iterator[pa.RecordBatch]:
-        scored = ((f.row.uri, f.row.media_id, f.part) for f in files() if f.part is not None)
-        for rows in _chunked(scored):
-            yield pa.RecordBatch.from_arrays(
-                [pa.array(column, pa.string()) for column in zip(*rows, strict=True)],
-                schema=_NAMES,
-            )
-
-    return pa.RecordBatchReader.from_batches(_NAMES, batches())
+def _names(known: Known) -> pa.RecordBatchReader:
+    batches = (
+        pa.RecordBatch.from_arrays(
+            [pa.array(column, pa.string()) for column in zip(*rows, strict=True)], schema=_NAMES
+        )
+        for rows in known.named_contents(size=_ROWS)
+    )
+    return pa.RecordBatchReader.from_batches(_NAMES, batches)
 
 
 def _part_rows(
     name: str,
     parts: Location,
-    files: Callable[[], Iterable[KnownFile]],
+    known: Known,
     *,
     failed: list[DeepfakeError],
 ) -> pa.RecordBatchReader:
     schema = TABLES[name].remove_metadata().append(pa.field("part", pa.string()))
 
     def batches() -> Iterator[pa.RecordBatch]:
-        keys = sorted({f.part for f in files() if f.part is not None})
         try:
-            for key, table in read_part_tables(parts, keys, name):
+            for key, table in read_part_tables(parts, known.used_parts(), name):
                 named = table.append_column("part", pa.array([key] * len(table), pa.string()))
                 yield from named.replace_schema_metadata(None).to_batches()
         except DeepfakeError as error:
@@ -245,11 +258,9 @@ def _part_rows(
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _refused(
-    files: Callable[[], Iterable[KnownFile]], setup: ScorerSetup, bundle: Bundle
-) -> Iterator[pa.RecordBatch]:
+def _refused(known: Known, setup: ScorerSetup, bundle: Bundle) -> Iterator[pa.RecordBatch]:
     columns = setup_columns(setup, bundle=bundle)
-    rows = (score_row(f.row, columns) for f in files() if f.part is None)
+    rows = (score_row(row, columns) for row in known.refused_files())
     for chunk in _chunked(rows):
         yield from pa.Table.from_pylist(chunk, schema=TABLES["scores"]).to_batches()
 

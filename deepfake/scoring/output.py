@@ -263,7 +263,7 @@ def write_scores(
             folder,
             parts=to.parts(state.version),
             scratch=to.scratch(state.version),
-            files=state.known_files,
+            known=state,
             setup=setup,
             bundle=bundle,
         )

@@ -370,6 +370,36 @@ class ScoringState:
         for *columns, part in rows:
             yield KnownFile(_row_of(columns), part)
 
+    def named_contents(self, *, size: int) -> Iterator[list[tuple[str, str, str]]]:
+        """Yield uri, media_id and part of the files of the folder that have scores.
+
+        Args:
+            size: Files of a list, at most.
+        """
+        cursor = self._db.execute(
+            "SELECT CAST(uri AS TEXT), CAST(files.media_id AS TEXT), CAST(part AS TEXT) "
+            f"FROM {_SCORED_FILES}",
+            (self.version, *_bounds(self.folder)),
+        )
+        while rows := cursor.fetchmany(size):
+            yield rows
+
+    def used_parts(self) -> list[str]:
+        """Return the parts that hold these scores, sorted."""
+        found = self._db.execute(
+            f"SELECT DISTINCT CAST(part AS TEXT) FROM {_SCORED_FILES} ORDER BY 1",
+            (self.version, *_bounds(self.folder)),
+        )
+        return [name for (name,) in found]
+
+    def refused_files(self) -> Iterator[ManifestRow]:
+        """Yield the files of the folder that listing or probing refused, sorted by uri."""
+        rows = self._db.execute(
+            f"SELECT {_COLUMNS} FROM files WHERE {_BELOW} AND status != 'ok' ORDER BY uri",
+            _bounds(self.folder),
+        )
+        yield from map(_row_of, rows)
+
     @property
     def num_files(self) -> int:
         """Files of the folder."""
@@ -528,6 +558,10 @@ class ScoringState:
 
 _COLUMNS = "uri, size_bytes, mtime_ns, media_id, kind, status, error_type, message"
 _BELOW = "(uri = ? OR (uri > ? AND uri < ?))"
+_SCORED_FILES = (
+    "files JOIN scored ON scored.version = ? AND scored.media_id = files.media_id "
+    f"WHERE files.status = 'ok' AND {_BELOW}"
+)
 
 
 def below(folder: str) -> tuple[str, tuple[str, str, str]]:

@@ -25,7 +25,6 @@ from deepfake.scoring import output as module
 from deepfake.scoring.compacting import _sorted_rows
 from deepfake.scoring.parts import read_part_tables, remove_part, write_part
 from deepfake.scoring.scorer import ScoredMedium
-from deepfake.scoring.state import KnownFile
 from deepfake.scoring.tables import SCORES_SCHEMA, TABLES
 from deepfake.storage import StorePath, write_json
 from deepfake.types import Kind, Status
@@ -87,10 +86,21 @@ def test_a_part_that_is_put_over_during_a_run_is_removed_for_the_next(
 def test_what_was_wrong_with_a_part_is_said_by_whoever_puts_them_together(
     parts: list[Part], bucket: StorePath, tmp_path: Path, cache: Path
 ) -> None:
-    def files() -> Iterator[KnownFile]:
-        for part in parts:
-            yield KnownFile(_row(part.media[0][0]), part.key)
+    class First:
+        """A file of each part."""
 
+        def named_contents(self, *, size: int) -> Iterator[list[tuple[str, str, str]]]:
+            assert size > len(parts)
+            contents = [part.media[0][0] for part in parts]
+            yield [(f"s3://media/{c}", c, p.key) for c, p in zip(contents, parts, strict=True)]
+
+        def used_parts(self) -> list[str]:
+            return [part.key for part in parts]
+
+        def refused_files(self) -> Iterator[ManifestRow]:
+            yield from ()
+
+    files = First()
     rows = list(_sorted_rows("scores", bucket, files, scratch=tmp_path))
     assert sum(map(len, rows)) == 20
     (bucket / f"{_key(5)}.scores.parquet").unlink()
