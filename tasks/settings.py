@@ -59,7 +59,12 @@ RETRIES: dict[str, Any] = {
     "retry_condition_fn": can_pass,
 }
 
-RESULTS: dict[str, Any] = {"persist_result": True, "result_serializer": "json"}
+RESULTS: dict[str, Any] = {
+    "persist_result": True,
+    "result_serializer": "json",
+    # Prefect would hold the last thousand: half a gigabyte of what flows have taken and noted.
+    "cache_result_in_memory": False,
+}
 
 
 def packed(records: Sequence[dict[str, Any]]) -> str:
