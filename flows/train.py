@@ -17,6 +17,7 @@ from deepfake.recipes import DEFAULT_RECIPE, load_recipe
 from deepfake.storage import DataRoot, location_of
 from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
+from flows.limits import one_training
 from flows.parameters import CorpusName, Positive
 from tasks import train as steps
 
@@ -81,6 +82,9 @@ def train(
 
     Returns:
         The summary: bundle, metrics, MLflow run, registered version.
+
+    Raises:
+        ConfigError: Options contradict each other, or the Prefect server was not set up.
     """
     root = DataRoot(location_of(data_root))
     config = _config(
@@ -112,15 +116,16 @@ def train(
         "code_version": __version__,
         "recipe": recipe,
     }
-    result, opened = steps.fit(
-        snapshot,
-        config=config,
-        run_dir=run_dir,
-        name=name,
-        device=device,
-        resume=resume,
-        tags=tags,
-    )
+    with one_training():
+        result, opened = steps.fit(
+            snapshot,
+            config=config,
+            run_dir=run_dir,
+            name=name,
+            device=device,
+            resume=resume,
+            tags=tags,
+        )
     run_id = steps.record(result, config=config, tags=tags, run_id=opened)
     version = None
     try:

@@ -77,6 +77,9 @@ ScoredFramesOption = Annotated[
     int | None,
     typer.Option(min=1, help="Frames of a video, for uniform, keyframes and bursts."),
 ]
+PrefectFileOption = Annotated[
+    Path, typer.Option(help="The prefect.yaml that describes the deployments.")
+]
 ScoredFpsOption = Annotated[float | None, typer.Option(min=0.001, help="Frames a second, for fps.")]
 
 
@@ -525,6 +528,43 @@ def export(
     from deepfake.cli.export import run_export
 
     run_export(options)
+
+
+@app.command()
+def setup(
+    file: PrefectFileOption = Path("prefect.yaml"),
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help='When to retrain, as cron has it: "0 3 * * 1"; off for never; else as it is.'
+        ),
+    ] = None,
+    timezone: Annotated[str, typer.Option(help="Of the schedule.")] = "UTC",
+    data_root: DataRootOption = "data",
+) -> None:
+    """Create pool, limits, deployments and automations in Prefect; again changes nothing."""
+    options = _plain(locals())
+    from deepfake.cli.operating import run_setup
+
+    run_setup(options)
+
+
+@app.command()
+def up(
+    file: PrefectFileOption = Path("prefect.yaml"),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the Prefect server; 0 for a free one.")
+    ] = 4200,
+    mlflow_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the MLflow UI; 0 for a free one.")
+    ] = 5000,
+    data_root: DataRootOption = "data",
+) -> None:
+    """Run Prefect's server, a worker and MLflow's UI on this machine, until Ctrl-C."""
+    options = _plain(locals())
+    from deepfake.cli.operating import run_up
+
+    run_up(options)
 
 
 @app.command()

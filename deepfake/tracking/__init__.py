@@ -23,7 +23,7 @@ from deepfake.tracking.runs import (
     replay,
     tracked_run,
 )
-from deepfake.tracking.store import check_tracking, masked, tracking_uri, ui_command
+from deepfake.tracking.store import check_tracking, make_store, masked, tracking_uri, ui_command
 
 __all__ = [
     "BUNDLE_ARTIFACT",
@@ -37,6 +37,7 @@ __all__ = [
     "log_evaluation",
     "log_training",
     "log_training_or_defer",
+    "make_store",
     "masked",
     "register_bundle",
     "replay",
