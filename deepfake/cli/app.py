@@ -438,6 +438,13 @@ def score(
     max_pixels: MaxPixelsOption = 100_000_000,
     max_frames: MaxFramesOption = 5_000_000,
     max_mb: MaxMbOption = 20_480,
+    drift_limit: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            help="Population stability index over which media count as unlike the detector's own.",
+        ),
+    ] = 0.25,
     task_runner: RunnerOption = "threads",
     dask_address: DaskOption = None,
 ) -> None:

@@ -182,6 +182,8 @@ def print_score(summary: dict[str, Any]) -> None:
     for note in summary.get("notes", []):
         console.print(f"  note: {note}")
     console.print(_what_was_done(summary))
+    for line in _drift_lines(summary.get("drift")):
+        console.print(line, soft_wrap=True)
     if summary["num_waiting"]:
         console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
     console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
@@ -192,6 +194,23 @@ def print_score(summary: dict[str, Any]) -> None:
             "1 file, and what to do about it" if failed == 1 else f"{failed} files, and what to do"
         )
         console.print(f"failures: {summary['output']}/failures.csv ({told})", soft_wrap=True)
+
+
+def _drift_lines(drift: dict[str, Any] | None) -> Iterator[str]:
+    if drift is None:
+        return
+    known = [found for found in drift["features"] if found["index"] is not None]
+    if not drift["features"]:
+        yield f"drift: {drift['note']}"
+    elif not known:
+        yield "drift: too few media to say"
+    for found in known:
+        if found["level"] == "moved" or (found is known[0] and not drift["is_drifted"]):
+            moved = "has moved" if found["level"] == "moved" else "lies furthest away"
+            yield (
+                f"drift: {found['name']} of {found['kind']}s {moved}, PSI {found['index']:.2f} "
+                f"(limit {drift['limit']:g}; {found['num_media']} media, {drift['note']})"
+            )
 
 
 def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -1,5 +1,6 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
+from deepfake.scoring.drifting import DriftReport, DriftWatch
 from deepfake.scoring.forgetting import forget_in_output
 from deepfake.scoring.listing import read_listing, write_listing
 from deepfake.scoring.output import Hold, ScoresFolder, scores_version, write_scores
@@ -37,6 +38,8 @@ __all__ = [
     "BatchAccount",
     "Check",
     "DetectorIdentity",
+    "DriftReport",
+    "DriftWatch",
     "Hold",
     "Moved",
     "Part",

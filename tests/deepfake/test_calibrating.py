@@ -13,7 +13,9 @@ from deepfake import calibrating
 from deepfake.bundles import HeadSpec, load_bundle, save_bundle
 from deepfake.calibrating import calibrate_bundle, scale_heads
 from deepfake.config import AggregationConfig, CropConfig
+from deepfake.drift import load_reference
 from deepfake.splits import halve_by_group
+from deepfake.types import Kind
 from tests.deepfake.inference.conftest import write_bundle
 
 HEADS = (HeadSpec(name="blended"), HeadSpec(name="generated"))
@@ -83,6 +85,30 @@ def test_stills_and_videos_are_calibrated_apart_on_the_half_that_chose_nothing(
         assert alarms[0] is not None and float(alarms[0]) <= thresholds.max_false_alarm
         assert all(0 <= float(share) <= 1 for share in alarms)
     assert not [note for note in spec.notes if note.startswith("Probabilities")]
+
+
+def test_how_the_files_looked_is_kept_beside_the_bundle(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 120, "train": 40}), corpus="stills")
+    videos = corpus_writer(
+        tmp_path / "b", file_plan({"val": 20}, kind="video", num_crops=4), corpus="videos"
+    )
+    assert load_reference(bundle) is None
+    calibrate_bundle(bundle, snapshots=[stills, videos], output=tmp_path / "out")
+    reference = load_reference(tmp_path / "out")
+    assert reference is not None
+    assert set(reference.features) == {Kind.IMAGE}, "40 videos are too few, 20 of each class"
+    index = stills.index()
+    own = index[index["split"] == "val"]
+    for name in ("logit", "sharpness"):
+        counts = reference.features[Kind.IMAGE][name].counts
+        assert {label: sum(n) for label, n in counts.items()} == (
+            own.drop_duplicates("uri")["label"].value_counts().to_dict()
+        )
+    edges = reference.features[Kind.IMAGE]["sharpness"].edges
+    assert own["sharpness"].min() < edges[0] < edges[-1] < own["sharpness"].max()
+    assert reference.data_digests == {"stills": stills.digest, "videos": videos.digest}
 
 
 def test_a_kind_without_files_stays_uncalibrated_and_says_so(
