@@ -468,6 +468,26 @@ def status(
 
 
 @app.command()
+def sample(
+    folder: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
+    ],
+    uncertain: Annotated[
+        int, typer.Option(min=1, help="How many media, those least sure first.")
+    ] = 50,
+    output: Annotated[Path | None, typer.Option(help="The CSV file; else it is printed.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+) -> None:
+    """Export the media most worth a label, as a CSV that `ingest --layout csv` takes back."""
+    options = _plain(locals())
+    from deepfake.cli.sample import run_sample
+
+    run_sample(options)
+
+
+@app.command()
 def receipt(
     folder: Annotated[
         Path, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
