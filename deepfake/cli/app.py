@@ -246,6 +246,29 @@ def train(
 
 
 @app.command()
+def sweep(
+    dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    space: Annotated[
+        str, typer.Option(help="baseline, two_headed, or a TOML file: what is tried.")
+    ] = "baseline",
+    trials: Annotated[
+        int, typer.Option(min=1, help="Of the whole sweep, those of earlier runs among them.")
+    ] = 20,
+    name: Annotated[
+        str | None, typer.Option(help="Of the sweep; made of space and corpus if not given.")
+    ] = None,
+    device: DeviceOption = "auto",
+    seed: Annotated[int, typer.Option(help="Of what is tried first.")] = 0,
+    data_root: DataRootOption = "data",
+) -> None:
+    """Look for the best settings of a training; one that was stopped goes on."""
+    options = _plain(locals())
+    from deepfake.cli.sweep import run_sweep
+
+    run_sweep(options)
+
+
+@app.command()
 def calibrate(
     dataset: Annotated[
         list[str],

@@ -20,6 +20,7 @@ from deepfake.types import EXPECTED_STATUSES
 
 __all__ = [
     "exit_for",
+    "prepare",
     "print_evaluate",
     "print_ingest",
     "print_score",
@@ -36,7 +37,8 @@ _FAILED_FILES = 3
 """Exit code: the run is whole, and some file has an outcome that nobody wants."""
 
 
-def _prepare(options: dict[str, Any]) -> None:
+def prepare(options: dict[str, Any]) -> None:
+    """Say where Prefect and MLflow keep what they know, before either is imported."""
     from flows.operations import configure_environment, describe_environment
 
     root = DataRoot(location_of(options["data_root"])).here
@@ -47,7 +49,7 @@ def _prepare(options: dict[str, Any]) -> None:
 
 def run_ingest(options: dict[str, Any]) -> None:
     """Run the `ingest` flow."""
-    _prepare(options)
+    prepare(options)
     from flows.ingest import ingest
     from flows.operations import run_flow
 
@@ -106,7 +108,7 @@ def run_score(options: dict[str, Any]) -> None:
     """Run the `score` flow, once or until it is stopped."""
     options = dict(options)
     seconds = options.pop("watch")
-    _prepare(options)
+    prepare(options)
     from flows.operations import held_server, run_flow
     from flows.score import score
 
@@ -242,7 +244,7 @@ def run_train(options: dict[str, Any]) -> None:
         if options["device"] == "cpu":
             raise ConfigError("--use-gpu and --device cpu contradict each other")
         options["device"] = "cuda"
-    _prepare(options)
+    prepare(options)
     from flows.operations import run_flow
     from flows.train import train
 
@@ -271,7 +273,7 @@ def _print_trained(console: Console, summary: dict[str, Any]) -> None:
 
 def run_calibrate(options: dict[str, Any]) -> None:
     """Run the `calibrate` flow."""
-    _prepare(options)
+    prepare(options)
     from flows.calibrate import calibrate
     from flows.operations import run_flow
 
@@ -284,7 +286,7 @@ def run_calibrate(options: dict[str, Any]) -> None:
 
 def run_evaluate(options: dict[str, Any]) -> None:
     """Run the `evaluate` flow."""
-    _prepare(options)
+    prepare(options)
     from flows.evaluate import evaluate
     from flows.operations import run_flow
 
@@ -295,7 +297,7 @@ def run_robustness(options: dict[str, Any]) -> None:
     """Run the `robustness` flow."""
     from rich.markdown import Markdown
 
-    _prepare(options)
+    prepare(options)
     from flows.operations import run_flow
     from flows.robustness import robustness
 

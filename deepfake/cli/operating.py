@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from rich.console import Console
 
+from deepfake.cli.commands import prepare
 from deepfake.storage import DataRoot, location_of
 
 __all__ = ["run_setup", "run_up"]
@@ -15,12 +15,7 @@ __all__ = ["run_setup", "run_up"]
 
 def run_setup(options: dict[str, Any]) -> None:
     """Make what the Prefect server in use lacks, and say what was done."""
-    from flows.operations import configure_environment, describe_environment
-
-    root = DataRoot(location_of(options["data_root"])).here
-    root.mkdir(parents=True, exist_ok=True)
-    configure_environment(root)
-    Console(stderr=True, markup=False).print(describe_environment(), style="dim", highlight=False)
+    prepare(options)
     from flows.setup import set_up
 
     steps = set_up(

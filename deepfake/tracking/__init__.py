@@ -24,19 +24,24 @@ from deepfake.tracking.runs import (
     tracked_run,
 )
 from deepfake.tracking.store import check_tracking, make_store, masked, tracking_uri, ui_command
+from deepfake.tracking.sweeps import PARENT_TAG, begin_sweep, end_sweep, log_trial
 
 __all__ = [
     "BUNDLE_ARTIFACT",
     "CHAMPION",
     "MODEL_NAME",
+    "PARENT_TAG",
     "ResolvedModel",
     "TrackedRun",
+    "begin_sweep",
     "champion_or_none",
     "check_tracking",
+    "end_sweep",
     "find_training",
     "log_evaluation",
     "log_training",
     "log_training_or_defer",
+    "log_trial",
     "make_store",
     "masked",
     "register_bundle",

@@ -26,7 +26,7 @@ pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
 _CHECKOUT = Path(__file__).parents[2]
 _FILE = _CHECKOUT / "prefect.yaml"
-_START_SECONDS = 300.0
+_START_SECONDS = 900.0
 _QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PYTHONPATH": str(_CHECKOUT)}
 
 
