@@ -99,15 +99,13 @@ def test_how_the_files_looked_is_kept_beside_the_bundle(
     reference = load_reference(tmp_path / "out")
     assert reference is not None
     assert set(reference.features) == {Kind.IMAGE}, "40 videos are too few, 20 of each class"
-    index = stills.index()
-    own = index[index["split"] == "val"]
-    for name in ("logit", "sharpness"):
-        counts = reference.features[Kind.IMAGE][name].counts
-        assert {label: sum(n) for label, n in counts.items()} == (
-            own.drop_duplicates("uri")["label"].value_counts().to_dict()
-        )
-    edges = reference.features[Kind.IMAGE]["sharpness"].edges
-    assert own["sharpness"].min() < edges[0] < edges[-1] < own["sharpness"].max()
+    own = stills.index().query("split == 'val'").drop_duplicates("uri")
+    # Faces and sharpness of these crops are all alike: there is no distribution to move.
+    assert set(reference.features[Kind.IMAGE]) == {"logit"}
+    histogram = reference.features[Kind.IMAGE]["logit"]
+    assert {label: sum(n) for label, n in histogram.counts.items()} == (
+        own["label"].value_counts().to_dict()
+    )
     assert reference.data_digests == {"stills": stills.digest, "videos": videos.digest}
 
 
