@@ -190,6 +190,12 @@ def _local(source: str) -> Path:
     from mlflow.utils.file_utils import local_file_uri_to_path
 
     path = Path(local_file_uri_to_path(source))  # type: ignore[no-untyped-call]
+    if path.is_file():
+        raise TrackingError(
+            "what is registered is a file, and no detector bundle",
+            path=path,
+            hint="Versions are registered by `train`, `calibrate` and `retrain`.",
+        )
     if not path.is_dir():
         raise TrackingError(
             "the registered bundle is gone", path=path, hint="Register the detector anew."
