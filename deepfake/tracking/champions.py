@@ -17,6 +17,7 @@ from deepfake.tracking.history import (
     read_history,
     write_event,
 )
+from deepfake.tracking.records import legal_name
 from deepfake.tracking.registry import CHAMPION, MODEL_NAME, register_bundle
 from deepfake.tracking.runs import log_bundle
 from deepfake.tracking.store import client_of, is_absent, masked, tracking_uri, translated
@@ -301,7 +302,7 @@ def _check_there(client: MlflowClient, name: str, version: int) -> None:
 
 def _tag(client: MlflowClient, name: str, version: int, tags: Mapping[str, str]) -> None:
     for key, value in tags.items():
-        client.set_model_version_tag(name, str(version), key, value)
+        client.set_model_version_tag(name, str(version), legal_name(key), value)
 
 
 def _registered(found: ModelVersion, aliases: Mapping[str, int]) -> RegisteredVersion:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from deepfake.errors import TrackingError, UnknownModelError
+from deepfake.tracking.records import legal_name
 from deepfake.tracking.runs import BUNDLE_ARTIFACT
 from deepfake.tracking.store import client_of, is_absent, masked, tracking_uri, translated
 
@@ -76,7 +77,8 @@ def register_bundle(
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE_ARTIFACT}"
-        made = client.create_model_version(name, source, run_id, tags=dict(tags or {}))
+        legal = {legal_name(key): value for key, value in (tags or {}).items()}
+        made = client.create_model_version(name, source, run_id, tags=legal)
         version = int(made.version)
         if alias is not None:
             client.set_registered_model_alias(name, alias, str(version))

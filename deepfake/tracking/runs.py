@@ -79,6 +79,8 @@ def log_training(
             client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
             for path in (metrics_jsonl, *extra_artifacts):
                 _log_path(client, id_, path, folder="training")
+            # Who opened it may be dead, or may not have reached the store to close it.
+            client.set_terminated(id_)
     return id_
 
 

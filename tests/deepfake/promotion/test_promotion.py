@@ -134,7 +134,7 @@ def test_a_gain_that_may_be_chance_is_none(champion: EvaluationResult) -> None:
 def test_better_on_average_and_worse_on_one_method_is_not_promoted(
     champion: EvaluationResult,
 ) -> None:
-    pair = _pair(champion, {"swap": 4.0, "reenact": 1.1})
+    pair = _pair(champion, {"swap": 4.0, "reenact": 1.2})
     assert pair.all.difference is not None and pair.all.difference > 0.03
     decision = _decide(Evidence(pair, cost=_COST))
     assert _states(decision)["gain"] == "passed"
