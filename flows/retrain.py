@@ -32,6 +32,7 @@ from deepfake.promotion import (
     Decision,
     PromotionPolicy,
     decide,
+    decision_markdown,
     load_policy,
     read_decision,
 )
@@ -41,7 +42,7 @@ from deepfake.shards import Snapshot
 from deepfake.storage import DataRoot, location_of
 from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
 from deepfake.training import RunFolder, TrainResult, read_result
-from flows.comparing import files_to_compare, gather_evidence
+from flows.comparing import ComparedFiles, files_to_compare, gather_evidence
 from flows.datasets import resolve_dataset
 from flows.parameters import CorpusName, Positive
 from tasks import retrain as steps
@@ -99,11 +100,10 @@ def retrain(
     root = DataRoot(location_of(data_root))
     rules = _rules(policy, benchmark=benchmark)
     held_out = None if rules.benchmark is None else read_benchmark(root, rules.benchmark)
-    steps.catch_up(root.runs)
+    training.catch_up(root.runs)
     champion = _Champion.of(steps.find_champion(name))
     resolved = [resolve_dataset(one, data_root=data_root) for one in dataset]
     snapshots = [snapshot for snapshot, _ in resolved]
-    notes = [note for _, told in resolved for note in told]
     refuse_benchmarks(snapshots)
     given = {
         "model": model,
@@ -115,8 +115,8 @@ def retrain(
         "seed": seed,
     }
     config = _config(champion.bundle, start=start, recipe=recipe, given=given)
-    parts = files_to_compare(root, snapshots, benchmark=held_out, champion=champion.bundle)
-    told = {
+    notes = [note for _, told in resolved for note in told]
+    summary = {
         "model_name": name,
         "champion": {"version": champion.identity.version, "digest": champion.bundle.digest},
         "tracking_uri": masked(tracking_uri()),
@@ -124,73 +124,24 @@ def retrain(
     }
     if _is_nothing_new(champion.bundle, snapshots, config=config, start=start):
         reason = "the champion learnt from these very snapshots, with these settings"
-        return {**told, "outcome": "nothing_new", "reasons": [reason], "notes": notes}
+        return {**summary, "outcome": "nothing_new", "reasons": [reason], "notes": notes}
+    parts = files_to_compare(root, snapshots, benchmark=held_out, champion=champion.bundle)
     key = _key(config, snapshots=snapshots, champion=champion.bundle, name=name)
-    run_dir = root.runs / f"retrain-{name}-{key}"
-    tags = _tags(snapshots, key=key, champion=champion)
-    result, run_id = _train(
-        snapshots, config=config, run_dir=run_dir, name=name, device=device, tags=tags
-    )
-    challenger = load_bundle(result.bundle)
-    decision = _decided(run_dir, rules=rules, benchmark=held_out, challenger=challenger)
-    if decision is None:
-        evidence = gather_evidence(champion.bundle, challenger, parts, device=device, root=root)
-        looks = _look(root, held_out, champion.bundle, challenger)
-        decision = decide(
-            rules,
-            evidence,
-            champion=champion.contender,
-            challenger=Contender(name=name, version=None, digest=challenger.digest),
-            data_digests={s.corpus: s.digest for s in snapshots},
-            benchmark_digest=None if held_out is None else held_out.digest,
-            num_looks=looks,
-        )
-    markdown = steps.write(decision, run_dir / "decision")
-    decision_run = steps.record_decision(
-        decision,
-        run_dir / "decision",
-        run_name=f"decision-{key}",
-        tags={
-            **tags,
-            "stage": "decision",
-            "outcome": decision.outcome,
-            "model_digest": challenger.digest,
-        },
-        key=_decision_key(decision, key=key),
-        trained_by=run_id,
-    )
-    version = steps.register(
-        run_id,
-        run_dir=run_dir,
+    tried = _train(
+        snapshots,
+        config=config,
+        run_dir=root.runs / f"retrain-{name}-{key}",
         name=name,
-        digest=challenger.digest,
-        tags=_version_tags(decision, decision_run=decision_run, champion=champion),
+        device=device,
+        tags=_tags(snapshots, key=key, champion=champion),
     )
-    alias, why_not = steps.appoint(
-        decision,
-        name=name,
-        version=version,
-        champion=champion.version,
-        why=f"decision {decision_run}: {'; '.join(decision.reasons)}",
+    decision, is_old = _decide(
+        champion, tried, parts, rules=rules, benchmark=held_out, root=root, device=device
     )
-    create_markdown_artifact(
-        key="retrain", markdown=markdown, description=f"{name} version {version}: {alias}"
-    )
-    return {
-        **told,
-        "outcome": decision.outcome,
-        "reasons": decision.reasons,
-        "markdown": markdown,
-        "model_version": version,
-        "alias": alias,
-        "bundle": str(result.bundle),
-        "run_dir": str(run_dir),
-        "metrics": dict(result.metrics),
-        "num_looks": decision.num_looks,
-        "run_id": run_id,
-        "decision_run_id": decision_run,
-        "notes": [*notes, *result.notes, *([why_not] if why_not else [])],
-    }
+    if is_old:
+        notes.append(f"decided at {decision.decided_at}: nothing has changed since")
+    done = _conclude(decision, champion=champion, tried=tried, name=name)
+    return {**summary, **done, "notes": [*notes, *done["notes"]]}
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,6 +229,20 @@ def _tags(snapshots: Sequence[Snapshot], *, key: str, champion: _Champion) -> di
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Who challenges."""
+
+    result: TrainResult
+    bundle: Bundle
+    run_id: str | None
+    tags: dict[str, str]
+
+    @property
+    def folder(self) -> Path:
+        return self.result.run_dir / "decision"
+
+
 def _train(
     snapshots: Sequence[Snapshot],
     *,
@@ -286,7 +251,7 @@ def _train(
     name: str,
     device: str,
     tags: dict[str, str],
-) -> tuple[TrainResult, str | None]:
+) -> _Tried:
     """Return the challenger: trained now, gone on with, or finished before."""
     folder = RunFolder(run_dir)
     begun = steps.find_begun({"retrain_key": tags["retrain_key"], "stage": "train"})
@@ -303,30 +268,106 @@ def _train(
             tags=tags,
             run_id=begun,
         )
-    return result, training.record(result, config=config, tags=tags, run_id=begun)
+    run_id = training.record(result, config=config, tags=tags, run_id=begun)
+    return _Tried(result, load_bundle(result.bundle), run_id, tags)
+
+
+def _decide(
+    champion: _Champion,
+    tried: _Tried,
+    parts: Sequence[ComparedFiles],
+    *,
+    rules: PromotionPolicy,
+    benchmark: Benchmark | None,
+    root: DataRoot,
+    device: str,
+) -> tuple[Decision, bool]:
+    """Return the decision, and whether an earlier run came to it."""
+    kept = _decided(tried, rules=rules, benchmark=benchmark)
+    if kept is not None:
+        return kept, True
+    evidence = gather_evidence(champion.bundle, tried.bundle, parts, device=device, root=root)
+    decision = decide(
+        rules,
+        evidence,
+        champion=champion.contender,
+        challenger=Contender(name=champion.identity.name, version=None, digest=tried.bundle.digest),
+        data_digests=tried.bundle.spec.data_digests,
+        benchmark_digest=None if benchmark is None else benchmark.digest,
+        num_looks=_look(root, benchmark, champion.bundle, tried.bundle),
+    )
+    steps.write(decision, tried.folder)
+    return decision, False
+
+
+def _look(root: DataRoot, benchmark: Benchmark | None, *bundles: Bundle) -> int:
+    if benchmark is None:
+        return 0
+    detectors = tuple(bundle.digest for bundle in bundles)
+    return note_look(root, benchmark.name, detectors=detectors, by="retrain")
 
 
 def _decided(
-    run_dir: Path, *, rules: PromotionPolicy, benchmark: Benchmark | None, challenger: Bundle
+    tried: _Tried, *, rules: PromotionPolicy, benchmark: Benchmark | None
 ) -> Decision | None:
     """Return the decision that an earlier run came to, if it asked the same of the same."""
-    path = run_dir / "decision" / "decision.json"
+    path = tried.folder / "decision.json"
     try:
         kept = read_decision(path) if path.is_file() else None
     except DataError:
         return None
-    wanted = (rules, None if benchmark is None else benchmark.digest, challenger.digest)
     if kept is None:
         return None
-    found = (kept.policy, kept.benchmark_digest, kept.challenger.digest)
-    return kept if found == wanted else None
+    wanted = (rules, None if benchmark is None else benchmark.digest, tried.bundle.digest)
+    return kept if wanted == (kept.policy, kept.benchmark_digest, kept.challenger.digest) else None
 
 
-def _look(root: DataRoot, benchmark: Benchmark | None, champion: Bundle, challenger: Bundle) -> int:
-    if benchmark is None:
-        return 0
-    detectors = (champion.digest, challenger.digest)
-    return note_look(root, benchmark.name, detectors=detectors, by="retrain")
+def _conclude(
+    decision: Decision, *, champion: _Champion, tried: _Tried, name: str
+) -> dict[str, Any]:
+    """Tell MLflow, register, give the alias, and return what a summary says of it."""
+    key = tried.tags["retrain_key"]
+    tags = {"stage": "decision", "outcome": decision.outcome, "model_digest": tried.bundle.digest}
+    decision_run = steps.record_decision(
+        decision,
+        tried.folder,
+        run_name=f"decision-{key}",
+        tags={**tried.tags, **tags},
+        key=_decision_key(decision, key=key),
+        trained_by=tried.run_id,
+    )
+    version = steps.register(
+        tried.run_id,
+        run_dir=tried.result.run_dir,
+        name=name,
+        digest=tried.bundle.digest,
+        tags=_version_tags(decision, decision_run=decision_run, champion=champion),
+    )
+    alias, why_not = steps.appoint(
+        decision,
+        name=name,
+        version=version,
+        champion=champion.version,
+        why=f"decision {decision_run}: {'; '.join(decision.reasons)}",
+    )
+    markdown = decision_markdown(decision)
+    create_markdown_artifact(
+        key="retrain", markdown=markdown, description=f"{name} version {version}: {alias}"
+    )
+    return {
+        "outcome": decision.outcome,
+        "reasons": decision.reasons,
+        "markdown": markdown,
+        "model_version": version,
+        "alias": alias,
+        "bundle": str(tried.result.bundle),
+        "run_dir": str(tried.result.run_dir),
+        "metrics": dict(tried.result.metrics),
+        "num_looks": decision.num_looks,
+        "run_id": tried.run_id,
+        "decision_run_id": decision_run,
+        "notes": [*tried.result.notes, *([why_not] if why_not else [])],
+    }
 
 
 def _decision_key(decision: Decision, *, key: str) -> str:

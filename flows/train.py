@@ -104,6 +104,7 @@ def train(
     )
     snapshot, notes = resolve_dataset(dataset, data_root=data_root)
     refuse_benchmarks([snapshot])
+    steps.catch_up(root.runs)
     run_dir = _run_dir(
         root, name=run_name, model=config.model, corpus=snapshot.corpus, resume=resume
     )

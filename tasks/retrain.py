@@ -33,7 +33,6 @@ from deepfake.tracking import (
     promote,
     register_once,
     replay,
-    replay_all,
     rolled_back,
     set_challenger,
 )
@@ -41,7 +40,6 @@ from tasks.settings import RETRIES
 
 __all__ = [
     "appoint",
-    "catch_up",
     "find_begun",
     "find_champion",
     "measure_cost",
@@ -63,13 +61,6 @@ def find_champion(name: str) -> DetectorIdentity:
             hint="Make one champion with `deepfake models promote VERSION`.",
         )
     return resolve_detector(f"models:/{name}@{CHAMPION}")[0]
-
-
-@task(name="catch-up", cache_policy=NO_CACHE)
-def catch_up(runs: Path) -> None:
-    """Write into MLflow what it did not take when it was due."""
-    for run_id in replay_all(runs):
-        get_run_logger().info("a training was deferred and is in MLflow now: %s", run_id)
 
 
 @task(name="find-begun", cache_policy=NO_CACHE)

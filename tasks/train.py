@@ -12,11 +12,24 @@ from rich.console import Console
 from deepfake.bundles import load_bundle
 from deepfake.config import TrainConfig
 from deepfake.shards import Snapshot
-from deepfake.tracking import PENDING, log_training_or_defer, register_bundle, tracked_run
+from deepfake.tracking import (
+    PENDING,
+    log_training_or_defer,
+    register_bundle,
+    replay_all,
+    tracked_run,
+)
 from deepfake.training import TrainResult, train_detector
 from tasks.settings import RETRIES
 
-__all__ = ["fit", "record", "register"]
+__all__ = ["catch_up", "fit", "record", "register"]
+
+
+@task(name="catch-up", cache_policy=NO_CACHE)
+def catch_up(runs: Path) -> None:
+    """Write into MLflow what it did not take when it was due."""
+    for run_id in replay_all(runs):
+        get_run_logger().info("a training was deferred and is in MLflow now: %s", run_id)
 
 
 @task(name="fit", task_run_name="fit-{name}", cache_policy=NO_CACHE)
