@@ -12,6 +12,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
+from deepfake.benchmark import refuse_benchmarks
 from deepfake.bundles import load_bundle
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError, TrackingError
@@ -64,6 +65,7 @@ def calibrate(
         raise ConfigError(f"the run {run_dir.name!r} is there already")
     resolved = [resolve_dataset(one, data_root=data_root) for one in dataset]
     snapshots = [snapshot for snapshot, _ in resolved]
+    refuse_benchmarks(snapshots)
     summary = steps.fit(
         detector.path,
         snapshots=snapshots,

@@ -20,6 +20,7 @@ from prefect.workers.process import ProcessWorker
 
 from deepfake.errors import ConfigError
 from deepfake.storage import is_store_uri
+from deepfake.tracking import MODEL_NAME, champion_or_none, ensure_first_champion
 from flows.automations import crash_zombies
 from flows.deployments import (
     Deployment,
@@ -71,6 +72,7 @@ def set_up(
 
     Raises:
         ConfigError: The file or the schedule makes no sense, or the server does not answer.
+        TrackingError: The model registry refused or does not answer.
     """
     root = data_root if is_store_uri(data_root) else str(Path(data_root).resolve())
     wanted = read_deployments(file, data_root=root)
@@ -82,7 +84,7 @@ def set_up(
             done = list(_steps(client, wanted, schedule=chosen))
             if schedule == _OFF:
                 _switch_off(client)
-            return [*done, *_schedules(client)]
+            return [*done, *_schedules(client), *_champion()]
     except (httpx.HTTPError, RuntimeError) as error:
         raise ConfigError(
             f"the Prefect server refused or does not answer ({error})",
@@ -105,6 +107,15 @@ def _steps(
         for automation in triggers_of(one, made):
             yield _put_automation(client, automation)
     yield _put_automation(client, crash_zombies())
+
+
+def _champion() -> Iterator[Step]:
+    """Give `retrain` somebody to challenge."""
+    before = champion_or_none(MODEL_NAME)
+    version = ensure_first_champion(MODEL_NAME)
+    if version is not None:
+        outcome = "unchanged" if before is not None else "created"
+        yield Step("champion", f"{MODEL_NAME} version {version}", outcome)
 
 
 def _switch_off(client: SyncPrefectClient) -> None:

@@ -11,6 +11,7 @@ from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
 from deepfake import __version__
+from deepfake.benchmark import refuse_benchmarks
 from deepfake.config import TrainConfig, TrainMethod
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.recipes import DEFAULT_RECIPE, load_recipe
@@ -106,6 +107,8 @@ def train(
         sbi_share=sbi_share,
     )
     snapshot, notes = resolve_dataset(dataset, data_root=data_root)
+    refuse_benchmarks([snapshot])
+    steps.catch_up(root.runs)
     run_dir = _run_dir(
         root, name=run_name, model=config.model, corpus=snapshot.corpus, resume=resume
     )
@@ -118,7 +121,7 @@ def train(
     }
     with one_training():
         result, opened = steps.fit(
-            snapshot,
+            [snapshot],
             config=config,
             run_dir=run_dir,
             name=name,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from deepfake.benchmark import refuse_benchmarks
 from deepfake.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
 from deepfake.calibrating.adding import choose_aggregation
 from deepfake.calibrating.heads import blends_of, joined_logits, scale_heads
@@ -81,7 +82,9 @@ def calibrate_bundle(
     Raises:
         BundleError: It is no bundle, or something else lies at `output`.
         ConfigError: The crops of a corpus were made otherwise, or a share is not in 0..1.
+        SplitLeakageError: A corpus holds what belongs to a frozen benchmark.
     """
+    refuse_benchmarks(snapshots)
     bundle = load_bundle(folder)
     state = bundle.state_dict()
     if is_halved:

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from deepfake import __version__
+from deepfake.cli import benchmark, models
 from deepfake.cli.text import in_one_line
 from deepfake.errors import ConfigError, DeepfakeError
 
@@ -24,13 +25,24 @@ _SETTINGS = {
 
 LIBGL_HINT = "Where libGL is missing: apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu)."
 
-app = typer.Typer(
-    name="deepfake",
-    help="Find deepfakes: ingest corpora, train and compare detectors, score media folders.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings=_SETTINGS,
-    pretty_exceptions_enable=False,
+
+def _with_groups(app: typer.Typer, *groups: typer.Typer) -> typer.Typer:
+    for group in groups:
+        app.add_typer(group)
+    return app
+
+
+app = _with_groups(
+    typer.Typer(
+        name="deepfake",
+        help="Find deepfakes: ingest corpora, train and compare detectors, score media folders.",
+        no_args_is_help=True,
+        add_completion=False,
+        context_settings=_SETTINGS,
+        pretty_exceptions_enable=False,
+    ),
+    models.app,
+    benchmark.app,
 )
 
 DataRootOption = Annotated[
@@ -243,6 +255,50 @@ def train(
     from deepfake.cli.commands import run_train
 
     run_train(options)
+
+
+@app.command()
+def retrain(
+    dataset: Annotated[
+        list[str],
+        typer.Option(help="An ingested corpus, or a folder: its newest snapshot; several times."),
+    ],
+    start: Annotated[
+        Literal["champion", "scratch"],
+        typer.Option(help="Begin with the champion's weights, or as the recipe says."),
+    ] = "champion",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="As for train; else as the champion was trained."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="As for train; another network needs --start scratch.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Crops of a batch.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    max_crops: Annotated[int | None, typer.Option(min=1, help="Crops of an epoch.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Training takes, at most.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    device: DeviceOption = "auto",
+    policy: Annotated[
+        str, typer.Option(help="A TOML file: what a challenger has to show to be promoted.")
+    ] = "default",
+    benchmark: Annotated[
+        str | None, typer.Option(help="The frozen benchmark that decides; else the policy's.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="The registered model whose champion is challenged.")
+    ] = "deepfake-detector",
+    data_root: DataRootOption = "data",
+) -> None:
+    """Train a challenger on what is new, and promote it if it proves better."""
+    options = _plain(locals())
+    from deepfake.cli.commands import run_retrain
+
+    run_retrain(options)
 
 
 @app.command()

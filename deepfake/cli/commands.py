@@ -28,6 +28,7 @@ __all__ = [
     "run_calibrate",
     "run_evaluate",
     "run_ingest",
+    "run_retrain",
     "run_robustness",
     "run_score",
     "run_train",
@@ -178,9 +179,7 @@ def print_score(summary: dict[str, Any]) -> None:
     for value, number in _throughput(summary):
         table.add_row("this run", value, number)
     console.print(table)
-    detector = summary["detector"]
-    version = f" version {detector['version']}" if detector["version"] else ""
-    console.print(f"detector: {detector['name']}{version} ({summary['detector_chosen_by']})")
+    console.print(f"detector: {_named(summary['detector'])} ({summary['detector_chosen_by']})")
     for note in summary.get("notes", []):
         console.print(f"  note: {note}")
     console.print(_what_was_done(summary))
@@ -279,7 +278,7 @@ def run_calibrate(options: dict[str, Any]) -> None:
 
     summary = run_flow(calibrate, options)
     console = Console(markup=False)
-    detector = summary["detector"]["name"]
+    detector = _named(summary["detector"])
     console.print(f"calibrated: {detector} ({summary['detector_chosen_by']})")
     _print_trained(console, summary)
 
@@ -293,6 +292,17 @@ def run_evaluate(options: dict[str, Any]) -> None:
     print_evaluate(run_flow(evaluate, options))
 
 
+def run_retrain(options: dict[str, Any]) -> None:
+    """Run the `retrain` flow."""
+    from deepfake.cli.retraining import print_retrain
+
+    prepare(options)
+    from flows.operations import run_flow
+    from flows.retrain import retrain
+
+    print_retrain(run_flow(retrain, options))
+
+
 def run_robustness(options: dict[str, Any]) -> None:
     """Run the `robustness` flow."""
     from rich.markdown import Markdown
@@ -303,7 +313,7 @@ def run_robustness(options: dict[str, Any]) -> None:
 
     summary = run_flow(robustness, options)
     console = Console(markup=False)
-    console.print(f"detector: {summary['detector']['name']} ({summary['detector_chosen_by']})")
+    console.print(f"detector: {_named(summary['detector'])} ({summary['detector_chosen_by']})")
     for note in summary["notes"]:
         console.print(f"  note: {note}")
     console.print(Markdown(summary["markdown"]))
@@ -319,7 +329,7 @@ def print_evaluate(summary: dict[str, Any], *, is_brief: bool = False) -> None:
     from rich.markdown import Markdown
 
     console = Console(markup=False)
-    console.print(f"detector: {summary['detector']['name']} ({summary['detector_chosen_by']})")
+    console.print(f"detector: {_named(summary['detector'])} ({summary['detector_chosen_by']})")
     for note in summary["notes"]:
         console.print(f"  note: {note}")
     if is_brief:
@@ -332,6 +342,11 @@ def print_evaluate(summary: dict[str, Any], *, is_brief: bool = False) -> None:
         console.print(Markdown(summary["markdown"]))
     console.print(f"figures and tables: {summary['folder']}", soft_wrap=True)
     _print_run(console, summary)
+
+
+def _named(detector: dict[str, Any]) -> str:
+    version = f" version {detector['version']}" if detector["version"] else ""
+    return f"{detector['name']}{version}"
 
 
 def _print_run(console: Console, summary: dict[str, Any]) -> None:
