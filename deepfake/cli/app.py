@@ -319,7 +319,7 @@ def sweep(
 ) -> None:
     """Look for the best settings of a training; one that was stopped goes on."""
     options = _plain(locals())
-    from deepfake.cli.sweep import run_sweep
+    from deepfake.cli.commands import run_sweep
 
     run_sweep(options)
 

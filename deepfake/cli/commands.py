@@ -31,6 +31,7 @@ __all__ = [
     "run_retrain",
     "run_robustness",
     "run_score",
+    "run_sweep",
     "run_train",
 ]
 
@@ -268,6 +269,17 @@ def _print_trained(console: Console, summary: dict[str, Any]) -> None:
             console.print(f"  {name}: {text}")
     console.print(f"detector: {summary['bundle']}", soft_wrap=True)
     _print_run(console, summary)
+
+
+def run_sweep(options: dict[str, Any]) -> None:
+    """Run the `sweep` flow."""
+    from deepfake.cli.sweep import print_sweep
+
+    prepare(options)
+    from flows.operations import run_flow
+    from flows.sweep import sweep
+
+    print_sweep(run_flow(sweep, options))
 
 
 def run_calibrate(options: dict[str, Any]) -> None:

@@ -7,20 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.cli.commands import prepare
-
-__all__ = ["run_sweep"]
+__all__ = ["print_sweep"]
 
 _SHOWN = 10
-
-
-def run_sweep(options: dict[str, Any]) -> None:
-    """Run the `sweep` flow."""
-    prepare(options)
-    from flows.operations import run_flow
-    from flows.sweep import sweep
-
-    print_sweep(run_flow(sweep, options))
 
 
 def print_sweep(summary: dict[str, Any]) -> None:

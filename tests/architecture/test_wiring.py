@@ -17,7 +17,16 @@ from deepfake.cli import app as command_line
 ROOT = Path(__file__).parents[2]
 _CLI = importlib.import_module("deepfake.cli.app")
 _ONLY_IN_CLI = {"train": {"use_gpu"}, "score": {"watch"}}
-_COMMANDS = ["ingest", "train", "retrain", "calibrate", "evaluate", "robustness", "score"]
+_COMMANDS = [
+    "ingest",
+    "train",
+    "sweep",
+    "retrain",
+    "calibrate",
+    "evaluate",
+    "robustness",
+    "score",
+]
 
 
 def _flow(name: str) -> Any:
@@ -82,6 +91,7 @@ def test_what_is_typed_is_what_the_flow_can_be_called_with(
     needed = {
         "ingest": ["folder", "--corpus", "c"],
         "train": ["--dataset", "d"],
+        "sweep": ["--dataset", "d"],
         "retrain": ["--dataset", "d", "--dataset", "e"],
         "calibrate": ["--dataset", "d", "--dataset", "e"],
         "evaluate": ["--dataset", "d"],

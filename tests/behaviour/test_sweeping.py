@@ -11,7 +11,7 @@ from mlflow import MlflowClient
 from deepfake.bundles import load_bundle
 from deepfake.media import write_image
 from deepfake.recipes import load_recipe
-from tests.product import clip_frames, run_deepfake
+from tests.product import clip_frames, product_environment, run_deepfake
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 
@@ -44,18 +44,20 @@ def _corpus(folder: Path) -> Path:
     return folder
 
 
+def _run(folder: Path, *arguments: str | Path) -> str:
+    # Servers of a loaded machine take their time.
+    environment = product_environment(PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="600")
+    done = run_deepfake(*arguments, cwd=folder, environment=environment, timeout_seconds=1200)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def test_trials_hang_below_their_sweep_and_more_are_added_to_it(tmp_path: Path) -> None:
     (tmp_path / "space.toml").write_text(_SPACE)
-    media = _corpus(tmp_path / "faces")
-    ingested = run_deepfake("ingest", media, "--corpus", "faces", cwd=tmp_path, timeout_seconds=900)
-    assert ingested.returncode == 0, ingested.stderr
+    _run(tmp_path, "ingest", _corpus(tmp_path / "faces"), "--corpus", "faces")
     said = ["sweep", "--dataset", "faces", "--space", "space.toml", "--name", "tiny"]
-    first = run_deepfake(*said, "--trials", "2", cwd=tmp_path, timeout_seconds=900)
-    assert first.returncode == 0, first.stderr
-    assert "2 trials of tiny" in first.stdout
-    more = run_deepfake(*said, "--trials", "3", cwd=tmp_path, timeout_seconds=900)
-    assert more.returncode == 0, more.stderr
-    assert "3 trials of tiny" in more.stdout
+    assert "2 trials of tiny" in _run(tmp_path, *said, "--trials", "2")
+    assert "3 trials of tiny" in _run(tmp_path, *said, "--trials", "3")
 
     folder = tmp_path / "data" / "sweeps" / "tiny"
     rows = json.loads((folder / "trials.json").read_text())
