@@ -12,6 +12,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
+from deepfake import __version__
 from deepfake.benchmark import refuse_benchmarks
 from deepfake.bundles import load_bundle
 from deepfake.detectors import resolve_detector
@@ -82,6 +83,7 @@ def calibrate(
         "stage": "calibrate",
         "corpus": ", ".join(s.corpus for s in snapshots),
         **{f"data.{s.corpus}": s.digest for s in snapshots},
+        "code_version": __version__,
         "calibrated_from": load_bundle(detector.path).digest,
     }
     notes = [note for _, told in resolved for note in told]

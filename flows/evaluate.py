@@ -9,6 +9,7 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from deepfake import __version__
 from deepfake.benchmark import benchmarks_in, note_look
 from deepfake.bundles import Bundle, load_bundle
 from deepfake.config import Precision
@@ -187,16 +188,11 @@ def _input_notes(bundle: Bundle, snapshot: Snapshot) -> list[str]:
 
 
 def _params(bundle: Bundle, snapshot: Snapshot, part: str, *, computed: str) -> dict[str, Any]:
-    spec = bundle.spec
     return {
-        "model": spec.train_config.model,
-        "architecture": spec.architecture,
-        "input_size": spec.input_size,
+        **bundle.spec.made_with,
         "corpus": snapshot.corpus,
         "split": part,
-        "aggregation": spec.aggregation.video,
         "computed_as": computed,
-        "seed": spec.seed,
     }
 
 
@@ -205,8 +201,8 @@ def _tags(bundle: Bundle, snapshot: Snapshot, *, name: str, version: str | None)
         "stage": "evaluate",
         "corpus": snapshot.corpus,
         f"data.{snapshot.corpus}": snapshot.digest,
+        "code_version": __version__,
+        **bundle.tags,
         "model_name": name,
         "model_version": version or "none",
-        "model_digest": bundle.digest,
-        "trained_on": ", ".join(f"{k}@{v}" for k, v in bundle.spec.data_digests.items()),
     }

@@ -75,14 +75,16 @@ def record(
     result: TrainResult, *, config: TrainConfig, tags: Mapping[str, str], run_id: str | None
 ) -> str | None:
     """Write what the training left on disk into MLflow; a store that is down is not an error."""
+    bundle = load_bundle(result.bundle)
     return log_training_or_defer(
         pending=result.run_dir / PENDING,
         experiment="deepfake",
         run_name=result.run_dir.name,
-        params={**config.model_dump(), "pretrained_source": result.pretrained_source},
+        params={**config.model_dump(), **bundle.spec.made_with},
         metrics_jsonl=result.run_dir / "metrics.jsonl",
+        metrics=result.metrics,
         bundle=result.bundle,
-        tags={**tags, "model_digest": load_bundle(result.bundle).digest},
+        tags={**tags, **bundle.tags},
         extra_artifacts=[result.run_dir / "config.json", result.run_dir / "result.json"],
         run_id=run_id,
     )

@@ -44,6 +44,7 @@ def log_training(
     params: Mapping[str, Any],
     metrics_jsonl: Path,
     bundle: Path,
+    metrics: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     extra_artifacts: Sequence[Path] = (),
     run_id: str | None = None,
@@ -58,6 +59,8 @@ def log_training(
         metrics_jsonl: Lines of `epoch`, `step`, `name`, `value` (and `timestamp`, seconds, where
             known, else the file's own time). A last line that was cut off is left out.
         bundle: The detector's folder, kept as the artifact `detector/`.
+        metrics: Of the finished detector, beside those of epochs; what is no number, or has been
+            told by an epoch, is left out.
         tags: Such as data digests.
         extra_artifacts: Files and folders kept under `training/`.
         run_id: A run that is there, such as `tracked_run` made; None makes one.
@@ -66,7 +69,7 @@ def log_training(
     Raises:
         TrackingError: The store refused, or a file is missing.
     """
-    metrics = read_metrics(metrics_jsonl)
+    points = _all_metrics(metrics_jsonl, final=metrics or {})
     if not bundle.is_dir():
         raise TrackingError("the detector bundle is not a folder", path=bundle)
     with open_run(experiment, run_name=run_name, tags=tags, run_id=run_id, uri=uri) as (
@@ -74,7 +77,7 @@ def log_training(
         id_,
     ):
         log_params(client, id_, params)
-        log_metrics(client, id_, metrics)
+        log_metrics(client, id_, points)
         with translated("the artifacts cannot be stored"):
             client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
             for path in (metrics_jsonl, *extra_artifacts):
@@ -82,6 +85,17 @@ def log_training(
             # Who opened it may be dead, or may not have reached the store to close it.
             client.set_terminated(id_)
     return id_
+
+
+def _all_metrics(metrics_jsonl: Path, *, final: Mapping[str, Any]) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    points = read_metrics(metrics_jsonl)
+    told = {point.key for point in points}
+    # Of the file's time: written again they are the same points.
+    stamp = int(metrics_jsonl.stat().st_mtime * 1000)
+    rest = {legal_name(name): value for name, value in numbers_of(final).items()}
+    return [*points, *(Metric(k, v, stamp, 0) for k, v in rest.items() if k not in told)]
 
 
 def log_bundle(
