@@ -9,7 +9,10 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-__all__ = ["ZOMBIES", "crash_zombies"]
+__all__ = ["TAG", "ZOMBIES", "crash_zombies"]
+
+TAG = "deepfake"
+"""Of every deployment of `prefect.yaml`, and so of their runs."""
 
 ZOMBIES = "deepfake: runs that fell silent are Crashed"
 
@@ -21,16 +24,16 @@ _RESTS = ("Paused", "Suspended", "AwaitingRetry", "Scheduled", "Pending")
 """States in which a run is alive without a heartbeat."""
 
 
-def crash_zombies(*, silent_seconds: int = _SILENT_SECONDS) -> AutomationCore:
+def crash_zombies() -> AutomationCore:
     """Return the automation that marks a run as Crashed once its heartbeats have stopped.
 
     A run whose machine, worker and process died at once stays Running for ever otherwise, and
     holds its place under every concurrency limit.
 
-    Source: docs.prefect.io/v3/advanced/detect-zombie-flows
+    Only runs of this project's deployments, by their tag: others may tell less often of themselves,
+    Prefect's own default is every 180 seconds.
 
-    Args:
-        silent_seconds: After the last heartbeat; more than the 30 s between two of them.
+    Source: docs.prefect.io/v3/advanced/detect-zombie-flows
     """
     heard = "prefect.flow-run.heartbeat"
     states = {f"prefect.flow-run.{name}" for name in (*_ENDINGS, *_RESTS)}
@@ -38,14 +41,20 @@ def crash_zombies(*, silent_seconds: int = _SILENT_SECONDS) -> AutomationCore:
         after={heard},
         expect={heard, *states},
         match=ResourceSpecification({"prefect.resource.id": ["prefect.flow-run.*"]}),
+        match_related=ResourceSpecification(
+            {
+                "prefect.resource.id": [f"prefect.tag.{TAG}"],
+                "prefect.resource.role": ["tag"],
+            }
+        ),
         for_each={"prefect.resource.id"},
         posture=Posture.Proactive,
         threshold=1,
-        within=timedelta(seconds=silent_seconds),
+        within=timedelta(seconds=_SILENT_SECONDS),
     )
     action = ChangeFlowRunState(
         state=StateType.CRASHED,
-        message=f"No heartbeat in {silent_seconds} s: its process or machine is gone.",
+        message=f"No heartbeat in {_SILENT_SECONDS} s: its process or machine is gone.",
     )
     return AutomationCore(
         name=ZOMBIES,

@@ -25,6 +25,7 @@ from pathlib import Path
 import psutil
 
 from deepfake.errors import ConfigError, WorkerError
+from deepfake.storage import DataRoot, location_of
 from deepfake.tracking import make_store, masked, tracking_uri
 from flows.operations import configure_environment
 
@@ -41,7 +42,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 
 def serve(
     *,
-    data_root: Path,
+    data_root: str,
     file: Path,
     port: int,
     mlflow_port: int,
@@ -50,7 +51,8 @@ def serve(
     """Run the servers, set Prefect up, and wait until a signal or the death of one of them.
 
     Args:
-        data_root: Prefect's home and all logs go below it.
+        data_root: What the deployments work on; Prefect's home and all logs go below it, or below
+            `data` where it is a store.
         file: The `prefect.yaml`.
         port: Of Prefect's server; 0 for a free one.
         mlflow_port: Of MLflow's page; 0 for a free one.
@@ -65,8 +67,9 @@ def serve(
             f"PREFECT_API_URL names a server already, {masked(api)}",
             hint="Run `deepfake setup` against it, or unset PREFECT_API_URL.",
         )
-    data_root.mkdir(parents=True, exist_ok=True)
-    configure_environment(data_root)
+    here = DataRoot(location_of(data_root)).here
+    here.mkdir(parents=True, exist_ok=True)
+    configure_environment(here)
     address = f"http://{_HOST}:{_resolve_port(port)}"
     environment = {
         **os.environ,
@@ -78,7 +81,7 @@ def serve(
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
     }
-    with _told_to_stop() as stop, _Servers(data_root / "logs", environment, stop=stop) as servers:
+    with _told_to_stop() as stop, _Servers(here / "logs", environment, stop=stop) as servers:
         _start(servers, address, file=file, data_root=data_root, mlflow_port=mlflow_port, say=say)
         if not stop.is_set():
             say("Ctrl-C stops all of them.")
@@ -91,7 +94,7 @@ def _start(
     address: str,
     *,
     file: Path,
-    data_root: Path,
+    data_root: str,
     mlflow_port: int,
     say: Callable[[str], object],
 ) -> None:
@@ -99,9 +102,7 @@ def _start(
     servers.start("Prefect server", server)
     servers.wait_for("Prefect server", lambda: _answers(f"{address}/api/health"))
     say(f"Prefect: {address}   API: {address}/api")
-    servers.call(
-        ["deepfake", "setup", "--file", str(file.absolute()), "--data-root", str(data_root)]
-    )
+    servers.call(["deepfake", "setup", "--file", str(file.absolute()), "--data-root", data_root])
     servers.start("worker", ["prefect", "worker", "start", "--pool", _POOL, "--type", "process"])
     servers.wait_for("worker", lambda: _is_online(f"{address}/api"))
     say(f"worker: of the pool {_POOL}")

@@ -8,7 +8,6 @@ from typing import Any
 import typer
 
 from deepfake.cli.commands import prepare
-from deepfake.storage import DataRoot, location_of
 
 __all__ = ["run_setup", "run_up"]
 
@@ -34,7 +33,7 @@ def run_up(options: dict[str, Any]) -> None:
     from flows.servers import serve
 
     serve(
-        data_root=DataRoot(location_of(options["data_root"])).here,
+        data_root=options["data_root"],
         file=Path(options["file"]),
         port=options["port"],
         mlflow_port=options["mlflow_port"],

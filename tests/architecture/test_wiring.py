@@ -117,6 +117,17 @@ def _deployments() -> list[dict[str, Any]]:
     return list(told["deployments"])
 
 
+@pytest.mark.parametrize("position", range(len(_deployments())))
+def test_a_run_of_a_deployment_is_missed_when_it_dies(position: int) -> None:
+    """By its tag and its heartbeats: what `flows.automations` goes by."""
+    from flows.automations import TAG
+
+    told = _deployments()[position]
+    assert TAG in told["tags"]
+    environment = told["work_pool"]["job_variables"]["env"]
+    assert environment == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
+
+
 def test_the_deployments_are_there() -> None:
     names = {(_entrypoint(d["entrypoint"]).name, d["name"]) for d in _deployments()}
     expected = {"ingest", "train", "calibrate", "evaluate", "robustness", "score", "retrain"}
