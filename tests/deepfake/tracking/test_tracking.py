@@ -138,7 +138,7 @@ def test_what_is_known_of_a_finished_detector_stands_beside_its_epochs(
 
 
 def test_a_sweep_is_a_tree_of_runs_that_is_gone_on_with(
-    store: str, training: dict[str, object], bundle: Path, tmp_path: Path
+    store: str, training: dict[str, object], tmp_path: Path
 ) -> None:
     begin = {"experiment": "training", "run_name": "s", "params": {"space": {"a": 1, "b": None}}}
     parent = tracking.begin_sweep(**begin, tags={"stage": "sweep"}, uri=store)  # type: ignore[arg-type]
@@ -163,7 +163,7 @@ def test_a_sweep_is_a_tree_of_runs_that_is_gone_on_with(
             status=status,  # type: ignore[arg-type]
             metrics={"objective": 0.5},
             artifacts=[tmp_path / "best.toml"],
-            bundle=bundle,
+            bundle=training["bundle"],  # type: ignore[arg-type]
             uri=store,
         )
     client = client_of(store)
