@@ -96,7 +96,8 @@ def calibrate(
     run_id = steps.record(summary, run_dir=run_dir, params=params, tags=tags)
     version = None
     try:
-        version = None if run_id is None else register(run_id, name=name)
+        if run_id is not None:
+            version = register(run_id, name=name, bundle=summary.bundle, tags=tags)
     except TrackingError as error:
         notes.append(f"not registered ({error}); the detector lies in {summary.bundle}")
     create_table_artifact(

@@ -132,7 +132,8 @@ def train(
     run_id = steps.record(result, config=config, tags=tags, run_id=opened)
     version = None
     try:
-        version = None if run_id is None else steps.register(run_id, name=name)
+        if run_id is not None:
+            version = steps.register(run_id, name=name, bundle=result.bundle, tags=tags)
     except TrackingError as error:
         notes.append(f"not registered ({error}); the detector lies in {result.bundle}")
     summary = {

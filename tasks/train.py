@@ -15,7 +15,7 @@ from deepfake.shards import Snapshot
 from deepfake.tracking import (
     PENDING,
     log_training_or_defer,
-    register_bundle,
+    register_once,
     replay_all,
     tracked_run,
 )
@@ -91,6 +91,8 @@ def record(
 
 
 @task(name="register", task_run_name="register-{name}", cache_policy=NO_CACHE, **RETRIES)
-def register(run_id: str, *, name: str) -> str:
-    """Make the run's bundle the newest version of a registered model."""
-    return str(register_bundle(run_id, name=name))
+def register(run_id: str, *, name: str, bundle: Path, tags: Mapping[str, str]) -> str:
+    """Make the run's bundle the newest version of a registered model, unless it is one already."""
+    digest = load_bundle(bundle).digest
+    told = {k: v for k, v in tags.items() if k == "stage" or k.startswith("data.")}
+    return str(register_once(run_id, name=name, digest=digest, tags=told))

@@ -217,6 +217,10 @@ class Flows:
     def run(self, name: str, options: dict[str, Any]) -> dict[str, Any]:
         """Run a flow to its end; an error of ours is `error` in what is returned."""
         self.begin(name, options)
+        return self.result()
+
+    def result(self) -> dict[str, Any]:
+        """Wait for a flow that was begun, and return its summary."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
             if line.startswith("@"):
