@@ -85,7 +85,9 @@ class Home:
     @property
     def environment(self) -> dict[str, str]:
         """Of every command."""
-        return product_environment(MLFLOW_TRACKING_URI=self.uri)
+        return product_environment(
+            MLFLOW_TRACKING_URI=self.uri, PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS="600"
+        )
 
     def write(self, corpus: str, files: Sequence[CropFile], *, seed: int = 0) -> Snapshot:
         """Write a corpus and make it the newest of its name."""
