@@ -136,6 +136,17 @@ class DetectorSpec(BaseModel):
         return notes
 
     @property
+    def made_with(self) -> dict[str, Any]:
+        """All settings that it was made with, under the names that every tracked run has."""
+        return {
+            **self.train_config.model_dump(mode="json"),
+            "architecture": self.architecture,
+            "input_size": self.input_size,
+            "pretrained_source": self.pretrained_source,
+            "chosen_aggregation": self.aggregation.video,
+        }
+
+    @property
     def outputs(self) -> tuple[str, ...]:
         """What the network gives for a crop: `logit`, a logit a head if several, `novelty`."""
         heads = [f"logit_{head.name}" for head in self.heads] if len(self.heads) > 1 else []
@@ -155,6 +166,16 @@ class Bundle:
     spec: DetectorSpec
     path: Path
     digest: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What tells it from others, under the names that every tracked run has."""
+        return {
+            "model_name": self.spec.name,
+            "model_digest": self.digest,
+            "trained_on": ", ".join(f"{k}@{v}" for k, v in self.spec.data_digests.items()),
+            "method": self.spec.train_config.method,
+        }
 
     def state_dict(self) -> dict[str, Tensor]:
         """Read the weights onto the CPU.

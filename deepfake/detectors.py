@@ -39,8 +39,7 @@ def resolve_detector(
         return _named(weights, data_root=data_root)
     champion = _champion()
     if champion is not None:
-        identity = DetectorIdentity(champion.path, champion.name, str(champion.version))
-        return identity, "the registry's champion"
+        return _registered(champion), "the registry's champion"
     packaged = _packaged()
     if packaged is not None:
         return packaged, "the packaged detector"
@@ -52,8 +51,7 @@ def resolve_detector(
 
 def _named(weights: str, *, data_root: Location) -> tuple[DetectorIdentity, str]:
     if weights.startswith("models:/"):
-        found = resolve_model_uri(weights)
-        return DetectorIdentity(found.path, found.name, str(found.version)), _BY_NAME
+        return _registered(resolve_model_uri(weights)), _BY_NAME
     folder = location_of(weights)
     kept = DataRoot(data_root).detectors / weights
     if isinstance(folder, Path) and not folder.exists() and kept.is_dir():
@@ -66,6 +64,20 @@ def _named(weights: str, *, data_root: Location) -> tuple[DetectorIdentity, str]
         folder = _fetched(folder)
     name = load_bundle(folder).spec.name
     return DetectorIdentity(folder.resolve(), name), _BY_NAME
+
+
+def _registered(found: ResolvedModel) -> DetectorIdentity:
+    try:
+        load_bundle(found.path)
+    except BundleError as error:
+        # Anybody may register anything by hand.
+        raise BundleError(
+            f"{found.name} version {found.version} is no detector of this program: {error.message}",
+            path=error.path,
+            hint="Name another version; `deepfake models list` shows them, and "
+            "`deepfake models rollback` goes back to the last champion.",
+        ) from error
+    return DetectorIdentity(found.path, found.name, str(found.version))
 
 
 def _fetched(folder: StorePath) -> Path:

@@ -12,6 +12,8 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
+from deepfake import __version__
+from deepfake.benchmark import refuse_benchmarks
 from deepfake.bundles import load_bundle
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError, TrackingError
@@ -64,6 +66,7 @@ def calibrate(
         raise ConfigError(f"the run {run_dir.name!r} is there already")
     resolved = [resolve_dataset(one, data_root=data_root) for one in dataset]
     snapshots = [snapshot for snapshot, _ in resolved]
+    refuse_benchmarks(snapshots)
     summary = steps.fit(
         detector.path,
         snapshots=snapshots,
@@ -80,6 +83,7 @@ def calibrate(
         "stage": "calibrate",
         "corpus": ", ".join(s.corpus for s in snapshots),
         **{f"data.{s.corpus}": s.digest for s in snapshots},
+        "code_version": __version__,
         "calibrated_from": load_bundle(detector.path).digest,
     }
     notes = [note for _, told in resolved for note in told]
@@ -92,7 +96,8 @@ def calibrate(
     run_id = steps.record(summary, run_dir=run_dir, params=params, tags=tags)
     version = None
     try:
-        version = None if run_id is None else register(run_id, name=name)
+        if run_id is not None:
+            version = register(run_id, name=name, bundle=summary.bundle, tags=tags)
     except TrackingError as error:
         notes.append(f"not registered ({error}); the detector lies in {summary.bundle}")
     create_table_artifact(

@@ -9,6 +9,8 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
+from deepfake import __version__
+from deepfake.benchmark import benchmarks_in, note_look
 from deepfake.bundles import Bundle, load_bundle
 from deepfake.config import Precision
 from deepfake.detectors import resolve_detector
@@ -70,12 +72,15 @@ def evaluate(
     crops = steps.predict(detector.path, snapshot, index, **how_computed)
     result = steps.measure(detector.path, crops, outcomes, seed=seed)
     compared = None
+    measured = [bundle.digest]
     if against is not None:
         other, _ = resolve_detector(against, data_root=root.path)
+        measured.append(load_bundle(other.path).digest)
         other_crops = steps.predict(other.path, snapshot, index, **how_computed)
         base = steps.measure(other.path, other_crops, outcomes, seed=seed)
         names = _two_names(other, detector)
         compared = steps.compare(base, result, first=names[0], second=names[1], seed=seed)
+    notes += _looks(root, outcomes, detectors=tuple(measured))
     computed = computed_as(resolve_device(device), precision=precision)
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     run_name = f"evaluate-{bundle.spec.architecture}-{snapshot.corpus}-{part}-{stamp}"
@@ -111,6 +116,15 @@ def evaluate(
         "tracking_uri": masked(tracking_uri()),
         "ui_command": ui_command(),
     }
+
+
+def _looks(root: DataRoot, outcomes: pd.DataFrame, *, detectors: tuple[str, ...]) -> list[str]:
+    """Note that benchmarks were looked at, and say so."""
+    return [
+        f"this looks at the frozen benchmark {found.name!r}, so far "
+        f"{note_look(root, found.name, detectors=detectors, by='evaluate')} times"
+        for found in benchmarks_in(root, outcomes)
+    ]
 
 
 def _two_names(first: DetectorIdentity, second: DetectorIdentity) -> tuple[str, str]:
@@ -174,16 +188,11 @@ def _input_notes(bundle: Bundle, snapshot: Snapshot) -> list[str]:
 
 
 def _params(bundle: Bundle, snapshot: Snapshot, part: str, *, computed: str) -> dict[str, Any]:
-    spec = bundle.spec
     return {
-        "model": spec.train_config.model,
-        "architecture": spec.architecture,
-        "input_size": spec.input_size,
+        **bundle.spec.made_with,
         "corpus": snapshot.corpus,
         "split": part,
-        "aggregation": spec.aggregation.video,
         "computed_as": computed,
-        "seed": spec.seed,
     }
 
 
@@ -192,8 +201,8 @@ def _tags(bundle: Bundle, snapshot: Snapshot, *, name: str, version: str | None)
         "stage": "evaluate",
         "corpus": snapshot.corpus,
         f"data.{snapshot.corpus}": snapshot.digest,
+        "code_version": __version__,
+        **bundle.tags,
         "model_name": name,
         "model_version": version or "none",
-        "model_digest": bundle.digest,
-        "trained_on": ", ".join(f"{k}@{v}" for k, v in bundle.spec.data_digests.items()),
     }

@@ -21,12 +21,13 @@ from deepfake.config import (
     FaceConfig,
     SplitConfig,
 )
+from deepfake.errors import DataError
 from deepfake.ingestion import describe_before, plan_extraction
 from deepfake.journal import journal, tell, telling
-from deepfake.shards import Snapshot
+from deepfake.shards import Snapshot, open_snapshot
 from deepfake.storage import DataRoot, location_of, read_json, to_uri
 from deepfake.tracking import masked
-from deepfake.types import EXPECTED_STATUSES
+from deepfake.types import EXPECTED_STATUSES, Status
 from deepfake.workers import close_workers
 from flows.parameters import (
     BatchFiles,
@@ -47,7 +48,13 @@ from tasks import ingest as steps
 from tasks.progress import tracked
 from tasks.settings import packed, unpacked, unseen
 
-__all__ = ["ingest"]
+__all__ = ["GROWN", "ingest"]
+
+GROWN = "deepfake.corpus.grown"
+"""The event that a corpus has media which it did not have; its resource is
+`deepfake.corpus.<name>`."""
+
+_USED = (str(Status.OK), str(Status.NO_FACE))
 
 
 @flow(name="ingest", flow_run_name="ingest-{corpus}")
@@ -178,6 +185,7 @@ def ingest(
                 on_result=_tell_part,
                 count=lambda call: len(unpacked(call["media"])),
             )
+        had = _media_of(_latest(root, corpus))
         snapshot, is_new = steps.index(
             data_root,
             corpus=corpus,
@@ -186,16 +194,18 @@ def ingest(
             config=config,
             notes=notes,
         )
+        num_added = len(_media_of(snapshot) - had)
         ending.update(_account(snapshot, num_probed=num_probed))
     summary = {
         **_summary(snapshot, notes),
         "is_new": is_new,
         "num_probed": num_probed,
         "num_extracted": todo,
+        "num_added": num_added,
         "parts_reused": len(plan.finished),
         "parts_made": len(plan.unfinished),
     }
-    _publish(summary, added=bool(todo))
+    _publish(summary)
     return summary
 
 
@@ -253,19 +263,35 @@ def _summary(snapshot: Snapshot, notes: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _publish(summary: dict[str, Any], *, added: bool) -> None:
-    """Leave artifacts for people, and an event for whoever retrains."""
-    name = summary["corpus"]
-    key = "".join(c if c.isalnum() else "-" for c in str(name).lower())
+def _media_of(snapshot: Snapshot | None) -> set[str]:
+    """Return the contents that crops were looked for in; none of no snapshot."""
+    if snapshot is None:
+        return set()
+    outcomes = snapshot.outcomes()
+    return set(outcomes.loc[outcomes["status"].isin(_USED), "media_id"].dropna())
+
+
+def _latest(root: DataRoot, corpus: str) -> Snapshot | None:
+    try:
+        return open_snapshot(root, corpus)
+    except DataError:
+        return None
+
+
+def _publish(summary: dict[str, Any]) -> None:
+    """Leave an artifact for people, and an event for whoever retrains, if there is more now."""
+    name = str(summary["corpus"])
+    key = "".join(c if c.isalnum() else "-" for c in name.lower())
     create_table_artifact(
         key=f"ingest-{key}",
         table=[{"status": k, "files": v} for k, v in sorted(summary["statuses"].items())],
         description=f"{name}: {summary['num_files']} files, {summary['num_crops']} crops",
     )
-    if added:
+    if summary["num_added"]:
+        told = ("corpus", "snapshot", "num_added", "num_files", "num_crops", "labels", "splits")
         emit_event(
-            event="deepfake.corpus.ingested",
-            resource={"prefect.resource.id": f"deepfake.corpus.{key}"},
-            payload={k: summary[k] for k in ("corpus", "snapshot", "num_files", "num_crops")},
+            event=GROWN,
+            resource={"prefect.resource.id": f"deepfake.corpus.{name}"},
+            payload={k: summary[k] for k in told},
         )
     get_run_logger().info("%s: %s", name, summary["statuses"])

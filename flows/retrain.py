@@ -1,59 +1,388 @@
-"""The scheduled flow: train on the newest snapshot, evaluate on its test part."""
+"""The loop that keeps a detector good: train on what is new, compare, promote on evidence.
+
+A run is named after everything that it depends on. Killed at any moment and started again, it goes
+on: from the last checkpoint, or from whatever step is not done. A version is registered once
+bundle, comparison and decision are there, and gets its alias last.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 from prefect import flow
+from prefect.artifacts import create_markdown_artifact
+from pydantic import Field
 
-from deepfake.recipes import DEFAULT_RECIPE
-from deepfake.tracking import MODEL_NAME
-from flows.evaluate import evaluate
+from deepfake import __version__
+from deepfake.benchmark import (
+    Benchmark,
+    note_look,
+    read_benchmark,
+    refuse_benchmarks,
+)
+from deepfake.bundles import Bundle, load_bundle, packaged_detector
+from deepfake.config import TrainConfig, digest_of
+from deepfake.errors import DataError
+from deepfake.promotion import (
+    DEFAULT_POLICY,
+    Contender,
+    Decision,
+    PromotionPolicy,
+    decide,
+    decision_markdown,
+    load_policy,
+    read_decision,
+)
+from deepfake.recipes import load_recipe
+from deepfake.scoring import DetectorIdentity
+from deepfake.shards import Snapshot
+from deepfake.storage import DataRoot, location_of
+from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
+from deepfake.training import RunFolder, TrainResult, read_result
+from flows.comparing import ComparedFiles, files_to_compare, gather_evidence
+from flows.datasets import resolve_dataset
+from flows.limits import one_training
 from flows.parameters import CorpusName, Positive
-from flows.train import train
+from tasks import retrain as steps
+from tasks import train as training
 
 __all__ = ["retrain"]
 
+Start = Literal["champion", "scratch"]
 
-@flow(name="retrain", flow_run_name="retrain-{dataset}")
+_VERSION = 1
+"""Of the way in which a challenger is made; part of a run's name."""
+
+
+@flow(name="retrain", flow_run_name="retrain-{name}")
 def retrain(
-    dataset: str,
-    model: str | None = None,
+    dataset: Annotated[list[str], Field(min_length=1)],
     data_root: str = "data",
     *,
-    recipe: str = DEFAULT_RECIPE,
+    start: Start = "champion",
+    recipe: str | None = None,
+    model: str | None = None,
     epochs: Positive | None = None,
     batch_size: Positive | None = None,
+    lr: Annotated[float, Field(gt=0)] | None = None,
+    max_crops: Positive | None = None,
+    max_minutes: Annotated[float, Field(gt=0)] | None = None,
     seed: int | None = None,
     device: Literal["auto", "cpu", "cuda"] = "auto",
+    policy: str = DEFAULT_POLICY,
+    benchmark: str | None = None,
     name: CorpusName = MODEL_NAME,
 ) -> dict[str, Any]:
-    """Train a detector anew and measure it; the registry's champion stays what it is.
+    """Train a challenger on the newest data, and promote it if it proves better.
 
     Args:
-        dataset: An ingested corpus, or a folder.
-        model: `resnet50`, `xception`, `efficientnet`, or any timm name; None for the recipe's.
+        dataset: Ingested corpora, or folders; the newest snapshot of each.
         data_root: The data root.
-        recipe: Name of a recipe, or a TOML file.
+        start: Begin with the champion's weights, or as the recipe says.
+        recipe: Name of a recipe, or a TOML file; None: as the champion was trained.
+        model: As for `train`; None for the recipe's, as with all options that it has a setting for.
         epochs: At most.
         batch_size: Crops.
+        lr: Learning rate.
+        max_crops: Crops of an epoch, at most.
+        max_minutes: Training takes, at most.
         seed: Of everything random.
         device: Where.
-        name: Under which the detector is registered.
+        policy: `default`, or a TOML file that says what a challenger has to show.
+        benchmark: The frozen benchmark that decides; None for the policy's.
+        name: The registered model whose champion is challenged.
 
     Returns:
-        The summaries of both steps.
+        The summary: outcome, reasons, both detectors, where everything is.
     """
-    trained = train(
-        dataset,
-        model,
-        data_root,
-        recipe=recipe,
-        epochs=epochs,
-        batch_size=batch_size,
-        seed=seed,
-        device=device,
+    root = DataRoot(location_of(data_root))
+    rules = _rules(policy, benchmark=benchmark)
+    held_out = None if rules.benchmark is None else read_benchmark(root, rules.benchmark)
+    training.catch_up(root.runs)
+    champion = _Champion.of(steps.find_champion(name))
+    resolved = [resolve_dataset(one, data_root=data_root) for one in dataset]
+    snapshots = [snapshot for snapshot, _ in resolved]
+    refuse_benchmarks(snapshots)
+    given = {
+        "model": model,
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "learning_rate": lr,
+        "max_crops_per_epoch": max_crops,
+        "max_minutes": max_minutes,
+        "seed": seed,
+    }
+    config = _config(champion.bundle, start=start, recipe=recipe, given=given)
+    notes = [note for _, told in resolved for note in told]
+    summary = {
+        "model_name": name,
+        "champion": {"version": champion.identity.version, "digest": champion.bundle.digest},
+        "tracking_uri": masked(tracking_uri()),
+        "ui_command": ui_command(),
+    }
+    if _is_nothing_new(champion.bundle, snapshots, config=config, start=start):
+        reason = "the champion learnt from these very snapshots, with these settings"
+        return {**summary, "outcome": "nothing_new", "reasons": [reason], "notes": notes}
+    parts = files_to_compare(root, snapshots, benchmark=held_out, champion=champion.bundle)
+    key = _key(config, snapshots=snapshots, champion=champion.bundle, name=name)
+    tried = _train(
+        snapshots,
+        config=config,
+        run_dir=root.runs / f"retrain-{name}-{key}",
         name=name,
+        device=device,
+        tags=_tags(snapshots, key=key, champion=champion),
     )
-    measured = evaluate(dataset, trained["bundle"], data_root, device=device, seed=seed or 0)
-    return {"trained": trained, "evaluated": measured}
+    decision, is_old = _decide(
+        champion, tried, parts, rules=rules, benchmark=held_out, root=root, device=device
+    )
+    if is_old:
+        notes.append(f"decided at {decision.decided_at}: nothing has changed since")
+    done = _conclude(decision, champion=champion, tried=tried, name=name)
+    return {**summary, **done, "notes": [*notes, *done["notes"]]}
+
+
+@dataclass(frozen=True, slots=True)
+class _Champion:
+    """Who is challenged."""
+
+    identity: DetectorIdentity
+    bundle: Bundle
+
+    @classmethod
+    def of(cls, identity: DetectorIdentity) -> _Champion:
+        return cls(identity, load_bundle(identity.path))
+
+    @property
+    def version(self) -> int:
+        return int(str(self.identity.version))
+
+    @property
+    def contender(self) -> Contender:
+        identity = self.identity
+        return Contender(name=identity.name, version=identity.version, digest=self.bundle.digest)
+
+
+def _rules(policy: str, *, benchmark: str | None) -> PromotionPolicy:
+    rules = load_policy(policy)
+    return rules if benchmark is None else rules.model_copy(update={"benchmark": benchmark})
+
+
+def _config(
+    champion: Bundle, *, start: Start, recipe: str | None, given: dict[str, Any]
+) -> TrainConfig:
+    """Return the settings of the challenger's training: the champion's, or a recipe's.
+
+    Raises:
+        ConfigError: There is no such recipe, or options contradict it.
+    """
+    base = champion.spec.train_config if recipe is None else load_recipe(recipe)
+    chosen = {name: value for name, value in given.items() if value is not None}
+    if start == "champion":
+        chosen["pretrained"] = _named(champion)
+    elif recipe is None:
+        # The champion may have begun with an earlier champion.
+        chosen["pretrained"] = "auto"
+    # A copy is not checked.
+    return TrainConfig.model_validate(base.model_copy(update=chosen).model_dump())
+
+
+def _named(champion: Bundle) -> str:
+    packaged = packaged_detector()
+    if packaged is not None and load_bundle(packaged).digest == champion.digest:
+        return "packaged"
+    return str(champion.path)
+
+
+def _is_nothing_new(
+    champion: Bundle, snapshots: Sequence[Snapshot], *, config: TrainConfig, start: Start
+) -> bool:
+    if champion.spec.data_digests != {s.corpus: s.digest for s in snapshots}:
+        return False
+    before = champion.spec.train_config
+    if start == "champion":
+        before = before.model_copy(update={"pretrained": config.pretrained})
+    return before == config
+
+
+def _key(config: TrainConfig, *, snapshots: Sequence[Snapshot], champion: Bundle, name: str) -> str:
+    """Return what a run is named after: whatever the challenger and its rival depend on."""
+    settings = config.model_dump(mode="json")
+    if settings["pretrained"] in (str(champion.path), "packaged"):
+        # Where a bundle lies does not matter.
+        settings["pretrained"] = champion.digest
+    data = {s.corpus: s.digest for s in snapshots}
+    return digest_of("retrain", str(_VERSION), __version__, settings, data, champion.digest, name)
+
+
+def _tags(snapshots: Sequence[Snapshot], *, key: str, champion: _Champion) -> dict[str, str]:
+    return {
+        "stage": "train",
+        "corpus": ", ".join(s.corpus for s in snapshots),
+        **{f"data.{s.corpus}": s.digest for s in snapshots},
+        "code_version": __version__,
+        "retrain_key": key,
+        "champion_version": str(champion.version),
+        "champion_digest": champion.bundle.digest,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """Who challenges."""
+
+    result: TrainResult
+    bundle: Bundle
+    run_id: str | None
+    tags: dict[str, str]
+
+    @property
+    def folder(self) -> Path:
+        return self.result.run_dir / "decision"
+
+
+def _train(
+    snapshots: Sequence[Snapshot],
+    *,
+    config: TrainConfig,
+    run_dir: Path,
+    name: str,
+    device: str,
+    tags: dict[str, str],
+) -> _Tried:
+    """Return the challenger: trained now, gone on with, or finished before."""
+    folder = RunFolder(run_dir)
+    begun = steps.find_begun({"retrain_key": tags["retrain_key"], "stage": "train"})
+    if folder.result.is_file():
+        result = read_result(folder.result)
+    else:
+        with one_training():
+            result, begun = training.fit(
+                snapshots,
+                config=config,
+                run_dir=run_dir,
+                name=name,
+                device=device,
+                resume=folder.config.is_file(),
+                tags=tags,
+                run_id=begun,
+            )
+    run_id = training.record(result, config=config, tags=tags, run_id=begun)
+    return _Tried(result, load_bundle(result.bundle), run_id, tags)
+
+
+def _decide(
+    champion: _Champion,
+    tried: _Tried,
+    parts: Sequence[ComparedFiles],
+    *,
+    rules: PromotionPolicy,
+    benchmark: Benchmark | None,
+    root: DataRoot,
+    device: str,
+) -> tuple[Decision, bool]:
+    """Return the decision, and whether an earlier run came to it."""
+    kept = _decided(tried, rules=rules, benchmark=benchmark)
+    if kept is not None:
+        return kept, True
+    evidence = gather_evidence(champion.bundle, tried.bundle, parts, device=device, root=root)
+    decision = decide(
+        rules,
+        evidence,
+        champion=champion.contender,
+        challenger=Contender(name=champion.identity.name, version=None, digest=tried.bundle.digest),
+        data_digests=tried.bundle.spec.data_digests,
+        benchmark_digest=None if benchmark is None else benchmark.digest,
+        num_looks=_look(root, benchmark, champion.bundle, tried.bundle),
+    )
+    steps.write(decision, tried.folder)
+    return decision, False
+
+
+def _look(root: DataRoot, benchmark: Benchmark | None, *bundles: Bundle) -> int:
+    if benchmark is None:
+        return 0
+    detectors = tuple(bundle.digest for bundle in bundles)
+    return note_look(root, benchmark.name, detectors=detectors, by="retrain")
+
+
+def _decided(
+    tried: _Tried, *, rules: PromotionPolicy, benchmark: Benchmark | None
+) -> Decision | None:
+    """Return the decision that an earlier run came to, if it asked the same of the same."""
+    path = tried.folder / "decision.json"
+    try:
+        kept = read_decision(path) if path.is_file() else None
+    except DataError:
+        return None
+    if kept is None:
+        return None
+    wanted = (rules, None if benchmark is None else benchmark.digest, tried.bundle.digest)
+    return kept if wanted == (kept.policy, kept.benchmark_digest, kept.challenger.digest) else None
+
+
+def _conclude(
+    decision: Decision, *, champion: _Champion, tried: _Tried, name: str
+) -> dict[str, Any]:
+    """Tell MLflow, register, give the alias, and return what a summary says of it."""
+    key = tried.tags["retrain_key"]
+    tags = {"stage": "decision", "outcome": decision.outcome, "model_digest": tried.bundle.digest}
+    decision_run = steps.record_decision(
+        decision,
+        tried.folder,
+        run_name=f"decision-{key}",
+        tags={**tried.tags, **tags},
+        key=_decision_key(decision, key=key),
+        trained_by=tried.run_id,
+    )
+    version = steps.register(
+        tried.run_id,
+        run_dir=tried.result.run_dir,
+        name=name,
+        digest=tried.bundle.digest,
+        tags=_version_tags(decision, decision_run=decision_run, champion=champion),
+    )
+    alias, why_not = steps.appoint(
+        decision,
+        name=name,
+        version=version,
+        champion=champion.version,
+        why=f"decision {decision_run}: {'; '.join(decision.reasons)}",
+    )
+    markdown = decision_markdown(decision)
+    create_markdown_artifact(
+        key="retrain", markdown=markdown, description=f"{name} version {version}: {alias}"
+    )
+    return {
+        "outcome": decision.outcome,
+        "reasons": decision.reasons,
+        "markdown": markdown,
+        "model_version": version,
+        "alias": alias,
+        "bundle": str(tried.result.bundle),
+        "run_dir": str(tried.result.run_dir),
+        "metrics": dict(tried.result.metrics),
+        "num_looks": decision.num_looks,
+        "run_id": tried.run_id,
+        "decision_run_id": decision_run,
+        "notes": [*tried.result.notes, *([why_not] if why_not else [])],
+    }
+
+
+def _decision_key(decision: Decision, *, key: str) -> str:
+    return digest_of(key, decision.policy, decision.benchmark_digest, decision.challenger.digest)
+
+
+def _version_tags(decision: Decision, *, decision_run: str, champion: _Champion) -> dict[str, str]:
+    return {
+        "stage": "retrain",
+        **{f"data.{corpus}": digest for corpus, digest in decision.data_digests.items()},
+        "decision": decision.outcome,
+        "decision.run_id": decision_run,
+        "decision.at": decision.decided_at,
+        "decision.champion": str(champion.version),
+        "decision.benchmark": decision.policy.benchmark or "none",
+    }

@@ -17,6 +17,7 @@ from deepfake.bundles import load_bundle
 from deepfake.config import MediaLimits, Precision, SamplingConfig, WorkerLimits, digest_of
 from deepfake.corpora import MediaFilter, describe_folder, stream_media
 from deepfake.detectors import resolve_detector
+from deepfake.drift import DEFAULT_LIMIT
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.inference import check_precision, resolve_device
 from deepfake.journal import journal
@@ -24,6 +25,7 @@ from deepfake.manifest import ManifestRow, record_of_row, row_of_record
 from deepfake.scoring import (
     BatchAccount,
     DetectorIdentity,
+    DriftWatch,
     Hold,
     Moved,
     Part,
@@ -42,9 +44,10 @@ from deepfake.scoring import (
     write_scores,
     write_setup,
 )
-from deepfake.storage import DataRoot, Location, location_of, to_uri
+from deepfake.storage import DataRoot, Location, location_of, to_uri, write_json
 from deepfake.tracking import masked
 from deepfake.workers import close_workers
+from flows.drifting import publish_drift
 from flows.parameters import (
     BatchFiles,
     Fraction,
@@ -104,6 +107,7 @@ def score(
     max_pixels: Positive = 100_000_000,
     max_frames: Positive = 5_000_000,
     max_mb: Positive = 20_480,
+    drift_limit: PositiveNumber = DEFAULT_LIMIT,
     task_runner: TaskRunnerName = "threads",
     dask_address: str | None = None,
 ) -> dict[str, Any]:
@@ -136,11 +140,13 @@ def score(
         max_pixels: A picture or a frame may have.
         max_frames: A video may have.
         max_mb: A file may have, MiB.
+        drift_limit: Population stability index over which media count as unlike those that the
+            detector was made with.
         task_runner: Where batches run.
         dask_address: A running Dask scheduler.
 
     Returns:
-        The summary: counts by status and verdict, the detector, where the tables are.
+        The summary: counts by status and verdict, the detector, drift, where the tables are.
     """
     place, to = location_of(folder), ScoresFolder(location_of(output))
     _check_places(place, to.path)
@@ -193,6 +199,7 @@ def score(
             limit=limit,
             batch_files=batch_files,
             is_retrying_failed=retry_failed,
+            drift=(watch := DriftWatch(bundle)),
         )
         try:
             job.run(stream_media(place, wanted=wanted, skipped=to.path))
@@ -204,6 +211,17 @@ def score(
         hold.check()
         counts = write_scores(to, state, setup=create_scorer_setup(setup), bundle=bundle)
         write_listing(to.path, state)
+        drift = None
+        if record.counters.num_scored:
+            drift = watch.report(
+                state,
+                parts=to.parts(version),
+                scratch=to.scratch(version),
+                prior=prior,
+                limit=drift_limit,
+            )
+            write_json(to.drift, drift.as_record())
+            record.compared(drift)
         record.wrote(counts, num_waiting=waiting)
     told = record.counters
     seconds = time.monotonic() - began
@@ -226,8 +244,10 @@ def score(
         "detector": setup["detector"],
         "detector_chosen_by": how,
         "notes": bundle.spec.reading_notes,
+        "drift": None if drift is None else drift.as_record(),
     }
     _publish(summary)
+    publish_drift(summary)
     return summary
 
 
@@ -254,6 +274,7 @@ class _Job:
         limit: How many media are scored, at most.
         batch_files: Files of a batch, at most.
         is_retrying_failed: Whether what may pass is tried again.
+        drift: Sees what is probed.
     """
 
     def __init__(
@@ -270,8 +291,10 @@ class _Job:
         limit: int | None,
         batch_files: int | None,
         is_retrying_failed: bool,
+        drift: DriftWatch,
     ) -> None:
         self._state = state
+        self._drift = drift
         self._batches = batches
         self._record = record
         self._hold = hold
@@ -318,6 +341,7 @@ class _Job:
     def _probed(self, records: str, *, began_ns: int) -> None:
         rows = [row_of_record(record) for record in unpacked(records)]
         self._record.probed(rows, hashing=self._hashing)
+        self._drift.probed(rows)
         self._state.record(rows, began_ns=began_ns)
         self._queue(rows)
 

@@ -11,12 +11,14 @@ from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
 from deepfake import __version__
+from deepfake.benchmark import refuse_benchmarks
 from deepfake.config import TrainConfig, TrainMethod
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.recipes import DEFAULT_RECIPE, load_recipe
 from deepfake.storage import DataRoot, location_of
 from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
+from flows.limits import one_training
 from flows.parameters import CorpusName, Positive
 from tasks import train as steps
 
@@ -81,6 +83,9 @@ def train(
 
     Returns:
         The summary: bundle, metrics, MLflow run, registered version.
+
+    Raises:
+        ConfigError: Options contradict each other, or the Prefect server was not set up.
     """
     root = DataRoot(location_of(data_root))
     config = _config(
@@ -102,6 +107,8 @@ def train(
         sbi_share=sbi_share,
     )
     snapshot, notes = resolve_dataset(dataset, data_root=data_root)
+    refuse_benchmarks([snapshot])
+    steps.catch_up(root.runs)
     run_dir = _run_dir(
         root, name=run_name, model=config.model, corpus=snapshot.corpus, resume=resume
     )
@@ -112,19 +119,21 @@ def train(
         "code_version": __version__,
         "recipe": recipe,
     }
-    result, opened = steps.fit(
-        snapshot,
-        config=config,
-        run_dir=run_dir,
-        name=name,
-        device=device,
-        resume=resume,
-        tags=tags,
-    )
+    with one_training():
+        result, opened = steps.fit(
+            [snapshot],
+            config=config,
+            run_dir=run_dir,
+            name=name,
+            device=device,
+            resume=resume,
+            tags=tags,
+        )
     run_id = steps.record(result, config=config, tags=tags, run_id=opened)
     version = None
     try:
-        version = None if run_id is None else steps.register(run_id, name=name)
+        if run_id is not None:
+            version = steps.register(run_id, name=name, bundle=result.bundle, tags=tags)
     except TrackingError as error:
         notes.append(f"not registered ({error}); the detector lies in {result.bundle}")
     summary = {

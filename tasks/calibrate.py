@@ -58,12 +58,13 @@ def record(
     tags: Mapping[str, str],
 ) -> str | None:
     """Write a calibration into MLflow; a store that is down is not an error."""
+    bundle = load_bundle(summary.bundle)
     return log_training_or_defer(
         pending=run_dir / "mlflow-pending.json",
         experiment="deepfake",
         run_name=run_dir.name,
-        params=params,
+        params={**bundle.spec.made_with, **params},
         metrics_jsonl=run_dir / "metrics.jsonl",
         bundle=summary.bundle,
-        tags={**tags, "model_digest": load_bundle(summary.bundle).digest},
+        tags={**tags, **bundle.tags},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prefect import get_run_logger, task
@@ -12,16 +12,29 @@ from rich.console import Console
 from deepfake.bundles import load_bundle
 from deepfake.config import TrainConfig
 from deepfake.shards import Snapshot
-from deepfake.tracking import log_training_or_defer, register_bundle, tracked_run
+from deepfake.tracking import (
+    PENDING,
+    log_training_or_defer,
+    register_once,
+    replay_all,
+    tracked_run,
+)
 from deepfake.training import TrainResult, train_detector
 from tasks.settings import RETRIES
 
-__all__ = ["fit", "record", "register"]
+__all__ = ["catch_up", "fit", "record", "register"]
+
+
+@task(name="catch-up", cache_policy=NO_CACHE)
+def catch_up(runs: Path) -> None:
+    """Write into MLflow what it did not take when it was due."""
+    for run_id in replay_all(runs):
+        get_run_logger().info("a training was deferred and is in MLflow now: %s", run_id)
 
 
 @task(name="fit", task_run_name="fit-{name}", cache_policy=NO_CACHE)
 def fit(
-    snapshot: Snapshot,
+    snapshots: Sequence[Snapshot],
     *,
     config: TrainConfig,
     run_dir: Path,
@@ -29,18 +42,23 @@ def fit(
     device: str,
     resume: bool,
     tags: Mapping[str, str],
+    run_id: str | None = None,
 ) -> tuple[TrainResult, str | None]:
-    """Train, inside an MLflow run that gathers system metrics.
+    """Train, inside an MLflow run that gathers system metrics: a new one, or one that was begun.
 
     Not retried: an interrupted training is resumed, not repeated.
     """
     with tracked_run(
-        experiment="deepfake", run_name=run_dir.name, params=config.model_dump(), tags=tags
+        experiment="deepfake",
+        run_name=run_dir.name,
+        params=config.model_dump(),
+        tags=tags,
+        run_id=run_id,
     ) as run:
         if run.warning:
             get_run_logger().warning(run.warning)
         result = train_detector(
-            snapshots=[snapshot],
+            snapshots=snapshots,
             config=config,
             run_dir=run_dir,
             name=name,
@@ -57,20 +75,24 @@ def record(
     result: TrainResult, *, config: TrainConfig, tags: Mapping[str, str], run_id: str | None
 ) -> str | None:
     """Write what the training left on disk into MLflow; a store that is down is not an error."""
+    bundle = load_bundle(result.bundle)
     return log_training_or_defer(
-        pending=result.run_dir / "mlflow-pending.json",
+        pending=result.run_dir / PENDING,
         experiment="deepfake",
         run_name=result.run_dir.name,
-        params={**config.model_dump(), "pretrained_source": result.pretrained_source},
+        params={**config.model_dump(), **bundle.spec.made_with},
         metrics_jsonl=result.run_dir / "metrics.jsonl",
+        metrics=result.metrics,
         bundle=result.bundle,
-        tags={**tags, "model_digest": load_bundle(result.bundle).digest},
+        tags={**tags, **bundle.tags},
         extra_artifacts=[result.run_dir / "config.json", result.run_dir / "result.json"],
         run_id=run_id,
     )
 
 
 @task(name="register", task_run_name="register-{name}", cache_policy=NO_CACHE, **RETRIES)
-def register(run_id: str, *, name: str) -> str:
-    """Make the run's bundle the newest version of a registered model."""
-    return str(register_bundle(run_id, name=name))
+def register(run_id: str, *, name: str, bundle: Path, tags: Mapping[str, str]) -> str:
+    """Make the run's bundle the newest version of a registered model, unless it is one already."""
+    digest = load_bundle(bundle).digest
+    told = {k: v for k, v in tags.items() if k == "stage" or k.startswith("data.")}
+    return str(register_once(run_id, name=name, digest=digest, tags=told))

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from deepfake.benchmark import refuse_benchmarks
 from deepfake.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
 from deepfake.calibrating.adding import choose_aggregation
 from deepfake.calibrating.heads import blends_of, joined_logits, scale_heads
 from deepfake.calibrating.kinds import FittedKind, fit_kind
+from deepfake.calibrating.looks import describe_looks
 from deepfake.config import AggregationConfig
+from deepfake.drift import write_reference
 from deepfake.errors import DataError
 from deepfake.inference import Detector, load_detector
 from deepfake.predicting import predict_crops
@@ -74,12 +77,14 @@ def calibrate_bundle(
 
     Returns:
         Where it lies and what was found. A kind without enough files of both classes stays
-        uncalibrated, and a note says so.
+        uncalibrated, and a note says so. How the files looked is kept beside it, for drift.
 
     Raises:
         BundleError: It is no bundle, or something else lies at `output`.
         ConfigError: The crops of a corpus were made otherwise, or a share is not in 0..1.
+        SplitLeakageError: A corpus holds what belongs to a frozen benchmark.
     """
+    refuse_benchmarks(snapshots)
     bundle = load_bundle(folder)
     state = bundle.state_dict()
     if is_halved:
@@ -126,6 +131,9 @@ def calibrate_bundle(
         }
     )
     save_bundle(output, state_dict=state, spec=spec, overwrite=True)
+    looks = describe_looks(crops, snapshots=snapshots, aggregation=aggregation)
+    if looks is not None:
+        write_reference(output, looks)
     return CalibrationSummary(output, metrics, notes)
 
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from deepfake import __version__
+from deepfake.cli import benchmark, models
 from deepfake.cli.text import in_one_line
 from deepfake.errors import ConfigError, DeepfakeError
 
@@ -24,13 +25,24 @@ _SETTINGS = {
 
 LIBGL_HINT = "Where libGL is missing: apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu)."
 
-app = typer.Typer(
-    name="deepfake",
-    help="Find deepfakes: ingest corpora, train and compare detectors, score media folders.",
-    no_args_is_help=True,
-    add_completion=False,
-    context_settings=_SETTINGS,
-    pretty_exceptions_enable=False,
+
+def _with_groups(app: typer.Typer, *groups: typer.Typer) -> typer.Typer:
+    for group in groups:
+        app.add_typer(group)
+    return app
+
+
+app = _with_groups(
+    typer.Typer(
+        name="deepfake",
+        help="Find deepfakes: ingest corpora, train and compare detectors, score media folders.",
+        no_args_is_help=True,
+        add_completion=False,
+        context_settings=_SETTINGS,
+        pretty_exceptions_enable=False,
+    ),
+    models.app,
+    benchmark.app,
 )
 
 DataRootOption = Annotated[
@@ -76,6 +88,9 @@ ScoredSamplingOption = Annotated[
 ScoredFramesOption = Annotated[
     int | None,
     typer.Option(min=1, help="Frames of a video, for uniform, keyframes and bursts."),
+]
+PrefectFileOption = Annotated[
+    Path, typer.Option(help="The prefect.yaml that describes the deployments.")
 ]
 ScoredFpsOption = Annotated[float | None, typer.Option(min=0.001, help="Frames a second, for fps.")]
 
@@ -240,6 +255,73 @@ def train(
     from deepfake.cli.commands import run_train
 
     run_train(options)
+
+
+@app.command()
+def retrain(
+    dataset: Annotated[
+        list[str],
+        typer.Option(help="An ingested corpus, or a folder: its newest snapshot; several times."),
+    ],
+    start: Annotated[
+        Literal["champion", "scratch"],
+        typer.Option(help="Begin with the champion's weights, or as the recipe says."),
+    ] = "champion",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="As for train; else as the champion was trained."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="As for train; another network needs --start scratch.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Epochs.")] = None,
+    batch_size: Annotated[int | None, typer.Option(min=1, help="Crops of a batch.")] = None,
+    lr: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    max_crops: Annotated[int | None, typer.Option(min=1, help="Crops of an epoch.")] = None,
+    max_minutes: Annotated[
+        float | None, typer.Option(min=0.01, help="Training takes, at most.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of everything random.")] = None,
+    device: DeviceOption = "auto",
+    policy: Annotated[
+        str, typer.Option(help="A TOML file: what a challenger has to show to be promoted.")
+    ] = "default",
+    benchmark: Annotated[
+        str | None, typer.Option(help="The frozen benchmark that decides; else the policy's.")
+    ] = None,
+    name: Annotated[
+        str, typer.Option(help="The registered model whose champion is challenged.")
+    ] = "deepfake-detector",
+    data_root: DataRootOption = "data",
+) -> None:
+    """Train a challenger on what is new, and promote it if it proves better."""
+    options = _plain(locals())
+    from deepfake.cli.commands import run_retrain
+
+    run_retrain(options)
+
+
+@app.command()
+def sweep(
+    dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    space: Annotated[
+        str, typer.Option(help="baseline, two_headed, or a TOML file: what is tried.")
+    ] = "baseline",
+    trials: Annotated[
+        int, typer.Option(min=1, help="Of the whole sweep, those of earlier runs among them.")
+    ] = 20,
+    name: Annotated[
+        str | None, typer.Option(help="Of the sweep; made of space and corpus if not given.")
+    ] = None,
+    device: DeviceOption = "auto",
+    seed: Annotated[int, typer.Option(help="Of what is tried first.")] = 0,
+    data_root: DataRootOption = "data",
+) -> None:
+    """Look for the best settings of a training; one that was stopped goes on."""
+    options = _plain(locals())
+    from deepfake.cli.commands import run_sweep
+
+    run_sweep(options)
 
 
 @app.command()
@@ -435,6 +517,13 @@ def score(
     max_pixels: MaxPixelsOption = 100_000_000,
     max_frames: MaxFramesOption = 5_000_000,
     max_mb: MaxMbOption = 20_480,
+    drift_limit: Annotated[
+        float,
+        typer.Option(
+            min=0.001,
+            help="Population stability index over which media count as unlike the detector's own.",
+        ),
+    ] = 0.25,
     task_runner: RunnerOption = "threads",
     dask_address: DaskOption = None,
 ) -> None:
@@ -455,6 +544,26 @@ def status(
     from deepfake.cli.status import run_status
 
     run_status(options)
+
+
+@app.command()
+def sample(
+    folder: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
+    ],
+    uncertain: Annotated[
+        int, typer.Option(min=1, help="How many media, those least sure first.")
+    ] = 50,
+    output: Annotated[Path | None, typer.Option(help="The CSV file; else it is printed.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that is there.")
+    ] = False,
+) -> None:
+    """Export the media most worth a label, as a CSV that `ingest --layout csv` takes back."""
+    options = _plain(locals())
+    from deepfake.cli.sample import run_sample
+
+    run_sample(options)
 
 
 @app.command()
@@ -525,6 +634,43 @@ def export(
     from deepfake.cli.export import run_export
 
     run_export(options)
+
+
+@app.command()
+def setup(
+    file: PrefectFileOption = Path("prefect.yaml"),
+    schedule: Annotated[
+        str | None,
+        typer.Option(
+            help='When to retrain, as cron has it: "0 3 * * 1"; off for never; else as it is.'
+        ),
+    ] = None,
+    timezone: Annotated[str, typer.Option(help="Of the schedule.")] = "UTC",
+    data_root: DataRootOption = "data",
+) -> None:
+    """Create pool, limits, deployments and automations in Prefect; again changes nothing."""
+    options = _plain(locals())
+    from deepfake.cli.operating import run_setup
+
+    run_setup(options)
+
+
+@app.command()
+def up(
+    file: PrefectFileOption = Path("prefect.yaml"),
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the Prefect server; 0 for a free one.")
+    ] = 4200,
+    mlflow_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Of the MLflow UI; 0 for a free one.")
+    ] = 5000,
+    data_root: DataRootOption = "data",
+) -> None:
+    """Run Prefect's server, a worker and MLflow's UI on this machine, until Ctrl-C."""
+    options = _plain(locals())
+    from deepfake.cli.operating import run_up
+
+    run_up(options)
 
 
 @app.command()

@@ -20,6 +20,7 @@ from deepfake.types import EXPECTED_STATUSES
 
 __all__ = [
     "exit_for",
+    "prepare",
     "print_evaluate",
     "print_ingest",
     "print_score",
@@ -27,8 +28,10 @@ __all__ = [
     "run_calibrate",
     "run_evaluate",
     "run_ingest",
+    "run_retrain",
     "run_robustness",
     "run_score",
+    "run_sweep",
     "run_train",
 ]
 
@@ -36,7 +39,8 @@ _FAILED_FILES = 3
 """Exit code: the run is whole, and some file has an outcome that nobody wants."""
 
 
-def _prepare(options: dict[str, Any]) -> None:
+def prepare(options: dict[str, Any]) -> None:
+    """Say where Prefect and MLflow keep what they know, before either is imported."""
     from flows.operations import configure_environment, describe_environment
 
     root = DataRoot(location_of(options["data_root"])).here
@@ -47,7 +51,7 @@ def _prepare(options: dict[str, Any]) -> None:
 
 def run_ingest(options: dict[str, Any]) -> None:
     """Run the `ingest` flow."""
-    _prepare(options)
+    prepare(options)
     from flows.ingest import ingest
     from flows.operations import run_flow
 
@@ -106,7 +110,7 @@ def run_score(options: dict[str, Any]) -> None:
     """Run the `score` flow, once or until it is stopped."""
     options = dict(options)
     seconds = options.pop("watch")
-    _prepare(options)
+    prepare(options)
     from flows.operations import held_server, run_flow
     from flows.score import score
 
@@ -176,12 +180,12 @@ def print_score(summary: dict[str, Any]) -> None:
     for value, number in _throughput(summary):
         table.add_row("this run", value, number)
     console.print(table)
-    detector = summary["detector"]
-    version = f" version {detector['version']}" if detector["version"] else ""
-    console.print(f"detector: {detector['name']}{version} ({summary['detector_chosen_by']})")
+    console.print(f"detector: {_named(summary['detector'])} ({summary['detector_chosen_by']})")
     for note in summary.get("notes", []):
         console.print(f"  note: {note}")
     console.print(_what_was_done(summary))
+    for line in _drift_lines(summary.get("drift")):
+        console.print(line, soft_wrap=True)
     if summary["num_waiting"]:
         console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
     console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
@@ -192,6 +196,23 @@ def print_score(summary: dict[str, Any]) -> None:
             "1 file, and what to do about it" if failed == 1 else f"{failed} files, and what to do"
         )
         console.print(f"failures: {summary['output']}/failures.csv ({told})", soft_wrap=True)
+
+
+def _drift_lines(drift: dict[str, Any] | None) -> Iterator[str]:
+    if drift is None:
+        return
+    known = [found for found in drift["features"] if found["index"] is not None]
+    if not drift["features"]:
+        yield f"drift: {drift['note']}"
+    elif not known:
+        yield "drift: too few media to say"
+    for found in known:
+        if found["level"] == "moved" or (found is known[0] and not drift["is_drifted"]):
+            moved = "has moved" if found["level"] == "moved" else "lies furthest away"
+            yield (
+                f"drift: {found['name']} of {found['kind']}s {moved}, PSI {found['index']:.2f} "
+                f"(limit {drift['limit']:g}; {found['num_media']} media, {drift['note']})"
+            )
 
 
 def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
@@ -223,7 +244,7 @@ def run_train(options: dict[str, Any]) -> None:
         if options["device"] == "cpu":
             raise ConfigError("--use-gpu and --device cpu contradict each other")
         options["device"] = "cuda"
-    _prepare(options)
+    prepare(options)
     from flows.operations import run_flow
     from flows.train import train
 
@@ -250,39 +271,61 @@ def _print_trained(console: Console, summary: dict[str, Any]) -> None:
     _print_run(console, summary)
 
 
+def run_sweep(options: dict[str, Any]) -> None:
+    """Run the `sweep` flow."""
+    from deepfake.cli.sweep import print_sweep
+
+    prepare(options)
+    from flows.operations import run_flow
+    from flows.sweep import sweep
+
+    print_sweep(run_flow(sweep, options))
+
+
 def run_calibrate(options: dict[str, Any]) -> None:
     """Run the `calibrate` flow."""
-    _prepare(options)
+    prepare(options)
     from flows.calibrate import calibrate
     from flows.operations import run_flow
 
     summary = run_flow(calibrate, options)
     console = Console(markup=False)
-    detector = summary["detector"]["name"]
+    detector = _named(summary["detector"])
     console.print(f"calibrated: {detector} ({summary['detector_chosen_by']})")
     _print_trained(console, summary)
 
 
 def run_evaluate(options: dict[str, Any]) -> None:
     """Run the `evaluate` flow."""
-    _prepare(options)
+    prepare(options)
     from flows.evaluate import evaluate
     from flows.operations import run_flow
 
     print_evaluate(run_flow(evaluate, options))
 
 
+def run_retrain(options: dict[str, Any]) -> None:
+    """Run the `retrain` flow."""
+    from deepfake.cli.retraining import print_retrain
+
+    prepare(options)
+    from flows.operations import run_flow
+    from flows.retrain import retrain
+
+    print_retrain(run_flow(retrain, options))
+
+
 def run_robustness(options: dict[str, Any]) -> None:
     """Run the `robustness` flow."""
     from rich.markdown import Markdown
 
-    _prepare(options)
+    prepare(options)
     from flows.operations import run_flow
     from flows.robustness import robustness
 
     summary = run_flow(robustness, options)
     console = Console(markup=False)
-    console.print(f"detector: {summary['detector']['name']} ({summary['detector_chosen_by']})")
+    console.print(f"detector: {_named(summary['detector'])} ({summary['detector_chosen_by']})")
     for note in summary["notes"]:
         console.print(f"  note: {note}")
     console.print(Markdown(summary["markdown"]))
@@ -298,7 +341,7 @@ def print_evaluate(summary: dict[str, Any], *, is_brief: bool = False) -> None:
     from rich.markdown import Markdown
 
     console = Console(markup=False)
-    console.print(f"detector: {summary['detector']['name']} ({summary['detector_chosen_by']})")
+    console.print(f"detector: {_named(summary['detector'])} ({summary['detector_chosen_by']})")
     for note in summary["notes"]:
         console.print(f"  note: {note}")
     if is_brief:
@@ -311,6 +354,11 @@ def print_evaluate(summary: dict[str, Any], *, is_brief: bool = False) -> None:
         console.print(Markdown(summary["markdown"]))
     console.print(f"figures and tables: {summary['folder']}", soft_wrap=True)
     _print_run(console, summary)
+
+
+def _named(detector: dict[str, Any]) -> str:
+    version = f" version {detector['version']}" if detector["version"] else ""
+    return f"{detector['name']}{version}"
 
 
 def _print_run(console: Console, summary: dict[str, Any]) -> None:

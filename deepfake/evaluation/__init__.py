@@ -1,7 +1,9 @@
 """What a detector is worth on labelled files: metrics, the matched test, figures, reports."""
 
 from deepfake.evaluation.comparing import (
+    SliceComparison,
     compare_evaluations,
+    compare_slices,
     comparison_json,
     comparison_markdown,
 )
@@ -27,7 +29,9 @@ __all__ = [
     "MatchedPairs",
     "MatchedResult",
     "Slice",
+    "SliceComparison",
     "compare_evaluations",
+    "compare_slices",
     "comparison_json",
     "comparison_markdown",
     "evaluate_predictions",

@@ -31,7 +31,14 @@ from deepfake.metrics import (
 )
 from deepfake.types import Kind, Label, Status, Verdict
 
-__all__ = ["MIN_PAIRS", "evaluate_corpus", "weakest_slice"]
+__all__ = [
+    "MIN_PAIRS",
+    "against_reals",
+    "called_right",
+    "evaluate_corpus",
+    "iter_parts",
+    "weakest_slice",
+]
 
 MIN_PAIRS = 30
 """With fewer pairs the matched test is shown but is not the headline."""
@@ -73,7 +80,7 @@ def evaluate_corpus(
     scored = files[files["logit"].notna()].reset_index(drop=True)
     level = _level_of(scored, seed=seed)
     matched = _matched_of(files, pairs, seed=seed)
-    is_right = _is_right(files)
+    is_right = called_right(files)
     answered = files["verdict"].isin([Verdict.REAL, Verdict.FAKE]).to_numpy()
     agrees = (files["verdict"] == files["label"]).to_numpy()
     is_scored = files["logit"].notna().to_numpy()
@@ -98,7 +105,9 @@ def evaluate_corpus(
         matched=matched,
         operating_points=_operating_points(scored, thresholds),
         precision_at={str(share): value for share, value in precision.items()},
-        slices=tuple(_slices_of(files)),
+        slices=tuple(
+            _slice_of(files, rows, by=by, value=value) for by, value, rows in iter_parts(files)
+        ),
         own_real=_own_real_of(scored),
         verdicts={
             str(label): {str(k): int(v) for k, v in rows["verdict"].value_counts().items()}
@@ -138,7 +147,8 @@ def _is_fake(rows: pd.DataFrame) -> NDArray[np.int64]:
     return (rows["label"] == Label.FAKE).to_numpy().astype(np.int64)
 
 
-def _is_right(files: pd.DataFrame) -> NDArray[np.bool_]:
+def called_right(files: pd.DataFrame) -> NDArray[np.bool_]:
+    """Return which files are called what they are; one without a score is not."""
     called = (files["prob_fake"] >= files["threshold"]).to_numpy()
     right: NDArray[np.bool_] = files["logit"].notna().to_numpy() & (
         called == (_is_fake(files) == 1)
@@ -211,17 +221,22 @@ def _operating_points(
     return points
 
 
-def _slices_of(files: pd.DataFrame) -> Iterator[Slice]:
+def iter_parts(files: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield the parts of a corpus that are told apart: by what, which one, and its files.
+
+    Args:
+        files: Rows of `file_table`; two detectors on the same crops have the same parts.
+    """
     for by in _SLICED_BY:
         for value, rows in files.groupby(by, sort=True):
-            yield _slice_of(files, rows, by=by, value=str(value))
+            yield by, str(value), rows
     reals = files[(files["label"] == Label.REAL) & files["num_tracks"].notna()]
     if len(reals) and reals["num_tracks"].nunique() > 1:
         # The more faces may raise an alarm, the more often one does so without cause.
         people = reals["num_tracks"].astype(int).clip(upper=_MANY)
         for count, rows in reals.groupby(people, sort=True):
             more = " and more" if count == _MANY else ""
-            yield _slice_of(files, rows, by="people", value=f"{count}{more}")
+            yield "people", f"{count}{more}", rows
     for by in FACE_COLUMNS:
         known = files[files[by].notna()]
         if known[by].nunique() < _MIN_VALUES:
@@ -229,7 +244,16 @@ def _slices_of(files: pd.DataFrame) -> Iterator[Slice]:
         parts = pd.qcut(known[by], _NUM_BINS, duplicates="drop")
         for part, rows in known.groupby(parts, sort=True, observed=True):
             low = max(part.left, rows[by].min())
-            yield _slice_of(files, rows, by=by, value=f"{low:.3g} to {part.right:.3g}")
+            yield by, f"{low:.3g} to {part.right:.3g}", rows
+
+
+def against_reals(files: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return a part, with all reals of its corpus where it is of fakes alone.
+
+    A method makes fakes only: what it is told from are all the reals.
+    """
+    is_mixed = (rows["label"] == Label.REAL).any()
+    return rows if is_mixed else pd.concat([rows, files[files["label"] == Label.REAL]])
 
 
 def weakest_slice(slices: Sequence[Slice]) -> Slice | None:
@@ -242,12 +266,9 @@ def weakest_slice(slices: Sequence[Slice]) -> Slice | None:
 
 
 def _slice_of(files: pd.DataFrame, rows: pd.DataFrame, *, by: str, value: str) -> Slice:
-    fakes, right = _is_fake(rows), int(_is_right(rows).sum())
+    fakes, right = _is_fake(rows), int(called_right(rows).sum())
     n_fake = int(fakes.sum())
-    # A method makes fakes only: what it is told from are all the reals of the corpus.
-    compared = (
-        rows if n_fake < len(rows) else pd.concat([rows, files[files["label"] == Label.REAL]])
-    )
+    compared = against_reals(files, rows)
     scored = compared[compared["logit"].notna()]
     metrics = binary_metrics(_is_fake(scored), scored["prob_fake"], rank=scored["log_odds"])
     low, high = wilson_interval(right, len(rows)) or (0.0, 1.0)

@@ -1,4 +1,4 @@
-"""Taking media out of what else lies under a data root: evaluations, clips, logs, results."""
+"""Taking media out of what else lies under a data root: evaluations, benchmarks, clips, logs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _BY_SUFFIX: dict[str, Callable[..., int]] = {
 def forget_elsewhere(
     root: DataRoot, subject: Subject, *, is_dry_run: bool = False
 ) -> Iterator[Trace]:
-    """Remove media from evaluations, logs of ingesting, and clips made of stills.
+    """Remove media from evaluations, benchmarks, logs of ingesting, and clips made of stills.
 
     Args:
         root: The data root.
@@ -51,6 +51,8 @@ def forget_elsewhere(
         scrub = _BY_SUFFIX.get(path.suffix.lower())
         if scrub is not None and path.is_file():
             yield from _scrubbed(path, scrub, subject, is_dry_run=is_dry_run)
+    for path in sorted(local_path(root.benchmarks).glob("*.json")):
+        yield from _scrubbed(path, scrub_json, subject, is_dry_run=is_dry_run)
     for path in sorted(root.log("any").parent.glob("*.jsonl*")):
         yield from _scrubbed(path, scrub_lines, subject, is_dry_run=is_dry_run)
     for path in sorted((local_path(root.path) / "clips").glob("**/clips.csv")):

@@ -1,7 +1,9 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
+from deepfake.scoring.drifting import DriftReport, DriftWatch
 from deepfake.scoring.forgetting import forget_in_output
 from deepfake.scoring.known_media import names_and_contents
+from deepfake.scoring.labelling import UncertainMedium, labelling_csv, least_certain
 from deepfake.scoring.listing import read_listing, write_listing
 from deepfake.scoring.output import Hold, ScoresFolder, scores_version, write_scores
 from deepfake.scoring.parts import Part, find_parts, part_path
@@ -38,6 +40,8 @@ __all__ = [
     "BatchAccount",
     "Check",
     "DetectorIdentity",
+    "DriftReport",
+    "DriftWatch",
     "Hold",
     "Moved",
     "Part",
@@ -50,11 +54,14 @@ __all__ = [
     "ScoresFolder",
     "ScoresStatus",
     "ScoringState",
+    "UncertainMedium",
     "count_statuses",
     "create_scorer",
     "describe_setup",
     "find_parts",
     "forget_in_output",
+    "labelling_csv",
+    "least_certain",
     "make_receipt",
     "names_and_contents",
     "note_output",

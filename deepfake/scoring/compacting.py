@@ -26,7 +26,16 @@ from deepfake.scoring.tables import TABLES
 from deepfake.storage import Location, atomic_path, check_schema, write_text
 from deepfake.types import EXPECTED_STATUSES, Status
 
-__all__ = ["Known", "TableCounts", "count_rows", "rewrite_csv", "write_tables"]
+__all__ = [
+    "Known",
+    "TableCounts",
+    "count_rows",
+    "open_database",
+    "part_rows",
+    "raising_first",
+    "rewrite_csv",
+    "write_tables",
+]
 
 Write = Callable[[pa.RecordBatch], None]
 
@@ -180,20 +189,9 @@ def _sorted_rows(
     schema = TABLES[name]
     columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
     failed: list[DeepfakeError] = []
-    with (
-        _raising_first(failed),
-        duckdb.connect(
-            config={
-                "memory_limit": _MEMORY,
-                "temp_directory": str(scratch),
-                "autoinstall_known_extensions": "false",
-                "autoload_known_extensions": "false",
-                "preserve_insertion_order": "false",
-            }
-        ) as db,
-    ):
+    with raising_first(failed), open_database(scratch) as db:
         db.register("named", _names(known))
-        db.register("part_rows", _part_rows(name, parts, known, failed=failed))
+        db.register("part_rows", part_rows(name, parts, known.used_parts(), failed=failed))
         db.register("refused", pa.RecordBatchReader.from_batches(schema, iter(refused)))
         found = db.sql(
             f"SELECT named.uri, {_prefixed(columns)} FROM named JOIN part_rows "
@@ -204,8 +202,25 @@ def _sorted_rows(
             yield _cast(batch, schema)
 
 
+def open_database(scratch: Path) -> duckdb.DuckDBPyConnection:
+    """Return a database in memory, of bounded size and without any reach to the outside.
+
+    Args:
+        scratch: A folder here, for what does not fit into memory.
+    """
+    return duckdb.connect(
+        config={
+            "memory_limit": _MEMORY,
+            "temp_directory": str(scratch),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        }
+    )
+
+
 @contextmanager
-def _raising_first(failed: Sequence[DeepfakeError]) -> Iterator[None]:
+def raising_first(failed: Sequence[DeepfakeError]) -> Iterator[None]:
     """Raise what went wrong while DuckDB read, which says it in its own way."""
     try:
         yield
@@ -237,18 +252,22 @@ def _names(known: Known) -> pa.RecordBatchReader:
     return pa.RecordBatchReader.from_batches(_NAMES, batches)
 
 
-def _part_rows(
-    name: str,
-    parts: Location,
-    known: Known,
-    *,
-    failed: list[DeepfakeError],
+def part_rows(
+    name: str, parts: Location, keys: Sequence[str], *, failed: list[DeepfakeError]
 ) -> pa.RecordBatchReader:
+    """Return the rows of one table of parts, each with its part's key.
+
+    Args:
+        name: Of the table.
+        parts: Where the parts lie.
+        keys: Which.
+        failed: Gets what went wrong, for `raising_first`.
+    """
     schema = TABLES[name].remove_metadata().append(pa.field("part", pa.string()))
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
-            for key, table in read_part_tables(parts, known.used_parts(), name):
+            for key, table in read_part_tables(parts, keys, name):
                 named = table.append_column("part", pa.array([key] * len(table), pa.string()))
                 yield from named.replace_schema_metadata(None).to_batches()
         except DeepfakeError as error:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from deepfake.drift import Drift
 from deepfake.scoring.working import BatchAccount
 
 __all__ = ["RunCounters", "write_metrics"]
@@ -119,6 +120,7 @@ def write_metrics(
     times: Mapping[str, float],
     files: Mapping[str, Mapping[str, int]],
     num_waiting: int,
+    drift: Drift | None = None,
 ) -> None:
     """Write the numbers of a run in Prometheus's text format, whole or not at all.
 
@@ -129,6 +131,7 @@ def write_metrics(
         times: `began` and, once it has ended, `ended`; seconds since 1970.
         files: How many stand in the tables, by `status` and by `verdict`.
         num_waiting: Files that are known and have no score yet.
+        drift: How far the media lie from the detector's own; None where that is not known.
     """
     registry = CollectorRegistry(auto_describe=False)
     every = [
@@ -136,6 +139,7 @@ def write_metrics(
         *_of_outcomes(labels, numbers, files),
         *_of_times(labels, times),
         _gauge("waiting_files", "Files without a score yet.", labels, num_waiting),
+        *_of_drift(labels, drift),
     ]
     registry.register(_Families(every))
     write_to_textfile(str(path), registry)
@@ -180,6 +184,23 @@ def _of_times(labels: Mapping[str, str], times: Mapping[str, float]) -> Iterator
         labels,
         times.get("ended", 0.0),
     )
+
+
+def _of_drift(labels: Mapping[str, str], drift: Drift | None) -> Iterator[Metric]:
+    if drift is None:
+        return
+    index = GaugeMetricFamily(
+        f"{_PREFIX}_drift_index",
+        "Population stability index against the detector's own media, by kind and feature.",
+        labels=[*labels, "kind", "feature"],
+    )
+    for found in drift.features:
+        if found.index is not None:
+            index.add_metric([*labels.values(), str(found.kind), found.name], found.index)
+    yield index
+    yield _gauge("drift_limit", "Over which a feature counts as moved.", labels, drift.limit)
+    told = "Features over the limit, and over what chance explains."
+    yield _gauge("drifted_features", told, labels, len(drift.moved))
 
 
 def _gauge(name: str, told: str, labels: Mapping[str, str], value: float) -> Metric:

@@ -27,7 +27,8 @@ def merge_small_parts(folder: Location, state: ScoringState) -> None:
         folder: Of all parts of the state's version.
         state: Of a run.
     """
-    small = state.small_parts(below=_SMALL)
+    # What this run scored stays apart until it has been told of.
+    small = [part for part in state.small_parts(below=_SMALL) if part.number < state.run]
     if len(small) < _FEW:
         return
     alike: dict[str, list[Part]] = defaultdict(list)

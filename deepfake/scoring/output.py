@@ -128,6 +128,11 @@ class ScoresFolder:
         return self.work / "log.jsonl"
 
     @property
+    def drift(self) -> Location:
+        """How far the media of the last run that scored any lie from the detector's own."""
+        return self.path / "drift.json"
+
+    @property
     def metrics(self) -> Path:
         """The numbers of the last run, for Prometheus."""
         return self.work / "metrics.prom"

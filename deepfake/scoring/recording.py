@@ -14,6 +14,7 @@ from deepfake.journal import tell
 from deepfake.manifest import ManifestRow
 from deepfake.scoring.compacting import TableCounts
 from deepfake.scoring.counters import RunCounters, write_metrics
+from deepfake.scoring.drifting import DriftReport
 from deepfake.scoring.output import ScoresFolder, counts_written
 from deepfake.scoring.parts import Part
 from deepfake.scoring.setups import StoredSetup
@@ -25,6 +26,8 @@ __all__ = ["RunRecord", "recorded"]
 
 _METRICS_SECONDS = 5.0
 """Between two writings of the metrics file, at least."""
+
+_DRIFT_COLUMNS = ("kind", "name", "index", "num_media")
 
 _logger = logging.getLogger(__name__)
 
@@ -54,6 +57,7 @@ class RunRecord:
         self._scoring_since: float | None = None
         self._is_listing = True
         self._metrics_at = 0.0
+        self._drift: DriftReport | None = None
         self._tables = counts_written(to.version(state.version)) or TableCounts()
         self._waiting = state.num_waiting
 
@@ -117,6 +121,12 @@ class RunRecord:
                 tell("file failed", **{**failed, "uri": uri})
         self._publish()
 
+    def compared(self, drift: DriftReport) -> None:
+        """Tell how far the media lie from the detector's own."""
+        self._drift = drift
+        for found in drift.moved:
+            tell("media moved", **{name: getattr(found, name) for name in _DRIFT_COLUMNS})
+
     def wrote(self, counts: TableCounts, *, num_waiting: int) -> None:
         """Tell what the tables hold."""
         self._tables, self._waiting = counts, num_waiting
@@ -168,6 +178,7 @@ class RunRecord:
                 times=times,
                 files={"status": self._tables.statuses, "verdict": self._tables.verdicts},
                 num_waiting=self._waiting,
+                drift=None if self._drift is None else self._drift.drift,
             )
         except OSError as error:  # numbers for a dashboard are no reason to stop
             _logger.warning("the metrics cannot be written (%s)", error.strerror)

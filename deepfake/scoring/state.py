@@ -36,6 +36,12 @@ _RACY_NS = 2_000_000_000
 """A file that changed so shortly before it was hashed may have changed again with the same time:
 the clocks of file systems tick, some once in two seconds."""
 
+_SCORED_IN = (
+    "scored JOIN parts ON parts.version = scored.version AND parts.part = scored.part "
+    "WHERE scored.version = ? AND (? IS NULL OR parts.number = ?)"
+)
+"""Takes the version and twice the run, or None."""
+
 _VANISHED = "was there in an earlier run, and is gone"
 _FINAL = {Status.OK, Status.EMPTY, Status.UNSUPPORTED, Status.DECODE_ERROR, Status.TOO_LARGE}
 """What probing says of bytes and would say again."""
@@ -399,6 +405,34 @@ class ScoringState:
             _bounds(self.folder),
         )
         yield from map(_row_of, rows)
+
+    def num_scored_by(self, run: int) -> int:
+        """Return how many media have their score from a run."""
+        (count,) = self._db.execute(
+            f"SELECT count(*) FROM {_SCORED_IN}", (self.version, run, run)
+        ).fetchone()
+        return int(count)
+
+    def iter_scored(self, run: int | None = None) -> Iterator[tuple[str, str]]:
+        """Yield media with the parts that their scores are in.
+
+        Args:
+            run: Which run's; None for all.
+        """
+        rows = self._db.execute(
+            f"SELECT media_id, scored.part FROM {_SCORED_IN}",
+            (self.version, run, run),
+        )
+        for media_id, part in rows:
+            yield str(media_id), str(part)
+
+    def parts_of(self, run: int | None = None) -> list[str]:
+        """Return the parts that `iter_scored` names, sorted."""
+        rows = self._db.execute(
+            f"SELECT DISTINCT scored.part FROM {_SCORED_IN} ORDER BY scored.part",
+            (self.version, run, run),
+        )
+        return [str(part) for (part,) in rows]
 
     @property
     def num_files(self) -> int:

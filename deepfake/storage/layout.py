@@ -47,6 +47,11 @@ class DataRoot:
         return self.path / "splits"
 
     @property
+    def benchmarks(self) -> Location:
+        """The folder of frozen benchmarks, and of who looked at them."""
+        return self.path / "benchmarks"
+
+    @property
     def runs(self) -> Path:
         """The folder of training runs."""
         return self.here / "runs"

@@ -4,6 +4,21 @@ Nothing that was computed depends on it: metrics lie in files first, and a store
 answer costs a warning and a later `replay`.
 """
 
+from deepfake.tracking.champions import (
+    CHALLENGER,
+    RegisteredVersion,
+    champion_history,
+    ensure_first_champion,
+    list_versions,
+    promote,
+    register_once,
+    roll_back,
+    rolled_back,
+    set_challenger,
+)
+from deepfake.tracking.deferring import PENDING, log_training_or_defer, replay, replay_all
+from deepfake.tracking.history import Promotion
+from deepfake.tracking.opening import TrackedRun, tracked_run
 from deepfake.tracking.registry import (
     CHAMPION,
     MODEL_NAME,
@@ -15,33 +30,56 @@ from deepfake.tracking.registry import (
 )
 from deepfake.tracking.runs import (
     BUNDLE_ARTIFACT,
-    TrackedRun,
+    find_run,
     find_training,
+    log_bundle,
+    log_decision,
     log_evaluation,
     log_training,
-    log_training_or_defer,
-    replay,
-    tracked_run,
+    metrics_of_run,
 )
-from deepfake.tracking.store import check_tracking, masked, tracking_uri, ui_command
+from deepfake.tracking.store import check_tracking, make_store, masked, tracking_uri, ui_command
+from deepfake.tracking.sweeps import PARENT_TAG, begin_sweep, end_sweep, log_trial
 
 __all__ = [
     "BUNDLE_ARTIFACT",
+    "CHALLENGER",
     "CHAMPION",
     "MODEL_NAME",
+    "PARENT_TAG",
+    "PENDING",
+    "Promotion",
+    "RegisteredVersion",
     "ResolvedModel",
     "TrackedRun",
+    "begin_sweep",
+    "champion_history",
     "champion_or_none",
     "check_tracking",
+    "end_sweep",
+    "ensure_first_champion",
+    "find_run",
     "find_training",
+    "list_versions",
+    "log_bundle",
+    "log_decision",
     "log_evaluation",
     "log_training",
     "log_training_or_defer",
+    "log_trial",
+    "make_store",
     "masked",
+    "metrics_of_run",
+    "promote",
     "register_bundle",
+    "register_once",
     "replay",
+    "replay_all",
     "resolve_model_uri",
+    "roll_back",
+    "rolled_back",
     "set_alias",
+    "set_challenger",
     "tracked_run",
     "tracking_uri",
     "ui_command",

@@ -64,12 +64,15 @@ def numbers_of(values: Mapping[str, Any]) -> dict[str, float]:
 
 
 def flat(values: Mapping[str, Any], *, joint: str = ".") -> dict[str, Any]:
-    """Return a nested mapping as one level, the names joined."""
+    """Return a nested mapping as one level, the names joined; what is None is not there.
+
+    A page that compares runs takes `None` for a word, and a number beside it for another.
+    """
     result: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             result |= {f"{key}{joint}{k}": v for k, v in flat(value, joint=joint).items()}
-        else:
+        elif value is not None:
             result[str(key)] = value
     return result
 

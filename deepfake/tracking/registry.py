@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from deepfake.errors import TrackingError, UnknownModelError
+from deepfake.tracking.records import legal_name
 from deepfake.tracking.runs import BUNDLE_ARTIFACT
 from deepfake.tracking.store import client_of, is_absent, masked, tracking_uri, translated
 
@@ -76,7 +77,8 @@ def register_bundle(
             if error.error_code != "RESOURCE_ALREADY_EXISTS":
                 raise
         source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE_ARTIFACT}"
-        made = client.create_model_version(name, source, run_id, tags=dict(tags or {}))
+        legal = {legal_name(key): value for key, value in (tags or {}).items()}
+        made = client.create_model_version(name, source, run_id, tags=legal)
         version = int(made.version)
         if alias is not None:
             client.set_registered_model_alias(name, alias, str(version))
@@ -190,6 +192,12 @@ def _local(source: str) -> Path:
     from mlflow.utils.file_utils import local_file_uri_to_path
 
     path = Path(local_file_uri_to_path(source))  # type: ignore[no-untyped-call]
+    if path.is_file():
+        raise TrackingError(
+            "what is registered is a file, and no detector bundle",
+            path=path,
+            hint="Versions are registered by `train`, `calibrate` and `retrain`.",
+        )
     if not path.is_dir():
         raise TrackingError(
             "the registered bundle is gone", path=path, hint="Register the detector anew."

@@ -1,18 +1,15 @@
-"""Training runs and evaluations in the tracking store."""
+"""Trainings, evaluations and decisions in the tracking store."""
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepfake.errors import DataError, TrackingError
-from deepfake.storage import read_json, write_json
-from deepfake.tracking.records import flat, legal_name, numbers_of, read_metrics
+from deepfake.errors import TrackingError
+from deepfake.tracking.opening import log_metrics, log_params, open_run
+from deepfake.tracking.records import legal_name, numbers_of, read_metrics
 from deepfake.tracking.store import (
     client_of,
     is_absent,
@@ -27,76 +24,17 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUNDLE_ARTIFACT",
-    "TrackedRun",
+    "find_run",
     "find_training",
+    "log_bundle",
+    "log_decision",
     "log_evaluation",
     "log_training",
-    "log_training_or_defer",
-    "replay",
-    "tracked_run",
+    "metrics_of_run",
 ]
 
 BUNDLE_ARTIFACT = "detector"
 """Where the bundle's folder lies among a run's artifacts."""
-
-_MAX_PARAM_CHARS = 6000
-_MAX_TAG_CHARS = 8000
-_PARAMS_A_BATCH = 100
-_METRICS_A_BATCH = 1000
-
-_logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class TrackedRun:
-    """A run that is open while something is computed.
-
-    Attributes:
-        run_id: Of the run; None where the store did not answer.
-        warning: Why there is none.
-    """
-
-    run_id: str | None
-    warning: str | None = None
-
-
-@contextmanager
-def tracked_run(
-    *,
-    experiment: str,
-    run_name: str,
-    params: Mapping[str, Any] | None = None,
-    tags: Mapping[str, str] | None = None,
-    uri: str | None = None,
-) -> Iterator[TrackedRun]:
-    """Open a run with system metrics around a computation, which never fails because of the store.
-
-    A store that does not answer is a warning; `log_training` makes the run later. An exception from
-    within ends the run as failed and goes on.
-
-    Args:
-        experiment: Name, made where there is none.
-        run_name: Shown in the UI.
-        params: As for `log_training`.
-        tags: As for `log_training`.
-        uri: The store; None means the one in use.
-    """
-    chosen = uri or tracking_uri()
-    opened: tuple[MlflowClient, str] | None = None
-    warning: str | None = None
-    try:
-        client = client_of(chosen)
-        id_ = _create_run(client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen)
-        opened = client, id_
-        _log_params(client, id_, params or {})
-    except TrackingError as error:
-        warning = str(error)
-        _logger.warning("%s; the computation goes on without it", error)
-    if opened is None:
-        yield TrackedRun(run_id=None, warning=warning)
-        return
-    with _closed_at_end(*opened), _system_metrics(opened[1], uri=chosen):
-        yield TrackedRun(run_id=opened[1], warning=warning)
 
 
 def log_training(
@@ -106,6 +44,7 @@ def log_training(
     params: Mapping[str, Any],
     metrics_jsonl: Path,
     bundle: Path,
+    metrics: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     extra_artifacts: Sequence[Path] = (),
     run_id: str | None = None,
@@ -120,6 +59,8 @@ def log_training(
         metrics_jsonl: Lines of `epoch`, `step`, `name`, `value` (and `timestamp`, seconds, where
             known, else the file's own time). A last line that was cut off is left out.
         bundle: The detector's folder, kept as the artifact `detector/`.
+        metrics: Of the finished detector, beside those of epochs; what is no number, or has been
+            told by an epoch, is left out.
         tags: Such as data digests.
         extra_artifacts: Files and folders kept under `training/`.
         run_id: A run that is there, such as `tracked_run` made; None makes one.
@@ -128,74 +69,98 @@ def log_training(
     Raises:
         TrackingError: The store refused, or a file is missing.
     """
-    metrics = read_metrics(metrics_jsonl)
+    points = _all_metrics(metrics_jsonl, final=metrics or {})
     if not bundle.is_dir():
         raise TrackingError("the detector bundle is not a folder", path=bundle)
-    with _open_run(experiment, run_name=run_name, tags=tags, run_id=run_id, uri=uri) as (
+    with open_run(experiment, run_name=run_name, tags=tags, run_id=run_id, uri=uri) as (
         client,
         id_,
     ):
-        _log_params(client, id_, params)
-        _log_metrics(client, id_, metrics)
+        log_params(client, id_, params)
+        log_metrics(client, id_, points)
         with translated("the artifacts cannot be stored"):
             client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
             for path in (metrics_jsonl, *extra_artifacts):
                 _log_path(client, id_, path, folder="training")
+            # Who opened it may be dead, or may not have reached the store to close it.
+            client.set_terminated(id_)
     return id_
 
 
-def log_training_or_defer(*, pending: Path, **training: Any) -> str | None:
-    """Write a finished training into the store, or note down how to do so later.
+def _all_metrics(metrics_jsonl: Path, *, final: Mapping[str, Any]) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    points = read_metrics(metrics_jsonl)
+    told = {point.key for point in points}
+    # Of the file's time: written again they are the same points.
+    stamp = int(metrics_jsonl.stat().st_mtime * 1000)
+    rest = {legal_name(name): value for name, value in numbers_of(final).items()}
+    return [*points, *(Metric(k, v, stamp, 0) for k, v in rest.items() if k not in told)]
+
+
+def log_bundle(
+    bundle: Path,
+    *,
+    experiment: str,
+    run_name: str,
+    tags: Mapping[str, str] | None = None,
+    uri: str | None = None,
+) -> str:
+    """Write a bundle that was not trained here into the store, and return its run's id.
 
     Args:
-        pending: The note for `replay`, written only where the store failed.
-        training: As for `log_training`.
-
-    Returns:
-        The run's id, None where it was deferred.
-    """
-    try:
-        return log_training(**training)
-    except TrackingError as error:
-        _logger.warning("%s; `%s` keeps what is to be logged", error, pending)
-        write_json(pending, _as_note(training))
-        return None
-
-
-def replay(pending: Path, *, uri: str | None = None) -> str:
-    """Write a deferred training into the store, remove the note, and return the run's id.
-
-    Args:
-        pending: What `log_training_or_defer` wrote.
+        bundle: The detector's folder, kept as the artifact `detector/`.
+        experiment: Name, made where there is none.
+        run_name: Shown in the UI.
+        tags: Such as its digest.
         uri: The store; None means the one in use.
 
     Raises:
-        TrackingError: The store refused again (the note stays), or the note is damaged.
+        TrackingError: The store refused.
     """
-    try:
-        note: dict[str, Any] = dict(read_json(pending))
-        for name in ("metrics_jsonl", "bundle"):
-            note[name] = Path(note[name])
-        note["extra_artifacts"] = [Path(path) for path in note.get("extra_artifacts", [])]
-        note["run_id"] = _known_run(note.get("run_id"), uri=uri)
-        run_id = log_training(**note, uri=uri)
-    except (DataError, KeyError, TypeError, ValueError) as error:
-        raise TrackingError(f"not a note of a deferred training ({error})", path=pending) from error
-    pending.unlink()
-    return run_id
+    opened = open_run(experiment, run_name=run_name, tags=tags, run_id=None, uri=uri)
+    with opened as (client, id_), translated("the bundle cannot be stored"):
+        client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
+    return id_
 
 
-def _known_run(run_id: str | None, *, uri: str | None) -> str | None:
-    # The run may have been opened in another store, or not at all.
-    if run_id is None:
-        return None
-    client = client_of(uri or tracking_uri())
-    try:
-        with translated(f"the run {run_id} is not there"):
-            client.get_run(run_id)
-    except TrackingError:
-        return None
-    return run_id
+def log_decision(
+    folder: Path,
+    *,
+    experiment: str,
+    run_name: str,
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    markdown: str,
+    below: str | None = None,
+    run_id: str | None = None,
+    uri: str | None = None,
+) -> str:
+    """Write a decision about a detector into the store, and return its run's id.
+
+    Args:
+        folder: Its files, kept as the artifact `decision/`.
+        experiment: Name, made where there is none.
+        run_name: Shown in the UI.
+        metrics: Its numbers.
+        tags: Such as its outcome.
+        markdown: Shown as the run's description.
+        below: The run that trained the detector.
+        run_id: A run that is there, written again; None makes one.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    all_tags = {**tags, "mlflow.note.content": markdown}
+    if below is not None:
+        all_tags["mlflow.parentRunId"] = below
+    opened = open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
+    with opened as (client, id_):
+        log_metrics(client, id_, _metrics_of(metrics, prefix=""))
+        with translated("the decision cannot be stored"):
+            client.log_artifacts(id_, str(folder), artifact_path="decision")
+    return id_
 
 
 def log_evaluation(
@@ -238,10 +203,10 @@ def log_evaluation(
         all_tags["mlflow.parentRunId"] = trained_by
     if markdown is not None:
         all_tags["mlflow.note.content"] = markdown
-    opened = _open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
+    opened = open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
     with opened as (client, id_):
-        _log_params(client, id_, params or {})
-        _log_metrics(client, id_, metrics)
+        log_params(client, id_, params or {})
+        log_metrics(client, id_, metrics)
         with translated("the artifacts cannot be stored"):
             client.log_dict(id_, dict(report), "evaluation/report.json")
             if markdown is not None:
@@ -250,7 +215,7 @@ def log_evaluation(
                 client.log_artifacts(id_, str(figures), artifact_path="evaluation")
         if trained_by is not None:
             where = f"{all_tags.get('corpus', 'data')}-{(params or {}).get('split', 'all')}"
-            _log_metrics(client, trained_by, _metrics_of(report, prefix=f"{where}/"))
+            log_metrics(client, trained_by, _metrics_of(report, prefix=f"{where}/"))
     return id_
 
 
@@ -275,113 +240,53 @@ def find_training(model_digest: str, *, experiment: str, uri: str | None = None)
     Raises:
         TrackingError: The store refused.
     """
+    return _find_run(
+        f"tags.model_digest = '{model_digest}' and tags.stage != 'evaluate' "
+        "and tags.stage != 'decision'",
+        experiment=experiment,
+        uri=uri,
+    )
+
+
+def find_run(tags: Mapping[str, str], *, experiment: str, uri: str | None = None) -> str | None:
+    """Return the newest run that has all of these tags, None where there is none.
+
+    Args:
+        tags: Names without dots, and their values.
+        experiment: Where it was recorded.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+    return _find_run(wanted, experiment=experiment, uri=uri)
+
+
+def metrics_of_run(run_id: str, *, uri: str | None = None) -> dict[str, float]:
+    """Return the last value of each metric of a run, without those of the system.
+
+    Raises:
+        TrackingError: There is no such run, or the store refused.
+    """
+    client = client_of(uri or tracking_uri())
+    with translated(f"the run {run_id} cannot be read"):
+        found = client.get_run(run_id).data.metrics
+    return {name: value for name, value in found.items() if not name.startswith("system/")}
+
+
+def _find_run(wanted: str, *, experiment: str, uri: str | None) -> str | None:
     chosen = uri or tracking_uri()
     if is_absent(chosen):
         return None
     client = client_of(chosen)
-    with translated("the run that trained the detector cannot be looked up"):
+    with translated("a run cannot be looked up"):
         runs = client.search_runs(
             [resolve_experiment(client, experiment, uri=chosen)],
-            filter_string=f"tags.model_digest = '{model_digest}' and tags.stage != 'evaluate'",
+            filter_string=wanted,
             max_results=1,
         )
     return str(runs[0].info.run_id) if runs else None
-
-
-@contextmanager
-def _open_run(
-    experiment: str,
-    *,
-    run_name: str,
-    tags: Mapping[str, str] | None,
-    run_id: str | None,
-    uri: str | None,
-) -> Iterator[tuple[MlflowClient, str]]:
-    chosen = uri or tracking_uri()
-    client = client_of(chosen)
-    if run_id is not None:
-        with translated(f"the run {run_id} cannot be used"):
-            client.get_run(run_id)
-            for key, value in (tags or {}).items():
-                client.set_tag(run_id, legal_name(key), str(value)[:_MAX_TAG_CHARS])
-        yield client, run_id
-        return
-    created = _create_run(client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen)
-    with _closed_at_end(client, created):
-        yield client, created
-
-
-@contextmanager
-def _closed_at_end(client: MlflowClient, run_id: str) -> Iterator[None]:
-    status = "FAILED"
-    try:
-        yield
-        status = "FINISHED"
-    except KeyboardInterrupt:
-        status = "KILLED"
-        raise
-    finally:
-        _terminate(client, run_id, status=status)
-
-
-def _create_run(
-    client: MlflowClient,
-    *,
-    experiment: str,
-    run_name: str,
-    tags: Mapping[str, str] | None,
-    uri: str,
-) -> str:
-    experiment_id = resolve_experiment(client, experiment, uri=uri)
-    plain = {legal_name(key): str(value)[:_MAX_TAG_CHARS] for key, value in (tags or {}).items()}
-    with translated("a run cannot be made"):
-        run = client.create_run(experiment_id, run_name=run_name, tags=plain)
-    return str(run.info.run_id)
-
-
-def _terminate(client: MlflowClient, run_id: str, *, status: str) -> None:
-    # What was computed stands; a store that is gone by now must not undo it.
-    try:
-        with translated(f"the run {run_id} cannot be closed"):
-            client.set_terminated(run_id, status=status)
-    except TrackingError as error:
-        _logger.warning("%s", error)
-
-
-@contextmanager
-def _system_metrics(run_id: str, *, uri: str) -> Iterator[None]:
-    try:
-        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
-
-        monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-            run_id, tracking_uri=uri
-        )
-    except Exception as error:  # a missing sensor or psutil is no reason to stop
-        _logger.warning("no system metrics (%s)", error)
-        yield
-        return
-    monitor.start()  # type: ignore[no-untyped-call]
-    try:
-        yield
-    finally:
-        monitor.finish()  # type: ignore[no-untyped-call]
-
-
-def _log_params(client: MlflowClient, run_id: str, params: Mapping[str, Any]) -> None:
-    from mlflow.entities import Param
-
-    entries = [
-        Param(legal_name(key), str(value)[:_MAX_PARAM_CHARS]) for key, value in flat(params).items()
-    ]
-    with translated("the parameters cannot be stored"):
-        for start in range(0, len(entries), _PARAMS_A_BATCH):
-            client.log_batch(run_id, params=entries[start : start + _PARAMS_A_BATCH])
-
-
-def _log_metrics(client: MlflowClient, run_id: str, metrics: Sequence[Metric]) -> None:
-    with translated("the metrics cannot be stored"):
-        for start in range(0, len(metrics), _METRICS_A_BATCH):
-            client.log_batch(run_id, metrics=metrics[start : start + _METRICS_A_BATCH])
 
 
 def _log_path(client: MlflowClient, run_id: str, path: Path, *, folder: str) -> None:
@@ -389,19 +294,3 @@ def _log_path(client: MlflowClient, run_id: str, path: Path, *, folder: str) -> 
         client.log_artifacts(run_id, str(path), artifact_path=f"{folder}/{path.name}")
     else:
         client.log_artifact(run_id, str(path), artifact_path=folder)
-
-
-def _as_note(training: Mapping[str, Any]) -> dict[str, Any]:
-    note: dict[str, Any] = {}
-    for key, value in training.items():
-        if key == "uri":
-            continue  # may hold credentials, and the store in use later counts
-        if isinstance(value, Path):
-            note[key] = str(value.absolute())
-        elif key == "extra_artifacts":
-            note[key] = [str(Path(path).absolute()) for path in value]
-        elif key == "params":
-            note[key] = {k: str(v) for k, v in flat(value).items()}
-        else:
-            note[key] = value
-    return note

@@ -24,6 +24,7 @@ __all__ = [
     "check_tracking",
     "client_of",
     "is_absent",
+    "make_store",
     "masked",
     "resolve_experiment",
     "tracking_uri",
@@ -88,6 +89,18 @@ def client_of(uri: str) -> MlflowClient:
         client = MlflowClient(tracking_uri=uri)
         client.search_experiments(max_results=1)  # the first question makes the tables
     return client
+
+
+def make_store(uri: str | None = None) -> None:
+    """Make the store's folder and tables where they are lacking.
+
+    Args:
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store cannot be reached.
+    """
+    client_of(uri or tracking_uri())
 
 
 def is_absent(uri: str) -> bool:

@@ -1,7 +1,14 @@
 """Training: snapshots to a detector bundle. Knows no tracker: loggers are handed in."""
 
-from deepfake.training.records import TrainResult
+from deepfake.training.records import RunFolder, TrainResult, read_result
 from deepfake.training.runs import train_detector
 from deepfake.training.selection import Selection, select_crops
 
-__all__ = ["Selection", "TrainResult", "select_crops", "train_detector"]
+__all__ = [
+    "RunFolder",
+    "Selection",
+    "TrainResult",
+    "read_result",
+    "select_crops",
+    "train_detector",
+]

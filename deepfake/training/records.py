@@ -15,13 +15,20 @@ import torchvision
 
 import deepfake
 from deepfake.config import TrainConfig
-from deepfake.errors import ConfigError
+from deepfake.errors import ConfigError, DataError
 from deepfake.shards import Snapshot
 from deepfake.storage import read_json, write_json
 from deepfake.training.callbacks import LAST_CHECKPOINT
 from deepfake.types import Label
 
-__all__ = ["RunFolder", "TrainResult", "check_resumable", "describe_run", "write_result"]
+__all__ = [
+    "RunFolder",
+    "TrainResult",
+    "check_resumable",
+    "describe_run",
+    "read_result",
+    "write_result",
+]
 
 _MAY_DIFFER = frozenset({"epochs", "patience"})
 """Settings that a resumed run may have otherwise than when it began."""
@@ -164,3 +171,25 @@ def write_result(path: Path, result: TrainResult) -> Path:
     fields: Mapping[str, Any] = {n: getattr(result, n) for n in TrainResult.__slots__}
     plain = {k: str(v) if isinstance(v, Path) else v for k, v in fields.items()}
     return write_json(path, {**plain, "notes": list(result.notes)})
+
+
+def read_result(path: Path) -> TrainResult:
+    """Read the result of a finished run.
+
+    Raises:
+        DataError: The file is missing or damaged.
+    """
+    value: Any = read_json(path)
+    try:
+        kept = {name: value[name] for name in TrainResult.__slots__}
+        return TrainResult(
+            **{
+                **kept,
+                # A run whose folder was moved has its bundle beside it all the same.
+                "bundle": path.parent / "bundle",
+                "run_dir": path.parent,
+                "notes": tuple(kept["notes"]),
+            }
+        )
+    except (KeyError, TypeError) as error:
+        raise DataError(f"not the result of a training ({error})", path=path) from error

@@ -16,6 +16,7 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 import deepfake
+from deepfake.benchmark import refuse_benchmarks
 from deepfake.bundles import (
     Bundle,
     DetectorSpec,
@@ -107,7 +108,7 @@ def train_detector(
     Raises:
         ConfigError: Snapshots or options contradict each other, or the run cannot be resumed.
         DataError: `train` lacks a class that the method needs.
-        SplitLeakageError: A group or a medium stands in two splits.
+        SplitLeakageError: A group or a medium stands in two splits, or belongs to a benchmark.
         ModelError: The model is unknown, demanded weights are out of reach, or training diverged.
     """
     started = time.monotonic()
@@ -164,6 +165,7 @@ def _plan(
     resume: bool,
 ) -> RunPlan:
     """Check everything that can be wrong, then write what is about to be done."""
+    refuse_benchmarks(snapshots)
     selection = select_crops(
         snapshots, method=config.method, max_files=config.max_files, seed=config.seed
     )

@@ -17,7 +17,16 @@ from deepfake.cli import app as command_line
 ROOT = Path(__file__).parents[2]
 _CLI = importlib.import_module("deepfake.cli.app")
 _ONLY_IN_CLI = {"train": {"use_gpu"}, "score": {"watch"}}
-_COMMANDS = ["ingest", "train", "calibrate", "evaluate", "robustness", "score"]
+_COMMANDS = [
+    "ingest",
+    "train",
+    "sweep",
+    "retrain",
+    "calibrate",
+    "evaluate",
+    "robustness",
+    "score",
+]
 
 
 def _flow(name: str) -> Any:
@@ -82,6 +91,8 @@ def test_what_is_typed_is_what_the_flow_can_be_called_with(
     needed = {
         "ingest": ["folder", "--corpus", "c"],
         "train": ["--dataset", "d"],
+        "sweep": ["--dataset", "d"],
+        "retrain": ["--dataset", "d", "--dataset", "e"],
         "calibrate": ["--dataset", "d", "--dataset", "e"],
         "evaluate": ["--dataset", "d"],
         "robustness": ["--dataset", "d", "--perturbation", "jpeg"],
@@ -104,6 +115,17 @@ def test_a_bad_value_is_wrong_usage() -> None:
 def _deployments() -> list[dict[str, Any]]:
     told = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
     return list(told["deployments"])
+
+
+@pytest.mark.parametrize("position", range(len(_deployments())))
+def test_a_run_of_a_deployment_is_missed_when_it_dies(position: int) -> None:
+    """By its tag and its heartbeats: what `flows.automations` goes by."""
+    from flows.automations import TAG
+
+    told = _deployments()[position]
+    assert TAG in told["tags"]
+    environment = told["work_pool"]["job_variables"]["env"]
+    assert environment == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 
 
 def test_the_deployments_are_there() -> None:

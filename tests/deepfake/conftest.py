@@ -41,14 +41,19 @@ class CropFile:
     """Stands for the bytes; None for the file's own."""
     has_landmarks: bool = True
     """Whether the landmarks are a face's, or five points of one line."""
+    method: str | None = None
+    trace: str | None = None
+    """What lies over the face: `grid`, `stripes` or `none`; None for a grid on fakes alone."""
 
 
-def draw_crop(rng: np.random.Generator, *, is_fake: bool, size: int) -> NDArray[np.uint8]:
-    """Return soft noise, and on fakes a grid of two pixels' period over it."""
+def draw_crop(rng: np.random.Generator, *, trace: str, size: int) -> NDArray[np.uint8]:
+    """Return soft noise, with a grid of two pixels' period over it, stripes, or nothing."""
     coarse = rng.integers(60, 190, size=(8, 8, 3)).astype(np.float32)
     pixels = cv2.resize(coarse, (size, size), interpolation=cv2.INTER_CUBIC)
-    if is_fake:
+    if trace == "grid":
         pixels[::2, ::2] += 50.0
+    elif trace == "stripes":
+        pixels[:, ::8] += 50.0
     return np.clip(pixels, 0, 255).astype(np.uint8)
 
 
@@ -77,6 +82,7 @@ def write_corpus(
                 "uri": f"/corpus/{file.name}",
                 "corpus": corpus,
                 "label": file.label,
+                "method": file.method,
                 "group": file.group,
                 "split": file.split,
             }
@@ -89,14 +95,17 @@ def write_corpus(
         corpus=corpus,
         digest=hashlib.sha256(repr((corpus, list(files))).encode()).hexdigest()[:16],
         media=media,
-        outcomes=[{**m, "status": "ok"} for m in media],
+        outcomes=[
+            {**m, "kind": file.kind, "status": "ok"} for m, file in zip(media, files, strict=True)
+        ],
         parts=[part],
         description={"config": ExtractConfig(crop=CROP_CONFIG).model_dump(mode="json")},
     )
 
 
 def _crop(rng: np.random.Generator, file: CropFile, index: int) -> FaceCrop:
-    pixels = draw_crop(rng, is_fake=file.label == "fake", size=CROP_CONFIG.size)
+    trace = file.trace or ("grid" if file.label == "fake" else "none")
+    pixels = draw_crop(rng, trace=trace, size=CROP_CONFIG.size)
     side = file.face_px
     shares = FACE_SHARES if file.has_landmarks else tuple((i / 6, 0.2) for i in range(5))
     points = tuple((x * side, y * side) for x, y in shares)

@@ -13,7 +13,9 @@ from deepfake import calibrating
 from deepfake.bundles import HeadSpec, load_bundle, save_bundle
 from deepfake.calibrating import calibrate_bundle, scale_heads
 from deepfake.config import AggregationConfig, CropConfig
+from deepfake.drift import load_reference
 from deepfake.splits import halve_by_group
+from deepfake.types import Kind
 from tests.deepfake.inference.conftest import write_bundle
 
 HEADS = (HeadSpec(name="blended"), HeadSpec(name="generated"))
@@ -83,6 +85,28 @@ def test_stills_and_videos_are_calibrated_apart_on_the_half_that_chose_nothing(
         assert alarms[0] is not None and float(alarms[0]) <= thresholds.max_false_alarm
         assert all(0 <= float(share) <= 1 for share in alarms)
     assert not [note for note in spec.notes if note.startswith("Probabilities")]
+
+
+def test_how_the_files_looked_is_kept_beside_the_bundle(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 120, "train": 40}), corpus="stills")
+    videos = corpus_writer(
+        tmp_path / "b", file_plan({"val": 20}, kind="video", num_crops=4), corpus="videos"
+    )
+    assert load_reference(bundle) is None
+    calibrate_bundle(bundle, snapshots=[stills, videos], output=tmp_path / "out")
+    reference = load_reference(tmp_path / "out")
+    assert reference is not None
+    assert set(reference.features) == {Kind.IMAGE}, "40 videos are too few, 20 of each class"
+    own = stills.index().query("split == 'val'").drop_duplicates("uri")
+    # Faces and sharpness of these crops are all alike: there is no distribution to move.
+    assert set(reference.features[Kind.IMAGE]) == {"logit"}
+    histogram = reference.features[Kind.IMAGE]["logit"]
+    assert {label: sum(n) for label, n in histogram.counts.items()} == (
+        own["label"].value_counts().to_dict()
+    )
+    assert reference.data_digests == {"stills": stills.digest, "videos": videos.digest}
 
 
 def test_a_kind_without_files_stays_uncalibrated_and_says_so(

@@ -103,9 +103,14 @@ def ingest(workers: MediaWorkers, root: DataRoot, folder: Path) -> Ingest:
     """Return a function that does what the flow does."""
 
     def run(
-        *, config: ExtractConfig = _CONFIG, stop_after: int | None = None, retry: bool = False
+        *,
+        config: ExtractConfig = _CONFIG,
+        stop_after: int | None = None,
+        retry: bool = False,
+        listed: Path | None = None,
     ) -> Ingested:
-        rows = scan_corpus(folder, corpus="c", layout="folder")
+        layout = "folder" if listed is None else "csv"
+        rows = scan_corpus(listed or folder, corpus="c", layout=layout)
         before = describe_before(root, "c", limits=config.limits)
         known, unknown = reuse_probes(rows, before=before)
         probed = probe_rows(unknown, workers=workers, limits=config.limits)
@@ -239,6 +244,43 @@ def test_new_files_do_not_move_old_ones(ingest: Ingest, folder: Path) -> None:
     assert [len(batch.media_ids) for batch in second.plan.unfinished] == [1]
     assert len(second.snapshot.outcomes()) == 8
     assert len(first.snapshot.outcomes()) == 7
+
+
+def test_media_that_come_later_move_no_group_and_join_no_two_splits(
+    ingest: Ingest, tmp_path: Path
+) -> None:
+    listed = tmp_path / "list.csv"
+
+    def write(*people: tuple[str, str]) -> None:
+        lines = ["uri,label,target_id,source_id"]
+        for number, (target, source) in enumerate(people):
+            path = tmp_path / f"{number}.png"
+            if not path.exists():
+                write_image(path, np.full((64, 64, 3), 5 + number, np.uint8))
+            lines.append(f"{path},{'fake' if source else 'real'},{target},{source}")
+        listed.write_text("\n".join(lines) + "\n")
+
+    def split_of(done: Ingested) -> dict[str, str]:
+        outcomes = _by_name(done.snapshot.outcomes())
+        return {Path(name).stem: split for name, split in outcomes["split"].items()}
+
+    known = [(f"p{i}", "") for i in range(12)]
+    write(*known)
+    before = split_of(ingest(listed=listed))
+    people = {split: f"p{i}" for i, split in sorted(before.items(), reverse=True)}
+    assert set(people) == {"train", "val", "test"}
+    # One more of a tested person, one more of a person of train, and one that shows both.
+    tested, learnt = people["test"], people["train"]
+    write(*known, (tested, "x"), (learnt, "y"), (tested, learnt))
+    done = ingest(listed=listed)
+    after = split_of(done)
+    assert {name: after[name] for name in before} == before
+    assert (after["12"], after["13"]) == ("test", "train")
+    row = done.snapshot.outcomes().set_index("uri").loc[str(tmp_path / "14.png")]
+    assert (row["status"], row["error_type"]) == ("error", "SplitLeakageError")
+    assert f"identity:{tested} is in test" in row["message"]
+    assert f"identity:{learnt} is in train" in row["message"]
+    assert row["split"] is None and row["group"] is None
 
 
 def test_two_names_for_one_content_are_two_rows_and_one_computation(

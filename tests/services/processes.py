@@ -21,7 +21,7 @@ from tests.product import product_environment
 
 __all__ = ["Server", "free_port", "prefect_server", "running", "stop", "tail_of", "wait_until"]
 
-_START_SECONDS = 120.0
+_START_SECONDS = 600.0
 
 
 @dataclass(frozen=True)

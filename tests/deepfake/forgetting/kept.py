@@ -18,6 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deepfake.benchmark import freeze_benchmark
 from deepfake.bundles import load_bundle
 from deepfake.config import CropConfig, ExtractConfig, SplitConfig, WorkerLimits
 from deepfake.ingestion import IngestPlan, build_snapshot, plan_extraction, settle_manifest
@@ -177,7 +178,7 @@ def _scored(row: ManifestRow, columns: Mapping[str, object]) -> ScoredMedium:
 def make_kept(path: Path, detector: Path) -> Kept:
     """Fill a data root and a folder of scores, with a content that has two names.
 
-    Two snapshots, two versions of scores, evaluations, logs, and results of Prefect's tasks.
+    Two snapshots, two versions of scores, evaluations, a benchmark, logs, results of tasks.
     """
     kept = Kept(path, DataRoot(path / "data"), ScoresFolder(path / "out"), detector)
     kept.media.mkdir(parents=True)
@@ -186,7 +187,8 @@ def make_kept(path: Path, detector: Path) -> Kept:
     (kept.media / _COPY).write_text(f"the bytes of {_NAMES[1]}")
     kept.ingest()
     (kept.media / _NAMES[5]).write_text(f"the bytes of {_NAMES[5]}")
-    kept.ingest()
+    snapshot, _ = kept.ingest()
+    freeze_benchmark(kept.root, "held-out", snapshot=snapshot, split="all")
     kept.score()
     kept.score(prior=0.1)
     _evaluate(kept)

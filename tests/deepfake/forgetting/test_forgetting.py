@@ -63,6 +63,7 @@ def test_nothing_of_it_is_left_and_its_other_name_goes_too(kept: Kept) -> None:
         "data/shards",
         "data/manifests",
         "data/evaluations",
+        "data/benchmarks",
         "data/splits",
         "data/logs",
         "data/.prefect",

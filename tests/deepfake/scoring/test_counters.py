@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deepfake.drift import Drift, DriftedFeature
 from deepfake.scoring import BatchAccount
 from deepfake.scoring.counters import RunCounters, write_metrics
+from deepfake.types import Kind
 
 _LABELS = {"output": '/out "a"\n\\b', "version": "0123456789abcdef", "detector": "d"}
 
@@ -86,3 +88,38 @@ def test_prometheus_reads_every_number(counters: RunCounters, tmp_path: Path) ->
     of_run = {(f"deepfake_score_run_{name}", by): v for (name, by), v in expected.items()}
     assert values == {**of_run, **of_files}
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_drift_is_told_by_kind_and_feature(counters: RunCounters, tmp_path: Path) -> None:
+    common = {"chance": 0.1, "num_media": 90, "num_reference": 100}
+    shapes = {"edges": (1.0,), "expected": (0.5, 0.5), "actual": (0.5, 0.5)}
+    features = (
+        DriftedFeature(Kind.VIDEO, "face_px", 0.6, level="moved", **common, **shapes),
+        DriftedFeature(Kind.IMAGE, "logit", 0.02, level="stable", **common, **shapes),
+        DriftedFeature(Kind.IMAGE, "novelty", None, level="too_few", **common, **shapes),
+    )
+    path = tmp_path / "metrics.prom"
+    write_metrics(
+        path,
+        labels=_LABELS,
+        numbers=counters.numbers(),
+        times={"began": 1000.0},
+        files={},
+        num_waiting=0,
+        drift=Drift(limit=0.25, prior=0.5, features=features),
+    )
+    families = text_string_to_metric_families(path.read_text(encoding="utf-8"))
+    told = {
+        (s.name.removeprefix("deepfake_score_"), s.labels.get("kind"), s.labels.get("feature")): (
+            s.value
+        )
+        for family in families
+        for s in family.samples
+        if "drift" in s.name
+    }
+    assert told == {
+        ("drift_index", "video", "face_px"): 0.6,
+        ("drift_index", "image", "logit"): 0.02,
+        ("drift_limit", None, None): 0.25,
+        ("drifted_features", None, None): 1,
+    }

@@ -118,6 +118,66 @@ def test_a_training_is_kept_whole(store: str, training: dict[str, object]) -> No
     assert (database.parent / "artifacts" / "training" / run_id).is_dir()
 
 
+def test_what_is_known_of_a_finished_detector_stands_beside_its_epochs(
+    store: str, training: dict[str, object]
+) -> None:
+    told = {
+        **training,
+        "params": {"lr": 1e-3, "max_minutes": None, "augment": {"jpeg_p": None}},
+        "metrics": {"val_auc": 0.9, "num_train_real": 7, "why": "text", "val_loss": None},
+    }
+    run_id = tracking.log_training(**told, uri=store)  # type: ignore[arg-type]
+    again = tracking.log_training(**told, run_id=run_id, uri=store)  # type: ignore[arg-type]
+    client = client_of(store)
+    run = client.get_run(again)
+    assert run.data.params == {"lr": "0.001"}, "what is not known is not there"
+    assert run.data.metrics["val_auc"] == 0.5, "an epoch told it"
+    assert run.data.metrics["num_train_real"] == 7
+    assert not {"why", "val_loss"} & set(run.data.metrics)
+    assert len(client.get_metric_history(run_id, "num_train_real")) == 1
+
+
+def test_a_sweep_is_a_tree_of_runs_that_is_gone_on_with(
+    store: str, training: dict[str, object], tmp_path: Path
+) -> None:
+    begin = {"experiment": "training", "run_name": "s", "params": {"space": {"a": 1, "b": None}}}
+    parent = tracking.begin_sweep(**begin, tags={"stage": "sweep"}, uri=store)  # type: ignore[arg-type]
+    with tracking.tracked_run(
+        experiment="training", run_name="s-0", tags={tracking.PARENT_TAG: parent}, uri=store
+    ) as trial:
+        assert trial.run_id is not None
+        tracking.log_trial(
+            trial.run_id,
+            metrics_jsonl=training["metrics_jsonl"],  # type: ignore[arg-type]
+            metrics={"objective": 0.5},
+            tags={"outcome": "pruned"},
+            uri=store,
+        )
+    (tmp_path / "best.toml").write_text("a = 1\n")
+    for status in ("FAILED", "FINISHED"):
+        same = tracking.begin_sweep(**begin, tags={}, run_id=parent, uri=store)  # type: ignore[arg-type]
+        assert same == parent
+        assert client_of(store).get_run(parent).info.status == "RUNNING"
+        tracking.end_sweep(
+            parent,
+            status=status,  # type: ignore[arg-type]
+            metrics={"objective": 0.5},
+            artifacts=[tmp_path / "best.toml"],
+            bundle=training["bundle"],  # type: ignore[arg-type]
+            uri=store,
+        )
+    client = client_of(store)
+    found = client.get_run(parent)
+    assert (found.info.status, found.data.params) == ("FINISHED", {"space.a": "1"})
+    assert [a.path for a in client.list_artifacts(parent, "sweep")] == ["sweep/best.toml"]
+    assert len(client.list_artifacts(parent, "detector")) == 2
+    child = client.get_run(trial.run_id)
+    assert child.data.tags["mlflow.parentRunId"] == parent
+    assert {"val_auc", "objective"} <= set(child.data.metrics)
+    other = tracking.begin_sweep(**begin, tags={}, run_id="0" * 32, uri=store)  # type: ignore[arg-type]
+    assert other != parent, "another store does not know it"
+
+
 def test_system_metrics_stand_beside_the_trainings_own(
     store: str, training: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,44 @@
+"""What `deepfake retrain` prints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich.console import Console
+
+__all__ = ["print_retrain"]
+
+_SAID = {
+    "promoted": "promoted: the challenger is champion now",
+    "kept": "kept: the champion stays",
+    "no_benchmark": "not decided: without a benchmark nothing is promoted by itself",
+    "nothing_new": "nothing new: no challenger was trained",
+}
+
+
+def print_retrain(summary: dict[str, Any]) -> None:
+    """Print what a retraining came to, and why."""
+    from rich.markdown import Markdown
+
+    console = Console(markup=False)
+    for note in summary["notes"]:
+        console.print(f"  note: {note}")
+    if "markdown" in summary:
+        console.print(Markdown(summary["markdown"]))
+    champion = summary["champion"]
+    console.print(f"compared with: {summary['model_name']} version {champion['version']}")
+    said = _SAID[summary["outcome"]]
+    if summary["outcome"] == "promoted" and summary["alias"] != "champion":
+        said = "better, and not promoted: see the note"
+    console.print(said)
+    for reason in summary["reasons"]:
+        console.print(f"  {reason}", soft_wrap=True)
+    if summary["outcome"] == "nothing_new":
+        return
+    console.print(
+        f"registered: {summary['model_name']} version {summary['model_version']} "
+        f"({summary['alias']})"
+    )
+    console.print(f"decision: {summary['run_dir']}/decision/decision.md", soft_wrap=True)
+    console.print(f"MLflow run: {summary['decision_run_id']} in {summary['tracking_uri']}")
+    console.print(f"look at it: {summary['ui_command']}", soft_wrap=True)

@@ -1,0 +1,41 @@
+"""`deepfake sample`: scored media that a person should label. Starts no server."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from deepfake.errors import ConfigError, DataError
+from deepfake.scoring import labelling_csv, least_certain
+from deepfake.storage import write_text
+from deepfake.types import Verdict
+
+__all__ = ["run_sample"]
+
+
+def run_sample(options: dict[str, Any]) -> None:
+    """Write or print the media, and say what to do with them."""
+    path = None if options["output"] is None else Path(options["output"])
+    if path is not None and path.exists() and not options["overwrite"]:
+        # Somebody may have filled in labels.
+        raise ConfigError("a file is there already", path=path, hint="Replace it by --overwrite.")
+    media = least_certain(Path(options["folder"]), num=options["uncertain"])
+    if not media:
+        raise DataError(
+            "no medium with a score is there to be labelled",
+            path=options["folder"],
+            hint="Media have to lie on this machine, where they were scored.",
+        )
+    if path is None:
+        typer.echo(labelling_csv(media), nl=False)
+    else:
+        write_text(path, labelling_csv(media))
+    unsure = sum(medium.verdict is Verdict.UNCERTAIN for medium in media)
+    typer.echo(f"{len(media)} media, {unsure} of them uncertain, the least sure first", err=True)
+    typer.echo(
+        "next: fill in real or fake (an empty label stays unlabelled), then "
+        f"deepfake ingest {path or 'FILE.csv'} --corpus NAME --layout csv",
+        err=True,
+    )

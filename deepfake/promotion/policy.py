@@ -1,0 +1,61 @@
+"""What a challenger has to show before it takes the champion's place."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deepfake.errors import ConfigError
+
+__all__ = ["DEFAULT_POLICY", "PromotionPolicy", "load_policy"]
+
+DEFAULT_POLICY = "default"
+
+
+class PromotionPolicy(BaseModel):
+    """The limits; all of them must hold."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    benchmark: str | None = Field(default=None, min_length=1)
+    """The frozen benchmark that decides; None: nothing is promoted."""
+    min_gain: float = Field(default=0.005, ge=0, lt=1)
+    """AUC that the challenger must be better by; its interval must lie above 0 beside."""
+    max_regression: float = Field(default=0.03, ge=0, lt=1)
+    """AUC, or share of reals called real, that a slice, method or corpus may be worse by."""
+    min_slice_files: int = Field(default=30, ge=1)
+    """A smaller slice is shown and not judged: it is worse or better by chance."""
+    max_ece_rise: float = Field(default=0.02, ge=0, lt=1)
+    """What the expected calibration error may rise by."""
+    max_cost_ratio: float = Field(default=1.25, gt=0)
+    """Cost of a face, challenger over champion."""
+
+
+def load_policy(name: str = DEFAULT_POLICY) -> PromotionPolicy:
+    """Return a policy.
+
+    Args:
+        name: `default`, or the path of a TOML file with fields of `PromotionPolicy`; what it leaves
+            out is as in the default.
+
+    Raises:
+        ConfigError: There is no such file, or it holds what is no limit.
+    """
+    path = Path(name)
+    if name != DEFAULT_POLICY and not path.is_file():
+        raise ConfigError(
+            f"no policy {name!r}", hint=f"Name a TOML file, or {DEFAULT_POLICY!r}: the one here."
+        )
+    own = resources.files(__package__ or "").joinpath("policy.toml")
+    text = (own if name == DEFAULT_POLICY else path).read_text(encoding="utf-8")
+    try:
+        return PromotionPolicy.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"the policy {name} is no TOML ({error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"the policy {name}: {where}: {first['msg']}") from error

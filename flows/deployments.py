@@ -1,0 +1,235 @@
+"""`prefect.yaml` to deployments, told apart by what they hold: new, changed, or as they were."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect import Flow
+from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.actions import DeploymentScheduleCreate
+from prefect.client.schemas.objects import ConcurrencyOptions
+from prefect.client.schemas.responses import DeploymentResponse
+from prefect.client.schemas.schedules import CronSchedule
+from prefect.events import DeploymentEventTrigger
+from prefect.events.schemas.automations import AutomationCore
+from prefect.exceptions import ObjectNotFound
+from prefect.utilities.callables import parameter_schema
+from pydantic import ValidationError
+
+from deepfake.errors import ConfigError
+
+__all__ = ["Deployment", "create_schedule", "put_deployment", "read_deployments", "triggers_of"]
+
+_VARIABLE = re.compile(r"\{\{ *\$(\w+) *\}\}")
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A deployment as it shall be.
+
+    Attributes:
+        flow: The flow.
+        settings: Keywords of `create_deployment`, without the flow.
+        schedules: Those that it begins with.
+        triggers: Events that start it.
+    """
+
+    flow: Flow[..., Any]
+    settings: dict[str, Any]
+    schedules: tuple[DeploymentScheduleCreate, ...]
+    triggers: tuple[DeploymentEventTrigger, ...]
+
+    @property
+    def name(self) -> str:
+        """`FLOW/DEPLOYMENT`."""
+        return f"{self.flow.name}/{self.settings['name']}"
+
+
+def read_deployments(path: Path, *, data_root: str) -> list[Deployment]:
+    """Return the deployments that a `prefect.yaml` describes.
+
+    Args:
+        path: The file. `{{ $PWD }}` in it is its own folder.
+        data_root: Goes to each deployment that names a data root.
+
+    Raises:
+        ConfigError: It is not there, or is no such file.
+    """
+    try:
+        told = yaml.safe_load(path.read_text(encoding="utf-8"))
+        described = list(told["deployments"])
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
+        raise ConfigError(
+            f"no deployments can be read here ({error})",
+            path=path,
+            hint="Name this project's prefect.yaml with --file.",
+        ) from error
+    folder = path.absolute().parent
+    try:
+        return [_read(one, folder=folder, data_root=data_root) for one in described]
+    except (KeyError, TypeError, ValueError, ImportError, AttributeError) as error:
+        raise ConfigError(f"a deployment makes no sense ({error})", path=path) from error
+
+
+def _read(told: Mapping[str, Any], *, folder: Path, data_root: str) -> Deployment:
+    place, _, function = str(told["entrypoint"]).partition(":")
+    module = importlib.import_module(place.removesuffix(".py").replace("/", "."))
+    flow: Flow[..., Any] = getattr(module, function)
+    parameters = dict(told.get("parameters") or {})
+    if "data_root" in parameters:
+        parameters["data_root"] = data_root
+    pool, limit = told["work_pool"], told.get("concurrency_limit")
+    options = None
+    if limit is not None:
+        options = ConcurrencyOptions(collision_strategy=limit["collision_strategy"])
+    settings = {
+        "name": told["name"],
+        "description": told.get("description") or flow.description,
+        "tags": list(told.get("tags") or ()),
+        "entrypoint": told["entrypoint"],
+        "work_pool_name": pool["name"],
+        "job_variables": dict(pool.get("job_variables") or {}),
+        "parameters": parameters,
+        "parameter_openapi_schema": parameter_schema(flow).model_dump(mode="json"),
+        "enforce_parameter_schema": flow.should_validate_parameters,
+        "pull_steps": _filled(told.get("pull") or [], folder=folder),
+        "concurrency_limit": None if limit is None else int(limit["limit"]),
+        "concurrency_options": options,
+    }
+    return Deployment(
+        flow=flow,
+        settings=settings,
+        schedules=tuple(_schedule(one) for one in told.get("schedules") or ()),
+        triggers=tuple(
+            DeploymentEventTrigger.model_validate(dict(one)) for one in told.get("triggers") or ()
+        ),
+    )
+
+
+def _filled(value: Any, *, folder: Path) -> Any:
+    """Return a value with variables of the environment put in, as Prefect itself does it."""
+    if isinstance(value, Mapping):
+        return {key: _filled(part, folder=folder) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_filled(part, folder=folder) for part in value]
+    if not isinstance(value, str):
+        return value
+    known = {**os.environ, "PWD": str(folder)}
+    return _VARIABLE.sub(lambda match: known[match.group(1)], value)
+
+
+def _schedule(told: Mapping[str, Any]) -> DeploymentScheduleCreate:
+    return create_schedule(
+        told["cron"], timezone=told.get("timezone", "UTC"), is_active=bool(told.get("active", True))
+    )
+
+
+def create_schedule(
+    cron: str, *, timezone: str, is_active: bool = True
+) -> DeploymentScheduleCreate:
+    """Return a schedule.
+
+    Raises:
+        ConfigError: No cron expression, or no time zone.
+    """
+    try:
+        schedule = CronSchedule(cron=cron, timezone=timezone)
+    except ValidationError as error:
+        raise ConfigError(
+            f"no schedule: {cron!r} in the time zone {timezone!r} ({error.errors()[0]['msg']})",
+            hint='A schedule is minute, hour, day, month, weekday, such as "0 3 * * 1".',
+        ) from error
+    return DeploymentScheduleCreate(schedule=schedule, active=is_active)
+
+
+def put_deployment(
+    client: SyncPrefectClient,
+    wanted: Deployment,
+    *,
+    schedule: DeploymentScheduleCreate | None = None,
+) -> tuple[str, DeploymentResponse]:
+    """Create or change a deployment, and say which it was.
+
+    Schedules are their owner's: those of a deployment that is there stay as they are.
+
+    Args:
+        client: Of the server.
+        wanted: As it shall be.
+        schedule: Instead of all that it has.
+    """
+    found = _find(client, wanted.name)
+    schedules = list(wanted.schedules)
+    if found is not None:
+        schedules = [
+            DeploymentScheduleCreate(schedule=s.schedule, active=s.active) for s in found.schedules
+        ]
+    chosen = schedules if schedule is None else [schedule]
+    if found is not None and _told(found) == _asked(wanted, chosen):
+        return "unchanged", found
+    flow_id = client.create_flow_from_name(wanted.flow.name)
+    client.create_deployment(flow_id=flow_id, schedules=chosen, **wanted.settings)
+    made = client.read_deployment_by_name(wanted.name)
+    return ("created" if found is None else "updated"), made
+
+
+def _find(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+    try:
+        return client.read_deployment_by_name(name)
+    except ObjectNotFound:
+        return None
+
+
+_SAME = (
+    "description",
+    "tags",
+    "entrypoint",
+    "work_pool_name",
+    "job_variables",
+    "parameters",
+    "parameter_openapi_schema",
+    "enforce_parameter_schema",
+    "pull_steps",
+)
+
+
+def _told(found: DeploymentResponse) -> dict[str, Any]:
+    limit = found.global_concurrency_limit
+    return {
+        **{name: getattr(found, name) for name in _SAME},
+        "concurrency_limit": None if limit is None else limit.limit,
+        "collision_strategy": _strategy(found.concurrency_options),
+        "schedules": [(_plain(s.schedule), s.active) for s in found.schedules],
+    }
+
+
+def _asked(wanted: Deployment, schedules: list[DeploymentScheduleCreate]) -> dict[str, Any]:
+    return {
+        **{name: wanted.settings[name] for name in _SAME},
+        "concurrency_limit": wanted.settings["concurrency_limit"],
+        "collision_strategy": _strategy(wanted.settings["concurrency_options"]),
+        "schedules": [(_plain(s.schedule), s.active) for s in schedules],
+    }
+
+
+def _strategy(options: ConcurrencyOptions | None) -> str | None:
+    return None if options is None else str(options.collision_strategy)
+
+
+def _plain(schedule: Any) -> dict[str, Any]:
+    plain: dict[str, Any] = schedule.model_dump(mode="json")
+    return plain
+
+
+def triggers_of(wanted: Deployment, made: DeploymentResponse) -> Iterator[AutomationCore]:
+    """Yield the automations that start a deployment on its events."""
+    for trigger in wanted.triggers:
+        own = trigger.model_copy()
+        own.set_deployment_id(made.id)
+        yield own.as_automation()

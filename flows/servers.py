@@ -1,0 +1,316 @@
+"""Prefect's server, a worker and MLflow's page on one machine, stopped together.
+
+Prefect itself is not imported here: who watches over processes has to stay small.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import psutil
+
+from deepfake.errors import ConfigError, WorkerError
+from deepfake.storage import DataRoot, location_of
+from deepfake.tracking import make_store, masked, tracking_uri
+from flows.operations import configure_environment
+
+__all__ = ["serve"]
+
+_HOST = "127.0.0.1"
+_POOL = "local"
+_START_SECONDS = 600.0
+_STOP_SECONDS = 20.0
+_LOOK_SECONDS = 0.5
+_PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
+"""Linux: prctl(2)."""
+
+
+def serve(
+    *,
+    data_root: str,
+    file: Path,
+    port: int,
+    mlflow_port: int,
+    say: Callable[[str], object],
+) -> None:
+    """Run the servers, set Prefect up, and wait until a signal or the death of one of them.
+
+    Args:
+        data_root: What the deployments work on; Prefect's home and all logs go below it, or below
+            `data` where it is a store.
+        file: The `prefect.yaml`.
+        port: Of Prefect's server; 0 for a free one.
+        mlflow_port: Of MLflow's page; 0 for a free one.
+        say: Prints a line.
+
+    Raises:
+        ConfigError: A server is in use already, or a port is taken.
+        WorkerError: One of them did not start, or died; the others are stopped.
+    """
+    if api := os.environ.get("PREFECT_API_URL"):
+        raise ConfigError(
+            f"PREFECT_API_URL names a server already, {masked(api)}",
+            hint="Run `deepfake setup` against it, or unset PREFECT_API_URL.",
+        )
+    here = DataRoot(location_of(data_root)).here
+    here.mkdir(parents=True, exist_ok=True)
+    configure_environment(here)
+    address = f"http://{_HOST}:{_resolve_port(port)}"
+    environment = {
+        **os.environ,
+        "PREFECT_API_URL": f"{address}/api",
+        "MLFLOW_TRACKING_URI": tracking_uri(),
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+        # Who held a place under a limit is known after a restart too.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+            "prefect.server.concurrency.lease_storage.filesystem"
+        ),
+    }
+    with _told_to_stop() as stop, _Servers(here / "logs", environment, stop=stop) as servers:
+        _start(servers, address, file=file, data_root=data_root, mlflow_port=mlflow_port, say=say)
+        if not stop.is_set():
+            say("Ctrl-C stops all of them.")
+        servers.watch()
+        say("stopping")
+
+
+def _start(
+    servers: _Servers,
+    address: str,
+    *,
+    file: Path,
+    data_root: str,
+    mlflow_port: int,
+    say: Callable[[str], object],
+) -> None:
+    server = ["prefect", "server", "start", "--host", _HOST, "--port", address.rpartition(":")[2]]
+    servers.start("Prefect server", server)
+    servers.wait_for("Prefect server", lambda: _answers(f"{address}/api/health"))
+    say(f"Prefect: {address}   API: {address}/api")
+    servers.call(["deepfake", "setup", "--file", str(file.absolute()), "--data-root", data_root])
+    servers.start("worker", ["prefect", "worker", "start", "--pool", _POOL, "--type", "process"])
+    servers.wait_for("worker", lambda: _is_online(f"{address}/api"))
+    say(f"worker: of the pool {_POOL}")
+    uri = tracking_uri()
+    if uri.startswith(("http://", "https://")):
+        say(f"MLflow: {masked(uri)} (MLFLOW_TRACKING_URI)")
+        return
+    make_store(uri)
+    page = f"http://{_HOST}:{_resolve_port(mlflow_port)}"
+    # By its environment: a command line is seen by everybody, and a URI may have a password.
+    servers.start(
+        "MLflow",
+        ["mlflow", "server", "--workers", "1", "--host", _HOST, "--port", page.rpartition(":")[2]],
+        MLFLOW_BACKEND_STORE_URI=uri,
+    )
+    servers.wait_for("MLflow", lambda: _answers(f"{page}/health"))
+    say(f"MLflow: {page}")
+    say(f"logs: {servers.logs}")
+
+
+@dataclass
+class _Servers:
+    """Processes that are stopped with all that they started.
+
+    Attributes:
+        logs: Folder of what they write.
+        environment: Of all of them.
+        stop: Set when they shall be stopped.
+    """
+
+    logs: Path
+    environment: Mapping[str, str]
+    stop: threading.Event
+    _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+
+    def __enter__(self) -> _Servers:
+        self.logs.mkdir(parents=True, exist_ok=True)
+        # Whatever a child leaves behind becomes a child of this process.
+        _prctl(_PR_SET_CHILD_SUBREAPER, 1)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # The worker's runs first, so that it can still tell the server how they ended.
+        for name in ("worker", "MLflow", "Prefect server"):
+            process = self._running.get(name)
+            if process is not None:
+                if name == "worker":
+                    _end(_children_of(process.pid))
+                _end([psutil.Process(process.pid)] if process.poll() is None else [])
+        _end(_children_of(os.getpid()))
+
+    def start(self, name: str, command: Sequence[str], **more: str) -> None:
+        """Start a module of Python as a process of its own; nothing where all shall stop."""
+        if self.stop.is_set():
+            return
+        with self._log(name).open("ab") as log:
+            self._running[name] = subprocess.Popen(
+                [sys.executable, "-m", *command],
+                env={**self.environment, **more},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                # Ctrl-C reaches this process alone, which stops the others in order.
+                start_new_session=True,
+                preexec_fn=_die_with_parent,
+            )
+
+    def call(self, command: Sequence[str]) -> None:
+        """Run a module of Python to its end; what it prints is printed.
+
+        Raises:
+            WorkerError: It failed, or one of the servers died meanwhile.
+        """
+        called = subprocess.Popen(
+            [sys.executable, "-m", *command],
+            env=dict(self.environment),
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        while called.poll() is None and not self.stop.is_set():
+            self._look(called.pid)
+        if called.poll() not in (0, None):
+            raise WorkerError(f"`{' '.join(command[:2])}` failed; all servers are stopped")
+
+    def wait_for(self, name: str, is_ready: Callable[[], bool]) -> None:
+        """Wait until a server answers.
+
+        Raises:
+            WorkerError: It died, or did not answer in time.
+        """
+        deadline = time.monotonic() + _START_SECONDS
+        while not self.stop.is_set() and not is_ready():
+            self._look()
+            if time.monotonic() > deadline:
+                raise self._failure(name, f"did not answer within {_START_SECONDS:.0f} s")
+
+    def watch(self) -> None:
+        """Wait until all shall stop.
+
+        Raises:
+            WorkerError: One died.
+        """
+        while not self.stop.is_set():
+            self._look()
+
+    def _look(self, *others: int) -> None:
+        for name, process in self._running.items():
+            if (code := process.poll()) is not None:
+                raise self._failure(name, f"ended with exit code {code}")
+        _bury({*others, *(process.pid for process in self._running.values())})
+        self.stop.wait(_LOOK_SECONDS)
+
+    def _failure(self, name: str, what: str) -> WorkerError:
+        return WorkerError(
+            f"{name} {what}; the others are stopped",
+            path=self._log(name),
+            hint=_last_line(self._log(name)),
+        )
+
+    def _log(self, name: str) -> Path:
+        return self.logs / f"{name.lower().replace(' ', '-')}.log"
+
+
+def _last_line(log: Path) -> str | None:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return f"It said last: {lines[-1].strip()}" if lines else None
+
+
+def _resolve_port(port: int) -> int:
+    with socket.socket() as listener:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((_HOST, port))
+        except OSError as error:
+            raise ConfigError(
+                f"port {port} cannot be used ({error.strerror})",
+                hint="Name another one, or 0 for any that is free.",
+            ) from error
+        return int(listener.getsockname()[1])
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _is_online(api: str) -> bool:
+    request = urllib.request.Request(
+        f"{api}/work_pools/{_POOL}/workers/filter",
+        data=b"{}",
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=5) as answer:
+            return any(worker["status"] == "ONLINE" for worker in json.load(answer))
+    except (urllib.error.URLError, OSError, ValueError, KeyError):
+        return False
+
+
+@contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    stop = threading.Event()
+
+    def set_stop(_number: int, _frame: object) -> None:
+        stop.set()
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, set_stop) for number in numbers}
+    try:
+        yield stop
+    finally:
+        for number, own in before.items():
+            signal.signal(number, own)
+
+
+def _prctl(option: int, value: int) -> None:
+    ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0)
+
+
+def _die_with_parent() -> None:
+    # Also where this process is killed and can stop nobody.
+    _prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _children_of(pid: int) -> list[psutil.Process]:
+    try:
+        return psutil.Process(pid).children(recursive=True)
+    except psutil.NoSuchProcess:
+        return []
+
+
+def _end(processes: Sequence[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
+    _, alive = psutil.wait_procs(processes, timeout=_STOP_SECONDS)
+    for process in alive:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    psutil.wait_procs(alive, timeout=_STOP_SECONDS)
+
+
+def _bury(own: set[int]) -> None:
+    """Take note of the end of processes that were left to this one."""
+    for process in psutil.Process().children():
+        if process.pid not in own and process.status() == psutil.STATUS_ZOMBIE:
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(process.pid, os.WNOHANG)

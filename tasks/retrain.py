@@ -1,0 +1,177 @@
+"""The steps of retraining that are not those of training or evaluating."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from deepfake.detectors import resolve_detector
+from deepfake.errors import TrackingError, UnknownModelError
+from deepfake.inference import load_detector
+from deepfake.media import decode_crop
+from deepfake.promotion import (
+    CostComparison,
+    Decision,
+    compare_costs,
+    decision_markdown,
+    write_decision,
+)
+from deepfake.scoring import DetectorIdentity
+from deepfake.shards import Snapshot
+from deepfake.storage import write_text
+from deepfake.tracking import (
+    CHALLENGER,
+    CHAMPION,
+    PENDING,
+    ensure_first_champion,
+    find_run,
+    log_decision,
+    promote,
+    register_once,
+    replay,
+    rolled_back,
+    set_challenger,
+)
+from tasks.settings import RETRIES
+
+__all__ = [
+    "appoint",
+    "find_begun",
+    "find_champion",
+    "measure_cost",
+    "record_decision",
+    "register",
+    "write",
+]
+
+_EXPERIMENT = "deepfake"
+_FACES = 64
+
+
+@task(name="find-champion", task_run_name="find-champion-{name}", cache_policy=NO_CACHE, **RETRIES)
+def find_champion(name: str) -> DetectorIdentity:
+    """Return the champion of a model; the packaged detector becomes the first one."""
+    if ensure_first_champion(name, who="retrain") is None:
+        raise UnknownModelError(
+            f"{name!r} has no champion to compare with, and no detector is packaged",
+            hint="Make one champion with `deepfake models promote VERSION`.",
+        )
+    return resolve_detector(f"models:/{name}@{CHAMPION}")[0]
+
+
+@task(name="find-begun", cache_policy=NO_CACHE)
+def find_begun(tags: Mapping[str, str]) -> str | None:
+    """Return the MLflow run of a retraining that was begun; None too of a store that is down."""
+    try:
+        return find_run(tags, experiment=_EXPERIMENT)
+    except TrackingError as error:
+        get_run_logger().warning("%s", error)
+        return None
+
+
+@task(name="measure-cost", cache_policy=NO_CACHE)
+def measure_cost(
+    champion: Path,
+    challenger: Path,
+    snapshot: Snapshot,
+    index: pd.DataFrame,
+    *,
+    device: str,
+    cache: Path,
+) -> CostComparison | None:
+    """Return what a face costs both, on some faces of an index; None without a face."""
+    if index.empty:
+        return None
+    reader = snapshot.reader()
+    places = index[["shard", "row"]].head(_FACES).itertuples(index=False, name=None)
+    crops = [decode_crop(reader.encoded(shard, int(row))) for shard, row in places]
+    # One thread: more of them wait for one another, and the CPU time counts that too.
+    first, second = (
+        load_detector(path, device=device, cache=cache, num_threads=1)
+        for path in (champion, challenger)
+    )
+    return compare_costs(first, second, crops)
+
+
+@task(name="write", cache_policy=NO_CACHE, **RETRIES)
+def write(decision: Decision, folder: Path) -> str:
+    """Write a decision as a page, and then for programs; return the page."""
+    markdown = decision_markdown(decision)
+    write_text(folder / "decision.md", markdown)
+    write_decision(folder / "decision.json", decision)
+    return markdown
+
+
+@task(name="record-decision", cache_policy=NO_CACHE, **RETRIES)
+def record_decision(
+    decision: Decision,
+    folder: Path,
+    *,
+    run_name: str,
+    tags: Mapping[str, str],
+    key: str,
+    trained_by: str | None,
+) -> str:
+    """Write a decision into MLflow, below the run that trained the challenger; once a key."""
+    known = find_run({"decision_key": key}, experiment=_EXPERIMENT)
+    return log_decision(
+        folder,
+        experiment=_EXPERIMENT,
+        run_name=run_name,
+        metrics=_numbers(decision),
+        tags={**tags, "decision_key": key},
+        markdown=decision_markdown(decision),
+        below=trained_by,
+        run_id=known,
+    )
+
+
+def _numbers(decision: Decision) -> dict[str, float]:
+    part = next((p for p in decision.parts if p.is_headline), None)
+    found = {
+        "auc_champion": None if part is None else part.champion,
+        "auc_challenger": None if part is None else part.challenger,
+        "auc_difference": None if part is None else part.difference,
+        "auc_difference_low": None if part is None else part.low,
+        "auc_difference_high": None if part is None else part.high,
+        "ece_champion": None if decision.ece is None else decision.ece[0],
+        "ece_challenger": None if decision.ece is None else decision.ece[1],
+        "cost_ratio": None if decision.cost is None else float(decision.cost["ratio"]),
+        "benchmark_looks": float(decision.num_looks),
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
+@task(name="register", task_run_name="register-{name}", cache_policy=NO_CACHE, **RETRIES)
+def register(
+    run_id: str | None, *, run_dir: Path, name: str, digest: str, tags: Mapping[str, str]
+) -> int:
+    """Return the version of a bundle, registered now if it was not before."""
+    # What MLflow did not take when training ended goes there now, or nothing is registered.
+    trained_by = replay(run_dir / PENDING) if run_id is None else run_id
+    return register_once(trained_by, name=name, digest=digest, tags=tags)
+
+
+@task(name="appoint", task_run_name="appoint-{name}", cache_policy=NO_CACHE, **RETRIES)
+def appoint(
+    decision: Decision, *, name: str, version: int, champion: int, why: str
+) -> tuple[str, str | None]:
+    """Give a version its alias; the last step, since from here on others use it.
+
+    Returns:
+        The alias, and why it is another one than was decided.
+    """
+    if decision.outcome != "promoted":
+        set_challenger(name, version)
+        return CHALLENGER, None
+    if version in rolled_back(name):
+        set_challenger(name, version)
+        return CHALLENGER, (
+            f"version {version} was rolled back from: only a person makes it champion again"
+        )
+    promote(name, version, who="retrain", why=why, expected=champion)
+    return CHAMPION, None

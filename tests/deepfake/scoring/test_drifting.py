@@ -1,0 +1,137 @@
+"""Finished parts against a detector's own media, whatever runs they are of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from deepfake.bundles import Bundle
+from deepfake.drift import REFERENCE_NAME, fit_reference, write_reference
+from deepfake.manifest import ManifestRow
+from deepfake.scoring import DriftReport, DriftWatch, ScoringState, open_state
+from deepfake.scoring.parts import write_part
+from deepfake.scoring.scorer import ScoredMedium
+from deepfake.scoring.tables import SCORES_SCHEMA, TRACKS_SCHEMA
+from deepfake.types import Kind
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    """Return a detector whose stills had faces of 100 pixels, more or less."""
+    folder = tmp_path / "bundle"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    reference = fit_reference(
+        {
+            Kind.IMAGE: {
+                "logit": rng.normal(0, 2, 400),
+                "face_px": rng.normal(100, 20, 400),
+                "bytes_per_pixel": rng.normal(1.0, 0.2, 400),
+            }
+        },
+        labels={Kind.IMAGE: np.tile([0.0, 1.0], 200)},
+        data_digests={"stills": "00ff"},
+    )
+    assert reference is not None
+    write_reference(folder, reference)
+    told = SimpleNamespace(path=folder, digest="0123456789abcdef", spec=SimpleNamespace(prior=0.5))
+    return cast(Bundle, told)
+
+
+def _medium(name: str, rng: np.random.Generator, *, face_px: float) -> ScoredMedium:
+    own = {"uri": f"/m/{name}", "media_id": name}
+    score = {**dict.fromkeys(SCORES_SCHEMA.names), **own, "kind": "image", "status": "ok"}
+    score |= {"logit": rng.normal(0, 2), "strongest_track_id": 1}
+    track = {**dict.fromkeys(TRACKS_SCHEMA.names), **own}
+    tracks = [
+        # Another person's, which decides nothing.
+        {**track, "track_id": 0, "face_px": 9999.0},
+        {**track, "track_id": 1, "face_px": rng.normal(face_px, 20)},
+    ]
+    return ScoredMedium(score, tuple(tracks), ())
+
+
+def _no_face(name: str) -> ScoredMedium:
+    blank = dict.fromkeys(SCORES_SCHEMA.names)
+    return ScoredMedium({**blank, "uri": f"/m/{name}", "media_id": name, "status": "no_face"})
+
+
+def _run(
+    folder: Path, watch: DriftWatch, batches: Sequence[Sequence[ScoredMedium]]
+) -> tuple[DriftReport, ScoringState]:
+    with open_state(folder / "state.sqlite", folder="/m", version="v") as state:
+        for number, media in enumerate(batches):
+            key = f"{state.run:08x}{number:08x}"
+            state.commit(write_part(folder / "parts", key=key, number=state.run, media=media))
+        report = watch.report(
+            state, parts=folder / "parts", scratch=folder / "tmp", prior=None, limit=0.25
+        )
+    return report, state
+
+
+def _features(report: DriftReport) -> dict[str, Any]:
+    assert report.drift is not None
+    return {found.name: found for found in report.drift.features}
+
+
+def test_media_as_ever_are_stable_and_larger_faces_are_not(bundle: Bundle, tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    (tmp_path / "parts").mkdir()
+    alike = [_medium(f"a{i}", rng, face_px=100) for i in range(120)]
+    batches = [alike[:50], [*alike[50:], _no_face("x")]]
+    report, _ = _run(tmp_path, DriftWatch(bundle), batches)
+    found = _features(report)
+    assert {name: f.level for name, f in found.items()} == {"logit": "stable", "face_px": "stable"}
+    assert found["face_px"].num_media == 120, "who shows no face has no feature"
+    assert report.note == "the 121 media of this run"
+    assert report.as_record()["is_drifted"] is False
+
+    larger = [_medium(f"b{i}", rng, face_px=200) for i in range(110)]
+    report, _ = _run(tmp_path, DriftWatch(bundle), [larger])
+    found = _features(report)
+    assert found["face_px"].num_media == 110, "those of the run before are not among them"
+    assert [f.name for f in report.moved] == ["face_px"]
+    assert report.as_record()["reference"] == {"stills": "00ff"}
+
+    report, _ = _run(tmp_path, DriftWatch(bundle), [[_medium("c", rng, face_px=100)]])
+    assert report.note == "all media scored so far"
+    assert _features(report)["face_px"].num_media == 231
+
+
+def test_a_medium_that_was_scored_again_counts_once(bundle: Bundle, tmp_path: Path) -> None:
+    rng = np.random.default_rng(2)
+    (tmp_path / "parts").mkdir()
+    for _ in range(3):
+        media = [_medium(f"a{i}", rng, face_px=100) for i in range(40)]
+        report, _ = _run(tmp_path, DriftWatch(bundle), [media])
+    assert _features(report)["face_px"].num_media == 40
+
+
+def test_compression_is_seen_at_probing(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    watch = DriftWatch(bundle)
+    row = ManifestRow("/m/a", "m", kind=Kind.IMAGE, size_bytes=500, width=100, height=100)
+    watch.probed([row] * 60)
+    watch.probed([ManifestRow("/m/b", "m"), ManifestRow("/m/c", "m", kind=Kind.IMAGE)])
+    report, _ = _run(tmp_path, watch, [[_no_face("a")]])
+    (found,) = report.moved
+    assert (found.name, found.num_media) == ("bytes_per_pixel", 60)
+    assert found.actual[0] > 0.9, "0.05 bytes a pixel lie far below 1"
+
+
+def test_a_detector_without_a_reference_says_so(bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "parts").mkdir()
+    path = bundle.path / REFERENCE_NAME
+    path.write_text("{}")
+    damaged, _ = _run(tmp_path, DriftWatch(bundle), [[_no_face("a")]])
+    assert "no reference" in damaged.note
+    path.unlink()
+    lacking, _ = _run(tmp_path, DriftWatch(bundle), [[_no_face("b")]])
+    assert lacking.note == "the detector keeps no reference to compare with"
+    assert lacking.as_record()["features"] == []
+    assert lacking.moved == ()
