@@ -40,7 +40,8 @@ class Contender(_Kept):
     digest: str
 
     def __str__(self) -> str:
-        return f"{self.name} {f'version {self.version}' if self.version else self.digest}"
+        told = "not registered yet" if self.version is None else f"version {self.version}"
+        return f"{self.name} {told}, digest {self.digest}"
 
 
 class Check(_Kept):

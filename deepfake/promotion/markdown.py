@@ -24,14 +24,14 @@ def decision_markdown(decision: Decision) -> str:
 def _lines(decision: Decision) -> Iterator[str]:
     yield f"# {_SAID[decision.outcome]}"
     yield ""
-    yield f"- challenger: {decision.challenger}, digest {decision.challenger.digest}"
-    yield f"- champion: {decision.champion}, digest {decision.champion.digest}"
+    yield f"- challenger: {decision.challenger}"
+    yield f"- champion: {decision.champion}"
     learnt = ", ".join(f"{name} at {digest}" for name, digest in decision.data_digests.items())
     yield f"- learnt from: {learnt}"
     if decision.policy.benchmark is not None:
         yield (
-            f"- benchmark: {decision.policy.benchmark}, looked at {decision.num_looks} times; "
-            "the more often, the less a small gain means"
+            f"- benchmark: {decision.policy.benchmark}, number of looks at it so far: "
+            f"{decision.num_looks}; the more, the less a small gain means"
         )
     yield f"- decided at {decision.decided_at}"
     yield ""

@@ -60,7 +60,7 @@ benchmark = "held-out"
 min_gain = 0.01
 max_regression = 0.05
 min_slice_files = 20
-max_ece_rise = 0.2
+max_ece_rise = 0.5
 max_cost_ratio = 3.0
 """
 

@@ -203,7 +203,7 @@ def test_a_decision_comes_back_from_disk_and_reads_well(
     page = decision_markdown(decision)
     assert page.startswith("# The challenger becomes champion.")
     for told in (
-        "looked at 3 times",
+        "looks at it so far: 3;",
         "| gain | yes |",
         "method swap",
         "> a note",
