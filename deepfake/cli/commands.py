@@ -185,6 +185,10 @@ def print_score(summary: dict[str, Any]) -> None:
     if summary["num_waiting"]:
         console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
     console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
+    if explained := summary.get("num_explained"):
+        files = "1 file" if explained == 1 else f"{explained} files"
+        console.print(f"evidence made for {files}; to look at it: deepfake report", end=" ")
+        console.print(summary["output"], soft_wrap=True)
     expected = {str(status) for status in EXPECTED_STATUSES}
     failed = sum(n for status, n in summary["statuses"].items() if status not in expected)
     if failed:

@@ -1,0 +1,75 @@
+"""Pictures for people: boxes in a frame, heat over a face."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.errors import DecodeError
+
+__all__ = ["as_jpeg", "with_boxes", "with_heat"]
+
+_QUALITY = 82
+_COLOUR = (255, 190, 0)
+"""RGB; seen on light and on dark skin."""
+
+
+def with_boxes(
+    pixels: NDArray[np.uint8],
+    boxes: list[tuple[float, float, float, float]],
+    *,
+    labels: list[str],
+    width: int,
+) -> NDArray[np.uint8]:
+    """Return a frame, no wider than `width`, with the faces' boxes in it.
+
+    Args:
+        pixels: The frame, (H, W, 3) RGB.
+        boxes: Left, top, right, bottom, pixels of the frame.
+        labels: Written over each; ASCII.
+        width: At most, pixels; of an upright frame the height.
+    """
+    scale = min(1.0, width / max(pixels.shape[:2]))
+    size = (max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale)))
+    small = np.ascontiguousarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
+    for box, label in zip(boxes, labels, strict=True):
+        left, top, right, bottom = (round(value * scale) for value in box)
+        cv2.rectangle(small, (left, top), (right, bottom), _COLOUR, 2)
+        at = (max(2, left), max(14, top - 5))
+        for colour, thickness in (((0, 0, 0), 3), (_COLOUR, 1)):
+            cv2.putText(
+                small, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thickness, cv2.LINE_AA
+            )
+    return small
+
+
+def with_heat(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Return a face under its heat map: grey where nothing moved the score, yellow where most did.
+
+    Args:
+        picture: (S, S, 3) RGB.
+        heat: (G, G), 0 to 1.
+    """
+    side = picture.shape[0]
+    smooth = cv2.resize(heat, (side, side), interpolation=cv2.INTER_LINEAR)
+    level = np.clip(smooth * 255, 0, 255).astype(np.uint8)
+    # Even in brightness for every kind of colour vision.
+    coloured = cv2.cvtColor(cv2.applyColorMap(level, cv2.COLORMAP_INFERNO), cv2.COLOR_BGR2RGB)
+    grey = cv2.cvtColor(cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY), cv2.COLOR_GRAY2RGB)
+    weight = (0.15 + 0.55 * smooth)[..., None]
+    mixed = grey * (1 - weight) + coloured * weight
+    return np.asarray(np.clip(mixed, 0, 255), dtype=np.uint8)
+
+
+def as_jpeg(picture: NDArray[np.uint8]) -> bytes:
+    """Return a picture as a small JPEG, without metadata.
+
+    Raises:
+        DecodeError: OpenCV cannot encode it.
+    """
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    is_encoded, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
+    if not is_encoded:
+        raise DecodeError(f"a picture of {picture.shape} cannot be encoded")
+    return bytes(encoded.tobytes())
