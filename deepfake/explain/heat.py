@@ -78,7 +78,8 @@ class HeatMapper:
         """Return the calibrated log-odds of pictures (N, S, S, 3), shape (N,)."""
         with torch.inference_mode():
             logits = self._module(self._input(pictures))[:, 0]
-        return calibration.log_odds(logits.numpy().astype(np.float64))
+        odds: NDArray[np.float64] = calibration.log_odds(logits.numpy().astype(np.float64))
+        return odds
 
     def maps(self, pictures: NDArray[np.uint8], *, calibration: Calibration) -> list[HeatMap]:
         """Return the heat map of each picture; each depends on its own picture alone.
