@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from prefect import get_run_logger
+
 from deepfake.bundles import Bundle
 from deepfake.config import digest_of
+from deepfake.errors import DeepfakeError
 from deepfake.explain import ExplainRequest
 from deepfake.scoring import find_unexplained
 from deepfake.storage import Location, to_uri
@@ -30,8 +33,10 @@ def keep_evidence(
     is_retrying_failed: bool,
     setup: dict[str, Any],
     batches: InFlight,
-) -> int:
+) -> tuple[int, str | None]:
     """Make what evidence is lacking beside the scores, and remove what is not wanted.
+
+    The scores are there, whatever becomes of it.
 
     Args:
         version: The folder of the scores of one version, whose tables are written.
@@ -42,21 +47,23 @@ def keep_evidence(
         batches: Where batches run.
 
     Returns:
-        For how many files it was made.
+        For how many files it was made, and why not for all, if so.
     """
-    requests = find_unexplained(
-        version, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
-    )
-    if not requests:
-        return 0
     try:
-        with tracked("explain", total=len(requests)):
-            for at in range(0, len(requests), _BATCH_FILES):
-                _hand_out(requests[at : at + _BATCH_FILES], version, setup, batches)
-            batches.wait()
+        requests = find_unexplained(
+            version, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
+        )
+        if requests:
+            with tracked("explain", total=len(requests)):
+                for at in range(0, len(requests), _BATCH_FILES):
+                    _hand_out(requests[at : at + _BATCH_FILES], version, setup, batches)
+                batches.wait()
+    except (DeepfakeError, OSError) as error:
+        get_run_logger().warning("the evidence could not be made: %s", error)
+        return 0, str(error)
     finally:
         close_workers()
-    return len(requests)
+    return len(requests), None
 
 
 def _hand_out(

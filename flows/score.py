@@ -208,7 +208,7 @@ def score(
         hold.check()
         counts = write_scores(to, state, setup=create_scorer_setup(setup), bundle=bundle)
         write_listing(to.path, state)
-        explained = keep_evidence(
+        explained, unexplained = keep_evidence(
             to.version(version),
             bundle=bundle,
             num_files=evidence,
@@ -230,6 +230,7 @@ def score(
         "num_vanished": told.num_vanished,
         "num_waiting": waiting,
         "num_explained": explained,
+        "evidence_error": unexplained,
         "num_changes": changes,
         "seconds": seconds,
         "files_per_second": told.num_listed / seconds,

@@ -19,6 +19,7 @@ from deepfake.explain.making import (
 from deepfake.explain.records import (
     CropEvidence,
     EvidenceRecord,
+    FaceBox,
     FrameEvidence,
     TrackTimeline,
     evidence_folder,
@@ -37,6 +38,7 @@ __all__ = [
     "ExplainRequest",
     "Explainer",
     "ExplainerSetup",
+    "FaceBox",
     "FrameEvidence",
     "MadeEvidence",
     "TrackTimeline",
