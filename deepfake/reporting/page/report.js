@@ -157,7 +157,11 @@
     const page = Math.max(1, Math.floor(body.clientHeight / ROW_PX) - 1);
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -numRows, End: numRows };
     if (event.key in moves) { event.preventDefault(); moveTo(active + moves[event.key]); }
-    else if (event.key === "Enter" && shown.length) open(shown[active]);
+    else if (event.key === "Enter" && shown.length) {
+      // Or the same press would go on to the button that gets the focus, and close it again.
+      event.preventDefault();
+      open(shown[active]);
+    }
   }
 
   function makeHeads() {
