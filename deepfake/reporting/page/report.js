@@ -132,13 +132,14 @@
     for (const [at, element] of rendered) {
       if (at < first || at >= end) { element.remove(); rendered.delete(at); }
     }
-    for (let at = first; at < end; at += 1) {
+    // From the last to the first, so that each has its place before the one below it.
+    for (let at = end - 1, below = null; at >= first; at -= 1) {
       if (!rendered.has(at)) {
-        const element = rowElement(at);
-        rendered.set(at, element);
-        body.append(element);
+        rendered.set(at, rowElement(at));
+        body.insertBefore(rendered.get(at), below);
       }
-      rendered.get(at).classList.toggle("active", at === active);
+      below = rendered.get(at);
+      below.classList.toggle("active", at === active && !isPrinting);
     }
     if (rendered.has(active)) byId("grid").setAttribute("aria-activedescendant", `row-${active}`);
     else byId("grid").removeAttribute("aria-activedescendant");
@@ -301,7 +302,12 @@
   byId("grid").addEventListener("keydown", onKey);
   body.addEventListener("scroll", render);
   addEventListener("resize", render);
-  addEventListener("beforeprint", () => { isPrinting = true; render(); });
+  addEventListener("beforeprint", () => {
+    isPrinting = true;
+    const left = shown.length - MAX_PRINTED;
+    byId("printed").textContent = left > 0 ? `The first ${MAX_PRINTED} of these files are printed.` : "";
+    render();
+  });
   addEventListener("afterprint", () => { isPrinting = false; clear(); render(); });
   if (data.is_open) {
     for (let row = 0; row < numRows; row += 1) {
