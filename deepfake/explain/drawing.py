@@ -36,12 +36,16 @@ def with_boxes(
     for box, label in zip(boxes, labels, strict=True):
         left, top, right, bottom = (round(value * scale) for value in box)
         cv2.rectangle(small, (left, top), (right, bottom), _COLOUR, 2)
-        at = (max(2, left), max(14, top - 5))
-        for colour, thickness in (((0, 0, 0), 3), (_COLOUR, 1)):
-            cv2.putText(
-                small, label, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, colour, thickness, cv2.LINE_AA
-            )
+        _write(small, label, left=left, top=top)
     return small
+
+
+def _write(picture: NDArray[np.uint8], label: str, *, left: int, top: int) -> None:
+    font, size = cv2.FONT_HERSHEY_SIMPLEX, 0.4
+    (width, height), _ = cv2.getTextSize(label, font, size, 1)
+    x, y = max(0, left), max(height + 6, top)
+    cv2.rectangle(picture, (x, y - height - 6), (x + width + 6, y), (0, 0, 0), cv2.FILLED)
+    cv2.putText(picture, label, (x + 3, y - 3), font, size, _COLOUR, 1, cv2.LINE_AA)
 
 
 def with_heat(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[np.uint8]:

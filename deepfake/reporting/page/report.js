@@ -141,6 +141,8 @@
       below = rendered.get(at);
       below.classList.toggle("active", at === active && !isPrinting);
     }
+    // Heads stand over their columns whatever room the scroll bar takes.
+    byId("grid-head").style.paddingRight = `${body.offsetWidth - body.clientWidth}px`;
     if (rendered.has(active)) byId("grid").setAttribute("aria-activedescendant", `row-${active}`);
     else byId("grid").removeAttribute("aria-activedescendant");
   }
