@@ -61,7 +61,6 @@ def _run_flows(console: Console, data_root: Path, corpus: Path, inbox: Path) -> 
     console.print("notes.mp4 is a text file and landscape.png has no face: each has its row.")
     console.rule("where everything is")
     console.print(f"scores:     {output / 'scores.csv'}", soft_wrap=True)
-    console.print(f"to look at: deepfake report {output}", soft_wrap=True)
     console.print(f"detector:   {trained['bundle']}", soft_wrap=True)
     console.print(f"MLflow run: {trained['run_id']}")
     console.print(f"MLflow UI:  {trained['ui_command']}", soft_wrap=True, highlight=False)
