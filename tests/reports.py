@@ -12,7 +12,7 @@ from deepfake.explain import (
     FrameEvidence,
     TrackTimeline,
 )
-from deepfake.explain.drawing import as_jpeg
+from deepfake.media import encode_shown
 from deepfake.provenance import Credentials, describe_provenance
 from deepfake.reporting import Item, Report, report_of_rows
 from tests.product import face_close_up
@@ -73,7 +73,7 @@ def item(number: int, *, software: str = "Editor") -> Item:
         crops=(crop,),
         provenance=describe_provenance(Credentials(state="none"), tags={"software": software}),
     )
-    picture = as_jpeg(face_close_up(64))
+    picture = encode_shown(face_close_up(64))
     return Item(record, dict.fromkeys(("frame-0.jpg", "crop-0.jpg", "heat-0.jpg"), picture))
 
 

@@ -8,13 +8,10 @@ from deepfake.explain.making import (
     STEP_VERSION,
     Explainer,
     ExplainerSetup,
-    ExplainRequest,
     MadeEvidence,
     create_explainer,
     explain_medium,
     provenance_of,
-    thresholds_shown,
-    timelines,
 )
 from deepfake.explain.records import (
     CropEvidence,
@@ -29,6 +26,7 @@ from deepfake.explain.records import (
     remove_evidence,
     write_evidence,
 )
+from deepfake.explain.timelines import ExplainRequest, thresholds_shown, timelines
 from deepfake.explain.working import explain_media, explainer_setup
 
 __all__ = [

@@ -6,11 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.errors import DecodeError
+__all__ = ["with_boxes", "with_heat"]
 
-__all__ = ["as_jpeg", "with_boxes", "with_heat"]
-
-_QUALITY = 82
 _COLOUR = (255, 190, 0)
 """RGB; seen on light and on dark skin."""
 
@@ -64,16 +61,3 @@ def with_heat(picture: NDArray[np.uint8], heat: NDArray[np.float32]) -> NDArray[
     weight = (0.15 + 0.55 * smooth)[..., None]
     mixed = grey * (1 - weight) + coloured * weight
     return np.asarray(np.clip(mixed, 0, 255), dtype=np.uint8)
-
-
-def as_jpeg(picture: NDArray[np.uint8]) -> bytes:
-    """Return a picture as a small JPEG, without metadata.
-
-    Raises:
-        DecodeError: OpenCV cannot encode it.
-    """
-    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
-    is_encoded, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])
-    if not is_encoded:
-        raise DecodeError(f"a picture of {picture.shape} cannot be encoded")
-    return bytes(encoded.tobytes())

@@ -10,23 +10,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.bundles import Bundle, load_bundle
-from deepfake.calibration import Calibration, Thresholds, shift_prior
+from deepfake.bundles import load_bundle
 from deepfake.config import MediaLimits
 from deepfake.errors import DeepfakeError, MediaError
-from deepfake.explain.drawing import as_jpeg, with_boxes, with_heat
+from deepfake.explain.drawing import with_boxes, with_heat
 from deepfake.explain.records import (
     CropEvidence,
     EvidenceRecord,
     FaceBox,
     FrameEvidence,
-    TrackTimeline,
 )
+from deepfake.explain.timelines import ExplainRequest, settings_of, timelines
 from deepfake.faces import crop_square
 from deepfake.inference import resize_square
 from deepfake.media import (
     decode_crop,
     encode_crop,
+    encode_shown,
     limit_threads,
     open_video,
     probe_still,
@@ -39,7 +39,6 @@ from deepfake.types import Face, Frame
 
 __all__ = [
     "STEP_VERSION",
-    "ExplainRequest",
     "Explainer",
     "ExplainerSetup",
     "MadeEvidence",
@@ -72,26 +71,6 @@ class ExplainerSetup:
 
     bundle: Path
     limits: MediaLimits = MediaLimits()  # noqa: RUF009 - frozen
-
-
-@dataclass(frozen=True, slots=True)
-class ExplainRequest:
-    """A file whose score is to be explained.
-
-    Attributes:
-        uri: Where it is.
-        media_id: Digest of the bytes that were scored.
-        made_for: Names the score and what makes its evidence.
-        score: Its row: columns `kind`, `prior`, `strongest_track_id` and `status` are read.
-        frames: The rows of its faces: `track_id`, `frame_index`, `pts_seconds`, `bbox_xyxy`,
-            `confidence`, `logit` and `prob_fake` are read.
-    """
-
-    uri: str
-    media_id: str
-    made_for: str
-    score: Mapping[str, Any]
-    frames: tuple[Mapping[str, Any], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +160,7 @@ class Explainer:
         kept = []
         for number, (row, square) in enumerate(zip(rows, squares, strict=True)):
             name = f"crop-{number}.jpg"
-            pictures[name] = as_jpeg(_resized(square))
+            pictures[name] = encode_shown(_resized(square))
             kept.append(
                 CropEvidence(
                     picture=name,
@@ -222,7 +201,7 @@ class Explainer:
                 self._mapper, inputs[number], heat, calibration=calibration, draws=_RANDOM_MASKS
             )
             name = f"heat-{number}.jpg"
-            pictures[name] = as_jpeg(with_heat(_resized(squares[number]), heat.values))
+            pictures[name] = encode_shown(with_heat(_resized(squares[number]), heat.values))
             heated.append(
                 crop.model_copy(
                     update={
@@ -261,63 +240,6 @@ def _container(path: Path, *, limits: MediaLimits) -> str:
         return reader.info.container
 
 
-def settings_of(bundle: Bundle, score: Mapping[str, Any]) -> tuple[Calibration, Thresholds]:
-    """Return calibration and thresholds of a file of this kind."""
-    spec = bundle.spec
-    if score.get("kind") == "image":
-        return spec.calibration_still, spec.thresholds_still
-    return spec.calibration_video, spec.thresholds_video
-
-
-def thresholds_shown(bundle: Bundle, score: Mapping[str, Any]) -> tuple[float, float]:
-    """Return where `real` ends and `fake` begins in the terms of the score's `prob_fake`.
-
-    Verdicts are judged at the prior of the calibration, `prob_fake` may hold for another.
-    """
-    calibration, thresholds = settings_of(bundle, score)
-    prior = score.get("prior")
-    low, high = thresholds.real_below, thresholds.fake_from
-    if prior is None or prior == calibration.prior:
-        return low, high
-    shifted = [
-        shift_prior(value, from_prior=calibration.prior, to_prior=float(prior))
-        if 0 < value < 1
-        else value
-        for value in (low, high)
-    ]
-    return shifted[0], shifted[1]
-
-
-def timelines(request: ExplainRequest, *, bundle: Bundle) -> EvidenceRecord:
-    """Return the evidence that needs no look at the file: probabilities over time.
-
-    Args:
-        request: The score.
-        bundle: The detector.
-    """
-    low, high = thresholds_shown(bundle, request.score)
-    strongest = request.score.get("strongest_track_id")
-    by_track: dict[int, list[Mapping[str, Any]]] = {}
-    for row in sorted(request.frames, key=lambda row: float(row["pts_seconds"])):
-        by_track.setdefault(int(row["track_id"]), []).append(row)
-    return EvidenceRecord(
-        media_id=request.media_id,
-        made_for=request.made_for,
-        kind=request.score.get("kind"),
-        real_below=low,
-        fake_from=high,
-        tracks=tuple(
-            TrackTimeline(
-                track_id=track,
-                is_strongest=track == strongest,
-                pts_seconds=tuple(float(row["pts_seconds"]) for row in rows),
-                prob_fake=tuple(float(row["prob_fake"]) for row in rows),
-            )
-            for track, rows in sorted(by_track.items())
-        ),
-    )
-
-
 def _strongest_crops(request: ExplainRequest) -> list[Mapping[str, Any]]:
     own = [r for r in request.frames if r["track_id"] == request.score.get("strongest_track_id")]
     rows = own or list(request.frames)
@@ -354,7 +276,7 @@ def _draw(frame: Frame, request: ExplainRequest, *, name: str) -> tuple[FrameEvi
     told = FrameEvidence(
         picture=name, frame_index=frame.frame_index, pts_seconds=frame.pts_seconds, faces=faces
     )
-    return told, as_jpeg(drawn)
+    return told, encode_shown(drawn)
 
 
 def _box_of(row: Mapping[str, Any]) -> tuple[float, float, float, float]:

@@ -7,14 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from deepfake.bundles import Bundle, load_bundle
 from deepfake.explain.making import (
     ExplainerSetup,
-    ExplainRequest,
     MadeEvidence,
     create_explainer,
     explain_medium,
     provenance_of,
-    timelines,
 )
 from deepfake.explain.records import EvidenceRecord
+from deepfake.explain.timelines import ExplainRequest, timelines
 from deepfake.provenance import Provenance, describe_provenance
 from deepfake.workers import Failure, MediaWorkers, WorkerSetup
 

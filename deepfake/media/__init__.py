@@ -6,7 +6,7 @@ this package as a `MediaError`.
 """
 
 from deepfake.media.ahead import read_ahead
-from deepfake.media.crops import decode_crop, encode_crop
+from deepfake.media.crops import decode_crop, encode_crop, encode_shown
 from deepfake.media.encode import write_video
 from deepfake.media.native import available_decoders, limit_threads, quiet_native_logs
 from deepfake.media.probe import probe_media
@@ -20,6 +20,7 @@ __all__ = [
     "available_decoders",
     "decode_crop",
     "encode_crop",
+    "encode_shown",
     "h264_round_trip",
     "jpeg_round_trip",
     "limit_threads",
