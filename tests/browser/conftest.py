@@ -55,9 +55,13 @@ class Browser:
         return opened
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Yield a browser, or skip where there is none."""
+    """Yield a browser, or skip where there is none.
+
+    While it is there an event loop counts as running, so it ends with the module: Prefect's would
+    not start.
+    """
     sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     program = next(filter(None, map(shutil.which, _NAMES)), None)
     if program is None:
