@@ -23,7 +23,7 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q
 
-# With the slow tests and those that start real servers.
+# With the slow tests, those that start real servers, and those in a Chromium, where one is installed.
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m ""
 

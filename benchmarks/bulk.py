@@ -128,7 +128,7 @@ def _run(kind: str, media: Path, output: Path) -> dict[str, Any]:
     busy = _Busy()
     with held_server(), busy if kind == "real" else nullcontext():
         began = time.perf_counter()
-        summary = score(str(media), str(output), "packaged", str(data_root))
+        summary = score(str(media), str(output), "packaged", str(data_root), evidence=0)
         ended = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told = {"seconds": ended - began, "peak_mb": peak, "num_files": summary["num_files"]}

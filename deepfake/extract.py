@@ -6,15 +6,12 @@ alone and in any batch.
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,9 +31,9 @@ from deepfake.faces import (
 from deepfake.media import (
     VideoReader,
     encode_crop,
+    limit_threads,
     open_video,
     probe_still,
-    quiet_native_logs,
     read_ahead,
     read_image,
 )
@@ -377,19 +374,6 @@ def create_extractor(setup: ExtractorSetup) -> Extractor:
         cache=setup.cache,
         client=connect_device(),
     )
-
-
-def limit_threads(num_threads: int = 1) -> None:
-    """Tell the native libraries of this process how many threads each may take.
-
-    OpenVINO's engines are told one by one, where they are compiled.
-    """
-    cv2.setNumThreads(num_threads)
-    # PyTorch takes seconds to import and most workers do without: it reads this when it comes.
-    os.environ["OMP_NUM_THREADS"] = str(num_threads)
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(num_threads)
-    quiet_native_logs()
 
 
 def extract_medium(extractor: Extractor, request: ExtractRequest) -> ExtractedMedium:

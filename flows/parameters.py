@@ -15,6 +15,7 @@ __all__ = [
     "Fraction",
     "Hashing",
     "LayoutName",
+    "NumEvidence",
     "NumWorkers",
     "Positive",
     "PositiveNumber",
@@ -35,6 +36,7 @@ Hashing = Literal["full", "sampled"]
 Positive = Annotated[int, Field(ge=1)]
 PositiveNumber = Annotated[float, Field(gt=0)]
 NumWorkers = Annotated[int, Field(ge=0, description="Media workers; 0 for one a core")]
+NumEvidence = Annotated[int, Field(ge=0, le=100_000, description="Files whose evidence is kept")]
 BatchFiles = Annotated[int | None, Field(ge=1, description="Files of a batch, at most")]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 

@@ -48,10 +48,12 @@ from deepfake.storage import DataRoot, Location, location_of, to_uri, write_json
 from deepfake.tracking import masked
 from deepfake.workers import close_workers
 from flows.drifting import publish_drift
+from flows.evidence import keep_evidence
 from flows.parameters import (
     BatchFiles,
     Fraction,
     Hashing,
+    NumEvidence,
     NumWorkers,
     Positive,
     PositiveNumber,
@@ -96,6 +98,7 @@ def score(
     exclude: list[str] | None = None,
     since: datetime | None = None,
     limit: Positive | None = None,
+    evidence: NumEvidence = 200,
     hashing: Hashing = "full",
     wait_for_files: bool = False,
     retry_failed: bool = False,
@@ -128,6 +131,7 @@ def score(
         exclude: Patterns of files and folders to be left out.
         since: Only files that changed then or later.
         limit: Score no more media than this.
+        evidence: For how many files the evidence is kept, the most telling ones; 0 for none.
         hashing: What tells contents apart: all bytes, or samples of large files.
         wait_for_files: A folder without files is no error.
         retry_failed: Score again what timed out, crashed or ran out of memory.
@@ -181,7 +185,6 @@ def score(
         open_state(to.state, folder=to_uri(place), version=version) as state,
         recorded(to, state, run_id=run_id, setup=made_with) as record,
         create_runner(task_runner, dask_address=dask_address) as runner,
-        tracked("score", total=0),
     ):
         write_setup(to.version(version), made_with)
         read_listing(to.path, state)
@@ -202,7 +205,8 @@ def score(
             drift=(watch := DriftWatch(bundle)),
         )
         try:
-            job.run(stream_media(place, wanted=wanted, skipped=to.path))
+            with tracked("score", total=0):
+                job.run(stream_media(place, wanted=wanted, skipped=to.path))
         finally:
             close_workers()
         if state.num_files == 0 and not wait_for_files:
@@ -222,6 +226,15 @@ def score(
             )
             write_json(to.drift, drift.as_record())
             record.compared(drift)
+        explained, unexplained = keep_evidence(
+            to.version(version),
+            bundle=bundle,
+            num_files=evidence,
+            is_retrying_failed=retry_failed,
+            setup=job.setup,
+            batches=InFlight(runner),
+        )
+        hold.check()
         record.wrote(counts, num_waiting=waiting)
     told = record.counters
     seconds = time.monotonic() - began
@@ -234,6 +247,8 @@ def score(
         "num_scored": told.num_scored,
         "num_vanished": told.num_vanished,
         "num_waiting": waiting,
+        "num_explained": explained,
+        "evidence_error": unexplained,
         "num_changes": changes,
         "seconds": seconds,
         "files_per_second": told.num_listed / seconds,
@@ -300,7 +315,7 @@ class _Job:
         self._hold = hold
         self._parts = parts
         self._is_shared = not is_elsewhere
-        self._setup = setup
+        self.setup = setup
         self._hashing = hashing
         self._left = limit
         self._batch_files = batch_files
@@ -329,9 +344,9 @@ class _Job:
         if unknown:
             call = {
                 "rows": packed([record_of_row(row) for row in unknown]),
-                "limits": self._setup["media_limits"],
+                "limits": self.setup["media_limits"],
                 "hashing": self._hashing,
-                "setup": self._setup,
+                "setup": self.setup,
             }
             began = time.time_ns()
             self._batches.submit(
@@ -378,7 +393,7 @@ class _Job:
                 "key": key,
                 "number": number,
                 "requests": packed(requests),
-                "setup": self._setup,
+                "setup": self.setup,
             }
             self._batches.submit(steps.score, call, on_result=self._scored, count=len(requests))
 

@@ -449,6 +449,9 @@ def detect(
     ],
     weights: WeightsOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the score rows as JSON.")] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="Write verdicts and evidence into this HTML file too.")
+    ] = None,
     device: DeviceOption = "auto",
     precision: PrecisionOption = "f32",
     sampling: ScoredSamplingOption = None,
@@ -495,6 +498,15 @@ def score(
     limit: Annotated[
         int | None, typer.Option(min=1, help="Score no more media than this, then stop.")
     ] = None,
+    evidence: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=100_000,
+            help="Keep timeline, frames, face crops and heat maps of so many files, the most "
+            "telling ones; 0 for none.",
+        ),
+    ] = 200,
     hashing: Annotated[
         Literal["full", "sampled"],
         typer.Option("--hash", help="Tell contents apart by all bytes, or by samples of them."),
@@ -532,6 +544,22 @@ def score(
     from deepfake.cli.commands import run_score
 
     run_score(options)
+
+
+@app.command()
+def report(
+    folder: Annotated[
+        Path, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="The HTML file; else report.html in OUTPUT.")
+    ] = None,
+) -> None:
+    """Write scores and evidence into one HTML file to be looked at. Starts no server."""
+    options = _plain(locals())
+    from deepfake.cli.report import run_report
+
+    run_report(options)
 
 
 @app.command()

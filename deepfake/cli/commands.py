@@ -189,6 +189,13 @@ def print_score(summary: dict[str, Any]) -> None:
     if summary["num_waiting"]:
         console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
     console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
+    if explained := summary.get("num_explained"):
+        files = "1 file" if explained == 1 else f"{explained} files"
+        told = f"evidence made for {files}; to look at it: deepfake report {summary['output']}"
+        console.print(told, soft_wrap=True)
+    if error := summary.get("evidence_error"):
+        line = in_one_line(f"the evidence could not be made: {error}")
+        console.print(line, style="yellow", soft_wrap=True)
     expected = {str(status) for status in EXPECTED_STATUSES}
     failed = sum(n for status, n in summary["statuses"].items() if status not in expected)
     if failed:

@@ -13,12 +13,13 @@ from rich.progress import Progress
 
 from deepfake.bundles import load_bundle
 from deepfake.cli.commands import exit_for
+from deepfake.cli.report import write_detect_report
 from deepfake.cli.text import in_one_line
 from deepfake.corpora import scan_media
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError
 from deepfake.inference import check_precision, resolve_device
-from deepfake.scoring import DetectorIdentity, ScorerSetup, count_statuses, score_files
+from deepfake.scoring import DetectorIdentity, ScorerSetup, count_statuses, score_media
 from deepfake.storage import DataRoot, location_of
 from flows.operations import configure_environment
 from flows.parameters import create_media_limits, create_worker_limits
@@ -52,14 +53,17 @@ def run_detect(options: dict[str, Any]) -> None:
     )
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("detect", total=len(rows))
-        scores = score_files(
+        media = score_media(
             rows, setup=setup, limits=limits, on_done=lambda done: bar.update(task, completed=done)
         )
+    scores = [medium.score for medium in media]
     if options["as_json"]:
         told = [{**_json_row(row), "notes": notes} for row in scores]
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         _print_verdicts(scores)
+    if options["report"] is not None:
+        write_detect_report(Path(options["report"]), media, setup=setup, limits=limits)
     statuses = count_statuses(scores)
     if len(scores) > 1:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))

@@ -6,12 +6,13 @@ this package as a `MediaError`.
 """
 
 from deepfake.media.ahead import read_ahead
-from deepfake.media.crops import decode_crop, encode_crop
+from deepfake.media.crops import decode_crop, encode_crop, encode_shown
 from deepfake.media.encode import write_video
-from deepfake.media.native import available_decoders, quiet_native_logs
+from deepfake.media.native import available_decoders, limit_threads, quiet_native_logs
 from deepfake.media.probe import probe_media
 from deepfake.media.round_trips import h264_round_trip, jpeg_round_trip
 from deepfake.media.stills import probe_still, read_image, write_image
+from deepfake.media.tags import read_tags
 from deepfake.media.video import VideoReader, open_video
 
 __all__ = [
@@ -19,14 +20,17 @@ __all__ = [
     "available_decoders",
     "decode_crop",
     "encode_crop",
+    "encode_shown",
     "h264_round_trip",
     "jpeg_round_trip",
+    "limit_threads",
     "open_video",
     "probe_media",
     "probe_still",
     "quiet_native_logs",
     "read_ahead",
     "read_image",
+    "read_tags",
     "write_image",
     "write_video",
 ]

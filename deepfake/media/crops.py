@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from deepfake.config import CropConfig
 from deepfake.errors import DecodeError, UnsupportedMediaError
 
-__all__ = ["decode_crop", "encode_crop"]
+__all__ = ["decode_crop", "encode_crop", "encode_shown"]
 
 
 def encode_crop(pixels: NDArray[np.uint8], *, config: CropConfig) -> bytes:
@@ -65,3 +65,20 @@ def _encoder_of(config: CropConfig) -> tuple[str, list[int]]:
         return ".png", []
     sampling = [cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444]
     return ".jpg", [cv2.IMWRITE_JPEG_QUALITY, config.quality, *sampling]
+
+
+def encode_shown(picture: NDArray[np.uint8], *, quality: int = 82) -> bytes:
+    """Return a picture as a small JPEG for people to look at, without metadata.
+
+    Args:
+        picture: Shape (H, W, 3), RGB.
+        quality: Of JPEG, 1 to 100.
+
+    Raises:
+        DecodeError: OpenCV cannot encode it.
+    """
+    bgr = cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)
+    is_encoded, encoded = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not is_encoded:
+        raise DecodeError(f"a picture of {picture.shape} cannot be encoded")
+    return bytes(encoded.tobytes())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from importlib.metadata import PackageNotFoundError, version
 
 import av
@@ -10,7 +12,7 @@ import cv2
 
 from deepfake.media.decord_frames import has_decord
 
-__all__ = ["available_decoders", "quiet_native_logs"]
+__all__ = ["available_decoders", "limit_threads", "quiet_native_logs"]
 
 
 def available_decoders() -> dict[str, str]:
@@ -46,3 +48,16 @@ def quiet_native_logs() -> None:
         import decord
 
         decord.logging.set_level(decord.logging.QUIET)
+
+
+def limit_threads(num_threads: int = 1) -> None:
+    """Tell the native libraries of this process how many threads each may take, and to be quiet.
+
+    OpenVINO's engines are told one by one, where they are compiled.
+    """
+    cv2.setNumThreads(num_threads)
+    # PyTorch takes seconds to import and most workers do without: it reads this when it comes.
+    os.environ["OMP_NUM_THREADS"] = str(num_threads)
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(num_threads)
+    quiet_native_logs()

@@ -1,11 +1,24 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
 from deepfake.scoring.drifting import DriftReport, DriftWatch
+from deepfake.scoring.evidence import (
+    evidence_setup,
+    explain_scores,
+    find_unexplained,
+    keep_evidence,
+    request_of,
+)
 from deepfake.scoring.forgetting import forget_in_output
 from deepfake.scoring.known_media import names_and_contents
 from deepfake.scoring.labelling import UncertainMedium, labelling_csv, least_certain
 from deepfake.scoring.listing import read_listing, write_listing
-from deepfake.scoring.output import Hold, ScoresFolder, scores_version, write_scores
+from deepfake.scoring.output import (
+    Hold,
+    ScoresFolder,
+    reading_of,
+    scores_version,
+    write_scores,
+)
 from deepfake.scoring.parts import Part, find_parts, part_path
 from deepfake.scoring.places import note_output, noted_outputs
 from deepfake.scoring.receipts import Receipt, make_receipt, read_receipt
@@ -31,7 +44,14 @@ from deepfake.scoring.tables import (
     count_statuses,
 )
 from deepfake.scoring.verifying import Check, verify_receipt
-from deepfake.scoring.working import BatchAccount, Moved, ScoreRequest, score_batch, score_files
+from deepfake.scoring.working import (
+    BatchAccount,
+    Moved,
+    ScoreRequest,
+    score_batch,
+    score_files,
+    score_media,
+)
 
 __all__ = [
     "FRAMES_SCHEMA",
@@ -58,8 +78,12 @@ __all__ = [
     "count_statuses",
     "create_scorer",
     "describe_setup",
+    "evidence_setup",
+    "explain_scores",
     "find_parts",
+    "find_unexplained",
     "forget_in_output",
+    "keep_evidence",
     "labelling_csv",
     "least_certain",
     "make_receipt",
@@ -71,9 +95,12 @@ __all__ = [
     "read_listing",
     "read_receipt",
     "read_status",
+    "reading_of",
     "recorded",
+    "request_of",
     "score_batch",
     "score_files",
+    "score_media",
     "score_row",
     "scorer_setup",
     "scores_version",

@@ -6,7 +6,9 @@ import filecmp
 from collections.abc import Iterator
 from pathlib import Path
 
+from deepfake.embedding import REPORT_NAME, embedded_json
 from deepfake.errors import DataError
+from deepfake.explain import evidence_folder, kept_evidence, remove_evidence
 from deepfake.journal import journal_files
 from deepfake.scoring.compacting import count_rows, rewrite_csv
 from deepfake.scoring.known_media import count_media, forget_media
@@ -20,7 +22,7 @@ from deepfake.scrubbing import (
     scrub_lines,
     scrub_table,
 )
-from deepfake.storage import local_path, read_json, write_json
+from deepfake.storage import Location, local_path, read_json, write_json
 
 __all__ = ["forget_in_output"]
 
@@ -41,7 +43,9 @@ def forget_in_output(
         DataError: A file is damaged and cannot be made out.
     """
     replaced: dict[tuple[str, str], Part | None] = {}
+    yield from _forget_report(to, subject, is_dry_run=is_dry_run)
     for version in to.versions():
+        yield from _forget_evidence(to.version(version), subject, is_dry_run=is_dry_run)
         parts = local_path(to.parts(version))
         for key in parts_holding(parts, subject.media_ids):
             yield Trace(str(parts / f"{key}.json"), "scores, tracks and frames of a batch")
@@ -62,6 +66,34 @@ def forget_in_output(
     for path in journal_files(to.log):
         if count := scrub_lines(path, subject, is_dry_run=is_dry_run):
             yield Trace(str(path), f"lines: {count}")
+
+
+def _forget_evidence(version: Location, subject: Subject, *, is_dry_run: bool) -> Iterator[Trace]:
+    folder = evidence_folder(version)
+    for media_id in kept_evidence(folder):
+        if media_id in subject.media_ids:
+            yield Trace(str(folder / media_id), "evidence: frames, face crops, heat maps")
+            if not is_dry_run:
+                remove_evidence(folder, media_id)
+
+
+def _forget_report(to: ScoresFolder, subject: Subject, *, is_dry_run: bool) -> Iterator[Trace]:
+    """Remove a report that shows any of it: `deepfake report` writes another one in a moment."""
+    path = local_path(to.path) / REPORT_NAME
+    if path.is_file() and _shows(path, subject):
+        yield Trace(str(path), "a report with its name, and perhaps its pictures")
+        if not is_dry_run:
+            path.unlink()
+
+
+def _shows(page: Path, subject: Subject) -> bool:
+    text = page.read_text(encoding="utf-8", errors="replace")
+    told = embedded_json(text)
+    if isinstance(told, dict):
+        named = {*told.get("media_ids", ()), *dict(told.get("columns", {})).get("uri", ())}
+        if named & (subject.media_ids | subject.uris):
+            return True
+    return subject.is_mentioned_in(text)
 
 
 def _rewritten(parts: Path, key: str, subject: Subject) -> Part | None:

@@ -43,6 +43,7 @@ __all__ = [
     "Hold",
     "ScoresFolder",
     "counts_written",
+    "reading_of",
     "scores_version",
     "write_scores",
 ]
@@ -285,6 +286,7 @@ def write_scores(
                     "digest": bundle.digest,
                 },
                 "notes": bundle.spec.reading_notes,
+                "reading": reading_of(bundle),
                 "statuses": dict(counts.statuses),
                 "verdicts": dict(counts.verdicts),
             },
@@ -296,6 +298,16 @@ def write_scores(
         state.forget_part(key)
     to.publish(state.version)
     return counts
+
+
+def reading_of(bundle: Bundle) -> dict[str, Any]:
+    """Return what a report says of a detector beside its reading notes, in JSON types."""
+    spec = bundle.spec
+    return {
+        "thresholds_still": spec.thresholds_still.model_dump(mode="json"),
+        "thresholds_video": spec.thresholds_video.model_dump(mode="json"),
+        "notes": list(spec.notes),
+    }
 
 
 def counts_written(folder: Location) -> TableCounts | None:

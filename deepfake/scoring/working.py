@@ -41,6 +41,7 @@ __all__ = [
     "ScoredBatch",
     "score_batch",
     "score_files",
+    "score_media",
     "score_unchanged",
 ]
 
@@ -237,11 +238,23 @@ def score_files(
     Returns:
         A row each, columns of `SCORES_SCHEMA`, in their order.
     """
+    media = score_media(rows, setup=setup, limits=limits, on_done=on_done)
+    return [medium.score for medium in media]
+
+
+def score_media(
+    rows: Sequence[ManifestRow],
+    *,
+    setup: ScorerSetup,
+    limits: WorkerLimits,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[ScoredMedium]:
+    """Score a few files as `score_files` does, and return all rows of each."""
     columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
     usable = [row for row in rows if row.status is Status.OK]
     workers = min(len(usable), len(os.sched_getaffinity(0)))
     if not usable:
-        return [score_row(row, columns) for row in rows]
+        return [_whole(ScoredMedium(score_row(row, columns))) for row in rows]
     with (
         _with_cache(setup) as cached,
         MediaWorkers(scorer_setup(cached, limits=limits, num_workers=workers)) as pool,
@@ -252,14 +265,20 @@ def score_files(
             ExtractRequest(row.uri, str(row.media_id)) for row in known if row.status is Status.OK
         ]
         results = iter(pool.map(score_medium, requests))
-        scores = []
+        media = []
         for row in known:
             if row.status is Status.OK:
-                scores.append(_charged(row.uri, str(row.media_id), next(results), columns).score)
+                medium = _charged(row.uri, str(row.media_id), next(results), columns)
             else:
-                scores.append(score_row(row, columns))
-            on_done(len(scores))
-    return [{name: row.get(name) for name in SCORES_SCHEMA.names} for row in scores]
+                medium = ScoredMedium(score_row(row, columns))
+            media.append(_whole(medium))
+            on_done(len(media))
+    return media
+
+
+def _whole(medium: ScoredMedium) -> ScoredMedium:
+    """Return it with all columns of the scores table, in their order."""
+    return replace(medium, score={n: medium.score.get(n) for n in SCORES_SCHEMA.names})
 
 
 @contextmanager

@@ -85,7 +85,8 @@ class _Job:
 
 
 def _arguments(detector: Path, *more: str) -> list[str]:
-    return ["score", "media", "--output", "out", "--weights", str(detector), *more]
+    said = ["score", "media", "--output", "out", "--weights", str(detector)]
+    return [*said, "--evidence", "0", *more]
 
 
 @pytest.fixture(scope="module")

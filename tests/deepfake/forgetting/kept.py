@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from deepfake.benchmark import freeze_benchmark
 from deepfake.bundles import load_bundle
 from deepfake.config import CropConfig, ExtractConfig, SplitConfig, WorkerLimits
+from deepfake.explain import CropEvidence, EvidenceRecord, evidence_folder, write_evidence
 from deepfake.ingestion import IngestPlan, build_snapshot, plan_extraction, settle_manifest
 from deepfake.journal import journal, tell
 from deepfake.manifest import ManifestRow, read_manifest
@@ -41,7 +42,7 @@ from deepfake.scoring import (
 from deepfake.scoring.parts import write_part as write_score_part
 from deepfake.shards import Snapshot, crop_records
 from deepfake.shards import write_part as write_shard_part
-from deepfake.storage import DataRoot, write_json
+from deepfake.storage import DataRoot, Location, write_json
 from deepfake.types import Face, FaceCrop, Kind, Label, Outcome, Status
 
 __all__ = ["CONFIG", "Kept", "crop_bytes", "digest_of_bytes", "make_kept", "mentions"]
@@ -151,6 +152,8 @@ class Kept:
                 for row in claimed[at : at + _LIMIT]:
                     tell("file failed", media_id=row.media_id, uri=row.uri, status="timeout")
             write_scores(self.output, state, setup=setup, bundle=bundle)
+            for row in self.rows():
+                _explain(evidence_folder(self.output.version(version)), str(row.media_id))
         return version
 
 
@@ -173,6 +176,14 @@ def _scored(row: ManifestRow, columns: Mapping[str, object]) -> ScoredMedium:
         ({**name, "track_id": 0, "logit": -1.0},),
         ({**name, "track_id": 0, "frame_index": 0, "bbox_xyxy": [0.0, 0.0, 1.0, 1.0]},),
     )
+
+
+def _explain(folder: Location, media_id: str) -> None:
+    crop = CropEvidence(
+        picture="crop-0.jpg", track_id=0, frame_index=0, pts_seconds=0.0, prob_fake=0.25
+    )
+    record = EvidenceRecord(media_id=media_id, made_for="x", kind="image", crops=(crop,))
+    write_evidence(folder, record, {"crop-0.jpg": crop_bytes(media_id, 0)})
 
 
 def make_kept(path: Path, detector: Path) -> Kept:

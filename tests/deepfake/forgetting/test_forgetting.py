@@ -15,8 +15,10 @@ import pyarrow.parquet as pq
 import pytest
 
 from deepfake.errors import ConfigError, DataError
+from deepfake.explain import evidence_folder, kept_evidence, read_evidence
 from deepfake.forgetting import forget
 from deepfake.manifest import read_manifest
+from deepfake.reporting import read_report, write_report
 from deepfake.scoring import ScoresFolder, find_parts, open_state
 from deepfake.shards import list_parts, open_snapshot
 from deepfake.splits import read_assignments
@@ -112,6 +114,34 @@ def test_others_keep_all_that_was_kept_of_them(kept: Kept) -> None:
         assert read_json(folder / "run.json")["statuses"] == {"ok": 5}
     after = {n: mentions(kept.path / "out", kept.media_id(n)) for n in others}
     assert {n: len(v) for n, v in after.items()} == {n: len(v) for n, v in before.items()}
+
+
+def test_its_evidence_goes_and_that_of_others_stays(kept: Kept) -> None:
+    folders = [evidence_folder(kept.output.version(v)) for v in kept.output.versions()]
+    assert all((folder / kept.media_id(1) / "crop-0.jpg").is_file() for folder in folders)
+    done = _forget(kept, kept.uri(1))
+    told = [trace.path for trace in done.traces if trace.told.startswith("evidence")]
+    assert told == [str(folder / kept.media_id(1)) for folder in folders]
+    for folder in folders:
+        left = sorted(kept.media_id(n) for n in (0, 2, 3, 4, 5))
+        assert list(kept_evidence(folder)) == left
+        record = read_evidence(folder, kept.media_id(3))
+        assert record is not None and record.pictures == ("crop-0.jpg",)
+
+
+def test_a_report_that_shows_it_goes_and_another_stays(kept: Kept) -> None:
+    output = kept.output.path
+    version = Path(str(kept.output.version(kept.output.versions()[0])))
+    path = write_report(output / "report.html", read_report(output, version=version))
+    assert kept.uri(1) in path.read_text()
+    dry = _forget(kept, kept.uri(1), is_dry_run=True)
+    assert str(path) in {trace.path for trace in dry.traces} and path.is_file()
+    _forget(kept, kept.uri(1))
+    assert not path.exists()
+    again = write_report(path, read_report(output, version=version))
+    assert kept.uri(1) not in again.read_text()
+    _forget(kept, kept.uri(1))
+    assert again.is_file(), "it shows nothing of what is forgotten"
 
 
 def test_the_next_ingest_extracts_nothing_and_finds_the_same_snapshot(kept: Kept) -> None:

@@ -1,0 +1,91 @@
+"""`deepfake report`: scores and their evidence as one HTML file. No server, no detector."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress
+
+from deepfake.bundles import load_bundle
+from deepfake.config import WorkerLimits
+from deepfake.embedding import REPORT_NAME
+from deepfake.errors import ConfigError, DataError
+from deepfake.reporting import Item, Report, read_report, report_of_rows, write_report
+from deepfake.scoring import (
+    ScoredMedium,
+    ScorerSetup,
+    ScoresFolder,
+    explain_scores,
+    reading_of,
+)
+from deepfake.storage import read_json
+
+__all__ = ["run_report", "write_detect_report"]
+
+
+def run_report(options: dict[str, Any]) -> None:
+    """Write the report of a folder of scores."""
+    folder = ScoresFolder(Path(options["folder"]))
+    version = _version_shown(Path(options["folder"]))
+    report = read_report(Path(options["folder"]), version=Path(str(folder.version(version))))
+    output = options["output"]
+    path = Path(options["folder"]) / REPORT_NAME if output is None else Path(output)
+    _write(path, report)
+
+
+def _version_shown(folder: Path) -> str:
+    told = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
+    version = told.get("version") if isinstance(told, dict) else None
+    if not isinstance(version, str):
+        raise DataError(
+            "no finished scores are there",
+            path=folder,
+            hint="Name what was --output of `deepfake score`.",
+        )
+    return version
+
+
+def write_detect_report(
+    path: Path, media: Sequence[ScoredMedium], *, setup: ScorerSetup, limits: WorkerLimits
+) -> None:
+    """Make the evidence for a few scores and write their report.
+
+    Args:
+        path: The HTML file.
+        media: As scored.
+        setup: Which detector, and how.
+        limits: What one file may cost.
+    """
+    console = Console(stderr=True, markup=False)
+    bundle = load_bundle(setup.detector.path)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("explain", total=sum(m.score["prob_fake"] is not None for m in media))
+        made = explain_scores(
+            media,
+            setup=setup,
+            limits=limits,
+            on_done=lambda done: bar.update(task, completed=done),
+        )
+    version = f" version {setup.detector.version}" if setup.detector.version else ""
+    report = report_of_rows(
+        [medium.score for medium in media],
+        detector=f"{setup.detector.name}{version}, digest {bundle.digest}",
+        notes=bundle.spec.reading_notes,
+        reading=reading_of(bundle),
+        items=[Item(evidence.record, evidence.pictures) for evidence in made],
+    )
+    _write(path, report)
+
+
+def _write(path: Path, report: Report) -> None:
+    if path.is_dir():
+        raise ConfigError("a folder is there: name a file for the report", path=path)
+    try:
+        write_report(path, report)
+    except OSError as error:
+        raise ConfigError(f"the report cannot be written ({error.strerror})", path=path) from error
+    typer.echo(f"report: {path}", err=True)

@@ -1,0 +1,320 @@
+"use strict";
+// Every text out of media and names of files is set as text, never as HTML.
+(() => {
+  const data = JSON.parse(document.getElementById("report-data").textContent);
+  const { columns, names } = data;
+  const numRows = columns.uri.length;
+  const ROW_PX = 28;
+  const SPARE_ROWS = 8;
+  const MAX_PRINTED = 1000;
+  const SVG = "http://www.w3.org/2000/svg";
+  const itemAt = new Map(data.items.map((item, at) => [item.media_id, at]));
+  const byId = (id) => document.getElementById(id);
+
+  const percent = (value) => (value === null ? "" : `${(100 * value).toFixed(1)} %`);
+  const seconds = (value) => (value === null ? "" : `${value.toFixed(1)} s`);
+  const named = (column, row) => names[column][columns[column][row]];
+  const itemOf = (row) => itemAt.get(columns.media_id[row]);
+
+  function make(tag, text, attributes = {}) {
+    const element = document.createElement(tag);
+    if (text !== null && text !== undefined) element.textContent = text;
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    return element;
+  }
+
+  function draw(tag, attributes, text) {
+    const element = document.createElementNS(SVG, tag);
+    for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+    if (text !== undefined) element.textContent = text;
+    return element;
+  }
+
+  // --- the table -------------------------------------------------------------------------------
+
+  const HEADS = [
+    { key: "evidence", label: "●", title: "evidence", text: (r) => (itemOf(r) === undefined ? "" : "●"), value: (r) => (itemOf(r) === undefined ? 0 : 1) },
+    { key: "verdict", label: "verdict", text: (r) => named("verdict", r).replace("_", " "), value: (r) => columns.verdict[r] },
+    { key: "prob_fake", label: "prob_fake", text: (r) => percent(columns.prob_fake[r]), value: (r) => columns.prob_fake[r], isNumber: true },
+    { key: "uri", label: "file", text: (r) => columns.uri[r], value: (r) => columns.uri[r] },
+    { key: "status", label: "status", text: (r) => named("status", r), value: (r) => columns.status[r] },
+    { key: "kind", label: "kind", text: (r) => named("kind", r), value: (r) => columns.kind[r] },
+    { key: "num_faces", label: "faces", text: (r) => columns.num_faces[r] ?? "", value: (r) => columns.num_faces[r], isNumber: true },
+    { key: "strongest_pts_seconds", label: "strongest", text: (r) => (named("kind", r) === "video" ? seconds(columns.strongest_pts_seconds[r]) : ""), value: (r) => columns.strongest_pts_seconds[r], isNumber: true },
+    { key: "reason", label: "reason", text: (r) => named("reason", r), value: (r) => columns.reason[r] },
+  ];
+
+  let searched = null; // lower-case names and reasons, made when they are first asked for
+  let order = null; // all rows, as sorted
+  let shown = []; // those that pass the filters, as sorted
+  let active = 0;
+  let sort = { key: "prob_fake", isDescending: true };
+  let isPrinting = false;
+  const body = byId("grid-body");
+  const space = byId("grid-space");
+  const rendered = new Map();
+
+  function sortRows() {
+    const head = HEADS.find((told) => told.key === sort.key);
+    const values = Array.from({ length: numRows }, (_, row) => head.value(row));
+    const sign = sort.isDescending ? -1 : 1;
+    order = Uint32Array.from(values.keys()).sort((a, b) => {
+      const x = values[a], y = values[b];
+      if (x === y) return a - b;
+      // What is not known stands last, whichever way it is sorted.
+      if (x === null) return 1;
+      if (y === null) return -1;
+      return (x < y ? -1 : 1) * sign;
+    });
+    for (const cell of byId("grid-head").children) {
+      const isSorted = cell.dataset.key === sort.key;
+      cell.setAttribute("aria-sort", isSorted ? (sort.isDescending ? "descending" : "ascending") : "none");
+      cell.querySelector(".arrow").textContent = isSorted ? (sort.isDescending ? " ▼" : " ▲") : "";
+    }
+  }
+
+  function filterRows() {
+    const text = byId("filter-text").value.trim().toLowerCase();
+    const verdict = byId("filter-verdict").value;
+    const status = byId("filter-status").value;
+    const least = byId("filter-prob").value === "" ? null : Number(byId("filter-prob").value) / 100;
+    const hasEvidence = byId("filter-evidence").checked;
+    const wanted = {
+      verdict: verdict === "" ? -1 : names.verdict.indexOf(verdict),
+      status: status === "" ? -1 : names.status.indexOf(status),
+    };
+    if (text !== "" && searched === null) {
+      const reasons = names.reason.map((reason) => reason.toLowerCase());
+      searched = columns.uri.map((uri, row) => `${uri.toLowerCase()}\n${reasons[columns.reason[row]]}`);
+    }
+    const passes = (row) =>
+      (wanted.verdict < 0 || columns.verdict[row] === wanted.verdict) &&
+      (wanted.status < 0 || columns.status[row] === wanted.status) &&
+      (least === null || (columns.prob_fake[row] !== null && columns.prob_fake[row] >= least)) &&
+      (!hasEvidence || itemOf(row) !== undefined) &&
+      (text === "" || searched[row].includes(text));
+    shown = order.filter(passes);
+    active = 0;
+    body.scrollTop = 0;
+    space.style.height = `${shown.length * ROW_PX}px`;
+    byId("grid").setAttribute("aria-rowcount", String(shown.length + 1));
+    byId("count").textContent = `${shown.length} of ${numRows} files`;
+    clear();
+    render();
+  }
+
+  function clear() {
+    for (const element of rendered.values()) element.remove();
+    rendered.clear();
+  }
+
+  function rowElement(at) {
+    const row = shown[at];
+    const element = make("div", null, { role: "row", id: `row-${at}`, "aria-rowindex": String(at + 2) });
+    element.className = itemOf(row) === undefined ? "row" : "row opens";
+    element.style.top = `${at * ROW_PX}px`;
+    for (const head of HEADS) {
+      const cell = make("div", head.text(row), { role: "gridcell" });
+      if (head.isNumber) cell.className = "number";
+      if (head.key === "verdict") cell.className = `verdict-${named("verdict", row)}`;
+      if (head.key === "evidence" && itemOf(row) !== undefined) cell.setAttribute("aria-label", "evidence is kept");
+      if (head.key === "uri" || head.key === "reason") cell.title = head.text(row);
+      element.append(cell);
+    }
+    element.addEventListener("click", () => { active = at; render(); open(row); });
+    return element;
+  }
+
+  function render() {
+    const first = isPrinting ? 0 : Math.max(0, Math.floor(body.scrollTop / ROW_PX) - SPARE_ROWS);
+    const height = Math.ceil(body.clientHeight / ROW_PX) + 2 * SPARE_ROWS;
+    const end = Math.min(shown.length, isPrinting ? MAX_PRINTED : first + height);
+    for (const [at, element] of rendered) {
+      if (at < first || at >= end) { element.remove(); rendered.delete(at); }
+    }
+    // From the last to the first, so that each has its place before the one below it.
+    for (let at = end - 1, below = null; at >= first; at -= 1) {
+      if (!rendered.has(at)) {
+        rendered.set(at, rowElement(at));
+        body.insertBefore(rendered.get(at), below);
+      }
+      below = rendered.get(at);
+      below.classList.toggle("active", at === active && !isPrinting);
+    }
+    // Heads stand over their columns whatever room the scroll bar takes.
+    byId("grid-head").style.paddingRight = `${body.offsetWidth - body.clientWidth}px`;
+    if (rendered.has(active)) byId("grid").setAttribute("aria-activedescendant", `row-${active}`);
+    else byId("grid").removeAttribute("aria-activedescendant");
+  }
+
+  function moveTo(at) {
+    active = Math.max(0, Math.min(shown.length - 1, at));
+    const top = active * ROW_PX;
+    if (top < body.scrollTop) body.scrollTop = top;
+    else if (top + ROW_PX > body.scrollTop + body.clientHeight) body.scrollTop = top + ROW_PX - body.clientHeight;
+    render();
+  }
+
+  function onKey(event) {
+    if (event.target !== byId("grid")) return;
+    const page = Math.max(1, Math.floor(body.clientHeight / ROW_PX) - 1);
+    const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -numRows, End: numRows };
+    if (event.key in moves) { event.preventDefault(); moveTo(active + moves[event.key]); }
+    else if (event.key === "Enter" && shown.length) {
+      // Or the same press would go on to the button that gets the focus, and close it again.
+      event.preventDefault();
+      open(shown[active]);
+    }
+  }
+
+  function makeHeads() {
+    HEADS.forEach((head) => {
+      const cell = make("div", null, { role: "columnheader", "aria-sort": "none" });
+      cell.dataset.key = head.key;
+      const button = make("button", head.label, { type: "button", "aria-label": `sort by ${head.title ?? head.label}` });
+      button.append(make("span", "", { class: "arrow", "aria-hidden": "true" }));
+      button.addEventListener("click", () => {
+        const isSame = sort.key === head.key;
+        sort = { key: head.key, isDescending: isSame ? !sort.isDescending : Boolean(head.isNumber) || head.key === "evidence" };
+        sortRows();
+        filterRows();
+      });
+      cell.append(button);
+      byId("grid-head").append(cell);
+    });
+    for (const column of ["verdict", "status"]) {
+      for (const name of names[column]) byId(`filter-${column}`).append(make("option", name.replace("_", " "), { value: name }));
+    }
+  }
+
+  // --- evidence --------------------------------------------------------------------------------
+
+  function picture(item, name, alt, caption) {
+    const figure = make("figure");
+    const content = item.pictures[name];
+    if (content === undefined) figure.append(make("p", "The picture is gone.", { class: "quiet" }));
+    else figure.append(make("img", null, { src: `data:image/jpeg;base64,${content}`, alt }));
+    figure.append(make("figcaption", caption));
+    return figure;
+  }
+
+  function timeline(item) {
+    const all = item.tracks.flatMap((track) => track.pts_seconds);
+    const last = Math.max(...all, 0.001);
+    const width = 700, height = 160, left = 40, bottom = 22, top = 8;
+    const x = (at) => left + (at / last) * (width - left - 10);
+    const y = (prob) => top + (1 - prob) * (height - bottom - top);
+    const high = Math.min(1, item.fake_from ?? 1), low = Math.min(high, item.real_below ?? 0);
+    const told = item.tracks.map((track) => `face ${track.track_id} between ${percent(Math.min(...track.prob_fake))} and ${percent(Math.max(...track.prob_fake))}`);
+    const svg = draw("svg", { class: "timeline", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `prob_fake over ${last.toFixed(1)} seconds: ${told.join(", ")}` });
+    svg.append(draw("rect", { class: "band", x: left, y: y(high), width: width - left - 10, height: Math.max(0, y(low) - y(high)) }));
+    for (const value of [0, 0.5, 1]) svg.append(draw("text", { x: 4, y: y(value) + 4 }, `${100 * value} %`));
+    for (const value of [0, last]) svg.append(draw("text", { x: value === 0 ? left : width - 44, y: height - 6 }, `${value.toFixed(1)} s`));
+    for (const track of item.tracks) {
+      const other = track.is_strongest ? "" : " other";
+      const points = track.pts_seconds.map((at, number) => `${x(at).toFixed(1)},${y(track.prob_fake[number]).toFixed(1)}`);
+      svg.append(draw("polyline", { class: `track${other}`, points: points.join(" ") }));
+      track.pts_seconds.forEach((at, number) => {
+        const dot = draw("circle", { class: `dot${other}`, cx: x(at).toFixed(1), cy: y(track.prob_fake[number]).toFixed(1), r: 2.5 });
+        dot.append(draw("title", {}, `face ${track.track_id}, ${seconds(at)}: ${percent(track.prob_fake[number])}`));
+        svg.append(dot);
+      });
+    }
+    return svg;
+  }
+
+  function facts(pairs) {
+    const list = make("dl", null, { class: "facts" });
+    for (const [name, value] of pairs) list.append(make("dt", name), make("dd", value));
+    return list;
+  }
+
+  function provenance(item) {
+    const part = make("section");
+    part.append(make("h4", "What the file says of its own making (no part of the score)"));
+    const told = item.provenance;
+    if (told === null) { part.append(make("p", "It was not looked at.")); return part; }
+    for (const sentence of told.sentences) part.append(make("p", sentence));
+    const pairs = Object.entries(told.tags).map(([name, value]) => [name.replaceAll("_", " "), value]);
+    const credentials = told.credentials;
+    if (credentials !== null && credentials.state !== "none") {
+      pairs.unshift(["Content Credentials", credentials.state]);
+      if (credentials.source_types.length) pairs.push(["digital source type", credentials.source_types.join(", ")]);
+    }
+    if (pairs.length) part.append(facts(pairs));
+    return part;
+  }
+
+  function moved(crop) {
+    if (crop.moved_by_hottest === null) return "";
+    return ` Blurring its hottest tenth moves the log-odds by ${crop.moved_by_hottest.toFixed(2)}, a tenth at random by ${crop.moved_by_random.toFixed(2)}.`;
+  }
+
+  function itemElement(item, row, headingId) {
+    const part = make("article", null, { class: "item" });
+    part.append(make("h3", columns.uri[row], headingId ? { id: headingId } : {}));
+    part.append(facts([
+      ["verdict", named("verdict", row).replace("_", " ")],
+      ["prob_fake", percent(columns.prob_fake[row])],
+      ...(named("reason", row) ? [["reason", named("reason", row)]] : []),
+      ["SHA-256", item.media_id],
+    ]));
+    if (item.kind === "video" && item.tracks.length) {
+      part.append(make("h4", "prob_fake over time; what is uncertain is the band"), timeline(item));
+    }
+    if (item.frames.length) {
+      part.append(make("h4", "Strongest frames"));
+      const pictures = make("div", null, { class: "pictures" });
+      for (const frame of item.frames) {
+        const faces = frame.faces.map((face) => `face ${face.track_id}: ${percent(face.prob_fake)}`).join(", ");
+        const when = item.kind === "video" ? `${seconds(frame.pts_seconds)}, ` : "";
+        pictures.append(picture(item, frame.picture, `frame with boxes around ${frame.faces.length} faces`, `${when}${faces}`));
+      }
+      part.append(pictures);
+    }
+    if (item.crops.length) {
+      part.append(make("h4", "Faces as the detector saw them, and what moved the score"));
+      const pictures = make("div", null, { class: "pictures" });
+      for (const crop of item.crops) {
+        const when = item.kind === "video" ? `${seconds(crop.pts_seconds)}, ` : "";
+        pictures.append(picture(item, crop.picture, `face ${crop.track_id}`, `${when}face ${crop.track_id}: ${percent(crop.prob_fake)}`));
+        if (crop.heat_picture !== null) pictures.append(picture(item, crop.heat_picture, `heat map of face ${crop.track_id}: bright parts moved the score`, `heat map.${moved(crop)}`));
+      }
+      part.append(pictures);
+    }
+    for (const note of item.notes) part.append(make("p", note, { class: "warning" }));
+    part.append(provenance(item));
+    return part;
+  }
+
+  function open(row) {
+    const at = itemOf(row);
+    if (at === undefined) return;
+    byId("dialog-item").replaceChildren(itemElement(data.items[at], row, "dialog-title"));
+    byId("dialog").showModal();
+    byId("dialog-close").focus();
+  }
+
+  makeHeads();
+  sortRows();
+  filterRows();
+  byId("filters").addEventListener("input", filterRows);
+  byId("filters").addEventListener("reset", () => setTimeout(filterRows));
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  byId("grid").addEventListener("keydown", onKey);
+  body.addEventListener("scroll", render);
+  addEventListener("resize", render);
+  addEventListener("beforeprint", () => {
+    isPrinting = true;
+    const left = shown.length - MAX_PRINTED;
+    byId("printed").textContent = left > 0 ? `The first ${MAX_PRINTED} of these files are printed.` : "";
+    render();
+  });
+  addEventListener("afterprint", () => { isPrinting = false; clear(); render(); });
+  if (data.is_open) {
+    for (let row = 0; row < numRows; row += 1) {
+      const at = itemOf(row);
+      if (at !== undefined) byId("items").append(itemElement(data.items[at], row));
+    }
+  }
+})();

@@ -1,0 +1,78 @@
+"""Evidence beside the scores of a folder."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from prefect import get_run_logger
+
+from deepfake.bundles import Bundle
+from deepfake.config import digest_of
+from deepfake.errors import DeepfakeError
+from deepfake.explain import ExplainRequest
+from deepfake.scoring import find_unexplained
+from deepfake.storage import Location, to_uri
+from deepfake.workers import close_workers
+from flows.runners import InFlight
+from tasks.evidence import explain
+from tasks.progress import tracked
+from tasks.settings import packed
+
+__all__ = ["keep_evidence"]
+
+_BATCH_FILES = 8
+"""Two or three seconds a file."""
+
+
+def keep_evidence(
+    version: Location,
+    *,
+    bundle: Bundle,
+    num_files: int,
+    is_retrying_failed: bool,
+    setup: dict[str, Any],
+    batches: InFlight,
+) -> tuple[int, str | None]:
+    """Make what evidence is lacking beside the scores, and remove what is not wanted.
+
+    The scores are there, whatever becomes of it.
+
+    Args:
+        version: The folder of the scores of one version, whose tables are written.
+        bundle: The detector.
+        num_files: For how many files it is kept.
+        is_retrying_failed: Whether what could not be made whole is made again.
+        setup: Of the media workers.
+        batches: Where batches run.
+
+    Returns:
+        For how many files it was made, and why not for all, if so.
+    """
+    try:
+        requests = find_unexplained(
+            version, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
+        )
+        if requests:
+            with tracked("explain", total=len(requests)):
+                for at in range(0, len(requests), _BATCH_FILES):
+                    _hand_out(requests[at : at + _BATCH_FILES], version, setup, batches)
+                batches.wait()
+    except (DeepfakeError, OSError) as error:
+        get_run_logger().warning("the evidence could not be made: %s", error)
+        return 0, str(error)
+    finally:
+        close_workers()
+    return len(requests), None
+
+
+def _hand_out(
+    requests: list[ExplainRequest], version: Location, setup: dict[str, Any], batches: InFlight
+) -> None:
+    call = {
+        "version": to_uri(version),
+        "key": digest_of(*(request.made_for + request.media_id for request in requests)),
+        "requests": packed([asdict(request) for request in requests]),
+        "setup": setup,
+    }
+    batches.submit(explain, call, on_result=lambda _: None, count=len(requests))

@@ -1,0 +1,39 @@
+"""The step that keeps evidence beside the scores."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import task
+
+from deepfake.explain import ExplainRequest
+from deepfake.scoring import evidence_setup, keep_evidence
+from deepfake.storage import location_of
+from deepfake.workers import shared_workers
+from tasks.progress import advance
+from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
+from tasks.workers import create_scorer_setup, create_worker_setup
+
+__all__ = ["explain"]
+
+
+@task(
+    name="explain",
+    task_run_name="explain-{key}",
+    # The key is the digest of the scores and of what makes evidence for them.
+    cache_policy=cached_by(
+        lambda parameters: f"explain-{parameters['version']}-{parameters['key']}"
+    ),
+    **RESULTS,
+    **RETRIES,
+)
+def explain(version: str, *, key: str, requests: str, setup: dict[str, Any]) -> dict[str, int]:
+    """Make the evidence for packed `ExplainRequest`s and write it beside the scores."""
+    asked = [
+        ExplainRequest(**{**request, "frames": tuple(request["frames"])})
+        for request in unpacked(requests)
+    ]
+    workers = shared_workers(evidence_setup(create_scorer_setup(setup), create_worker_setup(setup)))
+    whole = keep_evidence(location_of(version), asked, workers=workers)
+    advance(len(asked), step="explain")
+    return {"num_media": len(asked), "num_whole": whole}

@@ -1,0 +1,93 @@
+"""Reports for tests: rows and evidence made up, and written by the product's own writers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from deepfake.explain import (
+    CropEvidence,
+    EvidenceRecord,
+    FaceBox,
+    FrameEvidence,
+    TrackTimeline,
+)
+from deepfake.media import encode_shown
+from deepfake.provenance import Credentials, describe_provenance
+from deepfake.reporting import Item, Report, report_of_rows
+from tests.product import face_close_up
+
+__all__ = ["SCRIPT_NAME", "item", "report", "score"]
+
+SCRIPT_NAME = "/media/</script><script>alert(1)</script><img src=x onerror=alert(2)>.mp4"
+"""A file name that must be text."""
+
+_VERDICTS = ((0.65, "fake"), (0.35, "uncertain"), (0.0, "real"))
+
+
+def score(number: int, **more: Any) -> dict[str, Any]:
+    """Return a row of the scores table; each number another probability."""
+    prob = (number * 7919 % 1000) / 1000
+    verdict = next(name for least, name in _VERDICTS if prob >= least)
+    told = {
+        "uri": f"/media/folder-{number % 50}/clip-{number}.mp4",
+        "media_id": f"{number:064x}",
+        "kind": "video",
+        "status": "ok",
+        "verdict": verdict,
+        "reason": None,
+        "prob_fake": prob,
+        "num_faces": number % 32,
+        "num_frames": 32,
+        "strongest_pts_seconds": 1.5,
+    }
+    return {**told, **more}
+
+
+def item(number: int, *, software: str = "Editor") -> Item:
+    """Return evidence for the row of that number."""
+    crop = CropEvidence(
+        picture="crop-0.jpg",
+        heat_picture="heat-0.jpg",
+        track_id=0,
+        frame_index=3,
+        pts_seconds=1.5,
+        prob_fake=0.9,
+        moved_by_hottest=2.0,
+        moved_by_random=0.5,
+    )
+    face = FaceBox(track_id=0, box_xyxy=(0.1, 0.1, 0.9, 0.9), prob_fake=0.9)
+    track = TrackTimeline(
+        track_id=0, is_strongest=True, pts_seconds=(0.0, 1.5), prob_fake=(0.4, 0.9)
+    )
+    record = EvidenceRecord(
+        media_id=f"{number:064x}",
+        made_for="x",
+        kind="video",
+        real_below=0.35,
+        fake_from=0.65,
+        tracks=(track,),
+        frames=(
+            FrameEvidence(picture="frame-0.jpg", frame_index=3, pts_seconds=1.5, faces=(face,)),
+        ),
+        crops=(crop,),
+        provenance=describe_provenance(Credentials(state="none"), tags={"software": software}),
+    )
+    picture = encode_shown(face_close_up(64))
+    return Item(record, dict.fromkeys(("frame-0.jpg", "crop-0.jpg", "heat-0.jpg"), picture))
+
+
+def report(scores: Sequence[dict[str, Any]], *, items: Sequence[Item] = ()) -> Report:
+    """Return a report of rows."""
+    chosen = {"is_fitted": True, "max_false_alarm": 0.05, "num_real": 242}
+    return report_of_rows(
+        scores,
+        detector="tried, digest 0123456789abcdef",
+        notes=["It learnt <b>nothing</b>."],
+        reading={
+            "thresholds_still": {"real_below": 0.35, "fake_from": 0.65, **chosen},
+            "thresholds_video": {"real_below": 0.35, "fake_from": 1.5},
+            "notes": [],
+        },
+        items=items,
+    )
