@@ -47,12 +47,12 @@ def verdict_line(row: Mapping[str, Any]) -> Text:
         'NOT JUDGED                       b.png  (no_face: no face was found in 1 frame)'
     """
     prob = row["prob_fake"]
-    likely = "" if prob is None else f"{prob:5.1%} likely a fake"
+    likely = "" if prob is None else f"{prob:6.1%} likely a fake"
     told = row["reason"]
     if row["status"] != "ok":
         told = f"{row['status']}: {told}"
     # File names are text, never markup.
-    rest = in_one_line(f"{likely:<19}  {row['uri']}")
+    rest = in_one_line(f"{likely:<20}  {row['uri']}")
     line = Text.assemble(styled_verdict(str(row["verdict"])), rest)
     if told:
         line.append(in_one_line(f"  ({told})"), style="dim")

@@ -78,6 +78,8 @@ def _check_outputs(options: dict[str, Any], *, source: Source) -> None:
     for name in ("record", "jsonl"):
         if options[name] is not None:
             check_new(Path(options[name]), source=source.address, overwrite=options["overwrite"])
+    if options["record"] is not None:
+        Recording(Path(options["record"])).close()  # a name that is not written is refused here
     if not options["headless"]:
         check_display()
 

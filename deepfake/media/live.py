@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,8 +131,8 @@ class _Camera:
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
     def frames(self) -> Iterator[ArrivedFrame]:
-        began, index = None, 0
-        while True:
+        began = None
+        for index in itertools.count():
             is_read, bgr = self._capture.read()
             if not is_read or bgr is None:
                 raise DecodeError("the camera gives no more pictures", path=self._source.shown)
@@ -141,7 +142,6 @@ class _Camera:
                 check_pixels(bgr.shape[1], bgr.shape[0], limits=self._limits, path=Path())
             pixels = np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), np.uint8)
             yield ArrivedFrame(Frame(pixels, now - began, index), now)
-            index += 1
 
     def close(self) -> None:
         self._capture.release()
@@ -192,12 +192,11 @@ class _Network:
             raise _open_error(error, source=self._source) from None
 
     def frames(self) -> Iterator[ArrivedFrame]:
-        began, index = None, 0
-        for picture in self._pictures():
+        began = None
+        for index, picture in enumerate(self._pictures()):
             now = time.monotonic()
             began = now if began is None else began
             yield ArrivedFrame(Frame(self._to_rgb(picture), now - began, index), now)
-            index += 1
 
     def _pictures(self) -> Iterator[Any]:
         reason = "the stream ended"
@@ -218,10 +217,8 @@ class _Network:
     def _to_rgb(self, picture: Any) -> NDArray[np.uint8]:
         with _named(self._source):
             check_pixels(picture.width, picture.height, limits=self._limits, path=Path())
-        rgb: NDArray[np.uint8] = self._reformatter.reformat(
-            picture, format="rgb24", threads=1
-        ).to_ndarray()
-        return rgb
+        rgb: Any = self._reformatter.reformat(picture, format="rgb24", threads=1).to_ndarray()
+        return np.asarray(rgb, np.uint8)
 
     def close(self) -> None:
         self._container.close()
@@ -273,7 +270,7 @@ class _File:
         while at is not None:
             at = yield from self._from(at, began=began)
 
-    def _from(self, at: int, *, began: float) -> Iterator[ArrivedFrame]:
+    def _from(self, at: int, *, began: float) -> Generator[ArrivedFrame, None, int | None]:
         """Yield the frames from one on; return where to read on if they come too late."""
         num_frames = self._reader.info.num_frames
         for frame in self._reader.read(range(at, num_frames)):

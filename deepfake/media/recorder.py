@@ -82,17 +82,19 @@ class VideoRecorder:
         is_mp4 = self._path.suffix.lower() != ".mkv"
         # In pieces that can be played if nobody comes to end it, put together where somebody does.
         flags = {"movflags": "+hybrid_fragmented"} if is_mp4 else {}
-        container = av.open(str(self._path), "w", container_options=flags)
+        options = {"flush_packets": "1", **flags}
+        container = av.open(str(self._path), "w", container_options=options)
         try:
             stream: Any = container.add_stream(
                 "libx264",
                 rate=_USUAL_RATE,
-                options={"preset": "veryfast", "crf": "20", "g": str(2 * _USUAL_RATE), "bf": "0"},
+                options={"preset": "veryfast", "crf": "20", "g": str(_USUAL_RATE), "bf": "0"},
             )
             # x264 with half the colours takes even sides only.
             stream.width, stream.height = max(2, width // 2 * 2), max(2, height // 2 * 2)
             stream.pix_fmt = "yuv420p"
             stream.codec_context.time_base = _TIME_BASE
+            container.start_encoding()
         except BaseException:
             container.close()
             raise

@@ -80,6 +80,8 @@ def _shown(url: str) -> str:
             "the address is not complete or has characters that it may not have",
             hint="It looks like rtsp://HOST:PORT/PATH; spell out odd characters as %XX.",
         )
+    if "@" in f"{parts.path}{parts.query}{parts.fragment}":
+        return f"{parts.scheme}://..."  # a password with a slash in it: the host is not the host
     rest = "/..." if parts.path.strip("/") or parts.query else ""
     return f"{parts.scheme}://{host}{rest}"
 

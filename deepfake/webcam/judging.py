@@ -119,7 +119,7 @@ class TrackJudge:
     Args:
         spec: The detector's description: how crops add up, calibration, thresholds and bounds for
             videos.
-        window_seconds: How far back is looked.
+        window_seconds: How far back is looked; farther where there are too few frames to judge.
         hold_seconds: As for `Hysteresis`.
     """
 
@@ -150,13 +150,16 @@ class TrackJudge:
             "sharpness": crop.sharpness,
         }
         self._rows.append({**row, **said})
-        while crop.pts_seconds - self._rows[0]["pts_seconds"] > self._window_seconds:
+        while len(self._rows) > self._spec.support_video.min_frames and self._is_old(crop):
             self._rows.popleft()
         score = aggregate_track(
             {name: [r[name] for r in self._rows] for name in self._rows[-1]},
             config=self._spec.aggregation,
         )
         return self._judged(score, pts_seconds=crop.pts_seconds)
+
+    def _is_old(self, crop: FaceCrop) -> bool:
+        return crop.pts_seconds - self._rows[0]["pts_seconds"] > self._window_seconds
 
     def _judged(self, score: TrackScore, *, pts_seconds: float) -> Judgement:
         found = self._hysteresis.judge(

@@ -174,7 +174,7 @@ class FrameReader:
         return True
 
     def _rebased(self, arrived: ArrivedFrame) -> ArrivedFrame:
-        """Return a frame with a number and a time that go on where those before it was lost were."""
+        """Return a frame whose number and time go on from before the source was lost."""
         self._began = arrived.arrived_at if self._began is None else self._began
         self._num_attempts = 0
         index = self._num_before + arrived.frame.frame_index
