@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def test_a_stream_that_goes_away_and_comes_back_is_watched_on(home: Path) -> Non
     text = "".join(told)
     assert "found again after" in text
     waits = [line.rsplit(", in ", 1)[1].strip() for line in told if line.startswith("lost: ")]
-    assert waits[:2] == ["1 s", "2 s"]
+    assert ("1 s", "2 s") in pairwise(waits), text
     assert "secretword" not in text + lines.read_text()
     written = _lines(lines)
     times = [line["pts_seconds"] for line in written]
