@@ -18,8 +18,9 @@ from deepfake.cli.text import in_one_line
 from deepfake.cli.verdicts import styled_verdict
 from deepfake.config import MediaLimits
 from deepfake.detectors import resolve_detector
+from deepfake.errors import ConfigError
 from deepfake.inference import resolve_device
-from deepfake.media import Source, Stream, open_stream, parse_source
+from deepfake.media import Source, Stream, open_stream, parse_source, quiet_native_logs
 from deepfake.storage import DataRoot, location_of
 from deepfake.webcam import (
     Changes,
@@ -44,7 +45,8 @@ __all__ = ["run_webcam"]
 def run_webcam(options: dict[str, Any]) -> None:
     """Watch a source until it ends or the user stops it."""
     source = parse_source(options["source"])
-    _check_outputs(options, source=source)
+    _check_options(options, source=source)
+    quiet_native_logs()
     stop = Event()
     told = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     with set_on_interrupt(stop), ExitStack() as opened:
@@ -74,7 +76,12 @@ def run_webcam(options: dict[str, Any]) -> None:
     _print_summary(summary, options, told=told)
 
 
-def _check_outputs(options: dict[str, Any], *, source: Source) -> None:
+def _check_options(options: dict[str, Any], *, source: Source) -> None:
+    if source.kind != "file" and not options["realtime"]:
+        raise ConfigError(
+            f"--no-realtime is for files: {source.shown} does not wait",
+            hint="With --every N each so manieth frame is looked at.",
+        )
     for name in ("record", "jsonl"):
         if options[name] is not None:
             check_new(Path(options[name]), source=source.address, overwrite=options["overwrite"])
@@ -96,7 +103,7 @@ def _reader(
         stream,
         reopen=reopen,
         stop=stop,
-        is_dropping=stream.is_live or options["realtime"],
+        is_dropping=options["realtime"],
         every=options["every"],
         tell=lambda line: told.print(in_one_line(line), style="yellow"),
     )

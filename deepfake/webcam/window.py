@@ -69,6 +69,7 @@ class Window:
         check_display()
         self._stop = stop
         self._last: Pixels | None = None
+        self._was_visible = False
         cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
 
     def add(self, look: Look) -> None:
@@ -104,7 +105,10 @@ class Window:
             self._stop.set()
 
     def _is_closed(self) -> bool:
-        return bool(cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) < 1)
+        is_visible = bool(cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1)
+        self._was_visible = self._was_visible or is_visible
+        # A new window takes a moment to come up.
+        return self._was_visible and not is_visible
 
     def __enter__(self) -> Window:
         return self

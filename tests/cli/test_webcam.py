@@ -16,13 +16,13 @@ def _run(
     arguments: Sequence[str | Path],
     *,
     patch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> tuple[int, str]:
     """Run the command in this process; return its exit code and all that it printed."""
     patch.setattr(sys, "argv", ["deepfake", "webcam", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main()
-    told = capsys.readouterr()
+    told = capfd.readouterr()
     return int(ended.value.code or 0), told.out + told.err
 
 
@@ -43,11 +43,11 @@ def test_a_source_that_is_not_there_is_one_line_and_exit_code_1(
     more: list[str],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = ["--headless", "--source", source]
-    code, told = _run(arguments, patch=monkeypatch, capsys=capsys)
+    code, told = _run(arguments, patch=monkeypatch, capfd=capfd)
     assert code == 1
     assert expected in told
     assert [line.split(":")[0] for line in told.splitlines()][:1] == ["error"]
@@ -57,7 +57,7 @@ def test_a_source_that_is_not_there_is_one_line_and_exit_code_1(
         monkeypatch.setattr(sys, "argv", ["deepfake", *more, "webcam", *arguments])
         with pytest.raises(SystemExit):
             main()
-        told += "".join(capsys.readouterr())
+        told += "".join(capfd.readouterr())
         assert "Traceback" in told
     assert "secretword" not in told
     assert list(tmp_path.iterdir()) == []
@@ -73,6 +73,7 @@ def test_a_source_that_is_not_there_is_one_line_and_exit_code_1(
         (["--record", "clip.mp4", "--overwrite"], "this is the file that is watched: clip.mp4"),
         (["--record", "absent/out.mp4"], "the folder of the recording is not there"),
         (["--every", "0"], "--every"),
+        (["--source", "0", "--no-realtime"], "--no-realtime is for files: camera 0 does not wait"),
     ],
 )
 def test_wrong_usage_is_told_before_anything_is_loaded(
@@ -80,13 +81,13 @@ def test_wrong_usage_is_told_before_anything_is_loaded(
     expected: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / "clip.mp4")
     (tmp_path / "there.mp4").write_bytes(b"kept")
     code, told = _run(
-        ["--headless", "--source", "clip.mp4", *arguments], patch=monkeypatch, capsys=capsys
+        ["--headless", "--source", "clip.mp4", *arguments], patch=monkeypatch, capfd=capfd
     )
     assert code == 2
     assert expected in " ".join(told.split())
@@ -95,12 +96,12 @@ def test_wrong_usage_is_told_before_anything_is_loaded(
 
 
 def test_without_a_display_it_says_so_and_names_headless(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     clip = write_clip(tmp_path / "clip.mp4")
-    code, told = _run(["--source", clip], patch=monkeypatch, capsys=capsys)
+    code, told = _run(["--source", clip], patch=monkeypatch, capfd=capfd)
     assert code == 2
     assert "error: there is no display to open a window on\n" in told
     assert "--headless" in told
