@@ -58,6 +58,7 @@ def _run(arguments: Sequence[str], *, cwd: Path) -> str:
         "PYTHONPATH": str(ROOT),
         "FORCE_COLOR": "1",
         "COLUMNS": str(_COLUMNS),
+        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "900",
     }
     done = subprocess.run(
         [sys.executable, "-m", "deepfake", *arguments],

@@ -46,7 +46,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "data").mkdir()
     write_video(folder / "clip.mp4", _scene(50), fps=25)
     # Long enough to be stopped in the middle.
-    write_video(folder / "long.mp4", _scene(50) * 60, fps=25)
+    write_video(folder / "long.mp4", _scene(50) * 6, fps=1)
     return folder
 
 
