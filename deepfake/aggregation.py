@@ -7,18 +7,18 @@ methods in FaceForensics++ and is four files.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
 
-__all__ = ["FileScore", "TrackScore", "aggregate_by_uri", "aggregate_file"]
+__all__ = ["FileScore", "TrackScore", "aggregate_by_uri", "aggregate_file", "aggregate_track"]
 
 _NEEDED = ("track_id", "frame_index", "pts_seconds", "logit")
 _OPTIONAL = ("face_px", "sharpness", "confidence", "novelty")
@@ -135,6 +135,29 @@ def aggregate_by_uri(
         own = {column: values[rows] for column, values in columns.items()}
         scores[name] = _aggregate(own, config=config)
     return scores
+
+
+def aggregate_track(
+    crops: Mapping[str, ArrayLike], *, config: AggregationConfig, track_id: int = 0
+) -> TrackScore:
+    """Return what the crops of one track say, as `aggregate_file` does for each track of a file.
+
+    Args:
+        crops: By column: `frame_index`, `pts_seconds`, `logit`, and `face_px`, `sharpness`,
+            `confidence`, `novelty` where known; all of one length, at least 1.
+        config: How.
+        track_id: Of the result.
+
+    Raises:
+        DataError: As `aggregate_file`.
+    """
+    columns = {name: np.asarray(values, dtype=np.float64) for name, values in crops.items()}
+    num = len(columns["logit"])
+    if not num or not np.isfinite(columns["logit"]).all():
+        raise DataError("a track needs crops, and each a logit that is a finite number")
+    columns["track_id"] = np.full(num, track_id)
+    weights = _weights_of(columns, config=config)
+    return _track_score(columns, track_id, weights=weights)
 
 
 def _aggregate(columns: dict[str, NDArray[Any]], *, config: AggregationConfig) -> FileScore:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.config import DecoderName, ExtractConfig
+from deepfake.config import CropConfig, DecoderName, ExtractConfig
 from deepfake.device_networks import remote_networks
 from deepfake.device_process import DeviceClient
 from deepfake.errors import DeepfakeError, MediaError
@@ -51,6 +51,7 @@ __all__ = [
     "create_extractor",
     "extract_medium",
     "limit_threads",
+    "make_crop",
 ]
 
 STEP_VERSION = "4"
@@ -255,21 +256,7 @@ class Extractor:
             pts_seconds=seen.frame.pts_seconds,
             signature=seen.signature,
             faces=faces,
-            crops=tuple(self._crop(seen.frame, face) for face in faces),
-        )
-
-    def _crop(self, frame: Frame, face: Face) -> FaceCrop:
-        config = self.config.crop
-        square = crop_square(frame.pixels, face, size=config.size, margin=config.margin)
-        sharpness, brightness = measure_quality(square, margin=config.margin)
-        return FaceCrop(
-            encoded=encode_crop(square, config=config),
-            face=face,
-            track_id=-1,
-            pts_seconds=frame.pts_seconds,
-            frame_index=frame.frame_index,
-            sharpness=sharpness,
-            brightness=brightness,
+            crops=tuple(make_crop(seen.frame, face, config=self.config.crop) for face in faces),
         )
 
     def _finish(
@@ -300,6 +287,27 @@ class Extractor:
             details=_details(info),
         )
         return ExtractedMedium(outcome, info.kind, kept, (info.width, info.height))
+
+
+def make_crop(frame: Frame, face: Face, *, config: CropConfig) -> FaceCrop:
+    """Return the crop of a face, encoded as it is stored, in no track yet.
+
+    Args:
+        frame: Where the face is.
+        face: Which.
+        config: Of the square and its codec.
+    """
+    square = crop_square(frame.pixels, face, size=config.size, margin=config.margin)
+    sharpness, brightness = measure_quality(square, margin=config.margin)
+    return FaceCrop(
+        encoded=encode_crop(square, config=config),
+        face=face,
+        track_id=-1,
+        pts_seconds=frame.pts_seconds,
+        frame_index=frame.frame_index,
+        sharpness=sharpness,
+        brightness=brightness,
+    )
 
 
 def _tracked_crops(looked: Sequence[_Looked]) -> list[FaceCrop]:

@@ -474,6 +474,47 @@ def detect(
 
 
 @app.command()
+def webcam(
+    source: Annotated[
+        str,
+        typer.Option(help="A camera's number, a video file, or an rtsp:// or http(s):// address."),
+    ] = "0",
+    weights: WeightsOption = None,
+    record: Annotated[
+        Path | None, typer.Option(help="Keep what is shown: .mp4, .mkv or .mov.")
+    ] = None,
+    jsonl: Annotated[
+        Path | None, typer.Option(help="A line of JSON for each frame that was looked at.")
+    ] = None,
+    headless: Annotated[
+        bool, typer.Option("--headless", help="No window; verdicts are printed as they change.")
+    ] = False,
+    realtime: Annotated[
+        bool,
+        typer.Option(
+            "--realtime/--no-realtime",
+            help="A file at its own speed, frames dropped as need be; or each of its frames.",
+        ),
+    ] = True,
+    every: Annotated[int, typer.Option(min=1, help="Look at each so manieth frame only.")] = 1,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=0.1, help="Stop after so long by the clock.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there.")
+    ] = False,
+    device: DeviceOption = "auto",
+    max_pixels: MaxPixelsOption = 100_000_000,
+    data_root: DataRootOption = "data",
+) -> None:
+    """Watch a camera, a stream or a file live. Starts no server."""
+    options = _plain(locals())
+    from deepfake.cli.webcam import run_webcam
+
+    run_webcam(options)
+
+
+@app.command()
 def score(
     folder: Annotated[str, typer.Argument(help="The media: a folder, or a store's URI.")],
     output: Annotated[str, typer.Option(help="Where the tables go: a folder, or a URI.")],

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from deepfake.cli.stopping import set_on_interrupt
 from deepfake.cli.text import in_one_line
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot, location_of
@@ -122,7 +121,7 @@ def run_score(options: dict[str, Any]) -> None:
     options["wait_for_files"] = True
     summary = {}
     stop = threading.Event()
-    with held_server(), _set_on_interrupt(stop):
+    with held_server(), set_on_interrupt(stop):
         while not stop.is_set():
             try:
                 before, summary = summary, run_flow(score, options)
@@ -137,23 +136,6 @@ def run_score(options: dict[str, Any]) -> None:
                 _print_pass(summary)
             stop.wait(seconds)
     exit_for(summary.get("statuses", {}))
-
-
-@contextmanager
-def _set_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """Let the first interrupt end the loop after its pass, and the second one end it at once."""
-
-    def handle(_number: int, _frame: object) -> None:
-        if stop.is_set():
-            raise KeyboardInterrupt
-        stop.set()
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _print_pass(summary: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from rich.progress import Progress
 from deepfake.bundles import load_bundle
 from deepfake.cli.commands import exit_for
 from deepfake.cli.report import write_detect_report
-from deepfake.cli.text import in_one_line
+from deepfake.cli.verdicts import verdict_line
 from deepfake.corpora import scan_media
 from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError
@@ -26,8 +26,6 @@ from flows.parameters import create_media_limits, create_worker_limits
 from flows.sampling import choose_sampling
 
 __all__ = ["run_detect"]
-
-_STYLES = {"real": "green", "fake": "bold red", "uncertain": "yellow", "not_applicable": "dim"}
 
 
 def run_detect(options: dict[str, Any]) -> None:
@@ -102,14 +100,6 @@ def _json_row(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _print_verdicts(scores: list[dict[str, Any]]) -> None:
-    console = Console()
+    console = Console(highlight=False)
     for row in scores:
-        verdict = str(row["verdict"])
-        prob = f" {row['prob_fake']:6.1%} fake" if row["prob_fake"] is not None else ""
-        reason = f"  ({row['status']}: {row['reason']})" if row["status"] != "ok" else ""
-        if row["status"] == "ok" and row["reason"]:
-            reason = f"  ({row['reason']})"
-        console.print(f"[{_STYLES[verdict]}]{verdict:<14}[/]", end="")
-        # File names are text, never markup.
-        line = in_one_line(f"{prob}  {row['uri']}{reason}")
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(verdict_line(row), soft_wrap=True)

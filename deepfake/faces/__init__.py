@@ -1,12 +1,13 @@
 """Find faces in frames, follow them over time, and cut the square that a model sees."""
 
 from deepfake.faces.crops import crop_square, landmarks_in_square, measure_quality
-from deepfake.faces.guidance import SeenFrame, detect_frames
+from deepfake.faces.guidance import FaceFollower, SeenFrame, detect_frames
 from deepfake.faces.mtcnn import MtcnnDetector
 from deepfake.faces.networks import NetworkName, Networks, weights_digest
-from deepfake.faces.tracks import build_tracks, find_cuts, frame_signature
+from deepfake.faces.tracks import build_tracks, find_cuts, frame_signature, match_faces
 
 __all__ = [
+    "FaceFollower",
     "MtcnnDetector",
     "NetworkName",
     "Networks",
@@ -17,6 +18,7 @@ __all__ = [
     "find_cuts",
     "frame_signature",
     "landmarks_in_square",
+    "match_faces",
     "measure_quality",
     "weights_digest",
 ]

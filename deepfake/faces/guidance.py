@@ -22,7 +22,7 @@ from deepfake.faces.tracks import find_cuts, frame_signature, match_faces
 from deepfake.faces.views import FrameView
 from deepfake.types import Face, Frame
 
-__all__ = ["SeenFrame", "detect_frames"]
+__all__ = ["FaceFollower", "SeenFrame", "detect_frames"]
 
 _FOLLOW_SECONDS = 0.1
 """Between frames this close, faces stay in their boxes."""
@@ -35,6 +35,9 @@ _SEARCH_EVERY = 8
 
 _SEARCH_SECONDS = 4.0
 """And as often as this, but for frames that are farther apart."""
+
+_LIVE_SEARCH_SECONDS = 0.5
+"""The same where frames are looked at as they come: so long may somebody be there unseen."""
 
 _MAX_HELD_BYTES = 256 * 2**20
 """Of frames that wait for the next search: nine frames of 4K."""
@@ -122,6 +125,54 @@ def detect_frames(
             yield from settled
             run = []
     yield from _finished(first, run, detector)
+
+
+class FaceFollower:
+    """Finds faces in frames as they come: each is answered before the next is known.
+
+    As `detect_frames`, but for the second look: the whole frame is searched every few frames and
+    wherever the picture cuts, else where the faces were, and wherever one of them is lost.
+
+    Args:
+        detector: What finds faces in one frame.
+        search_every: So manieth frame is searched, at least.
+        search_seconds: And as often as this.
+    """
+
+    def __init__(
+        self,
+        detector: _Detector,
+        *,
+        search_every: int = _SEARCH_EVERY,
+        search_seconds: float = _LIVE_SEARCH_SECONDS,
+    ) -> None:
+        self._detector = detector
+        self._search_every, self._search_seconds = search_every, search_seconds
+        self._last: SeenFrame | None = None
+        self._since = 0
+        self._searched_at = 0.0
+
+    def look(self, frame: Frame) -> SeenFrame:
+        """Return a frame with its faces.
+
+        Args:
+            frame: Later than the one before.
+        """
+        seen = SeenFrame(frame, frame_signature(frame.pixels))
+        gap = _Gap.BREAK if self._last is None else _gap_between(self._last, seen)
+        self._since += 1
+        is_due = (
+            self._since >= self._search_every
+            or frame.pts_seconds - self._searched_at >= self._search_seconds
+        )
+        if self._last is None or gap is _Gap.BREAK or is_due:
+            now = _searched(seen, self._detector)
+        else:
+            now = _guided_one(self._last, _Waiting(seen, gap), self._detector)
+        if now.is_searched:
+            self._since, self._searched_at = 0, frame.pts_seconds
+        self._last = now
+        return now
 
 
 def _is_due(first: SeenFrame, run: Sequence[_Waiting]) -> bool:

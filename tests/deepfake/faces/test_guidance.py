@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deepfake.config import FaceConfig
-from deepfake.faces import MtcnnDetector, SeenFrame, detect_frames
+from deepfake.faces import FaceFollower, MtcnnDetector, SeenFrame, detect_frames
 from deepfake.faces.mtcnn import Detection
 from deepfake.faces.views import FrameView
 from deepfake.types import Face, Frame
@@ -192,3 +192,34 @@ def test_no_more_than_nine_frames_are_held(counting: Counting) -> None:
 def test_no_frames_give_none(counting: Counting) -> None:
     assert list(detect_frames([], detector=counting)) == []
     assert counting.calls == []
+
+
+def test_following_answers_each_frame_at_once_and_searches_now_and_then(
+    counting: Counting,
+) -> None:
+    follower = FaceFollower(counting, search_seconds=60.0)
+    pictures = [scene(100 + 2 * i) for i in range(20)]
+    seen = [follower.look(frame) for frame in frames(pictures, step=0.04)]
+    assert_same_faces(seen, whole(pictures, counting.detector))
+    assert [at for at, one in enumerate(seen) if one.is_searched] == [0, 8, 16]
+    assert counting.calls.count("follow") == 17
+
+
+def test_following_finds_a_newcomer_within_half_a_second_and_another_scene_at_once(
+    counting: Counting,
+) -> None:
+    follower = FaceFollower(counting, search_every=1000)
+    pictures = [scene(), *[scene(300)] * 15, scene(50, light=240)]
+    seen = [follower.look(frame) for frame in frames(pictures, step=0.04)]
+    found = next(one.frame.pts_seconds for one in seen if one.faces)
+    assert 0.04 <= found <= 0.54
+    assert seen[-1].is_searched
+    assert seen[-1].faces[0].center_xy[0] < 300
+
+
+def test_following_searches_where_a_face_is_lost(counting: Counting) -> None:
+    follower = FaceFollower(counting, search_seconds=60.0)
+    pictures = [scene(100), scene(100), scene(), scene()]
+    seen = [follower.look(frame) for frame in frames(pictures, step=0.04)]
+    assert [len(one.faces) for one in seen] == [1, 1, 0, 0]
+    assert [one.is_searched for one in seen] == [True, False, True, False]

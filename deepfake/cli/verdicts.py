@@ -1,0 +1,59 @@
+"""Verdicts for people: in words, and in colour where the terminal has it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from deepfake.cli.text import in_one_line
+
+__all__ = ["styled_verdict", "verdict_line"]
+
+_STYLES = {
+    "real": "bold green",
+    "fake": "bold white on red",
+    "uncertain": "bold yellow",
+    "not_applicable": "dim",
+}
+_WORDS = {"not_applicable": "NOT JUDGED"}
+_WIDTH = max(len(word) for word in ("UNCERTAIN", *_WORDS.values())) + 1
+
+
+def styled_verdict(verdict: str) -> Text:
+    """Return a verdict in capitals and in its colour, all of one width.
+
+    Example:
+        >>> styled_verdict("fake").plain
+        'FAKE       '
+    """
+    word = _WORDS.get(verdict, verdict.upper())
+    return Text.assemble((word, _STYLES[verdict]), " " * (_WIDTH - len(word)))
+
+
+def verdict_line(row: Mapping[str, Any]) -> Text:
+    """Return what a score's row says, for a person.
+
+    Args:
+        row: Columns of the scores table.
+
+    Example:
+        >>> row = {"verdict": "fake", "status": "ok", "prob_fake": 0.981, "uri": "a.mp4"}
+        >>> verdict_line({**row, "reason": "looks blended"}).plain
+        'FAKE        98.1% likely a fake  a.mp4  (looks blended)'
+        >>> row = {"verdict": "not_applicable", "status": "no_face", "uri": "b.png"}
+        >>> verdict_line({**row, "prob_fake": None, "reason": "no face was found in 1 frame"}).plain
+        'NOT JUDGED                       b.png  (no_face: no face was found in 1 frame)'
+    """
+    prob = row["prob_fake"]
+    likely = "" if prob is None else f"{prob:6.1%} likely a fake"
+    told = row["reason"]
+    if row["status"] != "ok":
+        told = f"{row['status']}: {told}"
+    # File names are text, never markup.
+    rest = in_one_line(f"{likely:<20}  {row['uri']}")
+    line = Text.assemble(styled_verdict(str(row["verdict"])), rest)
+    if told:
+        line.append(in_one_line(f"  ({told})"), style="dim")
+    return line

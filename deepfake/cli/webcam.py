@@ -1,0 +1,166 @@
+"""`deepfake webcam`: a verdict on each face of a live picture, without Prefect and any server."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from deepfake.bundles import load_bundle
+from deepfake.cli.stopping import set_on_interrupt
+from deepfake.cli.text import in_one_line
+from deepfake.cli.verdicts import styled_verdict
+from deepfake.config import MediaLimits
+from deepfake.detectors import resolve_detector
+from deepfake.errors import ConfigError
+from deepfake.inference import resolve_device
+from deepfake.media import Source, Stream, open_stream, parse_source, quiet_native_logs
+from deepfake.storage import DataRoot, location_of
+from deepfake.webcam import (
+    Changes,
+    FrameReader,
+    JsonLines,
+    Output,
+    Recording,
+    WatchedFace,
+    Watcher,
+    WatchSummary,
+    Window,
+    check_display,
+    check_new,
+    create_watcher,
+    watch,
+)
+from flows.operations import configure_environment
+
+__all__ = ["run_webcam"]
+
+
+def run_webcam(options: dict[str, Any]) -> None:
+    """Watch a source until it ends or the user stops it."""
+    source = parse_source(options["source"])
+    _check_options(options, source=source)
+    quiet_native_logs()
+    stop = Event()
+    told = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    with set_on_interrupt(stop), ExitStack() as opened:
+        reopen = partial(
+            open_stream,
+            source,
+            limits=MediaLimits(max_pixels=options["max_pixels"]),
+            is_realtime=options["realtime"],
+            stop=stop,
+        )
+        # What is quick comes first: a source that is not there need not wait for the networks.
+        stream = reopen()
+        reader = _reader(stream, reopen=reopen, options=options, stop=stop, told=told)
+        opened.callback(reader.close)
+        if stream.is_live:
+            reader.start()  # what comes while the networks are loaded is old by then
+        watcher = _watcher(options, told=told)
+        outputs = _outputs(options, opened=opened, stop=stop)
+        told.print(f"watching {in_one_line(source.shown)}; {_how_to_stop(options)} ends it")
+        summary = watch(
+            reader,
+            watcher=watcher,
+            outputs=outputs,
+            stop=stop,
+            max_seconds=options["max_seconds"],
+        )
+    _print_summary(summary, options, told=told)
+
+
+def _check_options(options: dict[str, Any], *, source: Source) -> None:
+    if source.kind != "file" and not options["realtime"]:
+        raise ConfigError(
+            f"--no-realtime is for files: {source.shown} does not wait",
+            hint="With --every N each so manieth frame is looked at.",
+        )
+    for name in ("record", "jsonl"):
+        if options[name] is not None:
+            check_new(Path(options[name]), source=source.address, overwrite=options["overwrite"])
+    if options["record"] is not None:
+        Recording(Path(options["record"])).close()  # a name that is not written is refused here
+    if not options["headless"]:
+        check_display()
+
+
+def _reader(
+    stream: Stream,
+    *,
+    reopen: partial[Stream],
+    options: dict[str, Any],
+    stop: Event,
+    told: Console,
+) -> FrameReader:
+    return FrameReader(
+        stream,
+        reopen=reopen,
+        stop=stop,
+        is_dropping=options["realtime"],
+        every=options["every"],
+        tell=lambda line: told.print(in_one_line(line), style="yellow"),
+    )
+
+
+def _watcher(options: dict[str, Any], *, told: Console) -> Watcher:
+    data_root = DataRoot(location_of(options["data_root"])).here
+    configure_environment(data_root)
+    identity, how = resolve_detector(options["weights"], data_root=data_root)
+    version = f" version {identity.version}" if identity.version else ""
+    told.print(f"detector: {identity.name}{version} ({how})", style="dim")
+    for note in load_bundle(identity.path).spec.reading_notes:
+        told.print(f"note: {note}", style="dim")
+    return create_watcher(
+        identity.path,
+        device=resolve_device(options["device"]),
+        # A data root that is not there is not made for this.
+        cache=DataRoot(data_root).engine_cache.resolve() if data_root.is_dir() else None,
+    )
+
+
+def _outputs(options: dict[str, Any], *, opened: ExitStack, stop: Event) -> list[Output]:
+    outputs: list[Output] = [Changes(partial(_print_change, Console(highlight=False)))]
+    if options["jsonl"] is not None:
+        outputs.append(opened.enter_context(JsonLines(Path(options["jsonl"]))))
+    if options["record"] is not None:
+        outputs.append(opened.enter_context(Recording(Path(options["record"]))))
+    if not options["headless"]:
+        outputs.append(opened.enter_context(Window(stop)))
+    return outputs
+
+
+def _print_change(console: Console, pts_seconds: float, face: WatchedFace) -> None:
+    minutes, seconds = divmod(pts_seconds, 60)
+    prob = "" if face.prob_fake is None else f"{face.prob_fake:.0%} fake"
+    reason = f"  ({face.reason})" if face.reason else ""
+    line = Text(f"{minutes:02.0f}:{seconds:04.1f}  face {face.track_id}  ")
+    line.append_text(styled_verdict(str(face.verdict)))
+    line.append(f"  {prob}{reason}")
+    console.print(line, soft_wrap=True)
+    sys.stdout.flush()
+
+
+def _how_to_stop(options: dict[str, Any]) -> str:
+    return "Ctrl-C" if options["headless"] else "q, Esc or Ctrl-C"
+
+
+def _print_summary(summary: WatchSummary, options: dict[str, Any], *, told: Console) -> None:
+    if not summary.num_frames:
+        told.print("no frame was looked at")
+        return
+    told.print(
+        f"{summary.num_frames} frames looked at in {summary.seconds:.1f} s "
+        f"({summary.frames_per_second:.1f} a second), {summary.num_dropped} dropped; "
+        f"{summary.latency_p50_ms:.0f} ms from frame to verdict, "
+        f"95 % within {summary.latency_p95_ms:.0f} ms"
+    )
+    for name, what in (("record", "recording"), ("jsonl", "lines")):
+        if options[name] is not None:
+            told.print(f"{what}: {in_one_line(options[name])}")
