@@ -6,8 +6,8 @@
 so that everything else is left: it is timed for two numbers of files, each in a process of its own,
 once when all is new and once more when nothing has changed. `real` scores small pictures with the
 packaged detector; its overhead is the share of the media workers' time in which they hold no file,
-from the first file that one holds to the end of the run. The results go to `benchmarks/bulk.json`.
-Nothing else may run on the machine.
+from the first file that one holds to the end of the run; no evidence is kept. The results go to
+`benchmarks/bulk.json`. Nothing else may run on the machine.
 """
 
 from __future__ import annotations
