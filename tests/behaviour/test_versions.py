@@ -16,7 +16,7 @@ from tests.product import face_close_up, make_detector
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
 ]
 

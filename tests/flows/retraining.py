@@ -250,4 +250,4 @@ def running_flows(home: Home, *, log: Path) -> Iterator[Flows]:
     finally:
         if process.stdin is not None:
             process.stdin.close()
-        process.wait(60)
+        process.wait(300)

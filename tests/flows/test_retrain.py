@@ -23,11 +23,11 @@ from tests.flows.retraining import Flows, Home, files_of, make_home, running_flo
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.timeout(1800),
+    pytest.mark.timeout(3600),
     pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy"),
 ]
 
-_WAIT_SECONDS = 600.0
+_WAIT_SECONDS = 1500.0
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from deepfake.storage import DataRoot
 from tests.product import make_corpus, run_deepfake
 from tests.services.processes import Server, prefect_server
 
-pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.services, pytest.mark.timeout(3600)]
 
 _CORPUS = "Tiny_1.0"
 _ARRIVES_SECONDS = 30.0
