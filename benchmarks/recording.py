@@ -25,8 +25,8 @@ __all__ = ["draw_terminal", "make_inbox"]
 
 ROOT = Path(__file__).parents[1]
 _COLUMNS = 100
-_WEB_FONT = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
-"""Rich has the font fetched from a host; a picture needs none."""
+_ADDRESSES = re.compile(r"@font-face \{.*?\}\s*|<!--.*?-->\s*", re.DOTALL)
+"""Rich has the font fetched from a host, and names its own; a picture needs neither."""
 
 
 def make_inbox(folder: Path) -> None:
@@ -49,7 +49,7 @@ def draw_terminal(command: str, printed: str, *, title: str) -> str:
     console = Console(record=True, width=_COLUMNS, file=io.StringIO(), force_terminal=True)
     console.print(Text.assemble(("$ ", "bold green"), (command, "bold")))
     console.print(Text.from_ansi(printed.rstrip()))
-    return _WEB_FONT.sub("", console.export_svg(title=title, unique_id="terminal"))
+    return _ADDRESSES.sub("", console.export_svg(title=title, unique_id="terminal"))
 
 
 def _run(arguments: Sequence[str], *, cwd: Path) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +12,7 @@ from deepfake.cli import app
 from deepfake.config import MediaLimits, SamplingConfig, WorkerLimits
 from deepfake.errors import ConfigError
 from deepfake.inference import OnnxExport, devices
-from deepfake.scoring import SCORES_SCHEMA, ScorerSetup
+from deepfake.scoring import SCORES_SCHEMA, ScoredMedium, ScorerSetup
 from tests.product import make_detector
 
 
@@ -31,13 +30,14 @@ def _detect(
 ) -> ScorerSetup:
     taken: list[ScorerSetup] = []
 
-    def score_files(_: object, *, setup: ScorerSetup, **told: object) -> list[dict[str, Any]]:
+    def score_media(_: object, *, setup: ScorerSetup, **told: object) -> list[ScoredMedium]:
         taken.append(setup)
         assert told["limits"] == (limits or WorkerLimits())
-        return [dict.fromkeys(SCORES_SCHEMA.names) | {"status": "ok", "verdict": "real"}]
+        row = dict.fromkeys(SCORES_SCHEMA.names) | {"status": "ok", "verdict": "real"}
+        return [ScoredMedium({**row, "uri": "/m/a.png", "prob_fake": 0.1}, (), ())]
 
     module = importlib.import_module("deepfake.cli.detect")
-    monkeypatch.setattr(module, "score_files", score_files)
+    monkeypatch.setattr(module, "score_media", score_media)
     # It would tell this whole process where Prefect's home is.
     monkeypatch.setattr(module, "configure_environment", lambda _: None)
     monkeypatch.chdir(tmp_path)
