@@ -9,7 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -141,26 +141,24 @@ def test_a_stream_that_goes_away_and_comes_back_is_watched_on(home: Path) -> Non
     def num_lines() -> int:
         return lines.read_text().count("\n") if lines.exists() else 0
 
-    with RtspServer(_scene(30)) as first:
+    with ExitStack() as opened:
+        first = opened.enter_context(RtspServer(_scene(30)))
         address = f"rtsp://me:secretword@127.0.0.1:{first.port}/live"
         source = ("--source", address, "--jsonl", "stream.jsonl", "--weights", "packaged")
-        watching = _watching(home, *source)
-        child = watching.__enter__()
+        child = opened.enter_context(_watching(home, *source))
         assert child.stderr is not None
         stderr = child.stderr
         listener = threading.Thread(target=lambda: told.extend(stderr))
         listener.start()
         _wait_for(lambda: num_lines() >= 3, child)
-    try:
+        first.close()
         _wait_for(lambda: sum("lost: " in line for line in told) >= 2, child)
         before = num_lines()
-        with RtspServer(_scene(30), port=first.port):
-            _wait_for(lambda: num_lines() >= before + 3, child)
-            child.send_signal(signal.SIGTERM)
-            assert child.wait(_PATIENCE_SECONDS) == 0
-    finally:
-        watching.__exit__(None, None, None)
-        listener.join()
+        opened.enter_context(RtspServer(_scene(30), port=first.port))
+        _wait_for(lambda: num_lines() >= before + 3, child)
+        child.send_signal(signal.SIGTERM)
+        assert child.wait(_PATIENCE_SECONDS) == 0
+    listener.join()
     text = "".join(told)
     assert "found again after" in text
     waits = [line.rsplit(", in ", 1)[1].strip() for line in told if line.startswith("lost: ")]
