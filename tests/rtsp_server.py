@@ -74,6 +74,10 @@ class RtspServer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Leave every client and the port; closing twice does no harm."""
         self._stop.set()
         self._thread.join()
         self._listener.close()

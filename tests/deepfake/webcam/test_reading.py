@@ -6,14 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from deepfake.config import MediaLimits
 from deepfake.errors import DecodeError, ProbeError
-from deepfake.media import ArrivedFrame
+from deepfake.media import ArrivedFrame, Stream, open_stream, parse_source
 from deepfake.types import Frame
 from deepfake.webcam import FrameReader
+from tests.media_factory import frame_number, index_frame
+from tests.rtsp_server import RtspServer
 
 _PIXELS = np.zeros((4, 4, 3), np.uint8)
 
@@ -155,6 +159,46 @@ def test_a_lost_source_is_found_again_with_growing_waits_and_time_goes_on() -> N
     ]
     assert first.is_closed
     assert second.is_closed
+
+
+def test_an_rtsp_stream_that_goes_away_and_comes_back_is_read_on() -> None:
+    pictures = [index_frame(i, width=320, height=192) for i in range(64)]
+    stop, told = threading.Event(), []
+    with RtspServer(pictures) as first:
+        source = parse_source(f"rtsp://me:secretword@127.0.0.1:{first.port}/live")
+
+        def reopen() -> Stream:
+            return open_stream(source, limits=MediaLimits())
+
+        waits = (0.2, 0.4)
+        reader = FrameReader(
+            reopen(), reopen=reopen, stop=stop, tell=told.append, waits_seconds=waits
+        )
+        reader.start()
+        before = [_taken(reader) for _ in range(3)]
+    _wait_for(lambda: len(told) >= 2)
+    while reader.take(timeout_seconds=0.1):
+        pass  # what was held when it was lost
+    with RtspServer(pictures, port=first.port):
+        after = [_taken(reader) for _ in range(3)]
+        reader.close()
+    frames = [*before, *after]
+    assert all(a.frame_index < b.frame_index for a, b in pairwise(frames))
+    assert all(a.pts_seconds < b.pts_seconds for a, b in pairwise(frames))
+    assert [frame_number(frame.pixels) for frame in after] == sorted(
+        frame_number(frame.pixels) for frame in after
+    )
+    assert "found again after" in told[-1]
+    assert [line.rsplit(", in ", 1)[1] for line in told[:2]] == ["0.2 s", "0.4 s"]
+    assert "secretword" not in "".join(told)
+
+
+def _taken(reader: FrameReader) -> Frame:
+    deadline = time.monotonic() + 120
+    while True:
+        if (found := reader.take(timeout_seconds=1)) is not None:
+            return found.frame
+        assert time.monotonic() < deadline, reader.problem
 
 
 def test_closing_ends_the_thread_at_once_even_while_it_waits() -> None:
