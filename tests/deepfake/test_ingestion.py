@@ -280,7 +280,7 @@ def test_media_that_come_later_move_no_group_and_join_no_two_splits(
     assert (row["status"], row["error_type"]) == ("error", "SplitLeakageError")
     assert f"identity:{tested} is in test" in row["message"]
     assert f"identity:{learnt} is in train" in row["message"]
-    assert row["split"] is None and row["group"] is None
+    assert row[["split", "group"]].isna().all()
 
 
 def test_two_names_for_one_content_are_two_rows_and_one_computation(
