@@ -32,6 +32,6 @@ def test_both_kinds_are_measured(tmp_path: Path) -> None:
     )
     found = json.loads(results.read_text(encoding="utf-8"))
     (entries,) = found["entries"]
-    assert entries["num_files"] == 300
+    assert entries["files"] == 300
     assert entries["files_per_second"] > 0
     assert 0 <= found["real"]["overhead"] < 1
