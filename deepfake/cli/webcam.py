@@ -63,8 +63,9 @@ def run_webcam(options: dict[str, Any]) -> None:
         opened.callback(reader.close)
         if stream.is_live:
             reader.start()  # what comes while the networks are loaded is old by then
+        window = [] if options["headless"] else [opened.enter_context(Window(stop))]
         watcher = _watcher(options, told=told)
-        outputs = _outputs(options, opened=opened, stop=stop)
+        outputs = [*_outputs(options, opened=opened), *window]
         told.print(f"watching {in_one_line(source.shown)}; {_how_to_stop(options)} ends it")
         summary = watch(
             reader,
@@ -125,14 +126,12 @@ def _watcher(options: dict[str, Any], *, told: Console) -> Watcher:
     )
 
 
-def _outputs(options: dict[str, Any], *, opened: ExitStack, stop: Event) -> list[Output]:
+def _outputs(options: dict[str, Any], *, opened: ExitStack) -> list[Output]:
     outputs: list[Output] = [Changes(partial(_print_change, Console(highlight=False)))]
     if options["jsonl"] is not None:
         outputs.append(opened.enter_context(JsonLines(Path(options["jsonl"]))))
     if options["record"] is not None:
         outputs.append(opened.enter_context(Recording(Path(options["record"]))))
-    if not options["headless"]:
-        outputs.append(opened.enter_context(Window(stop)))
     return outputs
 
 

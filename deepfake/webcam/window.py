@@ -5,58 +5,43 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from threading import Event
+from contextlib import suppress
+from pathlib import Path
+from threading import Event, Thread
 from types import TracebackType
+from typing import IO
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.errors import ConfigError
+from deepfake.webcam import screen
 from deepfake.webcam.drawing import draw_look, draw_problem
 from deepfake.webcam.session import Look
 
 __all__ = ["Window", "check_display"]
 
 _TITLE = "deepfake webcam (q or Esc ends it)"
-_QUIT_KEYS = frozenset({27, ord("q"), ord("Q")})
-_TRY = (
-    "import cv2; cv2.namedWindow('deepfake', cv2.WINDOW_NORMAL); cv2.waitKey(1); "
-    "cv2.destroyAllWindows()"
-)
-_TRY_SECONDS = 30.0
+_CHILD = "import runpy, sys; runpy.run_path(sys.argv[1])['main']()"
+_OPEN_SECONDS, _CLOSE_SECONDS = 60.0, 5.0
 _HINT = "Use --headless, with --record or --jsonl to keep what is seen."
 
 Pixels = NDArray[np.uint8]
 
 
 def check_display() -> None:
-    """Check that a window can be opened here.
-
-    A child process tries it: where there is no screen, the library behind OpenCV ends the process.
+    """Check that this session has a display; whether it lets a window be opened is seen later.
 
     Raises:
-        ConfigError: It cannot.
+        ConfigError: It has none.
     """
     if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
         raise ConfigError("there is no display to open a window on", hint=_HINT)
-    try:
-        tried = subprocess.run(
-            [sys.executable, "-c", _TRY],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=_TRY_SECONDS,
-            check=False,
-        )
-        is_fine = tried.returncode == 0
-    except subprocess.TimeoutExpired:
-        is_fine = False
-    if not is_fine:
-        raise ConfigError("no window can be opened on the display", hint=_HINT)
 
 
 class Window:
-    """Shows what is seen; use it in a `with` block, or close it.
+    """Shows what is seen, in a process of its own; use it in a `with` block, or close it.
 
     Args:
         stop: Set when the user presses q or Esc, or closes the window.
@@ -68,47 +53,74 @@ class Window:
     def __init__(self, stop: Event) -> None:
         check_display()
         self._stop = stop
-        self._last: Pixels | None = None
-        self._was_visible = False
-        cv2.namedWindow(_TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        self._last: Pixels = np.zeros((480, 640, 3), np.uint8)
+        self._child = subprocess.Popen(
+            [sys.executable, "-P", "-c", _CHILD, str(Path(screen.__file__)), _TITLE],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        assert self._child.stdin is not None
+        assert self._child.stdout is not None
+        self._frames = self._child.stdin
+        self._is_ready = Event()
+        self._is_gone = Event()
+        self._listener = Thread(target=self._listen, args=(self._child.stdout,), daemon=True)
+        self._listener.start()
+        if not self._opens():
+            self.close()
+            raise ConfigError("no window can be opened on the display", hint=_HINT)
+
+    def _opens(self) -> bool:
+        """Return whether the window is there; where there is no screen, its process dies."""
+        waited = 0.0
+        while waited < _OPEN_SECONDS and not self._is_gone.is_set():
+            if self._is_ready.wait(0.1):
+                return True
+            waited += 0.1
+        return self._is_ready.is_set()
+
+    def _listen(self, told: IO[bytes]) -> None:
+        for line in told:
+            if line.strip() == b"ready":
+                self._is_ready.set()
+            else:
+                self._stop.set()
+        self._is_gone.set()
+        if self._is_ready.is_set():
+            self._stop.set()  # the window is gone, whatever ended it
 
     def add(self, look: Look) -> None:
         """Show a frame."""
-        is_first = self._last is None
         self._last = draw_look(look)
-        if is_first:
-            cv2.resizeWindow(_TITLE, look.frame.width, look.frame.height)
         self._show(self._last)
 
     def idle(self, problem: str | None) -> None:
-        """Keep the window alive."""
-        if problem is None:
-            self._watch_keys()
-        else:
-            blank = np.zeros((480, 640, 3), np.uint8)
-            self._show(draw_problem(blank if self._last is None else self._last, problem))
+        """Show why there are no frames."""
+        if problem is not None:
+            self._show(draw_problem(self._last, problem))
 
     def close(self) -> None:
         """Close the window."""
-        cv2.destroyAllWindows()
+        with suppress(OSError):  # the window's process may be gone
+            self._frames.close()
+        try:
+            self._child.wait(_CLOSE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._child.kill()
+            self._child.wait()
+        self._listener.join()
+        if self._child.stdout is not None:
+            self._child.stdout.close()
 
     def _show(self, pixels: Pixels) -> None:
-        if self._is_closed():
+        bgr = np.ascontiguousarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        try:
+            self._frames.write(screen.HEADER.pack(*bgr.shape[:2]))
+            self._frames.write(bgr.data)
+            self._frames.flush()
+        except OSError:  # the window's process is gone
             self._stop.set()
-            return
-        cv2.imshow(_TITLE, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-        self._watch_keys()
-
-    def _watch_keys(self) -> None:
-        # Events of the window are worked on in here only.
-        if cv2.waitKey(1) & 0xFF in _QUIT_KEYS or self._is_closed():
-            self._stop.set()
-
-    def _is_closed(self) -> bool:
-        is_visible = bool(cv2.getWindowProperty(_TITLE, cv2.WND_PROP_VISIBLE) >= 1)
-        self._was_visible = self._was_visible or is_visible
-        # A new window takes a moment to come up.
-        return self._was_visible and not is_visible
 
     def __enter__(self) -> Window:
         return self

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from threading import Event
 
 import numpy as np
 import pytest
@@ -17,6 +21,7 @@ from deepfake.webcam import (
     Judgement,
     Look,
     WatchedFace,
+    Window,
     check_display,
     check_new,
 )
@@ -115,14 +120,49 @@ def test_without_a_display_headless_is_suggested(monkeypatch: pytest.MonkeyPatch
     assert "--headless" in str(raised.value.hint)
 
 
-@pytest.mark.slow
 def test_a_display_that_does_not_answer_does_not_end_the_process(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("DISPLAY", ":4711")
-    with pytest.raises(ConfigError, match="no window") as raised:
-        check_display()
-    assert re.search("--headless", str(raised.value.hint))
+    with pytest.raises(ConfigError, match="no window can be opened") as raised:
+        Window(Event())
+    assert "--headless" in str(raised.value.hint)
+
+
+@pytest.fixture
+def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Return a screen that nobody looks at, or skip."""
+    if shutil.which("Xvfb") is None:
+        pytest.skip("Xvfb is not installed")
+    read, write = os.pipe()
+    command = ["Xvfb", "-displayfd", str(write), "-screen", "0", "1024x768x24"]
+    server = subprocess.Popen(command, pass_fds=[write], stderr=subprocess.DEVNULL)
+    os.close(write)
+    with os.fdopen(read) as told:
+        name = f":{told.readline().strip()}"
+    monkeypatch.setenv("DISPLAY", name)
+    yield name
+    server.terminate()
+    server.wait()
+
+
+def test_a_window_is_opened_beside_the_decoders_and_closed_again(display: str) -> None:
+    stop = Event()
+    with Window(stop) as window:
+        for index in range(3):
+            window.add(_look(Judgement(Verdict.REAL, None, 0.1), index=index))
+        window.idle("lost: unplugged")
+        window.idle(None)
+        assert not stop.is_set()
+    assert window._child.returncode == 0
+
+
+def test_a_window_whose_process_ends_stops_the_watching(display: str) -> None:
+    stop = Event()
+    with Window(stop) as window:
+        window._child.kill()
+        assert stop.wait(60)
+        window.add(_look(None))
 
 
 def test_the_rate_is_of_the_last_two_seconds() -> None:
