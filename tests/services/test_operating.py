@@ -140,7 +140,7 @@ def test_a_corpus_that_has_grown_is_learnt_from(up: _Up) -> None:
     subprocess.run(command, env=up.environment(), cwd=up.folder, check=True, timeout=120)
 
     def is_started() -> bool:
-        return any(run["parameters"].get("dataset") == "videos" for run in _runs(up.api, "retrain"))
+        return any(run["parameters"]["dataset"] == ["videos"] for run in _runs(up.api, "retrain"))
 
     wait_until(is_started)
 
