@@ -32,6 +32,7 @@ _SERVE = """
 import importlib, json, sys
 from pathlib import Path
 from flows.operations import configure_environment, held_server
+Path("data").mkdir(exist_ok=True)
 configure_environment(Path("data"))
 from deepfake.errors import DeepfakeError
 with held_server():
@@ -50,6 +51,7 @@ model = "test_efficientnet"
 pretrained = "none"
 input_size = 64
 epochs = 2
+patience = 100
 batch_size = 8
 learning_rate = 3e-3
 [augment]
@@ -248,6 +250,7 @@ def running_flows(home: Home, *, log: Path) -> Iterator[Flows]:
     try:
         yield Flows(process, log)
     finally:
-        if process.stdin is not None:
-            process.stdin.close()
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
         process.wait(300)
