@@ -39,10 +39,10 @@ def _run(path: Path) -> None:
         state.commit(Part("new", state.run, tuple((str(r.media_id), "ok") for r in claimed)))
         state.release([Moved("/m/0.png", "/m/0.png", "error", "changed")])
         state.mark_vanished()
-        list(state.known_files())
-        named = [name for rows in state.named_contents(size=2) for name in rows]
-        assert {part for _, _, part in named} == set(state.used_parts())
-        list(state.refused_files())
+        finished = state.finished
+        named = [name for rows in finished.named_contents(size=2) for name in rows]
+        assert {part for _, _, part in named} == set(finished.used_parts())
+        list(finished.refused_files())
         state.small_parts(below=2)
         assert state.num_files >= 0 and state.num_waiting >= 0 and state.num_changes is not None
         assert state.is_dirty in (True, False)

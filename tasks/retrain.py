@@ -34,7 +34,7 @@ from deepfake.tracking import (
     register_once,
     replay,
     rolled_back,
-    set_challenger,
+    set_alias,
 )
 from tasks.settings import RETRIES
 
@@ -166,10 +166,10 @@ def appoint(
         The alias, and why it is another one than was decided.
     """
     if decision.outcome != "promoted":
-        set_challenger(name, version)
+        set_alias(name, alias=CHALLENGER, version=version)
         return CHALLENGER, None
     if version in rolled_back(name):
-        set_challenger(name, version)
+        set_alias(name, alias=CHALLENGER, version=version)
         return CHALLENGER, (
             f"version {version} was rolled back from: only a person makes it champion again"
         )

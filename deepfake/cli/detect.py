@@ -12,15 +12,14 @@ from rich.console import Console
 from rich.progress import Progress
 
 from deepfake.bundles import load_bundle
+from deepfake.cli.choosing import choose_detector, data_root_of, engine_cache_of
 from deepfake.cli.commands import exit_for
 from deepfake.cli.report import write_detect_report
 from deepfake.cli.verdicts import verdict_line
 from deepfake.corpora import scan_media
-from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError
 from deepfake.inference import check_precision, resolve_device
 from deepfake.scoring import DetectorIdentity, ScorerSetup, count_statuses, score_media
-from deepfake.storage import DataRoot, location_of
 from flows.operations import configure_environment
 from flows.parameters import create_media_limits, create_worker_limits
 from flows.sampling import choose_sampling
@@ -33,16 +32,11 @@ def run_detect(options: dict[str, Any]) -> None:
     prior = options["prior"]
     if prior is not None and not 0 < prior < 1:
         raise ConfigError(f"--prior lies between 0 and 1, got {prior}")
-    data_root = DataRoot(location_of(options["data_root"])).here
+    data_root = data_root_of(options)
     configure_environment(data_root)
     rows = scan_media([Path(file) for file in options["files"]])
-    identity, how = resolve_detector(options["weights"], data_root=data_root)
     console = Console(stderr=True, markup=False)
-    version = f" version {identity.version}" if identity.version else ""
-    console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
-    notes = load_bundle(identity.path).spec.reading_notes
-    for note in notes:
-        console.print(f"note: {note}", style="dim", highlight=False)
+    identity, notes = choose_detector(options["weights"], data_root=data_root, told=console)
     setup = _setup(identity, options, data_root=data_root)
     limits = create_worker_limits(
         timeout_seconds=options["timeout_seconds"],
@@ -89,8 +83,7 @@ def _setup(identity: DetectorIdentity, options: dict[str, Any], *, data_root: Pa
             max_frames=options["max_frames"],
             max_mb=options["max_mb"],
         ),
-        # A data root that is not there is not made for this.
-        cache=DataRoot(data_root).engine_cache.resolve() if data_root.is_dir() else None,
+        cache=engine_cache_of(data_root),
     )
 
 

@@ -9,10 +9,11 @@ from typing import Any
 import typer
 
 from deepfake.bundles import load_bundle
+from deepfake.cli.choosing import engine_cache_of
 from deepfake.detectors import resolve_detector
 from deepfake.errors import DataError
 from deepfake.scoring import ScoresFolder, make_receipt, read_receipt, verify_receipt
-from deepfake.storage import DataRoot, local_path, write_json
+from deepfake.storage import local_path, write_json
 from flows.operations import configure_environment
 
 __all__ = ["run_receipt", "run_verify"]
@@ -49,7 +50,7 @@ def run_verify(options: dict[str, Any]) -> None:
         detector=detector,
         bundle=load_bundle(detector.path),
         file=None if file is None else Path(file),
-        cache=DataRoot(data_root).engine_cache.resolve() if data_root.is_dir() else None,
+        cache=engine_cache_of(data_root),
     ):
         typer.echo(f"{_MARKS[check.is_passed]}  {check.name}: {check.told}")
         is_verified = is_verified and check.is_passed is not False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -12,16 +12,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from deepfake.bundles import load_bundle
+from deepfake.cli.choosing import choose_detector, data_root_of, engine_cache_of
 from deepfake.cli.stopping import set_on_interrupt
 from deepfake.cli.text import in_one_line
 from deepfake.cli.verdicts import styled_verdict
 from deepfake.config import MediaLimits
-from deepfake.detectors import resolve_detector
 from deepfake.errors import ConfigError
 from deepfake.inference import resolve_device
 from deepfake.media import Source, Stream, open_stream, parse_source, quiet_native_logs
-from deepfake.storage import DataRoot, location_of
 from deepfake.webcam import (
     Changes,
     FrameReader,
@@ -63,7 +61,7 @@ def run_webcam(options: dict[str, Any]) -> None:
         opened.callback(reader.close)
         if stream.is_live:
             reader.start()  # what comes while the networks are loaded is old by then
-        window = [] if options["headless"] else [opened.enter_context(Window(stop))]
+        window = [] if options["headless"] else [opened.enter_context(closing(Window(stop)))]
         watcher = _watcher(options, told=told)
         outputs = [*_outputs(options, opened=opened), *window]
         told.print(f"watching {in_one_line(source.shown)}; {_how_to_stop(options)} ends it")
@@ -111,27 +109,22 @@ def _reader(
 
 
 def _watcher(options: dict[str, Any], *, told: Console) -> Watcher:
-    data_root = DataRoot(location_of(options["data_root"])).here
+    data_root = data_root_of(options)
     configure_environment(data_root)
-    identity, how = resolve_detector(options["weights"], data_root=data_root)
-    version = f" version {identity.version}" if identity.version else ""
-    told.print(f"detector: {identity.name}{version} ({how})", style="dim")
-    for note in load_bundle(identity.path).spec.reading_notes:
-        told.print(f"note: {note}", style="dim")
+    identity, _ = choose_detector(options["weights"], data_root=data_root, told=told)
     return create_watcher(
         identity.path,
         device=resolve_device(options["device"]),
-        # A data root that is not there is not made for this.
-        cache=DataRoot(data_root).engine_cache.resolve() if data_root.is_dir() else None,
+        cache=engine_cache_of(data_root),
     )
 
 
 def _outputs(options: dict[str, Any], *, opened: ExitStack) -> list[Output]:
     outputs: list[Output] = [Changes(partial(_print_change, Console(highlight=False)))]
     if options["jsonl"] is not None:
-        outputs.append(opened.enter_context(JsonLines(Path(options["jsonl"]))))
+        outputs.append(opened.enter_context(closing(JsonLines(Path(options["jsonl"])))))
     if options["record"] is not None:
-        outputs.append(opened.enter_context(Recording(Path(options["record"]))))
+        outputs.append(opened.enter_context(closing(Recording(Path(options["record"])))))
     return outputs
 
 

@@ -8,6 +8,7 @@ from deepfake.evaluation.comparing import (
     comparison_markdown,
 )
 from deepfake.evaluation.figures import write_figures
+from deepfake.evaluation.markdown import markdown_table
 from deepfake.evaluation.matching import MatchedPairs, match_pairs
 from deepfake.evaluation.predictions import evaluate_predictions
 from deepfake.evaluation.report import summary_markdown
@@ -35,6 +36,7 @@ __all__ = [
     "comparison_json",
     "comparison_markdown",
     "evaluate_predictions",
+    "markdown_table",
     "match_pairs",
     "summary_markdown",
     "write_figures",

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from deepfake.evaluation.corpus import weakest_slice
+from deepfake.evaluation.markdown import markdown_table
 from deepfake.evaluation.result import CorpusResult, EvaluationResult, Level
 
 __all__ = ["summary_markdown"]
@@ -60,7 +61,7 @@ def _headlines(result: EvaluationResult) -> Iterator[str]:
             ]
         )
     yield ""
-    yield from _table(
+    yield from markdown_table(
         ["corpus", "files", "headline AUC", "basis", "AUC of all", "accuracy of every file"], rows
     )
     if len(result.corpora) > 1:
@@ -109,7 +110,7 @@ def _levels(corpus: CorpusResult) -> Iterator[str]:
     counts = [f"{lv.metrics.n_real} + {lv.metrics.n_fake}" for lv in shown.values()]
     rows = [["n (real + fake)", *counts]]
     rows += [[text, *(_cell(lv, name) for lv in shown.values())] for name, text in _SHOWN.items()]
-    yield from _table(["", *shown], rows)
+    yield from markdown_table(["", *shown], rows)
     yield ""
     reasons = {
         f"{_SHOWN.get(name, name)} of {level_name}: {reason}"
@@ -157,7 +158,7 @@ def _slices(corpus: CorpusResult) -> Iterator[str]:
         for part in corpus.slices
     ]
     if rows:
-        yield from _table(
+        yield from markdown_table(
             ["part", "files", "with a score", "rate (no score is wrong)", "AUC"], rows
         )
         yield ""
@@ -168,13 +169,6 @@ def _slices(corpus: CorpusResult) -> Iterator[str]:
             f"{_number(weakest.rate)}{_interval((weakest.low, weakest.high))}, n {weakest.n}."
         )
         yield ""
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" * len(head)
-    for row in rows:
-        yield "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
 
 
 def _number(value: float | None) -> str:

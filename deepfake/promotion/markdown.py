@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 
+from deepfake.evaluation import markdown_table
 from deepfake.promotion.decision import Decision
 
 __all__ = ["decision_markdown"]
@@ -35,7 +36,7 @@ def _lines(decision: Decision) -> Iterator[str]:
         )
     yield f"- decided at {decision.decided_at}"
     yield ""
-    yield from _table(
+    yield from markdown_table(
         ["asked for", "met", "what was found"],
         ([check.name, _MARKS[check.state], check.told] for check in decision.checks),
     )
@@ -65,7 +66,7 @@ def _parts(decision: Decision) -> Iterator[str]:
         for part in decision.parts
     ]
     head = ["files", "n", "groups", "champion", "challenger", "difference"]
-    yield from _table(head, rows)
+    yield from markdown_table(head, rows)
 
 
 def _slices(decision: Decision) -> Iterator[str]:
@@ -91,7 +92,7 @@ def _slices(decision: Decision) -> Iterator[str]:
         for found in sorted(decision.slices, key=lambda found: found.difference)
     ]
     head = ["slice", "measure", "n", "champion", "challenger", "difference"]
-    yield from _table(head, rows)
+    yield from markdown_table(head, rows)
 
 
 def _more(decision: Decision) -> Iterator[str]:
@@ -106,13 +107,6 @@ def _more(decision: Decision) -> Iterator[str]:
     yield ""
     limits = decision.policy.model_dump(exclude={"benchmark"})
     yield "Policy: " + ", ".join(f"{name} {value:g}" for name, value in limits.items()) + "."
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:
-    yield "| " + " | ".join(head) + " |"
-    yield "|" + "---|" * len(head)
-    for row in rows:
-        yield "| " + " | ".join(cell.replace("|", r"\|") for cell in row) + " |"
 
 
 def _number(value: float | None) -> str:

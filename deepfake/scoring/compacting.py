@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from deepfake.bundles import Bundle
 from deepfake.errors import DeepfakeError
-from deepfake.manifest import ManifestRow
+from deepfake.scoring.finished import FinishedScores
 from deepfake.scoring.parts import read_part_tables
 from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
 from deepfake.scoring.tables import TABLES
@@ -27,7 +27,6 @@ from deepfake.storage import Location, atomic_path, check_schema, write_text
 from deepfake.types import EXPECTED_STATUSES, Status
 
 __all__ = [
-    "Known",
     "TableCounts",
     "count_rows",
     "open_database",
@@ -64,22 +63,6 @@ _ADVICE = {
 """What a person can do about a file without a score."""
 
 
-class Known(Protocol):
-    """What is known of the files that the tables are of; `ScoringState` tells it."""
-
-    def named_contents(self, *, size: int) -> Iterator[list[tuple[str, str, str]]]:
-        """Yield uri, media_id and part of files that have scores, `size` at a time."""
-        ...
-
-    def used_parts(self) -> list[str]:
-        """Return the parts that hold these scores."""
-        ...
-
-    def refused_files(self) -> Iterator[ManifestRow]:
-        """Yield files that have none."""
-        ...
-
-
 @dataclass
 class TableCounts:
     """What the scores table holds.
@@ -108,7 +91,7 @@ def write_tables(
     *,
     parts: Location,
     scratch: Path,
-    known: Known,
+    finished: FinishedScores,
     setup: ScorerSetup,
     bundle: Bundle,
 ) -> TableCounts:
@@ -118,7 +101,7 @@ def write_tables(
         folder: Where the tables go.
         parts: Where the parts lie.
         scratch: A folder here, for what does not fit into memory.
-        known: What is known of the files.
+        finished: The scores that hold.
         setup: Which detector, and how.
         bundle: The detector.
 
@@ -128,14 +111,14 @@ def write_tables(
     counts = TableCounts()
     for name in ("frames", "tracks"):
         with _parquet_writer(folder / f"{name}.parquet", name, bundle) as write:
-            for batch in _sorted_rows(name, parts, known, scratch=scratch):
+            for batch in _sorted_rows(name, parts, finished, scratch=scratch):
                 write(batch)
-    refused = _refused(known, setup, bundle)
+    refused = _refused(finished, setup, bundle)
     with ExitStack() as stack:
         write = stack.enter_context(_parquet_writer(folder / "scores.parquet", "scores", bundle))
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
-        for batch in _sorted_rows("scores", parts, known, scratch=scratch, refused=refused):
+        for batch in _sorted_rows("scores", parts, finished, scratch=scratch, refused=refused):
             write(batch)
             as_csv(batch)
             failed(batch)
@@ -180,7 +163,7 @@ def count_rows(folder: Path) -> TableCounts:
 def _sorted_rows(
     name: str,
     parts: Location,
-    known: Known,
+    finished: FinishedScores,
     *,
     scratch: Path,
     refused: Iterable[pa.RecordBatch] = (),
@@ -190,8 +173,8 @@ def _sorted_rows(
     columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
     failed: list[DeepfakeError] = []
     with raising_first(failed), open_database(scratch) as db:
-        db.register("named", _names(known))
-        db.register("part_rows", part_rows(name, parts, known.used_parts(), failed=failed))
+        db.register("named", _names(finished))
+        db.register("part_rows", part_rows(name, parts, finished.used_parts(), failed=failed))
         db.register("refused", pa.RecordBatchReader.from_batches(schema, iter(refused)))
         found = db.sql(
             f"SELECT named.uri, {_prefixed(columns)} FROM named JOIN part_rows "
@@ -242,12 +225,12 @@ def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
 _NAMES = pa.schema([("uri", pa.string()), ("media_id", pa.string()), ("part", pa.string())])
 
 
-def _names(known: Known) -> pa.RecordBatchReader:
+def _names(finished: FinishedScores) -> pa.RecordBatchReader:
     batches = (
         pa.RecordBatch.from_arrays(
             [pa.array(column, pa.string()) for column in zip(*rows, strict=True)], schema=_NAMES
         )
-        for rows in known.named_contents(size=_ROWS)
+        for rows in finished.named_contents(size=_ROWS)
     )
     return pa.RecordBatchReader.from_batches(_NAMES, batches)
 
@@ -277,9 +260,11 @@ def part_rows(
     return pa.RecordBatchReader.from_batches(schema, batches())
 
 
-def _refused(known: Known, setup: ScorerSetup, bundle: Bundle) -> Iterator[pa.RecordBatch]:
+def _refused(
+    finished: FinishedScores, setup: ScorerSetup, bundle: Bundle
+) -> Iterator[pa.RecordBatch]:
     columns = setup_columns(setup, bundle=bundle)
-    rows = (score_row(row, columns) for row in known.refused_files())
+    rows = (score_row(row, columns) for row in finished.refused_files())
     for chunk in _chunked(rows):
         yield from pa.Table.from_pylist(chunk, schema=TABLES["scores"]).to_batches()
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 from deepfake.errors import DataError
+from deepfake.manifest import ManifestRow
+from deepfake.types import Kind, Status
 
-__all__ = ["connect", "read_state", "translated"]
+__all__ = ["BELOW", "COLUMNS", "bounds", "connect", "read_state", "row_of", "translated"]
 
 _SCHEMA_VERSION = 1
 
@@ -44,6 +46,55 @@ CREATE TABLE IF NOT EXISTS parts (
 ) WITHOUT ROWID;
 CREATE TEMP TABLE claimed (media_id TEXT PRIMARY KEY) WITHOUT ROWID;
 """
+
+
+COLUMNS = "uri, size_bytes, mtime_ns, media_id, kind, status, error_type, message"
+"""Of `files`, what listing and probing said."""
+BELOW = "(uri = ? OR (uri > ? AND uri < ?))"
+"""The condition on `uri` for all files of a folder."""
+
+
+def bounds(folder: str) -> tuple[str, str, str]:
+    """Return the values of `BELOW` for a folder."""
+    # "0" is the character after "/": everything between begins with the folder and a slash.
+    base = folder.rstrip("/")
+    return folder, f"{base}/", f"{base}0"
+
+
+def row_of(columns: Sequence[Any]) -> ManifestRow:
+    """Return a file as it is noted.
+
+    Args:
+        columns: Those of `COLUMNS`.
+
+    Raises:
+        DataError: They make no sense.
+    """
+    uri, size_bytes, mtime_ns, media_id, kind, status, error_type, message = columns
+    texts = (media_id, error_type, message)
+    numbers = (size_bytes, mtime_ns)
+    try:
+        if not all(value is None or isinstance(value, str) for value in texts):
+            raise ValueError("a number where text belongs")
+        if not all(value is None or isinstance(value, int) for value in numbers):
+            raise ValueError("text where a number belongs")
+        return ManifestRow(
+            uri=uri,
+            corpus="media",
+            media_id=media_id,
+            kind=None if kind is None else Kind(kind),
+            size_bytes=size_bytes,
+            mtime_ns=mtime_ns,
+            status=Status(status),
+            error_type=error_type,
+            message=message,
+        )
+    except ValueError as error:
+        raise DataError(
+            f"what is noted of a file makes no sense ({error})",
+            path=str(uri),
+            hint="Remove state.sqlite from the output: all in it is found out again.",
+        ) from error
 
 
 def connect(path: Path) -> sqlite3.Connection:

@@ -17,6 +17,7 @@ from deepfake.drift import Counts, Drift, DriftedFeature, Reference, compare, lo
 from deepfake.errors import DataError, DeepfakeError
 from deepfake.manifest import ManifestRow
 from deepfake.scoring.compacting import open_database, part_rows, raising_first
+from deepfake.scoring.finished import FinishedScores
 from deepfake.scoring.state import ScoringState
 from deepfake.storage import Location
 from deepfake.types import Kind
@@ -116,10 +117,10 @@ class DriftWatch:
         digest = self._bundle.digest
         if self._counts is None:
             return DriftReport(None, self._lacking, digest, {})
-        num = state.num_scored_by(state.run)
+        num = state.finished.num_scored_by(state.run)
         is_alone = num >= _FEW
         run = state.run if is_alone else None
-        for kind, values in _rows(state, run, parts=parts, scratch=scratch):
+        for kind, values in _rows(state.finished, run, parts=parts, scratch=scratch):
             self._counts.add(kind, values)
         found = compare(self._counts, prior=prior or self._bundle.spec.prior, limit=limit)
         note = f"the {num} media of this run" if is_alone else "all media scored so far"
@@ -133,13 +134,13 @@ def _bytes_a_pixel(row: ManifestRow) -> float:
 
 
 def _rows(
-    state: ScoringState, run: int | None, *, parts: Location, scratch: Path
+    finished: FinishedScores, run: int | None, *, parts: Location, scratch: Path
 ) -> Iterator[tuple[Kind, dict[str, NDArray[np.float64]]]]:
     """Yield the features of media with a score, some thousand at a time."""
-    keys = state.parts_of(run)
+    keys = finished.parts_of(run)
     failed: list[DeepfakeError] = []
     with raising_first(failed), open_database(scratch) as db:
-        db.register("named", _named(state.iter_scored(run)))
+        db.register("named", _named(finished.iter_scored(run)))
         db.register("scores", part_rows("scores", parts, keys, failed=failed))
         db.register("tracks", part_rows("tracks", parts, keys, failed=failed))
         found = db.sql(

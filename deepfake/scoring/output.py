@@ -269,7 +269,7 @@ def write_scores(
             folder,
             parts=to.parts(state.version),
             scratch=to.scratch(state.version),
-            known=state,
+            finished=state.finished,
             setup=setup,
             bundle=bundle,
         )

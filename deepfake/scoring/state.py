@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +18,15 @@ from deepfake.config import MediaLimits
 from deepfake.errors import DataError
 from deepfake.journal import tell
 from deepfake.manifest import ManifestRow
-from deepfake.scoring.database import connect, translated
+from deepfake.scoring.database import BELOW, COLUMNS, bounds, connect, row_of, translated
+from deepfake.scoring.finished import FinishedScores
 from deepfake.scoring.parts import Part
 from deepfake.scoring.working import Moved
 from deepfake.storage import is_there
-from deepfake.types import EXPECTED_STATUSES, TRANSIENT_STATUSES, Kind, Status
+from deepfake.types import EXPECTED_STATUSES, TRANSIENT_STATUSES, Status
 
 __all__ = [
-    "KnownFile",
     "ScoringState",
-    "below",
     "open_state",
 ]
 
@@ -36,28 +35,9 @@ _RACY_NS = 2_000_000_000
 """A file that changed so shortly before it was hashed may have changed again with the same time:
 the clocks of file systems tick, some once in two seconds."""
 
-_SCORED_IN = (
-    "scored JOIN parts ON parts.version = scored.version AND parts.part = scored.part "
-    "WHERE scored.version = ? AND (? IS NULL OR parts.number = ?)"
-)
-"""Takes the version and twice the run, or None."""
-
 _VANISHED = "was there in an earlier run, and is gone"
 _FINAL = {Status.OK, Status.EMPTY, Status.UNSUPPORTED, Status.DECODE_ERROR, Status.TOO_LARGE}
 """What probing says of bytes and would say again."""
-
-
-@dataclass(frozen=True, slots=True)
-class KnownFile:
-    """A file of the table that a run writes.
-
-    Attributes:
-        row: What listing and probing said of it.
-        part: Where its scores lie; None where it has none.
-    """
-
-    row: ManifestRow
-    part: str | None
 
 
 class ScoringState:
@@ -113,7 +93,7 @@ class ScoringState:
 
     def all_files(self) -> Iterator[tuple[Any, ...]]:
         """Yield what is known of every file, as `take_files` takes it."""
-        yield from self._db.execute(f"SELECT {_COLUMNS}, is_racy FROM files ORDER BY uri")
+        yield from self._db.execute(f"SELECT {COLUMNS}, is_racy FROM files ORDER BY uri")
 
     @property
     def is_listed(self) -> bool:
@@ -302,11 +282,11 @@ class ScoringState:
                 self._set_meta("unlisted", 1)
                 self._soil()
             found = self._db.execute(
-                f"SELECT {_COLUMNS} FROM files WHERE media_id = ? AND status = 'ok' LIMIT 1",
+                f"SELECT {COLUMNS} FROM files WHERE media_id = ? AND status = 'ok' LIMIT 1",
                 (file.media_id,),
             ).fetchone()
             if found is not None:
-                others.append(_row_of(found))
+                others.append(row_of(found))
         return others
 
     def commit(self, part: Part) -> None:
@@ -342,8 +322,8 @@ class ScoringState:
         A file that this run did not list is looked for, since a filter may have left it out.
         """
         unseen = self._db.execute(
-            f"SELECT uri, media_id FROM files WHERE run < ? AND status != ? AND {_BELOW}",
-            (self.run, str(Status.VANISHED), *_bounds(self.folder)),
+            f"SELECT uri, media_id FROM files WHERE run < ? AND status != ? AND {BELOW}",
+            (self.run, str(Status.VANISHED), *bounds(self.folder)),
         ).fetchall()
         gone = [(uri, media_id) for uri, media_id in unseen if not is_there(uri)]
         with self._writing():
@@ -360,86 +340,17 @@ class ScoringState:
             _tell_failed(row)
         return len(gone)
 
-    def known_files(self) -> Iterator[KnownFile]:
-        """Yield the files of the folder that have an outcome, sorted by uri.
-
-        A file that no run has scored yet, since `--limit` ended it before, has none.
-        """
-        rows = self._db.execute(
-            "SELECT uri, size_bytes, mtime_ns, files.media_id, kind, files.status, error_type, "
-            "message, part FROM files LEFT JOIN scored "
-            "ON scored.version = ? AND scored.media_id = files.media_id "
-            f"AND files.status = 'ok' WHERE {_BELOW} "
-            "AND (files.status != 'ok' OR part IS NOT NULL) ORDER BY uri",
-            (self.version, *_bounds(self.folder)),
-        )
-        for *columns, part in rows:
-            yield KnownFile(_row_of(columns), part)
-
-    def named_contents(self, *, size: int) -> Iterator[list[tuple[str, str, str]]]:
-        """Yield uri, media_id and part of the files of the folder that have scores.
-
-        Args:
-            size: Files of a list, at most.
-        """
-        cursor = self._db.execute(
-            "SELECT CAST(uri AS TEXT), CAST(files.media_id AS TEXT), CAST(part AS TEXT) "
-            f"FROM {_SCORED_FILES}",
-            (self.version, *_bounds(self.folder)),
-        )
-        while rows := cursor.fetchmany(size):
-            yield rows
-
-    def used_parts(self) -> list[str]:
-        """Return the parts that hold these scores, sorted."""
-        found = self._db.execute(
-            f"SELECT DISTINCT CAST(part AS TEXT) FROM {_SCORED_FILES} ORDER BY 1",
-            (self.version, *_bounds(self.folder)),
-        )
-        return [name for (name,) in found]
-
-    def refused_files(self) -> Iterator[ManifestRow]:
-        """Yield the files of the folder that listing or probing refused, sorted by uri."""
-        rows = self._db.execute(
-            f"SELECT {_COLUMNS} FROM files WHERE {_BELOW} AND status != 'ok' ORDER BY uri",
-            _bounds(self.folder),
-        )
-        yield from map(_row_of, rows)
-
-    def num_scored_by(self, run: int) -> int:
-        """Return how many media have their score from a run."""
-        (count,) = self._db.execute(
-            f"SELECT count(*) FROM {_SCORED_IN}", (self.version, run, run)
-        ).fetchone()
-        return int(count)
-
-    def iter_scored(self, run: int | None = None) -> Iterator[tuple[str, str]]:
-        """Yield media with the parts that their scores are in.
-
-        Args:
-            run: Which run's; None for all.
-        """
-        rows = self._db.execute(
-            f"SELECT media_id, scored.part FROM {_SCORED_IN}",
-            (self.version, run, run),
-        )
-        for media_id, part in rows:
-            yield str(media_id), str(part)
-
-    def parts_of(self, run: int | None = None) -> list[str]:
-        """Return the parts that `iter_scored` names, sorted."""
-        rows = self._db.execute(
-            f"SELECT DISTINCT scored.part FROM {_SCORED_IN} ORDER BY scored.part",
-            (self.version, run, run),
-        )
-        return [str(part) for (part,) in rows]
+    @property
+    def finished(self) -> FinishedScores:
+        """What tables and comparisons are made of."""
+        return FinishedScores(self._db, version=self.version, folder=self.folder)
 
     @property
     def num_files(self) -> int:
         """Files of the folder."""
         (count,) = self._db.execute(
-            f"SELECT count(*) FROM files WHERE {_BELOW}",
-            _bounds(self.folder),
+            f"SELECT count(*) FROM files WHERE {BELOW}",
+            bounds(self.folder),
         ).fetchone()
         return int(count)
 
@@ -447,9 +358,9 @@ class ScoringState:
     def num_waiting(self) -> int:
         """Files of the folder that no run has scored yet."""
         (count,) = self._db.execute(
-            f"SELECT count(*) FROM files WHERE status = 'ok' AND {_BELOW} AND NOT EXISTS "
+            f"SELECT count(*) FROM files WHERE status = 'ok' AND {BELOW} AND NOT EXISTS "
             "(SELECT 1 FROM scored WHERE version = ? AND scored.media_id = files.media_id)",
-            (*_bounds(self.folder), self.version),
+            (*bounds(self.folder), self.version),
         ).fetchone()
         return int(count)
 
@@ -534,13 +445,13 @@ class ScoringState:
     def _files(self, uris: Sequence[str]) -> dict[str, tuple[ManifestRow, bool]]:
         marks = ",".join("?" * len(uris))
         rows = self._db.execute(
-            f"SELECT {_COLUMNS}, is_racy FROM files WHERE uri IN ({marks})",
+            f"SELECT {COLUMNS}, is_racy FROM files WHERE uri IN ({marks})",
             tuple(uris),
         )
         known = {}
         for *columns, racy in rows:
             with suppress(DataError):  # a row that makes no sense is one that is not there
-                known[columns[0]] = _row_of(columns), bool(racy)
+                known[columns[0]] = row_of(columns), bool(racy)
         return known
 
     def _put(self, rows: Iterable[ManifestRow], *, racy_after: int | None) -> None:
@@ -588,53 +499,6 @@ class ScoringState:
             if self._untold is not None:
                 self._set_meta("progress", self._untold)
                 self._untold = None
-
-
-_COLUMNS = "uri, size_bytes, mtime_ns, media_id, kind, status, error_type, message"
-_BELOW = "(uri = ? OR (uri > ? AND uri < ?))"
-_SCORED_FILES = (
-    "files JOIN scored ON scored.version = ? AND scored.media_id = files.media_id "
-    f"WHERE files.status = 'ok' AND {_BELOW}"
-)
-
-
-def below(folder: str) -> tuple[str, tuple[str, str, str]]:
-    """Return the condition on `uri` for all files of a folder, and its values."""
-    return _BELOW, _bounds(folder)
-
-
-def _bounds(folder: str) -> tuple[str, str, str]:
-    # "0" is the character after "/": everything between begins with the folder and a slash.
-    base = folder.rstrip("/")
-    return folder, f"{base}/", f"{base}0"
-
-
-def _row_of(columns: Sequence[Any]) -> ManifestRow:
-    uri, size_bytes, mtime_ns, media_id, kind, status, error_type, message = columns
-    texts = (media_id, error_type, message)
-    numbers = (size_bytes, mtime_ns)
-    try:
-        if not all(value is None or isinstance(value, str) for value in texts):
-            raise ValueError("a number where text belongs")
-        if not all(value is None or isinstance(value, int) for value in numbers):
-            raise ValueError("text where a number belongs")
-        return ManifestRow(
-            uri=uri,
-            corpus="media",
-            media_id=media_id,
-            kind=None if kind is None else Kind(kind),
-            size_bytes=size_bytes,
-            mtime_ns=mtime_ns,
-            status=Status(status),
-            error_type=error_type,
-            message=message,
-        )
-    except ValueError as error:
-        raise DataError(
-            f"what is noted of a file makes no sense ({error})",
-            path=str(uri),
-            hint="Remove state.sqlite from the output: all in it is found out again.",
-        ) from error
 
 
 def _tell_failed(row: ManifestRow) -> None:

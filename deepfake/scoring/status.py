@@ -11,10 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from deepfake.errors import DataError
-from deepfake.scoring.database import read_state
+from deepfake.scoring.database import BELOW, bounds, read_state
 from deepfake.scoring.output import ScoresFolder, counts_written
 from deepfake.scoring.setups import DetectorName, read_setup
-from deepfake.scoring.state import below
 
 __all__ = ["RunStatus", "ScoresStatus", "VersionStatus", "read_status"]
 
@@ -150,12 +149,11 @@ def read_status(to: ScoresFolder) -> ScoresStatus:
 def _outcomes(
     db: sqlite3.Connection, *, folder: str, version: str
 ) -> Iterator[tuple[str | None, int]]:
-    where, bounds = below(folder)
     yield from db.execute(
         "SELECT CASE WHEN files.status = 'ok' THEN scored.status ELSE files.status END AS outcome, "
         "count(*) FROM files LEFT JOIN scored ON scored.version = ? "
-        f"AND scored.media_id = files.media_id WHERE {where} GROUP BY outcome ORDER BY outcome",
-        (version, *bounds),
+        f"AND scored.media_id = files.media_id WHERE {BELOW} GROUP BY outcome ORDER BY outcome",
+        (version, *bounds(folder)),
     )
 
 

@@ -14,7 +14,6 @@ from deepfake.tracking.champions import (
     register_once,
     roll_back,
     rolled_back,
-    set_challenger,
 )
 from deepfake.tracking.deferring import PENDING, log_training_or_defer, replay, replay_all
 from deepfake.tracking.history import Promotion
@@ -79,7 +78,6 @@ __all__ = [
     "roll_back",
     "rolled_back",
     "set_alias",
-    "set_challenger",
     "tracked_run",
     "tracking_uri",
     "ui_command",

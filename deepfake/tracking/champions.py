@@ -36,7 +36,6 @@ __all__ = [
     "register_once",
     "roll_back",
     "rolled_back",
-    "set_challenger",
 ]
 
 CHALLENGER = "challenger"
@@ -166,17 +165,6 @@ def register_once(
             _tag(client, name, version, told)
             return version
     return register_bundle(run_id, name=name, tags=told, uri=chosen)
-
-
-def set_challenger(name: str, version: int, *, uri: str | None = None) -> None:
-    """Give the alias `challenger` to a version.
-
-    Raises:
-        TrackingError: There is no such version, or the store refused.
-    """
-    client = client_of(uri or tracking_uri())
-    with translated(f"version {version} of {name!r} cannot be called {CHALLENGER!r}"):
-        client.set_registered_model_alias(name, CHALLENGER, str(version))
 
 
 def promote(

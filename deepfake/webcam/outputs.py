@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
 
 from deepfake.errors import ConfigError, UnreadableMediaError
 from deepfake.media import VideoRecorder
@@ -52,17 +51,6 @@ class JsonLines:
         """Close the file."""
         self._file.close()
 
-    def __enter__(self) -> JsonLines:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
 
 def _as_record(face: WatchedFace) -> dict[str, object]:
     prob = face.prob_fake
@@ -98,17 +86,6 @@ class Recording:
     def close(self) -> None:
         """Finish the video."""
         self._recorder.close()
-
-    def __enter__(self) -> Recording:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 class Changes:

@@ -8,7 +8,6 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
-from types import TracebackType
 from typing import IO
 
 import cv2
@@ -121,14 +120,3 @@ class Window:
             self._frames.flush()
         except OSError:  # the window's process is gone
             self._stop.set()
-
-    def __enter__(self) -> Window:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()

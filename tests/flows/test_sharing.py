@@ -9,7 +9,7 @@ import pytest
 
 from deepfake.errors import ConfigError
 from deepfake.storage import location_of
-from flows import score
+from flows import scoring_job
 from tasks.workers import share_detector
 
 
@@ -18,11 +18,11 @@ def test_a_part_that_does_not_arrive_is_told_at_the_first(
 ) -> None:
     part = tmp_path / "0.scores.parquet"
     threading.Timer(0.3, part.touch).start()
-    score._check_arrival(part)
+    scoring_job._check_arrival(part)
     part.unlink()
-    monkeypatch.setattr(score, "_ARRIVAL_SECONDS", 0.0)
+    monkeypatch.setattr(scoring_job, "_ARRIVAL_SECONDS", 0.0)
     with pytest.raises(ConfigError, match="does not arrive here") as caught:
-        score._check_arrival(part)
+        scoring_job._check_arrival(part)
     assert "a shared folder, or a store's URI" in str(caught.value.hint)
 
 

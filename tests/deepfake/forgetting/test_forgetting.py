@@ -24,6 +24,7 @@ from deepfake.shards import list_parts, open_snapshot
 from deepfake.splits import read_assignments
 from deepfake.storage import DataRoot, read_json, sampled_digest_of
 from tests.deepfake.forgetting.kept import Kept, crop_bytes, make_kept, mentions
+from tests.deepfake.scoring.known import known_files
 from tests.product import make_detector
 
 
@@ -171,7 +172,7 @@ def test_the_next_scoring_has_nothing_to_do(kept: Kept) -> None:
         before = state.num_waiting
         state.reconcile(parts)
         assert before == state.num_waiting == 0
-        assert len(list(state.known_files())) == 6
+        assert len(known_files(state)) == 6
         assert state.unused_parts() == []
     scored = {media_id for part in parts for media_id, _ in part.media}
     assert scored == {kept.media_id(n) for n in (0, 1, 3, 4, 5)}

@@ -15,6 +15,7 @@ from deepfake.scoring.scorer import ScoredMedium
 from deepfake.scoring.state import ScoringState, open_state
 from deepfake.scoring.tables import SCORES_SCHEMA
 from deepfake.types import Kind
+from tests.deepfake.scoring.known import known_files
 
 _LONG_AGO = 10**18
 _MADE = {"package": "1"}
@@ -52,7 +53,7 @@ class _Output:
     def logits(self, state: ScoringState) -> dict[str, float]:
         """Return what the tables would say."""
         found = {}
-        for file in state.known_files():
+        for file in known_files(state):
             assert file.part is not None
             path = part_path(self.parts, file.part, "scores")
             rows = pq.read_table(path, filters=[("media_id", "==", file.row.media_id)]).to_pylist()
@@ -76,7 +77,7 @@ def test_many_small_parts_become_one_and_say_the_same(tmp_path: Path) -> None:
         before = output.logits(state)
         assert before["/m/f5"] == 65.0, "the later of two scores"
         merge_small_parts(output.parts, state)
-        (merged,) = {file.part for file in state.known_files()}
+        (merged,) = {file.part for file in known_files(state)}
         assert output.logits(state) == before
         unused = state.unused_parts()
         assert len(unused) == 80
@@ -121,7 +122,7 @@ def test_few_are_left_alone_and_what_was_made_otherwise_stays_apart(tmp_path: Pa
     with output.opened() as state:
         before = output.logits(state)
         merge_small_parts(output.parts, state)
-        parts = {file.part for file in state.known_files()}
+        parts = {file.part for file in known_files(state)}
         assert {read_made_with(output.parts, str(p))["package"] for p in parts} == {"1", "2"}
         assert len(parts) == 2
         assert output.logits(state) == before

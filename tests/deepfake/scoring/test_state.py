@@ -15,6 +15,7 @@ from deepfake.errors import DataError
 from deepfake.manifest import ManifestRow
 from deepfake.scoring import Moved, Part, ScoringState, open_state
 from deepfake.types import Kind, Status
+from tests.deepfake.scoring.known import known_files
 
 _LONG_AGO = 10**18
 _NOW = _LONG_AGO + 10**12
@@ -110,7 +111,7 @@ def test_what_may_pass_is_probed_again(
         state.observe([row])
         refused = replace(row, status=status, media_id="m", message="why")
         state.record([refused], began_ns=_NOW)
-        assert [file.row.message for file in state.known_files()] == ["why"]
+        assert [file.row.message for file in known_files(state)] == ["why"]
     with opened() as state:
         assert bool(state.observe([row])[1]) is is_probed_again
 
@@ -169,7 +170,7 @@ def test_one_content_is_claimed_once_and_reported_under_each_name(opened: Openin
         assert len(claimed) == 1
         assert state.claim(rows) == [], "it is under way"
         part = _score(state, claimed)
-        assert [(f.row.uri, f.part) for f in state.known_files()] == [
+        assert [(f.row.uri, f.part) for f in known_files(state)] == [
             ("/media/a", part.key),
             ("/media/b", part.key),
         ]
@@ -194,7 +195,7 @@ def test_failures_that_may_pass_are_scored_again_when_asked_for(opened: Opening)
         assert state.claim(rows) == []
         (claimed,) = state.claim(rows, is_retrying_failed=True)
         part = _score(state, [claimed])
-        assert [file.part for file in state.known_files()] == [part.key]
+        assert [file.part for file in known_files(state)] == [part.key]
         assert len(state.unused_parts()) == 1
 
 
@@ -205,7 +206,7 @@ def test_a_part_that_a_killed_run_did_not_note_is_found(opened: Opening) -> None
     with opened() as state:
         state.reconcile([stray])
         assert _learn(state, [_listed("a")]) == []
-        assert [file.part for file in state.known_files()] == ["stray"]
+        assert [file.part for file in known_files(state)] == ["stray"]
 
 
 def test_media_of_a_part_that_is_gone_are_scored_again(opened: Opening) -> None:
@@ -224,7 +225,7 @@ def test_of_two_parts_with_one_medium_the_later_holds(opened: Opening) -> None:
         old = Part("z-old", 1, ((str(row.media_id), "timeout"),))
         new = Part("a-new", 2, ((str(row.media_id), "ok"),))
         state.reconcile([new, old])
-        assert [file.part for file in state.known_files()] == ["a-new"]
+        assert [file.part for file in known_files(state)] == ["a-new"]
         assert state.unused_parts() == ["z-old"]
 
 
@@ -253,7 +254,7 @@ def test_what_vanished_is_marked_and_what_a_filter_left_out_is_not(
     gone.unlink()
     with opened(folder=str(tmp_path)) as state:
         assert state.mark_vanished() == 1
-        told = {Path(f.row.uri).name: f.row.status for f in state.known_files()}
+        told = {Path(f.row.uri).name: f.row.status for f in known_files(state)}
         assert told == {"there.png": Status.OK, "gone.png": Status.VANISHED}
         assert state.mark_vanished() == 0
     gone.write_bytes(b"y")
@@ -271,7 +272,7 @@ def test_a_file_that_changed_under_way_frees_its_content_for_another_name(opened
         (other,) = state.release([moved])
         assert {claimed.uri, other.uri} == {"/media/a", "/media/b"}
         assert state.claim([other]) == [other]
-        assert [f.row.message for f in state.known_files()] == ["was changed"]
+        assert [f.row.message for f in known_files(state)] == ["was changed"]
 
 
 def test_a_limit_leaves_files_for_the_next_run(opened: Opening) -> None:
@@ -284,7 +285,7 @@ def test_a_limit_leaves_files_for_the_next_run(opened: Opening) -> None:
         assert len(claimed) == 2
         _score(state, claimed)
         assert state.num_waiting == 1
-        assert len(list(state.known_files())) == 2
+        assert len(known_files(state)) == 2
     with opened() as state:
         assert len(_learn(state, rows)) == 1
 
@@ -311,7 +312,7 @@ def test_files_of_other_folders_are_not_told(opened: Opening) -> None:
         rows = ["/media/a", "/media/deep/b", "/media0/c", "/media", "/other/d"]
         state.observe([ManifestRow(u, "m", status=Status.MISSING) for u in rows])
     with opened(folder="/media") as state:
-        assert [f.row.uri for f in state.known_files()] == ["/media", "/media/a", "/media/deep/b"]
+        assert [f.row.uri for f in known_files(state)] == ["/media", "/media/a", "/media/deep/b"]
         assert state.num_files == 3
 
 
@@ -344,7 +345,7 @@ def test_thousands_of_files_go_through(opened: Opening, many: Iterator[ManifestR
         for at in range(0, len(rows), 500):
             _score(state, _learn(state, rows[at : at + 500]))
         assert state.num_files == 3000
-        assert [f.row.uri for f in state.known_files()] == [row.uri for row in rows]
+        assert [f.row.uri for f in known_files(state)] == [row.uri for row in rows]
 
 
 def _change(path: Path, statement: str) -> None:
@@ -353,28 +354,31 @@ def _change(path: Path, statement: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE files SET status = 'odd'",
-        "UPDATE files SET kind = 'odd'",
-        "UPDATE files SET size_bytes = 'many'",
-        "UPDATE files SET message = x'ff'",
-    ],
+    "change", ["status = 'odd'", "kind = 'odd'", "size_bytes = 'many'", "message = x'ff'"]
 )
 def test_what_is_noted_without_sense_is_found_out_again(
-    opened: Opening, tmp_path: Path, statement: str
+    opened: Opening, tmp_path: Path, change: str
 ) -> None:
     rows = [_listed("a")]
     with opened() as state:
         _score(state, _learn(state, rows))
-    _change(tmp_path / "state.sqlite", statement)
-    with opened() as state, pytest.raises(DataError, match="makes no sense") as caught:
-        list(state.known_files())
-    assert caught.value.hint
+    _change(tmp_path / "state.sqlite", f"UPDATE files SET {change}")
     with opened() as state:
         assert state.observe(rows)[1] == rows
         state.record([_probed(row) for row in rows], began_ns=_NOW)
-        assert [f.row.status for f in state.known_files()] == [Status.OK]
+        assert [f.row.status for f in known_files(state)] == [Status.OK]
+
+
+@pytest.mark.parametrize(
+    "change", ["status = 'odd'", "kind = 'odd'", "size_bytes = 'many'", "message = x'ff'"]
+)
+def test_no_table_tells_what_makes_no_sense(opened: Opening, tmp_path: Path, change: str) -> None:
+    with opened() as state:
+        state.observe([replace(_listed("a"), status=Status.UNREADABLE, message="why")])
+    _change(tmp_path / "state.sqlite", f"UPDATE files SET {change}")
+    with opened() as state, pytest.raises(DataError, match="makes no sense") as caught:
+        known_files(state)
+    assert caught.value.hint
 
 
 @pytest.mark.parametrize("value", ["'text'", "-1", "9223372036854775807", "x'00'"])

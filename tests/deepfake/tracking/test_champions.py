@@ -193,7 +193,7 @@ def test_a_challenger_that_becomes_champion_is_challenger_no_more(
     for digest in ("a1", "a2"):
         _register(name, tmp_path / digest, digest=digest)
     _promote(name, 1)
-    tracking.set_challenger(name, 2)
+    tracking.set_alias(name, alias="challenger", version=2)
     assert {v.version: v.aliases for v in tracking.list_versions(name)}[2] == ("challenger",)
     _promote(name, 2)
     aliases = {v.version: v.aliases for v in tracking.list_versions(name)}

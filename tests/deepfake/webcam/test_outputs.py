@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from threading import Event
 
@@ -148,7 +149,7 @@ def display(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def test_a_window_is_opened_beside_the_decoders_and_closed_again(display: str) -> None:
     stop = Event()
-    with Window(stop) as window:
+    with closing(Window(stop)) as window:
         for index in range(3):
             window.add(_look(Judgement(Verdict.REAL, None, 0.1), index=index))
         window.idle("lost: unplugged")
@@ -159,7 +160,7 @@ def test_a_window_is_opened_beside_the_decoders_and_closed_again(display: str) -
 
 def test_a_window_whose_process_ends_stops_the_watching(display: str) -> None:
     stop = Event()
-    with Window(stop) as window:
+    with closing(Window(stop)) as window:
         window._child.kill()
         assert stop.wait(60)
         window.add(_look(None))
