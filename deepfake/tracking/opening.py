@@ -175,15 +175,24 @@ def _system_metrics(run_id: str, *, uri: str) -> Iterator[None]:
 def log_params(client: MlflowClient, run_id: str, params: Mapping[str, Any]) -> None:
     """Write parameters; nested mappings become `outer.inner`.
 
+    A store never changes a parameter. One that has another value there stays, with a warning: what
+    else is to be told of the run is worth more.
+
     Raises:
         TrackingError: The store refused.
     """
     from mlflow.entities import Param
 
-    entries = [
-        Param(legal_name(key), str(value)[:_MAX_PARAM_CHARS]) for key, value in flat(params).items()
-    ]
+    told = {legal_name(key): str(value)[:_MAX_PARAM_CHARS] for key, value in flat(params).items()}
     with translated("the parameters cannot be stored"):
+        known = client.get_run(run_id).data.params
+        for name in told.keys() & known.keys():
+            if told[name] != known[name]:
+                _logger.warning(
+                    "the run %s keeps %s = %s; it was now %s",
+                    *(run_id, name, known[name], told[name]),
+                )
+        entries = [Param(name, value) for name, value in told.items() if name not in known]
         for start in range(0, len(entries), _PARAMS_A_BATCH):
             client.log_batch(run_id, params=entries[start : start + _PARAMS_A_BATCH])
 

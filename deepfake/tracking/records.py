@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic_core import to_jsonable_python
+
 from deepfake.errors import TrackingError
 
 if TYPE_CHECKING:
@@ -66,14 +68,16 @@ def numbers_of(values: Mapping[str, Any]) -> dict[str, float]:
 def flat(values: Mapping[str, Any], *, joint: str = ".") -> dict[str, Any]:
     """Return a nested mapping as one level, the names joined; what is None is not there.
 
-    A page that compares runs takes `None` for a word, and a number beside it for another.
+    A page that compares runs takes `None` for a word, and a number beside it for another. What JSON
+    has no word for becomes what it has, a tuple a list: a setting reads alike in memory and out of
+    a file, and the store refuses a run's setting that is told in another way.
     """
     result: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
             result |= {f"{key}{joint}{k}": v for k, v in flat(value, joint=joint).items()}
         elif value is not None:
-            result[str(key)] = value
+            result[str(key)] = to_jsonable_python(value, fallback=str)
     return result
 
 

@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from deepfake import tracking
+from deepfake.config import TrainConfig
 from deepfake.errors import TrackingError, UnknownModelError
 from deepfake.tracking.records import read_metrics
 
@@ -135,6 +136,34 @@ def test_what_is_known_of_a_finished_detector_stands_beside_its_epochs(
     assert run.data.metrics["num_train_real"] == 7
     assert not {"why", "val_loss"} & set(run.data.metrics)
     assert len(client.get_metric_history(run_id, "num_train_real")) == 1
+
+
+def test_a_training_ends_in_the_run_that_its_settings_began(
+    store: str, training: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    config = TrainConfig()
+    with tracking.tracked_run(
+        experiment="training", run_name="a run", params=config.model_dump(), uri=store
+    ) as opened:
+        assert opened.run_id is not None
+    out_of_a_file = json.loads(config.model_dump_json())
+    told = {**training, "params": out_of_a_file, "run_id": opened.run_id}
+    assert tracking.log_training(**told, uri=store) == opened.run_id  # type: ignore[arg-type]
+    run = client_of(store).get_run(opened.run_id)
+    assert run.data.params["augment.jpeg_quality"] == str(list(config.augment.jpeg_quality))
+    assert run.data.metrics["val_auc"] == 0.5
+    assert not caplog.records, "nothing was told in two ways"
+
+
+def test_a_setting_that_the_store_knows_otherwise_costs_no_training(
+    store: str, training: dict[str, object], caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    told = {**training, "params": {"lr": 0.5, "seed": 3}, "run_id": run_id}
+    assert tracking.log_training(**told, uri=store) == run_id  # type: ignore[arg-type]
+    params = client_of(store).get_run(run_id).data.params
+    assert params == {"lr": "0.001", "augment.jpeg_p": "0.3", "seed": "3"}
+    assert f"the run {run_id} keeps lr = 0.001; it was now 0.5" in caplog.text
 
 
 def test_a_sweep_is_a_tree_of_runs_that_is_gone_on_with(
