@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deepfake.errors import DataError
-from deepfake.storage import atomic_path, read_json, write_json
+from deepfake.storage import Location, atomic_path, copy_here, read_json, write_json
 
 __all__ = [
     "FORGOTTEN",
@@ -94,7 +94,7 @@ def left_of(table: pa.Table, subject: Subject) -> pa.Table:
     return _regrouped(table.filter(pc.invert(_is_theirs(table, subject))), subject)
 
 
-def scrub_table(path: Path, subject: Subject, *, is_dry_run: bool = False) -> int:
+def scrub_table(path: Location, subject: Subject, *, is_dry_run: bool = False) -> int:
     """Remove rows from a Parquet file, and rename groups in it.
 
     Args:
@@ -109,7 +109,7 @@ def scrub_table(path: Path, subject: Subject, *, is_dry_run: bool = False) -> in
         DataError: The file is damaged.
     """
     try:
-        with pq.ParquetFile(path) as source:
+        with copy_here(path) as local, pq.ParquetFile(local) as source:
             names = [n for n in ("media_id", "uri", "group") if n in source.schema_arrow.names]
             count = sum(_count(b, subject) for b in source.iter_batches(_ROWS, columns=names))
             if count and not is_dry_run:
@@ -119,7 +119,7 @@ def scrub_table(path: Path, subject: Subject, *, is_dry_run: bool = False) -> in
     return count
 
 
-def _rewrite(path: Path, source: pq.ParquetFile, subject: Subject) -> None:
+def _rewrite(path: Location, source: pq.ParquetFile, subject: Subject) -> None:
     schema = source.schema_arrow
     with atomic_path(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
         for batch in source.iter_batches(_ROWS):
@@ -163,7 +163,7 @@ def _regrouped(batch: pa.Table, subject: Subject) -> pa.Table:
     return batch.set_column(at, batch.schema.field(at), column.cast(batch.schema.field(at).type))
 
 
-def scrub_csv(path: Path, subject: Subject, *, is_dry_run: bool = False) -> int:
+def scrub_csv(path: Location, subject: Subject, *, is_dry_run: bool = False) -> int:
     """Remove rows from a CSV file that has a column `media_id` or `uri`, and rename groups in it.
 
     Args:
@@ -178,11 +178,12 @@ def scrub_csv(path: Path, subject: Subject, *, is_dry_run: bool = False) -> int:
         DataError: The file is no CSV file.
     """
     try:
-        count = sum(row != kept for row, kept in _csv_rows(path, subject))
-        if count and not is_dry_run:
-            with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
-                writer = csv.writer(stream)
-                writer.writerows(kept for _, kept in _csv_rows(path, subject) if kept is not None)
+        with copy_here(path) as local:
+            count = sum(row != kept for row, kept in _csv_rows(local, subject))
+            if count and not is_dry_run:
+                with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as to:
+                    rows = (kept for _, kept in _csv_rows(local, subject) if kept is not None)
+                    csv.writer(to).writerows(rows)
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"not a readable CSV file ({error})", path=path) from error
     return count
@@ -206,7 +207,7 @@ def _csv_rows(path: Path, subject: Subject) -> Iterator[tuple[list[str], list[st
             yield row, kept
 
 
-def scrub_lines(path: Path, subject: Subject, *, is_dry_run: bool = False) -> int:
+def scrub_lines(path: Location, subject: Subject, *, is_dry_run: bool = False) -> int:
     """Remove lines from a file of JSON lines.
 
     Args:
@@ -217,11 +218,13 @@ def scrub_lines(path: Path, subject: Subject, *, is_dry_run: bool = False) -> in
     Returns:
         Lines removed.
     """
-    with path.open(encoding="utf-8", errors="backslashreplace") as stream:
-        count = sum(_is_their_line(line, subject) for line in stream)
-    if count and not is_dry_run:
+    with copy_here(path) as local:
+        with local.open(encoding="utf-8", errors="backslashreplace") as stream:
+            count = sum(_is_their_line(line, subject) for line in stream)
+        if not count or is_dry_run:
+            return count
         with (
-            path.open(encoding="utf-8", errors="backslashreplace") as stream,
+            local.open(encoding="utf-8", errors="backslashreplace") as stream,
             atomic_path(path) as part,
             part.open("w", encoding="utf-8") as written,
         ):
@@ -238,7 +241,7 @@ def _is_their_line(line: str, subject: Subject) -> bool:
     return cleaned is _GONE or cleaned != told
 
 
-def scrub_json(path: Path, subject: Subject, *, is_dry_run: bool = False) -> int:
+def scrub_json(path: Location, subject: Subject, *, is_dry_run: bool = False) -> int:
     """Remove objects and texts from a JSON file.
 
     Args:
@@ -291,7 +294,7 @@ def _cleaned_items(value: dict[str, Any], subject: Subject) -> Iterator[tuple[st
         yield subject.groups.get(name, name), FORGOTTEN if cleaned is _GONE else cleaned
 
 
-def scrub_text(path: Path, subject: Subject, *, is_dry_run: bool = False) -> int:
+def scrub_text(path: Location, subject: Subject, *, is_dry_run: bool = False) -> int:
     """Replace names in a text file.
 
     Args:

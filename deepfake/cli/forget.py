@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from deepfake.forgetting import forget
-from deepfake.storage import DataRoot, local_path
+from deepfake.storage import DataRoot, location_of
 
 __all__ = ["run_forget"]
 
@@ -19,9 +19,9 @@ def run_forget(options: dict[str, Any]) -> None:
     home = os.environ.get("PREFECT_HOME")
     is_dry_run = options["dry_run"]
     done = forget(
-        DataRoot(local_path(options["data_root"])),
+        DataRoot(location_of(options["data_root"])),
         options["which"],
-        outputs=[Path(output) for output in options["output"] or ()],
+        outputs=[location_of(output) for output in options["output"] or ()],
         prefect_home=None if home is None else Path(home),
         is_dry_run=is_dry_run,
     )

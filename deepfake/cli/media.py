@@ -201,7 +201,7 @@ def score(
 @app.command()
 def report(
     folder: Annotated[
-        Path, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
+        str, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
     ],
     output: Annotated[
         Path | None, typer.Option(help="The HTML file; else report.html in OUTPUT.")
@@ -216,7 +216,7 @@ def report(
 
 @app.command()
 def status(
-    output: Annotated[Path, typer.Argument(help="What was --output of `deepfake score`.")],
+    output: Annotated[str, typer.Argument(help="What was --output of `deepfake score`.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print all of it as JSON.")] = False,
 ) -> None:
     """Say how far a scoring job is, at work or done. Starts no server."""
@@ -229,7 +229,7 @@ def status(
 @app.command()
 def sample(
     folder: Annotated[
-        Path, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
+        str, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
     ],
     uncertain: Annotated[
         int, typer.Option(min=1, help="How many media, those least sure first.")
@@ -249,7 +249,7 @@ def sample(
 @app.command()
 def receipt(
     folder: Annotated[
-        Path, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
+        str, typer.Argument(metavar="OUTPUT", help="What was --output of `deepfake score`.")
     ],
     which: Annotated[str, typer.Argument(metavar="FILE_OR_MEDIA_ID", help="Whose score.")],
     output: Annotated[Path | None, typer.Option(help="The JSON file; else it is printed.")] = None,
@@ -285,7 +285,7 @@ def verify(
 def forget(
     which: Annotated[str, typer.Argument(metavar="MEDIA_ID|URI", help="What is to go.")],
     output: Annotated[
-        list[Path] | None,
+        list[str] | None,
         typer.Option(help="Scores beside those noted under the data root; several times."),
     ] = None,
     dry_run: Annotated[

@@ -13,7 +13,7 @@ from deepfake.cli.choosing import engine_cache_of
 from deepfake.detectors import resolve_detector
 from deepfake.errors import DataError
 from deepfake.scoring import ScoresFolder, make_receipt, read_receipt, verify_receipt
-from deepfake.storage import local_path, write_json
+from deepfake.storage import local_path, location_of, write_json
 from flows.operations import configure_environment
 
 __all__ = ["run_receipt", "run_verify"]
@@ -23,7 +23,7 @@ _MARKS = {True: "ok  ", False: "FAIL", None: "note"}
 
 def run_receipt(options: dict[str, Any]) -> None:
     """Write the receipt of one score."""
-    receipt = make_receipt(ScoresFolder(Path(options["folder"])), options["which"])
+    receipt = make_receipt(ScoresFolder(location_of(options["folder"])), options["which"])
     told = receipt.model_dump(mode="json")
     if options["output"] is None:
         typer.echo(json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False))

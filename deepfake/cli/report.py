@@ -22,22 +22,20 @@ from deepfake.scoring import (
     explain_scores,
     reading_of,
 )
-from deepfake.storage import read_json
+from deepfake.storage import Location, location_of, read_json
 
 __all__ = ["run_report", "write_detect_report"]
 
 
 def run_report(options: dict[str, Any]) -> None:
     """Write the report of a folder of scores."""
-    folder = ScoresFolder(Path(options["folder"]))
-    version = _version_shown(Path(options["folder"]))
-    report = read_report(Path(options["folder"]), version=Path(str(folder.version(version))))
+    folder = ScoresFolder(location_of(options["folder"]))
+    report = read_report(folder.path, version=folder.version(_version_shown(folder.path)))
     output = options["output"]
-    path = Path(options["folder"]) / REPORT_NAME if output is None else Path(output)
-    _write(path, report)
+    _write(folder.path / REPORT_NAME if output is None else Path(output), report)
 
 
-def _version_shown(folder: Path) -> str:
+def _version_shown(folder: Location) -> str:
     told = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
     version = told.get("version") if isinstance(told, dict) else None
     if not isinstance(version, str):
@@ -81,8 +79,8 @@ def write_detect_report(
     _write(path, report)
 
 
-def _write(path: Path, report: Report) -> None:
-    if path.is_dir():
+def _write(path: Location, report: Report) -> None:
+    if isinstance(path, Path) and path.is_dir():
         raise ConfigError("a folder is there: name a file for the report", path=path)
     try:
         write_report(path, report)

@@ -9,7 +9,7 @@ import typer
 
 from deepfake.errors import ConfigError, DataError
 from deepfake.scoring import labelling_csv, least_certain
-from deepfake.storage import write_text
+from deepfake.storage import location_of, write_text
 from deepfake.types import Verdict
 
 __all__ = ["run_sample"]
@@ -21,7 +21,7 @@ def run_sample(options: dict[str, Any]) -> None:
     if path is not None and path.exists() and not options["overwrite"]:
         # Somebody may have filled in labels.
         raise ConfigError("a file is there already", path=path, hint="Replace it by --overwrite.")
-    media = least_certain(Path(options["folder"]), num=options["uncertain"])
+    media = least_certain(location_of(options["folder"]), num=options["uncertain"])
     if not media:
         raise DataError(
             "no medium with a score is there to be labelled",

@@ -5,20 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import typer
 
 from deepfake.scoring import ScoresFolder, ScoresStatus, read_status
 from deepfake.scoring.status import RunStatus
+from deepfake.storage import location_of
 
 __all__ = ["run_status"]
 
 
 def run_status(options: dict[str, Any]) -> None:
     """Print how far the scores of an output folder are."""
-    status = read_status(ScoresFolder(Path(options["output"])))
+    status = read_status(ScoresFolder(location_of(options["output"])))
     if options["as_json"]:
         typer.echo(json.dumps(status.as_record(), indent=2, ensure_ascii=False))
         return

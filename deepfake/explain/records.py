@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake.errors import DataError
 from deepfake.provenance import Provenance
-from deepfake.storage import Location, StorePath, atomic_path, read_json, write_json
+from deepfake.storage import (
+    Location,
+    StorePath,
+    atomic_path,
+    folders_in,
+    read_json,
+    remove_folder,
+    write_json,
+)
 
 __all__ = [
     "CropEvidence",
@@ -189,8 +195,8 @@ def kept_evidence(folder: Location) -> Iterator[str]:
     """Yield the media_id of each evidence that is there, whole or not."""
     if isinstance(folder, StorePath):
         yield from sorted({path.parent.name for path, _ in folder.iter_objects()})
-    elif folder.is_dir():
-        yield from sorted(path.name for path in folder.iterdir() if path.is_dir())
+    else:
+        yield from folders_in(folder)
 
 
 def remove_evidence(folder: Location, media_id: str) -> bool:
@@ -201,17 +207,12 @@ def remove_evidence(folder: Location, media_id: str) -> bool:
         media_id: Of the content.
     """
     own = folder / media_id
-    if isinstance(own, Path):
-        if not own.is_dir():
-            return False
-        # Without its record it counts as not there: what a kill leaves is made again.
-        (own / _RECORD).unlink(missing_ok=True)
-        shutil.rmtree(own)
-        return True
-    names = [path for path, _ in own.iter_objects()]
-    for path in sorted(names, key=lambda path: path.name != _RECORD):
-        path.unlink(missing_ok=True)
-    return bool(names)
+    if not own.is_dir():
+        return False
+    # Without its record it counts as not there: what a kill leaves is made again.
+    (own / _RECORD).unlink(missing_ok=True)
+    remove_folder(own)
+    return True
 
 
 def read_picture(folder: Location, media_id: str, name: str) -> bytes | None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -32,9 +30,11 @@ from deepfake.shards import (
 from deepfake.shortcuts import find_shortcuts
 from deepfake.storage import (
     DataRoot,
-    local_path,
+    Location,
+    folders_in,
     read_json,
     read_table,
+    remove_folder,
     write_json,
     write_table,
 )
@@ -44,11 +44,10 @@ __all__ = ["corpora_of", "forget_in_corpus"]
 
 def corpora_of(root: DataRoot) -> list[str]:
     """Return the names of all corpora of which anything lies under a data root."""
-    top = local_path(root.path)
-    found = {path.stem for path in (top / "manifests").glob("*.parquet")}
-    found |= {path.stem for path in local_path(root.splits).glob("*.json")}
-    found |= {path.name for path in (top / "shards").glob("*") if path.is_dir()}
-    return sorted(found)
+    manifests = (root.path / "manifests").glob("*.parquet")
+    found = {path.name.removesuffix(".parquet") for path in manifests}
+    found |= {path.name.removesuffix(".json") for path in root.splits.glob("*.json")}
+    return sorted(found | set(folders_in(root.path / "shards")))
 
 
 def forget_in_corpus(
@@ -66,7 +65,7 @@ def forget_in_corpus(
         is_dry_run: Only say what would be removed.
     """
     yield from _forget_manifest(root, corpus, subject, is_dry_run=is_dry_run)
-    corpus_dir = local_path(root.corpus_shards(corpus))
+    corpus_dir = root.corpus_shards(corpus)
     if not corpus_dir.is_dir():
         return
     parts = {
@@ -95,7 +94,7 @@ def forget_in_corpus(
     for snapshot in holding:
         # Without its index it is none, wherever the removal stops.
         (snapshot.folder / "index.parquet").unlink(missing_ok=True)
-        shutil.rmtree(local_path(snapshot.folder))
+        remove_folder(snapshot.folder)
     for key in parts:
         remove_part(corpus_dir, key)
 
@@ -103,7 +102,7 @@ def forget_in_corpus(
 def _forget_manifest(
     root: DataRoot, corpus: str, subject: Subject, *, is_dry_run: bool
 ) -> Iterator[Trace]:
-    path = local_path(root.manifest(corpus))
+    path = root.manifest(corpus)
     if not path.is_file() or not (count := scrub_table(path, subject, is_dry_run=True)):
         return
     yield Trace(str(path), f"rows: {count}")
@@ -121,14 +120,14 @@ def _forget_manifest(
     write_manifest(path, regrouped)
 
 
-def _snapshots(corpus_dir: Path, corpus: str) -> Iterator[Snapshot]:
-    for path in sorted(corpus_dir.glob("*/outcomes.parquet")):
-        yield Snapshot(corpus_dir, corpus, path.parent.name)
+def _snapshots(corpus_dir: Location, corpus: str) -> Iterator[Snapshot]:
+    for name in folders_in(corpus_dir):
+        if (corpus_dir / name / "outcomes.parquet").is_file():
+            yield Snapshot(corpus_dir, corpus, name)
 
 
 def _is_holding(snapshot: Snapshot, subject: Subject, parts: set[str]) -> bool:
-    folder = local_path(snapshot.folder)
-    tables = [folder / f"{name}.parquet" for name in ("outcomes", "index")]
+    tables = [snapshot.folder / f"{name}.parquet" for name in ("outcomes", "index")]
     if any(path.is_file() and scrub_table(path, subject, is_dry_run=True) for path in tables):
         return True
     return not parts.isdisjoint(_described(snapshot).get("parts", []))
@@ -142,7 +141,7 @@ def _described(snapshot: Snapshot) -> dict[str, Any]:
 
 
 def _replacement(
-    corpus_dir: Path, corpus: str, key: str, media_ids: Iterable[str], subject: Subject
+    corpus_dir: Location, corpus: str, key: str, media_ids: Iterable[str], subject: Subject
 ) -> Part | None:
     """Write what is left of a part; None where nothing is, or where it is damaged."""
     had = tuple(media_ids)
@@ -158,7 +157,9 @@ def _replacement(
         return None
 
 
-def _settings_of(corpus_dir: Path, corpus: str, key: str, media_ids: tuple[str, ...]) -> str | None:
+def _settings_of(
+    corpus_dir: Location, corpus: str, key: str, media_ids: tuple[str, ...]
+) -> str | None:
     """Return the digest of the settings that a part was made with, as some snapshot tells them."""
     for snapshot in _snapshots(corpus_dir, corpus):
         told = _described(snapshot)
@@ -184,7 +185,7 @@ def _rebuild_latest(
     is_lost: bool,
 ) -> None:
     """Write the newest snapshot anew, if it holds them, and make the new one the newest."""
-    corpus_dir = local_path(root.corpus_shards(corpus))
+    corpus_dir = root.corpus_shards(corpus)
     latest = corpus_dir / "latest"
     digest = latest.read_text(encoding="utf-8").strip() if latest.is_file() else None
     old = next((snapshot for snapshot in holding if snapshot.digest == digest), None)
@@ -200,14 +201,14 @@ def _rebuild_latest(
     new = Snapshot(corpus_dir, corpus, _digest(root, old, told, moved, outcomes))
     write_table(new.folder / "outcomes.parquet", outcomes)
     write_json(new.folder / "snapshot.json", told)
-    scrub_json(local_path(new.folder) / "snapshot.json", subject)
+    scrub_json(new.folder / "snapshot.json", subject)
     shortcuts = find_shortcuts(moved.to_pandas(), outcomes.to_pandas())
     write_json(new.folder / "shortcuts.json", [found.as_record() for found in shortcuts])
     write_table(new.folder / "index.parquet", moved)
     name_latest(corpus_dir, new.digest)
 
 
-def _moved(index: pa.Table, corpus_dir: Path, replaced: Mapping[str, Part | None]) -> pa.Table:
+def _moved(index: pa.Table, corpus_dir: Location, replaced: Mapping[str, Part | None]) -> pa.Table:
     """Return an index that says where the crops of rewritten shards lie now."""
     places = {
         f"{key}.arrow": (part, crop_rows(corpus_dir, part.key))
@@ -246,7 +247,7 @@ def _digest(
 ) -> str:
     """Return the digest that ingesting what is left would give, where that can be told."""
     rows = describe_before(root, old.corpus)
-    noted = [noted_digest(local_path(old.corpus_dir), key) for key in told["parts"]]
+    noted = [noted_digest(old.corpus_dir, key) for key in told["parts"]]
     shards = [digest for digest in noted if digest is not None]
     is_whole = len(shards) == len(noted)
     try:

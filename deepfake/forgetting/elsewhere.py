@@ -23,7 +23,7 @@ from deepfake.scrubbing import (
     scrub_table,
     scrub_text,
 )
-from deepfake.storage import DataRoot, local_path, to_uri
+from deepfake.storage import DataRoot, Location, to_uri
 
 __all__ = ["clear_leftovers", "database_names", "forget_elsewhere", "forget_results"]
 
@@ -51,16 +51,16 @@ def forget_elsewhere(
         scrub = _BY_SUFFIX.get(path.suffix.lower())
         if scrub is not None and path.is_file():
             yield from _scrubbed(path, scrub, subject, is_dry_run=is_dry_run)
-    for path in sorted(local_path(root.benchmarks).glob("*.json")):
-        yield from _scrubbed(path, scrub_json, subject, is_dry_run=is_dry_run)
+    for benchmark in root.benchmarks.glob("*.json"):
+        yield from _scrubbed(benchmark, scrub_json, subject, is_dry_run=is_dry_run)
     for path in sorted(root.log("any").parent.glob("*.jsonl*")):
         yield from _scrubbed(path, scrub_lines, subject, is_dry_run=is_dry_run)
-    for path in sorted((local_path(root.path) / "clips").glob("**/clips.csv")):
+    for path in sorted((root.here / "clips").glob("**/clips.csv")):
         yield from _forget_clips(root, path, subject, is_dry_run=is_dry_run)
 
 
 def _scrubbed(
-    path: Path, scrub: Callable[..., int], subject: Subject, *, is_dry_run: bool
+    path: Location, scrub: Callable[..., int], subject: Subject, *, is_dry_run: bool
 ) -> Iterator[Trace]:
     if count := scrub(path, subject, is_dry_run=is_dry_run):
         yield Trace(str(path), f"{'lines' if scrub is scrub_lines else 'entries'}: {count}")
@@ -85,7 +85,7 @@ def _forget_clips(
 
 def clear_leftovers(root: DataRoot) -> None:
     """Remove half-written files of processes that are gone, whoever's media they hold."""
-    for path in sorted(local_path(root.path).rglob("*.part")):
+    for path in sorted(root.here.rglob("*.part")):
         found = re.search(r"\.(\d+)-[0-9a-f]{8}\.part$", path.name)
         if found is None or not path.is_file():
             continue

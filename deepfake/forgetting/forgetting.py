@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deepfake.errors import DataError
+from deepfake.errors import DataError, DeepfakeError
 from deepfake.forgetting.corpora import corpora_of, forget_in_corpus
 from deepfake.forgetting.elsewhere import (
     clear_leftovers,
@@ -20,7 +20,16 @@ from deepfake.forgetting.splits import SplitPlan, forget_in_splits, plan_splits
 from deepfake.forgetting.subjects import find_subject
 from deepfake.scoring import ScoresFolder, forget_in_output, noted_outputs
 from deepfake.scrubbing import Subject, Trace
-from deepfake.storage import DataRoot, local_path, path_of_uri, read_json, write_json
+from deepfake.storage import (
+    DataRoot,
+    Location,
+    StorePath,
+    clear_copies,
+    is_store_uri,
+    is_there,
+    read_json,
+    write_json,
+)
 from deepfake.tracking import masked
 
 __all__ = ["Forgetting", "forget"]
@@ -55,7 +64,7 @@ def forget(
     root: DataRoot,
     named: str,
     *,
-    outputs: Sequence[Path] = (),
+    outputs: Sequence[Location] = (),
     prefect_home: Path | None = None,
     is_dry_run: bool = False,
 ) -> Forgetting:
@@ -66,20 +75,20 @@ def forget(
     Args:
         root: The data root.
         named: A media_id, or the URI or path of a file.
-        outputs: Folders of scores beside those that are noted under the data root.
+        outputs: Folders of scores, here or in a store, beside those noted under the data root.
         prefect_home: Where Prefect keeps results; None for its place under the data root.
         is_dry_run: Only say what would be removed.
 
     Raises:
         DataError: A run is at work on one of the outputs, or a file is damaged. Nothing was
             removed in the first case.
+        StoreError: A store refused or did not answer.
     """
-    noted = noted_outputs(root)
-    here = [place for place in noted if isinstance(place, Path)]
-    every = sorted({Path(o).absolute() for o in (*here, *outputs)})
+    named_too = (place.absolute() if isinstance(place, Path) else place for place in outputs)
+    every = sorted({*noted_outputs(root), *named_too}, key=str)
     there = [output for output in every if output.is_dir()]
     home = prefect_home or root.prefect_home
-    note = local_path(root.path) / "forgetting.json"
+    note = root.path / "forgetting.json"
     with ExitStack() as stack:
         if not is_dry_run:
             for output in there:
@@ -93,8 +102,10 @@ def forget(
         traces = tuple(_remove(root, there, home, begun, is_dry_run=is_dry_run))
         if not is_dry_run:
             note.unlink()
-            if is_new_root:
-                local_path(root.path).rmdir()
+            if is_new_root and isinstance(root.path, Path):
+                root.path.rmdir()
+    if any(isinstance(place, StorePath) for place in (root.path, *every)):
+        clear_copies()
     subject = begun.subject
     return Forgetting(
         subject,
@@ -104,7 +115,9 @@ def forget(
     )
 
 
-def _plan(root: DataRoot, outputs: Sequence[Path], named: str, *, begun: _Begun | None) -> _Begun:
+def _plan(
+    root: DataRoot, outputs: Sequence[Location], named: str, *, begun: _Begun | None
+) -> _Begun:
     subject = find_subject(root, outputs, named, begun=None if begun is None else begun.subject)
     # A path in a log may be written otherwise, for what looked like a secret in it.
     uris = subject.uris | {masked(uri) for uri in subject.uris}
@@ -124,7 +137,7 @@ def _plan(root: DataRoot, outputs: Sequence[Path], named: str, *, begun: _Begun 
 
 
 def _remove(
-    root: DataRoot, outputs: Sequence[Path], home: Path, begun: _Begun, *, is_dry_run: bool
+    root: DataRoot, outputs: Sequence[Location], home: Path, begun: _Begun, *, is_dry_run: bool
 ) -> Iterator[Trace]:
     subject = begun.subject
     for output in outputs:
@@ -136,7 +149,7 @@ def _remove(
     yield from forget_results(home, subject, is_dry_run=is_dry_run)
 
 
-def _read(note: Path) -> _Begun | None:
+def _read(note: Location) -> _Begun | None:
     if not note.is_file():
         return None
     told = read_json(note)
@@ -162,9 +175,6 @@ def _as_record(begun: _Begun) -> dict[str, Any]:
 def _remains(
     root: DataRoot, home: Path, subject: Subject, traces: Sequence[Trace]
 ) -> Iterator[str]:
-    for place in noted_outputs(root):
-        if not isinstance(place, Path):
-            yield f"Scores in a store are not looked through: remove it from {place} by hand."
     if not traces:
         return
     detectors = [str(p.parent) for p in sorted(root.runs.glob("*/bundle/detector.json"))]
@@ -190,6 +200,12 @@ def _remains(
         "Receipts, copies of tables, clips made elsewhere than in the data root's clips/, other "
         "data roots and backups: where they are is not known."
     )
+    if any(is_store_uri(trace.path) for trace in traces):
+        yield (
+            "A bucket that keeps versions keeps what was removed: delete its older versions. Other "
+            "machines that worked with it keep names in their own state and copies of objects "
+            "among their caches: run this there too, or delete `deepfake` among their caches."
+        )
     yield "Blocks of the disk that held removed files keep their bytes until they are used again."
 
 
@@ -203,13 +219,11 @@ def _has_learnt(root: DataRoot, bundle: Path, traces: Sequence[Trace]) -> bool:
     return any(trace.path.startswith(folder) for trace in traces for folder in touched)
 
 
-def _warnings(subject: Subject, *, gone: Sequence[Path]) -> Iterator[str]:
+def _warnings(subject: Subject, *, gone: Sequence[Location]) -> Iterator[str]:
     for uri in sorted(subject.uris):
-        try:
-            is_there = path_of_uri(uri).exists()
-        except (DataError, OSError):
-            is_there = False
-        if is_there:
+        with suppress(DeepfakeError, OSError):
+            if not is_there(uri):
+                continue
             yield f"the file itself still lies there, and the next run scores it again: {uri}"
     for output in gone:
         yield f"scores once went to a folder that is not there now: {output}"

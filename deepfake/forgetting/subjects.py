@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -15,10 +16,14 @@ from deepfake.scoring import ScoresFolder, names_and_contents
 from deepfake.scrubbing import Subject
 from deepfake.storage import (
     DataRoot,
-    local_path,
-    path_of_uri,
+    Location,
+    StorePath,
+    location_of,
+    medium_file,
+    read_locally,
     sampled_digest_of,
     sha256_of,
+    side_by_side,
     to_uri,
 )
 
@@ -30,7 +35,7 @@ _DIGITS = 16
 
 
 def find_subject(
-    root: DataRoot, outputs: Sequence[Path], named: str, *, begun: Subject | None = None
+    root: DataRoot, outputs: Sequence[Location], named: str, *, begun: Subject | None = None
 ) -> Subject:
     """Return all contents and names of what a person named.
 
@@ -54,7 +59,7 @@ def find_subject(
     uris = set(before.uris)
     if not is_id:
         uri = named if "://" in named else to_uri(named)
-        if Path(uri).is_dir():
+        if _is_folder(uri):
             raise ConfigError("a folder is named; what is forgotten are files", path=uri)
         uris.add(uri)
         ids |= {media_id for _, media_id in _known(root, outputs, uris={uri})} | _digests(uri)
@@ -68,17 +73,24 @@ def find_subject(
         ids |= more
 
 
+def _is_folder(uri: str) -> bool:
+    try:
+        return location_of(uri).is_dir()
+    except (DataError, ConfigError):
+        return False
+
+
 def _known(
     root: DataRoot,
-    outputs: Sequence[Path],
+    outputs: Sequence[Location],
     *,
     media_ids: Iterable[str] = (),
     uris: Iterable[str] = (),
 ) -> set[tuple[str, str]]:
     ids, names = frozenset(media_ids), frozenset(uris)
     found: set[tuple[str, str]] = set()
-    for table in _tables(root, outputs):
-        found |= set(_pairs(table, ids, names))
+    for pairs in side_by_side(lambda table: _pairs(table, ids, names), _tables(root, outputs)):
+        found |= pairs
     for output in outputs:
         state = ScoresFolder(output).state
         if state.is_file():
@@ -86,29 +98,35 @@ def _known(
     return found
 
 
-def _tables(root: DataRoot, outputs: Sequence[Path]) -> Iterator[Path]:
-    patterns = (
-        "manifests/*.parquet",
-        "shards/*/*/outcomes.parquet",
-        "shards/*/parts/*.outcomes.parquet",
-        "evaluations/**/*.parquet",
-    )
-    for pattern in patterns:
-        yield from sorted(local_path(root.path).glob(pattern))
+def _tables(root: DataRoot, outputs: Sequence[Location]) -> Iterator[Location]:
+    yield from (root.path / "manifests").glob("*.parquet")
+    yield from _below(root.path / "shards", "*/*/outcomes.parquet", "*/parts/*.outcomes.parquet")
+    yield from root.evaluations.glob("**/*.parquet")
     for output in outputs:
-        yield from sorted(output.glob("scores.parquet"))
-        yield from sorted(output.glob("versions/*/scores.parquet"))
+        yield from _below(output, "scores.parquet", "versions/*/scores.parquet")
+        if isinstance(output, StorePath):
+            # What other machines put there may not be in this machine's state, nor in a table yet.
+            yield from _below(output, ".listing-*.parquet", "versions/*/parts/*.scores.parquet")
 
 
-def _pairs(path: Path, ids: frozenset[str], uris: frozenset[str]) -> Iterator[tuple[str, str]]:
+def _below(folder: Location, *patterns: str) -> Iterator[Location]:
+    for pattern in patterns:
+        yield from folder.glob(pattern)
+
+
+def _pairs(path: Location, ids: frozenset[str], uris: frozenset[str]) -> set[tuple[str, str]]:
     wanted = pc.field("media_id").isin(_texts(ids)) | pc.field("uri").isin(_texts(uris))
+
+    def read(local: Path) -> list[dict[str, str | None]]:
+        if not {"uri", "media_id"} <= set(pq.read_schema(local).names):
+            return []
+        columns = ["uri", "media_id"]
+        found = pq.read_table(local, columns=columns, filters=wanted, partitioning=None)
+        return list(found.to_pylist())
+
     try:
-        if not {"uri", "media_id"} <= set(pq.read_schema(path).names):
-            return
-        found = pq.read_table(path, columns=["uri", "media_id"], filters=wanted, partitioning=None)
-        for row in found.to_pylist():
-            if row["media_id"] is not None:
-                yield row["uri"], row["media_id"]
+        rows = read_locally(path, read)
+        return {(str(row["uri"]), row["media_id"]) for row in rows if row["media_id"] is not None}
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"not a readable Parquet file ({error})",
@@ -124,9 +142,9 @@ def _texts(values: Iterable[str]) -> pa.Array:
 def _digests(uri: str) -> set[str]:
     """Return both digests of what lies under a name now; none where nothing does."""
     try:
-        path = path_of_uri(uri)
-        return {sha256_of(path), sampled_digest_of(path)} if path.is_file() else set()
-    except (DataError, UnreadableMediaError, OSError):
+        with medium_file(uri, max_bytes=sys.maxsize) as path:
+            return {sha256_of(path), sampled_digest_of(path)} if path.is_file() else set()
+    except (DataError, UnreadableMediaError, ConfigError, OSError):
         return set()
 
 
@@ -140,7 +158,7 @@ def clips_of(root: DataRoot, media_ids: Iterable[str]) -> list[Path]:
     starts = {media_id[:_DIGITS] for media_id in media_ids}
     return [
         path
-        for path in sorted((local_path(root.path) / "clips").glob("**/*.mp4"))
+        for path in sorted((root.here / "clips").glob("**/*.mp4"))
         if _still_of(path.name) in starts and (path.parent / "clips.csv").is_file()
     ]
 
@@ -150,7 +168,7 @@ def _still_of(name: str) -> str | None:
     return None if found is None else found[1]
 
 
-def _clip_contents(root: DataRoot, outputs: Sequence[Path], ids: set[str]) -> set[str]:
+def _clip_contents(root: DataRoot, outputs: Sequence[Location], ids: set[str]) -> set[str]:
     found: set[str] = set()
     for clip in clips_of(root, ids):
         uri = to_uri(clip)

@@ -7,7 +7,6 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import resources
-from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -16,7 +15,7 @@ from markupsafe import Markup
 from deepfake import __version__
 from deepfake.embedding import script_json
 from deepfake.reporting.content import NUM_BINS, Item, Report
-from deepfake.storage import write_text
+from deepfake.storage import Location, write_text
 
 __all__ = ["MAX_BYTES", "render_report", "write_report"]
 
@@ -28,7 +27,7 @@ _SHOWN_AT_ONCE = 20
 """Files whose evidence is shown below the table; of more it is opened one by one."""
 
 
-def write_report(path: Path, report: Report) -> Path:
+def write_report(path: Location, report: Report) -> Location:
     """Write a report, whole or not at all."""
     return write_text(path, render_report(report))
 

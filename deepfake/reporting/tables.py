@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from deepfake.errors import DataError
 from deepfake.explain import evidence_folder, kept_evidence, read_evidence, read_picture
 from deepfake.reporting.content import MAX_ROWS, NUM_BINS, Item, Report, Rows, false_alarms
-from deepfake.storage import read_json
+from deepfake.storage import Location, copy_here, read_json
 from deepfake.types import EXPECTED_STATUSES
 
 __all__ = ["about_detector", "read_report", "report_of_rows"]
@@ -36,7 +36,7 @@ _MAX_FAILURES = 200
 _MAX_ITEMS = 1000
 
 
-def read_report(output: Path, *, version: Path) -> Report:
+def read_report(output: Location, *, version: Location) -> Report:
     """Return the report of a folder of scores.
 
     Args:
@@ -46,12 +46,14 @@ def read_report(output: Path, *, version: Path) -> Report:
     Raises:
         DataError: The tables are missing or damaged, or of another version of this program.
     """
-    path = version / "scores.parquet"
-    _check(path)
     told = read_json(version / "run.json")
     if not isinstance(told, dict):
         raise DataError("does not describe a run", path=version / "run.json")
-    with duckdb.connect(config={"memory_limit": "1GB"}) as db:
+    with (
+        copy_here(version / "scores.parquet") as path,
+        duckdb.connect(config={"memory_limit": "1GB"}) as db,
+    ):
+        _check(path, shown=version / "scores.parquet")
         db.execute("CREATE VIEW scores AS SELECT * FROM read_parquet('" + _quoted(path) + "')")
         columns = ", ".join(_COLUMNS)
         rows = _records(
@@ -158,7 +160,7 @@ def _reading(told: Any) -> dict[str, Any]:
     }
 
 
-def _items(version: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[Item]:
+def _items(version: Location, rows: Sequence[Mapping[str, Any]]) -> Iterator[Item]:
     """Yield the evidence that is there, in the order of the table."""
     folder = evidence_folder(version)
     kept = set(kept_evidence(folder))
@@ -174,20 +176,20 @@ def _items(version: Path, rows: Sequence[Mapping[str, Any]]) -> Iterator[Item]:
             yield Item(record, {name: told for name, told in found.items() if told is not None})
 
 
-def _check(path: Path) -> None:
+def _check(path: Path, *, shown: Location) -> None:
     try:
         found = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"no table of scores that can be read ({error})",
-            path=path,
+            path=shown,
             hint="Name what was --output of `deepfake score`.",
         ) from error
     metadata = found.metadata or {}
     if {key: metadata.get(key) for key in _SCHEMA} != _SCHEMA:
         raise DataError(
             "the scores are of another version of this program",
-            path=path,
+            path=shown,
             hint="Score the folder anew with this version.",
         )
 

@@ -23,7 +23,7 @@ from deepfake.scoring.finished import FinishedScores
 from deepfake.scoring.parts import read_part_tables
 from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
 from deepfake.scoring.tables import TABLES
-from deepfake.storage import Location, atomic_path, check_schema, write_text
+from deepfake.storage import Location, atomic_path, check_schema, copy_here, write_text
 from deepfake.types import EXPECTED_STATUSES, Status
 
 __all__ = [
@@ -127,7 +127,7 @@ def write_tables(
     return counts
 
 
-def rewrite_csv(folder: Path) -> None:
+def rewrite_csv(folder: Location) -> None:
     """Write what is made of the scores table anew from it, `scores.csv` last.
 
     Args:
@@ -138,7 +138,7 @@ def rewrite_csv(folder: Path) -> None:
     """
     schema, path = TABLES["scores"], folder / "scores.parquet"
     check_schema(path, schema)
-    with pq.ParquetFile(path) as source, ExitStack() as stack:
+    with copy_here(path) as local, pq.ParquetFile(local) as source, ExitStack() as stack:
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
         for batch in source.iter_batches(_ROWS):
@@ -146,7 +146,7 @@ def rewrite_csv(folder: Path) -> None:
             failed(_cast(batch, schema))
 
 
-def count_rows(folder: Path) -> TableCounts:
+def count_rows(folder: Location) -> TableCounts:
     """Return what the scores table of a folder holds.
 
     Raises:
@@ -154,7 +154,7 @@ def count_rows(folder: Path) -> TableCounts:
     """
     path, counts = folder / "scores.parquet", TableCounts()
     check_schema(path, TABLES["scores"])
-    with pq.ParquetFile(path) as source:
+    with copy_here(path) as local, pq.ParquetFile(local) as source:
         for batch in source.iter_batches(columns=["status", "verdict"]):
             counts.add(batch)
     return counts

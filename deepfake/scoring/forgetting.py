@@ -12,6 +12,7 @@ from deepfake.explain import evidence_folder, kept_evidence, remove_evidence
 from deepfake.journal import journal_files
 from deepfake.scoring.compacting import count_rows, rewrite_csv
 from deepfake.scoring.known_media import count_media, forget_media
+from deepfake.scoring.listing import forget_in_listing
 from deepfake.scoring.output import TABLE_FILES, ScoresFolder
 from deepfake.scoring.parts import Part, parts_holding, remove_part, rewrite_part
 from deepfake.scrubbing import (
@@ -22,7 +23,7 @@ from deepfake.scrubbing import (
     scrub_lines,
     scrub_table,
 )
-from deepfake.storage import Location, local_path, read_json, write_json
+from deepfake.storage import Location, read_json, write_json
 
 __all__ = ["forget_in_output"]
 
@@ -46,7 +47,7 @@ def forget_in_output(
     yield from _forget_report(to, subject, is_dry_run=is_dry_run)
     for version in to.versions():
         yield from _forget_evidence(to.version(version), subject, is_dry_run=is_dry_run)
-        parts = local_path(to.parts(version))
+        parts = to.parts(version)
         for key in parts_holding(parts, subject.media_ids):
             yield Trace(str(parts / f"{key}.json"), "scores, tracks and frames of a batch")
             if not is_dry_run:
@@ -54,18 +55,24 @@ def forget_in_output(
     # Old parts go when the state names the new ones: until then they are what a kill is found by.
     yield from _forget_state(to.state, subject, replaced, is_dry_run=is_dry_run)
     for version, key in replaced:
-        remove_part(local_path(to.parts(version)), key)
+        remove_part(to.parts(version), key)
     for version in to.versions():
-        yield from _orphans(local_path(to.parts(version)), is_dry_run=is_dry_run)
+        yield from _orphans(to.parts(version), is_dry_run=is_dry_run)
     has_changed = bool(replaced)
     for version in to.versions():
-        for trace in _scrub_tables(local_path(to.version(version)), subject, is_dry_run=is_dry_run):
+        for trace in _scrub_tables(to.version(version), subject, is_dry_run=is_dry_run):
             has_changed = True
             yield trace
     yield from _publish(to, subject, has_changed=has_changed, is_dry_run=is_dry_run)
+    yield from _forget_listing(to.path, subject, is_dry_run=is_dry_run)
     for path in journal_files(to.log):
         if count := scrub_lines(path, subject, is_dry_run=is_dry_run):
             yield Trace(str(path), f"lines: {count}")
+
+
+def _forget_listing(folder: Location, subject: Subject, *, is_dry_run: bool) -> Iterator[Trace]:
+    if count := forget_in_listing(folder, subject, is_dry_run=is_dry_run):
+        yield Trace(str(folder), f"what is known of files, for other machines: {count}")
 
 
 def _forget_evidence(version: Location, subject: Subject, *, is_dry_run: bool) -> Iterator[Trace]:
@@ -79,14 +86,14 @@ def _forget_evidence(version: Location, subject: Subject, *, is_dry_run: bool) -
 
 def _forget_report(to: ScoresFolder, subject: Subject, *, is_dry_run: bool) -> Iterator[Trace]:
     """Remove a report that shows any of it: `deepfake report` writes another one in a moment."""
-    path = local_path(to.path) / REPORT_NAME
+    path = to.path / REPORT_NAME
     if path.is_file() and _shows(path, subject):
         yield Trace(str(path), "a report with its name, and perhaps its pictures")
         if not is_dry_run:
             path.unlink()
 
 
-def _shows(page: Path, subject: Subject) -> bool:
+def _shows(page: Location, subject: Subject) -> bool:
     text = page.read_text(encoding="utf-8", errors="replace")
     told = embedded_json(text)
     if isinstance(told, dict):
@@ -96,18 +103,19 @@ def _shows(page: Path, subject: Subject) -> bool:
     return subject.is_mentioned_in(text)
 
 
-def _rewritten(parts: Path, key: str, subject: Subject) -> Part | None:
+def _rewritten(parts: Location, key: str, subject: Subject) -> Part | None:
     try:
         return rewrite_part(parts, key, without=subject.media_ids)
     except (DataError, OSError, KeyError, TypeError, ValueError):
         return None  # damaged: the next run would make it anew, and does
 
 
-def _orphans(parts: Path, *, is_dry_run: bool) -> Iterator[Trace]:
+def _orphans(parts: Location, *, is_dry_run: bool) -> Iterator[Trace]:
     """Remove tables of batches that a killed run never finished; nothing else reads them."""
-    for path in sorted(parts.glob("*.parquet")):
-        key = path.name.split(".")[0]
-        if not (parts / f"{key}.json").is_file():
+    finished = {path.name.removesuffix(".json") for path in parts.glob("*.json")}
+    tables: list[Location] = sorted(parts.glob("*.parquet"), key=str)
+    for path in tables:
+        if path.name.split(".")[0] not in finished:
             yield Trace(str(path), "what a killed run left unfinished")
             if not is_dry_run:
                 path.unlink()
@@ -134,7 +142,7 @@ def _forget_state(
         forget_media(path, media_ids=subject.media_ids, uris=subject.uris, replaced=replaced)
 
 
-def _scrub_tables(folder: Path, subject: Subject, *, is_dry_run: bool) -> Iterator[Trace]:
+def _scrub_tables(folder: Location, subject: Subject, *, is_dry_run: bool) -> Iterator[Trace]:
     """Remove rows from the tables of a folder; `scores.csv`, by which they are found, last."""
     traces = []
     for name in ("frames", "tracks", "scores"):
@@ -153,7 +161,7 @@ def _scrub_tables(folder: Path, subject: Subject, *, is_dry_run: bool) -> Iterat
     yield from traces
 
 
-def _write_csv(folder: Path, subject: Subject) -> None:
+def _write_csv(folder: Location, subject: Subject) -> None:
     told = folder / "run.json"
     try:
         counts = count_rows(folder)
@@ -171,29 +179,32 @@ def _publish(
     to: ScoresFolder, subject: Subject, *, has_changed: bool, is_dry_run: bool
 ) -> Iterator[Trace]:
     """Show the tables again at the top, where those of before may still be linked."""
-    shown = list(_scrub_tables(local_path(to.path), subject, is_dry_run=True))
+    shown = list(_scrub_tables(to.path, subject, is_dry_run=True))
     yield from shown
     if is_dry_run:
         return
-    version = _version_shown(local_path(to.path))
+    version = _version_shown(to.path)
     if version is None or not all((to.version(version) / n).is_file() for n in TABLE_FILES):
         if shown:
-            list(_scrub_tables(local_path(to.path), subject, is_dry_run=False))
+            list(_scrub_tables(to.path, subject, is_dry_run=False))
     elif shown or has_changed or not _is_shown(to, version):
         to.publish(version)
 
 
 def _is_shown(to: ScoresFolder, version: str) -> bool:
     """Return whether the top shows a version whole: a kill may have come between two tables."""
-    here, own_folder = local_path(to.path), local_path(to.version(version))
-    pairs = [(here / name, own_folder / name) for name in TABLE_FILES]
-    return all(
-        top.is_file() and (top.samefile(own) or filecmp.cmp(top, own, shallow=False))
-        for top, own in pairs
-    )
+    return all(_is_same(to.path / name, to.version(version) / name) for name in TABLE_FILES)
 
 
-def _version_shown(folder: Path) -> str | None:
+def _is_same(top: Location, own: Location) -> bool:
+    if not top.is_file():
+        return False
+    if isinstance(top, Path) and isinstance(own, Path):
+        return top.samefile(own) or filecmp.cmp(top, own, shallow=False)
+    return top.read_bytes() == own.read_bytes()
+
+
+def _version_shown(folder: Location) -> str | None:
     try:
         return str(read_json(folder / "run.json")["version"])
     except (DataError, KeyError, TypeError):

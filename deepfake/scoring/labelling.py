@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from deepfake.errors import ConfigError, DataError
 from deepfake.scoring.tables import SCORES_SCHEMA
-from deepfake.storage import check_schema
+from deepfake.storage import Location, check_schema, copy_here
 from deepfake.types import Kind, Verdict
 
 __all__ = ["UncertainMedium", "labelling_csv", "least_certain"]
@@ -40,7 +40,7 @@ class UncertainMedium:
     prob_fake: float
 
 
-def least_certain(folder: Path, *, num: int) -> list[UncertainMedium]:
+def least_certain(folder: Location, *, num: int) -> list[UncertainMedium]:
     """Return the media that a detector is least sure of, each content once.
 
     First those with the verdict `uncertain`, then the others; within both those first whose
@@ -64,7 +64,8 @@ def least_certain(folder: Path, *, num: int) -> list[UncertainMedium]:
             "no scores here", path=folder, hint="Name what was --output of `deepfake score`."
         )
     check_schema(path, SCORES_SCHEMA)
-    return list(itertools.islice(_ordered(path), num))
+    with copy_here(path) as local:
+        return list(itertools.islice(_ordered(local), num))
 
 
 def _ordered(path: Path) -> Iterator[UncertainMedium]:

@@ -8,25 +8,28 @@ from __future__ import annotations
 
 import itertools
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deepfake.errors import DataError, StoreError
 from deepfake.scoring.state import ScoringState
+from deepfake.scrubbing import Subject, left_of, scrub_table
 from deepfake.storage import (
     Location,
     StorePath,
     atomic_path,
+    copy_here,
     read_json,
     read_locally,
     sha256_of,
     write_json,
 )
 
-__all__ = ["read_listing", "write_listing"]
+__all__ = ["forget_in_listing", "listed_file", "read_listing", "write_listing"]
 
 _ROWS = 10_000
 _SCHEMA = pa.schema(
@@ -57,16 +60,15 @@ def read_listing(folder: Location, state: ScoringState) -> None:
     """
     if not isinstance(folder, StorePath):
         return
+    name, digest = _named(folder)
+    if name is None or name == state.listing:
+        return
     try:
-        told = read_json(_index(folder))
-        name, digest = str(told["file"]), str(told["sha256"])
-        if name == state.listing or "/" in name:
-            return
         # While it is read it must not be removed: what is open stays.
         rows = read_locally(folder / name, pq.ParquetFile, sha256=digest)
-    except (DataError, OSError, KeyError, TypeError, pa.ArrowException) as error:
-        if isinstance(error, StoreError):
-            raise
+    except StoreError:
+        raise
+    except (DataError, OSError, pa.ArrowException):
         return  # what it says can be found out again
     with rows:
         state.take_files(_rows_of(rows), listing=name)
@@ -89,17 +91,81 @@ def write_listing(folder: Location, state: ScoringState) -> None:
     """
     if not isinstance(folder, StorePath) or state.is_listed:
         return
-    name = f".listing-{uuid.uuid4().hex[:16]}.parquet"
-    with atomic_path(folder / name) as local:
-        with pq.ParquetWriter(local, _SCHEMA, compression="zstd") as writer:
-            for rows in _chunked(state.all_files()):
-                writer.write_batch(rows)
-        digest = sha256_of(local)
-    write_json(_index(folder), {"file": name, "sha256": digest})
+    name = _put(folder, _chunked(state.all_files()))
     old = state.listing
     state.mark_listed(name)
     if old is not None and "/" not in old:
         (folder / old).unlink(missing_ok=True)
+
+
+def _put(folder: StorePath, batches: Iterable[pa.RecordBatch]) -> str:
+    name = f".listing-{uuid.uuid4().hex[:16]}.parquet"
+    with atomic_path(folder / name) as local:
+        with pq.ParquetWriter(local, _SCHEMA, compression="zstd") as writer:
+            for rows in batches:
+                writer.write_batch(rows)
+        digest = sha256_of(local)
+    write_json(_index(folder), {"file": name, "sha256": digest})
+    return name
+
+
+def forget_in_listing(folder: Location, subject: Subject, *, is_dry_run: bool = False) -> int:
+    """Remove media from what is kept for other machines, and return how many rows were theirs.
+
+    Args:
+        folder: The output.
+        subject: The media.
+        is_dry_run: Only count.
+
+    Raises:
+        DataError: A listing is damaged.
+        StoreError: The store refused or did not answer.
+    """
+    if not isinstance(folder, StorePath):
+        return 0
+    total = 0
+    for path in list(folder.glob(".listing-*.parquet")):
+        count = scrub_table(path, subject, is_dry_run=True)
+        total += count
+        if not count or is_dry_run:
+            continue
+        if _named(folder)[0] == path.name:
+            # Under a name of its own: whoever took over the old one knows by it what to read.
+            with copy_here(path) as local, pq.ParquetFile(local) as source:
+                _put(folder, (left_of(rows, subject) for rows in source.iter_batches(_ROWS)))
+        path.unlink(missing_ok=True)
+    return total
+
+
+def listed_file(folder: StorePath, uri: str) -> tuple[int, int] | None:
+    """Return size and time of a file as they were when it was scored; None where that is unknown.
+
+    Args:
+        folder: The output.
+        uri: The file.
+
+    Raises:
+        StoreError: The store did not answer.
+    """
+    name, digest = _named(folder)
+    if name is None:
+        return None
+    table = read_locally(folder / name, pq.read_table, sha256=digest)
+    for row in table.filter(pc.equal(table["uri"], uri)).to_pylist():
+        if not row["is_racy"]:
+            return row["size_bytes"], row["mtime_ns"]
+    return None
+
+
+def _named(folder: StorePath) -> tuple[str | None, str | None]:
+    try:
+        told = read_json(_index(folder))
+        name, digest = str(told["file"]), str(told["sha256"])
+    except StoreError:
+        raise
+    except (DataError, KeyError, TypeError):
+        return None, None
+    return (None, None) if "/" in name else (name, digest)
 
 
 def _chunked(files: Iterator[tuple[Any, ...]]) -> Iterator[pa.RecordBatch]:

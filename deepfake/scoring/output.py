@@ -30,6 +30,7 @@ from deepfake.storage import (
     Location,
     StorePath,
     atomic_path,
+    folders_in,
     lease_owner,
     location_of,
     machine_cache,
@@ -140,7 +141,7 @@ class ScoresFolder:
 
     def versions(self) -> list[str]:
         """Return the versions of the scores that lie here."""
-        return sorted(path.name for path in self.path.glob("versions/*") if path.is_dir())
+        return folders_in(self.path / "versions")
 
     def version(self, version: str) -> Location:
         """Return the folder of the scores of one detector under one configuration."""

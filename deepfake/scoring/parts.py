@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -27,6 +26,7 @@ from deepfake.storage import (
     Location,
     StorePath,
     atomic_path,
+    copy_here,
     read_json,
     read_table,
     sha256_of,
@@ -127,7 +127,7 @@ def read_made_with(folder: Location, key: str) -> dict[str, Any]:
     return dict(told.get("made_with") or {})
 
 
-def rewrite_part(folder: Path, key: str, *, without: Set[str]) -> Part | None:
+def rewrite_part(folder: Location, key: str, *, without: Set[str]) -> Part | None:
     """Write a part anew without some media, under a name of its own; the old one stays.
 
     Args:
@@ -205,12 +205,14 @@ def find_parts(folder: Location) -> Iterator[Part]:
         yield part
 
 
-def parts_holding(folder: Path, media_ids: Set[str]) -> list[str]:
+def parts_holding(folder: Location, media_ids: Set[str]) -> list[str]:
     """Return the keys of the parts whose list names any of these media, damaged or not."""
+    paths: list[Location] = sorted(folder.glob("*.json"), key=str)
+    named = side_by_side(lambda path: _names_any(path.read_bytes(), media_ids), paths)
     return [
         path.name.removesuffix(".json")
-        for path in sorted(folder.glob("*.json"))
-        if _names_any(path.read_bytes(), media_ids)
+        for path, is_named in zip(paths, named, strict=True)
+        if is_named
     ]
 
 
@@ -310,13 +312,14 @@ def _part_of(key: str, told: Mapping[str, Any]) -> Part:
     return Part(key, listed.number, tuple((m, str(status)) for m, status in listed.media))
 
 
-def _read_part(folder: Path, key: str) -> Part:
+def _read_part(folder: Location, key: str) -> Part:
     told = _read_marker(folder, key)
     part = _part_of(key, told)
     for name in TABLES:
         path = folder / _table_name(key, name)
-        if sha256_of(path) != told["tables"][name]:
-            raise DataError("was changed since it was written", path=path)
+        with copy_here(path) as local:
+            if sha256_of(local) != told["tables"][name]:
+                raise DataError("was changed since it was written", path=path)
     return part
 
 

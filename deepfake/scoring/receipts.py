@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,8 +19,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake.errors import DataError
 from deepfake.scoring.database import read_state
+from deepfake.scoring.listing import listed_file
 from deepfake.scoring.output import ScoresFolder
-from deepfake.scoring.parts import read_made_with
+from deepfake.scoring.parts import parts_holding, read_made_with
 from deepfake.scoring.setups import (
     DetectorName,
     Environment,
@@ -29,11 +31,14 @@ from deepfake.scoring.setups import (
 )
 from deepfake.scoring.tables import SCORES_SCHEMA
 from deepfake.storage import (
-    local_path,
-    path_of_uri,
+    Location,
+    StorePath,
+    medium_file,
     read_json,
+    read_locally,
     sampled_digest_of,
     sha256_of,
+    stat_medium,
     to_uri,
 )
 from deepfake.types import Status, Verdict
@@ -140,7 +145,7 @@ def make_receipt(to: ScoresFolder, which: str) -> Receipt:
     """
     version = _version_shown(to)
     setup = read_setup(to.version(version))
-    rows = list(_rows_of(local_path(to.version(version)) / "scores.parquet", which))
+    rows = list(_rows_of(to.version(version) / "scores.parquet", which))
     if not rows:
         raise DataError(
             f"no score of {which} is among the tables",
@@ -174,10 +179,11 @@ def _version_shown(to: ScoresFolder) -> str:
         ) from error
 
 
-def _rows_of(table: Path, which: str) -> Iterator[dict[str, Any]]:
+def _rows_of(table: Location, which: str) -> Iterator[dict[str, Any]]:
     is_id = _MEDIA_ID.fullmatch(which) is not None
     column, value = ("media_id", which) if is_id else ("uri", _uri_of(which))
-    found = pq.read_table(table, filters=[(column, "==", value)])
+    wanted = [(column, "==", value)]
+    found = read_locally(table, lambda local: pq.read_table(local, filters=wanted))
     for row in found.to_pylist():
         yield {name: row.get(name) for name in SCORES_SCHEMA.names}
 
@@ -203,29 +209,30 @@ def _checked(to: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
     uri, media_id = str(row["uri"]), row["media_id"]
     if media_id is None:
         raise DataError("its bytes were never read: there is nothing to vouch for", path=uri)
-    path = path_of_uri(uri)
     try:
-        before = path.stat()
-        sha256 = sha256_of(path)
-        is_sampled = sha256 != media_id
-        is_same = not is_sampled or sampled_digest_of(path) == media_id
-        after = path.stat()
+        told = stat_medium(uri)
+        with medium_file(uri, max_bytes=sys.maxsize) as path:
+            sha256 = sha256_of(path)
+            is_sampled = sha256 != media_id
+            is_same = not is_sampled or sampled_digest_of(path) == media_id
+        after = stat_medium(uri)
     except OSError as error:
         raise DataError(
             f"the file is no longer what was scored ({error.strerror or error})", path=uri
         ) from error
-    told = (before.st_size, before.st_mtime_ns)
     if is_sampled and is_same:
         # Bytes between the samples may differ: only its time tells that nobody wrote to it.
         is_same = _noted(to, uri) == told
-    if not is_same or told != (after.st_size, after.st_mtime_ns):
+    if not is_same or told != after:
         raise DataError(
             "the file is no longer what was scored", path=uri, hint="Score the folder again first."
         )
-    return sha256, before.st_size
+    return sha256, told[0]
 
 
 def _noted(to: ScoresFolder, uri: str) -> tuple[int, int] | None:
+    if isinstance(to.path, StorePath) and not to.state.is_file():
+        return listed_file(to.path, uri)
     with read_state(to.state) as db:
         found = db.execute(
             "SELECT size_bytes, mtime_ns FROM files WHERE uri = ? AND NOT is_racy", (uri,)
@@ -233,13 +240,22 @@ def _noted(to: ScoresFolder, uri: str) -> tuple[int, int] | None:
     return None if found is None else (found[0], found[1])
 
 
-def _made_with(to: ScoresFolder, version: str, media_id: str, setup: StoredSetup) -> StoredSetup:
-    """Return the set-up with what the very run used that scored the medium, where it is known."""
+def _part_of(to: ScoresFolder, version: str, media_id: str) -> str | None:
+    if isinstance(to.path, StorePath) and not to.state.is_file():
+        # Another machine's run scored it. Of several parts none says which one holds.
+        keys = parts_holding(to.parts(version), {media_id})
+        return keys[0] if len(keys) == 1 else None
     with read_state(to.state) as db:
         found = db.execute(
             "SELECT part FROM scored WHERE version = ? AND media_id = ?", (version, media_id)
         ).fetchone()
-    told = {} if found is None else read_made_with(to.parts(version), str(found[0]))
+    return None if found is None else str(found[0])
+
+
+def _made_with(to: ScoresFolder, version: str, media_id: str, setup: StoredSetup) -> StoredSetup:
+    """Return the set-up with what the very run used that scored the medium, where it is known."""
+    key = _part_of(to, version, media_id)
+    told = {} if key is None else read_made_with(to.parts(version), key)
     if not told:
         return setup
     limits = setup.configuration.worker_limits.model_validate(told["worker_limits"])

@@ -20,6 +20,8 @@ from deepfake.storage import (
     Location,
     StorePath,
     atomic_path,
+    copy_here,
+    read_locally,
     read_table,
     sha256_of,
     side_by_side,
@@ -133,7 +135,7 @@ def _write(corpus_dir: Location, key: str, crops: pa.Table, outcomes: pa.Table) 
     return Part(key=key, shard_sha256=digest, media_ids=media_ids, num_crops=len(crops))
 
 
-def rewrite_part(corpus_dir: Path, key: str, *, without: Set[str], new_key: str) -> Part:
+def rewrite_part(corpus_dir: Location, key: str, *, without: Set[str], new_key: str) -> Part:
     """Write a finished part anew without some media; the old one stays.
 
     Args:
@@ -151,7 +153,8 @@ def rewrite_part(corpus_dir: Path, key: str, *, without: Set[str], new_key: str)
     if read_part(corpus_dir, key) is None:
         raise ShardError(f"the part {key} is missing or damaged", path=corpus_dir)
     folder = parts_folder(corpus_dir)
-    with pa.memory_map(str(folder / f"{key}.arrow")) as source:
+    shard = folder / f"{key}.arrow"
+    with copy_here(shard) as local, pa.memory_map(str(local)) as source:
         crops = _without(pa.ipc.open_file(source).read_all(), without)
         outcomes = read_table(folder / f"{key}.outcomes.parquet", schema=PART_OUTCOMES_SCHEMA)
         return _write(corpus_dir, new_key, crops, _without(outcomes, without))
@@ -162,24 +165,25 @@ def _without(table: pa.Table, media_ids: Set[str]) -> pa.Table:
     return table.filter(pc.invert(pc.is_in(table["media_id"], value_set=gone)))
 
 
-def noted_digest(corpus_dir: Path, key: str) -> str | None:
+def noted_digest(corpus_dir: Location, key: str) -> str | None:
     """Return the SHA-256 of a part's shard as noted when it was written, without reading it."""
     path = parts_folder(corpus_dir) / f"{key}.outcomes.parquet"
     try:
-        noted = pq.read_schema(path).metadata or {}
+        noted = read_locally(path, pq.read_schema).metadata or {}
     except (OSError, pa.ArrowException):
         return None
     return noted.get(b"shard_sha256", b"").decode() or None
 
 
-def crop_rows(corpus_dir: Path, key: str) -> dict[str, int]:
+def crop_rows(corpus_dir: Location, key: str) -> dict[str, int]:
     """Return in which row of a part each crop lies, by crop_id."""
-    with pa.memory_map(str(parts_folder(corpus_dir) / f"{key}.arrow")) as source:
+    shard = parts_folder(corpus_dir) / f"{key}.arrow"
+    with copy_here(shard) as local, pa.memory_map(str(local)) as source:
         names = pa.ipc.open_file(source).read_all()["crop_id"].to_pylist()
     return {name: row for row, name in enumerate(names)}
 
 
-def remove_part(corpus_dir: Path, key: str) -> None:
+def remove_part(corpus_dir: Location, key: str) -> None:
     """Remove a part; the crops first, whose name makes it finished."""
     for name in (f"{key}.arrow", f"{key}.outcomes.parquet"):
         (parts_folder(corpus_dir) / name).unlink(missing_ok=True)

@@ -2,7 +2,9 @@
 
 from deepfake.storage.copies import (
     LocalCopies,
+    clear_copies,
     copies_bytes,
+    copy_here,
     folder_locally,
     machine_cache,
     read_locally,
@@ -29,9 +31,11 @@ from deepfake.storage.stores import (
     Location,
     ObjectStat,
     StorePath,
+    folders_in,
     is_store_uri,
     local_path,
     location_of,
+    remove_folder,
 )
 
 __all__ = [
@@ -44,8 +48,11 @@ __all__ = [
     "StorePath",
     "atomic_path",
     "check_schema",
+    "clear_copies",
     "copies_bytes",
+    "copy_here",
     "folder_locally",
+    "folders_in",
     "is_store_uri",
     "is_there",
     "lease_owner",
@@ -57,6 +64,7 @@ __all__ = [
     "read_json",
     "read_locally",
     "read_table",
+    "remove_folder",
     "sampled_digest_of",
     "sha256_of",
     "side_by_side",

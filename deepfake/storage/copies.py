@@ -9,7 +9,7 @@ import uuid
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -21,7 +21,9 @@ from deepfake.storage.stores import Location, StorePath
 
 __all__ = [
     "LocalCopies",
+    "clear_copies",
     "copies_bytes",
+    "copy_here",
     "folder_locally",
     "machine_cache",
     "read_locally",
@@ -170,6 +172,41 @@ def read_locally(
         except FileNotFoundError:  # another process made room just now
             continue
     return read(copies.get(path, sha256=sha256))
+
+
+@contextmanager
+def copy_here(path: Location) -> Iterator[Path]:
+    """Yield a file, or a copy that nobody else knows of and that goes at the end.
+
+    Args:
+        path: The file; one that is here is yielded as it is.
+
+    Raises:
+        FileNotFoundError: No such object.
+        StoreError: The store did not answer.
+    """
+    if isinstance(path, Path):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="deepfake-get-") as folder:
+        local = Path(folder) / path.name
+        path.get(local)
+        yield local
+
+
+def clear_copies() -> int:
+    """Remove all copies of objects that this machine keeps, and return how many there were.
+
+    Whoever reads one meanwhile fetches it again.
+    """
+    folder = machine_cache() / "copies"
+    if not folder.is_dir():
+        return 0
+    with filelock.FileLock(folder / ".lock"):
+        found = list(folder.glob("??/*"))
+        for file in found:
+            file.unlink(missing_ok=True)
+    return len(found)
 
 
 def folder_locally(folder: StorePath) -> Path:

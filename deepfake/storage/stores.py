@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,16 @@ from fsspec.registry import known_implementations
 
 from deepfake.errors import ConfigError, DeepfakeError, StoreError
 
-__all__ = ["Location", "ObjectStat", "StorePath", "is_store_uri", "local_path", "location_of"]
+__all__ = [
+    "Location",
+    "ObjectStat",
+    "StorePath",
+    "folders_in",
+    "is_store_uri",
+    "local_path",
+    "location_of",
+    "remove_folder",
+]
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
 _STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory")
@@ -132,6 +142,23 @@ class StorePath:
             for entry in list_entries(store, self._key()):
                 name = str(entry["name"]).lstrip("/")
                 yield StorePath(f"{self.scheme}://{name}"), _stat_of(entry)
+
+    def iter_folders(self) -> Iterator[StorePath]:
+        """Yield the folders right below it that have objects, however deep.
+
+        Raises:
+            StoreError: The store refused or did not answer.
+        """
+        with _translated(self, may_be_missing=False):
+            try:
+                entries = self._store().ls(self._key(), detail=True)
+            except FileNotFoundError:
+                return
+            for entry in entries:
+                if entry.get("type") == "directory":
+                    folder = self / str(entry["name"]).rstrip("/").rpartition("/")[2]
+                    if folder.is_dir():  # some stores keep the names of empty ones
+                        yield folder
 
     def glob(self, pattern: str) -> Iterator[StorePath]:
         """Yield the objects below it whose names match; `*` does not stand for a slash.
@@ -282,6 +309,36 @@ def local_path(text: str | Path | StorePath) -> Path:
     if isinstance(place, StorePath):
         raise ConfigError(f"expected a file or folder of this machine, got {place}")
     return place
+
+
+def folders_in(place: Location) -> list[str]:
+    """Return the names of the folders right below one, sorted; none where it is not there.
+
+    Raises:
+        StoreError: The store refused or did not answer.
+    """
+    if isinstance(place, StorePath):
+        return sorted(folder.name for folder in place.iter_folders())
+    if not place.is_dir():
+        return []
+    return sorted(path.name for path in place.iterdir() if path.is_dir())
+
+
+def remove_folder(place: Location) -> bool:
+    """Remove a folder and all that is in it, and return whether there was anything.
+
+    Raises:
+        StoreError: The store refused or did not answer.
+    """
+    if isinstance(place, Path):
+        if not place.is_dir():
+            return False
+        shutil.rmtree(place)
+        return True
+    found = [path for path, _ in place.iter_objects()]
+    for path in found:
+        path.unlink(missing_ok=True)
+    return bool(found)
 
 
 def _file_system(scheme: str) -> Any:

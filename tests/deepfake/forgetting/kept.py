@@ -36,6 +36,7 @@ from deepfake.scoring import (
     score_row,
     scores_version,
     setup_columns,
+    write_listing,
     write_scores,
     write_setup,
 )
@@ -146,12 +147,16 @@ class Kept:
                     key=f"{state.run:08x}{at:08x}",
                     number=state.run,
                     media=media,
-                    made_with={"x": 1},
+                    made_with={
+                        "environment": made_with.made_with.model_dump(mode="json"),
+                        "worker_limits": WorkerLimits().model_dump(mode="json"),
+                    },
                 )
                 state.commit(part)
                 for row in claimed[at : at + _LIMIT]:
                     tell("file failed", media_id=row.media_id, uri=row.uri, status="timeout")
             write_scores(self.output, state, setup=setup, bundle=bundle)
+            write_listing(self.output.path, state)
             for row in self.rows():
                 _explain(evidence_folder(self.output.version(version)), str(row.media_id))
         return version
@@ -186,12 +191,18 @@ def _explain(folder: Location, media_id: str) -> None:
     write_evidence(folder, record, {"crop-0.jpg": crop_bytes(media_id, 0)})
 
 
-def make_kept(path: Path, detector: Path) -> Kept:
+def make_kept(path: Path, detector: Path, *, place: Location | None = None) -> Kept:
     """Fill a data root and a folder of scores, with a content that has two names.
 
     Two snapshots, two versions of scores, evaluations, a benchmark, logs, results of tasks.
+
+    Args:
+        path: Where the media lie.
+        detector: A detector's bundle.
+        place: Where data root and scores lie; None for beside the media.
     """
-    kept = Kept(path, DataRoot(path / "data"), ScoresFolder(path / "out"), detector)
+    place = place or path
+    kept = Kept(path, DataRoot(place / "data"), ScoresFolder(place / "out"), detector)
     kept.media.mkdir(parents=True)
     for name in _NAMES[:5]:
         (kept.media / name).write_text(f"the bytes of {name}")
