@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import shutil
 import signal
@@ -89,8 +90,11 @@ class _Bucket:
         return done
 
     def scores(self, output: str = "scores") -> pd.DataFrame:
+        return _by_name(self.scores_table(output))
+
+    def scores_table(self, output: str) -> pd.DataFrame:
         with self.store.open(f"{self.name}/{output}/scores.parquet") as stream:
-            return _by_name(pd.read_parquet(stream))
+            return pd.read_parquet(stream)
 
 
 def _by_name(scores: pd.DataFrame) -> pd.DataFrame:
@@ -315,6 +319,46 @@ def test_a_corpus_is_ingested_and_measured(bucket: _Bucket, detector: Path, tmp_
         for path in folder.glob("evaluations/*/files.parquet")
     ]
     pd.testing.assert_frame_equal(*reports)
+
+
+def test_a_medium_is_vouched_for_and_forgotten(
+    bucket: _Bucket, detector: Path, tmp_path: Path
+) -> None:
+    corpus = make_corpus(tmp_path / "corpus", clips=0, stills=2)
+    for path in corpus.rglob("*.*"):
+        bucket.put(f"corpus/{path.relative_to(corpus)}", path.read_bytes())
+    root, output, own = bucket.uri("data"), bucket.uri("scores"), tmp_path / "one.png"
+    bucket.run("ingest", bucket.uri("corpus"), "--corpus", "tiny", "--data-root", root)
+    score = ["score", bucket.uri("corpus"), "--output", output, "--weights", str(detector)]
+    bucket.run(*score)
+    name = sorted(bucket.names("corpus"))[0]
+    uri = bucket.uri(name)
+    other = bucket.on(tmp_path / "another-machine")
+
+    receipts = [json.loads(each.run("receipt", output, uri).stdout) for each in (bucket, other)]
+    assert receipts[0] | {"made_at": ""} == receipts[1] | {"made_at": ""}
+    assert receipts[0]["uri"] == uri
+    own.write_bytes(bucket.store.cat_file(f"{bucket.name}/{name}"))
+    (tmp_path / "receipt.json").write_text(json.dumps(receipts[0]))
+    verify = ["verify", tmp_path / "receipt.json", "--weights", detector]
+    assert "name it with --file" in bucket.run(*verify, code=1).stdout
+    assert bucket.run(*verify, "--file", own).stdout.endswith("verified\n")
+
+    bucket.run("report", output)
+    assert "scores/report.html" in bucket.names("scores")
+    assert bucket.uri("corpus") in bucket.run("status", output).stdout
+    told = other.run("forget", uri, "--data-root", root, "--output", output).stdout
+    assert f"media_id: {receipts[0]['sha256']}" in told
+    bucket.run("forget", uri, "--data-root", root)
+    for place in (*bucket.names("data"), *bucket.names("scores")):
+        content = bucket.store.cat_file(f"{bucket.name}/{place}")
+        assert receipts[0]["sha256"].encode() not in content, place
+    assert uri not in set(bucket.scores_table("scores")["uri"])
+    assert "scores/report.html" not in bucket.names("scores")
+    bucket.store.rm_file(f"{bucket.name}/{name}")
+    assert "nothing to score" in bucket.run(*score).stdout
+    again = bucket.run("ingest", bucket.uri("corpus"), "--corpus", "tiny", "--data-root", root)
+    assert "nothing to decode" in again.stdout
 
 
 def test_what_cannot_be_is_said_in_a_line(bucket: _Bucket, detector: Path) -> None:
