@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from deepfake.bundles import load_bundle, save_bundle
+from deepfake.drift import load_reference, write_reference
 from deepfake.inference import load_detector
 from deepfake.storage import write_json
 from tests.golden.pictures import golden_crops, golden_scores
@@ -48,6 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         update={"name": "deepfake-packaged", "scope": _SCOPE, "licence": _LICENCE}
     )
     save_bundle(PACKAGED, state_dict=bundle.state_dict(), spec=spec, overwrite=True)
+    reference = load_reference(bundle.path)
+    if reference is not None:
+        write_reference(PACKAGED, reference)
     size = sum(path.stat().st_size for path in PACKAGED.iterdir())
     if size > _MAX_BYTES:
         raise SystemExit(f"{size} bytes are more than the package holds, {_MAX_BYTES}")

@@ -6,7 +6,7 @@ thresholds and the bounds of what they hold for. Everything is computed as scori
 
 from deepfake.calibrating.adding import candidate_name, choose_aggregation, crowds_of
 from deepfake.calibrating.heads import blends_of, scale_heads
-from deepfake.calibrating.renewing import CalibrationSummary, calibrate_bundle
+from deepfake.calibrating.renewing import CalibrationSummary, calibrate_bundle, look_at_val
 
 __all__ = [
     "CalibrationSummary",
@@ -15,5 +15,6 @@ __all__ = [
     "candidate_name",
     "choose_aggregation",
     "crowds_of",
+    "look_at_val",
     "scale_heads",
 ]

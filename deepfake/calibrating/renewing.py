@@ -16,7 +16,7 @@ from deepfake.calibrating.heads import blends_of, joined_logits, scale_heads
 from deepfake.calibrating.kinds import FittedKind, fit_kind
 from deepfake.calibrating.looks import describe_looks
 from deepfake.config import AggregationConfig
-from deepfake.drift import write_reference
+from deepfake.drift import Reference, write_reference
 from deepfake.errors import DataError
 from deepfake.inference import Detector, load_detector
 from deepfake.predicting import predict_crops
@@ -27,7 +27,7 @@ from deepfake.types import Kind, Split
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CalibrationSummary", "calibrate_bundle"]
+__all__ = ["CalibrationSummary", "calibrate_bundle", "look_at_val"]
 
 _Metrics = dict[str, float | int | str | None]
 
@@ -135,6 +135,33 @@ def calibrate_bundle(
     if looks is not None:
         write_reference(output, looks)
     return CalibrationSummary(output, metrics, notes)
+
+
+def look_at_val(
+    folder: Path,
+    *,
+    snapshots: Sequence[Snapshot],
+    device: str = "auto",
+    cache: Path | None = None,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> Reference | None:
+    """Return how the `val` parts of corpora look to a finished detector, and change nothing.
+
+    Args:
+        folder: The bundle.
+        snapshots: One a corpus; their crops were made as the bundle's are.
+        device: Where the network computes.
+        cache: Where networks converted for the CPU are kept.
+        on_done: Called with the number of crops done.
+
+    Returns:
+        What `calibrate_bundle` would keep beside it; None where there are too few files.
+    """
+    spec = load_bundle(folder).spec
+    detector = load_detector(folder, device=device, cache=cache)
+    crops = _predicted(detector, snapshots, on_done=on_done)
+    crops = crops.assign(logit=joined_logits(crops, heads=spec.heads))
+    return describe_looks(crops, snapshots=snapshots, aggregation=spec.aggregation)
 
 
 def _halved(tensor: Tensor) -> Tensor:

@@ -1,0 +1,201 @@
+"""Pictures of MLflow's and Prefect's own pages after a corpus has grown and three networks learnt.
+
+Everything is made anew in a temporary folder out of the demo's media, on servers of its own:
+`python -m benchmarks.server_pages` writes `docs/images/mlflow.png` and `prefect.png`. Ten minutes
+on two CPU cores, and a Chromium that is installed already.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+from playwright.sync_api import Page, sync_playwright
+
+from deepfake.demo import make_demo_media
+
+__all__ = ["chromium", "main", "take_pictures"]
+
+_PROJECT = Path(__file__).parents[1]
+_IMAGES = _PROJECT / "docs" / "images"
+_NETWORKS = ("tf_efficientnet_lite0", "efficientnet", "mobilenetv3_small_100")
+_WAIT_SECONDS = 900.0
+_SIZE = {"width": 1500, "height": 1000}
+
+
+@dataclass(frozen=True)
+class _Servers:
+    folder: Path
+    prefect: str
+    mlflow: str
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return _environment(PREFECT_API_URL=f"{self.prefect}/api")
+
+    def run(self, *arguments: str | Path) -> None:
+        command = [sys.executable, "-m", *map(str, arguments)]
+        subprocess.run(command, cwd=self.folder, env=self.environment, check=True)
+
+    def ask(self, path: str, **body: Any) -> Any:
+        """Return what Prefect answers."""
+        answer = httpx.post(f"{self.prefect}/api/{path}", json=body, timeout=60)
+        return answer.raise_for_status().json()
+
+
+def _environment(**more: str) -> dict[str, str]:
+    ours = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
+    return {**kept, **ours, "PYTHONPATH": str(_PROJECT), **more}
+
+
+@contextmanager
+def chromium(*, size: dict[str, int] | None = None) -> Iterator[Page]:
+    """Yield a page of a Chromium without a window, the one that is installed.
+
+    Raises:
+        SystemExit: There is none.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome")
+    program = next(filter(None, map(shutil.which, names)), None)
+    if program is None:
+        raise SystemExit("no Chromium is installed: apt-get install chromium")
+    with sync_playwright() as playwright:
+        # As root Chromium has no sandbox; what it opens here is our own.
+        browser = playwright.chromium.launch(
+            executable_path=program, args=["--no-sandbox", "--disable-gpu"], timeout=180_000
+        )
+        yield browser.new_page(viewport=size or _SIZE, color_scheme="light", locale="en-GB")
+        browser.close()
+
+
+@contextmanager
+def _servers(folder: Path) -> Iterator[_Servers]:
+    """Yield Prefect with a worker, and MLflow, as `deepfake up` starts them."""
+    log = folder / "up.log"
+    command = [sys.executable, "-m", "deepfake", "up", "--port", "0", "--mlflow-port", "0"]
+    command += ["--file", str(_PROJECT / "prefect.yaml")]
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**_environment(), "PWD": str(folder)},
+            stdout=stream,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        _wait(lambda: "Ctrl-C stops" in log.read_text() or process.poll() is not None)
+        told = log.read_text()
+        found = dict(re.findall(r"^(Prefect|MLflow): (http://127\.0\.0\.1:\d+)", told, re.M))
+        if len(found) < 2:
+            raise SystemExit(told)
+        yield _Servers(folder, found["Prefect"], found["MLflow"])
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait(is_done: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + _WAIT_SECONDS
+    while not is_done():
+        if time.monotonic() > deadline:
+            raise SystemExit("it took too long")
+        time.sleep(1)
+
+
+def take_pictures(images: Path) -> None:
+    """Write both pictures into a folder."""
+    with tempfile.TemporaryDirectory(prefix="deepfake-pages-") as temporary:
+        folder = Path(temporary)
+        media = make_demo_media(folder / "demo")
+        with _servers(folder) as servers:
+            retrained = _grow(servers, media.corpus)
+            runs = [_learn(servers, network) for network in _NETWORKS]
+            with chromium() as page:
+                page.goto(f"{servers.prefect}/runs/flow-run/{retrained}")
+                _picture(page, images / "prefect.png", until="Completed")
+            with chromium() as page:
+                told = f"runs={json.dumps(runs)}&experiments={json.dumps([_experiment(servers)])}"
+                page.goto(f"{servers.mlflow}/#/compare-runs?{told}")
+                _picture(page, images / "mlflow.png", until="Parallel Coordinates Plot")
+
+
+def _picture(page: Page, path: Path, *, until: str) -> None:
+    page.get_by_text(until).first.wait_for(timeout=120_000)
+    page.wait_for_timeout(5000)  # what is drawn moves into its place
+    page.screenshot(path=str(path))
+    print(path)
+
+
+def _grow(servers: _Servers, corpus: Path) -> str:
+    """Let a deployment ingest, and return the run of the retraining that its event starts."""
+    told = [f"input_path={corpus}", "corpus=demo", "layout=folder", "frames=8"]
+    said = [word for each in told for word in ("--param", each)]
+    servers.run("prefect", "deployment", "run", "ingest/local", "--watch", *said)
+    named = {"flows": {"name": {"any_": ["retrain"]}}, "sort": "START_TIME_DESC"}
+    _wait(
+        lambda: (
+            any(run["state_type"] == "COMPLETED" for run in _asked(servers, named))
+            or any(run["state_type"] in {"FAILED", "CRASHED"} for run in _asked(servers, named))
+        )
+    )
+    return str(_asked(servers, named)[0]["id"])
+
+
+def _asked(servers: _Servers, named: dict[str, Any]) -> list[dict[str, Any]]:
+    return list(servers.ask("flow_runs/filter", **named))
+
+
+def _learn(servers: _Servers, network: str) -> str:
+    """Train a network, and return its run in MLflow."""
+    servers.run(
+        *("deepfake", "train", "--dataset", "demo", "--model", network, "--epochs", "3"),
+        *("--pretrained", "auto" if network.startswith("tf_") else "none"),
+        *("--name", f"demo-{network.replace('_', '-')}", "--run-name", network),
+    )
+    found = _search(servers, f"attributes.run_name = '{network}'")
+    return str(found[0]["info"]["run_id"])
+
+
+def _search(servers: _Servers, wanted: str) -> list[dict[str, Any]]:
+    answer = httpx.post(
+        f"{servers.mlflow}/api/2.0/mlflow/runs/search",
+        json={"experiment_ids": [_experiment(servers)], "filter": wanted},
+        timeout=60,
+    )
+    return list(answer.raise_for_status().json()["runs"])
+
+
+def _experiment(servers: _Servers) -> str:
+    answer = httpx.get(
+        f"{servers.mlflow}/api/2.0/mlflow/experiments/get-by-name",
+        params={"experiment_name": "deepfake"},
+        timeout=60,
+    )
+    return str(answer.raise_for_status().json()["experiment"]["experiment_id"])
+
+
+def main() -> None:
+    """Take both pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=Path, default=_IMAGES, help="Where they go.")
+    options = parser.parse_args()
+    options.images.mkdir(parents=True, exist_ok=True)
+    take_pictures(options.images)
+
+
+if __name__ == "__main__":
+    main()
