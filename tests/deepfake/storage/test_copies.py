@@ -9,7 +9,15 @@ from pathlib import Path
 import pytest
 
 from deepfake.errors import ConfigError, DataError
-from deepfake.storage import LocalCopies, StorePath, copies_bytes, read_locally, side_by_side
+from deepfake.storage import (
+    LocalCopies,
+    StorePath,
+    clear_copies,
+    copies_bytes,
+    copy_here,
+    read_locally,
+    side_by_side,
+)
 
 
 def _sha256(content: bytes) -> str:
@@ -102,3 +110,30 @@ def test_side_by_side_keeps_the_order() -> None:
     assert list(side_by_side(lambda x: x * x, range(100))) == [x * x for x in range(100)]
     with pytest.raises(ZeroDivisionError):
         list(side_by_side(lambda x: 1 // x, [1, 0]))
+
+
+def test_a_copy_for_one_reader_leaves_nothing(
+    bucket: StorePath, tmp_path: Path, cache: Path
+) -> None:
+    (bucket / "x").write_bytes(b"object")
+    with copy_here(bucket / "x") as local:
+        assert local.read_bytes() == b"object" and local.name == "x"
+    assert not local.exists() and not list(cache.rglob("x"))
+    (tmp_path / "y").write_bytes(b"file")
+    with copy_here(tmp_path / "y") as same:
+        assert same == tmp_path / "y"
+    assert same.is_file()
+    with pytest.raises(FileNotFoundError), copy_here(bucket / "none"):
+        pass
+
+
+def test_clearing_removes_every_copy_and_nothing_else(bucket: StorePath, cache: Path) -> None:
+    assert clear_copies() == 0
+    for name in "abc":
+        (bucket / name).write_bytes(name.encode())
+        assert read_locally(bucket / name, Path.read_bytes) == name.encode()
+    (cache / "folders").mkdir()
+    assert clear_copies() == 3
+    assert list((cache / "copies").glob("??/*")) == []
+    assert (cache / "folders").is_dir()
+    assert read_locally(bucket / "a", Path.read_bytes) == b"a"

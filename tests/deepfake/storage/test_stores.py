@@ -15,9 +15,11 @@ from deepfake.storage import (
     StorePath,
     atomic_path,
     folder_locally,
+    folders_in,
     local_path,
     location_of,
     read_json,
+    remove_folder,
     to_uri,
     write_json,
 )
@@ -181,3 +183,19 @@ def test_a_folder_comes_here_as_a_whole(bucket: StorePath) -> None:
     assert folder_locally(bucket / "detector") == found
     with pytest.raises(FileNotFoundError):
         folder_locally(bucket / "nothing")
+
+
+@pytest.mark.parametrize("is_store", [False, True])
+def test_folders_are_listed_and_removed_alike(
+    bucket: StorePath, tmp_path: Path, is_store: bool
+) -> None:
+    place = bucket / "top" if is_store else tmp_path / "top"
+    assert folders_in(place) == []
+    for name in ("a/x", "a/deep/y", "b/deep/z", "file"):
+        with atomic_path(place / name) as part:
+            part.write_text(name)
+    assert folders_in(place) == ["a", "b"]
+    assert remove_folder(place / "a") and not remove_folder(place / "a")
+    assert folders_in(place) == ["b"]
+    assert (place / "b" / "deep" / "z").read_text() == "b/deep/z"
+    assert (place / "file").is_file()
