@@ -1,8 +1,10 @@
 """Pictures of MLflow's and Prefect's own pages after a corpus has grown and three networks learnt.
 
 Everything is made anew in a temporary folder out of the demo's media, on servers of its own:
-`python -m benchmarks.server_pages` writes `docs/images/mlflow.png` and `prefect.png`. Ten minutes
-on two CPU cores, and a Chromium that is installed already.
+`python -m benchmarks.server_pages` writes `docs/images/mlflow.png` and `prefect.png` in some ten
+minutes on two CPU cores, with a Chromium that is installed already. `--mlflow-uri` compares the
+networks of a store that is there instead, such as that of `benchmarks.ablation`: of each
+architecture the newest evaluation.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tempfile
@@ -33,7 +36,10 @@ _PROJECT = Path(__file__).parents[1]
 _IMAGES = _PROJECT / "docs" / "images"
 _NETWORKS = ("tf_efficientnet_lite0", "efficientnet", "mobilenetv3_small_100")
 _WAIT_SECONDS = 900.0
-_SIZE = {"width": 1500, "height": 1000}
+_SIZE = {"width": 1400, "height": 760}
+_SHOWN = (["architecture"], ["video_auc", "matched_auc", "video_ece", "coverage"])
+_LIST, _ITEM = "du-bois-light-select-dropdown", "du-bois-light-select-item"
+_LONGEST_LIST = 500
 
 
 @dataclass(frozen=True)
@@ -116,28 +122,68 @@ def _wait(is_done: Callable[[], bool]) -> None:
         time.sleep(1)
 
 
-def take_pictures(images: Path) -> None:
-    """Write both pictures into a folder."""
+def take_pictures(images: Path, *, mlflow_uri: str | None = None) -> None:
+    """Write both pictures.
+
+    Args:
+        images: The folder.
+        mlflow_uri: A store whose networks are compared; None for three that learn here.
+    """
     with tempfile.TemporaryDirectory(prefix="deepfake-pages-") as temporary:
         folder = Path(temporary)
         media = make_demo_media(folder / "demo")
         with _servers(folder) as servers:
             retrained = _grow(servers, media.corpus)
-            runs = [_learn(servers, network) for network in _NETWORKS]
             with chromium() as page:
                 page.goto(f"{servers.prefect}/runs/flow-run/{retrained}")
-                _picture(page, images / "prefect.png", until="Completed")
-            with chromium() as page:
-                told = f"runs={json.dumps(runs)}&experiments={json.dumps([_experiment(servers)])}"
-                page.goto(f"{servers.mlflow}/#/compare-runs?{told}")
-                _picture(page, images / "mlflow.png", until="Parallel Coordinates Plot")
+                page.get_by_text("Task Runs", exact=True).first.wait_for(timeout=120_000)
+                _picture(page, images / "prefect.png")
+            if mlflow_uri is None:
+                for network in _NETWORKS:
+                    _learn(servers, network)
+                _compare(servers.mlflow, images / "mlflow.png")
+    if mlflow_uri is not None:
+        with _store_page(mlflow_uri) as address:
+            _compare(address, images / "mlflow.png")
 
 
-def _picture(page: Page, path: Path, *, until: str) -> None:
-    page.get_by_text(until).first.wait_for(timeout=120_000)
+def _compare(mlflow: str, path: Path) -> None:
+    """Take the picture of the newest evaluation of each architecture, side by side."""
+    experiment = _experiment(mlflow)
+    newest: dict[str, str] = {}
+    for run in _search(mlflow, experiment, "tags.stage = 'evaluate'"):
+        told = {param["key"]: param["value"] for param in run["data"]["params"]}
+        newest.setdefault(told["architecture"], run["info"]["run_id"])
+    runs = json.dumps(list(newest.values()))
+    with chromium() as page:
+        page.goto(f"{mlflow}/#/compare-runs?runs={runs}&experiments={json.dumps([experiment])}")
+        page.get_by_text("Parallel Coordinates Plot").first.wait_for(timeout=120_000)
+        page.get_by_role("button", name="Close", exact=True).click()  # of its assistant
+        page.get_by_role("button", name="Clear All").click()
+        for number, names in enumerate(_SHOWN, start=1):
+            for name in names:
+                _choose(page, f"#dubois-select-{number}", name)
+        _picture(page, path)
+
+
+def _choose(page: Page, select: str, name: str) -> None:
+    """Choose an entry of one of MLflow's lists, which are drawn as far as they are seen."""
+    active = page.locator(f".{_LIST}:not(.{_LIST}-hidden) .{_ITEM}-option-active")
+    page.locator(select).click(force=True)
+    page.wait_for_timeout(500)
+    for _ in range(_LONGEST_LIST):
+        if name in (active.get_attribute("title"), active.text_content()):
+            page.keyboard.press("Enter")
+            page.keyboard.press("Escape")
+            return
+        page.keyboard.press("ArrowDown")
+    raise SystemExit(f"MLflow's page offers no {name}")
+
+
+def _picture(page: Page, path: Path) -> None:
     page.wait_for_timeout(5000)  # what is drawn moves into its place
     page.screenshot(path=str(path))
-    print(path)
+    print(path, flush=True)
 
 
 def _grow(servers: _Servers, corpus: Path) -> str:
@@ -159,29 +205,53 @@ def _asked(servers: _Servers, named: dict[str, Any]) -> list[dict[str, Any]]:
     return list(servers.ask("flow_runs/filter", **named))
 
 
-def _learn(servers: _Servers, network: str) -> str:
-    """Train a network, and return its run in MLflow."""
+def _learn(servers: _Servers, network: str) -> None:
+    """Train a network, and measure it."""
+    name = f"demo-{network.replace('_', '-')}"
     servers.run(
         *("deepfake", "train", "--dataset", "demo", "--model", network, "--epochs", "3"),
         *("--pretrained", "auto" if network.startswith("tf_") else "none"),
-        *("--name", f"demo-{network.replace('_', '-')}", "--run-name", network),
+        *("--name", name, "--run-name", network),
     )
-    found = _search(servers, f"attributes.run_name = '{network}'")
-    return str(found[0]["info"]["run_id"])
+    servers.run("deepfake", "evaluate", "--dataset", "demo", "--weights", f"models:/{name}/latest")
 
 
-def _search(servers: _Servers, wanted: str) -> list[dict[str, Any]]:
+@contextmanager
+def _store_page(uri: str) -> Iterator[str]:
+    """Yield the address of MLflow's page on a store."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
+    process = subprocess.Popen(command, env=_environment(MLFLOW_BACKEND_STORE_URI=uri))
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(lambda: process.poll() is not None or _answers(f"{address}/health"))
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=10).is_success
+    except httpx.HTTPError:
+        return False
+
+
+def _search(mlflow: str, experiment: str, wanted: str) -> list[dict[str, Any]]:
     answer = httpx.post(
-        f"{servers.mlflow}/api/2.0/mlflow/runs/search",
-        json={"experiment_ids": [_experiment(servers)], "filter": wanted},
+        f"{mlflow}/api/2.0/mlflow/runs/search",
+        json={"experiment_ids": [experiment], "filter": wanted, "max_results": 1000},
         timeout=60,
     )
     return list(answer.raise_for_status().json()["runs"])
 
 
-def _experiment(servers: _Servers) -> str:
+def _experiment(mlflow: str) -> str:
     answer = httpx.get(
-        f"{servers.mlflow}/api/2.0/mlflow/experiments/get-by-name",
+        f"{mlflow}/api/2.0/mlflow/experiments/get-by-name",
         params={"experiment_name": "deepfake"},
         timeout=60,
     )
@@ -192,9 +262,10 @@ def main() -> None:
     """Take both pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=Path, default=_IMAGES, help="Where they go.")
+    parser.add_argument("--mlflow-uri", help="A store to compare the networks of.")
     options = parser.parse_args()
     options.images.mkdir(parents=True, exist_ok=True)
-    take_pictures(options.images)
+    take_pictures(options.images, mlflow_uri=options.mlflow_uri)
 
 
 if __name__ == "__main__":

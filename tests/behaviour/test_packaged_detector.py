@@ -12,12 +12,14 @@ import pytest
 
 from deepfake.bundles import load_bundle, packaged_detector
 from deepfake.detectors import resolve_detector
+from deepfake.drift import load_reference
 from deepfake.errors import BundleError
 from deepfake.extract import ExtractRequest
 from deepfake.inference import Detector, load_detector
 from deepfake.media import jpeg_round_trip, write_image
 from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
 from deepfake.storage import sha256_of, to_uri
+from deepfake.types import Kind
 from tests.golden.pictures import blended_crops, golden_crops, golden_scores, real_crop
 from tests.product import astronaut, landscape, run_deepfake
 
@@ -152,3 +154,16 @@ def test_another_share_of_fakes_moves_the_probability_and_not_the_verdict(
     assert rare["verdict"] == plain["verdict"]
     assert plain["reason"] is None
     assert rare["reason"] == "judged at a share of fakes of 0.5, as calibrated"
+
+
+def test_it_knows_what_its_own_media_looked_like(folder: Path) -> None:
+    reference = load_reference(folder)
+    assert reference is not None
+    assert set(reference.data_digests) == set(load_bundle(folder).spec.calibration_digests)
+    for kind, least in ((Kind.IMAGE, 900), (Kind.VIDEO, 500)):
+        features = reference.features[kind]
+        assert set(features) == {"logit", "face_px", "sharpness", "novelty", "bytes_per_pixel"}
+        assert all(histogram.num_samples >= least for histogram in features.values())
+    # Smaller faces than those of its support were never calibrated on.
+    smallest = load_bundle(folder).spec.support_still.min_face_px
+    assert smallest is not None and reference.features[Kind.IMAGE]["face_px"].edges[0] > smallest

@@ -159,6 +159,9 @@ def test_the_schedule_comes_true(up: _Up) -> None:
         wait_until(lambda: bool(ended()), seconds=240)
     finally:
         up.setup("--schedule", "off")
+    logs = {"flow_run_id": {"any_": [ended()[0]["id"]]}}
+    told = [line["message"] for line in _ask(up.api, "logs/filter", logs=logs)]
+    assert any("Beginning flow run" in line for line in told), "Prefect's page shows what it told"
     # There is nothing to train on; that it began, and when, is what was asked.
     assert "neither an ingested corpus" in ended()[0]["state"]["message"]
     assert ended()[0]["expected_start_time"][17:19] == "00"
