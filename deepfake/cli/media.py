@@ -125,6 +125,32 @@ def webcam(
     run_webcam(options)
 
 
+@app.command("app")
+def page(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; others than loopback have no password.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Of the page.")] = 8501,
+    weights: WeightsOption = None,
+    output: Annotated[
+        list[str] | None,
+        typer.Option(help="Results to offer, beside those noted under the data root; repeatable."),
+    ] = None,
+    max_mb: Annotated[int, typer.Option(min=1, help="Of an upload, MiB.")] = 200,
+    max_seconds: Annotated[float, typer.Option(min=0.1, help="Of a video.")] = 600.0,
+    max_pixels: MaxPixelsOption = 50_000_000,
+    cpu_seconds: CpuOption = 300.0,
+    memory_mb: MemoryOption = 4096,
+    device: DeviceOption = "auto",
+    data_root: DataRootOption = "data",
+) -> None:
+    """Serve a web page for people who would rather look than read."""
+    options = plain(locals())
+    from deepfake.cli.page import run_page
+
+    run_page(options)
+
+
 @app.command()
 def score(
     folder: Annotated[str, typer.Argument(help="The media: a folder, or a store's URI.")],

@@ -73,7 +73,7 @@ def write_detect_report(
         [medium.score for medium in media],
         detector=f"{setup.detector.name}{version}, digest {bundle.digest}",
         notes=bundle.spec.reading_notes,
-        reading=reading_of(bundle),
+        reading=reading_of(bundle.spec),
         items=[Item(evidence.record, evidence.pictures) for evidence in made],
     )
     _write(path, report)

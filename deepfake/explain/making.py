@@ -50,7 +50,6 @@ __all__ = [
 STEP_VERSION = "1"
 """Raised whenever other evidence would be made for the same score."""
 
-_MAX_FRAMES = 3
 _MAX_CROPS = 4
 _FRAME_PX = 480
 _CROP_PX = 192
@@ -67,10 +66,12 @@ class ExplainerSetup:
     Attributes:
         bundle: The folder of the detector.
         limits: How large a medium may be.
+        max_frames: How many whole frames are kept, the strongest.
     """
 
     bundle: Path
     limits: MediaLimits = MediaLimits()  # noqa: RUF009 - frozen
+    max_frames: int = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +117,10 @@ class Explainer:
     def _with_pictures(
         self, record: EvidenceRecord, request: ExplainRequest, path: Path
     ) -> MadeEvidence:
-        chosen = _strongest_crops(request)
-        indices = _strongest_frames(request, chosen)
+        ranked = _ranked(request)
+        chosen = ranked[:_MAX_CROPS]
+        every = dict.fromkeys(int(row["frame_index"]) for row in ranked)
+        indices = list(every)[: self.setup.max_frames]
         wanted = sorted({*indices, *(int(row["frame_index"]) for row in chosen)})
         pixels = self._read(path, wanted)
         pictures: dict[str, bytes] = {}
@@ -240,15 +243,11 @@ def _container(path: Path, *, limits: MediaLimits) -> str:
         return reader.info.container
 
 
-def _strongest_crops(request: ExplainRequest) -> list[Mapping[str, Any]]:
+def _ranked(request: ExplainRequest) -> list[Mapping[str, Any]]:
+    """Return the faces of the track that decides, the strongest first."""
     own = [r for r in request.frames if r["track_id"] == request.score.get("strongest_track_id")]
     rows = own or list(request.frames)
-    ranked = sorted(rows, key=lambda row: (-float(row["logit"]), int(row["frame_index"])))
-    return ranked[:_MAX_CROPS]
-
-
-def _strongest_frames(request: ExplainRequest, crops: Sequence[Mapping[str, Any]]) -> list[int]:
-    return list(dict.fromkeys(int(row["frame_index"]) for row in crops))[:_MAX_FRAMES]
+    return sorted(rows, key=lambda row: (-float(row["logit"]), int(row["frame_index"])))
 
 
 def _draw(frame: Frame, request: ExplainRequest, *, name: str) -> tuple[FrameEvidence, bytes]:

@@ -1,5 +1,6 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
+from deepfake.scoring.compacting import advice_on
 from deepfake.scoring.drifting import DriftReport, DriftWatch
 from deepfake.scoring.evidence import (
     evidence_setup,
@@ -51,6 +52,7 @@ from deepfake.scoring.working import (
     score_batch,
     score_files,
     score_media,
+    score_probed,
 )
 
 __all__ = [
@@ -75,6 +77,7 @@ __all__ = [
     "ScoresStatus",
     "ScoringState",
     "UncertainMedium",
+    "advice_on",
     "count_statuses",
     "create_scorer",
     "describe_setup",
@@ -101,6 +104,7 @@ __all__ = [
     "score_batch",
     "score_files",
     "score_media",
+    "score_probed",
     "score_row",
     "scorer_setup",
     "scores_version",

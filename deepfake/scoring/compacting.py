@@ -28,6 +28,7 @@ from deepfake.types import EXPECTED_STATUSES, Status
 
 __all__ = [
     "TableCounts",
+    "advice_on",
     "count_rows",
     "open_database",
     "part_rows",
@@ -61,6 +62,11 @@ _ADVICE = {
     Status.ERROR: "Run again with --retry-failed; if it stays, report it with the reason.",
 }
 """What a person can do about a file without a score."""
+
+
+def advice_on(status: Status) -> str | None:
+    """Return what a person can do about a file of this status; None where nothing is wrong."""
+    return _ADVICE.get(status)
 
 
 @dataclass

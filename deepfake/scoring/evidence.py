@@ -66,14 +66,16 @@ _SCORE_COLUMNS = (
 )
 
 
-def evidence_setup(setup: ScorerSetup, workers: WorkerSetup) -> WorkerSetup:
+def evidence_setup(setup: ScorerSetup, workers: WorkerSetup, *, max_frames: int = 3) -> WorkerSetup:
     """Return the set-up of workers that make the evidence for what others have scored.
 
     Args:
         setup: Which detector, and how.
         workers: Of those that scored.
+        max_frames: How many whole frames are kept, the strongest.
     """
-    return explainer_setup(workers, ExplainerSetup(setup.detector.path, setup.limits))
+    explainer = ExplainerSetup(setup.detector.path, setup.limits, max_frames)
+    return explainer_setup(workers, explainer)
 
 
 def request_of(score: dict[str, Any], frames: Sequence[dict[str, Any]]) -> ExplainRequest:

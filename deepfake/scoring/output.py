@@ -17,7 +17,7 @@ from typing import Any
 
 import filelock
 
-from deepfake.bundles import Bundle
+from deepfake.bundles import Bundle, DetectorSpec
 from deepfake.config import digest_of
 from deepfake.errors import DataError
 from deepfake.scoring.compacting import TableCounts, write_tables
@@ -287,7 +287,7 @@ def write_scores(
                     "digest": bundle.digest,
                 },
                 "notes": bundle.spec.reading_notes,
-                "reading": reading_of(bundle),
+                "reading": reading_of(bundle.spec),
                 "statuses": dict(counts.statuses),
                 "verdicts": dict(counts.verdicts),
             },
@@ -301,9 +301,8 @@ def write_scores(
     return counts
 
 
-def reading_of(bundle: Bundle) -> dict[str, Any]:
+def reading_of(spec: DetectorSpec) -> dict[str, Any]:
     """Return what a report says of a detector beside its reading notes, in JSON types."""
-    spec = bundle.spec
     return {
         "thresholds_still": spec.thresholds_still.model_dump(mode="json"),
         "thresholds_video": spec.thresholds_video.model_dump(mode="json"),

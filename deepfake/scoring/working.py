@@ -42,6 +42,7 @@ __all__ = [
     "score_batch",
     "score_files",
     "score_media",
+    "score_probed",
     "score_unchanged",
 ]
 
@@ -261,18 +262,40 @@ def score_media(
     ):
         probed = iter(probe_rows(usable, workers=pool, limits=setup.limits))
         known = [next(probed) if row.status is Status.OK else row for row in rows]
-        requests = [
-            ExtractRequest(row.uri, str(row.media_id)) for row in known if row.status is Status.OK
-        ]
-        results = iter(pool.map(score_medium, requests))
-        media = []
-        for row in known:
-            if row.status is Status.OK:
-                medium = _charged(row.uri, str(row.media_id), next(results), columns)
-            else:
-                medium = ScoredMedium(score_row(row, columns))
-            media.append(_whole(medium))
-            on_done(len(media))
+        return score_probed(known, setup=setup, workers=pool, on_done=on_done)
+
+
+def score_probed(
+    rows: Sequence[ManifestRow],
+    *,
+    setup: ScorerSetup,
+    workers: MediaWorkers,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[ScoredMedium]:
+    """Score files that were probed, in workers that are there.
+
+    Args:
+        rows: As probed; those that are not `ok` keep their status.
+        setup: Which detector, and how.
+        workers: Set up by `scorer_setup` for it.
+        on_done: Called with the number of files done, after each.
+
+    Returns:
+        The rows of each file, in their order.
+    """
+    columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
+    requests = [
+        ExtractRequest(row.uri, str(row.media_id)) for row in rows if row.status is Status.OK
+    ]
+    results = iter(workers.map(score_medium, requests))
+    media = []
+    for row in rows:
+        if row.status is Status.OK:
+            medium = _charged(row.uri, str(row.media_id), next(results), columns)
+        else:
+            medium = ScoredMedium(score_row(row, columns))
+        media.append(_whole(medium))
+        on_done(len(media))
     return media
 
 

@@ -1,0 +1,46 @@
+"""`deepfake app`: the web page, on loopback unless told otherwise."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from typing import Any
+
+import typer
+
+from deepfake.cli.choosing import data_root_of
+from deepfake.detectors import resolve_detector
+from deepfake.inference import resolve_device
+from deepfake.storage import location_of
+from deepfake.webapp import AppSettings, page_command, page_environment
+from flows.operations import configure_environment
+
+__all__ = ["run_page"]
+
+
+def run_page(options: dict[str, Any]) -> None:
+    """Become the process that serves the page; Ctrl-C ends it."""
+    data_root = data_root_of(options)
+    configure_environment(data_root)
+    resolve_device(options["device"])
+    outputs = tuple(str(location_of(output)) for output in options["output"] or ())
+    if options["weights"] is not None:
+        resolve_detector(options["weights"], data_root=data_root)
+    limits = {n: options[n] for n in ("max_mb", "max_seconds", "max_pixels")}
+    costs = {n: options[n] for n in ("cpu_seconds", "memory_mb", "device", "weights")}
+    settings = AppSettings(data_root=data_root, outputs=outputs, **limits, **costs)
+    command = page_command(settings, host=options["host"], port=options["port"])
+    if not _is_loopback(options["host"]):
+        typer.echo(
+            "warning: the page has no password: whoever reaches this address can use it, "
+            "and see the results that are offered",
+            err=True,
+        )
+    os.execve(command[0], command, page_environment(settings))
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

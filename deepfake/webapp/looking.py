@@ -1,0 +1,141 @@
+"""The page on which a visitor's file is looked at."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import streamlit as st
+
+from deepfake.reporting import render_report, report_of_rows
+from deepfake.scoring import reading_of
+from deepfake.webapp.choices import Choices, detector_choices
+from deepfake.webapp.service import Job, Looked, Service, Stage
+from deepfake.webapp.settings import AppSettings, settings_of_page
+from deepfake.webapp.showing import say, show_evidence, show_score
+
+__all__ = ["looking_page", "offered_detectors", "page_settings"]
+
+_POLL_SECONDS = 0.5
+_ORDER = list(Stage)
+
+
+@st.cache_resource
+def page_settings() -> AppSettings:
+    """Return what the page was started with."""
+    return settings_of_page()
+
+
+@st.cache_resource
+def _service() -> Service:
+    return Service(page_settings())
+
+
+@st.cache_data(ttl=60, show_spinner=False)
+def offered_detectors() -> Choices:
+    """Return the detectors on offer; the registry is asked once a minute."""
+    return detector_choices(page_settings())
+
+
+def looking_page() -> None:
+    """Take a file, say how far it is, and show what was found."""
+    settings = page_settings()
+    st.title("Is this face real?")
+    say(
+        f"A picture or a video: at most {settings.max_mb} MiB, {settings.max_seconds:g} s and "
+        f"{settings.max_pixels / 1e6:g} million pixels a frame. It is read on this machine and "
+        "removed as soon as it was looked at, and what was found is forgotten with your visit."
+    )
+    weights = _chosen_detectors()
+    upload = st.file_uploader("A picture or a video", key="upload")
+    if upload is None:
+        st.session_state.pop("job", None)
+        return
+    asked = (upload.file_id, *weights)
+    if st.session_state.get("asked") != asked:
+        st.session_state["asked"] = asked
+        st.session_state["job"] = _service().submit(
+            upload.getbuffer(), name=upload.name, weights=weights
+        )
+    job: Job = st.session_state["job"]
+    if not job.is_done:
+        _progress(job)
+    else:
+        _show(job)
+
+
+def _chosen_detectors() -> list[str]:
+    choices = offered_detectors()
+    with st.sidebar:
+        if choices.note:
+            say(choices.note, is_small=True)
+        names = list(choices.labels)
+        first = st.selectbox("Detector", names, format_func=choices.labels.__getitem__)
+        others = [name for name in names if name != first]
+        chosen = [str(first)]
+        if others and st.checkbox("Compare with another detector"):
+            second = st.selectbox("The other one", others, format_func=choices.labels.__getitem__)
+            chosen.append(str(second))
+    return chosen
+
+
+@st.fragment(run_every=_POLL_SECONDS)
+def _progress(job: Job) -> None:
+    if job.is_done:
+        st.rerun()
+    before = _service().num_before(job)
+    told = str(job.stage)
+    if job.stage is Stage.WAITING and before:
+        told = f"waiting for {before} other {'file' if before == 1 else 'files'}"
+    st.progress(_ORDER.index(job.stage) / (len(_ORDER) - 1), text=f"{told} ...")
+
+
+def _show(job: Job) -> None:
+    if job.refusal is not None:
+        st.html("<p role='alert' style='font-weight:700;margin:0'>Not looked at</p>")
+        say(f"{job.name}: {job.refusal}.".replace("..", "."))
+        return
+    columns = st.columns(len(job.found)) if len(job.found) > 1 else [st.container()]
+    for number, (column, looked) in enumerate(zip(columns, job.found, strict=True)):
+        with column:
+            show_score(looked.score, detector=looked.detector, notes=looked.spec.reading_notes)
+            if looked.item is not None:
+                show_evidence(looked.item, key=str(number))
+            _downloads(looked, key=str(number))
+
+
+def _downloads(looked: Looked, *, key: str) -> None:
+    st.subheader("Keep it")
+    st.download_button(
+        "Report (HTML)",
+        data=lambda: _report(looked),
+        file_name="report.html",
+        mime="text/html",
+        on_click="ignore",
+        key=f"report-{key}",
+    )
+    st.download_button(
+        "Score (JSON)",
+        data=json.dumps(_json_row(looked.score), indent=2, ensure_ascii=False),
+        file_name="score.json",
+        mime="application/json",
+        on_click="ignore",
+        key=f"json-{key}",
+    )
+
+
+def _report(looked: Looked) -> bytes:
+    report = report_of_rows(
+        [looked.score],
+        detector=looked.detector,
+        notes=looked.spec.reading_notes,
+        reading=reading_of(looked.spec),
+        items=[] if looked.item is None else [looked.item],
+    )
+    return render_report(report).encode()
+
+
+def _json_row(row: dict[str, Any]) -> dict[str, Any]:
+    # JSON has no NaN; what is not known is null.
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

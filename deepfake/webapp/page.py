@@ -1,0 +1,28 @@
+"""What Streamlit runs for each visitor; started by `deepfake app`."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from deepfake.webapp.bulk import bulk_page
+from deepfake.webapp.looking import looking_page
+from deepfake.webapp.meaning import meaning_page
+
+__all__ = ["main"]
+
+
+def main() -> None:
+    """Show the page that the visitor chose."""
+    st.set_page_config(page_title="deepfake", layout="wide")
+    chosen = st.navigation(
+        [
+            st.Page(looking_page, title="Look at a file", url_path="look", default=True),
+            st.Page(bulk_page, title="Results of a folder", url_path="results"),
+            st.Page(meaning_page, title="What the numbers mean", url_path="meaning"),
+        ]
+    )
+    chosen.run()
+
+
+if __name__ == "__main__":
+    main()
