@@ -131,15 +131,15 @@ def _chosen(
     if selected:
         return rows.iloc[selected[0]].to_dict()
     telling = rows[rows["media_id"].isin(kept)]
-    names = telling["uri"].to_dict()
+    names = telling["uri"].tolist()
     at = st.selectbox(
         "Or choose one that evidence is kept of",
-        list(names),
+        range(len(names)),
         index=None,
-        format_func=lambda index: str(names.get(index)),
+        format_func=names.__getitem__,
         key="chosen",
     )
-    return None if at is None else telling.loc[at].to_dict()
+    return None if at is None else telling.iloc[at].to_dict()
 
 
 def _show_file(folder: Location, row: Mapping[Hashable, Any]) -> None:

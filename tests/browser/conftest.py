@@ -40,8 +40,12 @@ class Browser:
 
     def open(self, path: Path, **more: Any) -> Opened:
         """Open a file in a page of its own."""
+        return self.visit(path.as_uri(), **more)
+
+    def visit(self, own: str, **more: Any) -> Opened:
+        """Open an address as somebody of whom nothing is known yet."""
         opened = Opened(self._browser.new_page(**more))
-        page, own = opened.page, path.as_uri()
+        page = opened.page
 
         def note(request: Any) -> None:
             if request.url != own and not request.url.startswith("data:"):

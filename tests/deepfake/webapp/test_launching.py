@@ -1,0 +1,110 @@
+"""How the page is started, and what its process is told."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepfake.errors import ConfigError
+from deepfake.storage import DataRoot
+from deepfake.tracking import MODEL_NAME
+from deepfake.webapp import AppSettings, page_command, page_environment
+from deepfake.webapp.choices import detector_choices
+from deepfake.webapp.settings import settings_of_page
+from tests.product import run_deepfake
+
+
+def test_every_setting_reaches_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = AppSettings(
+        weights="packaged",
+        data_root=Path("/data"),
+        outputs=("a", "s3://b/c"),
+        max_mb=3,
+        max_seconds=4.5,
+        max_pixels=5,
+        cpu_seconds=6,
+        memory_mb=7,
+    )
+    for name, value in page_environment(settings).items():
+        monkeypatch.setenv(name, value)
+    assert settings_of_page() == settings
+    assert settings.media_limits.max_bytes == 3 * 2**20
+    assert settings.media_limits.max_pixels == 5
+    assert settings.worker_limits.memory_bytes == 7 * 2**20
+    command = page_command(settings, host="127.0.0.1", port=1234)
+    for option in (
+        "--server.address=127.0.0.1",
+        "--server.port=1234",
+        "--server.maxUploadSize=3",
+        "--browser.gatherUsageStats=false",
+        "--client.showErrorDetails=none",
+    ):
+        assert option in command
+
+
+def test_without_streamlit_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "streamlit" else find(name)
+    )
+    with pytest.raises(ConfigError, match="needs Streamlit") as raised:
+        page_command(AppSettings(), host="127.0.0.1", port=1)
+    assert "deepfake-pipeline[app]" in str(raised.value.hint)
+
+
+def test_a_detector_that_is_none_is_refused_before_the_page_starts(tmp_path: Path) -> None:
+    done = run_deepfake("app", "--weights", tmp_path / "none", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr and str(tmp_path / "none") in done.stderr
+
+
+def test_the_packaged_detector_is_offered_and_a_store_that_is_away_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert list(detector_choices(AppSettings()).labels) == ["packaged"]
+    assert list(tmp_path.iterdir()) == [], "asking made no store"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
+    choices = detector_choices(AppSettings(weights="mine"))
+    assert list(choices.labels) == ["mine", "packaged"]
+    assert choices.note is not None and "cannot be offered" in choices.note
+
+
+def test_registered_versions_are_offered_the_champion_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from deepfake.tracking import RegisteredVersion
+    from deepfake.webapp import choices as module
+
+    def version(number: int, *aliases: str) -> Any:
+        known: dict[str, Any] = dict.fromkeys(RegisteredVersion.__dataclass_fields__)
+        return RegisteredVersion(**{**known, "version": number, "aliases": aliases, "tags": {}})
+
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///none.db")
+    found = [version(3, "challenger"), version(2, "champion"), version(1)]
+    monkeypatch.setattr(module, "list_versions", lambda: found)
+    labels = detector_choices(AppSettings()).labels
+    assert list(labels) == [*(f"models:/{MODEL_NAME}/{n}" for n in (2, 3, 1)), "packaged"]
+    assert labels[f"models:/{MODEL_NAME}/2"].endswith("version 2 (champion)")
+
+
+def test_only_results_that_were_named_or_noted_are_offered(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from deepfake.scoring import note_output
+    from deepfake.webapp import bulk
+
+    root = DataRoot(tmp_path / "data")
+    for name in ("named", "noted", "neither"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "run.json").write_text(json.dumps({"version": "x"}))
+    note_output(root, tmp_path / "noted")
+    note_output(root, tmp_path / "gone")
+    settings = AppSettings(data_root=root.here, outputs=(str(tmp_path / "named"),))
+    monkeypatch.setattr(bulk, "page_settings", lambda: settings)
+    assert bulk.offered_outputs() == [str(tmp_path / "named"), str(tmp_path / "noted")]
