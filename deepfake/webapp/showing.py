@@ -152,7 +152,8 @@ def _show_frame(frame: FrameEvidence, item: Item) -> None:
     if picture is None:
         return
     faces = ", ".join(f"face {f.track_id} {f.prob_fake:.0%}" for f in frame.faces)
-    st.image(picture, caption=f"at {frame.pts_seconds:.2f} s: {faces}")
+    told = f"at {frame.pts_seconds:.2f} s: {faces}"
+    st.image(picture, caption=told, alt=f"The frame {told}")
 
 
 def _show_crops(item: Item) -> None:
@@ -162,13 +163,12 @@ def _show_crops(item: Item) -> None:
     st.subheader("Faces, and what in them moved the score")
     for column, crop in zip(st.columns(len(crops)), crops, strict=True):
         with column:
-            st.image(
-                item.pictures[crop.picture],
-                caption=f"{crop.prob_fake:.0%} at {crop.pts_seconds:.2f} s",
-            )
+            told = f"{crop.prob_fake:.0%} at {crop.pts_seconds:.2f} s"
+            st.image(item.pictures[crop.picture], caption=told, alt=f"The face, {told}")
             heat = item.pictures.get(crop.heat_picture or "")
             if heat is not None:
-                st.image(heat, caption="bright moved it most")
+                alt_text = f"What in the face moved the score, {told}"
+                st.image(heat, caption="bright moved it most", alt=alt_text)
             if crop.moved_by_hottest is not None and crop.moved_by_random is not None:
                 say(
                     f"Without the hottest tenth the log-odds move by {crop.moved_by_hottest:.1f}, "
