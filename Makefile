@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all fuzz bench detector lint types contracts clean
+.PHONY: demo test test-all fuzz bench detector screenshots lint types contracts clean
 
 # requirements.txt pins what was tested; pyproject.toml says what is allowed.
 $(VENV)/.installed: pyproject.toml requirements.txt
@@ -47,6 +47,12 @@ detector: $(VENV)/.installed
 	$(BIN)/deepfake calibrate --weights data/runs/two-headed/bundle --dataset openforensics \
 		--dataset openforensics-clips --half-weights --run-name packaged
 	$(BIN)/python -m benchmarks.package_detector data/runs/packaged/bundle
+
+# Pictures of all pages, out of the demo's media, into docs/images; needs a Chromium. A quarter of an hour.
+screenshots: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.recording
+	$(BIN)/python -m benchmarks.screenshots
+	$(BIN)/python -m benchmarks.server_pages
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -30,10 +30,18 @@ from playwright.sync_api import Page, sync_playwright
 
 from deepfake.demo import make_demo_media
 
-__all__ = ["chromium", "main", "take_pictures"]
+__all__ = [
+    "IMAGES",
+    "answers",
+    "chromium",
+    "environment_of",
+    "main",
+    "take_pictures",
+    "wait_for",
+]
 
 _PROJECT = Path(__file__).parents[1]
-_IMAGES = _PROJECT / "docs" / "images"
+IMAGES = _PROJECT / "docs" / "images"
 _NETWORKS = ("tf_efficientnet_lite0", "efficientnet", "mobilenetv3_small_100")
 _WAIT_SECONDS = 900.0
 _SIZE = {"width": 1400, "height": 760}
@@ -50,7 +58,7 @@ class _Servers:
 
     @property
     def environment(self) -> dict[str, str]:
-        return _environment(PREFECT_API_URL=f"{self.prefect}/api")
+        return environment_of(PREFECT_API_URL=f"{self.prefect}/api")
 
     def run(self, *arguments: str | Path) -> None:
         command = [sys.executable, "-m", *map(str, arguments)]
@@ -62,7 +70,8 @@ class _Servers:
         return answer.raise_for_status().json()
 
 
-def _environment(**more: str) -> dict[str, str]:
+def environment_of(**more: str) -> dict[str, str]:
+    """Return the environment of a command that finds no server and no store of somebody's."""
     ours = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
     return {**kept, **ours, "PYTHONPATH": str(_PROJECT), **more}
@@ -98,12 +107,12 @@ def _servers(folder: Path) -> Iterator[_Servers]:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env={**_environment(), "PWD": str(folder)},
+            env={**environment_of(), "PWD": str(folder)},
             stdout=stream,
             stderr=subprocess.STDOUT,
         )
     try:
-        _wait(lambda: "Ctrl-C stops" in log.read_text() or process.poll() is not None)
+        wait_for(lambda: "Ctrl-C stops" in log.read_text() or process.poll() is not None)
         told = log.read_text()
         found = dict(re.findall(r"^(Prefect|MLflow): (http://127\.0\.0\.1:\d+)", told, re.M))
         if len(found) < 2:
@@ -114,7 +123,12 @@ def _servers(folder: Path) -> Iterator[_Servers]:
         process.wait()
 
 
-def _wait(is_done: Callable[[], bool]) -> None:
+def wait_for(is_done: Callable[[], bool]) -> None:
+    """Wait until something is so.
+
+    Raises:
+        SystemExit: It took a quarter of an hour.
+    """
     deadline = time.monotonic() + _WAIT_SECONDS
     while not is_done():
         if time.monotonic() > deadline:
@@ -192,7 +206,7 @@ def _grow(servers: _Servers, corpus: Path) -> str:
     said = [word for each in told for word in ("--param", each)]
     servers.run("prefect", "deployment", "run", "ingest/local", "--watch", *said)
     named = {"flows": {"name": {"any_": ["retrain"]}}, "sort": "START_TIME_DESC"}
-    _wait(
+    wait_for(
         lambda: (
             any(run["state_type"] == "COMPLETED" for run in _asked(servers, named))
             or any(run["state_type"] in {"FAILED", "CRASHED"} for run in _asked(servers, named))
@@ -223,17 +237,18 @@ def _store_page(uri: str) -> Iterator[str]:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
     command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
-    process = subprocess.Popen(command, env=_environment(MLFLOW_BACKEND_STORE_URI=uri))
+    process = subprocess.Popen(command, env=environment_of(MLFLOW_BACKEND_STORE_URI=uri))
     address = f"http://127.0.0.1:{port}"
     try:
-        _wait(lambda: process.poll() is not None or _answers(f"{address}/health"))
+        wait_for(lambda: process.poll() is not None or answers(f"{address}/health"))
         yield address
     finally:
         process.terminate()
         process.wait()
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Return whether a server answers."""
     try:
         return httpx.get(url, timeout=10).is_success
     except httpx.HTTPError:
@@ -261,7 +276,7 @@ def _experiment(mlflow: str) -> str:
 def main() -> None:
     """Take both pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=Path, default=_IMAGES, help="Where they go.")
+    parser.add_argument("--images", type=Path, default=IMAGES, help="Where they go.")
     parser.add_argument("--mlflow-uri", help="A store to compare the networks of.")
     options = parser.parse_args()
     options.images.mkdir(parents=True, exist_ok=True)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import streamlit as st
-
-from deepfake.webapp.bulk import bulk_page
-from deepfake.webapp.looking import looking_page
-from deepfake.webapp.meaning import meaning_page
-
 __all__ = ["main"]
 
 
 def main() -> None:
     """Show the page that the visitor chose."""
+    # Not above: a media worker imports this module too, as its parent's main one.
+    import streamlit as st
+
+    from deepfake.webapp.bulk import bulk_page
+    from deepfake.webapp.looking import looking_page
+    from deepfake.webapp.meaning import meaning_page
+
     st.set_page_config(page_title="deepfake", layout="wide")
     chosen = st.navigation(
         [

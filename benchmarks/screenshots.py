@@ -1,0 +1,115 @@
+"""Pictures of the pages that people look at, out of the demo's media: nobody else's face.
+
+`python -m benchmarks.screenshots` scores the demo's inbox with the packaged detector and writes
+`docs/images/app.jpg`, `app-results.jpg` and `report.jpg`, with a Chromium that is installed
+already. Three minutes on two CPU cores.
+"""
+
+from __future__ import annotations
+
+import argparse
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Page
+
+from benchmarks.server_pages import IMAGES, answers, chromium, environment_of, wait_for
+from deepfake.demo import DemoMedia, make_demo_media
+
+__all__ = ["main"]
+
+_FILE = "clip-1.mp4"
+_LOOK_MS = 300_000
+_QUALITY = 82
+_WIDTH = 1300
+
+
+@contextmanager
+def _app(folder: Path, results: Path) -> Iterator[str]:
+    """Yield the address of the web page."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port = listener.getsockname()[1]
+    command = [sys.executable, "-m", "deepfake", "app", "--port", str(port)]
+    command += ["--output", str(results)]
+    process = subprocess.Popen(command, cwd=folder, env=environment_of())
+    address = f"http://127.0.0.1:{port}"
+    try:
+        wait_for(lambda: process.poll() is not None or answers(f"{address}/_stcore/health"))
+        yield address
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _score(folder: Path, media: DemoMedia) -> Path:
+    results = folder / "results"
+    command = [sys.executable, "-m", "deepfake", "score", str(media.inbox)]
+    command += ["--output", str(results), "--weights", "packaged"]
+    # One of the files is no picture, on purpose: exit code 3.
+    subprocess.run(command, cwd=folder, env=environment_of(), check=False)
+    report = [sys.executable, "-m", "deepfake", "report", str(results)]
+    subprocess.run(report, cwd=folder, env=environment_of(), check=True)
+    return results
+
+
+def _take_file(page: Page, address: str, media: DemoMedia, path: Path) -> None:
+    page.goto(address)
+    page.get_by_role("heading", name="Is this face real?").wait_for(timeout=60_000)
+    page.locator("input[type=file]").set_input_files(str(media.inbox / _FILE))
+    page.get_by_text("Keep it").first.wait_for(timeout=_LOOK_MS)
+    _picture(page, path, height=1750)
+
+
+def _take_results(page: Page, address: str, path: Path) -> None:
+    page.goto(address)
+    page.get_by_role("link", name="Results of a folder").click()
+    page.get_by_label("Or choose one that evidence is kept of").first.wait_for(timeout=60_000)
+    page.set_viewport_size({"width": _WIDTH, "height": 1500})
+    page.wait_for_timeout(1000)  # a page that still moves closes its lists
+    page.get_by_label("Or choose one that evidence is kept of").first.click()
+    page.keyboard.type(_FILE)
+    page.keyboard.press("Enter")
+    page.get_by_text("The chosen file").wait_for(timeout=60_000)
+    _picture(page, path, height=1700)
+
+
+def _take_report(page: Page, results: Path, path: Path) -> None:
+    page.goto((results / "report.html").as_uri())
+    page.locator("#grid-body .row").first.wait_for(timeout=60_000)
+    _picture(page, path, height=1800)
+
+
+def _picture(page: Page, path: Path, *, height: int) -> None:
+    page.set_viewport_size({"width": _WIDTH, "height": height})
+    page.wait_for_timeout(4000)  # what is drawn moves into its place
+    page.screenshot(path=str(path), type="jpeg", quality=_QUALITY)
+    print(path, flush=True)
+
+
+def main() -> None:
+    """Take all of them."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=Path, default=IMAGES, help="Where they go.")
+    images = parser.parse_args().images
+    images.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="newsdesk-") as temporary:
+        folder = Path(temporary)
+        media = make_demo_media(folder / "demo")
+        results = _score(folder, media)
+        with chromium() as page:
+            _take_report(page, results, images / "report.jpg")
+        with _app(folder, results) as address:
+            with chromium() as page:
+                _take_file(page, address, media, images / "app.jpg")
+            with chromium() as page:
+                _take_results(page, address, images / "app-results.jpg")
+
+
+if __name__ == "__main__":
+    main()
