@@ -49,16 +49,19 @@ def looking_page() -> None:
     )
     weights = _chosen_detectors()
     upload = st.file_uploader("A picture or a video", key="upload")
-    if upload is None:
-        st.session_state.pop("job", None)
-        return
-    asked = (upload.file_id, *weights)
+    asked = None if upload is None else (upload.file_id, *weights)
     if st.session_state.get("asked") != asked:
         st.session_state["asked"] = asked
-        st.session_state["job"] = _service().submit(
-            upload.getbuffer(), name=upload.name, weights=weights
-        )
-    job: Job = st.session_state["job"]
+        before = st.session_state.pop("job", None)
+        if before is not None:
+            _service().give_up(before)
+        if upload is not None:
+            st.session_state["job"] = _service().submit(
+                upload.getbuffer(), name=upload.name, weights=weights
+            )
+    job: Job | None = st.session_state.get("job")
+    if job is None:
+        return
     if not job.is_done:
         _progress(job)
     else:

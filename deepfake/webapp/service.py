@@ -40,6 +40,8 @@ __all__ = ["Job", "Looked", "Service", "Stage"]
 _MAX_DETECTORS = 2
 """Whose workers are kept warm: each worker takes some 500 MB."""
 _SHOWN_FRAMES = 32
+_MAX_WAITING = 50
+"""Uploads whose bytes are held until their turn comes."""
 
 
 class Stage(StrEnum):
@@ -69,7 +71,7 @@ class Looked:
     item: Item | None
 
 
-@dataclass
+@dataclass(eq=False)
 class Job:
     """An upload on its way.
 
@@ -152,9 +154,19 @@ class Service:
         """
         job = Job(name)
         with self._lock:
+            if len(self._waiting) >= _MAX_WAITING:
+                job.refusal, job.future = "too many files are waiting: try again later", Future()
+                job.future.set_result(None)
+                return job
             self._waiting.append(job)
         job.future = self._threads.submit(self._run, job, bytes(content), tuple(weights))
         return job
+
+    def give_up(self, job: Job) -> None:
+        """Take an upload back whose turn has not come; one that is looked at goes on."""
+        if job.future is not None and job.future.cancel():
+            with self._lock:
+                self._waiting.remove(job)
 
     def num_before(self, job: Job) -> int:
         """Return how many uploads have to begin before this one does."""

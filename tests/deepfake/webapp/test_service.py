@@ -103,3 +103,22 @@ def test_what_breaks_a_limit_is_refused_in_a_sentence(
 def test_a_detector_that_is_not_there_is_a_sentence(service: Service) -> None:
     told = _refusal(service, b"x", "x.png", ["/no/such/detector"])
     assert "no such" in told or "not a detector" in told or "is missing" in told
+
+
+def test_a_crowd_is_told_to_come_back_and_may_take_its_files_back(
+    service: Service, detectors: list[str]
+) -> None:
+    face = _png(astronaut()[..., ::-1])
+    jobs = [service.submit(face, name="a.png", weights=detectors[:1]) for _ in range(60)]
+    refused = [job for job in jobs if job.refusal is not None]
+    assert 5 < len(refused) <= 10
+    assert all(job.is_done and "too many files are waiting" in str(job.refusal) for job in refused)
+    last = next(job for job in reversed(jobs) if job.refusal is None)
+    assert service.num_before(last) > 10
+    for job in jobs:
+        service.give_up(job)
+    assert service.num_before(last) == 0
+    for job in jobs:
+        if job.future is not None and not job.future.cancelled():
+            job.future.result(timeout=300)
+    assert list(service.uploads.folder.iterdir()) == []
