@@ -79,6 +79,7 @@ def show_evidence(item: Item, *, key: str) -> None:
     frames = sorted(record.frames, key=lambda frame: frame.pts_seconds)
     shown = _scrubbed(frames, key=key)
     if record.kind == "video":
+        say("In the band nothing is decided; the dashed line is at the frame below.", is_small=True)
         st.altair_chart(_timeline(record, None if shown is None else shown.pts_seconds))
     if shown is not None:
         _show_frame(shown, item)
@@ -140,11 +141,11 @@ def _timeline(record: EvidenceRecord, moment: float | None) -> Any:
             .encode(y=alt.Y("low:Q", title="probability of a fake"), y2="high:Q"),
         )
     if moment is not None:
-        rule = alt.Chart(pd.DataFrame([{"seconds": moment}])).mark_rule(strokeDash=[4, 4])
+        rule = alt.Chart(pd.DataFrame([{"seconds": moment}])).mark_rule(
+            strokeDash=[4, 4], color="#808080"
+        )
         layers.append(rule.encode(x=x))
-    return alt.layer(*layers).properties(
-        height=220, title="The band is where nothing is decided; the dashed line is the frame below"
-    )
+    return alt.layer(*layers).properties(height=220)
 
 
 def _show_frame(frame: FrameEvidence, item: Item) -> None:
