@@ -1,8 +1,8 @@
 """Pictures of the pages that people look at, out of the demo's media: nobody else's face.
 
 `python -m benchmarks.screenshots` scores the demo's inbox with the packaged detector and writes
-`docs/images/app.jpg`, `app-results.jpg` and `report.jpg`, with a Chromium that is installed
-already. Three minutes on two CPU cores.
+`app.jpg`, `app-results.jpg`, `report.jpg` and `live.jpg` into `docs/images`, with a Chromium that
+is installed already. Three minutes on two CPU cores.
 """
 
 from __future__ import annotations
@@ -19,7 +19,9 @@ from pathlib import Path
 from playwright.sync_api import Page
 
 from benchmarks.server_pages import IMAGES, answers, chromium, environment_of, wait_for
+from deepfake.config import MediaLimits
 from deepfake.demo import DemoMedia, make_demo_media
+from deepfake.media import open_video, write_image
 
 __all__ = ["main"]
 
@@ -56,6 +58,18 @@ def _score(folder: Path, media: DemoMedia) -> Path:
     report = [sys.executable, "-m", "deepfake", "report", str(results)]
     subprocess.run(report, cwd=folder, env=environment_of(), check=True)
     return results
+
+
+def _take_live(folder: Path, media: DemoMedia, path: Path) -> None:
+    """Keep the last frame of what `deepfake webcam` shows of a clip."""
+    seen = folder / "seen.mp4"
+    command = [sys.executable, "-m", "deepfake", "webcam", "--source", str(media.inbox / _FILE)]
+    command += ["--headless", "--no-realtime", "--record", str(seen)]
+    subprocess.run(command, cwd=folder, env=environment_of(), check=True)
+    with open_video(seen, limits=MediaLimits()) as video:
+        (frame,) = video.read([video.info.num_frames - 1])
+    write_image(path, frame.pixels)
+    print(path, flush=True)
 
 
 def _take_file(page: Page, address: str, media: DemoMedia, path: Path) -> None:
@@ -102,6 +116,7 @@ def main() -> None:
         folder = Path(temporary)
         media = make_demo_media(folder / "demo")
         results = _score(folder, media)
+        _take_live(folder, media, images / "live.jpg")
         with chromium() as page:
             _take_report(page, results, images / "report.jpg")
         with _app(folder, results) as address:
