@@ -12,7 +12,7 @@ from deepfake.webapp.settings import AppSettings
 
 __all__ = ["page_command", "page_environment"]
 
-_PAGE = Path(__file__).with_name("page.py")
+_PAGE = Path(__file__).with_name("__main__.py")
 
 
 def page_command(settings: AppSettings, *, host: str, port: int) -> list[str]:

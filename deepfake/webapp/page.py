@@ -1,4 +1,4 @@
-"""What Streamlit runs for each visitor; started by `deepfake app`."""
+"""The page: its parts, one of which a visitor chose."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ __all__ = ["main"]
 
 def main() -> None:
     """Show the page that the visitor chose."""
-    # Not above: a media worker imports this module too, as its parent's main one.
+    # Not above: a media worker imports what its parent's main module does.
     import streamlit as st
 
     from deepfake.webapp.bulk import bulk_page
@@ -23,7 +23,3 @@ def main() -> None:
         ]
     )
     chosen.run()
-
-
-if __name__ == "__main__":
-    main()
