@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
+from deepfake.config import digest_of
 from deepfake.errors import DataError, DeepfakeError
 from deepfake.explain import evidence_folder, kept_evidence, read_evidence, read_picture
 from deepfake.reporting import Item, Report, read_report
@@ -64,16 +65,18 @@ def bulk_page() -> None:
     _totals(report)
     rows = _filtered(results.table)
     say(f"{len(rows):,} of {len(results.table):,} files; choose a row to see its evidence.")
+    # Streamlit keeps the position that was ticked: of other rows it would be another file's.
+    shown = digest_of(chosen, str(told.get("written")), *rows["uri"].tolist())
     event = st.dataframe(
         rows[_COLUMNS],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         column_config={"prob_fake": st.column_config.NumberColumn(format="percent")},
-        key="rows",
+        key=f"rows-{shown}",
     )
     folder = evidence_folder(ScoresFolder(location_of(chosen)).version(results.version))
-    row = _chosen(rows, event["selection"]["rows"], kept=set(kept_evidence(folder)))
+    row = _chosen(rows, event["selection"]["rows"], kept=set(kept_evidence(folder)), key=shown)
     if row is not None:
         _show_file(folder, row)
     if report.failures:
@@ -125,7 +128,7 @@ def _filtered(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _chosen(
-    rows: pd.DataFrame, selected: list[int], *, kept: set[str]
+    rows: pd.DataFrame, selected: list[int], *, kept: set[str], key: str
 ) -> Mapping[Hashable, Any] | None:
     """Return the row that was ticked, or else chosen by its name among those with evidence."""
     if selected:
@@ -137,7 +140,7 @@ def _chosen(
         range(len(names)),
         index=None,
         format_func=names.__getitem__,
-        key="chosen",
+        key=f"chosen-{key}",
     )
     return None if at is None else telling.iloc[at].to_dict()
 

@@ -48,9 +48,11 @@ def looking_page() -> None:
         "removed as soon as it was looked at, and what was found is forgotten with your visit."
     )
     weights = _chosen_detectors()
-    upload = st.file_uploader("A picture or a video", key="upload")
+    upload = st.file_uploader("A picture or a video", key="upload", on_change=_note_change)
+    is_changed = st.session_state.pop("is_changed", False)
     asked = None if upload is None else (upload.file_id, *weights)
-    if st.session_state.get("asked") != asked:
+    # Who comes back from another page finds the field empty, and what was found still there.
+    if st.session_state.get("asked") != asked and (upload is not None or is_changed):
         st.session_state["asked"] = asked
         before = st.session_state.pop("job", None)
         if before is not None:
@@ -66,6 +68,10 @@ def looking_page() -> None:
         _progress(job)
     else:
         _show(job)
+
+
+def _note_change() -> None:
+    st.session_state["is_changed"] = True
 
 
 def _chosen_detectors() -> list[str]:
@@ -97,7 +103,7 @@ def _progress(job: Job) -> None:
 def _show(job: Job) -> None:
     if job.refusal is not None:
         st.html("<p role='alert' style='font-weight:700;margin:0'>Not looked at</p>")
-        say(f"{job.name}: {job.refusal}.".replace("..", "."))
+        say(f"{job.name}: {job.refusal.rstrip('.')}.")
         return
     columns = st.columns(len(job.found)) if len(job.found) > 1 else [st.container()]
     for number, (column, looked) in enumerate(zip(columns, job.found, strict=True)):

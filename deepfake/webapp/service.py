@@ -41,7 +41,8 @@ _MAX_DETECTORS = 2
 """Whose workers are kept warm: each worker takes some 500 MB."""
 _SHOWN_FRAMES = 32
 _MAX_WAITING = 50
-"""Uploads whose bytes are held until their turn comes."""
+_MAX_WAITING_BYTES = 2 * 2**30
+"""Of uploads that are held until their turn comes."""
 
 
 class Stage(StrEnum):
@@ -77,12 +78,14 @@ class Job:
 
     Attributes:
         name: As the visitor named it.
+        num_bytes: Its size.
         stage: How far it is.
         refusal: Why nothing came of it, a sentence; None where it did, or is on its way.
         found: What came of it, one a detector.
     """
 
     name: str
+    num_bytes: int = 0
     stage: Stage = Stage.WAITING
     refusal: str | None = None
     found: list[Looked] = field(default_factory=list)
@@ -142,7 +145,9 @@ class Service:
         self._warm: OrderedDict[str, _Warm] = OrderedDict()
         self._lock = threading.Lock()
         self._warm_lock = threading.Lock()
+        self._starting: dict[str, threading.Lock] = {}
         self._waiting: list[Job] = []
+        threading.Thread(target=self._end_with_main, name="page-end", daemon=True).start()
 
     def submit(self, content: bytes | memoryview, *, name: str, weights: Sequence[str]) -> Job:
         """Take an upload, and return at once.
@@ -152,9 +157,10 @@ class Service:
             name: As the visitor named it.
             weights: One or more detectors, as `resolve_detector` takes them.
         """
-        job = Job(name)
+        job = Job(name, num_bytes=len(content))
         with self._lock:
-            if len(self._waiting) >= _MAX_WAITING:
+            held = sum(waiting.num_bytes for waiting in self._waiting)
+            if len(self._waiting) >= _MAX_WAITING or held > _MAX_WAITING_BYTES:
                 job.refusal, job.future = "too many files are waiting: try again later", Future()
                 job.future.set_result(None)
                 return job
@@ -167,6 +173,11 @@ class Service:
         if job.future is not None and job.future.cancel():
             with self._lock:
                 self._waiting.remove(job)
+
+    def _end_with_main(self) -> None:
+        # Python would look at all that waits before it ends.
+        threading.main_thread().join()
+        self._threads.shutdown(wait=False, cancel_futures=True)
 
     def num_before(self, job: Job) -> int:
         """Return how many uploads have to begin before this one does."""
@@ -235,18 +246,27 @@ class Service:
     def _borrow(self, named: str) -> _Warm:
         """Return the workers of a detector; those used longest ago make room."""
         with self._warm_lock:
-            warm = self._warm.pop(named, None)
-            if warm is not None and not warm.is_usable:
+            starting = self._starting.setdefault(named, threading.Lock())
+        # Who asks for another detector does not wait until this one is there.
+        with starting:
+            with self._warm_lock:
+                warm = self._warm.pop(named, None)
+                if warm is not None and warm.is_usable:
+                    self._warm[named] = warm
+                    warm.users += 1
+                    return warm
+            if warm is not None:
                 warm.close()
-                warm = None
-            if warm is None:
+            made = _Warm(named, self.settings, self._cache())
+            made.users = 1
+            with self._warm_lock:
                 idle = [key for key, other in self._warm.items() if not other.users]
-                for key in idle[: max(0, len(self._warm) - _MAX_DETECTORS + 1)]:
-                    self._warm.pop(key).close()
-                warm = _Warm(named, self.settings, self._cache())
-            self._warm[named] = warm
-            warm.users += 1
-            return warm
+                spare = idle[: max(0, len(self._warm) - _MAX_DETECTORS + 1)]
+                closing = [self._warm.pop(key) for key in spare]
+                self._warm[named] = made
+            for other in closing:
+                other.close()
+            return made
 
     def _give_back(self, warm: _Warm) -> None:
         with self._warm_lock:

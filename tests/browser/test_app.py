@@ -233,6 +233,46 @@ def test_results_of_a_folder_are_filtered_and_a_file_is_opened(browser: Browser,
     assert opened.complaints == []
 
 
+def test_a_row_that_was_ticked_and_then_filtered_away_is_nobody_elses(
+    browser: Browser, app: _App
+) -> None:
+    opened = _visit(browser, app)
+    page = opened.page
+    page.get_by_role("link", name="Results of a folder").click()
+    page.get_by_text("5 of 5 files").wait_for(timeout=60_000)
+    table = page.locator("[data-testid=stDataFrame]").first
+    table.scroll_into_view_if_needed()
+    page.wait_for_timeout(2000)
+    table.click(position={"x": 17, "y": 35 * 5 + 17})
+    page.get_by_text("The chosen file").wait_for(timeout=30_000)
+    text = page.get_by_label("Name or reason contains", exact=True)
+    text.fill("clip-0")
+    text.press("Enter")
+    page.get_by_text("1 of 5 files").wait_for(timeout=30_000)
+    page.wait_for_timeout(2000)
+    assert page.get_by_text("The chosen file").count() == 0
+    assert page.get_by_text("encountered an error").count() == 0
+    page.get_by_text("Files that could not be used").wait_for(timeout=30_000)
+
+
+def test_who_reads_what_the_numbers_mean_finds_the_verdict_again(
+    browser: Browser, app: _App, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "face.png", astronaut())
+    opened = _visit(browser, app)
+    page = opened.page
+    _upload(opened, tmp_path / "face.png")
+    said = _looked_at(opened).text_content()
+    page.get_by_role("link", name="What the numbers mean").click()
+    page.get_by_text("How many alarms are false").wait_for(timeout=60_000)
+    page.get_by_role("link", name="Look at a file").click()
+    assert _looked_at(opened).text_content() == said
+    _upload(opened, tmp_path / "face.png")
+    page.get_by_role("button", name="Remove").first.click()
+    page.wait_for_timeout(3000)
+    assert page.locator("[role=status] p").count() == 0, "who takes the file back sees it no more"
+
+
 def test_the_numbers_are_explained(browser: Browser, app: _App) -> None:
     opened = _visit(browser, app)
     page = opened.page
