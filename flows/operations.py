@@ -29,6 +29,8 @@ _QUIET = {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "OPENVINO_TELEMETRY_DISABLED": "1",
 }
+_LEVEL = "PREFECT_LOGGING_LEVEL"
+_LEVEL_OF_SERVED = "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"
 _ECHOES = ("Finished in state Failed", "Parameter validation failed")
 _THREADS = {
     # Threads that spin while they wait for one another take the core from the decoding processes:
@@ -49,8 +51,9 @@ def configure_environment(data_root: Path) -> None:
         "PREFECT_HOME": str((data_root / ".prefect").resolve()),
         "PREFECT_SERVER_ALLOW_EPHEMERAL_MODE": "true",
         "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        # Pages show what runs tell; a terminal only what is wrong.
-        "PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL": "WARNING",
+        # A server that stays shows on its pages what runs tell; of one that ends with the command
+        # nobody reads it, and keeping it would cost. A terminal shows what is wrong.
+        _LEVEL_OF_SERVED if "PREFECT_API_URL" in os.environ else _LEVEL: "WARNING",
         "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     }
     for name, value in defaults.items():

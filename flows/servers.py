@@ -69,11 +69,13 @@ def serve(
         )
     here = DataRoot(location_of(data_root)).here
     here.mkdir(parents=True, exist_ok=True)
+    level = os.environ.get("PREFECT_LOGGING_LEVEL", "INFO")
     configure_environment(here)
     address = f"http://{_HOST}:{_resolve_port(port)}"
     environment = {
         **os.environ,
         "PREFECT_API_URL": f"{address}/api",
+        "PREFECT_LOGGING_LEVEL": level,
         "MLFLOW_TRACKING_URI": tracking_uri(),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         # Who held a place under a limit is known after a restart too.
