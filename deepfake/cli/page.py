@@ -28,9 +28,12 @@ def run_page(options: dict[str, Any]) -> None:
         resolve_detector(options["weights"], data_root=data_root)
     limits = {n: options[n] for n in ("max_mb", "max_seconds", "max_pixels")}
     costs = {n: options[n] for n in ("cpu_seconds", "memory_mb", "device", "weights")}
-    settings = AppSettings(data_root=data_root, outputs=outputs, **limits, **costs)
+    is_loopback = _is_loopback(options["host"])
+    settings = AppSettings(
+        data_root=data_root, outputs=outputs, is_showing_places=is_loopback, **limits, **costs
+    )
     command = page_command(settings, host=options["host"], port=options["port"])
-    if not _is_loopback(options["host"]):
+    if not is_loopback:
         typer.echo(
             "warning: the page has no password: whoever reaches this address can use it, "
             "and see the results that are offered",

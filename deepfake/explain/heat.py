@@ -93,15 +93,15 @@ class HeatMapper:
         """
         kept: list[Tensor] = []
 
-        def keep(_module: nn.Module, _inputs: object, output: Tensor) -> None:
-            output.retain_grad()
-            kept.append(output)
+        def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            # Gradients are asked for here, and no layer before this one has to make any.
+            kept.append(output.detach().requires_grad_(True))
+            return kept[-1]
 
         handle = self._layer.register_forward_hook(keep)
         try:
             with torch.enable_grad():
-                inputs = self._input(pictures).requires_grad_(True)
-                logits = self._module(inputs)[:, 0]
+                logits = self._module(self._input(pictures))[:, 0]
                 odds = logits / calibration.temperature + calibration.bias
                 # Pictures do not see each other: the sum's gradient is that of each alone.
                 odds.sum().backward()

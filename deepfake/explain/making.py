@@ -50,7 +50,8 @@ __all__ = [
 STEP_VERSION = "1"
 """Raised whenever other evidence would be made for the same score."""
 
-_MAX_CROPS = 4
+_MAX_MEASURED = 4
+"""Heat maps that are checked by masking, the strongest: it costs three times what they do."""
 _FRAME_PX = 480
 _CROP_PX = 192
 _RANDOM_MASKS = 4
@@ -67,11 +68,13 @@ class ExplainerSetup:
         bundle: The folder of the detector.
         limits: How large a medium may be.
         max_frames: How many whole frames are kept, the strongest.
+        max_crops: How many faces of the track that decides are kept, the strongest.
     """
 
     bundle: Path
     limits: MediaLimits = MediaLimits()  # noqa: RUF009 - frozen
     max_frames: int = 3
+    max_crops: int = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +121,7 @@ class Explainer:
         self, record: EvidenceRecord, request: ExplainRequest, path: Path
     ) -> MadeEvidence:
         ranked = _ranked(request)
-        chosen = ranked[:_MAX_CROPS]
+        chosen = ranked[: self.setup.max_crops]
         every = dict.fromkeys(int(row["frame_index"]) for row in ranked)
         indices = list(every)[: self.setup.max_frames]
         wanted = sorted({*indices, *(int(row["frame_index"]) for row in chosen)})
@@ -200,20 +203,14 @@ class Explainer:
             (heat,) = self._mapper.maps(inputs[number : number + 1], calibration=calibration)
             scored = calibration.log_odds(float(rows[number]["logit"]))
             is_same = is_same and abs(heat.log_odds - scored) <= _SAME_LOGIT
-            hottest, at_random = measure_moves(
-                self._mapper, inputs[number], heat, calibration=calibration, draws=_RANDOM_MASKS
-            )
             name = f"heat-{number}.jpg"
             pictures[name] = encode_shown(with_heat(_resized(squares[number]), heat.values))
-            heated.append(
-                crop.model_copy(
-                    update={
-                        "heat_picture": name,
-                        "moved_by_hottest": hottest,
-                        "moved_by_random": at_random,
-                    }
+            told: dict[str, Any] = {"heat_picture": name}
+            if number < _MAX_MEASURED:
+                told["moved_by_hottest"], told["moved_by_random"] = measure_moves(
+                    self._mapper, inputs[number], heat, calibration=calibration, draws=_RANDOM_MASKS
                 )
-            )
+            heated.append(crop.model_copy(update=told))
         notes = [] if is_same else ["The faces cut out again do not have quite the scores kept."]
         return tuple(heated), notes
 

@@ -98,7 +98,8 @@ class CropEvidence(_Told):
         frame_index: Rank of its frame.
         pts_seconds: Its time.
         prob_fake: Of this crop.
-        moved_by_hottest: How far the calibrated log-odds go when the hottest tenth is masked.
+        moved_by_hottest: How far the calibrated log-odds go when the hottest tenth is masked; None
+            where that was not measured.
         moved_by_random: The same for a tenth at random, the mean of several.
     """
 

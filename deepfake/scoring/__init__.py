@@ -1,6 +1,5 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
-from deepfake.scoring.compacting import advice_on
 from deepfake.scoring.drifting import DriftReport, DriftWatch
 from deepfake.scoring.evidence import (
     evidence_setup,
@@ -45,6 +44,7 @@ from deepfake.scoring.tables import (
     count_statuses,
 )
 from deepfake.scoring.verifying import Check, verify_receipt
+from deepfake.scoring.wording import advice_on, told_reason
 from deepfake.scoring.working import (
     BatchAccount,
     Moved,
@@ -110,6 +110,7 @@ __all__ = [
     "scores_version",
     "scoring_digest",
     "setup_columns",
+    "told_reason",
     "verify_receipt",
     "write_listing",
     "write_scores",

@@ -23,12 +23,12 @@ from deepfake.scoring.finished import FinishedScores
 from deepfake.scoring.parts import read_part_tables
 from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
 from deepfake.scoring.tables import TABLES
+from deepfake.scoring.wording import advice_on
 from deepfake.storage import Location, atomic_path, check_schema, copy_here, write_text
 from deepfake.types import EXPECTED_STATUSES, Status
 
 __all__ = [
     "TableCounts",
-    "advice_on",
     "count_rows",
     "open_database",
     "part_rows",
@@ -46,27 +46,6 @@ _ORDER = {
     "tracks": "uri, track_id",
     "frames": "uri, frame_index, track_id",
 }
-
-_ADVICE = {
-    Status.EMPTY: "Nothing is in it: ask for the file again.",
-    Status.UNSUPPORTED: "Not a picture or video that is looked into: convert it, or leave it out.",
-    Status.DECODE_ERROR: "Damaged or cut short: ask for the file again, or convert it.",
-    Status.TOO_LARGE: "Over a limit: make it smaller, or raise the limit that the reason names.",
-    Status.TIMEOUT: "Raise --cpu-seconds or --timeout-seconds, as the reason says, and run again "
-    "with --retry-failed.",
-    Status.CRASHED: "It kills the decoder: convert it; keep it away from other programs.",
-    Status.OUT_OF_MEMORY: "Raise --memory-mb and run again with --retry-failed.",
-    Status.UNREADABLE: "Give this user the right to read it, or check the disk; then run again.",
-    Status.MISSING: "Repair or remove the link.",
-    Status.VANISHED: "It was moved or deleted; its scores went with it.",
-    Status.ERROR: "Run again with --retry-failed; if it stays, report it with the reason.",
-}
-"""What a person can do about a file without a score."""
-
-
-def advice_on(status: Status) -> str | None:
-    """Return what a person can do about a file of this status; None where nothing is wrong."""
-    return _ADVICE.get(status)
 
 
 @dataclass
@@ -339,7 +318,7 @@ def _failures_writer(path: Location) -> Iterator[Write]:
             for row in zip(*columns, strict=True):
                 status = Status(row[1])
                 if status not in EXPECTED_STATUSES:
-                    writer.writerow([*row, _ADVICE[status]])
+                    writer.writerow([*row, advice_on(status)])
 
         yield write
 

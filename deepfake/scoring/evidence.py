@@ -66,15 +66,18 @@ _SCORE_COLUMNS = (
 )
 
 
-def evidence_setup(setup: ScorerSetup, workers: WorkerSetup, *, max_frames: int = 3) -> WorkerSetup:
+def evidence_setup(
+    setup: ScorerSetup, workers: WorkerSetup, *, max_frames: int = 3, max_crops: int = 4
+) -> WorkerSetup:
     """Return the set-up of workers that make the evidence for what others have scored.
 
     Args:
         setup: Which detector, and how.
         workers: Of those that scored.
         max_frames: How many whole frames are kept, the strongest.
+        max_crops: How many faces of the track that decides are kept, the strongest.
     """
-    explainer = ExplainerSetup(setup.detector.path, setup.limits, max_frames)
+    explainer = ExplainerSetup(setup.detector.path, setup.limits, max_frames, max_crops)
     return explainer_setup(workers, explainer)
 
 

@@ -17,6 +17,7 @@ from deepfake.reporting import Item, Report, read_report
 from deepfake.scoring import ScoresFolder, noted_outputs
 from deepfake.storage import DataRoot, Location, location_of, read_json
 from deepfake.webapp.looking import page_settings
+from deepfake.webapp.places import shown_names, without_folder
 from deepfake.webapp.showing import say, show_evidence
 
 __all__ = ["bulk_page", "offered_outputs"]
@@ -53,12 +54,13 @@ def bulk_page() -> None:
     if not offered:
         say("No finished results here. First: deepfake score FOLDER --output RESULTS")
         return
-    chosen = str(st.selectbox("Results", offered))
+    names = shown_names(offered, settings=page_settings())
+    chosen = str(st.selectbox("Results", offered, format_func=names.__getitem__))
     try:
         told = read_json(location_of(chosen) / "run.json")
         results = _read(chosen, str(told.get("written")))
     except (DeepfakeError, OSError) as error:
-        say(f"They cannot be read: {error}.")
+        say(f"They cannot be read: {_why(error)}.")
         return
     report = results.report
     say(f"Detector: {report.detector}", *report.notes, is_small=True)
@@ -80,7 +82,7 @@ def bulk_page() -> None:
     if row is not None:
         _show_file(folder, row)
     if report.failures:
-        st.subheader("Files that could not be used")
+        st.header("Files that could not be used")
         st.dataframe(pd.DataFrame(report.failures), hide_index=True, key="failures")
 
 
@@ -90,12 +92,20 @@ def _read(output: str, written: str) -> _Results:
     place = location_of(output)
     version = str(read_json(place / "run.json")["version"])
     report = read_report(place, version=ScoresFolder(place).version(version))
+    if not page_settings().is_showing_places:
+        report = without_folder(report)
     columns: dict[str, Any] = dict(report.rows.columns)
     for name, values in report.rows.names.items():
-        columns[name] = pd.Categorical.from_codes(
-            np.array(columns[name], dtype=np.int64), categories=pd.Index(values)
-        )
+        told = np.array(values, dtype=object)[np.array(columns[name], dtype=np.int64)]
+        columns[name] = pd.Categorical(told, categories=sorted(set(values)))
     return _Results(report, pd.DataFrame(columns), version)
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, DeepfakeError):
+        return error.message
+    told = error.strerror if isinstance(error, OSError) else None
+    return told or type(error).__name__
 
 
 def _totals(report: Report) -> None:
@@ -146,7 +156,7 @@ def _chosen(
 
 
 def _show_file(folder: Location, row: Mapping[Hashable, Any]) -> None:
-    st.subheader("The chosen file")
+    st.header("The chosen file")
     prob = row["prob_fake"]
     likely = "" if prob is None or pd.isna(prob) else f", probability of a fake {prob:.1%}"
     say(str(row["uri"]), f"{row['verdict']}{likely}. {row['reason'] or ''}")

@@ -9,6 +9,7 @@ from pathlib import Path
 from deepfake.bundles import packaged_detector
 from deepfake.errors import DeepfakeError
 from deepfake.tracking import CHAMPION, MODEL_NAME, list_versions
+from deepfake.webapp.places import shown_names
 from deepfake.webapp.settings import AppSettings
 
 __all__ = ["Choices", "detector_choices"]
@@ -31,12 +32,15 @@ def detector_choices(settings: AppSettings) -> Choices:
     """Return the detectors on offer: the named one, the registry's, the packaged one."""
     labels: dict[str, str] = {}
     if settings.weights is not None:
-        labels[settings.weights] = f"{settings.weights} (named at the start)"
+        (shown,) = shown_names([settings.weights], settings=settings).values()
+        labels[settings.weights] = f"{shown} (named at the start)"
     note = None
     try:
         labels |= _registered()
     except DeepfakeError as error:
-        note = f"The registry's detectors cannot be offered: {error.message}."
+        # The store's address is a place too, and may hold a password.
+        why = error.message if settings.is_showing_places else "their store does not answer"
+        note = f"The registry's detectors cannot be offered: {why}."
     if packaged_detector() is not None:
         labels.setdefault("packaged", "packaged (comes with the program)")
     return Choices(labels, note)

@@ -42,6 +42,10 @@ def page_command(settings: AppSettings, *, host: str, port: int) -> list[str]:
         "browser.gatherUsageStats": "false",
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
+        # Streamlit's own red is too pale for a slider's value, the dark one most.
+        "theme.light.primaryColor": "#0b57d0",
+        "theme.dark.primaryColor": "#8ab4f8",
+        "theme.headingFontSizes": "2rem,1.4rem",
     }
     told = [f"--{name}={value}" for name, value in options.items()]
     return [sys.executable, "-m", "streamlit", "run", str(_PAGE), *told]

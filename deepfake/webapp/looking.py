@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from deepfake.reporting import render_report, report_of_rows
 from deepfake.scoring import reading_of
@@ -32,6 +35,23 @@ def _service() -> Service:
     return Service(page_settings())
 
 
+@dataclass
+class _Place:
+    """What a visitor has in the queue; who leaves gives it up."""
+
+    service: Service
+    job: Job | None = None
+
+    def leave(self) -> None:
+        if self.job is not None:
+            self.service.give_up(self.job)
+
+
+@st.cache_resource(scope="session", on_release=_Place.leave, show_spinner=False)
+def _place() -> _Place:
+    return _Place(_service())
+
+
 @st.cache_data(ttl=60, show_spinner=False)
 def offered_detectors() -> Choices:
     """Return the detectors on offer; the registry is asked once a minute."""
@@ -44,30 +64,42 @@ def looking_page() -> None:
     st.title("Is this face real?")
     say(
         f"A picture or a video: at most {settings.max_mb} MiB, {settings.max_seconds:g} s and "
-        f"{settings.max_pixels / 1e6:g} million pixels a frame. It is read on this machine and "
-        "removed as soon as it was looked at, and what was found is forgotten with your visit."
+        f"{settings.max_pixels / 1e6:g} million pixels a frame. It is read on this machine, and "
+        "its file is removed once it was looked at; what the page holds in memory, the file's "
+        "bytes and what was found, is forgotten when you remove the file or leave."
     )
     weights = _chosen_detectors()
+    if not weights:
+        say("There is no detector to look with. Who serves this page names one with --weights.")
+        return
     upload = st.file_uploader("A picture or a video", key="upload", on_change=_note_change)
-    is_changed = st.session_state.pop("is_changed", False)
-    asked = None if upload is None else (upload.file_id, *weights)
-    # Who comes back from another page finds the field empty, and what was found still there.
-    if st.session_state.get("asked") != asked and (upload is not None or is_changed):
-        st.session_state["asked"] = asked
-        before = st.session_state.pop("job", None)
-        if before is not None:
-            _service().give_up(before)
-        if upload is not None:
-            st.session_state["job"] = _service().submit(
-                upload.getbuffer(), name=upload.name, weights=weights
-            )
-    job: Job | None = st.session_state.get("job")
+    job = _job_of(upload, weights)
     if job is None:
         return
     if not job.is_done:
         _progress(job)
     else:
         _show(job)
+
+
+def _job_of(upload: UploadedFile | None, weights: Sequence[str]) -> Job | None:
+    """Return what becomes of the upload, which is submitted where it is another one than before."""
+    state = st.session_state
+    job: Job | None = state.get("job")
+    if job is not None and job.is_given_up:  # the connection was lost while it waited
+        job, state["asked"] = None, None
+    is_changed = state.pop("is_changed", False)
+    asked = None if upload is None else (upload.file_id, *weights)
+    # Who comes back from another page finds the field empty, and what was found still there.
+    if state.get("asked") != asked and (upload is not None or is_changed):
+        state["asked"] = asked
+        if job is not None:
+            _service().give_up(job)
+        job = None
+        if upload is not None:
+            job = _service().submit(upload.getbuffer(), name=upload.name, weights=weights)
+    state["job"] = _place().job = job
+    return job
 
 
 def _note_change() -> None:
@@ -80,6 +112,8 @@ def _chosen_detectors() -> list[str]:
         if choices.note:
             say(choices.note, is_small=True)
         names = list(choices.labels)
+        if not names:
+            return []
         first = st.selectbox("Detector", names, format_func=choices.labels.__getitem__)
         others = [name for name in names if name != first]
         chosen = [str(first)]
@@ -108,14 +142,14 @@ def _show(job: Job) -> None:
     columns = st.columns(len(job.found)) if len(job.found) > 1 else [st.container()]
     for number, (column, looked) in enumerate(zip(columns, job.found, strict=True)):
         with column:
-            show_score(looked.score, detector=looked.detector, notes=looked.spec.reading_notes)
+            show_score(looked.score, detector=looked.detector, spec=looked.spec)
             if looked.item is not None:
                 show_evidence(looked.item, key=str(number))
             _downloads(looked, key=str(number))
 
 
 def _downloads(looked: Looked, *, key: str) -> None:
-    st.subheader("Keep it")
+    st.header("Keep it")
     st.download_button(
         "Report (HTML)",
         data=lambda: _report(looked),

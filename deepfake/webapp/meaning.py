@@ -10,7 +10,7 @@ from deepfake.detectors import resolve_detector
 from deepfake.errors import DeepfakeError
 from deepfake.reporting import false_alarms
 from deepfake.webapp.looking import offered_detectors, page_settings
-from deepfake.webapp.showing import say
+from deepfake.webapp.showing import calibrated_on, say
 
 __all__ = ["meaning_page"]
 
@@ -55,15 +55,18 @@ def meaning_page() -> None:
     """Say what the numbers mean, and how many alarms are false."""
     st.title("What the numbers mean")
     for heading, text in _PARTS.items():
-        st.subheader(heading)
+        st.header(heading)
         say(text)
-    st.subheader("How many alarms are false")
+    st.header("How many alarms are false")
     say(
         "A detector that calls 5 of 100 reals fake is right about most alarms where half of the "
         "files are fakes, and wrong about most of them where one in a hundred is. From the rate "
         "that the thresholds of a detector were chosen for:"
     )
     choices = offered_detectors()
+    if not choices.labels:
+        say("There is no detector here, so no rate is known.")
+        return
     named = st.selectbox("Detector", list(choices.labels), format_func=choices.labels.__getitem__)
     try:
         identity, _ = resolve_detector(str(named), data_root=page_settings().data_root)
@@ -83,4 +86,8 @@ def meaning_page() -> None:
             }
         )
     st.table(pd.DataFrame(rows).set_index("files"))
-    say(*spec.reading_notes, *spec.notes)
+    say(
+        *spec.reading_notes,
+        *(calibrated_on(spec, kind) for kind in ("image", "video")),
+        *spec.notes,
+    )

@@ -96,6 +96,11 @@ class Job:
         """Whether nothing more will come."""
         return self.future is not None and self.future.done()
 
+    @property
+    def is_given_up(self) -> bool:
+        """Whether it was taken back before its turn came."""
+        return self.future is not None and self.future.cancelled()
+
 
 class _Warm:
     """The workers of one detector."""
@@ -114,7 +119,8 @@ class _Warm:
         own = scorer_setup(self.setup, limits=settings.worker_limits, num_workers=_num_workers())
         self.scoring = MediaWorkers(own)
         told = replace(own, num_workers=1)
-        self.explaining = MediaWorkers(evidence_setup(self.setup, told, max_frames=_SHOWN_FRAMES))
+        shown = evidence_setup(self.setup, told, max_frames=_SHOWN_FRAMES, max_crops=_SHOWN_FRAMES)
+        self.explaining = MediaWorkers(shown)
         self.users = 0
 
     def close(self) -> None:
@@ -243,12 +249,14 @@ class Service:
             item = Item(made.record, made.pictures)
         return Looked(warm.name, warm.spec, {**medium.score, "uri": job.name}, item)
 
+    def starting(self, named: str) -> threading.Lock:
+        """Return what is held while a detector's workers start; other detectors do not wait."""
+        with self._warm_lock:
+            return self._starting.setdefault(named, threading.Lock())
+
     def _borrow(self, named: str) -> _Warm:
         """Return the workers of a detector; those used longest ago make room."""
-        with self._warm_lock:
-            starting = self._starting.setdefault(named, threading.Lock())
-        # Who asks for another detector does not wait until this one is there.
-        with starting:
+        with self.starting(named):
             with self._warm_lock:
                 warm = self._warm.pop(named, None)
                 if warm is not None and warm.is_usable:

@@ -28,6 +28,8 @@ class AppSettings(BaseModel):
         max_pixels: Of a frame.
         cpu_seconds: That a file may cost.
         memory_mb: That a worker may take, MiB.
+        is_showing_places: Whether visitors are told where things lie on this machine; not where
+            others than its user can come.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -41,6 +43,7 @@ class AppSettings(BaseModel):
     max_pixels: int = Field(default=50_000_000, ge=1)
     cpu_seconds: float = Field(default=300.0, gt=0)
     memory_mb: int = Field(default=4096, ge=1)
+    is_showing_places: bool = True
 
     @property
     def media_limits(self) -> MediaLimits:

@@ -9,13 +9,15 @@ from typing import Any
 import altair as alt
 import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from deepfake.explain import EvidenceRecord, FrameEvidence
+from deepfake.bundles import DetectorSpec
+from deepfake.explain import CropEvidence, EvidenceRecord, FrameEvidence
 from deepfake.reporting import Item
-from deepfake.scoring import advice_on
+from deepfake.scoring import advice_on, told_reason
 from deepfake.types import Status
 
-__all__ = ["say", "show_evidence", "show_score"]
+__all__ = ["calibrated_on", "say", "show_evidence", "show_score"]
 
 _HEADINGS = {
     "real": "Looks real",
@@ -29,23 +31,25 @@ _COLOURS = {
     "uncertain": "#b26a00",
     "not_applicable": "#616161",
 }
+_KINDS = {"image": "stills", "video": "videos"}
+_STRONGEST = 4
 _NOT_JUDGED_NO_FACE = "No face was found, so nothing is said, and not that it is real."
 
 
 def say(*sentences: str, is_small: bool = False) -> None:
     """Show sentences as they are: no mark-up in them counts."""
     size = "0.875rem" if is_small else "1rem"
-    told = "".join(f"<p style='margin:0 0 .4rem 0'>{html.escape(line)}</p>" for line in sentences)
-    st.html(f"<div style='font-size:{size};overflow-wrap:anywhere'>{told}</div>")
+    style = f"margin:0 0 .4rem 0;font-size:{size};overflow-wrap:anywhere"
+    st.html("".join(f"<p style='{style}'>{html.escape(line)}</p>" for line in sentences))
 
 
-def show_score(score: Mapping[str, Any], *, detector: str, notes: Sequence[str]) -> None:
+def show_score(score: Mapping[str, Any], *, detector: str, spec: DetectorSpec) -> None:
     """Show a verdict for a person, what it rests on, and what the detector did not learn.
 
     Args:
         score: A row of the scores table.
         detector: Which it was, in words.
-        notes: What a reader of its verdicts must know, a sentence each.
+        spec: Its description.
     """
     verdict = str(score["verdict"])
     st.html(
@@ -54,17 +58,33 @@ def show_score(score: Mapping[str, Any], *, detector: str, notes: Sequence[str])
         f"<p style='font-size:1.75rem;font-weight:700;margin:0'>{_HEADINGS[verdict]}</p>"
         f"<p style='margin:0;overflow-wrap:anywhere'>{html.escape(_line(score))}</p></div>"
     )
-    say(f"Detector: {detector}", *notes, is_small=True)
+    fitted = [] if score["prob_fake"] is None else [calibrated_on(spec, score["kind"])]
+    say(f"Detector: {detector}", *spec.reading_notes, *fitted, is_small=True)
+
+
+def calibrated_on(spec: DetectorSpec, kind: str) -> str:
+    """Return on what the probabilities of files of a kind are calibrated.
+
+    Args:
+        spec: Description of the detector.
+        kind: `image` or `video`.
+    """
+    told = spec.calibration_still if kind == "image" else spec.calibration_video
+    if not told.is_fitted:
+        return f"Probabilities of {_KINDS[kind]} are not calibrated."
+    samples = f"{told.num_samples:,} {told.fitted_on}s"
+    return f"Probabilities of {_KINDS[kind]} are calibrated on {samples} whose truth is known."
 
 
 def _line(score: Mapping[str, Any]) -> str:
-    name, prob, reason = score["uri"], score["prob_fake"], score["reason"]
+    name, prob = score["uri"], score["prob_fake"]
+    told = told_reason(score)
     if prob is None:
         status = Status(score["status"])
-        told = _NOT_JUDGED_NO_FACE if status is Status.NO_FACE else f"{status}: {reason}."
+        said = _NOT_JUDGED_NO_FACE if status is Status.NO_FACE else f"{told}."
         advice = advice_on(status)
-        return f"{name}. {told}{'' if advice is None else f' {advice}'}"
-    because = f" ({reason})" if reason else ""
+        return f"{name}. {said}{'' if advice is None else f' {advice}'}"
+    because = "" if told is None else f" ({told})"
     return f"{name}. Probability of a fake: {prob:.1%}{because}."
 
 
@@ -76,16 +96,18 @@ def show_evidence(item: Item, *, key: str) -> None:
         key: Tells its widgets from those of others on the page.
     """
     record = item.record
+    if record.real_below is not None and record.fake_from is not None:
+        say(_thresholds(record.real_below, record.fake_from), is_small=True)
     frames = sorted(record.frames, key=lambda frame: frame.pts_seconds)
     shown = _scrubbed(frames, key=key)
     if record.kind == "video":
         say("In the band nothing is decided; the dashed line is at the frame below.", is_small=True)
         st.altair_chart(_timeline(record, None if shown is None else shown.pts_seconds))
     if shown is not None:
-        _show_frame(shown, item)
-    _show_crops(item)
+        _show_moment(shown, item)
+    _show_faces(item)
     if record.provenance is not None:
-        st.subheader("What the file says of itself")
+        st.header("What the file says of itself")
         say("No part of the score.", *record.provenance.sentences)
         if record.provenance.tags:
             with st.expander("Metadata"):
@@ -93,6 +115,13 @@ def show_evidence(item: Item, *, key: str) -> None:
                 st.table(pd.DataFrame(rows, columns=["name", "value"]).map(_unmarked))
     if record.notes:
         say(*record.notes, is_small=True)
+
+
+def _thresholds(real_below: float, fake_from: float) -> str:
+    real = f"Under {real_below:.1%} a probability counts as real"
+    if fake_from > 1:
+        return f"{real}, and none is high enough to count as fake: over it nothing is decided."
+    return f"{real}, from {fake_from:.1%} on as fake; between them nothing is decided."
 
 
 def _scrubbed(frames: Sequence[FrameEvidence], *, key: str) -> FrameEvidence | None:
@@ -148,38 +177,54 @@ def _timeline(record: EvidenceRecord, moment: float | None) -> Any:
     return alt.layer(*layers).properties(height=220)
 
 
-def _show_frame(frame: FrameEvidence, item: Item) -> None:
-    picture = item.pictures.get(frame.picture)
-    if picture is None:
-        return
+def _show_moment(frame: FrameEvidence, item: Item) -> None:
+    """Show a frame, and beside it the face in it that decides."""
+    whole, *beside = st.columns([2, 1, 1])
     faces = ", ".join(f"face {f.track_id} {f.prob_fake:.0%}" for f in frame.faces)
     told = f"at {frame.pts_seconds:.2f} s: {faces}"
-    st.image(picture, caption=told, alt=f"The frame {told}")
+    with whole:
+        _picture(item.pictures.get(frame.picture), told, alt=f"The frame {told}")
+    for crop in item.record.crops:
+        if crop.frame_index == frame.frame_index:
+            _show_face(crop, item, places=beside)
 
 
-def _show_crops(item: Item) -> None:
-    crops = [crop for crop in item.record.crops if crop.picture in item.pictures]
-    if not crops:
-        return
-    st.subheader("Faces, and what in them moved the score")
-    for column, crop in zip(st.columns(len(crops)), crops, strict=True):
-        with column:
-            told = f"{crop.prob_fake:.0%} at {crop.pts_seconds:.2f} s"
-            st.image(item.pictures[crop.picture], caption=told, alt=f"The face, {told}")
-            heat = item.pictures.get(crop.heat_picture or "")
-            if heat is not None:
-                alt_text = f"What in the face moved the score, {told}"
-                st.image(heat, caption="bright moved it most", alt=alt_text)
-            if crop.moved_by_hottest is not None and crop.moved_by_random is not None:
-                say(
-                    f"Without the hottest tenth the log-odds move by {crop.moved_by_hottest:.1f}, "
-                    f"without a random tenth by {crop.moved_by_random:.1f}.",
-                    is_small=True,
-                )
-    say(
-        "A heat map shows what moved the detector, not where somebody changed the face.",
-        is_small=True,
-    )
+def _show_faces(item: Item) -> None:
+    """Show the faces that speak most for the score, and what a heat map is not."""
+    crops = item.record.crops
+    if len(crops) > 1:
+        st.header("The strongest faces, and what in them moved the score")
+        strongest = crops[:_STRONGEST]
+        for column, crop in zip(st.columns(len(strongest)), strongest, strict=True):
+            _show_face(crop, item, places=[column, column])
+    if any(crop.heat_picture in item.pictures for crop in crops):
+        say(
+            "A heat map shows what moved the detector, not where somebody changed the face.",
+            is_small=True,
+        )
+
+
+def _show_face(crop: CropEvidence, item: Item, *, places: Sequence[DeltaGenerator]) -> None:
+    """Show a face as the network saw it, and its heat map, each in its place."""
+    told = f"face {crop.track_id}, {crop.prob_fake:.0%} at {crop.pts_seconds:.2f} s"
+    with places[0]:
+        _picture(item.pictures.get(crop.picture), told, alt=f"The face as it was judged: {told}")
+    caption = "bright moved it most"
+    if crop.moved_by_hottest is not None and crop.moved_by_random is not None:
+        caption += (
+            f": without the hottest tenth the log-odds move by {crop.moved_by_hottest:.1f}, "
+            f"without a random tenth by {crop.moved_by_random:.1f}"
+        )
+    with places[1]:
+        heat = item.pictures.get(crop.heat_picture or "")
+        _picture(heat, caption, alt=f"What in the face moved the score: {told}")
+
+
+def _picture(picture: bytes | None, caption: str, *, alt: str) -> None:
+    """Show a picture that is there; Streamlit's own captions are too pale to be read by all."""
+    if picture is not None:
+        st.image(picture, alt=alt)
+        say(caption, is_small=True)
 
 
 def _unmarked(text: object) -> str:

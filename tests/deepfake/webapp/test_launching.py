@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from deepfake.cli.app import app
 from deepfake.errors import ConfigError
+from deepfake.reporting import report_of_rows
 from deepfake.storage import DataRoot
 from deepfake.tracking import MODEL_NAME
 from deepfake.webapp import AppSettings, page_command, page_environment
 from deepfake.webapp.choices import detector_choices
+from deepfake.webapp.places import without_folder
 from deepfake.webapp.settings import settings_of_page
 from tests.product import run_deepfake
 
@@ -28,6 +32,7 @@ def test_every_setting_reaches_the_page(monkeypatch: pytest.MonkeyPatch) -> None
         max_pixels=5,
         cpu_seconds=6,
         memory_mb=7,
+        is_showing_places=False,
     )
     for name, value in page_environment(settings).items():
         monkeypatch.setenv(name, value)
@@ -62,6 +67,27 @@ def test_a_detector_that_is_none_is_refused_before_the_page_starts(tmp_path: Pat
     assert "Traceback" not in done.stderr and str(tmp_path / "none") in done.stderr
 
 
+@pytest.mark.parametrize(("host", "is_told"), [("127.0.0.1", True), ("0.0.0.0", False)])
+def test_places_are_told_where_only_this_user_can_come(
+    host: str, is_told: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started: list[dict[str, str]] = []
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.execve", lambda *told: started.append(told[2]))
+    done = CliRunner().invoke(app, ["app", "--host", host])
+    assert done.exit_code == 0, done.output
+    (environment,) = started
+    assert json.loads(environment["DEEPFAKE_APP"])["is_showing_places"] is is_told
+
+
+def test_strangers_do_not_read_the_registrys_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somebody:secret@127.0.0.1:9")
+    note = detector_choices(AppSettings(is_showing_places=False)).note
+    assert note is not None and "127.0.0.1" not in note and "secret" not in note
+    labels = detector_choices(AppSettings(weights="/a/b/mine", is_showing_places=False)).labels
+    assert labels["/a/b/mine"] == "mine (named at the start)"
+
+
 def test_the_packaged_detector_is_offered_and_a_store_that_is_away_is_said(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -91,6 +117,26 @@ def test_registered_versions_are_offered_the_champion_first(
     labels = detector_choices(AppSettings()).labels
     assert list(labels) == [*(f"models:/{MODEL_NAME}/{n}" for n in (2, 3, 1)), "packaged"]
     assert labels[f"models:/{MODEL_NAME}/2"].endswith("version 2 (champion)")
+
+
+def test_strangers_read_names_and_not_where_files_lie() -> None:
+    def row(uri: str, reason: str | None) -> dict[str, Any]:
+        told = {"uri": uri, "reason": reason, "status": "ok" if reason is None else "unreadable"}
+        known = ("media_id", "kind", "verdict", "prob_fake", "num_faces", "num_frames")
+        return {**dict.fromkeys((*known, "strongest_pts_seconds")), **told}
+
+    rows = [
+        row("/home/anna/desk/a/1.png", None),
+        row("/home/anna/desk/b/1.png", "cannot be opened: /home/anna/desk/b/1.png"),
+    ]
+    report = report_of_rows(rows, detector="one", notes=[], reading={}, items=[])
+    shown = without_folder(report)
+    assert shown.rows.columns["uri"] == ["a/1.png", "b/1.png"]
+    assert "/home" not in str((shown.rows, shown.failures))
+    assert shown.failures[0]["reason"] == "cannot be opened: b/1.png"
+    apart = [row("/a/1.png", None), row("/b/1.png", None)]
+    report = report_of_rows(apart, detector="one", notes=[], reading={}, items=[])
+    assert without_folder(report).rows.columns["uri"] == ["/a/1.png", "/b/1.png"]
 
 
 def test_only_results_that_were_named_or_noted_are_offered(

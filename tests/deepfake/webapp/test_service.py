@@ -122,3 +122,15 @@ def test_a_crowd_is_told_to_come_back_and_may_take_its_files_back(
         if job.future is not None and not job.future.cancelled():
             job.future.result(timeout=300)
     assert list(service.uploads.folder.iterdir()) == []
+
+
+def test_a_detector_that_is_slow_to_start_keeps_no_other_waiting(
+    service: Service, detectors: list[str]
+) -> None:
+    face = _png(astronaut()[..., ::-1])
+    one, two = detectors
+    with service.starting(two):
+        late = service.submit(face, name="late.png", weights=[two])
+        _finished(service.submit(face, name="soon.png", weights=[one]))
+        assert not late.is_done
+    assert _finished(late).found[0].detector == "two"
