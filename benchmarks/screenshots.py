@@ -8,17 +8,14 @@ is installed already. Three minutes on two CPU cores.
 from __future__ import annotations
 
 import argparse
-import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Page
 
-from benchmarks.server_pages import IMAGES, answers, chromium, environment_of, wait_for
+from benchmarks.server_pages import IMAGES, chromium, environment_of, serving
 from deepfake.config import MediaLimits
 from deepfake.demo import DemoMedia, make_demo_media
 from deepfake.media import open_video, write_image
@@ -29,24 +26,6 @@ _FILE = "clip-1.mp4"
 _LOOK_MS = 300_000
 _QUALITY = 82
 _WIDTH = 1300
-
-
-@contextmanager
-def _app(folder: Path, results: Path) -> Iterator[str]:
-    """Yield the address of the web page."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "deepfake", "app", "--port", str(port)]
-    command += ["--output", str(results)]
-    process = subprocess.Popen(command, cwd=folder, env=environment_of())
-    address = f"http://127.0.0.1:{port}"
-    try:
-        wait_for(lambda: process.poll() is not None or answers(f"{address}/_stcore/health"))
-        yield address
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def _score(folder: Path, media: DemoMedia) -> Path:
@@ -119,7 +98,11 @@ def main() -> None:
         _take_live(folder, media, images / "live.jpg")
         with chromium() as page:
             _take_report(page, results, images / "report.jpg")
-        with _app(folder, results) as address:
+        command = ("deepfake", "app", "--output", str(results))
+        environment = environment_of()
+        with serving(
+            *command, health="_stcore/health", environment=environment, folder=folder
+        ) as address:
             with chromium() as page:
                 _take_file(page, address, media, images / "app.jpg")
             with chromium() as page:

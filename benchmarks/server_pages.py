@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,7 @@ __all__ = [
     "chromium",
     "environment_of",
     "main",
+    "serving",
     "take_pictures",
     "wait_for",
 ]
@@ -233,14 +234,32 @@ def _learn(servers: _Servers, network: str) -> None:
 @contextmanager
 def _store_page(uri: str) -> Iterator[str]:
     """Yield the address of MLflow's page on a store."""
+    command = ("mlflow", "server", "--workers", "1")
+    environment = environment_of(MLFLOW_BACKEND_STORE_URI=uri)
+    with serving(*command, health="health", environment=environment) as address:
+        yield address
+
+
+@contextmanager
+def serving(
+    *command: str, health: str, environment: Mapping[str, str], folder: Path | None = None
+) -> Iterator[str]:
+    """Yield the address of a server while it runs, on a port that was free.
+
+    Args:
+        command: A module of Python's and its arguments; it takes `--port`.
+        health: Below the address, what answers once it is there.
+        environment: Of its process.
+        folder: Where it runs; None for here.
+    """
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         port = listener.getsockname()[1]
-    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--port", str(port)]
-    process = subprocess.Popen(command, env=environment_of(MLFLOW_BACKEND_STORE_URI=uri))
+    whole = [sys.executable, "-m", *command, "--port", str(port)]
+    process = subprocess.Popen(whole, cwd=folder, env=environment)
     address = f"http://127.0.0.1:{port}"
     try:
-        wait_for(lambda: process.poll() is not None or answers(f"{address}/health"))
+        wait_for(lambda: process.poll() is not None or answers(f"{address}/{health}"))
         yield address
     finally:
         process.terminate()

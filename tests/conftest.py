@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+_OF_THIS_RUN = "DEEPFAKE_TEST_RUN"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_outlives_the_tests() -> Iterator[None]:
+    """End what commands that a test killed have left: Prefect's own servers do not miss them."""
+    number = uuid.uuid4().hex
+    os.environ[_OF_THIS_RUN] = number
+    yield
+    del os.environ[_OF_THIS_RUN]
+    here = {os.getpid(), *(above.pid for above in psutil.Process().parents())}
+    for process in psutil.process_iter():
+        try:
+            if process.pid not in here and process.environ().get(_OF_THIS_RUN) == number:
+                process.kill()
+        except (psutil.Error, OSError):
+            continue  # gone by now, or somebody else's
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,9 @@ FFmpeg has no such server. Packets are made by FFmpeg's own RTP muxer; times are
 
 from __future__ import annotations
 
+import hashlib
 import io
+import re
 import socket
 import struct
 import threading
@@ -20,6 +22,7 @@ from numpy.typing import NDArray
 __all__ = ["RtspServer"]
 
 _PAYLOAD_TYPE = 96
+_REALM, _NONCE = "camera", "0123456789abcdef"
 _RTCP_TYPES = range(200, 205)
 _SDP = (
     "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=test\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
@@ -51,12 +54,18 @@ class RtspServer:
         frames: (H, W, 3) RGB uint8 each, sides even.
         fps: Frames a second.
         port: Where; 0 for any that is free.
+        login: Name and password that it asks for, by digest (RFC 2617); None to let everybody in.
     """
 
     def __init__(
-        self, frames: Sequence[NDArray[np.uint8]], *, fps: int = 15, port: int = 0
+        self,
+        frames: Sequence[NDArray[np.uint8]],
+        *,
+        fps: int = 15,
+        port: int = 0,
+        login: tuple[str, str] | None = None,
     ) -> None:
-        self._frames, self._fps = frames, fps
+        self._frames, self._fps, self._login = frames, fps, login
         self._listener = socket.create_server(("127.0.0.1", port), reuse_port=False)
         self._listener.settimeout(0.1)
         self._stop = threading.Event()
@@ -109,8 +118,9 @@ class RtspServer:
             text = head.decode()
             self.requests.append(text)
             method = text.split(" ", 1)[0]
-            client.sendall(_answer(method, text))
-            if method == "PLAY":
+            is_let_in = self._login is None or _is_by(text, self._login)
+            client.sendall(_answer(method, text) if is_let_in else _refusal(text))
+            if method == "PLAY" and is_let_in:
                 return True
         return False
 
@@ -144,9 +154,30 @@ class RtspServer:
                 number += 1
 
 
+def _lines(request: str) -> dict[str, str]:
+    return {k.lower(): v for k, v in (r.split(": ", 1) for r in request.split("\r\n")[1:])}
+
+
+def _is_by(request: str, login: tuple[str, str]) -> bool:
+    """Return whether a request is signed with name and password."""
+    told = dict(re.findall(r'(\w+)="([^"]*)"', _lines(request).get("authorization", "")))
+    method, name, password = request.split(" ", 1)[0], *login
+
+    def digest(*parts: str) -> str:
+        return hashlib.md5(":".join(parts).encode()).hexdigest()
+
+    who, what = digest(name, _REALM, password), digest(method, told.get("uri", ""))
+    return told.get("username") == name and told.get("response") == digest(who, _NONCE, what)
+
+
+def _refusal(request: str) -> bytes:
+    asked = f'WWW-Authenticate: Digest realm="{_REALM}", nonce="{_NONCE}"'
+    cseq = _lines(request)["cseq"]
+    return f"RTSP/1.0 401 Unauthorized\r\nCSeq: {cseq}\r\n{asked}\r\n\r\n".encode()
+
+
 def _answer(method: str, request: str) -> bytes:
-    lines = {k.lower(): v for k, v in (r.split(": ", 1) for r in request.split("\r\n")[1:])}
-    told = [f"CSeq: {lines['cseq']}"]
+    told = [f"CSeq: {_lines(request)['cseq']}"]
     body = ""
     if method == "OPTIONS":
         told.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")

@@ -11,6 +11,7 @@ from deepfake.cli.options import (
     CpuOption,
     DaskOption,
     DataRootOption,
+    DatasetOption,
     DeviceOption,
     MaxFramesOption,
     MaxMbOption,
@@ -94,7 +95,7 @@ def ingest(
 
 @app.command()
 def train(
-    dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    dataset: DatasetOption,
     recipe: Annotated[
         str,
         typer.Option(
@@ -209,7 +210,7 @@ def retrain(
 
 @app.command()
 def sweep(
-    dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    dataset: DatasetOption,
     space: Annotated[
         str, typer.Option(help="baseline, two_headed, or a TOML file: what is tried.")
     ] = "baseline",
@@ -291,7 +292,7 @@ def clips(
 
 @app.command()
 def evaluate(
-    dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    dataset: DatasetOption,
     weights: WeightsOption = None,
     split: Annotated[
         Literal["auto", "test", "val", "train", "all"],
@@ -314,7 +315,7 @@ def evaluate(
 
 @app.command()
 def robustness(
-    dataset: Annotated[str, typer.Option(help="An ingested corpus, or a folder.")],
+    dataset: DatasetOption,
     weights: WeightsOption = None,
     split: Annotated[
         Literal["auto", "test", "val", "all"],

@@ -13,6 +13,7 @@ __all__ = [
     "CpuOption",
     "DaskOption",
     "DataRootOption",
+    "DatasetOption",
     "DeviceOption",
     "MaxFramesOption",
     "MaxMbOption",
@@ -41,6 +42,7 @@ WeightsOption = Annotated[
         help="A bundle's folder, models:/NAME@ALIAS, or packaged; else champion, else packaged."
     ),
 ]
+DatasetOption = Annotated[str, typer.Option(help="An ingested corpus, or a folder.")]
 DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")]
 WorkersOption = Annotated[int, typer.Option(min=0, help="Media workers; 0 for one a core.")]
 TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds by the clock for a file.")]

@@ -239,7 +239,11 @@ def _open_error(error: Exception, *, source: Source) -> MediaError:
         return UnsupportedMediaError(
             "not a video stream that is read", path=source.shown, hint="Playlists (HLS) are not."
         )
-    return ProbeError(f"the stream cannot be opened ({reason})", path=source.shown)
+    hint = None
+    if isinstance(error, av.error.HTTPUnauthorizedError):
+        hint = "Name and password stand in the address: rtsp://NAME:PASSWORD@HOST/..., and what is "
+        hint += "neither a letter nor a digit in them as %XX."
+    return ProbeError(f"the stream cannot be opened ({reason})", path=source.shown, hint=hint)
 
 
 class _File:

@@ -160,14 +160,16 @@ def test_a_real_clip_gets_a_verdict_and_its_timeline(
     assert page.get_by_text("from 76.5% on as fake").count() == 1
     slider = page.get_by_role("slider", name="Moment of the video")
     slider.focus()
-    for key, moment in (("Home", "0.0"), ("End", None)):
+    moments = set()
+    for key in ("Home", "End"):
         slider.press(key)
         page.wait_for_timeout(3000)
         at = slider.get_attribute("aria-valuetext")
-        assert moment is None or at.startswith(moment)
+        moments.add(at)
         for start in ("The frame at ", "The face as it was judged: ", "What in the face moved"):
             picture = page.get_by_alt_text(re.compile(f"^{start}.*{re.escape(at)}")).first
             assert picture.is_visible(), f"{start} follows the moment to {at}"
+    assert len(moments) == 2
     faces = page.get_by_alt_text(re.compile("^(The face as|What in the face)"))
     assert faces.count() == 2 + 2 * 4
     assert page.get_by_text("What the file says of itself").count() == 1
@@ -209,7 +211,7 @@ def test_two_detectors_stand_side_by_side(visit: _Visits, tmp_path: Path) -> Non
     page.get_by_label("The other one", exact=True).first.wait_for()
     _upload(opened, tmp_path / "face.png")
     _looked_at(opened)
-    assert page.locator("[role=status]").count() == 2
+    page.locator("[role=status]").nth(1).wait_for(timeout=60_000)
     for name in ("tried", "deepfake-packaged"):
         assert page.get_by_text(f"Detector: {name}").count() == 1
 
@@ -224,10 +226,9 @@ def test_two_visitors_at_once_do_not_wait_for_or_see_each_other(
     visit: _Visits, app: _App, tmp_path: Path
 ) -> None:
     write_image(tmp_path / "quick.png", astronaut())
-    slow, quick = visit(), visit()
-    _upload(quick, tmp_path / "quick.png")  # so that all workers are there
-    _looked_at(quick)
-    quick.page.get_by_role("button", name="Remove").first.click()
+    first, slow, quick = visit(), visit(), visit()
+    _upload(first, tmp_path / "quick.png")
+    _looked_at(first)  # so that all workers are there
     _upload(slow, _crowded_clip(tmp_path / "slow.mp4"))
     slow.page.get_by_text("looking at faces").wait_for(timeout=60_000)
     _upload(quick, tmp_path / "quick.png")
@@ -334,12 +335,11 @@ def test_it_works_by_the_keyboard_alone(visit: _Visits, tmp_path: Path) -> None:
     write_image(tmp_path / "face.png", astronaut())
     opened = visit()
     page = opened.page
+    face = str(tmp_path / "face.png")
+    page.on("filechooser", lambda chooser: chooser.set_files(face))
     _tab_to(opened, "Upload")
-    with page.expect_file_chooser() as chooser:
-        page.keyboard.press("Enter")
-    chooser.value.set_files(str(tmp_path / "face.png"))
+    page.keyboard.press("Enter")
     assert "face.png" in _looked_at(opened).text_content()
-    page.locator("body").click(position={"x": 2, "y": 2})
     _tab_to(opened, "Results of a folder")
     page.keyboard.press("Enter")
     page.get_by_text("5 of 5 files").wait_for(timeout=60_000)
@@ -352,15 +352,16 @@ def test_it_works_by_the_keyboard_alone(visit: _Visits, tmp_path: Path) -> None:
 def _tab_to(opened: Opened, name: str) -> None:
     """Move the focus on until it is on what is called so."""
     page = opened.page
+    page.wait_for_timeout(2000)  # what is still built anew loses the focus
     reached = []
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         reached.append(
             page.evaluate(
                 "(at => at.ariaLabel || at.textContent.trim())(document.activeElement)",
             )
         )
-        if name in reached[-1]:
+        if reached[-1].endswith(name):
             return
     raise AssertionError(f"{name} is not reached, but {reached}")
 

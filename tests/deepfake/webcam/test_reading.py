@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import pairwise
 
@@ -191,6 +192,21 @@ def test_an_rtsp_stream_that_goes_away_and_comes_back_is_read_on() -> None:
     assert "found again after" in told[-1]
     assert [line.rsplit(", in ", 1)[1] for line in told[:2]] == ["0.2 s", "0.4 s"]
     assert "secretword" not in "".join(told)
+
+
+def test_a_camera_that_asks_for_a_password_gets_it_and_nobody_else_does() -> None:
+    pictures = [index_frame(i, width=320, height=192) for i in range(8)]
+    with RtspServer(pictures, login=("me", "secretword")) as server:
+        address = f"127.0.0.1:{server.port}/live"
+        source = parse_source(f"rtsp://me:secretword@{address}")
+        with closing(open_stream(source, limits=MediaLimits())) as stream:
+            assert next(iter(stream.frames())).frame.pixels.shape == (192, 320, 3)
+        assert not any("secretword" in request for request in server.requests)
+        for wrong in (f"rtsp://me:otherword@{address}", f"rtsp://{address}"):
+            with pytest.raises(ProbeError, match="Unauthorized") as raised:
+                open_stream(parse_source(wrong), limits=MediaLimits())
+            assert "rtsp://NAME:PASSWORD@HOST" in str(raised.value.hint)
+            assert "otherword" not in str(raised.value)
 
 
 def _taken(reader: FrameReader) -> Frame:
