@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from typing import Any
 
 from deepfake.explain import EvidenceRecord
@@ -59,6 +60,18 @@ class Rows:
 
     def __len__(self) -> int:
         return len(self.columns["uri"])
+
+    @property
+    def folder(self) -> str:
+        """The folder that all files lie in, with its last slash; empty where there is none."""
+        uris = self.columns["uri"]
+        if not uris:
+            return ""
+        # What the first and the last in order share, all between them share.
+        pairs = zip(min(uris).split("/")[:-1], max(uris).split("/")[:-1], strict=False)
+        shared = takewhile(lambda pair: pair[0] == pair[1], pairs)
+        folder = "".join(f"{part}/" for part, _ in shared)
+        return folder if folder.strip("/") else ""
 
     @classmethod
     def of(cls, rows: Sequence[Row], *, num_files: int | None = None) -> Rows:

@@ -43,7 +43,11 @@ def render_report(report: Report, *, max_bytes: int = MAX_BYTES) -> str:
         report: What it holds.
         max_bytes: What it may take.
     """
-    table: dict[str, Any] = {"columns": report.rows.columns, "names": report.rows.names}
+    table: dict[str, Any] = {
+        "columns": report.rows.columns,
+        "names": report.rows.names,
+        "folder": report.rows.folder,
+    }
     shell = _page(report, {**table, "media_ids": [], "items": []}, num_items_left_out=0)
     room = max_bytes - len(shell.encode()) - _SPARE_BYTES
     items: list[dict[str, Any]] = []

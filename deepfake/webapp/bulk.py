@@ -30,6 +30,7 @@ class _Results:
     report: Report
     table: pd.DataFrame
     version: str
+    folder: str
 
 
 def offered_outputs() -> list[str]:
@@ -63,7 +64,8 @@ def bulk_page() -> None:
         say(f"They cannot be read: {_why(error)}.")
         return
     report = results.report
-    say(f"Detector: {report.detector}", *report.notes, is_small=True)
+    lie_in = [f"Files are named below {results.folder}"] if results.folder else []
+    say(f"Detector: {report.detector}", *report.notes, *lie_in, is_small=True)
     _totals(report)
     rows = _filtered(results.table)
     say(f"{len(rows):,} of {len(results.table):,} files; choose a row to see its evidence.")
@@ -92,13 +94,13 @@ def _read(output: str, written: str) -> _Results:
     place = location_of(output)
     version = str(read_json(place / "run.json")["version"])
     report = read_report(place, version=ScoresFolder(place).version(version))
-    if not page_settings().is_showing_places:
-        report = without_folder(report)
+    folder = report.rows.folder if page_settings().is_showing_places else ""
+    report = without_folder(report)
     columns: dict[str, Any] = dict(report.rows.columns)
     for name, values in report.rows.names.items():
         told = np.array(values, dtype=object)[np.array(columns[name], dtype=np.int64)]
         columns[name] = pd.Categorical(told, categories=sorted(set(values)))
-    return _Results(report, pd.DataFrame(columns), version)
+    return _Results(report, pd.DataFrame(columns), version, folder)
 
 
 def _why(error: Exception) -> str:

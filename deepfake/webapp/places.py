@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import takewhile
 from typing import Any
 
 from deepfake.reporting import Report
@@ -40,12 +39,10 @@ def _shortest(place: str, others: Sequence[str]) -> str:
 
 def without_folder(report: Report) -> Report:
     """Return a report in which files are named below the folder that all of them lie in."""
-    folder = _common_folder(report.rows.columns["uri"])
-    if not folder.strip("/"):
-        return report
+    folder = report.rows.folder
 
     def shown(text: Any) -> Any:
-        return text.replace(folder, "") if isinstance(text, str) else text
+        return text.replace(folder, "") if folder and isinstance(text, str) else text
 
     columns = {**report.rows.columns, "uri": [*map(shown, report.rows.columns["uri"])]}
     names = {column: [*map(shown, values)] for column, values in report.rows.names.items()}
@@ -53,17 +50,3 @@ def without_folder(report: Report) -> Report:
     return replace(
         report, rows=replace(report.rows, columns=columns, names=names), failures=failures
     )
-
-
-def _common_folder(names: Sequence[str]) -> str:
-    """Return the folder that all files lie in, with its last slash; empty where there is none.
-
-    Example:
-        >>> _common_folder(["/media/a/1.mp4", "/media/b/2.mp4"]), _common_folder(["/media/1.mp4"])
-        ('/media/', '/media/')
-    """
-    if not names:
-        return ""
-    # What the first and the last in order share, all between them share.
-    pairs = zip(min(names).split("/")[:-1], max(names).split("/")[:-1], strict=False)
-    return "".join(f"{part}/" for part, other in takewhile(lambda pair: pair[0] == pair[1], pairs))

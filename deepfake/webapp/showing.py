@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 import altair as alt
@@ -12,7 +13,7 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from deepfake.bundles import DetectorSpec
-from deepfake.explain import CropEvidence, EvidenceRecord, FrameEvidence
+from deepfake.explain import CropEvidence, EvidenceRecord, FrameEvidence, TrackTimeline
 from deepfake.reporting import Item
 from deepfake.scoring import advice_on, told_reason
 from deepfake.types import Status
@@ -33,6 +34,8 @@ _COLOURS = {
 }
 _KINDS = {"image": "stills", "video": "videos"}
 _STRONGEST = 4
+_MAX_LINES = 12
+"""Of a timeline: more cannot be told apart."""
 _NOT_JUDGED_NO_FACE = "No face was found, so nothing is said, and not that it is real."
 
 
@@ -101,7 +104,10 @@ def show_evidence(item: Item, *, key: str) -> None:
     frames = sorted(record.frames, key=lambda frame: frame.pts_seconds)
     shown = _scrubbed(frames, key=key)
     if record.kind == "video":
-        say("In the band nothing is decided; the dashed line is at the frame below.", is_small=True)
+        told = "In the band nothing is decided; the dashed line is at the frame below."
+        if len(record.tracks) > _MAX_LINES:
+            told += f" Of {len(record.tracks)} faces the {_MAX_LINES} likeliest fakes are drawn."
+        say(told, is_small=True)
         st.altair_chart(_timeline(record, None if shown is None else shown.pts_seconds))
     if shown is not None:
         _show_moment(shown, item)
@@ -142,10 +148,19 @@ def _scrubbed(frames: Sequence[FrameEvidence], *, key: str) -> FrameEvidence | N
     return frames[at]
 
 
+def _drawn(record: EvidenceRecord) -> list[TrackTimeline]:
+    """Return the tracks that there is room to draw: the one that decides, then the highest."""
+
+    def rank(track: TrackTimeline) -> tuple[bool, float]:
+        return not track.is_strongest, -fmean(track.prob_fake or (0.0,))
+
+    return sorted(record.tracks, key=rank)[:_MAX_LINES]
+
+
 def _timeline(record: EvidenceRecord, moment: float | None) -> Any:
     rows = [
         {"seconds": t, "prob_fake": p, "face": f"face {track.track_id}"}
-        for track in record.tracks
+        for track in _drawn(record)
         for t, p in zip(track.pts_seconds, track.prob_fake, strict=True)
     ]
     x = alt.X("seconds:Q", title="time, s")

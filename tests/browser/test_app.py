@@ -216,9 +216,9 @@ def test_two_detectors_stand_side_by_side(visit: _Visits, tmp_path: Path) -> Non
         assert page.get_by_text(f"Detector: {name}").count() == 1
 
 
-def _crowded_clip(path: Path) -> Path:
-    """Write a clip that takes a while: twenty faces, two seconds long."""
-    return write_video(path, [crowd()] * 48, fps=24)
+def _crowded_clip(path: Path, *, rows: int = 4) -> Path:
+    """Write a clip that takes a while: five faces in each row, two seconds long."""
+    return write_video(path, [crowd(rows=rows)] * 48, fps=24)
 
 
 @pytest.mark.skipif(_NUM_CPUS < 2, reason="one core looks at one file at a time")
@@ -244,17 +244,17 @@ def test_who_closes_the_page_gives_the_place_in_the_queue_up(
     visit: _Visits, tmp_path: Path
 ) -> None:
     write_image(tmp_path / "face.png", astronaut())
-    clip = _crowded_clip(tmp_path / "slow.mp4")
-    for busy in [visit() for _ in range(min(4, _NUM_CPUS))]:
+    clip = _crowded_clip(tmp_path / "slow.mp4", rows=12)
+    *all_busy, leaving, staying = [visit() for _ in range(min(4, _NUM_CPUS) + 2)]
+    for busy in all_busy:
         _upload(busy, clip)
         busy.page.get_by_text("looking at faces").wait_for(timeout=60_000)
-    leaving, staying = visit(), visit()
     _upload(leaving, tmp_path / "face.png")
-    leaving.page.get_by_text("waiting ...").wait_for(timeout=10_000)
+    leaving.page.get_by_text("waiting ...").wait_for(timeout=60_000)
     _upload(staying, tmp_path / "face.png")
-    staying.page.get_by_text("waiting for 1 other file ...").wait_for(timeout=10_000)
+    staying.page.get_by_text("waiting for 1 other file ...").wait_for(timeout=60_000)
     leaving.page.close()
-    staying.page.get_by_text("waiting ...").wait_for(timeout=10_000)
+    staying.page.get_by_text("waiting ...").wait_for(timeout=60_000)
     assert "face.png" in _looked_at(staying).text_content()
 
 

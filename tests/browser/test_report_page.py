@@ -134,7 +134,7 @@ def test_a_name_with_a_script_is_text(small: Opened) -> None:
     page = _cleared(small)
     page.get_by_label("with evidence").check()
     page.get_by_label("Name or reason contains").fill("onerror")
-    assert _column(small, 3) == [SCRIPT_NAME]
+    assert _column(small, 3) == [SCRIPT_NAME.removeprefix("/media/")]
     page.locator("#grid-body .row").first.click()
     dialog = page.locator("dialog[open]")
     assert dialog.locator("h3").inner_text() == SCRIPT_NAME
@@ -150,7 +150,7 @@ def test_a_hundred_thousand_rows_are_filtered_at_once(large: Opened) -> None:
     assert max(times) < _FILTER_MS, times
     assert _count(large) == f"{_MANY} of {_MANY} files"
     page.evaluate(_TIMED, "clip-4242.")
-    assert _column(large, 3) == ["/media/folder-42/clip-4242.mp4"]
+    assert _column(large, 3) == ["folder-42/clip-4242.mp4"]
     page.evaluate(_TIMED, "")
 
 

@@ -36,7 +36,7 @@
     { key: "evidence", label: "●", title: "evidence", text: (r) => (itemOf(r) === undefined ? "" : "●"), value: (r) => (itemOf(r) === undefined ? 0 : 1) },
     { key: "verdict", label: "verdict", text: (r) => named("verdict", r).replace("_", " "), value: (r) => columns.verdict[r] },
     { key: "prob_fake", label: "prob_fake", text: (r) => percent(columns.prob_fake[r]), value: (r) => columns.prob_fake[r], isNumber: true },
-    { key: "uri", label: "file", text: (r) => columns.uri[r], value: (r) => columns.uri[r] },
+    { key: "uri", label: "file", text: (r) => columns.uri[r].slice(data.folder.length), value: (r) => columns.uri[r] },
     { key: "status", label: "status", text: (r) => named("status", r), value: (r) => columns.status[r] },
     { key: "kind", label: "kind", text: (r) => named("kind", r), value: (r) => columns.kind[r] },
     { key: "num_faces", label: "faces", text: (r) => columns.num_faces[r] ?? "", value: (r) => columns.num_faces[r], isNumber: true },
@@ -118,7 +118,8 @@
       if (head.isNumber) cell.className = "number";
       if (head.key === "verdict") cell.className = `verdict-${named("verdict", row)}`;
       if (head.key === "evidence" && itemOf(row) !== undefined) cell.setAttribute("aria-label", "evidence is kept");
-      if (head.key === "uri" || head.key === "reason") cell.title = head.text(row);
+      if (head.key === "uri") cell.title = columns.uri[row];
+      if (head.key === "reason") cell.title = head.text(row);
       element.append(cell);
     }
     element.addEventListener("click", () => { active = at; render(); open(row); });
