@@ -26,17 +26,16 @@ from deepfake.storage.files import (
 )
 from deepfake.storage.layout import DataRoot
 from deepfake.storage.leases import Lease, lease_owner, take_lease
-from deepfake.storage.media import is_there, medium_file, stat_medium
-from deepfake.storage.stores import (
+from deepfake.storage.locations import (
     Location,
-    ObjectStat,
-    StorePath,
     folders_in,
     is_store_uri,
     local_path,
     location_of,
     remove_folder,
 )
+from deepfake.storage.media import is_there, medium_file, stat_medium
+from deepfake.storage.stores import ObjectStat, StorePath
 
 __all__ = [
     "SAMPLED_BYTES",

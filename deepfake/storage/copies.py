@@ -17,7 +17,8 @@ from typing import TypeVar
 import filelock
 
 from deepfake.errors import ConfigError, DataError
-from deepfake.storage.stores import Location, StorePath
+from deepfake.storage.locations import Location
+from deepfake.storage.stores import StorePath
 
 __all__ = [
     "LocalCopies",

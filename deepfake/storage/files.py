@@ -18,7 +18,8 @@ import pyarrow.parquet as pq
 
 from deepfake.errors import DataError, StoreError, UnreadableMediaError
 from deepfake.storage.copies import read_locally
-from deepfake.storage.stores import Location, StorePath, is_store_uri
+from deepfake.storage.locations import Location, is_store_uri
+from deepfake.storage.stores import StorePath
 
 __all__ = [
     "SAMPLED_BYTES",

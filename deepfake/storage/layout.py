@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from deepfake.storage.stores import Location, location_of
+from deepfake.storage.locations import Location, location_of
 
 __all__ = ["DataRoot"]
 

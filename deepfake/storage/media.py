@@ -10,7 +10,8 @@ from typing import IO
 
 from deepfake.errors import MediaTooLargeError, StoreError
 from deepfake.storage.files import path_of_uri
-from deepfake.storage.stores import ObjectStat, StorePath, is_store_uri, location_of
+from deepfake.storage.locations import is_store_uri, location_of
+from deepfake.storage.stores import ObjectStat, StorePath
 
 __all__ = ["is_there", "medium_file", "stat_medium"]
 

@@ -7,38 +7,19 @@ into this project's errors here.
 from __future__ import annotations
 
 import hashlib
-import os
-import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from fnmatch import fnmatchcase
-from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-import fsspec
-from fsspec.registry import known_implementations
-
 from deepfake.errors import ConfigError, DeepfakeError, StoreError
+from deepfake.storage.filesystems import file_system, list_objects, reason_of
 
-__all__ = [
-    "Location",
-    "ObjectStat",
-    "StorePath",
-    "folders_in",
-    "is_store_uri",
-    "local_path",
-    "location_of",
-    "remove_folder",
-]
+__all__ = ["ObjectStat", "StorePath"]
 
-_SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
-_STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory")
-"""Schemes of object stores that fsspec knows; `memory` is one inside a process, for tests."""
-_PAGE = 1000
 _NS = 10**9
 
 
@@ -138,8 +119,7 @@ class StorePath:
         """
         with _translated(self, may_be_missing=False):
             store = self._store()
-            list_entries = _listed_by_s3 if hasattr(store, "call_s3") else _listed
-            for entry in list_entries(store, self._key()):
+            for entry in list_objects(store, self._key()):
                 name = str(entry["name"]).lstrip("/")
                 yield StorePath(f"{self.scheme}://{name}"), _stat_of(entry)
 
@@ -258,151 +238,7 @@ class StorePath:
         return self.uri.partition("://")[2]
 
     def _store(self) -> Any:
-        return _file_system(self.scheme)
-
-
-Location = Path | StorePath
-"""A file or folder, here or in a store."""
-
-
-def is_store_uri(text: str) -> bool:
-    """Return whether a text names something in a store, not a file here."""
-    return "://" in text
-
-
-def location_of(text: str | Path | StorePath) -> Location:
-    """Return what a text from the command line names: a path, or a URI of a store.
-
-    Raises:
-        ConfigError: A scheme that nothing reads, or whose package is missing.
-    """
-    if isinstance(text, StorePath):
-        return text
-    found = _SCHEME.match(str(text))
-    if found is None:
-        return Path(text)
-    if not is_store_uri(str(text)):
-        # `Path` made one slash of two, or a shell's user forgot one.
-        raise ConfigError(
-            f"a URI of a store was meant, or a folder named '{found[1]}:', which is not taken",
-            hint=f"Write {found[1]}://bucket/name. Commands that say no URI take local paths only.",
-        )
-    scheme, rest = str(text).split("://", 1)
-    if "@" in rest.split("/", 1)[0]:
-        raise ConfigError(
-            f"credentials do not belong into a URI ({scheme}://...)",
-            hint="Give them as the store's own environment variables or configuration files.",
-        )
-    _file_system(scheme.lower())
-    if not rest.strip("/") or rest.startswith("/") or "::" in str(text):
-        raise ConfigError(f"expected {scheme}://bucket/name, got {text}")
-    return StorePath(f"{scheme.lower()}://{rest.rstrip('/')}")
-
-
-def local_path(text: str | Path | StorePath) -> Path:
-    """Return what a text names, which has to be here.
-
-    Raises:
-        ConfigError: It is in a store.
-    """
-    place = location_of(text)
-    if isinstance(place, StorePath):
-        raise ConfigError(f"expected a file or folder of this machine, got {place}")
-    return place
-
-
-def folders_in(place: Location) -> list[str]:
-    """Return the names of the folders right below one, sorted; none where it is not there.
-
-    Raises:
-        StoreError: The store refused or did not answer.
-    """
-    if isinstance(place, StorePath):
-        return sorted(folder.name for folder in place.iter_folders())
-    if not place.is_dir():
-        return []
-    return sorted(path.name for path in place.iterdir() if path.is_dir())
-
-
-def remove_folder(place: Location) -> bool:
-    """Remove a folder and all that is in it, and return whether there was anything.
-
-    Raises:
-        StoreError: The store refused or did not answer.
-    """
-    if isinstance(place, Path):
-        if not place.is_dir():
-            return False
-        shutil.rmtree(place)
-        return True
-    found = [path for path, _ in place.iter_objects()]
-    for path in found:
-        path.unlink(missing_ok=True)
-    return bool(found)
-
-
-def _file_system(scheme: str) -> Any:
-    """Return the store of a scheme: one a process, none taken over a fork."""
-    if scheme not in _STORES:
-        known = ", ".join(_STORES[:-1])
-        raise ConfigError(f"{scheme!r} is not the scheme of an object store ({known})")
-    try:
-        return _opened(scheme, os.getpid())
-    except ImportError as error:
-        raise ConfigError(
-            f"nothing is installed that reads {scheme}:// ({_reason(error)})",
-            hint=_how_to_install(scheme),
-        ) from error
-
-
-@cache
-def _opened(scheme: str, _process: int) -> Any:
-    # fsspec itself makes one a thread. Others put and remove objects too: what was listed once is
-    # not remembered.
-    return fsspec.filesystem(scheme, use_listings_cache=False)
-
-
-def _how_to_install(scheme: str) -> str:
-    if scheme in {"s3", "s3a"}:
-        return "pip install 'deepfake-pipeline[s3]'"
-    package = str(known_implementations[scheme]["class"]).split(".", 1)[0]
-    return f"pip install {package}"
-
-
-def _listed(store: Any, key: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects below a key, a folder at a time."""
-    folders = [key]
-    while folders:
-        try:
-            entries = store.ls(folders.pop(), detail=True)
-        except FileNotFoundError:
-            continue
-        for entry in entries:
-            if entry.get("type") == "directory":
-                folders.append(str(entry["name"]))
-            elif str(entry["name"]).strip("/") != key.strip("/"):
-                yield entry
-
-
-def _listed_by_s3(store: Any, key: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects below a key, a page at a time: s3fs itself gathers a whole folder."""
-    bucket, _, prefix = key.partition("/")
-    start: dict[str, str] = {}
-    while True:
-        page = store.call_s3(
-            "list_objects_v2",
-            Bucket=bucket,
-            Prefix=f"{prefix}/" if prefix else "",
-            MaxKeys=_PAGE,
-            **start,
-        )
-        for entry in page.get("Contents", ()):
-            # A key with a slash at its end is what browsers make of a folder.
-            if not entry["Key"].endswith("/"):
-                yield {**entry, "name": f"{bucket}/{entry['Key']}", "size": entry["Size"]}
-        if not page.get("IsTruncated"):
-            return
-        start = {"ContinuationToken": page["NextContinuationToken"]}
+        return file_system(self.scheme)
 
 
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5", "generation")
@@ -444,15 +280,11 @@ def _translated(path: StorePath, *, may_be_missing: bool = True) -> Iterator[Non
     except FileNotFoundError as error:
         if may_be_missing:
             raise FileNotFoundError(f"no such object: {path.uri}") from error
-        raise StoreError(f"no such place ({_reason(error)})", path=path.uri) from error
+        raise StoreError(f"no such place ({reason_of(error)})", path=path.uri) from error
     except NotImplementedError as error:
         raise ConfigError(f"{path.scheme}:// cannot be written to", path=path.uri) from error
     except PermissionError as error:
-        raise StoreError(f"the store refuses ({_reason(error)})", path=path.uri) from error
+        raise StoreError(f"the store refuses ({reason_of(error)})", path=path.uri) from error
     except Exception as error:  # each library has its own
-        reason = f"{type(error).__name__}: {_reason(error)}"
+        reason = f"{type(error).__name__}: {reason_of(error)}"
         raise StoreError(f"the store did not do it ({reason})", path=path.uri) from error
-
-
-def _reason(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or "no reason given"

@@ -23,7 +23,8 @@ from deepfake.storage import (
     to_uri,
     write_json,
 )
-from deepfake.storage.stores import ObjectStat, _opened, _stat_of
+from deepfake.storage.filesystems import _opened
+from deepfake.storage.stores import ObjectStat, _stat_of
 
 
 def test_a_text_names_a_path_or_an_object() -> None:
