@@ -20,6 +20,7 @@ from deepfake.journal import tell
 from deepfake.manifest import ManifestRow
 from deepfake.scoring.database import BELOW, COLUMNS, bounds, connect, row_of, translated
 from deepfake.scoring.finished import FinishedScores
+from deepfake.scoring.noted_parts import NotedParts
 from deepfake.scoring.parts import Part
 from deepfake.scoring.working import Moved
 from deepfake.storage import is_there
@@ -56,6 +57,7 @@ class ScoringState:
         self.folder = folder
         self.version = version
         self._db = connect(path)
+        self._parts = NotedParts(self._db, version=version)
         self._untold: str | None = None
         self.run = self._count("run") + 1
         self._changes_before = self._count("changes")
@@ -132,12 +134,7 @@ class ScoringState:
         if there and there[-1].number >= self.run:
             # This file was lost or is another machine's: the newest score shall be this run's.
             self._begin(there[-1].number + 1)
-        noted = {
-            str(name)
-            for (name,) in self._db.execute(
-                "SELECT part FROM parts WHERE version = ?", (self.version,)
-            )
-        }
+        noted = {str(name) for name in self._parts.numbers()}
         with self._writing():
             for name in noted - {part.key for part in there}:
                 self._drop(name)
@@ -160,12 +157,8 @@ class ScoringState:
                 )
                 self._set_meta("limits", told)
             if self._meta(here) != told:
-                gone = self._db.execute(
-                    "DELETE FROM scored WHERE version = ? AND status = ?",
-                    (self.version, str(Status.TOO_LARGE)),
-                )
                 self._set_meta(here, told)
-                if gone.rowcount:
+                if self._parts.drop_status(Status.TOO_LARGE):
                     self._soil()
 
     def observe(self, rows: Sequence[ManifestRow]) -> tuple[list[ManifestRow], list[ManifestRow]]:
@@ -240,13 +233,7 @@ class ScoringState:
         }
         if not usable:
             return []
-        marks = ",".join("?" * len(usable))
-        scored = dict(
-            self._db.execute(
-                f"SELECT media_id, status FROM scored WHERE version = ? AND media_id IN ({marks})",
-                (self.version, *usable),
-            ).fetchall()
-        )
+        scored = self._parts.statuses(list(usable))
         claimed: list[ManifestRow] = []
         for media_id, row in usable.items():
             if limit is not None and len(claimed) >= limit:
@@ -306,15 +293,9 @@ class ScoringState:
 
     def _scored_as(self, rows: Iterable[ManifestRow]) -> list[tuple[ManifestRow, Status]]:
         """Return the rows whose content has an outcome already, under another name."""
-        found = []
-        for row in rows:
-            scored = self._db.execute(
-                "SELECT status FROM scored WHERE version = ? AND media_id = ?",
-                (self.version, row.media_id),
-            ).fetchone()
-            if scored is not None and row.status is Status.OK:
-                found.append((row, Status(scored[0])))
-        return found
+        usable = [(row, row.media_id) for row in rows if row.status is Status.OK and row.media_id]
+        scored = self._parts.statuses([media_id for _, media_id in usable])
+        return [(row, Status(scored[own])) for row, own in usable if own in scored]
 
     def mark_vanished(self) -> int:
         """Note which files of the folder are gone, and return how many.
@@ -386,9 +367,7 @@ class ScoringState:
 
     def unused_parts(self) -> list[str]:
         """Return parts of this version whose every score was superseded."""
-        noted = self._db.execute("SELECT part FROM parts WHERE version = ?", (self.version,))
-        live = self._live()
-        return [str(name) for (name,) in noted if name not in live]
+        return self._parts.unused()
 
     def small_parts(self, *, below: int) -> list[Part]:
         """Return parts of this version with few scores that hold, and no others, sorted by key.
@@ -396,29 +375,7 @@ class ScoringState:
         Args:
             below: Media that a part must not reach.
         """
-        small = sorted(name for name, count in self._live().items() if count < below)
-        media: dict[str, list[tuple[str, str]]] = {name: [] for name in small}
-        rows = self._db.execute(
-            "SELECT part, media_id, status FROM scored WHERE version = ? ORDER BY media_id",
-            (self.version,),
-        )
-        for name, media_id, status in rows if small else ():
-            if name in media:
-                media[name].append((media_id, status))
-        numbers = dict(
-            self._db.execute("SELECT part, number FROM parts WHERE version = ?", (self.version,))
-        )
-        return [Part(name, numbers.get(name, 0), tuple(media[name])) for name in small]
-
-    def _live(self) -> dict[str, int]:
-        """Return how many scores of each part hold."""
-        # One pass: a question for each part would look through all scores each time.
-        return dict(
-            self._db.execute(
-                "SELECT part, count(*) FROM scored WHERE version = ? GROUP BY part",
-                (self.version,),
-            )
-        )
+        return self._parts.small(below=below)
 
     def forget_part(self, name: str) -> None:
         """Strike out a part that was removed."""
@@ -426,20 +383,11 @@ class ScoringState:
             self._drop(name)
 
     def _note(self, part: Part) -> None:
-        self._db.execute(
-            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (self.version, part.key, part.number)
-        )
-        self._db.executemany(
-            "INSERT OR REPLACE INTO scored VALUES (?, ?, ?, ?)",
-            [(self.version, media_id, part.key, status) for media_id, status in part.media],
-        )
+        self._parts.note(part)
         self._soil()
 
     def _drop(self, name: str) -> None:
-        where = (self.version, name)
-        gone = self._db.execute("DELETE FROM scored WHERE version = ? AND part = ?", where)
-        self._db.execute("DELETE FROM parts WHERE version = ? AND part = ?", where)
-        if gone.rowcount:
+        if self._parts.drop(name):
             self._soil()
 
     def _files(self, uris: Sequence[str]) -> dict[str, tuple[ManifestRow, bool]]:
