@@ -62,6 +62,13 @@ def _named(weights: str, *, data_root: Location) -> tuple[DetectorIdentity, str]
             return packaged, _BY_NAME
     if isinstance(folder, StorePath):
         folder = _fetched(folder)
+    elif not folder.exists():
+        raise UnknownModelError(
+            "no such detector",
+            path=weights,
+            hint="Expected a detector's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
+            "or packaged.",
+        )
     name = load_bundle(folder).spec.name
     return DetectorIdentity(folder.resolve(), name), _BY_NAME
 

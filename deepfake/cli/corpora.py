@@ -23,6 +23,7 @@ from deepfake.cli.options import (
     TimeoutOption,
     WeightsOption,
     WorkersOption,
+    existing,
     plain,
 )
 
@@ -34,7 +35,10 @@ app = typer.Typer()
 @app.command()
 def ingest(
     input_path: Annotated[
-        str, typer.Argument(metavar="INPUT", help="Folder or CSV file, or a store's URI.")
+        str,
+        typer.Argument(
+            metavar="INPUT", help="Folder or CSV file, or a store's URI.", callback=existing
+        ),
     ],
     corpus: Annotated[str, typer.Option(help="Name under which it is kept.")],
     layout: Annotated[

@@ -27,24 +27,13 @@ from deepfake.cli.options import (
     TimeoutOption,
     WeightsOption,
     WorkersOption,
+    existing,
     plain,
 )
 
 __all__ = ["app"]
 
 app = typer.Typer()
-
-
-def _existing(files: list[Path]) -> list[Path]:
-    """Refuse names of nothing: most likely the user mistyped them."""
-    for file in files:
-        try:
-            file.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            raise typer.BadParameter(f"no such file: {file}") from None
-        except OSError:
-            continue
-    return files
 
 
 @app.command()
@@ -54,7 +43,7 @@ def detect(
         typer.Argument(
             metavar="FILE...",
             help="Pictures or videos.",
-            callback=_existing,
+            callback=existing,
             readable=False,  # whether a file can be read is for its row to say
         ),
     ],

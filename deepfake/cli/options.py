@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import typer
 
@@ -30,6 +30,7 @@ __all__ = [
     "TimeoutOption",
     "WeightsOption",
     "WorkersOption",
+    "existing",
     "plain",
 ]
 
@@ -82,6 +83,27 @@ PrefectFileOption = Annotated[
     Path, typer.Option(help="The prefect.yaml that describes the deployments.")
 ]
 ScoredFpsOption = Annotated[float | None, typer.Option(min=0.001, help="Frames a second, for fps.")]
+
+
+Named = TypeVar("Named", str, list[Path])
+
+
+def existing(named: Named) -> Named:
+    """Refuse names of nothing: most likely the user mistyped them.
+
+    Args:
+        named: Files or folders; as text also one in a store, which is not asked.
+    """
+    is_in_store = isinstance(named, str) and "://" in named
+    names = [Path(named)] if isinstance(named, str) else named
+    for name in [] if is_in_store else names:
+        try:
+            name.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise typer.BadParameter(f"no such file or folder: {name}") from None
+        except OSError:
+            continue
+    return named
 
 
 def plain(options: dict[str, Any]) -> dict[str, Any]:

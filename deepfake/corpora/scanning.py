@@ -92,7 +92,9 @@ def scan_media(
         paths = iter_files(folder_or_files) if folder_or_files.is_dir() else [folder_or_files]
         found = "" if not folder_or_files.is_dir() else f"; {describe_folder(folder_or_files)}"
     else:
-        paths, found = _iter_named(folder_or_files), ""
+        named = list(folder_or_files)
+        paths = _iter_named(named)
+        found = "".join(f"; in {path} {describe_folder(path)}" for path in named if path.is_dir())
     rows = {row.uri: row for row in (row_of(path, corpus=corpus) for path in paths)}
     if not rows:
         name = folder_or_files if isinstance(folder_or_files, Path) else None

@@ -94,14 +94,14 @@ def test_what_is_typed_is_what_the_flow_can_be_called_with(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     needed = {
-        "ingest": ["folder", "--corpus", "c"],
+        "ingest": [".", "--corpus", "c"],
         "train": ["--dataset", "d"],
         "sweep": ["--dataset", "d"],
         "retrain": ["--dataset", "d", "--dataset", "e"],
         "calibrate": ["--dataset", "d", "--dataset", "e"],
         "evaluate": ["--dataset", "d"],
         "robustness": ["--dataset", "d", "--perturbation", "jpeg"],
-        "score": ["folder", "--output", "o"],
+        "score": [".", "--output", "o"],
     }
     options = _invoke(monkeypatch, f"run_{name}", [name, *needed[name]])
     for only in _ONLY_IN_CLI.get(name, set()):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -21,11 +22,22 @@ class Opened:
         page: Of Playwright.
         requests: Addresses that were asked for, the page's own left out.
         complaints: What was written to the console, and errors that nobody caught.
+        connections: WebSockets, each with its other end.
     """
 
     page: Any
     requests: list[str] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
+    connections: list[tuple[Any, Any]] = field(default_factory=list)
+
+    def connect(self, socket: Any) -> None:
+        """Let a WebSocket through."""
+        self.connections.append((socket, socket.connect_to_server()))
+
+    def disconnect(self) -> None:
+        """Cut the newest WebSocket off, as a network does that goes away."""
+        for end in reversed(self.connections[-1]):
+            end.close(code=1001)
 
 
 class Browser:
@@ -46,6 +58,7 @@ class Browser:
         """Open an address as somebody of whom nothing is known yet."""
         opened = Opened(self._browser.new_page(**more))
         page = opened.page
+        page.route_web_socket(re.compile("."), opened.connect)
 
         def note(request: Any) -> None:
             if request.url != own and not request.url.startswith("data:"):

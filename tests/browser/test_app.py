@@ -240,7 +240,7 @@ def test_two_visitors_at_once_do_not_wait_for_or_see_each_other(
     assert app.uploads == []
 
 
-def test_who_closes_the_page_gives_the_place_in_the_queue_up(
+def test_who_closes_the_page_gives_the_place_in_the_queue_up_and_who_is_cut_off_gets_a_new_one(
     visit: _Visits, tmp_path: Path
 ) -> None:
     write_image(tmp_path / "face.png", astronaut())
@@ -255,7 +255,10 @@ def test_who_closes_the_page_gives_the_place_in_the_queue_up(
     staying.page.get_by_text("waiting for 1 other file ...").wait_for(timeout=60_000)
     leaving.page.close()
     staying.page.get_by_text("waiting ...").wait_for(timeout=60_000)
+    staying.disconnect()
+    wait_until(lambda: staying.page.wait_for_timeout(500) or len(staying.connections) > 1)
     assert "face.png" in _looked_at(staying).text_content()
+    staying.complaints.clear()  # Streamlit tells the console that it was cut off
 
 
 def test_results_of_a_folder_are_filtered_and_a_file_is_opened(visit: _Visits) -> None:

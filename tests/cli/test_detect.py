@@ -15,7 +15,7 @@ def test_name_of_nothing_is_wrong_usage(tmp_path: Path, name: str) -> None:
     (tmp_path / "file.png").write_bytes(b"x")
     done = run_deepfake("detect", tmp_path / "file.png", name, cwd=tmp_path)
     assert done.returncode == 2
-    assert f"no such file: {name}" in done.stderr
+    assert f"no such file or folder: {name}" in done.stderr
     assert not done.stdout
 
 
@@ -23,3 +23,24 @@ def test_detect_without_files_is_wrong_usage(tmp_path: Path) -> None:
     done = run_deepfake("detect", cwd=tmp_path)
     assert done.returncode == 2
     assert "FILE" in done.stderr
+
+
+def test_a_corpus_that_is_not_there_is_wrong_usage_before_anything_is_started(
+    tmp_path: Path,
+) -> None:
+    done = run_deepfake("ingest", "absent", "--corpus", "faces", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no such file or folder: absent" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_folder_and_a_detector_of_nothing_are_named(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    done = run_deepfake("detect", empty, "--weights", "packaged", cwd=tmp_path)
+    assert done.returncode == 1
+    assert f"no file to look at; in {empty} found no folders and 0 files" in done.stderr
+    (empty / "x.png").write_bytes(b"x")
+    done = run_deepfake("detect", empty, "--weights", "absent", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "no such detector: absent" in done.stderr and "models:/NAME@ALIAS" in done.stderr
