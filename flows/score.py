@@ -155,7 +155,6 @@ def score(
     version = scores_version(create_scorer_setup(setup), bundle=bundle)
     began = time.monotonic()
     run_id = str(flow_run.id)
-    note_output(DataRoot(Path(data_root)), to.path)
     made_with = describe_setup(
         create_scorer_setup(setup), bundle=bundle, limits=create_worker_setup(setup).limits
     )
@@ -166,6 +165,8 @@ def score(
         recorded(to, state, run_id=run_id, setup=made_with) as record,
         create_runner(task_runner, dask_address=dask_address) as runner,
     ):
+        note_output(DataRoot(Path(data_root)), to.path)
+        folder_before = to.scored_folder
         write_setup(to.version(version), made_with)
         read_listing(to.path, state)
         state.reconcile(find_parts(to.parts(version)))
@@ -235,6 +236,7 @@ def score(
         "counters": told.numbers(),
         "run_id": run_id,
         "output": str(to.path),
+        "folder_before": None if folder_before == to_uri(place) else folder_before,
         "version": version,
         "detector": setup["detector"],
         "detector_chosen_by": how,

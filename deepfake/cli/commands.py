@@ -171,6 +171,10 @@ def print_score(summary: dict[str, Any]) -> None:
     if summary["num_waiting"]:
         console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
     console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
+    if before := summary.get("folder_before"):
+        told = f"note: until now these tables were of {before}; its scores are kept, and come back "
+        told += "when it is scored again: another --output has both side by side"
+        console.print(in_one_line(told), style="yellow", soft_wrap=True)
     if explained := summary.get("num_explained"):
         files = "1 file" if explained == 1 else f"{explained} files"
         told = f"evidence made for {files}; to look at it: deepfake report {summary['output']}"
@@ -218,7 +222,9 @@ def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _what_was_done(summary: dict[str, Any]) -> str:
     if summary["num_scored"] == 0:
-        return f"nothing to score: {summary['num_listed']} files listed, none new or changed"
+        is_changed = summary["num_changes"] > 0
+        why = "none with new content that can be scored" if is_changed else "none new or changed"
+        return f"nothing to score: {summary['num_listed']} files listed, {why}"
     rate = summary["files_per_second"]
     return (
         f"scored {summary['num_scored']} media of {summary['num_listed']} files "

@@ -19,7 +19,7 @@ import filelock
 
 from deepfake.bundles import Bundle, DetectorSpec
 from deepfake.config import digest_of
-from deepfake.errors import DataError
+from deepfake.errors import ConfigError, DataError
 from deepfake.scoring.compacting import TableCounts, write_tables
 from deepfake.scoring.merging import merge_small_parts
 from deepfake.scoring.parts import remove_part
@@ -113,6 +113,14 @@ class ScoresFolder:
         location_of(self.path)
 
     @property
+    def scored_folder(self) -> str | None:
+        """URI of the folder that the tables are of; None where there are none."""
+        with suppress(DataError, OSError):
+            told = read_json(self.path / "run.json")
+            return str(told["folder"]) if isinstance(told, dict) and "folder" in told else None
+        return None
+
+    @property
     def work(self) -> Path:
         """Where this machine keeps what it alone needs: here, or among its caches."""
         if isinstance(self.path, Path):
@@ -160,10 +168,16 @@ class ScoresFolder:
         """Keep other runs away, and clear what a run that was killed left half done.
 
         Raises:
+            ConfigError: No folder can be made there.
             DataError: Another run holds it; which, the message says.
             StoreError: The store refused or did not answer.
         """
-        self.work.mkdir(parents=True, exist_ok=True)
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"no folder can be made there for the scores ({error.strerror})", path=self.work
+            ) from error
         with ExitStack() as stack:
             lock = filelock.FileLock(self._lock, timeout=_LOCK_SECONDS)
             try:

@@ -113,6 +113,21 @@ def test_only_what_is_new_or_changed_is_scored(inbox: _Inbox) -> None:
     assert failures["what_to_do"].str.len().gt(10).all()
 
 
+def test_another_folder_takes_the_tables_over_and_says_so(inbox: _Inbox, tmp_path: Path) -> None:
+    inbox.run()
+    first = inbox.scores()
+    (tmp_path / "other").mkdir()
+    other = _Inbox(tmp_path / "other", inbox.detector)
+    other.output = inbox.output
+    (other.media / "notes.png").write_text("words, and no picture")
+    told = other.run(code=3).stdout
+    assert "nothing to score: 1 files listed, none with new content that can be scored" in told
+    assert f"until now these tables were of {inbox.media}" in " ".join(told.split())
+    assert list(inbox.scores().index) == ["notes.png"]
+    assert "nothing to score" in inbox.run().stdout
+    pd.testing.assert_frame_equal(inbox.scores(), first)
+
+
 def test_another_configuration_scores_beside_the_first(inbox: _Inbox) -> None:
     inbox.run()
     first = inbox.scores()

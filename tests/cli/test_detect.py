@@ -44,3 +44,15 @@ def test_an_empty_folder_and_a_detector_of_nothing_are_named(tmp_path: Path) -> 
     done = run_deepfake("detect", empty, "--weights", "absent", cwd=tmp_path)
     assert done.returncode == 1
     assert "no such detector: absent" in done.stderr and "models:/NAME@ALIAS" in done.stderr
+
+
+def test_scores_that_shall_go_where_a_file_is_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "media").mkdir()
+    (tmp_path / "media" / "x.png").write_bytes(b"x")
+    (tmp_path / "file").write_bytes(b"x")
+    to = ["score", "media", "--weights", "packaged", "--output"]
+    for output in ("file", "file/below"):
+        done = run_deepfake(*to, output, cwd=tmp_path)
+        assert done.returncode == 2
+        assert "error: no folder can be made there for the scores" in done.stderr
+        assert "Traceback" not in done.stdout + done.stderr
