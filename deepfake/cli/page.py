@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 from typing import Any
 
 import typer
 
 from deepfake.cli.choosing import data_root_of
 from deepfake.detectors import resolve_detector
+from deepfake.errors import ConfigError
 from deepfake.inference import resolve_device
 from deepfake.storage import location_of
 from deepfake.webapp import AppSettings, page_command, page_environment
@@ -23,7 +25,11 @@ def run_page(options: dict[str, Any]) -> None:
     data_root = data_root_of(options)
     configure_environment(data_root)
     resolve_device(options["device"])
+    _check_port(options["host"], options["port"])
     outputs = tuple(str(location_of(output)) for output in options["output"] or ())
+    for output in outputs:
+        if not (location_of(output) / "run.json").is_file():
+            typer.echo(f"note: no finished results are in {output} yet", err=True)
     if options["weights"] is not None:
         resolve_detector(options["weights"], data_root=data_root)
     limits = {n: options[n] for n in ("max_mb", "max_seconds", "max_pixels")}
@@ -40,6 +46,17 @@ def run_page(options: dict[str, Any]) -> None:
             err=True,
         )
     os.execve(command[0], command, page_environment(settings))
+
+
+def _check_port(host: str, port: int) -> None:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        socket.create_server((host, port), family=family).close()
+    except OSError as error:
+        raise ConfigError(
+            f"{host} port {port} cannot be listened on ({error.strerror})",
+            hint="Name another with --port, or --host.",
+        ) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from deepfake.webapp.choices import detector_choices
 from deepfake.webapp.places import without_folder
 from deepfake.webapp.settings import settings_of_page
 from tests.product import run_deepfake
+from tests.services.processes import free_port
 
 
 def test_every_setting_reaches_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -67,15 +69,27 @@ def test_a_detector_that_is_none_is_refused_before_the_page_starts(tmp_path: Pat
     assert "Traceback" not in done.stderr and str(tmp_path / "none") in done.stderr
 
 
+def test_a_port_that_is_taken_and_results_that_are_not_there_are_said(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        done = run_deepfake("app", "--port", port, "--output", "none", cwd=tmp_path)
+    assert done.returncode == 2
+    assert f"error: 127.0.0.1 port {port} cannot be listened on" in done.stderr
+    assert "--port" in done.stderr and "Traceback" not in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("host", "is_told"), [("127.0.0.1", True), ("0.0.0.0", False)])
 def test_places_are_told_where_only_this_user_can_come(
     host: str, is_told: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     started: list[dict[str, str]] = []
+    port = str(free_port())
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("os.execve", lambda *told: started.append(told[2]))
-    done = CliRunner().invoke(app, ["app", "--host", host])
+    done = CliRunner().invoke(app, ["app", "--host", host, "--port", port, "--output", "none"])
     assert done.exit_code == 0, done.output
+    assert "no finished results are in none yet" in done.output
     (environment,) = started
     assert json.loads(environment["DEEPFAKE_APP"])["is_showing_places"] is is_told
 
