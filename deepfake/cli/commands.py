@@ -169,7 +169,8 @@ def print_score(summary: dict[str, Any]) -> None:
     for line in _drift_lines(summary.get("drift")):
         console.print(line, soft_wrap=True)
     if summary["num_waiting"]:
-        console.print(f"not scored yet, for --limit: {summary['num_waiting']} files")
+        told = f"not scored yet, for --limit or a filter: {summary['num_waiting']} files"
+        console.print(told)
     console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
     if before := summary.get("folder_before"):
         told = f"note: until now these tables were of {before}; its scores are kept, and come back "

@@ -142,7 +142,7 @@ def test_filters_and_a_limit(inbox: _Inbox) -> None:
     _still(inbox.media / "raw" / "deep.png", seed=50)
     done = inbox.run("--include", "[0-3].png", "--exclude", "3.png", "--limit", "2")
     assert "scored 2 media" in done.stdout
-    assert "not scored yet, for --limit: 1 files" in done.stdout
+    assert "not scored yet, for --limit or a filter: 1 files" in done.stdout
     assert len(inbox.scores()) == 2
     assert "scored 5 media of 7 files" in inbox.run().stdout
     assert len(inbox.scores()) == 7
