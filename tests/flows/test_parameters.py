@@ -49,7 +49,7 @@ def test_flow_refuses_bad_values(flow: str, parameters: dict[str, Any], named: s
     ],
 )
 def test_bad_option_is_wrong_usage(tmp_path: Path, arguments: list[str], message: str) -> None:
-    done = run_deepfake("ingest", "media", *arguments, cwd=tmp_path)
+    done = run_deepfake("ingest", ".", *arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert message in done.stderr
     assert not list(tmp_path.iterdir())
