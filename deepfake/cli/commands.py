@@ -223,7 +223,8 @@ def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _what_was_done(summary: dict[str, Any]) -> str:
     if summary["num_scored"] == 0:
-        is_changed = summary["num_changes"] > 0
+        # What another machine found out changes the state here too, and nothing is probed for it.
+        is_changed = summary["num_probed"] > 0 and summary["num_changes"] > 0
         why = "none with new content that can be scored" if is_changed else "none new or changed"
         return f"nothing to score: {summary['num_listed']} files listed, {why}"
     rate = summary["files_per_second"]

@@ -73,7 +73,8 @@ def test_reuse_is_said(capsys: pytest.CaptureFixture[str]) -> None:
             "detector_chosen_by": "named by the user",
             "num_listed": 1,
             "num_scored": 0,
-            "num_changes": 0,
+            "num_probed": 0,
+            "num_changes": 3,
             "num_waiting": 0,
             "output": "out",
         }
