@@ -50,7 +50,7 @@ detector: $(VENV)/.installed
 
 # Pictures of all pages, out of the demo's media, into docs/images; needs a Chromium. A quarter of an hour.
 screenshots: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.recording
+	$(BIN)/python -m benchmarks.terminal_picture
 	$(BIN)/python -m benchmarks.screenshots
 	$(BIN)/python -m benchmarks.server_pages
 

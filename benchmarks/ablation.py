@@ -21,9 +21,9 @@ import numpy as np
 
 from benchmarks.short_runs import CARD, parser_of_short_runs, short_run
 from benchmarks.tables import fill_tables
+from deepfake.detectors.inference import load_detector
+from deepfake.detectors.models import create_model
 from deepfake.errors import WeightsUnavailableError
-from deepfake.inference import load_detector
-from deepfake.models import create_model
 from deepfake.storage import read_json, write_json, write_text
 from flows.operations import configure_environment, held_server
 

@@ -15,8 +15,9 @@ from rich.table import Table
 
 from benchmarks.clips import find_clips
 from deepfake.config import SamplingConfig
-from deepfake.extract import ExtractRequest, limit_threads
-from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.extract.extractor import ExtractRequest, limit_threads
+from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.storage import to_uri
 
 __all__ = ["main"]

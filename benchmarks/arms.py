@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from benchmarks.clips import NUM_FRAMES, Clip
-from benchmarks.timing import Work
+from benchmarks.timer import Work
 
 __all__ = ["ARMS", "FLOORS", "MEASURED_ONCE", "PARTS", "Arm", "ArmName", "ArmSetup", "create_arm"]
 

@@ -187,7 +187,7 @@ def _make_up() -> None:
 
 
 def _probed(request: Any) -> Any:
-    from deepfake.probing import Probed
+    from deepfake.corpora.probe import Probed
     from deepfake.types import Kind, MediaInfo
 
     info = MediaInfo(Kind.IMAGE, "mjpeg", "image2", 64, 64, 0, None, 1, 0.0, None, False)
@@ -196,7 +196,7 @@ def _probed(request: Any) -> Any:
 
 def _scored(request: Any) -> Any:
     from deepfake.scoring import ScoredMedium
-    from deepfake.scoring.tables import SCORES_SCHEMA
+    from deepfake.scoring.schemas import SCORES_SCHEMA
 
     row = dict.fromkeys(SCORES_SCHEMA.names)
     row.update(

@@ -12,8 +12,8 @@ import numpy as np
 
 from deepfake.config import MediaLimits, SamplingConfig
 from deepfake.errors import DeepfakeError
+from deepfake.extract.sampling import sample_indices
 from deepfake.media import open_video
-from deepfake.sampling import sample_indices
 
 __all__ = ["NUM_FRAMES", "Clip", "find_clips", "plan_clip", "spread_items"]
 

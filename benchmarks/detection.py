@@ -14,10 +14,10 @@ from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
 from benchmarks.clips import Clip, spread_items
-from benchmarks.interleaving import SEED
+from benchmarks.interleave import SEED
 from benchmarks.stock import detect_by_mtcnn
 from deepfake.config import FaceConfig, MediaLimits
-from deepfake.faces import MtcnnDetector
+from deepfake.extract.faces import MtcnnDetector
 from deepfake.media import open_video
 from deepfake.types import Face
 

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deepfake import __version__
-from deepfake.bundles import DetectorSpec, save_bundle
-from deepfake.calibration import Calibration, Thresholds
 from deepfake.config import (
     AggregationConfig,
     CropConfig,
@@ -15,7 +13,9 @@ from deepfake.config import (
     SamplingConfig,
     TrainConfig,
 )
-from deepfake.models import DEFAULT_MODEL, create_model
+from deepfake.detectors.bundles import DetectorSpec, save_bundle
+from deepfake.detectors.models import DEFAULT_MODEL, create_model
+from deepfake.verdicts.calibration import Calibration, Thresholds
 
 __all__ = ["write_detector"]
 

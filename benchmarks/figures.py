@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.arms import FLOORS
-from benchmarks.interleaving import SEED
-from benchmarks.timing import Measured
+from benchmarks.interleave import SEED
+from benchmarks.timer import Measured
 
 __all__ = [
     "RATIOS",

@@ -26,7 +26,7 @@ from benchmarks.figures import (
     ratio_of_sums,
     sum_costs,
 )
-from benchmarks.interleaving import SEED
+from benchmarks.interleave import SEED
 from deepfake import __version__
 
 __all__ = ["REPORTED_ARMS", "Findings", "to_results"]

@@ -19,11 +19,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.bundles import Bundle, load_bundle, packaged_detector
+from deepfake.corpora.shards import open_snapshot
+from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
 from deepfake.errors import BundleError
-from deepfake.explain.heat import GRID, HeatMap, HeatMapper, mask_hottest, measure_moves
+from deepfake.evidence.heat_maps import GRID, HeatMap, HeatMapper, mask_hottest, measure_moves
 from deepfake.media import decode_crop, limit_threads
-from deepfake.shards import open_snapshot
 from deepfake.storage import DataRoot, write_json
 
 __all__ = ["main"]

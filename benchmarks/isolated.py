@@ -18,7 +18,7 @@ from typing import Any, TextIO
 
 from benchmarks.arms import Arm, ArmName, ArmSetup, create_arm
 from benchmarks.clips import Clip, plan_clip
-from benchmarks.timing import Work, measure, peak_rss_mb, reset_peak_rss, rss_mb
+from benchmarks.timer import Work, measure, peak_rss_mb, reset_peak_rss, rss_mb
 
 __all__ = ["IsolatedArm", "serve"]
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
-from deepfake.demo import find_sources
+from deepfake.corpora.demo import find_sources
 from deepfake.media import read_image, write_video
 
 __all__ = ["loop_clip", "make_short_clips"]

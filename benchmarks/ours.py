@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from benchmarks.arms import Arm, ArmName, ArmSetup
 from benchmarks.clips import Clip
-from benchmarks.timing import Work
-from deepfake.bundles import load_bundle
+from benchmarks.timer import Work
 from deepfake.config import ExtractConfig, SamplingConfig
-from deepfake.extract import Extractor, ExtractRequest, limit_threads
-from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.extract.extractor import Extractor, ExtractRequest, limit_threads
+from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Status
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.package_detector data/runs/packaged/bundle
 
-writes `deepfake/packaged/` and `tests/golden/packaged.json`: the logits of fixed pictures, which no
-change of a library may alter unnoticed.
+writes `deepfake/detectors/packaged/` and `tests/golden/packaged.json`: the logits of fixed
+pictures, which no change of a library may alter unnoticed.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from deepfake.bundles import load_bundle, save_bundle
-from deepfake.drift import load_reference, write_reference
-from deepfake.inference import load_detector
+from deepfake.detectors.bundles import load_bundle, save_bundle
+from deepfake.detectors.inference import load_detector
+from deepfake.scoring.drift import load_reference, write_reference
 from deepfake.storage import write_json
 from tests.golden.pictures import golden_crops, golden_scores
 
 __all__ = ["main"]
 
 ROOT = Path(__file__).parents[1]
-PACKAGED = ROOT / "deepfake" / "packaged"
+PACKAGED = ROOT / "deepfake" / "detectors" / "packaged"
 GOLDEN = ROOT / "tests" / "golden" / "packaged.json"
 
 _MAX_BYTES = 25 * 10**6

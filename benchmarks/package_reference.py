@@ -2,7 +2,8 @@
 
     python -m benchmarks.package_reference --data-root data
 
-writes `deepfake/packaged/reference.json`, with which each scoring job compares its media. The
+writes `deepfake/detectors/packaged/reference.json`, with which each scoring job compares its media.
+The
 corpora are those of `make detector`; nothing about the detector itself changes.
 """
 
@@ -13,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.package_detector import PACKAGED
-from deepfake.calibrating import look_at_val
-from deepfake.drift import write_reference
-from deepfake.shards import open_snapshot
+from deepfake.corpora.shards import open_snapshot
+from deepfake.scoring.drift import write_reference
 from deepfake.storage import DataRoot
+from deepfake.training.calibrate import look_at_val
 
 __all__ = ["main"]
 

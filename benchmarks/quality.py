@@ -19,11 +19,11 @@ from typing import Any
 import numpy as np
 
 from benchmarks.tables import fill_tables
-from deepfake.bundles import HeadSpec, load_bundle, save_bundle
-from deepfake.corpora import scan_media
-from deepfake.detectors import resolve_detector
-from deepfake.inference import load_detector
-from deepfake.models import create_model
+from deepfake.corpora.layouts import scan_media
+from deepfake.detectors.bundles import HeadSpec, load_bundle, save_bundle
+from deepfake.detectors.inference import load_detector
+from deepfake.detectors.models import create_model
+from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, read_json, write_json, write_text
 from flows.operations import configure_environment, held_server
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.clips import Clip
-from benchmarks.timing import Work
+from benchmarks.timer import Work
 from deepfake.config import MediaLimits
 from deepfake.media import open_video
 

@@ -17,7 +17,7 @@ from playwright.sync_api import Page
 
 from benchmarks.server_pages import IMAGES, chromium, environment_of, serving
 from deepfake.config import MediaLimits
-from deepfake.demo import DemoMedia, make_demo_media
+from deepfake.corpora.demo import DemoMedia, make_demo_media
 from deepfake.media import open_video, write_image
 
 __all__ = ["main"]

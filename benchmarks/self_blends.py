@@ -19,13 +19,13 @@ import numpy as np
 
 from benchmarks.short_runs import CARD, parser_of_short_runs, short_run
 from benchmarks.tables import fill_tables
-from deepfake.calibrating import blends_of
 from deepfake.config import SelfBlendConfig
-from deepfake.inference import load_detector
-from deepfake.metrics import binary_metrics
-from deepfake.predicting import predict_crops
-from deepfake.shards import open_snapshot
+from deepfake.corpora.shards import open_snapshot
+from deepfake.detectors.inference import load_detector
+from deepfake.evaluation.metrics import binary_metrics
+from deepfake.evaluation.predict import predict_crops
 from deepfake.storage import DataRoot, read_json, write_json, write_text
+from deepfake.training.calibrate import blends_of
 from flows.operations import configure_environment, held_server
 
 __all__ = ["main"]

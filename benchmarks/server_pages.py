@@ -28,7 +28,7 @@ from typing import Any
 import httpx
 from playwright.sync_api import Page, sync_playwright
 
-from deepfake.demo import make_demo_media
+from deepfake.corpora.demo import make_demo_media
 
 __all__ = [
     "IMAGES",

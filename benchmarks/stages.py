@@ -18,10 +18,10 @@ from rich.table import Table
 
 from benchmarks.clips import Clip, find_clips
 from deepfake.config import CropConfig, FaceConfig, MediaLimits
-from deepfake.extract import limit_threads
-from deepfake.faces import MtcnnDetector, crop_square, measure_quality
-from deepfake.faces import mtcnn as cascade
-from deepfake.faces.views import FrameView
+from deepfake.extract.extractor import limit_threads
+from deepfake.extract.faces import MtcnnDetector, crop_square, measure_quality
+from deepfake.extract.faces import mtcnn as cascade
+from deepfake.extract.faces.area_resize import FrameView
 from deepfake.media import decode_crop, encode_crop, open_video
 from deepfake.types import Face, Frame
 

@@ -18,11 +18,11 @@ from facenet_pytorch import MTCNN
 from numpy.typing import NDArray
 
 from benchmarks.clips import Clip
-from benchmarks.timing import Work
-from deepfake.bundles import load_bundle
-from deepfake.extract import limit_threads
-from deepfake.faces import crop_square
-from deepfake.inference import to_input
+from benchmarks.timer import Work
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.inference import to_input
+from deepfake.extract.extractor import limit_threads
+from deepfake.extract.faces import crop_square
 from deepfake.types import Face
 
 __all__ = ["StockPath", "detect_by_mtcnn", "read_by_opencv"]

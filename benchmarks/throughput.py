@@ -93,7 +93,7 @@ def _measure(
     progress: Console,
 ) -> dict[str, Any]:
     from benchmarks.findings import to_results
-    from benchmarks.running import Options, run_benchmark
+    from benchmarks.run_all import Options, run_benchmark
 
     with progress.status("setting up") as status:
         findings = run_benchmark(

@@ -13,12 +13,12 @@ from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
 from deepfake import __version__
-from deepfake.benchmark import refuse_benchmarks
-from deepfake.bundles import load_bundle
-from deepfake.detectors import resolve_detector
+from deepfake.corpora.held_out import refuse_benchmarks
+from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, TrackingError
+from deepfake.registry import MODEL_NAME, masked, tracking_uri, ui_command
+from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, location_of, write_text
-from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
 from flows.parameters import CorpusName
 from tasks import calibrate as steps

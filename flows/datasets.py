@@ -6,11 +6,11 @@ import re
 from pathlib import Path
 
 from deepfake.config import digest_of
-from deepfake.corpora import scan_corpus
+from deepfake.corpora.ingest import describe_before
+from deepfake.corpora.layouts import scan_corpus
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.errors import ConfigError
-from deepfake.ingestion import describe_before
-from deepfake.manifest import ManifestRow
-from deepfake.shards import Snapshot, open_snapshot
 from deepfake.storage import DataRoot, is_store_uri, location_of, to_uri
 from flows.ingest import ingest
 

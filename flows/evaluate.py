@@ -10,16 +10,17 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from deepfake import __version__
-from deepfake.benchmark import benchmarks_in, note_look
-from deepfake.bundles import Bundle, load_bundle
+from deepfake.compute.devices import resolve_device
 from deepfake.config import Precision
-from deepfake.detectors import resolve_detector
+from deepfake.corpora.held_out import benchmarks_in, note_look
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.inference import computed_as
 from deepfake.errors import ConfigError, TrackingError
-from deepfake.inference import computed_as, resolve_device
-from deepfake.scoring import DetectorIdentity
-from deepfake.shards import Snapshot
+from deepfake.registry import masked, tracking_uri, ui_command
+from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, location_of
-from deepfake.tracking import masked, tracking_uri, ui_command
 from flows.datasets import resolve_dataset
 from tasks import evaluate as steps
 

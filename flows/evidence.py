@@ -7,13 +7,13 @@ from typing import Any
 
 from prefect import get_run_logger
 
-from deepfake.bundles import Bundle
+from deepfake.compute.workers import close_workers
 from deepfake.config import digest_of
+from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DeepfakeError
-from deepfake.explain import ExplainRequest
-from deepfake.scoring import find_unexplained
+from deepfake.evidence import ExplainRequest
+from deepfake.evidence.selection import find_unexplained
 from deepfake.storage import Location, to_uri
-from deepfake.workers import close_workers
 from flows.runners import InFlight
 from tasks.evidence import explain
 from tasks.progress import tracked

@@ -14,6 +14,7 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 from pydantic import Field
 
+from deepfake.compute.workers import close_workers
 from deepfake.config import (
     CropConfig,
     DecoderName,
@@ -21,14 +22,13 @@ from deepfake.config import (
     FaceConfig,
     SplitConfig,
 )
+from deepfake.corpora.ingest import describe_before, plan_extraction
+from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.errors import DataError
-from deepfake.ingestion import describe_before, plan_extraction
-from deepfake.journal import journal, tell, telling
-from deepfake.shards import Snapshot, open_snapshot
+from deepfake.registry import masked
 from deepfake.storage import DataRoot, location_of, read_json, to_uri
-from deepfake.tracking import masked
+from deepfake.storage.journal import journal, tell, telling
 from deepfake.types import EXPECTED_STATUSES, Status
-from deepfake.workers import close_workers
 from flows.parameters import (
     BatchFiles,
     CorpusName,
@@ -42,7 +42,7 @@ from flows.parameters import (
     create_sampling,
     create_worker_limits,
 )
-from flows.probing import probe_files
+from flows.probe import probe_files
 from flows.runners import create_runner, run_batches
 from tasks import ingest as steps
 from tasks.progress import tracked

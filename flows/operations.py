@@ -69,7 +69,7 @@ def prefect_ui_command(data_root: Path) -> str:
 
 def describe_environment() -> str:
     """Return where Prefect and MLflow keep what they know, without credentials."""
-    from deepfake.tracking import masked, tracking_uri
+    from deepfake.registry import masked, tracking_uri
 
     api = os.environ.get("PREFECT_API_URL")
     prefect = masked(api) if api else os.environ.get("PREFECT_HOME", "")
@@ -87,7 +87,7 @@ def held_server() -> Iterator[None]:
 
 def check_prefect() -> tuple[bool, str, str | None]:
     """Return whether Prefect's state is usable, where it is, and a hint where it is not."""
-    from deepfake.tracking import masked
+    from deepfake.registry import masked
 
     api = os.environ.get("PREFECT_API_URL")
     if api is None:

@@ -17,16 +17,13 @@ from prefect.artifacts import create_markdown_artifact
 from pydantic import Field
 
 from deepfake import __version__
-from deepfake.benchmark import (
-    Benchmark,
-    note_look,
-    read_benchmark,
-    refuse_benchmarks,
-)
-from deepfake.bundles import Bundle, load_bundle, packaged_detector
 from deepfake.config import TrainConfig, digest_of
+from deepfake.corpora.held_out import Benchmark, note_look, read_benchmark, refuse_benchmarks
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
+from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import DataError
-from deepfake.promotion import (
+from deepfake.evaluation.promotion import (
     DEFAULT_POLICY,
     Contender,
     Decision,
@@ -36,13 +33,11 @@ from deepfake.promotion import (
     load_policy,
     read_decision,
 )
-from deepfake.recipes import load_recipe
-from deepfake.scoring import DetectorIdentity
-from deepfake.shards import Snapshot
+from deepfake.registry import MODEL_NAME, masked, tracking_uri, ui_command
 from deepfake.storage import DataRoot, location_of
-from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
 from deepfake.training import RunFolder, TrainResult, read_result
-from flows.comparing import ComparedFiles, files_to_compare, gather_evidence
+from deepfake.training.recipes import load_recipe
+from flows.comparison import ComparedFiles, files_to_compare, gather_evidence
 from flows.datasets import resolve_dataset
 from flows.limits import one_training
 from flows.parameters import CorpusName, Positive

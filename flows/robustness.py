@@ -10,20 +10,20 @@ import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from deepfake.bundles import load_bundle
+from deepfake.compute.workers import close_workers
 from deepfake.config import MediaLimits, Precision, WorkerLimits
-from deepfake.detectors import resolve_detector
+from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, TrackingError
-from deepfake.robustness import (
+from deepfake.evaluation.robustness import (
     PERTURBATIONS,
     choose_files,
     perturbations_of,
     sweep_markdown,
     write_robustness_figure,
 )
+from deepfake.registry import masked, tracking_uri, ui_command
+from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, atomic_path, location_of, write_json, write_text
-from deepfake.tracking import masked, tracking_uri, ui_command
-from deepfake.workers import close_workers
 from flows.datasets import resolve_dataset
 from flows.parameters import NumWorkers, Positive
 from flows.score import describe_scorer

@@ -11,16 +11,17 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 from prefect.runtime import flow_run
 
-from deepfake.bundles import load_bundle
+from deepfake.compute.devices import resolve_device
+from deepfake.compute.workers import close_workers
 from deepfake.config import MediaLimits, Precision, SamplingConfig, WorkerLimits
-from deepfake.corpora import MediaFilter, describe_folder, stream_media
-from deepfake.detectors import resolve_detector
-from deepfake.drift import DEFAULT_LIMIT
+from deepfake.corpora.layouts import MediaFilter, describe_folder, stream_media
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.inference import check_precision
 from deepfake.errors import ConfigError, CorpusError
-from deepfake.inference import check_precision, resolve_device
-from deepfake.journal import journal
+from deepfake.registry import masked
+from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import (
-    DetectorIdentity,
     DriftWatch,
     ScoresFolder,
     describe_setup,
@@ -34,10 +35,10 @@ from deepfake.scoring import (
     write_scores,
     write_setup,
 )
+from deepfake.scoring.drift import DEFAULT_LIMIT
 from deepfake.storage import DataRoot, Location, location_of, to_uri, write_json
-from deepfake.tracking import masked
-from deepfake.workers import close_workers
-from flows.drifting import publish_drift
+from deepfake.storage.journal import journal
+from flows.drift_event import publish_drift
 from flows.evidence import keep_evidence
 from flows.parameters import (
     BatchFiles,
@@ -53,7 +54,7 @@ from flows.parameters import (
     create_worker_limits,
 )
 from flows.runners import InFlight, create_runner
-from flows.sampling import FramesASecond, choose_sampling
+from flows.sampling_option import FramesASecond, choose_sampling
 from flows.scoring_job import ScoringJob
 from tasks.progress import tracked
 from tasks.workers import create_scorer_setup, create_worker_setup, share_detector

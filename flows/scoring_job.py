@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from deepfake.batches import cut_batches
 from deepfake.config import digest_of
+from deepfake.corpora.batches import cut_batches
+from deepfake.corpora.manifest import ManifestRow, record_of_row, row_of_record
 from deepfake.errors import ConfigError
-from deepfake.manifest import ManifestRow, record_of_row, row_of_record
 from deepfake.scoring import (
     BatchAccount,
     DriftWatch,

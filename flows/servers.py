@@ -25,8 +25,8 @@ from pathlib import Path
 import psutil
 
 from deepfake.errors import ConfigError, WorkerError
+from deepfake.registry import make_store, masked, tracking_uri
 from deepfake.storage import DataRoot, location_of
-from deepfake.tracking import make_store, masked, tracking_uri
 from flows.operations import configure_environment
 
 __all__ = ["serve"]

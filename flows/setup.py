@@ -19,8 +19,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from deepfake.errors import ConfigError
+from deepfake.registry import MODEL_NAME, champion_or_none, ensure_first_champion
 from deepfake.storage import is_store_uri
-from deepfake.tracking import MODEL_NAME, champion_or_none, ensure_first_champion
 from flows.automations import crash_zombies
 from flows.deployments import (
     Deployment,

@@ -11,12 +11,12 @@ from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 
 from deepfake import __version__
+from deepfake.compute.devices import resolve_device
+from deepfake.corpora.shards import Snapshot
 from deepfake.errors import TrackingError
-from deepfake.inference import resolve_device
-from deepfake.shards import Snapshot
+from deepfake.registry import begin_sweep, end_sweep, masked, tracking_uri, ui_command
 from deepfake.storage import DataRoot, location_of, write_text
-from deepfake.tracking import begin_sweep, end_sweep, masked, tracking_uri, ui_command
-from deepfake.tuning import DEFAULT_SPACE, SearchSpace, TuningStudy, load_space, open_study
+from deepfake.training.tuning import DEFAULT_SPACE, SearchSpace, TuningStudy, load_space, open_study
 from flows.datasets import resolve_dataset
 from flows.limits import one_training
 from flows.parameters import CorpusName, Positive

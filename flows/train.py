@@ -11,12 +11,12 @@ from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
 from deepfake import __version__
-from deepfake.benchmark import refuse_benchmarks
 from deepfake.config import TrainConfig, TrainMethod
+from deepfake.corpora.held_out import refuse_benchmarks
 from deepfake.errors import ConfigError, TrackingError
-from deepfake.recipes import DEFAULT_RECIPE, load_recipe
+from deepfake.registry import MODEL_NAME, masked, tracking_uri, ui_command
 from deepfake.storage import DataRoot, location_of
-from deepfake.tracking import MODEL_NAME, masked, tracking_uri, ui_command
+from deepfake.training.recipes import DEFAULT_RECIPE, load_recipe
 from flows.datasets import resolve_dataset
 from flows.limits import one_training
 from flows.parameters import CorpusName, Positive

@@ -9,8 +9,6 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["deepfake"]):
-    from deepfake.bundles import DetectorSpec, load_bundle, save_bundle
-    from deepfake.calibration import Calibration, Thresholds
     from deepfake.config import (
         AggregationConfig,
         CropConfig,
@@ -18,10 +16,12 @@ with atheris.instrument_imports(include=["deepfake"]):
         SamplingConfig,
         TrainConfig,
     )
+    from deepfake.detectors.bundles import DetectorSpec, load_bundle, save_bundle
+    from deepfake.verdicts.calibration import Calibration, Thresholds
 import safetensors.torch
 import torch
 
-from fuzz.running import fuzz
+from fuzz.harness import fuzz
 from fuzz.seeds import chosen, files_of, sha256
 
 __all__ = ["read_bundle"]

@@ -8,9 +8,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["deepfake"]):
-    from deepfake.corpora import scan_corpus
+    from deepfake.corpora.layouts import scan_corpus
     from deepfake.types import Status
-from fuzz.running import fuzz
+from fuzz.harness import fuzz
 from fuzz.seeds import chosen
 
 __all__ = ["scan_stranger"]

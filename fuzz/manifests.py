@@ -8,9 +8,9 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["deepfake"]):
-    from deepfake.manifest import ManifestRow, read_manifest, write_manifest
+    from deepfake.corpora.manifest import ManifestRow, read_manifest, write_manifest
     from deepfake.types import Kind, Label, Split, Status
-from fuzz.running import fuzz
+from fuzz.harness import fuzz
 from fuzz.seeds import files_of, with_plain_tables
 
 __all__ = ["read_stranger"]

@@ -12,7 +12,7 @@ with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.errors import MediaError
     from deepfake.media import open_video, probe_media, quiet_native_logs, read_image
     from deepfake.types import Kind
-from fuzz.running import fuzz
+from fuzz.harness import fuzz
 from fuzz.seeds import media_seeds
 
 __all__ = ["read_medium"]

@@ -13,10 +13,10 @@ import atheris
 with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.config import digest_of
     from deepfake.scoring.parts import find_parts, part_path, write_part
+    from deepfake.scoring.schemas import TABLES
     from deepfake.scoring.scorer import ScoredMedium
-    from deepfake.scoring.tables import TABLES
     from deepfake.storage import read_table
-from fuzz.running import fuzz
+from fuzz.harness import fuzz
 from fuzz.seeds import chosen, files_of, sha256, with_plain_tables
 
 __all__ = ["read_parts"]

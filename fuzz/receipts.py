@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 
 with atheris.instrument_imports(include=["deepfake.scoring"]):
+    from deepfake.detectors.identity import DetectorIdentity
     from deepfake.scoring import (
-        DetectorIdentity,
         Receipt,
         ScorerSetup,
         describe_setup,
@@ -20,12 +20,12 @@ with atheris.instrument_imports(include=["deepfake.scoring"]):
         score_files,
         verify_receipt,
     )
-    from deepfake.scoring.receipts import ScoreRow
-from deepfake.bundles import load_bundle, packaged_detector
+    from deepfake.scoring.receipts.receipt import ScoreRow
 from deepfake.config import WorkerLimits
-from deepfake.corpora import scan_media
+from deepfake.corpora.layouts import scan_media
+from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.storage import sha256_of
-from fuzz.running import fuzz
+from fuzz.harness import fuzz
 
 __all__ = ["check_stranger"]
 

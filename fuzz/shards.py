@@ -10,9 +10,7 @@ import atheris
 
 with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.config import CropConfig, ExtractConfig
-    from deepfake.errors import DecodeError
-    from deepfake.media import decode_crop, encode_crop
-    from deepfake.shards import (
+    from deepfake.corpora.shards import (
         CropReader,
         crop_records,
         list_parts,
@@ -23,11 +21,13 @@ with atheris.instrument_imports(include=["deepfake"]):
         write_part,
         write_snapshot,
     )
+    from deepfake.errors import DecodeError
+    from deepfake.media import decode_crop, encode_crop
     from deepfake.storage import DataRoot
     from deepfake.types import Face, FaceCrop, Outcome, Status
 import numpy as np
 
-from fuzz.running import fuzz
+from fuzz.harness import fuzz
 from fuzz.seeds import chosen, files_of, with_plain_tables
 
 __all__ = ["read_snapshot"]

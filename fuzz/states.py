@@ -10,10 +10,10 @@ import atheris
 
 with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.config import MediaLimits
-    from deepfake.manifest import ManifestRow
+    from deepfake.corpora.manifest import ManifestRow
     from deepfake.scoring import Moved, Part, open_state
     from deepfake.types import Kind
-from fuzz.running import fuzz
+from fuzz.harness import fuzz
 from fuzz.seeds import files_of
 
 __all__ = ["use_state"]

@@ -9,10 +9,10 @@ from typing import Any
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
-from deepfake.bundles import load_bundle
-from deepfake.calibrating import CalibrationSummary, calibrate_bundle
-from deepfake.shards import Snapshot
-from deepfake.tracking import log_training_or_defer
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import load_bundle
+from deepfake.registry import log_training_or_defer
+from deepfake.training.calibrate import CalibrationSummary, calibrate_bundle
 from tasks.progress import tracked
 from tasks.settings import RETRIES
 

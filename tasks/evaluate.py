@@ -11,6 +11,8 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from deepfake.config import Precision
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.inference import load_detector
 from deepfake.evaluation import (
     EvaluationResult,
     compare_evaluations,
@@ -21,11 +23,9 @@ from deepfake.evaluation import (
     write_figures,
     write_report_json,
 )
-from deepfake.inference import load_detector
-from deepfake.predicting import predict_crops
-from deepfake.shards import Snapshot
+from deepfake.evaluation.predict import predict_crops
+from deepfake.registry import find_training, log_evaluation
 from deepfake.storage import atomic_path, write_json, write_text
-from deepfake.tracking import find_training, log_evaluation
 from tasks.progress import tracked
 from tasks.settings import RETRIES
 
@@ -53,7 +53,7 @@ def measure(
     bundle: Path, crops: pd.DataFrame, outcomes: pd.DataFrame, *, seed: int
 ) -> EvaluationResult:
     """Return the metrics of the logits on the labelled files."""
-    from deepfake.bundles import load_bundle
+    from deepfake.detectors.bundles import load_bundle
 
     spec = load_bundle(bundle).spec
     return evaluate_predictions(

@@ -6,10 +6,10 @@ from typing import Any
 
 from prefect import task
 
-from deepfake.explain import ExplainRequest
-from deepfake.scoring import evidence_setup, keep_evidence
+from deepfake.compute.workers import shared_workers
+from deepfake.evidence import ExplainRequest
+from deepfake.evidence.selection import evidence_setup, keep_evidence
 from deepfake.storage import location_of
-from deepfake.workers import shared_workers
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
 from tasks.workers import create_scorer_setup, create_worker_setup

@@ -8,19 +8,14 @@ from typing import Any
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from deepfake.batches import Batch
+from deepfake.compute.workers import shared_workers
 from deepfake.config import ExtractConfig, SplitConfig
-from deepfake.corpora import scan_corpus
-from deepfake.ingestion import (
-    IngestPlan,
-    build_snapshot,
-    extract_batch,
-    settle_manifest,
-)
-from deepfake.manifest import ManifestRow
-from deepfake.shards import Snapshot
+from deepfake.corpora.batches import Batch
+from deepfake.corpora.ingest import IngestPlan, build_snapshot, extract_batch, settle_manifest
+from deepfake.corpora.layouts import scan_corpus
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.shards import Snapshot
 from deepfake.storage import DataRoot, location_of
-from deepfake.workers import shared_workers
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
 from tasks.workers import create_worker_setup

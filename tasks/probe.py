@@ -6,11 +6,11 @@ from typing import Any, Literal
 
 from prefect import task
 
+from deepfake.compute.workers import shared_workers
 from deepfake.config import MediaLimits, digest_of
-from deepfake.extract import STEP_VERSION
-from deepfake.manifest import record_of_row, row_of_record
-from deepfake.probing import probe_rows
-from deepfake.workers import shared_workers
+from deepfake.corpora.manifest import record_of_row, row_of_record
+from deepfake.corpora.probe import probe_rows
+from deepfake.extract.extractor import STEP_VERSION
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, packed, unpacked
 from tasks.workers import create_worker_setup

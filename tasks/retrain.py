@@ -9,21 +9,19 @@ import pandas as pd
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from deepfake.detectors import resolve_detector
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.inference import load_detector
 from deepfake.errors import TrackingError, UnknownModelError
-from deepfake.inference import load_detector
-from deepfake.media import decode_crop
-from deepfake.promotion import (
+from deepfake.evaluation.promotion import (
     CostComparison,
     Decision,
     compare_costs,
     decision_markdown,
     write_decision,
 )
-from deepfake.scoring import DetectorIdentity
-from deepfake.shards import Snapshot
-from deepfake.storage import write_text
-from deepfake.tracking import (
+from deepfake.media import decode_crop
+from deepfake.registry import (
     CHALLENGER,
     CHAMPION,
     PENDING,
@@ -36,6 +34,8 @@ from deepfake.tracking import (
     rolled_back,
     set_alias,
 )
+from deepfake.registry.resolve import resolve_detector
+from deepfake.storage import write_text
 from tasks.settings import RETRIES
 
 __all__ = [

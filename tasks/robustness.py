@@ -10,15 +10,15 @@ import pandas as pd
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from deepfake.bundles import load_bundle
-from deepfake.robustness import (
+from deepfake.compute.workers import shared_workers
+from deepfake.detectors.bundles import load_bundle
+from deepfake.evaluation.robustness import (
     ConditionResult,
     Perturbation,
     measure_condition,
     score_condition,
 )
-from deepfake.tracking import find_training, log_evaluation
-from deepfake.workers import shared_workers
+from deepfake.registry import find_training, log_evaluation
 from tasks.progress import advance
 from tasks.settings import RETRIES
 from tasks.workers import create_worker_setup

@@ -7,9 +7,9 @@ from typing import Any
 
 from prefect import task
 
+from deepfake.compute.workers import shared_workers
 from deepfake.scoring import ScoreRequest, score_batch
 from deepfake.storage import location_of
-from deepfake.workers import shared_workers
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
 from tasks.workers import create_scorer_setup, create_worker_setup

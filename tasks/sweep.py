@@ -12,11 +12,11 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 
+from deepfake.corpora.shards import Snapshot
 from deepfake.errors import ModelError, TrackingError
-from deepfake.shards import Snapshot
-from deepfake.tracking import PARENT_TAG, log_trial, tracked_run
+from deepfake.registry import PARENT_TAG, log_trial, tracked_run
 from deepfake.training import train_detector
-from deepfake.tuning import GivenUpError, Trial, TrialWatch, TuningStudy
+from deepfake.training.tuning import GivenUpError, Trial, TrialWatch, TuningStudy
 
 __all__ = ["TrialOutcome", "try_out"]
 

@@ -9,16 +9,10 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 from rich.console import Console
 
-from deepfake.bundles import load_bundle
 from deepfake.config import TrainConfig
-from deepfake.shards import Snapshot
-from deepfake.tracking import (
-    PENDING,
-    log_training_or_defer,
-    register_once,
-    replay_all,
-    tracked_run,
-)
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import load_bundle
+from deepfake.registry import PENDING, log_training_or_defer, register_once, replay_all, tracked_run
 from deepfake.training import TrainResult, train_detector
 from tasks.settings import RETRIES
 

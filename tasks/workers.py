@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from deepfake.compute.workers import WorkerSetup
 from deepfake.config import ExtractConfig, MediaLimits, SamplingConfig, WorkerLimits
-from deepfake.ingestion import worker_setup
-from deepfake.scoring import DetectorIdentity, ScorerSetup, scorer_setup
+from deepfake.corpora.ingest import worker_setup
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.scoring import ScorerSetup, scorer_setup
 from deepfake.storage import Location, StorePath, folder_locally, location_of, machine_cache
-from deepfake.workers import WorkerSetup
 
 __all__ = ["create_scorer_setup", "create_worker_setup", "share_detector"]
 

@@ -17,8 +17,6 @@ import torch
 from numpy.typing import NDArray
 
 from deepfake import __version__
-from deepfake.bundles import DetectorSpec, save_bundle
-from deepfake.calibration import Calibration, Thresholds
 from deepfake.config import (
     AggregationConfig,
     CropConfig,
@@ -26,8 +24,10 @@ from deepfake.config import (
     SamplingConfig,
     TrainConfig,
 )
+from deepfake.detectors.bundles import DetectorSpec, save_bundle
+from deepfake.detectors.models import create_model
 from deepfake.media import write_image, write_video
-from deepfake.models import create_model
+from deepfake.verdicts.calibration import Calibration, Thresholds
 
 __all__ = [
     "Completed",

@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from deepfake.explain import (
-    CropEvidence,
-    EvidenceRecord,
-    FaceBox,
-    FrameEvidence,
-    TrackTimeline,
-)
+from deepfake.evidence import CropEvidence, EvidenceRecord, FaceBox, FrameEvidence, TrackTimeline
+from deepfake.evidence.provenance import Credentials, describe_provenance
 from deepfake.media import encode_shown
-from deepfake.provenance import Credentials, describe_provenance
-from deepfake.reporting import Item, Report, report_of_rows
+from deepfake.views.report import Item, Report, report_of_rows
 from tests.product import face_close_up
 
 __all__ = ["SCRIPT_NAME", "item", "report", "score"]

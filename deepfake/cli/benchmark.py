@@ -28,7 +28,7 @@ def freeze(
     data_root: RootOption = "data",
 ) -> None:
     """Freeze the labelled files of a corpus under a name, for good."""
-    from deepfake.cli.freezing import run_freeze
+    from deepfake.cli.freeze import run_freeze
 
     run_freeze(name, dataset=dataset, split=split, data_root=data_root)
 
@@ -36,6 +36,6 @@ def freeze(
 @app.command("list")
 def list_(data_root: RootOption = "data") -> None:
     """List the benchmarks, and how often each was looked at."""
-    from deepfake.cli.freezing import print_benchmarks
+    from deepfake.cli.freeze import print_benchmarks
 
     print_benchmarks(data_root)

@@ -7,9 +7,9 @@ from typing import Any
 from rich.console import Console
 from rich.progress import Progress
 
-from deepfake.clips import make_clips, plan_clips
-from deepfake.shards import open_snapshot
+from deepfake.corpora.shards import open_snapshot
 from deepfake.storage import DataRoot, local_path, location_of
+from deepfake.training.calibrate.clips import make_clips, plan_clips
 
 __all__ = ["run_clips"]
 

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.cli.stopping import set_on_interrupt
+from deepfake.cli.signals import set_on_interrupt
 from deepfake.cli.text import in_one_line
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot, location_of
@@ -303,7 +303,7 @@ def run_evaluate(options: dict[str, Any]) -> None:
 
 def run_retrain(options: dict[str, Any]) -> None:
     """Run the `retrain` flow."""
-    from deepfake.cli.retraining import print_retrain
+    from deepfake.cli.retrain import print_retrain
 
     prepare(options)
     from flows.operations import run_flow

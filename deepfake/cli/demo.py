@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from deepfake.cli.commands import print_evaluate, print_ingest, print_score, print_train
-from deepfake.demo import find_sources, make_demo_media
+from deepfake.corpora.demo import find_sources, make_demo_media
 from flows.operations import configure_environment, held_server, prefect_ui_command
 
 __all__ = ["MODEL_NAME", "run_demo"]

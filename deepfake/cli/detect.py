@@ -11,18 +11,20 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from deepfake.bundles import load_bundle
-from deepfake.cli.choosing import choose_detector, data_root_of, engine_cache_of
 from deepfake.cli.commands import exit_for
+from deepfake.cli.detector_choice import choose_detector, data_root_of, engine_cache_of
 from deepfake.cli.report import write_detect_report
 from deepfake.cli.verdicts import verdict_line
-from deepfake.corpora import scan_media
+from deepfake.compute.devices import resolve_device
+from deepfake.corpora.layouts import scan_media
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.inference import check_precision
 from deepfake.errors import ConfigError
-from deepfake.inference import check_precision, resolve_device
-from deepfake.scoring import DetectorIdentity, ScorerSetup, count_statuses, score_media
+from deepfake.scoring import ScorerSetup, count_statuses, score_media
 from flows.operations import configure_environment
 from flows.parameters import create_media_limits, create_worker_limits
-from flows.sampling import choose_sampling
+from flows.sampling_option import choose_sampling
 
 __all__ = ["run_detect"]
 

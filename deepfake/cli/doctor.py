@@ -130,7 +130,7 @@ def _faces() -> Finding:
     import numpy as np
 
     from deepfake.config import FaceConfig
-    from deepfake.faces import MtcnnDetector, weights_digest
+    from deepfake.extract.faces import MtcnnDetector, weights_digest
 
     MtcnnDetector(FaceConfig()).detect(np.zeros((64, 64, 3), dtype=np.uint8))
     return Finding("face detector", True, f"MTCNN, weights {weights_digest()}")
@@ -143,7 +143,7 @@ def _imagenet_weights() -> Finding:
 
 
 def _demo_media() -> Finding:
-    from deepfake.demo import find_sources
+    from deepfake.corpora.demo import find_sources
     from deepfake.errors import DataError
 
     try:
@@ -153,8 +153,8 @@ def _demo_media() -> Finding:
 
 
 def _detector() -> Finding:
-    from deepfake.detectors import resolve_detector
     from deepfake.errors import UnknownModelError
+    from deepfake.registry.resolve import resolve_detector
 
     try:
         identity, how = resolve_detector()
@@ -182,7 +182,7 @@ def _folder(data_root: Path) -> Finding:
 
 
 def _mlflow() -> Finding:
-    from deepfake.tracking import check_tracking
+    from deepfake.registry import check_tracking
 
     is_fine, message = check_tracking()
     hint = None if is_fine else "See MLFLOW_TRACKING_URI; scores and trainings work without it."

@@ -6,9 +6,9 @@ from typing import Any
 
 from rich.console import Console
 
-from deepfake.bundles import load_bundle
-from deepfake.detectors import resolve_detector
-from deepfake.inference import export_onnx
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.inference import export_onnx
+from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, local_path, location_of
 from flows.operations import configure_environment
 

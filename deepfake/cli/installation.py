@@ -44,7 +44,7 @@ def setup(
 ) -> None:
     """Create pool, limits, deployments and automations in Prefect; again changes nothing."""
     options = plain(locals())
-    from deepfake.cli.operating import run_setup
+    from deepfake.cli.servers import run_setup
 
     run_setup(options)
 
@@ -62,7 +62,7 @@ def up(
 ) -> None:
     """Run Prefect's server, a worker and MLflow's UI on this machine, until Ctrl-C."""
     options = plain(locals())
-    from deepfake.cli.operating import run_up
+    from deepfake.cli.servers import run_up
 
     run_up(options)
 

@@ -9,12 +9,12 @@ from typing import Any
 
 import typer
 
-from deepfake.cli.choosing import data_root_of
-from deepfake.detectors import resolve_detector
+from deepfake.cli.detector_choice import data_root_of
+from deepfake.compute.devices import resolve_device
 from deepfake.errors import ConfigError
-from deepfake.inference import resolve_device
+from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import location_of
-from deepfake.webapp import AppSettings, page_command, page_environment
+from deepfake.views.webapp import AppSettings, page_command, page_environment
 from flows.operations import configure_environment
 
 __all__ = ["run_page"]

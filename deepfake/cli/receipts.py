@@ -8,10 +8,10 @@ from typing import Any
 
 import typer
 
-from deepfake.bundles import load_bundle
-from deepfake.cli.choosing import engine_cache_of
-from deepfake.detectors import resolve_detector
+from deepfake.cli.detector_choice import engine_cache_of
+from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import DataError
+from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScoresFolder, make_receipt, read_receipt, verify_receipt
 from deepfake.storage import local_path, location_of, write_json
 from flows.operations import configure_environment

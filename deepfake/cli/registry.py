@@ -10,11 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.bundles import load_bundle
 from deepfake.cli.text import in_one_line
-from deepfake.detectors import resolve_detector
+from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, DeepfakeError, UnknownModelError
-from deepfake.tracking import (
+from deepfake.registry import (
     CHAMPION,
     Promotion,
     RegisteredVersion,
@@ -27,6 +26,7 @@ from deepfake.tracking import (
     roll_back,
     tracking_uri,
 )
+from deepfake.registry.resolve import resolve_detector
 
 __all__ = [
     "print_comparison",

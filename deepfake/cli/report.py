@@ -10,19 +10,14 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from deepfake.bundles import load_bundle
 from deepfake.config import WorkerLimits
-from deepfake.embedding import REPORT_NAME
+from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, DataError
-from deepfake.reporting import Item, Report, read_report, report_of_rows, write_report
-from deepfake.scoring import (
-    ScoredMedium,
-    ScorerSetup,
-    ScoresFolder,
-    explain_scores,
-    reading_of,
-)
+from deepfake.evidence.embedded_json import REPORT_NAME
+from deepfake.evidence.selection import explain_scores
+from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, reading_of
 from deepfake.storage import Location, location_of, read_json
+from deepfake.views.report import Item, Report, read_report, report_of_rows, write_report
 
 __all__ = ["run_report", "write_detect_report"]
 

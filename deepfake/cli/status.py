@@ -10,7 +10,7 @@ from typing import Any
 import typer
 
 from deepfake.scoring import ScoresFolder, ScoresStatus, read_status
-from deepfake.scoring.status import RunStatus
+from deepfake.scoring.run.status import RunStatus
 from deepfake.storage import location_of
 
 __all__ = ["run_status"]

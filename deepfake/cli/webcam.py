@@ -12,15 +12,15 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from deepfake.cli.choosing import choose_detector, data_root_of, engine_cache_of
-from deepfake.cli.stopping import set_on_interrupt
+from deepfake.cli.detector_choice import choose_detector, data_root_of, engine_cache_of
+from deepfake.cli.signals import set_on_interrupt
 from deepfake.cli.text import in_one_line
 from deepfake.cli.verdicts import styled_verdict
+from deepfake.compute.devices import resolve_device
 from deepfake.config import MediaLimits
 from deepfake.errors import ConfigError
-from deepfake.inference import resolve_device
 from deepfake.media import Source, Stream, open_stream, parse_source, quiet_native_logs
-from deepfake.webcam import (
+from deepfake.views.webcam import (
     Changes,
     FrameReader,
     JsonLines,

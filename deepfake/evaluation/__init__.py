@@ -1,6 +1,6 @@
 """What a detector is worth on labelled files: metrics, the matched test, figures, reports."""
 
-from deepfake.evaluation.comparing import (
+from deepfake.evaluation.comparison import (
     SliceComparison,
     compare_evaluations,
     compare_slices,
@@ -9,7 +9,7 @@ from deepfake.evaluation.comparing import (
 )
 from deepfake.evaluation.figures import write_figures
 from deepfake.evaluation.markdown import markdown_table
-from deepfake.evaluation.matching import MatchedPairs, match_pairs
+from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
 from deepfake.evaluation.predictions import evaluate_predictions
 from deepfake.evaluation.report import summary_markdown
 from deepfake.evaluation.result import (

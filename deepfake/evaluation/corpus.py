@@ -10,9 +10,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.calibration import Thresholds
 from deepfake.evaluation.files import FACE_COLUMNS
-from deepfake.evaluation.matching import MATCHED_ON, MatchedPairs
+from deepfake.evaluation.matched_pairs import MATCHED_ON, MatchedPairs
+from deepfake.evaluation.metrics import (
+    binary_metrics,
+    bootstrap_intervals,
+    headline_accuracy,
+    operating_point,
+    precision_at_prevalence,
+    wilson_interval,
+)
 from deepfake.evaluation.result import (
     CorpusResult,
     Headline,
@@ -21,15 +28,8 @@ from deepfake.evaluation.result import (
     OwnReal,
     Slice,
 )
-from deepfake.metrics import (
-    binary_metrics,
-    bootstrap_intervals,
-    headline_accuracy,
-    operating_point,
-    precision_at_prevalence,
-    wilson_interval,
-)
 from deepfake.types import Kind, Label, Status, Verdict
+from deepfake.verdicts.calibration import Thresholds
 
 __all__ = [
     "MIN_PAIRS",

@@ -14,8 +14,8 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
+from deepfake.evaluation.metrics import wilson_interval
 from deepfake.evaluation.result import CorpusResult, EvaluationResult
-from deepfake.metrics import wilson_interval
 from deepfake.storage import atomic_path
 from deepfake.types import Label
 

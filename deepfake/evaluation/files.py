@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from deepfake.aggregation import FileScore, aggregate_by_uri
-from deepfake.calibration import Calibration, Support, Thresholds, judge, verdict_of
 from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
 from deepfake.types import Kind, Status
+from deepfake.verdicts.aggregation import FileScore, aggregate_by_uri
+from deepfake.verdicts.calibration import Calibration, Support, Thresholds, judge, verdict_of
 
 __all__ = ["FACE_COLUMNS", "KindSettings", "file_table", "frame_table"]
 

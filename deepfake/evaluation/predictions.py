@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from deepfake.calibration import Calibration, Support, Thresholds
 from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
 from deepfake.evaluation.corpus import evaluate_corpus
 from deepfake.evaluation.files import KindSettings, file_table, frame_table
-from deepfake.evaluation.matching import MatchedPairs, match_pairs
+from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
 from deepfake.evaluation.result import CorpusResult, EvaluationResult, flat_metrics
 from deepfake.types import Kind, Status
+from deepfake.verdicts.calibration import Calibration, Support, Thresholds
 
 __all__ = ["evaluate_predictions"]
 

@@ -14,7 +14,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from deepfake.config import AggregationConfig
-from deepfake.metrics import Intervals, Metrics
+from deepfake.evaluation.metrics import Intervals, Metrics
 from deepfake.storage import write_json
 
 __all__ = [

@@ -4,6 +4,6 @@ A medium is known by its content. `forget` takes its crops, scores, rows and log
 place that this program writes to, and says what it cannot reach.
 """
 
-from deepfake.forgetting.forgetting import Forgetting, forget
+from deepfake.forgetting.forget import Forgetting, forget
 
 __all__ = ["Forgetting", "forget"]

@@ -10,11 +10,9 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from deepfake.config import ExtractConfig, digest_of
-from deepfake.errors import DataError, ShardError
-from deepfake.ingestion import describe_before, snapshot_digest
-from deepfake.manifest import write_manifest
-from deepfake.scrubbing import Subject, Trace, left_of, scrub_json, scrub_table
-from deepfake.shards import (
+from deepfake.corpora.ingest import describe_before, snapshot_digest
+from deepfake.corpora.manifest import write_manifest
+from deepfake.corpora.shards import (
     INDEX_SCHEMA,
     OUTCOMES_SCHEMA,
     Part,
@@ -27,7 +25,9 @@ from deepfake.shards import (
     remove_part,
     rewrite_part,
 )
-from deepfake.shortcuts import find_shortcuts
+from deepfake.corpora.shortcuts import find_shortcuts
+from deepfake.errors import DataError, ShardError
+from deepfake.forgetting.scrub import Subject, Trace, left_of, scrub_json, scrub_table
 from deepfake.storage import (
     DataRoot,
     Location,

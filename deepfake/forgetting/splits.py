@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from deepfake.ingestion import describe_before
-from deepfake.manifest import ManifestRow
-from deepfake.scrubbing import Subject, Trace
-from deepfake.splits import (
+from deepfake.corpora.ingest import describe_before
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.splits import (
     Assignments,
     content_key,
     key_rank,
@@ -16,6 +15,7 @@ from deepfake.splits import (
     read_assignments,
     write_assignments,
 )
+from deepfake.forgetting.scrub import Subject, Trace
 from deepfake.storage import DataRoot
 
 __all__ = ["SplitPlan", "forget_in_splits", "plan_splits"]

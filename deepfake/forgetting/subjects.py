@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
-from deepfake.scoring import ScoresFolder, names_and_contents
-from deepfake.scrubbing import Subject
+from deepfake.forgetting.known_media import names_and_contents
+from deepfake.forgetting.scrub import Subject
+from deepfake.scoring import ScoresFolder
 from deepfake.storage import (
     DataRoot,
     Location,

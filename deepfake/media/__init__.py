@@ -6,14 +6,14 @@ this package as a `MediaError`. The only exceptions are the cameras and addresse
 names to be watched, see `parse_source`.
 """
 
-from deepfake.media.ahead import read_ahead
+from deepfake.media.compression import h264_round_trip, jpeg_round_trip
 from deepfake.media.crops import decode_crop, encode_crop, encode_shown
 from deepfake.media.encode import write_video
 from deepfake.media.live import ArrivedFrame, Stream, open_stream
 from deepfake.media.native import available_decoders, limit_threads, quiet_native_logs
+from deepfake.media.prefetch import read_ahead
 from deepfake.media.probe import probe_media
 from deepfake.media.recorder import VideoRecorder
-from deepfake.media.round_trips import h264_round_trip, jpeg_round_trip
 from deepfake.media.sources import Source, parse_source
 from deepfake.media.stills import probe_still, read_image, write_image
 from deepfake.media.tags import read_tags

@@ -20,8 +20,8 @@ from pydantic import BaseModel, Field
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError
+from deepfake.scoring.schemas import TABLES
 from deepfake.scoring.scorer import ScoredMedium
-from deepfake.scoring.tables import TABLES
 from deepfake.storage import (
     Location,
     StorePath,

@@ -10,9 +10,9 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake.aggregation import FileScore, TrackScore, aggregate_file
-from deepfake.bundles import Bundle
-from deepfake.calibration import Calibration, Support, Thresholds, judge, shift_prior
+from deepfake.compute.device_process import DeviceClient
+from deepfake.compute.devices import resolve_device
+from deepfake.compute.workers import WorkerSetup, connect_device
 from deepfake.config import (
     DecoderName,
     ExtractConfig,
@@ -22,21 +22,23 @@ from deepfake.config import (
     WorkerLimits,
     digest_of,
 )
-from deepfake.device_networks import device_setup, remote_detector
-from deepfake.device_process import DeviceClient
-from deepfake.extract import (
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.inference import Detector, computed_as, load_detector
+from deepfake.detectors.on_device import device_setup, remote_detector
+from deepfake.extract.extractor import (
     STEP_VERSION,
     ExtractedMedium,
     Extractor,
     ExtractRequest,
     limit_threads,
 )
-from deepfake.inference import Detector, computed_as, load_detector, resolve_device
-from deepfake.manifest import ManifestRow
 from deepfake.media import decode_crop
-from deepfake.scoring.tables import TRACKS_SCHEMA, DetectorIdentity, blank_score, model_columns
+from deepfake.scoring.schemas import TRACKS_SCHEMA, blank_score, model_columns
 from deepfake.types import Kind, Outcome, Status, Verdict
-from deepfake.workers import WorkerSetup, connect_device
+from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
+from deepfake.verdicts.calibration import Calibration, Support, Thresholds, judge, shift_prior
 
 __all__ = [
     "ScoredMedium",

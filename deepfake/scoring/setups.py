@@ -13,7 +13,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake import __version__
-from deepfake.bundles import Bundle
+from deepfake.compute.devices import resolve_device
 from deepfake.config import (
     AggregationConfig,
     CropConfig,
@@ -24,9 +24,9 @@ from deepfake.config import (
     SamplingConfig,
     WorkerLimits,
 )
+from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError
-from deepfake.extract import STEP_VERSION
-from deepfake.inference import resolve_device
+from deepfake.extract.extractor import STEP_VERSION
 from deepfake.scoring.scorer import ScorerSetup, extract_config
 from deepfake.storage import Location, read_json, write_json
 

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
-from deepfake.calibration import either_of, fit_temperature
 from deepfake.config import HeadName, TrainConfig, heads_of
 from deepfake.errors import ModelError
-from deepfake.training.sharpness import SharpnessAware
+from deepfake.training.sam import SharpnessAware
+from deepfake.verdicts.calibration import either_of, fit_temperature
 
 __all__ = ["FUSED_AUC", "DetectorModule", "Validation", "mean_by_file"]
 

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
 
-from deepfake.datasets import InputSpec, evaluation_loader, labels_of
-from deepfake.inference.evidence import NOVELTY_PREFIX, features_of
+from deepfake.detectors.inference.outputs import NOVELTY_PREFIX, features_of
+from deepfake.training.data import InputSpec, evaluation_loader, labels_of
 
 __all__ = ["fit_novelty"]
 

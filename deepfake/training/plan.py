@@ -8,9 +8,9 @@ from typing import Literal
 import torch
 
 from deepfake.config import TrainConfig
-from deepfake.datasets import InputSpec
-from deepfake.models import CreatedModel
-from deepfake.shards import Snapshot
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.models import CreatedModel
+from deepfake.training.data import InputSpec
 from deepfake.training.module import FUSED_AUC
 from deepfake.training.records import RunFolder
 from deepfake.training.selection import Selection, has_both_classes

@@ -15,8 +15,8 @@ import torchvision
 
 import deepfake
 from deepfake.config import TrainConfig
+from deepfake.corpora.shards import Snapshot
 from deepfake.errors import ConfigError, DataError
-from deepfake.shards import Snapshot
 from deepfake.storage import read_json, write_json
 from deepfake.training.callbacks import LAST_CHECKPOINT
 from deepfake.types import Label

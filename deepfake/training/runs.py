@@ -16,8 +16,11 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 
 import deepfake
-from deepfake.benchmark import refuse_benchmarks
-from deepfake.bundles import (
+from deepfake.compute.devices import resolve_device
+from deepfake.config import TrainConfig, heads_of
+from deepfake.corpora.held_out import refuse_benchmarks
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import (
     Bundle,
     DetectorSpec,
     HeadSpec,
@@ -25,17 +28,13 @@ from deepfake.bundles import (
     packaged_detector,
     save_bundle,
 )
-from deepfake.calibrating import calibrate_bundle
-from deepfake.calibration import Calibration, Thresholds
-from deepfake.config import TrainConfig, heads_of
+from deepfake.detectors.inference.torch_networks import load_module
+from deepfake.detectors.models import CreatedModel, create_model, freeze_stages, load_weights
 from deepfake.errors import ModelError
-from deepfake.inference import resolve_device
-from deepfake.inference.torch_networks import load_module
-from deepfake.models import CreatedModel, create_model, freeze_stages, load_weights
-from deepfake.shards import Snapshot
 from deepfake.storage import write_json
+from deepfake.training.calibrate import calibrate_bundle
 from deepfake.training.callbacks import read_metrics
-from deepfake.training.fitting import Fitted, fit, quiet_lightning
+from deepfake.training.fit import Fitted, fit, quiet_lightning
 from deepfake.training.novelty import fit_novelty
 from deepfake.training.plan import RunPlan
 from deepfake.training.records import (
@@ -47,6 +46,7 @@ from deepfake.training.records import (
 )
 from deepfake.training.selection import select_crops
 from deepfake.types import Label
+from deepfake.verdicts.calibration import Calibration, Thresholds
 
 __all__ = ["train_detector"]
 

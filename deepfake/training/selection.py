@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 
 from deepfake.config import CropConfig, ExtractConfig, TrainMethod
-from deepfake.datasets import collect_crops, has_usable_landmarks, labels_of
+from deepfake.corpora.shards import Snapshot
+from deepfake.corpora.splits import halve_by_group
 from deepfake.errors import ConfigError, DataError, SplitLeakageError
-from deepfake.shards import Snapshot
-from deepfake.splits import halve_by_group
+from deepfake.training.data import collect_crops, has_usable_landmarks, labels_of
 from deepfake.types import Label, Split
 
 __all__ = ["Selection", "has_both_classes", "select_crops", "shared_config"]

@@ -9,21 +9,22 @@ from typing import Any
 import pytest
 import torch
 
-from deepfake.aggregation import aggregate_by_uri
-from deepfake.bundles import load_bundle
+from deepfake.compute.workers import MediaWorkers
 from deepfake.config import SplitConfig
-from deepfake.corpora import scan_corpus
-from deepfake.extract import Extractor, ExtractRequest, limit_threads
-from deepfake.inference import load_detector
-from deepfake.ingestion import build_snapshot, extract_batch, plan_extraction, settle_manifest
+from deepfake.corpora.ingest import build_snapshot, extract_batch, plan_extraction, settle_manifest
+from deepfake.corpora.layouts import scan_corpus
+from deepfake.corpora.probe import probe_rows
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.inference import load_detector
+from deepfake.evaluation.predict import predict_crops
+from deepfake.extract.extractor import Extractor, ExtractRequest, limit_threads
 from deepfake.media import write_image
-from deepfake.predicting import predict_crops
-from deepfake.probing import probe_rows
-from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
+from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.scoring.scorer import extract_config
-from deepfake.shards import Snapshot
 from deepfake.storage import DataRoot
-from deepfake.workers import MediaWorkers
+from deepfake.verdicts.aggregation import aggregate_by_uri
 from tests.product import crowd, make_corpus
 
 _TOLERANCE = 1e-3

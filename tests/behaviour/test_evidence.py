@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deepfake.embedding import embedded_json
+from deepfake.evidence.embedded_json import embedded_json
 from deepfake.media import write_image
 from deepfake.storage import read_json, sha256_of
 from tests.credentials import make_chain, sign_file

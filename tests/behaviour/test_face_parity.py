@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from deepfake.config import FaceConfig, MediaLimits, SamplingConfig
-from deepfake.extract import limit_threads
-from deepfake.faces import MtcnnDetector, detect_frames
+from deepfake.extract.extractor import limit_threads
+from deepfake.extract.faces import MtcnnDetector, detect_frames
+from deepfake.extract.sampling import sample_indices
 from deepfake.media import open_video, read_image
-from deepfake.sampling import sample_indices
 from deepfake.types import Frame
 
 SMALLEST = 0.08

@@ -9,13 +9,13 @@ import cv2
 import numpy as np
 import pytest
 
+from deepfake.compute.workers import MediaWorkers
 from deepfake.config import ExtractConfig, SamplingConfig, WorkerLimits
-from deepfake.extract import ExtractedMedium, ExtractRequest, extract_medium
-from deepfake.ingestion import worker_setup
+from deepfake.corpora.ingest import worker_setup
+from deepfake.extract.extractor import ExtractedMedium, ExtractRequest, extract_medium
 from deepfake.media import write_video
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Status
-from deepfake.workers import MediaWorkers
 from tests.product import Pixels, face_close_up, write_face_clip
 
 LIMITS = WorkerLimits(memory_bytes=1_500_000_000)

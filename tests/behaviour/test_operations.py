@@ -19,10 +19,10 @@ import pandas as pd
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from deepfake.corpora.shards import open_snapshot
 from deepfake.errors import DataError
 from deepfake.media import write_image
 from deepfake.scoring import ScoresFolder, read_receipt, read_status
-from deepfake.shards import open_snapshot
 from deepfake.storage import DataRoot, sha256_of
 from tests.deepfake.forgetting.kept import mentions
 from tests.product import (

@@ -10,14 +10,15 @@ import cv2
 import numpy as np
 import pytest
 
-from deepfake.bundles import load_bundle, packaged_detector
-from deepfake.detectors import resolve_detector
-from deepfake.drift import load_reference
+from deepfake.detectors.bundles import load_bundle, packaged_detector
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.inference import Detector, load_detector
 from deepfake.errors import BundleError
-from deepfake.extract import ExtractRequest
-from deepfake.inference import Detector, load_detector
+from deepfake.extract.extractor import ExtractRequest
 from deepfake.media import jpeg_round_trip, write_image
-from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
+from deepfake.registry.resolve import resolve_detector
+from deepfake.scoring import Scorer, ScorerSetup
+from deepfake.scoring.drift import load_reference
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Kind
 from tests.golden.pictures import blended_crops, golden_crops, golden_scores, real_crop

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from deepfake.bundles import load_bundle
+from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
 from tests.product import Completed, clip_frames, make_detector, run_deepfake
 

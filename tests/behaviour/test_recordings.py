@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
+from deepfake.compute.workers import Failure, MediaWorkers
 from deepfake.config import ExtractConfig
-from deepfake.extract import ExtractRequest, extract_medium
-from deepfake.ingestion import worker_setup
+from deepfake.corpora.ingest import worker_setup
+from deepfake.extract.extractor import ExtractRequest, extract_medium
 from deepfake.storage import sha256_of
 from deepfake.types import Status
-from deepfake.workers import Failure, MediaWorkers
 
 
 @pytest.mark.slow

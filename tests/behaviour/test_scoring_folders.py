@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from deepfake.bundles import load_bundle
+from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
 from deepfake.scoring import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
 from tests.product import Completed, drop_root_rights, landscape, make_detector, run_deepfake

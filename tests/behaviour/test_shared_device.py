@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from deepfake.device_networks import DeviceNetworks, create_device_networks, device_setup
-from deepfake.device_process import DeviceSetup
+from deepfake.compute.device_process import DeviceSetup
+from deepfake.compute.workers import MediaWorkers, WorkerSetup
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.on_device import DeviceNetworks, create_device_networks, device_setup
 from deepfake.errors import ConfigError
-from deepfake.extract import ExtractRequest
-from deepfake.scoring import DetectorIdentity, ScorerSetup
+from deepfake.extract.extractor import ExtractRequest
+from deepfake.scoring import ScorerSetup
 from deepfake.scoring.scorer import ScoredMedium, score_medium, scorer_setup
 from deepfake.storage import sha256_of, to_uri
-from deepfake.workers import MediaWorkers, WorkerSetup
 from tests.product import make_corpus, make_detector
 
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from mlflow import MlflowClient
 
-from deepfake.bundles import load_bundle
+from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
-from deepfake.recipes import load_recipe
+from deepfake.training.recipes import load_recipe
 from tests.product import clip_frames, product_environment, run_deepfake
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from deepfake import tracking
-from deepfake.bundles import load_bundle
+from deepfake import registry as tracking
+from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
 from tests.flows.retraining import Home, running_flows
 from tests.product import face_close_up, make_detector

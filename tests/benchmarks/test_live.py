@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from benchmarks.live import figures_of, scene_720p
-from benchmarks.recording import draw_terminal
+from benchmarks.terminal_picture import draw_terminal
 from deepfake.config import FaceConfig
-from deepfake.faces import MtcnnDetector
+from deepfake.extract.faces import MtcnnDetector
 
 
 def _lines(verdicts: Sequence[str], *, tracks: Sequence[int] | None = None) -> list[dict[str, Any]]:

@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.media import loop_clip, make_short_clips
 from deepfake.config import FaceConfig, MediaLimits
-from deepfake.faces import MtcnnDetector
+from deepfake.extract.faces import MtcnnDetector
 from deepfake.media import open_video
 from deepfake.storage import sha256_of
 from tests.media_factory import frame_number, write_clip

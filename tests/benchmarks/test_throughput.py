@@ -14,14 +14,14 @@ from benchmarks.arms import ArmSetup
 from benchmarks.clips import Clip, plan_clip, spread_items
 from benchmarks.figures import RATIOS, TARGETS, Cost, ratio_of_sums, summarise
 from benchmarks.findings import Findings, to_results
-from benchmarks.interleaving import plan_turns, time_arms
+from benchmarks.interleave import plan_turns, time_arms
 from benchmarks.isolated import IsolatedArm
 from benchmarks.readers import READERS
 from benchmarks.scale import choose_source, time_long_clip, time_many_files
 from benchmarks.stock import read_by_opencv
-from benchmarks.timing import Measured, Work
-from deepfake.bundles import DetectorSpec, load_bundle, save_bundle
-from deepfake.models import create_model
+from benchmarks.timer import Measured, Work
+from deepfake.detectors.bundles import DetectorSpec, load_bundle, save_bundle
+from deepfake.detectors.models import create_model
 from tests.media_factory import frame_number, write_clip
 from tests.product import make_detector, write_face_clip
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deepfake.reporting import write_report
+from deepfake.views.report import write_report
 from tests.browser.conftest import Browser, Opened
 from tests.reports import SCRIPT_NAME, item, report, score
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from deepfake.cli.app import app
 from deepfake.cli.commands import exit_for, print_ingest, print_score
-from deepfake.recipes import list_recipes
+from deepfake.training.recipes import list_recipes
 from tests.product import run_deepfake
 
 

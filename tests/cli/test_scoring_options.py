@@ -9,9 +9,10 @@ import pytest
 from typer.testing import CliRunner
 
 from deepfake.cli import app
+from deepfake.compute import devices
 from deepfake.config import MediaLimits, SamplingConfig, WorkerLimits
+from deepfake.detectors.inference import OnnxExport
 from deepfake.errors import ConfigError
-from deepfake.inference import OnnxExport, devices
 from deepfake.scoring import SCORES_SCHEMA, ScoredMedium, ScorerSetup
 from tests.product import make_detector
 

@@ -15,8 +15,8 @@ import pytest
 from numpy.typing import NDArray
 
 from deepfake.config import CropConfig, ExtractConfig
+from deepfake.corpora.shards import Snapshot, crop_records, write_part, write_snapshot
 from deepfake.media import encode_crop
-from deepfake.shards import Snapshot, crop_records, write_part, write_snapshot
 from deepfake.storage import StorePath, location_of
 from deepfake.types import Face, FaceCrop, Outcome, Status
 

@@ -14,15 +14,15 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deepfake import tracking
-from deepfake.benchmark import freeze_benchmark
-from deepfake.bundles import load_bundle
+from deepfake import registry as tracking
 from deepfake.cli import app
 from deepfake.config import TrainConfig
-from deepfake.recipes import load_recipe
-from deepfake.shards import Snapshot, name_latest
+from deepfake.corpora.held_out import freeze_benchmark
+from deepfake.corpora.shards import Snapshot, name_latest
+from deepfake.detectors.bundles import load_bundle
 from deepfake.storage import DataRoot
 from deepfake.training import train_detector
+from deepfake.training.recipes import load_recipe
 from tests.deepfake.conftest import CropFile, write_corpus
 from tests.product import product_environment
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from deepfake.corpora import scan_corpus
+from deepfake.corpora.layouts import scan_corpus
+from deepfake.corpora.manifest import write_manifest
 from deepfake.errors import ConfigError
-from deepfake.manifest import write_manifest
 from deepfake.storage import DataRoot
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:prefect.*")

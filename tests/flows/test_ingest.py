@@ -15,7 +15,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from deepfake.shards import Snapshot, open_snapshot
+from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.storage import DataRoot
 from tests.product import Completed, make_corpus, product_environment, run_deepfake
 

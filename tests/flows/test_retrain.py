@@ -16,9 +16,9 @@ import psutil
 import pytest
 import torch
 
-from deepfake import tracking
+from deepfake import registry as tracking
 from deepfake.errors import ConfigError
-from deepfake.promotion import Decision, read_decision
+from deepfake.evaluation.promotion import Decision, read_decision
 from tests.flows.retraining import Flows, Home, files_of, make_home, running_flows
 
 pytestmark = [

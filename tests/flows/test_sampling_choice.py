@@ -6,7 +6,7 @@ import pytest
 
 from deepfake.config import SamplingConfig
 from deepfake.errors import ConfigError
-from flows.sampling import choose_sampling
+from flows.sampling_option import choose_sampling
 
 TOLD = SamplingConfig(num_frames=16, max_frames=77)
 

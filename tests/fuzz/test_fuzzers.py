@@ -68,7 +68,7 @@ def test_a_fuzzer_would_see_it(tmp_path: Path, order: str) -> None:
     """Or else that it finds nothing would prove nothing."""
     program = (
         "import sys\n"
-        "from fuzz.running import fuzz\n"
+        "from fuzz.harness import fuzz\n"
         f"sys.argv[1:] = [{str(tmp_path)!r}, '-runs=3']\n"
         f"fuzz('tried', lambda folder, data: exec({order!r}), {{'seed': b'seed'}})\n"
     )

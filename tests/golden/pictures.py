@@ -8,13 +8,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.blending import self_blend
 from deepfake.config import CropConfig, FaceConfig, SelfBlendConfig
-from deepfake.extract import ExtractRequest
-from deepfake.faces import MtcnnDetector, crop_square, landmarks_in_square
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.extract.extractor import ExtractRequest
+from deepfake.extract.faces import MtcnnDetector, crop_square, landmarks_in_square
 from deepfake.media import write_image
-from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
+from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.storage import sha256_of, to_uri
+from deepfake.training.data.self_blend import self_blend
 from tests.product import astronaut
 
 __all__ = ["blended_crops", "golden_crops", "golden_scores", "real_crop"]

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from distributed.security import Security
 
+from deepfake.corpora.shards import open_snapshot
 from deepfake.media import write_image
-from deepfake.shards import open_snapshot
 from deepfake.storage import DataRoot
 from tests.product import clip_frames, make_corpus, make_detector, run_deepfake
 from tests.services.clusters import Cluster, dask_cluster

@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from deepfake.shards import open_snapshot
+from deepfake.corpora.shards import open_snapshot
 from deepfake.storage import DataRoot
 from tests.product import make_corpus, make_detector
 from tests.services.processes import Server, prefect_server, running, tail_of

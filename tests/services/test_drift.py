@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake.drift import fit_reference, write_reference
 from deepfake.media import write_image
+from deepfake.scoring.drift import fit_reference, write_reference
 from deepfake.types import Kind
 from tests.product import clip_frames, make_detector, run_deepfake
 from tests.services.processes import Server, prefect_server, wait_until

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deepfake.shards import open_snapshot
+from deepfake.corpora.shards import open_snapshot
 from deepfake.storage import DataRoot
 from tests.product import make_corpus, run_deepfake
 from tests.services.processes import Server, prefect_server

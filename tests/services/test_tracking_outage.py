@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from deepfake import tracking
+from deepfake import registry as tracking
 from tests.flows.retraining import Home, files_of, make_home, running_flows
 from tests.product import product_environment
 from tests.services.processes import free_port, running, wait_until
@@ -28,7 +28,7 @@ _START_SECONDS = 600.0
 _AWAY_SECONDS = 60.0
 _ENDS_WITH_A_FILE = """
 from pathlib import Path
-import deepfake.training.fitting as fitting
+import deepfake.training.fit as fitting
 from lightning.pytorch.callbacks import Callback
 class Ending(Callback):
     def on_train_epoch_end(self, trainer, *_):

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake.calibration import Calibration
 from deepfake.config import AggregationConfig
 from deepfake.evaluation import EvaluationResult, evaluate_predictions
+from deepfake.verdicts.calibration import Calibration
 
 
 @dataclass(frozen=True)

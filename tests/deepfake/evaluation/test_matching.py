@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from deepfake.errors import DataError
-from deepfake.evaluation import match_pairs, matching
+from deepfake.evaluation import match_pairs
+from deepfake.evaluation import matched_pairs as matching
 
 
 def faces(n: int, *, seed: int = 0, shift: float = 1.5) -> pd.DataFrame:

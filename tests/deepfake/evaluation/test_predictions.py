@@ -11,9 +11,9 @@ import pandas as pd
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from deepfake.calibration import Calibration, Thresholds
 from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
+from deepfake.verdicts.calibration import Calibration, Thresholds
 
 Make = Callable[..., Any]
 

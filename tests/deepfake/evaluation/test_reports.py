@@ -14,7 +14,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from deepfake.calibration import Support, Thresholds
 from deepfake.errors import DataError
 from deepfake.evaluation import (
     compare_evaluations,
@@ -23,6 +22,7 @@ from deepfake.evaluation import (
     write_figures,
     write_report_json,
 )
+from deepfake.verdicts.calibration import Support, Thresholds
 
 ALL = {"roc", "precision_recall", "confusion_matrix", "reliability", "score_histogram"}
 

@@ -18,15 +18,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deepfake.benchmark import freeze_benchmark
-from deepfake.bundles import load_bundle
 from deepfake.config import CropConfig, ExtractConfig, SplitConfig, WorkerLimits
-from deepfake.explain import CropEvidence, EvidenceRecord, evidence_folder, write_evidence
-from deepfake.ingestion import IngestPlan, build_snapshot, plan_extraction, settle_manifest
-from deepfake.journal import journal, tell
-from deepfake.manifest import ManifestRow, read_manifest
+from deepfake.corpora.held_out import freeze_benchmark
+from deepfake.corpora.ingest import IngestPlan, build_snapshot, plan_extraction, settle_manifest
+from deepfake.corpora.manifest import ManifestRow, read_manifest
+from deepfake.corpora.shards import Snapshot, crop_records
+from deepfake.corpora.shards import write_part as write_shard_part
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.evidence import CropEvidence, EvidenceRecord, evidence_folder, write_evidence
 from deepfake.scoring import (
-    DetectorIdentity,
     ScoredMedium,
     ScorerSetup,
     ScoresFolder,
@@ -41,9 +42,8 @@ from deepfake.scoring import (
     write_setup,
 )
 from deepfake.scoring.parts import write_part as write_score_part
-from deepfake.shards import Snapshot, crop_records
-from deepfake.shards import write_part as write_shard_part
 from deepfake.storage import DataRoot, Location, write_json
+from deepfake.storage.journal import journal, tell
 from deepfake.types import Face, FaceCrop, Kind, Label, Outcome, Status
 
 __all__ = ["CONFIG", "Kept", "crop_bytes", "digest_of_bytes", "make_kept", "mentions"]

@@ -14,15 +14,15 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from deepfake.corpora.manifest import read_manifest
+from deepfake.corpora.shards import list_parts, open_snapshot
+from deepfake.corpora.splits import read_assignments
 from deepfake.errors import ConfigError, DataError
-from deepfake.explain import evidence_folder, kept_evidence, read_evidence
+from deepfake.evidence import evidence_folder, kept_evidence, read_evidence
 from deepfake.forgetting import forget
-from deepfake.manifest import read_manifest
-from deepfake.reporting import read_report, write_report
 from deepfake.scoring import ScoresFolder, find_parts, open_state
-from deepfake.shards import list_parts, open_snapshot
-from deepfake.splits import read_assignments
 from deepfake.storage import DataRoot, read_json, sampled_digest_of
+from deepfake.views.report import read_report, write_report
 from tests.deepfake.forgetting.kept import Kept, crop_bytes, make_kept, mentions
 from tests.deepfake.scoring.known import known_files
 from tests.product import make_detector

@@ -12,13 +12,13 @@ import pyarrow.parquet as pq
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 
+from deepfake.corpora.shards import open_snapshot
 from deepfake.errors import DataError, StoreError
-from deepfake.explain import evidence_folder, kept_evidence
+from deepfake.evidence import evidence_folder, kept_evidence
 from deepfake.forgetting import forget
-from deepfake.reporting import read_report, write_report
 from deepfake.scoring import find_parts, make_receipt, open_state, read_listing
-from deepfake.shards import open_snapshot
 from deepfake.storage import StorePath, machine_cache, read_json
+from deepfake.views.report import read_report, write_report
 from tests.deepfake.forgetting.kept import Kept, crop_bytes, make_kept, mentions
 from tests.deepfake.scoring.known import known_files
 from tests.product import make_detector

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from deepfake.config import SplitConfig
+from deepfake.corpora.ingest import settle_manifest
+from deepfake.corpora.manifest import ManifestRow, read_manifest
+from deepfake.corpora.splits import Assignments, read_assignments, write_assignments
 from deepfake.forgetting import forget
+from deepfake.forgetting.scrub import Subject
 from deepfake.forgetting.splits import plan_splits
-from deepfake.ingestion import settle_manifest
-from deepfake.manifest import ManifestRow, read_manifest
-from deepfake.scrubbing import Subject
-from deepfake.splits import Assignments, read_assignments, write_assignments
 from deepfake.storage import DataRoot
 from deepfake.types import Label, Split
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from benchmarks.media import loop_clip
 from deepfake.config import MediaLimits, SamplingConfig
+from deepfake.extract.sampling import sample_indices
 from deepfake.media import VideoReader, open_video, pyav_frames
-from deepfake.sampling import sample_indices
 from tests.media_factory import frame_number, write_clip
 
 LIMITS = MediaLimits()

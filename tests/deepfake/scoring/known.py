@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deepfake.manifest import ManifestRow
-from deepfake.scoring.state import ScoringState
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.scoring.state.state import ScoringState
 
 __all__ = ["KnownFile", "known_files"]
 

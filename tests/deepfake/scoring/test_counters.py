@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deepfake.drift import Drift, DriftedFeature
 from deepfake.scoring import BatchAccount
-from deepfake.scoring.counters import RunCounters, write_metrics
+from deepfake.scoring.drift import Drift, DriftedFeature
+from deepfake.scoring.run.counters import RunCounters, write_metrics
 from deepfake.types import Kind
 
 _LABELS = {"output": '/out "a"\n\\b', "version": "0123456789abcdef", "detector": "d"}

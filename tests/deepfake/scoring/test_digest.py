@@ -8,17 +8,11 @@ from typing import Any
 
 import pytest
 
-from deepfake.bundles import Bundle, load_bundle
 from deepfake.config import MediaLimits, SamplingConfig
-from deepfake.manifest import ManifestRow
-from deepfake.scoring import (
-    DetectorIdentity,
-    ScorerSetup,
-    score_row,
-    scorer,
-    scoring_digest,
-    setup_columns,
-)
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.scoring import ScorerSetup, score_row, scorer, scoring_digest, setup_columns
 from deepfake.scoring.scorer import extract_config
 from deepfake.types import Status
 from tasks.workers import create_scorer_setup, create_worker_setup

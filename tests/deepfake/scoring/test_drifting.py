@@ -10,13 +10,13 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from deepfake.bundles import Bundle
-from deepfake.drift import REFERENCE_NAME, fit_reference, write_reference
-from deepfake.manifest import ManifestRow
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.detectors.bundles import Bundle
 from deepfake.scoring import DriftReport, DriftWatch, ScoringState, open_state
+from deepfake.scoring.drift import REFERENCE_NAME, fit_reference, write_reference
 from deepfake.scoring.parts import write_part
+from deepfake.scoring.schemas import SCORES_SCHEMA, TRACKS_SCHEMA
 from deepfake.scoring.scorer import ScoredMedium
-from deepfake.scoring.tables import SCORES_SCHEMA, TRACKS_SCHEMA
 from deepfake.types import Kind
 
 

@@ -10,9 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deepfake.bundles import Bundle, load_bundle
 from deepfake.config import WorkerLimits
-from deepfake.explain import (
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.evidence import (
     EvidenceRecord,
     ExplainRequest,
     evidence_folder,
@@ -20,18 +22,9 @@ from deepfake.explain import (
     read_evidence,
     write_evidence,
 )
-from deepfake.manifest import ManifestRow
+from deepfake.evidence.selection import explain_scores, find_unexplained, request_of
 from deepfake.media import write_image
-from deepfake.scoring import (
-    FRAMES_SCHEMA,
-    SCORES_SCHEMA,
-    DetectorIdentity,
-    ScorerSetup,
-    explain_scores,
-    find_unexplained,
-    request_of,
-    score_media,
-)
+from deepfake.scoring import FRAMES_SCHEMA, SCORES_SCHEMA, ScorerSetup, score_media
 from deepfake.storage import sha256_of
 from tests.credentials import make_chain, sign_file
 from tests.product import face_close_up, make_detector, write_face_clip

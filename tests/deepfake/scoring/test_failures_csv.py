@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from deepfake.scoring import SCORES_SCHEMA
-from deepfake.scoring.compacting import rewrite_csv
+from deepfake.scoring.output.tables import rewrite_csv
 from deepfake.storage import write_table
 from deepfake.types import EXPECTED_STATUSES, Status
 

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deepfake.cli import app
-from deepfake.corpora import scan_corpus
+from deepfake.corpora.layouts import scan_corpus
 from deepfake.errors import ConfigError, DataError
 from deepfake.scoring import SCORES_SCHEMA, labelling_csv, least_certain
 from deepfake.types import Label

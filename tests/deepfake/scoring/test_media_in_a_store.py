@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from deepfake.config import MediaLimits
+from deepfake.corpora.probe import ProbeRequest, probe_medium
 from deepfake.errors import StoreError
-from deepfake.extract import ExtractRequest
-from deepfake.probing import ProbeRequest, probe_medium
+from deepfake.extract.extractor import ExtractRequest
 from deepfake.scoring import Moved, ScoreRequest
-from deepfake.scoring.working import score_unchanged
+from deepfake.scoring.batch import score_unchanged
 from deepfake.storage import StorePath
 from deepfake.types import Status
 from tests.deepfake.scoring.test_outputs_in_a_store import _medium

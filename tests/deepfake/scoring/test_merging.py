@@ -8,12 +8,12 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from deepfake.manifest import ManifestRow
-from deepfake.scoring.merging import merge_small_parts
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.scoring.output.merge import merge_small_parts
 from deepfake.scoring.parts import find_parts, part_path, read_made_with, write_part
+from deepfake.scoring.schemas import SCORES_SCHEMA
 from deepfake.scoring.scorer import ScoredMedium
-from deepfake.scoring.state import ScoringState, open_state
-from deepfake.scoring.tables import SCORES_SCHEMA
+from deepfake.scoring.state.state import ScoringState, open_state
 from deepfake.types import Kind
 from tests.deepfake.scoring.known import known_files
 

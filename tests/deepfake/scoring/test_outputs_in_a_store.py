@@ -10,8 +10,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import ConfigError, DataError
-from deepfake.manifest import ManifestRow
 from deepfake.scoring import (
     Part,
     ScoresFolder,
@@ -21,11 +21,11 @@ from deepfake.scoring import (
     read_listing,
     write_listing,
 )
-from deepfake.scoring import output as module
-from deepfake.scoring.compacting import _sorted_rows
+from deepfake.scoring.output import folder as module
+from deepfake.scoring.output.tables import _sorted_rows
 from deepfake.scoring.parts import read_part_tables, remove_part, write_part
+from deepfake.scoring.schemas import SCORES_SCHEMA, TABLES
 from deepfake.scoring.scorer import ScoredMedium
-from deepfake.scoring.tables import SCORES_SCHEMA, TABLES
 from deepfake.storage import StorePath, write_json
 from deepfake.types import Kind, Status
 

@@ -11,8 +11,8 @@ import pytest
 
 from deepfake.config import digest_of
 from deepfake.scoring.parts import Part, find_parts, part_path, remove_part, write_part
+from deepfake.scoring.schemas import SCORES_SCHEMA, TABLES
 from deepfake.scoring.scorer import ScoredMedium
-from deepfake.scoring.tables import SCORES_SCHEMA, TABLES
 
 _KEY = "0123456789abcdef"
 

@@ -10,21 +10,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepfake.bundles import load_bundle
 from deepfake.config import MediaLimits, WorkerLimits
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import DataError
 from deepfake.scoring import (
     SCORES_SCHEMA,
-    DetectorIdentity,
     Receipt,
     ScorerSetup,
     read_receipt,
     scoring_digest,
     verify_receipt,
 )
-from deepfake.scoring.receipts import ScoreRow
+from deepfake.scoring.receipts.receipt import ScoreRow
+from deepfake.scoring.receipts.verify import _at_most
 from deepfake.scoring.setups import describe_setup
-from deepfake.scoring.verifying import _at_most
 from deepfake.storage import sha256_of
 from tests.product import make_detector
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from deepfake.config import MediaLimits
+from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import DataError
-from deepfake.manifest import ManifestRow
 from deepfake.scoring import Moved, Part, ScoringState, open_state
 from deepfake.types import Kind, Status
 from tests.deepfake.scoring.known import known_files

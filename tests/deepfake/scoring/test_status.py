@@ -13,14 +13,13 @@ from pathlib import Path
 import filelock
 import pytest
 
-from deepfake.bundles import load_bundle
 from deepfake.config import WorkerLimits
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import DataError
-from deepfake.journal import journal
-from deepfake.manifest import ManifestRow
 from deepfake.scoring import (
     BatchAccount,
-    DetectorIdentity,
     Part,
     RunRecord,
     ScorerSetup,
@@ -33,6 +32,7 @@ from deepfake.scoring import (
     write_setup,
 )
 from deepfake.scoring.setups import StoredSetup
+from deepfake.storage.journal import journal
 from deepfake.types import Kind, Status
 from tests.media_factory import as_ordinary_user, readable_folder
 from tests.product import make_detector

@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 import torch
 
-from deepfake.bundles import HeadSpec, load_bundle, save_bundle
-from deepfake.calibration import Support, Thresholds
-from deepfake.extract import ExtractRequest
+from deepfake.detectors.bundles import HeadSpec, load_bundle, save_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.models import create_model
+from deepfake.extract.extractor import ExtractRequest
 from deepfake.media import write_image
-from deepfake.models import create_model
-from deepfake.scoring import DetectorIdentity, Scorer, ScorerSetup
+from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.storage import sha256_of, to_uri
-from tests.deepfake.inference.conftest import write_bundle
+from deepfake.verdicts.calibration import Support, Thresholds
+from tests.deepfake.detectors.inference.conftest import write_bundle
 from tests.product import face_close_up
 
 EVERYTHING_IS_FAKE = Thresholds(real_below=0.0, fake_from=0.0)

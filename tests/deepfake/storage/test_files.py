@@ -11,8 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from deepfake.corpora.manifest import MANIFEST_SCHEMA, ManifestRow, read_manifest, write_manifest
 from deepfake.errors import DataError, ManifestError, UnreadableMediaError
-from deepfake.manifest import MANIFEST_SCHEMA, ManifestRow, read_manifest, write_manifest
 from deepfake.storage import (
     DataRoot,
     atomic_path,

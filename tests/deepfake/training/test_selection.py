@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from deepfake.config import CropConfig, ExtractConfig
+from deepfake.corpora.shards import Snapshot
+from deepfake.corpora.splits import halve_by_group
 from deepfake.errors import ConfigError, DataError, SplitLeakageError
-from deepfake.shards import Snapshot
-from deepfake.splits import halve_by_group
 from deepfake.storage import write_json
 from deepfake.training.selection import select_crops
 

@@ -10,8 +10,8 @@ import lightning.pytorch as pl
 import pytest
 import torch
 
-from deepfake.bundles import load_bundle
 from deepfake.config import AugmentConfig, TrainConfig, digest_of
+from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, DataError
 from deepfake.storage import read_json, write_json
 from deepfake.training import TrainResult, select_crops, train_detector

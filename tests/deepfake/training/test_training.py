@@ -12,15 +12,21 @@ import numpy as np
 import pytest
 import torch
 
-from deepfake.bundles import load_bundle
 from deepfake.config import AugmentConfig, TrainConfig
-from deepfake.datasets import CropDataset, InputSpec, collect_crops, evaluation_loader, labels_of
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.inference import load_detector
+from deepfake.detectors.inference.torch_networks import load_module
 from deepfake.errors import ConfigError, ModelError, WeightsUnavailableError
-from deepfake.inference import load_detector
-from deepfake.inference.torch_networks import load_module
-from deepfake.shards import Snapshot
 from deepfake.training import TrainResult, train_detector
 from deepfake.training.callbacks import drop_cut_line, read_metrics
+from deepfake.training.data import (
+    CropDataset,
+    InputSpec,
+    collect_crops,
+    evaluation_loader,
+    labels_of,
+)
 
 CONFIG = TrainConfig(
     model="test_efficientnet",

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 import torch
 
-from deepfake.bundles import load_bundle
 from deepfake.config import AugmentConfig, TrainConfig
-from deepfake.datasets import collect_crops
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.inference import load_detector
+from deepfake.detectors.models import create_model, freeze_stages
 from deepfake.errors import ModelError
-from deepfake.inference import load_detector
-from deepfake.models import create_model, freeze_stages
-from deepfake.shards import Snapshot
 from deepfake.training import TrainResult, select_crops, train_detector
 from deepfake.training.callbacks import read_metrics
+from deepfake.training.data import collect_crops
 from deepfake.training.module import DetectorModule, Validation
-from deepfake.training.sharpness import SharpnessAware
+from deepfake.training.sam import SharpnessAware
 
 CONFIG = TrainConfig(
     model="test_efficientnet",
@@ -133,7 +133,7 @@ def test_run_ends_in_a_bundle_of_two_heads(snapshot: Snapshot, tmp_path: Path) -
     logged = {line["name"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")}
     assert {"val_auc", "val_blends_auc", "val_fused_auc"} <= logged
     crops = collect_crops([snapshot])
-    from deepfake.datasets import CropDataset, InputSpec
+    from deepfake.training.data import CropDataset, InputSpec
 
     dataset = CropDataset(crops, spec=InputSpec(64, spec.mean, spec.std))
     said = load_detector(result.bundle, device="cpu").evidence([dataset.pixels(0)])

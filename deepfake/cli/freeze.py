@@ -1,0 +1,61 @@
+"""What `deepfake benchmark` does and prints."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from deepfake.corpora.held_out import Benchmark, count_looks, freeze_benchmark, list_benchmarks
+from deepfake.corpora.shards import open_snapshot
+from deepfake.evaluation.metrics import MIN_GROUPS
+from deepfake.storage import DataRoot, location_of
+
+__all__ = ["print_benchmarks", "run_freeze"]
+
+
+def run_freeze(name: str, *, dataset: str, split: Literal["test", "all"], data_root: str) -> None:
+    """Freeze a benchmark, and say what it holds."""
+    root = DataRoot(location_of(data_root))
+    frozen = freeze_benchmark(root, name, snapshot=open_snapshot(root, dataset), split=split)
+    typer.echo(
+        f"benchmark {frozen.name}: {frozen.num_media} media of {_groups(frozen)} groups, "
+        f"{frozen.split} of {frozen.corpus} at {frozen.snapshot}"
+    )
+    if _groups(frozen) < MIN_GROUPS:
+        typer.echo(
+            f"note: with fewer than {MIN_GROUPS} groups no interval can be estimated, and nothing "
+            "is promoted",
+            err=True,
+        )
+
+
+def print_benchmarks(data_root: str) -> None:
+    """Print the benchmarks of a data root."""
+    root = DataRoot(location_of(data_root))
+    found = list_benchmarks(root)
+    if not found:
+        typer.echo("no benchmark; `deepfake benchmark freeze NAME --dataset CORPUS` makes one")
+        return
+    table = Table()
+    for column in ("name", "corpus", "part", "snapshot", "media", "groups", "looks", "frozen at"):
+        table.add_column(column, overflow="fold")
+    for frozen in found:
+        table.add_row(
+            frozen.name,
+            frozen.corpus,
+            frozen.split,
+            frozen.snapshot,
+            str(len(frozen.media_ids)),
+            str(_groups(frozen)),
+            str(count_looks(root, frozen.name)),
+            frozen.created_at,
+        )
+    Console(markup=False).print(table)
+
+
+def _groups(frozen: Benchmark) -> int:
+    # A medium without a group is one of its own.
+    return len(frozen.groups) or len(frozen.media_ids)

@@ -1,0 +1,89 @@
+"""Where networks compute, and in what."""
+
+from __future__ import annotations
+
+import ctypes
+import re
+from typing import get_args
+
+from deepfake.compute.openvino import has_bf16
+from deepfake.config import Precision
+from deepfake.errors import ConfigError
+
+__all__ = ["check_precision", "computed_as", "resolve_device"]
+
+_NAME = re.compile(r"cpu|cuda(:\d{1,3})?")
+
+
+def resolve_device(name: str = "auto") -> str:
+    """Return the device to compute on, as PyTorch names it.
+
+    Args:
+        name: `auto` (CUDA where there is one), `cpu` or `cuda`, also `cuda:1`.
+
+    Raises:
+        ConfigError: CUDA was asked for by name and there is none, or the name is unknown.
+    """
+    if name == "auto":
+        # PyTorch is only asked where its answer may be yes: importing it takes seconds.
+        return "cuda" if _has_driver() and _has_cuda() else "cpu"
+    if _NAME.fullmatch(name) is None:
+        raise ConfigError(f"no device {name!r}: allowed are auto, cpu and cuda")
+    if name != "cpu" and not _has_cuda():
+        raise ConfigError(
+            "CUDA was asked for and this PyTorch finds none",
+            hint="Use `--device auto`, or install a CUDA build of torch and its driver.",
+        )
+    return name
+
+
+def _has_driver() -> bool:
+    try:
+        ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def check_precision(precision: Precision, *, device: str) -> None:
+    """Refuse what the device does not compute in.
+
+    Args:
+        precision: What was asked for.
+        device: As `resolve_device` returns it.
+
+    Raises:
+        ConfigError: It is unknown, or the device does not have it.
+    """
+    if precision not in get_args(Precision):
+        known = " and ".join(get_args(Precision))
+        raise ConfigError(f"no precision {precision!r}: allowed are {known}")
+    if precision == "f32":
+        return
+    if device != "cpu":
+        raise ConfigError(
+            f"{precision} is for the CPU: on CUDA networks compute in half precision",
+            hint="Add --device cpu, or leave --precision out.",
+        )
+    if not has_bf16():
+        raise ConfigError(
+            "this processor does not compute in bfloat16",
+            hint="Leave --precision out, or use f32.",
+        )
+
+
+def computed_as(device: str, *, precision: Precision) -> str:
+    """Return kind of device and precision in one word: whatever of both can change a logit.
+
+    Example:
+        >>> computed_as("cpu", precision="f32"), computed_as("cuda:1", precision="f32")
+        ('cpu-f32', 'cuda-f16')
+    """
+    kind = device.split(":", maxsplit=1)[0]
+    return f"{kind}-{precision if kind == 'cpu' else 'f16'}"

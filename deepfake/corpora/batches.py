@@ -1,0 +1,173 @@
+"""Which media are worked on together.
+
+A batch is about a minute of work and one part on disk. The plan follows from the media and from
+what the last finished run named alone, so a run that was killed plans the same batches again and
+finds those that it had finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from deepfake.config import digest_of
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.types import Kind
+
+__all__ = ["Batch", "Work", "cut_batches", "plan_batches"]
+
+_BATCH_COST = 512
+"""Of a batch, in pictures; 8 videos, about a minute on one core."""
+
+_COST = {Kind.IMAGE: 1, Kind.VIDEO: 64}
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """A medium to be worked on.
+
+    Attributes:
+        media_id: SHA-256 of its bytes.
+        kind: Image or video.
+    """
+
+    media_id: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Media that are worked on together.
+
+    Attributes:
+        key: Digest of the settings and the media, 16 hex digits.
+        media_ids: Its media, in the order of the plan.
+    """
+
+    key: str
+    media_ids: tuple[str, ...]
+
+
+def plan_batches(
+    work: Sequence[Work],
+    *,
+    settings_digest: str,
+    known: Mapping[str, Sequence[str]] | None = None,
+    finished: Mapping[str, Sequence[str]] | None = None,
+    max_cost: int | None = None,
+    max_files: int | None = None,
+) -> list[Batch]:
+    """Return batches that cover each medium once.
+
+    Args:
+        work: The media, in a stable order, each once.
+        settings_digest: Of all that can change the result.
+        known: Batches of the last finished run; kept where all of their media are still wanted.
+        finished: Further batches found on disk; used where the plan would do their work again.
+        max_cost: Of a new batch; a picture costs 1, a video 64. None for what `max_files` videos
+            cost, and no less than 512.
+        max_files: Of a new batch.
+    """
+    wanted = {item.media_id: item for item in work}
+    if len(wanted) != len(work):
+        raise ValueError("a medium stands twice in the work")
+    kept = _usable(known or {}, set(wanted), settings_digest)
+    rest = _without(work, kept)
+    fresh = _chunk(rest, settings_digest, max_cost or _cost_of(max_files), max_files)
+    found = finished or {}
+    undone = [batch for batch in fresh if batch.key not in found]
+    stray = _usable(found, {m for b in undone for m in b.media_ids}, settings_digest)
+    done = [batch for batch in fresh if batch.key in found]
+    return [*kept, *done, *stray, *_trimmed(undone, stray, settings_digest)]
+
+
+def cut_batches(
+    rows: Sequence[ManifestRow],
+    *,
+    least: int | None,
+    max_cost: int | None = None,
+    max_files: int | None = None,
+) -> tuple[list[list[ManifestRow]], list[ManifestRow]]:
+    """Cut files that wait into full batches, in their order.
+
+    Args:
+        rows: Each with its kind.
+        least: The rest is a batch too if it costs that much; None leaves it waiting.
+        max_cost: Of a batch, as of `plan_batches`.
+        max_files: Of a batch.
+
+    Returns:
+        The batches, and the rest.
+    """
+    batches: list[list[ManifestRow]] = []
+    rest: list[ManifestRow] = []
+    cost, max_cost = 0, max_cost or _cost_of(max_files)
+    for row in rows:
+        own = _COST[row.kind or Kind.VIDEO]
+        if rest and (cost + own > max_cost or len(rest) == max_files):
+            batches.append(rest)
+            rest, cost = [], 0
+        rest.append(row)
+        cost += own
+    if rest and least is not None and cost >= least:
+        return [*batches, rest], []
+    return batches, rest
+
+
+def _cost_of(max_files: int | None) -> int:
+    """Return the cost of a batch of which only the number of files is given.
+
+    Who asks for more files than usual, so that a cluster has less to hand out, gets them.
+    """
+    return max(_BATCH_COST, (max_files or 0) * _COST[Kind.VIDEO])
+
+
+def _trimmed(batches: Sequence[Batch], stray: Sequence[Batch], settings_digest: str) -> list[Batch]:
+    """Return what the stray batches leave of others.
+
+    Nothing is filled up from a neighbour: which of these is finished first must not change what
+    the others are.
+    """
+    covered = {media_id for batch in stray for media_id in batch.media_ids}
+    left = [[m for m in batch.media_ids if m not in covered] for batch in batches]
+    return [_batch_of(media_ids, settings_digest) for media_ids in left if media_ids]
+
+
+def _without(work: Sequence[Work], batches: Sequence[Batch]) -> list[Work]:
+    covered = {media_id for batch in batches for media_id in batch.media_ids}
+    return [item for item in work if item.media_id not in covered]
+
+
+def _usable(
+    batches: Mapping[str, Sequence[str]], wanted: set[str], settings_digest: str
+) -> list[Batch]:
+    usable: list[Batch] = []
+    left = set(wanted)
+    for key, media_ids in sorted(batches.items()):
+        is_ours = key == digest_of(settings_digest, *media_ids)
+        if is_ours and media_ids and left.issuperset(media_ids):
+            usable.append(Batch(key, tuple(media_ids)))
+            left.difference_update(media_ids)
+    return usable
+
+
+def _chunk(
+    work: Sequence[Work], settings_digest: str, max_cost: int, max_files: int | None
+) -> list[Batch]:
+    batches: list[list[str]] = []
+    cost = 0
+    for item in work:
+        own = _COST[item.kind]
+        is_full = cost + own > max_cost or (
+            max_files is not None and bool(batches) and len(batches[-1]) >= max_files
+        )
+        if not batches or is_full:
+            batches.append([])
+            cost = 0
+        batches[-1].append(item.media_id)
+        cost += own
+    return [_batch_of(media_ids, settings_digest) for media_ids in batches]
+
+
+def _batch_of(media_ids: Sequence[str], settings_digest: str) -> Batch:
+    return Batch(digest_of(settings_digest, *media_ids), tuple(media_ids))

@@ -1,0 +1,16 @@
+"""Corpora of known layouts become manifest rows: one row a file, labelled, not yet hashed."""
+
+from deepfake.corpora.layouts.contradictions import check_contradictions
+from deepfake.corpora.layouts.scan import LAYOUTS, scan_corpus, scan_media
+from deepfake.corpora.layouts.stream import MediaFilter, stream_media
+from deepfake.corpora.layouts.walk import describe_folder
+
+__all__ = [
+    "LAYOUTS",
+    "MediaFilter",
+    "check_contradictions",
+    "describe_folder",
+    "scan_corpus",
+    "scan_media",
+    "stream_media",
+]

@@ -1,0 +1,174 @@
+"""The files of a folder as they are found: none waits for the last one, none stays in memory."""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+
+from pathspec import GitIgnoreSpec
+
+from deepfake.corpora.layouts.walk import (
+    MEDIA_EXTENSIONS,
+    is_hidden,
+    iter_objects,
+    row_of,
+    row_of_object,
+)
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.errors import ConfigError, CorpusError
+from deepfake.storage import Location, StorePath
+
+__all__ = ["MediaFilter", "stream_media"]
+
+
+@dataclass(frozen=True)
+class MediaFilter:
+    """Which files of a folder are looked at.
+
+    Patterns are those of a `.gitignore`, relative to the folder: `*.mp4` anywhere, `/2024/*` at
+    the top, `raw/` a folder with all below it, `**` any folders.
+
+    Attributes:
+        include: A file has to match one of these; none means every file.
+        exclude: A file or folder that matches one of these is left out.
+        changed_since: A file must have changed then or later.
+
+    Raises:
+        ConfigError: A pattern that is none.
+    """
+
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    changed_since: datetime | None = None
+    _include: GitIgnoreSpec = field(init=False, repr=False, compare=False)
+    _exclude: GitIgnoreSpec = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_include", _spec_of(self.include))
+        object.__setattr__(self, "_exclude", _spec_of(self.exclude))
+
+    def takes_folder(self, relative: str) -> bool:
+        """Return whether a folder is walked."""
+        return not self._exclude.match_file(f"{relative}/")
+
+    def takes(self, relative: str, row: ManifestRow) -> bool:
+        """Return whether a file is looked at."""
+        if self.include and not self._include.match_file(relative):
+            return False
+        if self._exclude.match_file(relative):
+            return False
+        if self.changed_since is None or row.mtime_ns is None:
+            return True
+        return row.mtime_ns >= self.changed_since.timestamp() * 1e9
+
+
+def _spec_of(patterns: tuple[str, ...]) -> GitIgnoreSpec:
+    try:
+        return GitIgnoreSpec.from_lines(patterns)
+    except ValueError as error:
+        raise ConfigError(f"not a pattern of files ({error})") from error
+
+
+def stream_media(
+    root: Location,
+    *,
+    wanted: MediaFilter | None = None,
+    skipped: Location | None = None,
+    corpus: str = "media",
+) -> Iterator[ManifestRow]:
+    """Yield a row, without label, for every file below a folder, in the order they are found.
+
+    What deserves a row is what `walking.iter_files` says, but for links: a folder that several
+    links lead to is walked once, under its own name where it lies below `root`, so rings of links
+    end.
+
+    Args:
+        root: A folder, or one file, here or in a store.
+        wanted: Which files.
+        skipped: A folder that is not walked, where the results lie.
+        corpus: What the rows say they belong to.
+
+    Raises:
+        CorpusError: A folder could not be listed to its end.
+        StoreError: The store refused or did not answer.
+    """
+    chosen = wanted or MediaFilter()
+    if isinstance(root, StorePath):
+        yield from _stream_objects(root, wanted=chosen, skipped=skipped, corpus=corpus)
+        return
+    if not root.is_dir():
+        yield row_of(root, corpus=corpus)
+        return
+    base = os.path.abspath(root)  # noqa: PTH100 - as to_uri: links stay
+    left_out = os.path.realpath(skipped) if isinstance(skipped, Path) else None
+    for path in _walk(base, wanted=chosen, left_out=left_out):
+        row = row_of(Path(path), corpus=corpus)
+        if chosen.takes(_relative(path, base), row):
+            yield row
+
+
+def _stream_objects(
+    root: StorePath, *, wanted: MediaFilter, skipped: Location | None, corpus: str
+) -> Iterator[ManifestRow]:
+    # A store has no folders, only names with slashes: all are listed, none is walked.
+    left_out = f"{skipped}/" if isinstance(skipped, StorePath) else None
+    if not root.is_dir() and root.is_file():
+        yield row_of_object(root, root.stat(), corpus=corpus)
+    for row in iter_objects(root, corpus=corpus):
+        if left_out is not None and row.uri.startswith(left_out):
+            continue
+        relative = row.uri.removeprefix(f"{root.uri}/")
+        folders = itertools.accumulate(relative.split("/")[:-1], lambda a, b: f"{a}/{b}")
+        if all(map(wanted.takes_folder, folders)) and wanted.takes(relative, row):
+            yield row
+
+
+def _relative(path: str, base: str) -> str:
+    # Bytes that are no UTF-8 match no pattern by accident, and do not stop the match.
+    return os.fsencode(os.path.relpath(path, base)).decode("utf-8", "backslashreplace")
+
+
+def _walk(base: str, *, wanted: MediaFilter, left_out: str | None) -> Iterator[str]:
+    seen: set[tuple[int, int]] = set()
+    stack, links = [base], list[str]()
+    while stack or links:
+        # Links wait until all folders that have a name of their own here are walked.
+        folder = stack.pop() if stack else links.pop(0)
+        try:
+            found = Path(folder).stat()
+            key = (found.st_dev, found.st_ino)
+            if key in seen or os.path.realpath(folder) == left_out:
+                continue
+            seen.add(key)
+            entries = os.scandir(folder)
+        except OSError:
+            yield folder
+            continue
+        with entries:
+            for entry in _listed(entries, folder):
+                if is_hidden(entry.name):
+                    continue
+                if not _is_walked(entry):
+                    yield entry.path
+                elif wanted.takes_folder(_relative(entry.path, base)):
+                    (links if entry.is_symlink() else stack).append(entry.path)
+
+
+def _listed(entries: Iterator[os.DirEntry[str]], folder: str) -> Iterator[os.DirEntry[str]]:
+    try:
+        yield from entries
+    except OSError as error:
+        # Files would be missing from the result without a word.
+        reason = error.strerror or str(error)
+        raise CorpusError(f"could not be listed to its end ({reason})", path=folder) from error
+
+
+def _is_walked(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir() and Path(entry.name).suffix.lower() not in MEDIA_EXTENSIONS
+    except OSError:  # a link onto itself, or into a folder that may not be entered
+        return False

@@ -1,0 +1,227 @@
+"""What every layout shares: walking folders, and the row of one file."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.errors import CorpusError
+from deepfake.storage import Location, ObjectStat, StorePath, to_uri
+from deepfake.types import Split, Status
+
+__all__ = [
+    "MEDIA_EXTENSIONS",
+    "SPLIT_NAMES",
+    "describe_folder",
+    "is_hidden",
+    "is_plain_name",
+    "iter_files",
+    "iter_objects",
+    "misnamed",
+    "row_of",
+    "row_of_object",
+    "wrong_layout",
+]
+
+_IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
+_VIDEOS = (
+    ".3gp",
+    ".avi",
+    ".flv",
+    ".m2ts",
+    ".m4v",
+    ".mkv",
+    ".mov",
+    ".mp4",
+    ".mpeg",
+    ".mpg",
+    ".mts",
+    ".ts",
+    ".webm",
+    ".wmv",
+)
+MEDIA_EXTENSIONS = frozenset(_IMAGES + _VIDEOS)
+"""Only for telling a folder that is named like a medium; files are never chosen by their names."""
+
+SPLIT_NAMES = {
+    "train": Split.TRAIN,
+    "val": Split.VAL,
+    "valid": Split.VAL,
+    "validation": Split.VAL,
+    "test": Split.TEST,
+}
+"""What corpora call the parts of a split, in lower case."""
+
+_DESKTOP_FILES = frozenset({"thumbs.db", "desktop.ini"})
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file manager, not a person, would look at this file or folder."""
+    return name.startswith(".") or name.lower() in _DESKTOP_FILES
+
+
+def is_plain_name(name: str) -> bool:
+    """Return whether a name that a corpus's own list gives stays inside its folder."""
+    return bool(name) and name not in {".", ".."} and not set(name) & {"/", "\\", "\0"}
+
+
+def iter_files(root: Path) -> Iterator[Path]:
+    """Yield everything below a folder that deserves a row.
+
+    That is every file that is not hidden, every link that leads nowhere, every folder that is
+    named like a medium (it is not walked) or cannot be listed. Links to folders are followed,
+    unless they lead to a folder that encloses them: its files are listed without the detour.
+
+    Args:
+        root: The folder; its own name is not looked at.
+
+    Yields:
+        Paths below `root`, in an order that depends on their names alone.
+    """
+    stack: list[tuple[Path, frozenset[tuple[int, int]]]] = [(root, frozenset())]
+    while stack:
+        folder, enclosing = stack.pop()
+        try:
+            found = folder.stat()
+            with os.scandir(folder) as entries:
+                listed = sorted(entries, key=lambda entry: entry.name)
+        except OSError:
+            yield folder
+            continue
+        key = (found.st_dev, found.st_ino)
+        if key in enclosing:
+            continue
+        for entry in listed:
+            if is_hidden(entry.name):
+                continue
+            path = folder / entry.name
+            if _is_folder(entry) and path.suffix.lower() not in MEDIA_EXTENSIONS:
+                stack.append((path, enclosing | {key}))
+            else:
+                yield path
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link onto itself, or into a folder that may not be entered
+        return False
+
+
+def row_of(path: Path, *, corpus: str) -> ManifestRow:
+    """Return the unlabelled row of one path; the file is not opened.
+
+    Args:
+        path: A file, or what stands where a file should.
+        corpus: Name of the corpus.
+
+    Returns:
+        A row with status `ok`, size and time; or with the status and message of what is wrong:
+        `missing` where nothing is there, `unreadable` where the system refuses to look,
+        `unsupported` for folders, sockets, pipes and names that are not UTF-8.
+    """
+    row = ManifestRow(uri=_text_of(to_uri(path)), corpus=corpus)
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        is_link = path.is_symlink()
+        return _failed(row, Status.MISSING, "a link to nothing" if is_link else "no such file")
+    except OSError as error:
+        reason = error.strerror or str(error)
+        return _failed(row, Status.UNREADABLE, f"cannot be looked at ({reason})")
+    row = replace(row, mtime_ns=found.st_mtime_ns)
+    if stat.S_ISDIR(found.st_mode):
+        is_effective = os.access in os.supports_effective_ids
+        if not os.access(path, os.R_OK | os.X_OK, effective_ids=is_effective):
+            return _failed(row, Status.UNREADABLE, "a folder that may not be listed")
+        return _failed(row, Status.UNSUPPORTED, "a folder that is named like a medium")
+    if not stat.S_ISREG(found.st_mode):
+        return _failed(row, Status.UNSUPPORTED, "not a regular file")
+    if row.uri != to_uri(path):
+        return _failed(row, Status.UNSUPPORTED, "the name is not valid UTF-8: rename the file")
+    return replace(row, size_bytes=found.st_size)
+
+
+def row_of_object(path: StorePath, told: ObjectStat, *, corpus: str) -> ManifestRow:
+    """Return the unlabelled row of an object, as the listing of its store tells of it."""
+    return ManifestRow(
+        uri=path.uri, corpus=corpus, size_bytes=told.size_bytes, mtime_ns=told.mtime_ns
+    )
+
+
+def iter_objects(root: StorePath, *, corpus: str) -> Iterator[ManifestRow]:
+    """Yield the unlabelled rows of everything below a folder of a store that is not hidden.
+
+    A store has no folders, links or special files: every object is a file.
+
+    Raises:
+        StoreError: The store refused or did not answer.
+    """
+    for path, told in root.iter_objects():
+        if not any(map(is_hidden, path.relative_to(root).split("/"))):
+            yield row_of_object(path, told, corpus=corpus)
+
+
+def misnamed(row: ManifestRow, *, expected: str) -> ManifestRow:
+    """Return the row of a file whose name does not say which people it shows.
+
+    Without them it could stand on both sides of a split, so it takes no part.
+    """
+    if row.status is not Status.OK:
+        return row
+    failed = _failed(row, Status.ERROR, f"the name is not of the form {expected}")
+    return replace(failed, error_type=CorpusError.__name__)
+
+
+def wrong_layout(root: Path, *, expected: str) -> CorpusError:
+    """Return the error for a folder that is not what the named layout looks like."""
+    return CorpusError(
+        f"expected {expected}; {describe_folder(root)}",
+        path=root,
+        hint="Give the folder that holds these itself, or name another layout.",
+    )
+
+
+def describe_folder(folder: Location, *, limit: int = 8) -> str:
+    """Return what a folder holds, for the message of an error."""
+    if isinstance(folder, StorePath):
+        return "found no object below it"
+    try:
+        listed = sorted(p for p in folder.iterdir() if not is_hidden(p.name))
+    except OSError as error:
+        return f"found nothing ({error.strerror})"
+    folders = [path.name for path in listed if path.is_dir()]
+    names = ", ".join(folders[:limit]) + (", ..." if len(folders) > limit else "")
+    kinds = f"the folders {names}" if folders else "no folders"
+    return f"found {kinds} and {len(listed) - len(folders)} files"
+
+
+def _failed(row: ManifestRow, status: Status, message: str) -> ManifestRow:
+    return replace(row, status=status, message=message)
+
+
+def _text_of(uri: str) -> str:
+    """Return a name that can be written down, another one for each name.
+
+    Lone surrogates, which stand for bytes that are not UTF-8, cannot be written to Parquet: from
+    the first part of the path that has some, such bytes are spelled out. No path that is text has
+    a `/./` in it, as those have before that part.
+    """
+    parts = os.fsencode(uri).split(b"/")
+    at = next((i for i, part in enumerate(parts) if not _is_text(part)), None)
+    if at is None:
+        return uri
+    told = b"/".join(parts[at:]).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    return "/".join([*(part.decode() for part in parts[:at]), ".", told])
+
+
+def _is_text(part: bytes) -> bool:
+    try:
+        part.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -1,0 +1,199 @@
+"""What a file is, before anything is decoded: its content's address and its header."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+from deepfake.compute.workers import Failure, MediaWorkers
+from deepfake.config import MediaLimits
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.errors import DeepfakeError, MediaError
+from deepfake.media import probe_media
+from deepfake.storage import medium_file, sampled_digest_of, sha256_of
+from deepfake.types import Kind, MediaInfo, Status
+
+__all__ = ["ProbeRequest", "Probed", "probe_medium", "probe_rows", "reuse_probes"]
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRequest:
+    """A file to be hashed and probed.
+
+    Attributes:
+        uri: Where it is.
+        limits: How large it may be.
+        hashing: `full` for all bytes; `sampled` for samples of large files.
+    """
+
+    uri: str
+    limits: MediaLimits
+    hashing: Literal["full", "sampled"] = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Probed:
+    """What hashing and probing found.
+
+    Attributes:
+        media_id: SHA-256; None where the bytes cannot be read, or are too many.
+        info: What the header says; None where it cannot be understood.
+        status: `ok`, or what was wrong.
+        error_type: Name of the error class.
+        message: One sentence for a person.
+    """
+
+    media_id: str | None
+    info: MediaInfo | None
+    status: Status = Status.OK
+    error_type: str | None = None
+    message: str | None = None
+
+
+def probe_medium(_: Any, request: ProbeRequest) -> Probed:
+    """Hash and probe one file; a failure is a status, not an exception."""
+    media_id = None
+    try:
+        with medium_file(request.uri, max_bytes=request.limits.max_bytes) as path:
+            if not path.exists():
+                raise FileNotFoundError(request.uri)
+            # What is too large is not even hashed: that could take hours.
+            if path.is_file() and path.stat().st_size <= request.limits.max_bytes:
+                hash_file = sha256_of if request.hashing == "full" else sampled_digest_of
+                media_id = hash_file(path)
+            info = probe_media(path, limits=request.limits)
+    except MediaError as error:
+        return Probed(media_id, None, error.status, type(error).__name__, error.message)
+    except DeepfakeError as error:
+        return Probed(media_id, None, Status.ERROR, type(error).__name__, error.message)
+    except FileNotFoundError:
+        message = "was there when it was listed, and is gone"
+        return Probed(media_id, None, Status.VANISHED, "FileNotFoundError", message)
+    except OSError as error:
+        message = f"cannot be read ({error.strerror or error})"
+        return Probed(media_id, None, Status.UNREADABLE, type(error).__name__, message)
+    return Probed(media_id, info)
+
+
+def reuse_probes(
+    rows: Sequence[ManifestRow], *, before: Iterable[ManifestRow]
+) -> tuple[list[ManifestRow], list[ManifestRow]]:
+    """Return the rows that an earlier manifest already describes, and those left to be probed.
+
+    A file is taken for unchanged if its name, size and time of change are the same. Files that
+    could not be read are looked at again.
+
+    Args:
+        rows: As scanned now.
+        before: Rows of the earlier manifest.
+    """
+    earlier = {row.uri: row for row in before}
+    known, unknown = [], []
+    for row in rows:
+        old = earlier.get(row.uri)
+        if row.status is not Status.OK:
+            known.append(row)
+        elif old is not None and old.media_id is not None and _is_unchanged(row, old):
+            known.append(_with_probe(row, _probe_columns(old)))
+        else:
+            unknown.append(row)
+    return known, unknown
+
+
+def _is_unchanged(row: ManifestRow, old: ManifestRow) -> bool:
+    is_final = old.kind is not None or old.status in {
+        Status.EMPTY,
+        Status.UNSUPPORTED,
+        Status.DECODE_ERROR,
+        Status.TOO_LARGE,
+    }
+    return is_final and (row.size_bytes, row.mtime_ns) == (old.size_bytes, old.mtime_ns)
+
+
+_PROBE_COLUMNS = (
+    "media_id",
+    "kind",
+    "codec",
+    "container",
+    "width",
+    "height",
+    "rotation",
+    "fps",
+    "num_frames",
+    "duration_seconds",
+    "has_audio",
+)
+_FAILURE_COLUMNS = ("status", "error_type", "message")
+
+
+def _probe_columns(old: ManifestRow) -> dict[str, Any]:
+    columns = {name: getattr(old, name) for name in _PROBE_COLUMNS}
+    if old.kind is None:
+        # What was wrong with the bytes still is; what was wrong with the corpus is found anew.
+        columns.update({name: getattr(old, name) for name in _FAILURE_COLUMNS})
+    return columns
+
+
+def _with_probe(row: ManifestRow, columns: Mapping[str, Any]) -> ManifestRow:
+    return replace(row, **columns)
+
+
+def probe_rows(
+    rows: Sequence[ManifestRow],
+    *,
+    workers: MediaWorkers,
+    limits: MediaLimits,
+    hashing: Literal["full", "sampled"] = "full",
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[ManifestRow]:
+    """Hash and probe files in the media workers.
+
+    Args:
+        rows: As scanned, status `ok`.
+        workers: Any pool.
+        limits: How large a medium may be.
+        hashing: As `ProbeRequest` says.
+        on_done: Called with the number of files done, after each.
+
+    Returns:
+        The rows with what was found, in their order.
+    """
+    requests = [ProbeRequest(row.uri, limits, hashing) for row in rows]
+    done = []
+    for row, result in zip(rows, workers.map(probe_medium, requests), strict=True):
+        done.append(_described(row, result))
+        on_done(len(done))
+    return done
+
+
+def _described(row: ManifestRow, result: Probed | Failure) -> ManifestRow:
+    if isinstance(result, Failure):
+        return replace(
+            row, status=result.status, error_type=result.error_type, message=result.message
+        )
+    described = replace(
+        row,
+        media_id=result.media_id,
+        status=result.status,
+        error_type=result.error_type,
+        message=result.message,
+    )
+    return described if result.info is None else _with_info(described, result.info)
+
+
+def _with_info(row: ManifestRow, info: MediaInfo) -> ManifestRow:
+    is_video = info.kind is Kind.VIDEO
+    return replace(
+        row,
+        kind=info.kind,
+        codec=info.codec,
+        container=info.container,
+        width=info.width,
+        height=info.height,
+        rotation=info.rotation,
+        fps=None if info.fps is None else float(info.fps),
+        num_frames=info.num_frames,
+        duration_seconds=info.duration_seconds if is_video else None,
+        has_audio=info.has_audio,
+    )

@@ -1,0 +1,141 @@
+"""Crops by shard and row, without a scan."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from deepfake.corpora.shards.parts import parts_folder
+from deepfake.corpora.shards.schemas import SHARD_SCHEMA
+from deepfake.errors import DataError, ShardError, StoreError
+from deepfake.storage import Location, StorePath, copies_bytes, read_locally
+
+__all__ = ["CropReader", "read_columns", "shard_path"]
+
+_PIXELS = "encoded"
+_SHARD_NAME = re.compile(r"[0-9a-f]{16}\.arrow")
+
+
+def shard_path(corpus_dir: Location, shard: str) -> Location:
+    """Return where a shard lies.
+
+    Raises:
+        ShardError: The name could lead out of the folder.
+    """
+    if not _SHARD_NAME.fullmatch(shard):
+        raise ShardError(f"{shard!r} is not the name of a shard", path=corpus_dir)
+    return parts_folder(corpus_dir) / shard
+
+
+def read_columns(path: Location) -> pa.Table:
+    """Return what a shard holds beside the pixels; of one in a store no more is fetched."""
+    names = SHARD_SCHEMA.names
+    wanted = pa.ipc.IpcReadOptions(
+        included_fields=[at for at, name in enumerate(names) if name != _PIXELS]
+    )
+    if isinstance(path, StorePath):
+        with path.open() as file, pa.PythonFile(file, mode="r") as source:
+            return pa.ipc.open_file(source, options=wanted).read_all()
+    with pa.memory_map(str(path)) as source:
+        return pa.ipc.open_file(source, options=wanted).read_all()
+
+
+class _BinaryColumn:
+    """Views of a column's values where they lie; Arrow's own scalars are copies."""
+
+    def __init__(self, column: pa.ChunkedArray) -> None:
+        self._ends: list[int] = []
+        self._chunks: list[tuple[NDArray[np.int32], memoryview]] = []
+        self.num_bytes = column.nbytes
+        for chunk in column.chunks:
+            if len(chunk):
+                _, offsets, data = chunk.buffers()
+                mine = np.frombuffer(offsets, np.int32)[
+                    chunk.offset : chunk.offset + len(chunk) + 1
+                ]
+                self._chunks.append((mine, memoryview(data or b"")))
+                self._ends.append(len(self) + len(chunk))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, row: int) -> memoryview:
+        at = bisect_right(self._ends, row)
+        offsets, data = self._chunks[at]
+        first = row - (self._ends[at - 1] if at else 0)
+        return data[offsets[first] : offsets[first + 1]]
+
+
+@dataclass
+class CropReader:
+    """Reads crops out of memory-mapped shards; opens each when it is first asked for.
+
+    Crosses process borders: what is open stays behind. Of shards in a store local copies are
+    mapped, no more of them at once than the folder of copies may hold.
+
+    Attributes:
+        corpus_dir: The folder of the corpus's shards.
+        digests: SHA-256 of shards, by name; what copies are checked by.
+    """
+
+    corpus_dir: Location
+    digests: Mapping[str, str] = field(default_factory=dict, repr=False)
+    _columns: dict[str, _BinaryColumn] = field(default_factory=dict, repr=False, compare=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"corpus_dir": self.corpus_dir, "digests": self.digests, "_columns": {}}
+
+    def encoded(self, shard: str, row: int) -> memoryview:
+        """Return the bytes of one crop as they are stored, without copying them.
+
+        Raises:
+            ShardError: No such shard or row, or the file is damaged.
+        """
+        column = self._columns.get(shard)
+        if column is None:
+            column = self._columns[shard] = self._open(shard)
+            self._let_go()
+        if not 0 <= row < len(column):
+            raise ShardError(f"row {row} is not in 0..{len(column) - 1} of {shard}")
+        return column[row]
+
+    def _open(self, shard: str) -> _BinaryColumn:
+        path = shard_path(self.corpus_dir, shard)
+        try:
+            return read_locally(path, _map_column, sha256=self.digests.get(shard))
+        except StoreError:
+            raise
+        except DataError as error:
+            raise ShardError(error.message, path=path) from error
+        except (OSError, pa.ArrowException) as error:
+            raise ShardError(f"the shard cannot be read ({error})", path=path) from error
+
+    def _let_go(self) -> None:
+        if isinstance(self.corpus_dir, Path):
+            return
+        # A copy that is mapped takes its room on the disk even when it has lost its name.
+        names = list(self._columns)
+        size = sum(column.num_bytes for column in self._columns.values())
+        for name in names[:-1]:
+            if size <= copies_bytes():
+                return
+            size -= self._columns.pop(name).num_bytes
+
+
+def _map_column(path: Path) -> _BinaryColumn:
+    with pa.memory_map(str(path)) as source:
+        file = pa.ipc.open_file(source)
+        if not file.schema.equals(SHARD_SCHEMA, check_metadata=True):
+            raise ShardError("not a shard of this version", path=path)
+        column = file.read_all()[_PIXELS]
+    # Where its values lie is what the file says: they might lie anywhere.
+    column.validate(full=True)
+    return _BinaryColumn(column)

@@ -1,0 +1,209 @@
+"""Snapshots: which crops a corpus has, under which labels and in which split."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pyarrow as pa
+from pydantic import ValidationError
+
+from deepfake.config import ExtractConfig
+from deepfake.corpora.shards.parts import Part
+from deepfake.corpora.shards.reader import CropReader, read_columns, shard_path
+from deepfake.corpora.shards.schemas import INDEX_SCHEMA, MEDIA_FIELDS, OUTCOMES_SCHEMA
+from deepfake.errors import DataError, ShardError, UnreadableMediaError
+from deepfake.storage import (
+    DataRoot,
+    Location,
+    read_json,
+    read_locally,
+    read_table,
+    sha256_of,
+    side_by_side,
+    write_json,
+    write_table,
+    write_text,
+)
+
+__all__ = ["Snapshot", "is_snapshot", "name_latest", "open_snapshot", "write_snapshot"]
+
+_DIGEST = re.compile(r"[0-9a-f]{16}")
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A corpus as it was extracted at one moment; never changed once written.
+
+    Attributes:
+        corpus_dir: The folder of the corpus's shards.
+        corpus: Its name.
+        digest: 16 hex digits, the name of the snapshot's folder.
+    """
+
+    corpus_dir: Location
+    corpus: str
+    digest: str
+
+    @property
+    def folder(self) -> Location:
+        """Where the snapshot's own files lie."""
+        return self.corpus_dir / self.digest
+
+    @property
+    def config(self) -> ExtractConfig:
+        """The settings that its crops were made with.
+
+        Raises:
+            ShardError: The description names none of this version.
+        """
+        try:
+            return ExtractConfig.model_validate(self.description().get("config"))
+        except ValidationError as error:
+            first = error.errors()[0]["msg"]
+            raise ShardError(f"the settings are damaged ({first})", path=self.folder) from error
+
+    def description(self) -> dict[str, Any]:
+        """Return `snapshot.json`: configuration, versions, counts, notes on the split.
+
+        Raises:
+            DataError: The file is missing or damaged.
+        """
+        value: Any = read_json(self.folder / "snapshot.json")
+        if not isinstance(value, dict):
+            raise ShardError("snapshot.json does not describe a snapshot", path=self.folder)
+        return value
+
+    def index(self) -> pd.DataFrame:
+        """Return the crops, a row each, columns of `INDEX_SCHEMA`."""
+        return _read_frame(self.folder / "index.parquet", INDEX_SCHEMA)
+
+    def outcomes(self) -> pd.DataFrame:
+        """Return the files, a row each, columns of `OUTCOMES_SCHEMA`."""
+        return _read_frame(self.folder / "outcomes.parquet", OUTCOMES_SCHEMA)
+
+    def reader(self) -> CropReader:
+        """Return a reader of the crops' bytes."""
+        return CropReader(self.corpus_dir)
+
+    def missing_shards(self) -> list[str]:
+        """Return the shards that the index names and that are gone or altered."""
+        pairs = self.index()[["shard", "shard_sha256"]].drop_duplicates()
+        return [
+            shard
+            for shard, digest in pairs.itertuples(index=False)
+            if not _is_whole(shard_path(self.corpus_dir, shard), digest)
+        ]
+
+
+def _is_whole(shard: Location, digest: str) -> bool:
+    try:
+        return read_locally(shard, sha256_of, sha256=digest) == digest
+    except (FileNotFoundError, UnreadableMediaError):
+        return False
+    except DataError:  # a copy of something else
+        return False
+
+
+def _read_frame(path: Location, schema: pa.Schema) -> pd.DataFrame:
+    try:
+        table = read_table(path, schema=schema)
+    except DataError as error:
+        raise ShardError(error.message, path=error.path, hint=error.hint) from error
+    frame: pd.DataFrame = table.to_pandas()
+    return frame
+
+
+def write_snapshot(
+    corpus_dir: Location,
+    *,
+    corpus: str,
+    digest: str,
+    media: Sequence[Mapping[str, Any]],
+    outcomes: Sequence[Mapping[str, Any]],
+    parts: Iterable[Part],
+    description: Mapping[str, Any],
+) -> Snapshot:
+    """Write a snapshot over finished parts; the index comes last.
+
+    Args:
+        corpus_dir: The folder of the corpus's shards.
+        corpus: Its name.
+        digest: The snapshot's name.
+        media: For each medium with crops: media_id and the columns of its first uri.
+        outcomes: One record a file, columns of `OUTCOMES_SCHEMA`.
+        parts: The parts that hold the crops.
+        description: Goes into `snapshot.json`.
+    """
+    snapshot = Snapshot(corpus_dir=corpus_dir, corpus=corpus, digest=digest)
+    by_media = {str(m["media_id"]): m for m in media}
+    tables = side_by_side(lambda part: _index_of_part(corpus_dir, part, by_media), parts)
+    index = pa.concat_tables([INDEX_SCHEMA.empty_table(), *tables]).sort_by(
+        [("uri", "ascending"), ("frame_index", "ascending"), ("track_id", "ascending")]
+    )
+    rows = sorted(outcomes, key=lambda o: str(o["uri"]))
+    write_table(
+        snapshot.folder / "outcomes.parquet",
+        pa.Table.from_pylist([dict(row) for row in rows], schema=OUTCOMES_SCHEMA),
+    )
+    write_json(snapshot.folder / "snapshot.json", dict(description))
+    write_table(snapshot.folder / "index.parquet", index)
+    return snapshot
+
+
+def _index_of_part(
+    corpus_dir: Location, part: Part, by_media: Mapping[str, Mapping[str, Any]]
+) -> pa.Table:
+    name = f"{part.key}.arrow"
+    table = read_columns(shard_path(corpus_dir, name))
+    rows = []
+    for row, record in enumerate(table.to_pylist()):
+        medium = by_media.get(record["media_id"])
+        if medium is None:
+            continue
+        own = {f.name: medium.get(f.name) for f in MEDIA_FIELDS}
+        rows.append({**record, **own, "shard": name, "row": row, "shard_sha256": part.shard_sha256})
+    return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
+
+
+def name_latest(corpus_dir: Location, digest: str) -> None:
+    """Make a finished snapshot the one that the corpus's name stands for."""
+    write_text(corpus_dir / "latest", digest + "\n")
+
+
+def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> Snapshot:
+    """Open a snapshot of a corpus.
+
+    Args:
+        root: The data root.
+        corpus: Name of the corpus.
+        digest: Which; None for the one that `latest` names.
+
+    Raises:
+        ShardError: There is none.
+    """
+    corpus_dir = root.corpus_shards(corpus)
+    if digest is None:
+        latest = corpus_dir / "latest"
+        if not latest.is_file():
+            known = sorted(p.parent.name for p in (root.path / "shards").glob("*/latest"))
+            raise ShardError(
+                f"no corpus {corpus!r} has been ingested (there are: {', '.join(known) or 'none'})",
+                path=corpus_dir,
+                hint=f"Run `deepfake ingest FOLDER --corpus {corpus} --layout folder` first.",
+            )
+        digest = latest.read_text(encoding="utf-8", errors="replace").strip()
+    if not _DIGEST.fullmatch(digest):
+        raise ShardError(f"{digest!r} is not the digest of a snapshot", path=corpus_dir)
+    snapshot = Snapshot(corpus_dir=corpus_dir, corpus=corpus, digest=digest)
+    if not (snapshot.folder / "index.parquet").is_file():
+        raise ShardError(f"the snapshot {digest} is not there", path=corpus_dir)
+    return snapshot
+
+
+def is_snapshot(corpus_dir: Location, digest: str) -> bool:
+    """Return whether a snapshot of that digest was finished."""
+    return (corpus_dir / digest / "index.parquet").is_file()

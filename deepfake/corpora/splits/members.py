@@ -1,0 +1,36 @@
+"""The keys that tie files of one corpus to each other."""
+
+from __future__ import annotations
+
+from deepfake.corpora.manifest import ManifestRow
+
+__all__ = ["content_key", "key_rank", "member_keys"]
+
+_KINDS = ("group", "identity", "media", "file")  # from the most to the least telling
+
+
+def member_keys(row: ManifestRow) -> tuple[str, ...]:
+    """Return the explicit group, the people and the content of a file, in this order.
+
+    Identity, target and source are one namespace: whoever is a target here and a source there
+    ties the two files together.
+
+    Example:
+        >>> member_keys(ManifestRow("/a/000_003.mp4", "c", target_id="000", source_id="003"))
+        ('identity:000', 'identity:003', 'file:/a/000_003.mp4')
+    """
+    people = {person for person in (row.identity, row.target_id, row.source_id) if person}
+    keys = [f"group:{row.group}"] if row.group else []
+    keys += [f"identity:{person}" for person in sorted(people)]
+    return (*keys, content_key(row))
+
+
+def content_key(row: ManifestRow) -> str:
+    """Return the key of a file's bytes; of its uri where they cannot be read or are none."""
+    has_content = row.media_id is not None and row.size_bytes != 0
+    return f"media:{row.media_id}" if has_content else f"file:{row.uri}"
+
+
+def key_rank(key: str) -> tuple[int, str]:
+    """Return what member keys are ordered by when a group takes its name from one."""
+    return _KINDS.index(key.partition(":")[0]), key

@@ -1,0 +1,1 @@
+"""Detectors: bundles on disk, network architectures, and inference from crops to logits."""

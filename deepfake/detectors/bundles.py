@@ -1,0 +1,308 @@
+"""Detector bundles: a folder with `weights.safetensors` and `detector.json`, nothing else needed.
+
+The weights are tensors alone, so that a bundle from a stranger cannot run code. Whatever scoring
+has to know stands in `detector.json`; nothing is guessed from a name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from safetensors import SafetensorError
+
+from deepfake.config import (
+    AggregationConfig,
+    CropConfig,
+    FaceConfig,
+    HeadName,
+    SamplingConfig,
+    TrainConfig,
+)
+from deepfake.errors import BundleError, UnreadableMediaError
+from deepfake.storage import sha256_of, write_json
+from deepfake.verdicts.calibration import Calibration, Support, Thresholds
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Bundle",
+    "DetectorSpec",
+    "HeadSpec",
+    "load_bundle",
+    "packaged_detector",
+    "save_bundle",
+]
+
+SCHEMA_VERSION: Literal[2] = 2
+
+_SPEC_NAME = "detector.json"
+_WEIGHTS_NAME = "weights.safetensors"
+_MAX_SPEC_BYTES = 4 * 2**20
+_MAX_WEIGHTS_BYTES = 8 * 2**30
+"""Sanity, not policy: the largest networks of timm take 4 GiB in f32."""
+
+_Channel = Annotated[float, Field(allow_inf_nan=False)]
+_Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class HeadSpec(BaseModel):
+    """One output of a network, and how its logit becomes log-odds: `(logit - center) / scale`.
+
+    Attributes:
+        name: What it was taught to answer.
+        center: The logit at which its fakes and reals are as likely.
+        scale: Logits that stand for one unit of log-odds.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: HeadName = "fake"
+    center: float = Field(default=0.0, allow_inf_nan=False)
+    scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+
+class DetectorSpec(BaseModel):
+    """Everything about a detector except its weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[2] = SCHEMA_VERSION
+    name: str = Field(min_length=1, max_length=200)
+    architecture: str = Field(min_length=1, max_length=200)
+    """timm's name."""
+    input_size: int = Field(ge=32, le=1024)
+    """Side of the network's input, pixels."""
+    mean: tuple[_Channel, _Channel, _Channel]
+    """RGB, of a pixel scale of 0 to 1."""
+    std: tuple[_Deviation, _Deviation, _Deviation]
+    crop: CropConfig
+    faces: FaceConfig
+    sampling: SamplingConfig
+    aggregation: AggregationConfig
+    calibration_still: Calibration
+    calibration_video: Calibration
+    thresholds_still: Thresholds
+    thresholds_video: Thresholds
+    support_still: Support = Support()
+    support_video: Support = Support()
+    heads: tuple[HeadSpec, ...] = Field(default=(HeadSpec(),), min_length=1)
+    """A crop's logit is the logarithm of the mean of their odds."""
+    has_novelty: bool = False
+    """Whether the weights tell how far a crop lies from those that were learnt from."""
+    prior: float = Field(default=0.5, gt=0, lt=1)
+    """The share of fakes for which the calibrated probability holds."""
+    data_digests: dict[str, str]
+    """Corpus -> digest of the snapshot that was trained on."""
+    calibration_digests: dict[str, str] = Field(default_factory=dict)
+    """Corpus -> digest of the snapshot whose `val` part chose and calibrated."""
+    metrics: dict[str, float | int | str | None] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+    """What a reader of the metrics must know, a sentence each."""
+    licence: str = "MIT"
+    """Of the weights; the data's owners may ask for more."""
+    scope: str = ""
+    """What the detector is for, and what it has not been shown to do."""
+    pretrained_source: str
+    seed: int
+    code_version: str
+    created_at: str
+    """ISO 8601, UTC."""
+    train_config: TrainConfig
+    weights_sha256: str = Field(default="0" * 64, pattern=r"^[0-9a-f]{64}$")
+    """Filled in by `save_bundle`."""
+
+    @property
+    def reading_notes(self) -> list[str]:
+        """What a reader of its verdicts must know, a sentence each: scope, calibration."""
+        fitted = {"stills": self.calibration_still, "videos": self.calibration_video}
+        notes = [self.scope] if self.scope else []
+        lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
+        if lacking:
+            told = " and ".join(lacking)
+            notes.append(f"prob_fake of {told} is not calibrated: read it as a rank")
+        made = [name for name, c in fitted.items() if c.fitted_on.startswith("synthetic")]
+        notes += [f"prob_fake of {name} is calibrated on {name} made by code" for name in made]
+        return notes
+
+    @property
+    def made_with(self) -> dict[str, Any]:
+        """All settings that it was made with, under the names that every tracked run has."""
+        return {
+            **self.train_config.model_dump(mode="json"),
+            "architecture": self.architecture,
+            "input_size": self.input_size,
+            "pretrained_source": self.pretrained_source,
+            "chosen_aggregation": self.aggregation.video,
+        }
+
+    @property
+    def outputs(self) -> tuple[str, ...]:
+        """What the network gives for a crop: `logit`, a logit a head if several, `novelty`."""
+        heads = [f"logit_{head.name}" for head in self.heads] if len(self.heads) > 1 else []
+        return ("logit", *heads, *(("novelty",) if self.has_novelty else ()))
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files were compared with what they should be.
+
+    Attributes:
+        spec: Its description.
+        path: Its folder.
+        digest: 16 hex digits over the description and the weights.
+    """
+
+    spec: DetectorSpec
+    path: Path
+    digest: str
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """What tells it from others, under the names that every tracked run has."""
+        return {
+            "model_name": self.spec.name,
+            "model_digest": self.digest,
+            "trained_on": ", ".join(f"{k}@{v}" for k, v in self.spec.data_digests.items()),
+            "method": self.spec.train_config.method,
+        }
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Read the weights onto the CPU.
+
+        Raises:
+            BundleError: The file is no safetensors.
+        """
+        # A description is read without PyTorch, which takes seconds to import.
+        from safetensors.torch import load_file
+
+        try:
+            tensors: dict[str, Tensor] = load_file(self.path / _WEIGHTS_NAME)
+        except (OSError, SafetensorError) as error:
+            raise BundleError(f"the weights cannot be read ({error})", path=self.path) from error
+        return tensors
+
+
+def save_bundle(
+    folder: Path, *, state_dict: Mapping[str, Tensor], spec: DetectorSpec, overwrite: bool = False
+) -> Path:
+    """Write a bundle, whole or not at all.
+
+    Args:
+        folder: The bundle's folder; its parents are made.
+        state_dict: The network's tensors.
+        spec: Its description; `weights_sha256` is filled in.
+        overwrite: Replace a bundle that is there.
+
+    Returns:
+        The folder.
+
+    Raises:
+        BundleError: The folder is there already and `overwrite` is off, or it is no bundle.
+    """
+    from safetensors.torch import save_file
+
+    _check_target(folder, overwrite=overwrite)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    part.mkdir()
+    try:
+        weights = part / _WEIGHTS_NAME
+        # A clone each: safetensors refuses tensors that share memory, and wants them contiguous.
+        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state_dict.items()}
+        save_file(tensors, weights, metadata={"format": "pt"})
+        final = spec.model_copy(update={"weights_sha256": sha256_of(weights)})
+        write_json(part / _SPEC_NAME, final.model_dump(mode="json"))
+        _swap_in(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return folder
+
+
+def _check_target(folder: Path, *, overwrite: bool) -> None:
+    if not folder.exists():
+        return
+    if not overwrite:
+        raise BundleError("a bundle is there already", path=folder)
+    if not (folder / _SPEC_NAME).is_file():
+        raise BundleError("what is there is no bundle and is not overwritten", path=folder)
+
+
+def _swap_in(part: Path, folder: Path) -> None:
+    # A folder that is not empty cannot be renamed over: the old one steps aside first.
+    old = folder.with_name(f"{part.name}.old")
+    if folder.exists():
+        folder.replace(old)
+    part.replace(folder)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def load_bundle(folder: Path) -> Bundle:
+    """Open a bundle and compare its weights with their digest.
+
+    Raises:
+        BundleError: Incomplete, altered, or of another schema version.
+    """
+    text = _read_spec(folder)
+    spec = _parse_spec(text, folder=folder)
+    weights = folder / _WEIGHTS_NAME
+    if not weights.is_file():
+        raise BundleError(f"the bundle has no {_WEIGHTS_NAME}", path=folder)
+    if weights.stat().st_size > _MAX_WEIGHTS_BYTES:
+        raise BundleError(f"the weights are larger than {_MAX_WEIGHTS_BYTES} bytes", path=folder)
+    try:
+        found = sha256_of(weights)
+    except UnreadableMediaError as error:
+        raise BundleError(error.message, path=weights) from error
+    if found != spec.weights_sha256:
+        raise BundleError("the weights are not those that the description names", path=folder)
+    digest = hashlib.sha256(text + found.encode()).hexdigest()[:16]
+    return Bundle(spec=spec, path=folder, digest=digest)
+
+
+def packaged_detector() -> Path | None:
+    """Return the folder of the bundle that ships with the package, if one does."""
+    folder = Path(str(resources.files("deepfake"))) / "packaged"
+    return folder if (folder / _SPEC_NAME).is_file() else None
+
+
+def _read_spec(folder: Path) -> bytes:
+    path = folder / _SPEC_NAME
+    if not path.is_file():
+        raise BundleError(f"not a detector bundle: no {_SPEC_NAME} in it", path=folder)
+    if path.stat().st_size > _MAX_SPEC_BYTES:
+        raise BundleError(f"{_SPEC_NAME} is larger than {_MAX_SPEC_BYTES} bytes", path=folder)
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise BundleError(f"{_SPEC_NAME} cannot be read ({error.strerror})", path=folder) from error
+
+
+def _parse_spec(text: bytes, *, folder: Path) -> DetectorSpec:
+    try:
+        value: Any = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{_SPEC_NAME} is not JSON ({error})", path=folder) from error
+    version = value.get("schema_version") if isinstance(value, dict) else None
+    if version != SCHEMA_VERSION:
+        raise BundleError(
+            f"schema version {version!r} of the bundle is not {SCHEMA_VERSION}",
+            path=folder,
+            hint="It was written by another version of this program: train it anew.",
+        )
+    try:
+        return DetectorSpec.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BundleError(f"{_SPEC_NAME}: {where}: {first['msg']}", path=folder) from error

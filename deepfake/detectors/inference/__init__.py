@@ -1,0 +1,25 @@
+"""From face crops to logits: OpenVINO on the CPU, PyTorch on CUDA and as the reference.
+
+Scoring on the CPU with a network that was converted before imports no PyTorch: each media worker
+would pay seconds and hundreds of megabytes for it.
+"""
+
+from deepfake.compute.devices import check_precision, computed_as, resolve_device
+from deepfake.detectors.inference.detector import BackendName, Detector, Network, load_detector
+from deepfake.detectors.inference.inputs import resize_square, stack_squares, to_input
+from deepfake.detectors.inference.onnx_export import OnnxExport, export_onnx
+
+__all__ = [
+    "BackendName",
+    "Detector",
+    "Network",
+    "OnnxExport",
+    "check_precision",
+    "computed_as",
+    "export_onnx",
+    "load_detector",
+    "resize_square",
+    "resolve_device",
+    "stack_squares",
+    "to_input",
+]

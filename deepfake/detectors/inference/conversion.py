@@ -1,0 +1,28 @@
+"""A bundle's network as a file for OpenVINO."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepfake.compute.openvino import call_apart, save_graph
+from deepfake.detectors.bundles import load_bundle
+
+__all__ = ["convert_bundle"]
+
+
+def convert_bundle(folder: str | Path, path: str | Path) -> None:
+    """Convert a bundle's network for the CPU, apart from a process without PyTorch.
+
+    Args:
+        folder: The bundle.
+        path: `NAME.xml`; the weights go to `NAME.bin` beside it.
+
+    Raises:
+        BundleError: Its weights do not fit its architecture.
+        ModelError: The network cannot be converted, or gives other logits then.
+    """
+    if call_apart(convert_bundle, folder, path):
+        return
+    from deepfake.detectors.inference.torch_networks import build_graph
+
+    save_graph(build_graph(load_bundle(Path(folder))), Path(path))

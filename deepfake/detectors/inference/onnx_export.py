@@ -1,0 +1,167 @@
+"""A detector's network as an ONNX file, for programs that are not this one."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from deepfake.compute.openvino import compile_engine, read_graph
+from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.errors import ConfigError, ModelError
+from deepfake.storage import atomic_path
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["OnnxExport", "export_onnx"]
+
+_OPSET = 18
+"""What PyTorch writes without a conversion; ONNX Runtime reads it since 1.14 (2023)."""
+
+_BATCHES = (1, 3)
+"""Sizes that a written file is tried with: its batch is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxExport:
+    """What was written.
+
+    Attributes:
+        path: The file.
+        opset: Version of ONNX's operators.
+        metadata: What the file says of itself.
+        max_difference: The largest between a logit of the file and PyTorch's, on random inputs.
+    """
+
+    path: Path
+    opset: int
+    metadata: dict[str, str]
+    max_difference: float
+
+
+def export_onnx(folder: Path, output: Path, *, overwrite: bool = False) -> OnnxExport:
+    """Write a bundle's network as ONNX, and compare what was written with PyTorch.
+
+    The input `input` is float32, (N, 3, S, S), RGB, normalised; the output `evidence` is (N, K),
+    its first column the logit, positive for fake. How a face becomes the input and a logit a
+    probability stands in the file's metadata.
+
+    Args:
+        folder: The bundle.
+        output: The file; its parents are made.
+        overwrite: Replace a file that is there.
+
+    Returns:
+        The file, and how well it agrees.
+
+    Raises:
+        BundleError: It is no bundle, or its weights do not fit its architecture.
+        ConfigError: The file is there already.
+        ModelError: The network cannot be written, or gives other logits then.
+    """
+    if output.exists() and not overwrite:
+        raise ConfigError(
+            f"the file is there already: {output}", hint="Give another name, or --overwrite."
+        )
+    from deepfake.detectors.inference.torch_networks import load_module
+
+    bundle = load_bundle(folder)
+    module = load_module(bundle)
+    metadata = _metadata(bundle)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".onnx-", dir=output.parent) as scratch:
+        # ONNX is told from other formats by the name of the file.
+        written = Path(scratch) / "model.onnx"
+        _write(module, written, size=bundle.spec.input_size, metadata=metadata)
+        difference = _compare(module, written, size=bundle.spec.input_size)
+        with atomic_path(output) as part:
+            written.replace(part)
+    return OnnxExport(output, _OPSET, metadata, difference)
+
+
+def _metadata(bundle: Bundle) -> dict[str, str]:
+    spec = bundle.spec
+    size = spec.input_size
+    as_json = {
+        "mean": spec.mean,
+        "std": spec.std,
+        "crop": spec.crop.model_dump(mode="json"),
+        "calibration_still": spec.calibration_still.model_dump(mode="json"),
+        "calibration_video": spec.calibration_video.model_dump(mode="json"),
+        "thresholds_still": spec.thresholds_still.model_dump(mode="json"),
+        "thresholds_video": spec.thresholds_video.model_dump(mode="json"),
+    }
+    return {
+        "name": spec.name,
+        "architecture": spec.architecture,
+        "bundle_digest": bundle.digest,
+        "opset": str(_OPSET),
+        "input": f"float32 (N, 3, {size}, {size}), RGB, (pixel / 255 - mean) / std",
+        "input_size": str(size),
+        "resize": "the crop to input_size: averaging areas to shrink, bicubic to grow",
+        "output": f"evidence (N, {len(spec.outputs)}): {', '.join(spec.outputs)}; a logit is "
+        "positive for fake, and a probability only once calibrated",
+        "prior": str(spec.prior),
+        "licence": spec.licence,
+        "scope": spec.scope,
+        **{name: json.dumps(value) for name, value in as_json.items()},
+    }
+
+
+def _write(module: torch.nn.Module, path: Path, *, size: int, metadata: dict[str, str]) -> None:
+    import torch
+
+    example = torch.zeros((2, 3, size, size))
+    try:
+        # The exporter warns about its own inside.
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                module,
+                (example,),
+                dynamo=True,
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                input_names=["input"],
+                output_names=["evidence"],
+                opset_version=_OPSET,
+                verbose=False,
+            )
+    except Exception as error:  # torch.export passes on whatever the network's code raises
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(f"the network cannot be written as ONNX ({reason})") from error
+    assert program is not None
+    _forget_sources(program.model)
+    program.model.metadata_props.update(metadata)
+    program.save(path, external_data=False)
+
+
+def _forget_sources(model: Any) -> None:
+    # Every node says by which lines of which files it was made, with their places on this machine.
+    for node in model.graph.all_nodes():
+        node.metadata_props.clear()
+
+
+def _compare(module: torch.nn.Module, path: Path, *, size: int) -> float:
+    import torch
+
+    from deepfake.detectors.inference.torch_networks import MAX_DIFFERENCE
+
+    engine = compile_engine(read_graph(path))
+    rng = np.random.default_rng(0)
+    largest = 0.0
+    for num in _BATCHES:
+        batch = rng.standard_normal((num, 3, size, size), dtype=np.float32)
+        with torch.inference_mode():
+            expected = module(torch.from_numpy(batch)).numpy()
+        (found,) = engine.run(batch)
+        difference = float(np.abs(found - expected).max())
+        if not np.allclose(found, expected, atol=MAX_DIFFERENCE, rtol=MAX_DIFFERENCE):
+            raise ModelError(f"the written network gives logits that differ by {difference:.4f}")
+        largest = max(largest, difference)
+    return largest

@@ -1,0 +1,127 @@
+"""What a bundle's network says of a crop: its heads, one logit made of them, and how new it looks.
+
+Imported only where PyTorch is needed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from deepfake.detectors.bundles import HeadSpec
+from deepfake.errors import ModelError
+
+__all__ = ["NOVELTY_PREFIX", "EvidenceNetwork", "Novelty", "features_of"]
+
+NOVELTY_PREFIX = "novelty."
+"""What the names of the novelty's tensors begin with among a bundle's weights."""
+
+
+def features_of(network: nn.Module, inputs: Tensor) -> Tensor:
+    """Return what a timm network's classifier sees, shape (N, C).
+
+    Raises:
+        ModelError: The network does not part its features from its classifier.
+    """
+    try:
+        features: Tensor = network.forward_head(network.forward_features(inputs), pre_logits=True)  # type: ignore[operator]
+    except (AttributeError, TypeError) as error:
+        raise ModelError(f"the network does not give its features ({error})") from error
+    if features.ndim != 2:
+        raise ModelError(f"features are (N, C), the network gives {tuple(features.shape)}")
+    return features
+
+
+class Novelty(nn.Module):
+    """How far features lie from those of the crops that were learnt from.
+
+    The distance to the nearer class's mean after whitening by the spread within classes, over the
+    directions in which that spread is largest, as root mean square: 1 is what is usual.
+
+    Source: Lee et al., A Simple Unified Framework for Detecting Out-of-Distribution Samples and
+    Adversarial Attacks, NeurIPS 2018, section 2.
+
+    Args:
+        projection: Whitens, shape (C, K).
+        means: Of the classes, whitened, shape (M, K).
+    """
+
+    projection: Tensor
+    means: Tensor
+
+    def __init__(self, *, projection: Tensor, means: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("projection", projection.float())
+        self.register_buffer("means", means.float())
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return distances (N,) of features (N, C)."""
+        white = features.float() @ self.projection  # (N, K)
+        away = white[:, None, :] - self.means[None]  # (N, M, K)
+        distances: Tensor = away.square().mean(dim=2).sqrt().amin(dim=1)
+        return distances
+
+
+class EvidenceNetwork(nn.Module):
+    """A network whose answers are put together.
+
+    Args:
+        network: A timm network with a logit a head.
+        heads: What the logits stand for, and how they are brought to one scale.
+        novelty: Tells how new a crop looks; None for not at all.
+    """
+
+    center: Tensor
+    scale: Tensor
+
+    def __init__(
+        self, network: nn.Module, *, heads: Sequence[HeadSpec], novelty: Novelty | None = None
+    ) -> None:
+        super().__init__()
+        self.network = network
+        self.novelty = novelty
+        self.num_heads = len(heads)
+        self.register_buffer("center", torch.tensor([head.center for head in heads]))
+        self.register_buffer("scale", torch.tensor([head.scale for head in heads]))
+
+    @classmethod
+    def of_state(
+        cls, network: nn.Module, *, heads: Sequence[HeadSpec], state: Mapping[str, Tensor]
+    ) -> EvidenceNetwork:
+        """Return the network of a bundle with its weights.
+
+        Raises:
+            RuntimeError: They do not fit it.
+        """
+        parts = {
+            name.removeprefix(NOVELTY_PREFIX): value
+            for name, value in state.items()
+            if name.startswith(NOVELTY_PREFIX)
+        }
+        own = {k: v for k, v in state.items() if not k.startswith(NOVELTY_PREFIX)}
+        network.load_state_dict(own)
+        try:
+            novelty = Novelty(**parts) if parts else None
+        except TypeError as error:
+            raise RuntimeError(f"tensors of the novelty: {sorted(parts)}") from error
+        return cls(network, heads=heads, novelty=novelty)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return columns (N, K) of normalised inputs (N, 3, S, S), in the order of the outputs."""
+        if self.novelty is None:
+            return self._joined(self.network(inputs).float())
+        features = features_of(self.network, inputs)
+        classifier: nn.Module = self.network.get_classifier()  # type: ignore[operator]
+        joined = self._joined(classifier(features).float())
+        return torch.cat([joined, self.novelty(features)[:, None]], dim=1)
+
+    def _joined(self, logits: Tensor) -> Tensor:
+        odds = (logits - self.center) / self.scale  # (N, H)
+        if self.num_heads == 1:
+            return odds
+        # The odds of a fake of either kind, both kinds as likely, are the mean of the heads' odds.
+        either = odds.logsumexp(dim=1, keepdim=True) - math.log(self.num_heads)
+        return torch.cat([either, logits], dim=1)

@@ -1,0 +1,37 @@
+"""Numbers about detectors, and how sure they are.
+
+Labels are 1 for fake and 0 for real, scores rise with fake. What is undefined is None, never a
+number, and `why` says why: the AUC of one class is not 0, 0.5 or 1.
+"""
+
+from deepfake.evaluation.metrics.bootstrap import (
+    MIN_GROUPS,
+    Intervals,
+    PairedComparison,
+    bootstrap_intervals,
+    paired_bootstrap,
+)
+from deepfake.evaluation.metrics.point import (
+    Metrics,
+    binary_metrics,
+    expected_calibration_error,
+    headline_accuracy,
+    operating_point,
+    precision_at_prevalence,
+    wilson_interval,
+)
+
+__all__ = [
+    "MIN_GROUPS",
+    "Intervals",
+    "Metrics",
+    "PairedComparison",
+    "binary_metrics",
+    "bootstrap_intervals",
+    "expected_calibration_error",
+    "headline_accuracy",
+    "operating_point",
+    "paired_bootstrap",
+    "precision_at_prevalence",
+    "wilson_interval",
+]

@@ -1,0 +1,198 @@
+"""The policy's arithmetic."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Literal
+
+from deepfake.evaluation import SliceComparison
+from deepfake.evaluation.promotion.decision import (
+    Check,
+    ComparedPart,
+    ComparedSlice,
+    Contender,
+    Decision,
+)
+from deepfake.evaluation.promotion.measurements import Evidence, MeasuredPair
+from deepfake.evaluation.promotion.policy import PromotionPolicy
+
+__all__ = ["decide"]
+
+_MAX_NAMED = 5
+
+
+def decide(
+    policy: PromotionPolicy,
+    evidence: Evidence,
+    *,
+    champion: Contender,
+    challenger: Contender,
+    data_digests: Mapping[str, str],
+    benchmark_digest: str | None = None,
+    num_looks: int = 0,
+) -> Decision:
+    """Decide whether a challenger takes the champion's place.
+
+    Args:
+        policy: What is asked for.
+        evidence: What was measured.
+        champion: Who is champion.
+        challenger: Who is tried.
+        data_digests: Snapshots that the challenger learnt from.
+        benchmark_digest: Of the benchmark.
+        num_looks: How often detectors were measured on it, this time too.
+
+    Returns:
+        The decision: `promoted` if every check passed, `no_benchmark` if there was none.
+    """
+    checks = (
+        _gain(policy, evidence.benchmark),
+        _regression(policy, evidence),
+        _calibration(policy, evidence.benchmark),
+        _cost(policy, evidence),
+    )
+    outcome: Literal["promoted", "kept", "no_benchmark"] = "kept"
+    if evidence.benchmark is None:
+        outcome = "no_benchmark"
+    elif all(check.state == "passed" for check in checks):
+        outcome = "promoted"
+    return Decision(
+        outcome=outcome,
+        champion=champion,
+        challenger=challenger,
+        policy=policy,
+        benchmark_digest=benchmark_digest,
+        num_looks=num_looks,
+        checks=checks,
+        parts=tuple(part for pair in _pairs(evidence) for part in _parts(pair)),
+        slices=tuple(
+            _slice(pair, found, policy) for pair in _pairs(evidence) for found in pair.slices
+        ),
+        ece=None if evidence.benchmark is None else evidence.benchmark.ece,
+        cost=None if evidence.cost is None else asdict(evidence.cost),
+        data_digests=dict(data_digests),
+        notes=evidence.notes,
+        decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def _pairs(evidence: Evidence) -> tuple[MeasuredPair, ...]:
+    held_out = () if evidence.benchmark is None else (evidence.benchmark,)
+    return (*held_out, *evidence.tests)
+
+
+def _gain(policy: PromotionPolicy, pair: MeasuredPair | None) -> Check:
+    if pair is None:
+        return Check(name="gain", state="unknown", told="there is no benchmark to gain on")
+    found = pair.headline
+    if found.difference is None:
+        why = "; ".join(found.why.values())
+        return Check(name="gain", state="unknown", told=f"AUC on {pair.name} is undefined ({why})")
+    told = f"AUC on {pair.name} differs by {found.difference:+.4f}"
+    if found.low is None or found.high is None:
+        why = "; ".join(sorted(set(found.why.values())))
+        return Check(name="gain", state="unknown", told=f"{told}, its interval is {why}")
+    is_met = found.difference >= policy.min_gain and found.low > 0
+    return Check(
+        name="gain",
+        state="passed" if is_met else "failed",
+        told=f"{told} ({found.low:+.4f} to {found.high:+.4f}); asked for are at least "
+        f"{policy.min_gain:+g} and an interval above 0",
+    )
+
+
+def _regression(policy: PromotionPolicy, evidence: Evidence) -> Check:
+    judged = [found for pair in _pairs(evidence) for found in _judged(policy, pair)]
+    worse = [(name, d) for name, d in judged if d < -policy.max_regression]
+    if not judged:
+        return Check(name="regression", state="unknown", told="there is nothing to be worse on")
+    if not worse:
+        name, least = min(judged, key=lambda found: found[1])
+        return Check(
+            name="regression",
+            state="passed",
+            told=f"of {len(judged)} corpora and slices the worst is {name} with {least:+.4f}; "
+            f"allowed are {-policy.max_regression:g}",
+        )
+    worse.sort(key=lambda found: found[1])
+    named = ", ".join(f"{name} by {-d:.4f}" for name, d in worse[:_MAX_NAMED])
+    more = f" and {len(worse) - _MAX_NAMED} more" if len(worse) > _MAX_NAMED else ""
+    return Check(
+        name="regression",
+        state="failed",
+        told=f"worse by more than {policy.max_regression:g} on {named}{more}",
+    )
+
+
+def _judged(policy: PromotionPolicy, pair: MeasuredPair) -> Iterator[tuple[str, float]]:
+    """Yield what may not be worse, and by how much it is better: the corpus, and its slices."""
+    if pair.headline.difference is not None:
+        yield pair.name, pair.headline.difference
+    for found in pair.slices:
+        if found.n >= policy.min_slice_files:
+            yield f"{found.by} {found.value} of {pair.name}", found.difference
+
+
+def _calibration(policy: PromotionPolicy, pair: MeasuredPair | None) -> Check:
+    if pair is None:
+        return Check(
+            name="calibration", state="unknown", told="there is no benchmark to measure on"
+        )
+    before, after = pair.ece
+    if before is None or after is None:
+        told = f"the calibration error on {pair.name} is undefined ({pair.why_no_ece})"
+        return Check(name="calibration", state="unknown", told=told)
+    is_met = after - before <= policy.max_ece_rise
+    return Check(
+        name="calibration",
+        state="passed" if is_met else "failed",
+        told=f"the calibration error on {pair.name} goes from {before:.4f} to {after:.4f}; "
+        f"allowed are {policy.max_ece_rise:+g}",
+    )
+
+
+def _cost(policy: PromotionPolicy, evidence: Evidence) -> Check:
+    cost = evidence.cost
+    if cost is None:
+        return Check(name="cost", state="unknown", told="there is no face to measure cost on")
+    is_met = cost.ratio <= policy.max_cost_ratio
+    return Check(
+        name="cost",
+        state="passed" if is_met else "failed",
+        told=f"a face costs {cost.ratio:.2f} times the champion's; allowed are "
+        f"{policy.max_cost_ratio:g}",
+    )
+
+
+def _parts(pair: MeasuredPair) -> Iterator[ComparedPart]:
+    bases: tuple[Literal["all", "matched"], ...] = ("all", "matched")
+    for basis, found in zip(bases, (pair.all, pair.matched), strict=True):
+        yield ComparedPart(
+            name=pair.name,
+            basis=basis,
+            n=found.n,
+            n_groups=found.n_groups,
+            champion=found.auc_a,
+            challenger=found.auc_b,
+            difference=found.difference,
+            low=found.low,
+            high=found.high,
+            is_headline=pair.basis == basis,
+        )
+
+
+def _slice(pair: MeasuredPair, found: SliceComparison, policy: PromotionPolicy) -> ComparedSlice:
+    return ComparedSlice(
+        part=pair.name,
+        slice=f"{found.by} {found.value}",
+        measure=found.measure,
+        n=found.n,
+        champion=found.first,
+        challenger=found.second,
+        difference=found.difference,
+        low=found.low,
+        high=found.high,
+        is_judged=found.n >= policy.min_slice_files,
+    )

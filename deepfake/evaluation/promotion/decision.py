@@ -1,0 +1,179 @@
+"""A decision as it is kept: complete, and readable without the program."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deepfake.errors import DataError
+from deepfake.evaluation.promotion.policy import PromotionPolicy
+from deepfake.storage import read_json, write_json
+
+__all__ = [
+    "Check",
+    "ComparedPart",
+    "ComparedSlice",
+    "Contender",
+    "Decision",
+    "read_decision",
+    "write_decision",
+]
+
+
+class _Kept(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class Contender(_Kept):
+    """One of the two detectors.
+
+    Attributes:
+        name: Of the registered model.
+        version: Of the registered model; None while it has none.
+        digest: Of the bundle.
+    """
+
+    name: str
+    version: str | None
+    digest: str
+
+    def __str__(self) -> str:
+        told = "not registered yet" if self.version is None else f"version {self.version}"
+        return f"{self.name} {told}, digest {self.digest}"
+
+
+class Check(_Kept):
+    """One demand of the policy.
+
+    Attributes:
+        name: Which.
+        state: `unknown` where it could not be measured; nothing is promoted on that.
+        told: The reason, a sentence.
+    """
+
+    name: Literal["gain", "regression", "calibration", "cost"]
+    state: Literal["passed", "failed", "unknown"]
+    told: str
+
+
+class ComparedPart(_Kept):
+    """Both detectors on one part of one corpus.
+
+    Attributes:
+        name: What it is.
+        basis: `matched` (paired by face size and sharpness), or `all`.
+        n: Files with a score.
+        n_groups: Groups that the interval was drawn from.
+        champion: AUC; None where undefined.
+        challenger: AUC.
+        difference: Challenger less champion.
+        low: Lower end of its 95 % interval; None where not estimable.
+        high: Upper end.
+        is_headline: Whether this basis counts.
+    """
+
+    name: str
+    basis: Literal["matched", "all"]
+    n: int
+    n_groups: int
+    champion: float | None
+    challenger: float | None
+    difference: float | None
+    low: float | None
+    high: float | None
+    is_headline: bool
+
+
+class ComparedSlice(_Kept):
+    """Both detectors on a slice.
+
+    Attributes:
+        part: Of which part.
+        slice: Which, such as `method swap`.
+        measure: `auc`, or `specificity` of reals.
+        n: Files of its rarer class.
+        champion: The champion's.
+        challenger: The challenger's.
+        difference: Challenger less champion.
+        low: Lower end of its 95 % interval; None where not estimable.
+        high: Upper end.
+        is_judged: Whether it is large enough to be judged.
+    """
+
+    part: str
+    slice: str
+    measure: Literal["auc", "specificity"]
+    n: int
+    champion: float
+    challenger: float
+    difference: float
+    low: float | None
+    high: float | None
+    is_judged: bool
+
+
+class Decision(_Kept):
+    """What was decided about a challenger, and why.
+
+    Attributes:
+        outcome: `promoted`; `kept`: the champion stays; `no_benchmark`: nobody can say by itself.
+        champion: Who was champion.
+        challenger: Who was tried.
+        policy: What was asked for.
+        benchmark_digest: Of what decided; None without a benchmark.
+        num_looks: How often detectors were measured on the benchmark, this time too.
+        checks: Each demand, and whether it was met.
+        parts: Both on each part.
+        slices: Both on each slice.
+        ece: Expected calibration error of both on the benchmark.
+        cost: Milliseconds a face of both, and their ratio; None where it was not measured.
+        data_digests: Snapshots that the challenger learnt from.
+        notes: What a reader must know, a sentence each.
+        decided_at: ISO 8601, UTC.
+    """
+
+    schema_version: Literal[1] = 1
+    outcome: Literal["promoted", "kept", "no_benchmark"]
+    champion: Contender
+    challenger: Contender
+    policy: PromotionPolicy
+    benchmark_digest: str | None
+    num_looks: int = Field(ge=0)
+    checks: tuple[Check, ...]
+    parts: tuple[ComparedPart, ...]
+    slices: tuple[ComparedSlice, ...]
+    ece: tuple[float | None, float | None] | None
+    cost: dict[str, float | int | str] | None
+    data_digests: dict[str, str]
+    notes: tuple[str, ...]
+    decided_at: str
+
+    @property
+    def reasons(self) -> list[str]:
+        """What spoke against it; where nothing did, what spoke for it."""
+        against = [check.told for check in self.checks if check.state != "passed"]
+        return against or [check.told for check in self.checks]
+
+
+def write_decision(path: Path, decision: Decision) -> Path:
+    """Write a decision as JSON, whole or not at all."""
+    return write_json(path, decision.model_dump(mode="json"))
+
+
+def read_decision(path: Path) -> Decision:
+    """Read a decision.
+
+    Raises:
+        DataError: The file is missing, damaged, or of another schema version.
+    """
+    value: Any = read_json(path)
+    try:
+        return Decision.model_validate(value)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise DataError(
+            f"not a decision of this version ({where}: {first['msg']})", path=path
+        ) from error

@@ -1,0 +1,95 @@
+"""What was measured of a champion and a challenger on the same files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from deepfake.errors import DataError
+from deepfake.evaluation import (
+    EvaluationResult,
+    SliceComparison,
+    compare_evaluations,
+    compare_slices,
+)
+from deepfake.evaluation.metrics import PairedComparison
+from deepfake.evaluation.promotion.costs import CostComparison
+
+__all__ = ["Evidence", "MeasuredPair", "measure_pair"]
+
+
+@dataclass(frozen=True, slots=True)
+class MeasuredPair:
+    """Both detectors on one part of one corpus.
+
+    Attributes:
+        name: What it is, for people: `benchmark held-out`, `faces, test`.
+        basis: Whether the files paired by face size and sharpness are the headline, or all.
+        all: On all files.
+        matched: On the paired ones.
+        ece: Expected calibration error of the champion and of the challenger.
+        why_no_ece: Why one of them is None.
+        slices: Part by part.
+    """
+
+    name: str
+    basis: Literal["matched", "all"]
+    all: PairedComparison
+    matched: PairedComparison
+    ece: tuple[float | None, float | None]
+    why_no_ece: str | None
+    slices: tuple[SliceComparison, ...]
+
+    @property
+    def headline(self) -> PairedComparison:
+        """The comparison that counts."""
+        return self.matched if self.basis == "matched" else self.all
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Everything that a decision rests on.
+
+    Attributes:
+        benchmark: On the frozen benchmark; None without one.
+        tests: On the test parts of the new data, those that have both classes.
+        cost: Of a face; None where there was none to measure it on.
+        notes: What a reader must know, a sentence each.
+    """
+
+    benchmark: MeasuredPair | None
+    tests: tuple[MeasuredPair, ...] = ()
+    cost: CostComparison | None = None
+    notes: tuple[str, ...] = ()
+
+
+def measure_pair(
+    name: str, champion: EvaluationResult, challenger: EvaluationResult, *, seed: int = 0
+) -> MeasuredPair:
+    """Compare two evaluations on the files of one corpus.
+
+    Args:
+        name: What the files are, for people.
+        champion: Of the one.
+        challenger: Of the other, on the same files.
+        seed: Of the bootstrap.
+
+    Raises:
+        DataError: The files differ, or are of several corpora.
+    """
+    found = compare_evaluations(champion, challenger, seed=seed)
+    if len(champion.corpora) != 1 or len(found) != 1:
+        raise DataError(f"detectors are compared corpus by corpus, got {sorted(champion.corpora)}")
+    ((corpus, parts),) = found.items()
+    levels = [result.corpora[corpus].files.metrics for result in (champion, challenger)]
+    lacking = [level.why.get("ece", "undefined") for level in levels if level.ece is None]
+    is_matched = champion.corpora[corpus].headline.basis == "matched"
+    return MeasuredPair(
+        name=name,
+        basis="matched" if is_matched else "all",
+        all=parts["all"],
+        matched=parts["matched"],
+        ece=(levels[0].ece, levels[1].ece),
+        why_no_ece=lacking[0] if lacking else None,
+        slices=tuple(compare_slices(champion, challenger, seed=seed)),
+    )

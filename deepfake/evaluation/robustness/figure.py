@@ -1,0 +1,62 @@
+"""The figure of a sweep, drawn on a figure of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from deepfake.evaluation.robustness.perturbations import PERTURBATIONS
+from deepfake.evaluation.robustness.sweep import ConditionResult
+from deepfake.storage import atomic_path
+
+__all__ = ["write_robustness_figure"]
+
+_UNITS = {
+    "jpeg": "JPEG quality",
+    "h264": "CRF of x264",
+    "resize": "factor of the side",
+    "blur": "blur, sigma in pixels",
+    "noise": "noise, sigma of 255 levels",
+    "brightness": "factor of the light",
+}
+_AUC, _ACCURACY = "#c8553d", "#2b7a78"
+
+
+def write_robustness_figure(results: Sequence[ConditionResult], path: Path) -> Path:
+    """Draw AUC and accuracy against the strength of each perturbation, as a PNG file.
+
+    Args:
+        results: Of a sweep; dashed lines are the `clean` one.
+        path: Where to.
+    """
+    names = [name for name in PERTURBATIONS if any(r.name == name for r in results)]
+    clean = next((r for r in results if r.name == "clean"), None)
+    columns = min(3, max(1, len(names)))
+    rows = max(1, -(-len(names) // columns))
+    figure = Figure(figsize=(4.0 * columns, 3.0 * rows), layout="constrained")
+    canvas = FigureCanvasAgg(figure)
+    for number, name in enumerate(names):
+        axes = figure.add_subplot(rows, columns, number + 1)
+        own = sorted((r for r in results if r.name == name), key=lambda r: r.value)
+        values = [r.value for r in own]
+        auc = np.array([[r.auc, r.auc_low, r.auc_high] for r in own], dtype=np.float64)
+        accuracy = np.array([[r.accuracy, r.accuracy_low, r.accuracy_high] for r in own])
+        for table, color, label in ((auc, _AUC, "AUC"), (accuracy, _ACCURACY, "accuracy")):
+            axes.plot(values, table[:, 0], "o-", color=color, markersize=3, label=label)
+            axes.fill_between(values, table[:, 1], table[:, 2], color=color, alpha=0.15)
+        if clean is not None:
+            for level, color in ((clean.auc, _AUC), (clean.accuracy, _ACCURACY)):
+                if level is not None:
+                    axes.axhline(level, color=color, linestyle="--", linewidth=1)
+        axes.set(xlabel=_UNITS[name], ylim=(0.45, 1.01))
+        if number == 0:
+            axes.legend(fontsize=8, loc="lower left")
+    if clean is not None:
+        figure.suptitle(f"{clean.n} files; dashed: as they are", fontsize=10)
+    with atomic_path(path) as part:
+        canvas.print_figure(part, format="png", dpi=110)
+    return path

@@ -1,0 +1,1 @@
+"""One medium to what a detector looks at: frames, faces, tracks, crops."""

@@ -1,0 +1,389 @@
+"""One media file to its face crops.
+
+Runs inside a media worker. Nothing here depends on another file, so a file's crops are the same
+alone and in any batch.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.compute.device_process import DeviceClient
+from deepfake.compute.workers import connect_device
+from deepfake.config import CropConfig, DecoderName, ExtractConfig
+from deepfake.errors import DeepfakeError, MediaError
+from deepfake.extract.faces import (
+    MtcnnDetector,
+    SeenFrame,
+    build_tracks,
+    crop_square,
+    detect_frames,
+    find_cuts,
+    measure_quality,
+)
+from deepfake.extract.faces.remote import remote_networks
+from deepfake.extract.sampling import sample_indices, spread_order
+from deepfake.media import (
+    VideoReader,
+    encode_crop,
+    limit_threads,
+    open_video,
+    probe_still,
+    read_ahead,
+    read_image,
+)
+from deepfake.storage import medium_file
+from deepfake.types import Face, FaceCrop, Frame, Kind, MediaInfo, Outcome, Status
+
+__all__ = [
+    "STEP_VERSION",
+    "ExtractRequest",
+    "ExtractedMedium",
+    "Extractor",
+    "ExtractorSetup",
+    "create_extractor",
+    "extract_medium",
+    "limit_threads",
+    "make_crop",
+]
+
+STEP_VERSION = "4"
+"""Raised whenever the same file and settings would give other crops."""
+
+_MAX_EXTRA = 2
+"""Further frames looked at, over those sampled, where these show no face."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractRequest:
+    """A file to be extracted.
+
+    Attributes:
+        uri: Where it is.
+        media_id: SHA-256 of its bytes.
+        decoder: Which decoder reads it if it is a video; None for that of the worker.
+    """
+
+    uri: str
+    media_id: str
+    decoder: DecoderName | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractorSetup:
+    """What a worker is set up with.
+
+    Attributes:
+        config: Everything that can change a crop.
+        decoder: Which decoder reads videos.
+        device: Where the face detector runs.
+        cache: Where networks converted for the CPU are kept; None converts in each worker.
+    """
+
+    config: ExtractConfig
+    decoder: DecoderName = "pyav"
+    device: str = "cpu"
+    cache: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExtractedMedium:
+    """The crops of one file and what became of it.
+
+    Attributes:
+        outcome: Its row.
+        kind: Image or video; None where it could not be told.
+        crops: Ascending in time and track; empty unless the status is `ok`.
+        frame_wh: Width and height of its frames, pixels; zeros where there are none.
+    """
+
+    outcome: Outcome
+    kind: Kind | None = None
+    crops: tuple[FaceCrop, ...] = ()
+    frame_wh: tuple[int, int] = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """A frame after detection: the pixels are gone, the crops stay."""
+
+    frame_index: int
+    pts_seconds: float
+    signature: NDArray[np.float32]
+    faces: tuple[Face, ...]
+    crops: tuple[FaceCrop, ...]
+
+
+class Extractor:
+    """Finds and crops the faces of one file after another.
+
+    Args:
+        config: Everything that can change a crop.
+        decoder: Which decoder reads videos.
+        device: Where the face detector runs, `cpu` or `cuda`.
+        cache: Where networks converted for the CPU are kept; None converts them here.
+        client: What computes the networks instead of this process.
+    """
+
+    def __init__(
+        self,
+        config: ExtractConfig,
+        *,
+        decoder: DecoderName = "pyav",
+        device: str = "cpu",
+        cache: Path | None = None,
+        client: DeviceClient | None = None,
+    ) -> None:
+        self.config = config
+        self.decoder: DecoderName = decoder
+        self.device = device
+        self._detector = MtcnnDetector(
+            config.faces,
+            device=device,
+            cache=cache,
+            networks=None if client is None else remote_networks(client),
+        )
+
+    def extract(self, request: ExtractRequest) -> ExtractedMedium:
+        """Return the crops of a file; a failure is an outcome, not an exception."""
+        started = time.perf_counter()
+        try:
+            medium = self._extract(request)
+        except MediaError as error:
+            medium = ExtractedMedium(_failed(request, error.status, error))
+        except DeepfakeError as error:
+            medium = ExtractedMedium(_failed(request, Status.ERROR, error))
+        except FileNotFoundError as error:
+            medium = ExtractedMedium(_failed(request, Status.VANISHED, error))
+        except OSError as error:
+            medium = ExtractedMedium(_failed(request, Status.UNREADABLE, error))
+        except MemoryError as error:
+            medium = ExtractedMedium(_failed(request, Status.OUT_OF_MEMORY, error))
+        seconds = time.perf_counter() - started
+        return replace(medium, outcome=replace(medium.outcome, seconds=seconds))
+
+    def _extract(self, request: ExtractRequest) -> ExtractedMedium:
+        with medium_file(request.uri, max_bytes=self.config.limits.max_bytes) as path:
+            return self._extract_file(request, path)
+
+    def _extract_file(self, request: ExtractRequest, path: Path) -> ExtractedMedium:
+        if not path.exists():
+            raise FileNotFoundError(f"was there when it was listed, and is gone: {request.uri}")
+        still = probe_still(path, limits=self.config.limits)
+        if still is not None:
+            frame = read_image(path, limits=self.config.limits)
+            (seen,) = detect_frames([frame], detector=self._detector)
+            looked = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
+            return self._finish(request, still, looked, wanted=1, read=1, is_truncated=False)
+        decoder = request.decoder or self.decoder
+        with open_video(path, decoder=decoder, limits=self.config.limits) as reader:
+            return self._extract_video(request, reader)
+
+    def _extract_video(self, request: ExtractRequest, reader: VideoReader) -> ExtractedMedium:
+        indices = sample_indices(
+            reader.pts_seconds,
+            config=self.config.sampling,
+            duration_seconds=reader.info.duration_seconds,
+            is_key=reader.is_key,
+        )
+        max_faces = min(
+            self.config.faces.max_faces, max(1, self.config.max_crops // max(1, len(indices)))
+        )
+        looked = list(self._look_at(reader, indices.tolist(), max_faces=max_faces))
+        read = len(looked)
+        looked += self._look_for_more(reader, looked, indices, max_faces=max_faces)
+        looked.sort(key=lambda seen: seen.frame_index)
+        return self._finish(
+            request,
+            reader.info,
+            looked,
+            wanted=len(indices),
+            read=read,
+            is_truncated=reader.is_truncated,
+        )
+
+    def _look_for_more(
+        self,
+        reader: VideoReader,
+        looked: Sequence[_Looked],
+        indices: NDArray[np.int64],
+        *,
+        max_faces: int,
+    ) -> list[_Looked]:
+        """Look at frames in the largest gaps until as many show a face as were sampled.
+
+        A round takes as many frames as it needs if they show faces as often as those before; one
+        without any is the last.
+        """
+        taken: list[int] = indices.tolist()
+        lacking = sum(not seen.faces for seen in looked)
+        num_with_face = len(looked) - lacking
+        left = _MAX_EXTRA * len(indices) if self.config.sampling.strategy == "uniform" else 0
+        more: list[_Looked] = []
+        while lacking > 0 and left > 0:
+            need = -(-lacking * len(taken) // num_with_face) if num_with_face else lacking
+            order = spread_order(len(reader.pts_seconds), taken=taken, limit=min(need, left))
+            seen_now = self._look_at(reader, sorted(order), max_faces=max_faces)
+            found = {seen.frame_index: seen for seen in seen_now if seen.faces}
+            best_first = [found[index] for index in order if index in found]
+            if not best_first:
+                break
+            more += best_first[:lacking]
+            lacking, left = lacking - len(best_first), left - len(order)
+            num_with_face += len(best_first)
+            taken += order
+        return more
+
+    def _look_at(
+        self, reader: VideoReader, indices: Sequence[int], *, max_faces: int
+    ) -> Iterator[_Looked]:
+        frames = read_ahead(reader.read(indices))
+        is_guided = self.config.faces.is_guided
+        for seen in detect_frames(frames, detector=self._detector, is_guided=is_guided):
+            yield self._crops_of(seen, max_faces=max_faces)
+
+    def _crops_of(self, seen: SeenFrame, *, max_faces: int) -> _Looked:
+        faces = seen.faces[:max_faces]
+        return _Looked(
+            frame_index=seen.frame.frame_index,
+            pts_seconds=seen.frame.pts_seconds,
+            signature=seen.signature,
+            faces=faces,
+            crops=tuple(make_crop(seen.frame, face, config=self.config.crop) for face in faces),
+        )
+
+    def _finish(
+        self,
+        request: ExtractRequest,
+        info: MediaInfo,
+        looked: Sequence[_Looked],
+        *,
+        wanted: int,
+        read: int,
+        is_truncated: bool,
+    ) -> ExtractedMedium:
+        crops = _tracked_crops(looked)
+        status, message = _judge(wanted=wanted, read=read, num_faces=len(crops))
+        kept = tuple(crops) if status is Status.OK else ()
+        if message is None and is_truncated:
+            message = _truncation_message(info)
+        outcome = Outcome(
+            uri=request.uri,
+            media_id=request.media_id,
+            status=status,
+            error_type="DecodeError" if status is Status.DECODE_ERROR else None,
+            message=message,
+            is_partial=read < wanted or is_truncated,
+            frames_wanted=wanted,
+            frames_read=read,
+            num_faces=len(kept),
+            details=_details(info),
+        )
+        return ExtractedMedium(outcome, info.kind, kept, (info.width, info.height))
+
+
+def make_crop(frame: Frame, face: Face, *, config: CropConfig) -> FaceCrop:
+    """Return the crop of a face, encoded as it is stored, in no track yet.
+
+    Args:
+        frame: Where the face is.
+        face: Which.
+        config: Of the square and its codec.
+    """
+    square = crop_square(frame.pixels, face, size=config.size, margin=config.margin)
+    sharpness, brightness = measure_quality(square, margin=config.margin)
+    return FaceCrop(
+        encoded=encode_crop(square, config=config),
+        face=face,
+        track_id=-1,
+        pts_seconds=frame.pts_seconds,
+        frame_index=frame.frame_index,
+        sharpness=sharpness,
+        brightness=brightness,
+    )
+
+
+def _tracked_crops(looked: Sequence[_Looked]) -> list[FaceCrop]:
+    """Return the crops with the tracks that they belong to."""
+    cuts = find_cuts([seen.signature for seen in looked])
+    tracks = build_tracks(
+        [((seen.frame_index, seen.pts_seconds), seen.faces) for seen in looked], cuts=cuts
+    )
+    track_of = {
+        (index, face.bbox_xyxy): track.track_id
+        for track in tracks
+        for index, face in zip(track.frame_indices, track.faces, strict=True)
+    }
+    crops = [
+        replace(crop, track_id=track_of[(seen.frame_index, crop.face.bbox_xyxy)])
+        for seen in looked
+        for crop in seen.crops
+    ]
+    return sorted(crops, key=lambda crop: (crop.frame_index, crop.track_id))
+
+
+def _judge(*, wanted: int, read: int, num_faces: int) -> tuple[Status, str | None]:
+    if wanted == 0:
+        return Status.EMPTY, "the video has no frames"
+    if 2 * read < wanted:
+        return Status.DECODE_ERROR, f"only {read} of {wanted} frames could be decoded"
+    if num_faces == 0:
+        return Status.NO_FACE, f"no face was found in {read} {'frame' if read == 1 else 'frames'}"
+    if read < wanted:
+        return Status.OK, f"{read} of {wanted} frames could be decoded"
+    return Status.OK, None
+
+
+def _truncation_message(info: MediaInfo) -> str:
+    promised = info.duration_seconds_from_header or 0.0
+    return f"holds {info.duration_seconds:.1f} s of the {promised:.1f} s that its header promises"
+
+
+def _details(info: MediaInfo) -> dict[str, Any]:
+    return {
+        "kind": str(info.kind),
+        "codec": info.codec,
+        "container": info.container,
+        "width": info.width,
+        "height": info.height,
+        "rotation": info.rotation,
+        "fps": None if info.fps is None else float(info.fps),
+        "num_frames": info.num_frames,
+        "duration_seconds": info.duration_seconds,
+        "has_audio": info.has_audio,
+    }
+
+
+def _failed(request: ExtractRequest, status: Status, error: Exception) -> Outcome:
+    message = error.message if isinstance(error, DeepfakeError) else str(error)
+    return Outcome(
+        uri=request.uri,
+        media_id=request.media_id,
+        status=status,
+        error_type=type(error).__name__,
+        message=message or "memory ran out while reading it",
+    )
+
+
+def create_extractor(setup: ExtractorSetup) -> Extractor:
+    """Set up a worker: one thread for each library, quiet decoders, networks loaded once."""
+    limit_threads()
+    return Extractor(
+        setup.config,
+        decoder=setup.decoder,
+        device=setup.device,
+        cache=setup.cache,
+        client=connect_device(),
+    )
+
+
+def extract_medium(extractor: Extractor, request: ExtractRequest) -> ExtractedMedium:
+    """Extract one file in a worker."""
+    return extractor.extract(request)

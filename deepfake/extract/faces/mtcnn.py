@@ -1,0 +1,336 @@
+"""MTCNN (Zhang et al., IEEE Signal Processing Letters 2016), all candidates of a frame at once.
+
+Three networks look in turn: P-net over a pyramid of the picture, R-net at what P-net proposes,
+O-net at what R-net keeps. Boxes and landmarks are given in the frame's own pixels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.config import FaceConfig
+from deepfake.extract.faces.area_resize import FrameView, Window
+from deepfake.extract.faces.boxes import (
+    best_of_crowds,
+    clip_to_pixels,
+    make_square,
+    non_maximum_suppression,
+    refine,
+)
+from deepfake.extract.faces.networks import BackendName, Networks, create_networks
+from deepfake.extract.faces.pyramids import CELL_PX, STRIDE_PX, Canvas, draw_canvas, scales_of
+from deepfake.types import Face
+
+__all__ = ["Detection", "MtcnnDetector"]
+
+_SMALLEST_PX = 20
+"""Side of the smallest face that can be told; facenet-pytorch's default."""
+
+_MAX_CANDIDATES = 256
+"""Of P-net, the most probable; a frame of twenty faces leaves some 150."""
+
+_NEAR_KEPT = 4
+"""Of those that R-net keeps around such a face, O-net sees the most probable."""
+
+_ROUND = 48
+"""Of them, R-net sees so many at a time, the most probable first,"""
+
+_WORTH_ANOTHER = 0.4
+"""and goes on as long as this share passes: one face leaves it fewer, a crowd more."""
+
+_MAX_FOR_ONE = 8
+"""Boxes around one face that O-net sees, of those that R-net keeps the most probable."""
+
+_NEAR_CANDIDATES = 12
+"""The same around a face that is expected."""
+
+_NEAR_WINDOW = 2.8
+"""Side of the window searched around an expected face, in sizes of the face. At the largest scale
+that is 48 pixels, so that one canvas serves nearly all of them."""
+
+_FOLLOW_WINDOW = 1.5
+"""The same where only O-net looks."""
+
+_NEAR_SIZES = 1 / 0.709
+"""Around an expected face, faces by this much smaller are looked for, and by as much larger."""
+
+_RNET_PX, _ONET_PX = 24, 48
+
+_MIN_SEEN = 1 / 3
+"""Share of a face's box inside the frame; the rest of a crop is a reflection."""
+
+_DARK_BELOW = 0.3
+"""Mean luminance, 0 to 1, under which a frame without a face is looked at again, brightened."""
+
+_MEASURED_PX = 128
+"""Pixels along the shorter side whose luminance is measured."""
+
+_LIFTED_MEAN = 0.45
+"""What the mean luminance becomes. On a DFDC clip filmed in the dark (mean 0.14) the networks find
+the face in none of 15 frames as they are, and in all 15 at this mean."""
+
+Pixels = NDArray[np.uint8]
+Floats = NDArray[np.float64]
+_Found = tuple[Floats, Floats, Floats]
+"""Boxes (N, 4), confidences (N,) and landmarks (N, 5, 2) in the frame's pixels."""
+
+_NOTHING: _Found = (np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class Detection:
+    """What was found in a frame.
+
+    Attributes:
+        faces: The largest first.
+        levels: The table that the frame was brightened with; None where it was seen as it is.
+    """
+
+    faces: tuple[Face, ...]
+    levels: Pixels | None = None
+
+
+class MtcnnDetector:
+    """Finds all faces above a size relative to the frame.
+
+    Args:
+        config: What counts as a face.
+        device: `cpu` or `cuda`.
+        backend: What runs the networks.
+        cache: Where networks converted for the CPU are kept; None converts them here.
+        networks: Instead of those that device and backend name.
+
+    Raises:
+        FaceError: The networks could not be built.
+    """
+
+    def __init__(
+        self,
+        config: FaceConfig,
+        *,
+        device: str = "cpu",
+        backend: BackendName = "auto",
+        cache: Path | None = None,
+        networks: Networks | None = None,
+    ) -> None:
+        self.config = config
+        self._networks = networks or create_networks(backend, device=device, cache=cache)
+
+    def detect(self, pixels: Pixels) -> list[Face]:
+        """Return the faces of one frame, the largest first.
+
+        Args:
+            pixels: Shape (H, W, 3), uint8, RGB.
+        """
+        return list(self.search(FrameView(pixels)).faces)
+
+    def search(self, view: FrameView) -> Detection:
+        """Return the faces of one frame, wherever they are."""
+        if min(view.width, view.height) < _SMALLEST_PX:
+            return Detection(())
+        faces = self._faces(view, self._cascade(view))
+        if faces:
+            return Detection(faces)
+        levels = _brightening(view)
+        if levels is None:
+            return Detection(())
+        bright = view.brightened(levels)
+        faces = self._faces(bright, self._cascade(bright))
+        return Detection(faces, levels if faces else None)
+
+    def search_near(self, view: FrameView, expected: Sequence[Face]) -> tuple[Face, ...]:
+        """Return the faces around places where they are expected, at about their size.
+
+        Args:
+            view: The frame, brightened if the faces were found in one that was.
+            expected: Faces of a frame before or after.
+        """
+        return self._joined(view, [self._near(view, face) for face in expected])
+
+    def follow(self, view: FrameView, expected: Sequence[Face]) -> tuple[Face, ...]:
+        """Return the faces that O-net sees in the very boxes of another frame.
+
+        Args:
+            view: The frame, brightened if the faces were found in one that was.
+            expected: Faces of a frame a moment before or after.
+        """
+        return self._joined(view, [self._in_box(view, face) for face in expected])
+
+    def _near(self, view: FrameView, face: Face) -> _Found:
+        window = _window_around(face, view, sides=_NEAR_WINDOW)
+        if window is None:
+            return _NOTHING
+        # Proposals may reach over the window a little.
+        part = view.part(_window_around(face, view, sides=_NEAR_WINDOW + 0.4) or window)
+        scales = self._scales_near(face, window)
+        boxes = self._propose(part, window=window, scales=scales, limit=_NEAR_CANDIDATES)
+        return self._locate(part, self._filter(part, boxes)[:_NEAR_KEPT])
+
+    def _in_box(self, view: FrameView, face: Face) -> _Found:
+        window = _window_around(face, view, sides=_FOLLOW_WINDOW)
+        if window is None:
+            return _NOTHING
+        box = make_square(np.array([face.bbox_xyxy], dtype=np.float64))
+        return self._locate(view.part(window), box)
+
+    def _joined(self, view: FrameView, found: Sequence[_Found]) -> tuple[Face, ...]:
+        """Return what was found in windows that may overlap, each face once."""
+        boxes, scores, landmarks = (
+            np.concatenate(parts) for parts in zip(_NOTHING, *found, strict=True)
+        )
+        keep = non_maximum_suppression(boxes, scores, max_overlap=0.7, over="min")
+        return self._faces(view, (boxes[keep], scores[keep], landmarks[keep]))
+
+    def _smallest_px(self, view: FrameView) -> float:
+        return max(_SMALLEST_PX, self.config.min_face_fraction * min(view.width, view.height))
+
+    def _cascade(self, view: FrameView) -> _Found:
+        shorter = min(view.width, view.height)
+        scales = scales_of(self._smallest_px(view), shorter_px=shorter)
+        if not scales:
+            return _NOTHING
+        window = (0, 0, view.width, view.height)
+        boxes = self._propose(view, window=window, scales=scales, limit=_MAX_CANDIDATES)
+        return self._locate(view, self._filter(view, boxes))
+
+    def _scales_near(self, face: Face, window: Window) -> list[float]:
+        shorter = min(window[2] - window[0], window[3] - window[1])
+        scales = scales_of(face.size_px / _NEAR_SIZES, shorter_px=shorter)
+        largest = CELL_PX / (face.size_px * _NEAR_SIZES) * 0.99
+        return [scale for scale in scales if scale >= largest]
+
+    def _propose(
+        self, view: FrameView, *, window: Window, scales: Sequence[float], limit: int
+    ) -> Floats:
+        if not scales:
+            return np.empty((0, 4))
+        canvas = draw_canvas(view, window=window, scales=scales)
+        offsets, probs = self._networks.pnet(canvas.pixels)
+        boxes, scores, moves = _cells(canvas, offsets, probs, threshold=self.config.thresholds[0])
+        keep = non_maximum_suppression(boxes, scores, max_overlap=0.7)[:limit]
+        return make_square(refine(boxes[keep], moves[keep], is_inclusive=False))
+
+    def _filter(self, view: FrameView, boxes: Floats) -> Floats:
+        """Return what R-net keeps of boxes in descending order of P-net's score."""
+        passed, scores, moves = [np.empty((0, 4))], [np.empty(0)], [np.empty((0, 4))]
+        for start in range(0, len(boxes), _ROUND):
+            some, crops = _crops(view, boxes[start : start + _ROUND], side=_RNET_PX)
+            if len(some) == 0:
+                continue
+            offsets, probs = self._networks.rnet(crops)
+            is_passed = probs > self.config.thresholds[1]
+            passed.append(some[is_passed])
+            scores.append(probs[is_passed].astype(np.float64))
+            moves.append(offsets[is_passed].astype(np.float64))
+            if is_passed.mean() < _WORTH_ANOTHER:
+                break
+        found, confidence = np.concatenate(passed), np.concatenate(scores)
+        keep = non_maximum_suppression(found, confidence, max_overlap=0.7)
+        moved = make_square(refine(found[keep], np.concatenate(moves)[keep], is_inclusive=True))
+        return moved[best_of_crowds(moved, max_overlap=0.5, most=_MAX_FOR_ONE)]
+
+    def _locate(self, view: FrameView, boxes: Floats) -> _Found:
+        boxes, crops = _crops(view, boxes, side=_ONET_PX)
+        if len(boxes) == 0:
+            return _NOTHING
+        offsets, points, probs = self._networks.onet(crops)
+        passed = probs > self.config.thresholds[2]
+        boxes, scores = boxes[passed], probs[passed].astype(np.float64)
+        sides = boxes[:, 2:] - boxes[:, :2] + 1.0
+        shares = points[passed].astype(np.float64).reshape(-1, 2, 5).transpose(0, 2, 1)  # (N, 5, 2)
+        landmarks = shares * sides[:, None, :] + boxes[:, None, :2] - 1.0
+        boxes = refine(boxes, offsets[passed].astype(np.float64), is_inclusive=True)
+        keep = non_maximum_suppression(boxes, scores, max_overlap=0.7, over="min")
+        return boxes[keep], scores[keep], landmarks[keep]
+
+    def _faces(self, view: FrameView, found: _Found) -> tuple[Face, ...]:
+        """Return what counts as a face, the largest first."""
+        faces = [
+            _to_face(box, points, float(confidence))
+            for box, confidence, points in zip(*found, strict=True)
+            if confidence >= self.config.min_confidence
+        ]
+        kept = [f for f in faces if f is not None and self._is_kept(f, view.width, view.height)]
+        kept.sort(key=lambda f: (-f.size_px, f.bbox_xyxy))
+        return tuple(kept[: self.config.max_faces])
+
+    def _is_kept(self, face: Face, width: int, height: int) -> bool:
+        left, top, right, bottom = face.bbox_xyxy
+        seen_width, seen_height = (
+            min(right, width) - max(left, 0),
+            min(bottom, height) - max(top, 0),
+        )
+        seen = max(0.0, seen_width) * max(0.0, seen_height) / ((right - left) * (bottom - top))
+        is_large = face.size_px >= self.config.min_face_fraction * min(width, height)
+        return is_large and seen >= _MIN_SEEN
+
+
+def _window_around(face: Face, view: FrameView, *, sides: float) -> Window | None:
+    """Return the part of the frame around a face, so many of its sizes; None where none is left."""
+    half = face.size_px * sides / 2
+    x, y = face.center_xy
+    left, top = max(0, round(x - half)), max(0, round(y - half))
+    right, bottom = min(view.width, round(x + half)), min(view.height, round(y + half))
+    return (left, top, right, bottom) if right > left and bottom > top else None
+
+
+def _cells(
+    canvas: Canvas, offsets: NDArray[np.float32], probs: NDArray[np.float32], *, threshold: float
+) -> _Found:
+    """Return boxes (N, 4) in the frame, scores (N,) and offsets (N, 4) of P-net's cells."""
+    boxes, scores, moves = [np.empty((0, 4))], [np.empty(0)], [np.empty((0, 4))]
+    for level in canvas.levels:
+        rows_columns = level.cells
+        own = probs[rows_columns]
+        rows, columns = np.nonzero(own >= threshold)
+        if len(rows) == 0:
+            continue
+        corners = np.stack([columns, rows, columns, rows], axis=1) * STRIDE_PX + np.array(
+            [1, 1, CELL_PX, CELL_PX]
+        )
+        at = np.floor(corners / level.scale) + np.array(level.origin_xy * 2)
+        confidence = own[rows, columns].astype(np.float64)
+        keep = non_maximum_suppression(at, confidence, max_overlap=0.5)
+        boxes.append(at[keep])
+        scores.append(confidence[keep])
+        moves.append(offsets[:, *rows_columns][:, rows, columns].T.astype(np.float64)[keep])
+    return np.concatenate(boxes), np.concatenate(scores), np.concatenate(moves)
+
+
+def _crops(view: FrameView, boxes: Floats, *, side: int) -> tuple[Floats, Pixels]:
+    """Return the boxes that have a pixel in the picture, and their crops (N, side, side, 3)."""
+    places = clip_to_pixels(boxes, width=view.width, height=view.height)
+    has_pixels = (places[:, 2] > places[:, 0]) & (places[:, 3] > places[:, 1])
+    boxes, places = boxes[has_pixels], places[has_pixels]
+    if len(boxes) == 0:
+        return boxes, np.empty((0, side, side, 3), dtype=np.uint8)
+    return boxes, view.crops(places, side=side)
+
+
+def _brightening(view: FrameView) -> Pixels | None:
+    """Return the 256 levels that lift a dark picture's mid-tones; None where it is not dark."""
+    step = max(1, min(view.width, view.height) // _MEASURED_PX)
+    some = np.ascontiguousarray(view.pixels[::step, ::step])
+    mean = float(cv2.cvtColor(some, cv2.COLOR_RGB2GRAY).mean()) / 255.0
+    if mean >= _DARK_BELOW:
+        return None
+    exponent = np.log(_LIFTED_MEAN) / np.log(max(mean, 0.01))
+    levels = np.round(255.0 * (np.arange(256) / 255.0) ** exponent)
+    return np.asarray(levels, dtype=np.uint8)
+
+
+def _to_face(box: Floats, points: NDArray[np.float64], confidence: float) -> Face | None:
+    left, top, right, bottom = (float(value) for value in box)
+    if not (right > left and bottom > top):
+        return None
+    return Face(
+        bbox_xyxy=(left, top, right, bottom),
+        landmarks=tuple((float(x), float(y)) for x, y in points),
+        confidence=min(1.0, confidence),
+    )

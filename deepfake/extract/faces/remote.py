@@ -1,0 +1,20 @@
+"""MTCNN's networks as the device process computes them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.compute.device_process import DeviceClient
+from deepfake.extract.faces.networks import NetworkName, Networks
+
+__all__ = ["remote_networks"]
+
+
+def remote_networks(client: DeviceClient) -> Networks:
+    """Return MTCNN's networks as the device process computes them."""
+
+    def run(name: NetworkName, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
+        return client.run(name, pictures)
+
+    return Networks(run)

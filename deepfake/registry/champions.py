@@ -1,0 +1,306 @@
+"""Which version is champion, who made it so, and the way back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal
+
+from deepfake.detectors.bundles import load_bundle, packaged_detector
+from deepfake.errors import ConfigError, TrackingError, UnknownModelError
+from deepfake.registry.history import (
+    Promotion,
+    aliases_of,
+    champions_before,
+    now,
+    read_history,
+    write_event,
+)
+from deepfake.registry.records import legal_name
+from deepfake.registry.registry import CHAMPION, MODEL_NAME, register_bundle
+from deepfake.registry.runs import log_bundle
+from deepfake.registry.store import client_of, is_absent, masked, tracking_uri, translated
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+__all__ = [
+    "CHALLENGER",
+    "RegisteredVersion",
+    "champion_history",
+    "ensure_first_champion",
+    "list_versions",
+    "promote",
+    "register_once",
+    "roll_back",
+    "rolled_back",
+]
+
+CHALLENGER = "challenger"
+
+_EXPERIMENT = "deepfake"
+_DIGEST = "model_digest"
+_MAX_CHARS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredVersion:
+    """One version of a registered model.
+
+    Attributes:
+        name: Of the model.
+        version: Its number.
+        aliases: `champion`, `challenger`, and what people gave.
+        tags: Digests of data and bundle, the decision, who promoted it and why.
+        run_id: The run whose bundle it is; None where it was registered from elsewhere.
+        created_at: ISO 8601, UTC.
+    """
+
+    name: str
+    version: int
+    aliases: tuple[str, ...]
+    tags: Mapping[str, str]
+    run_id: str | None
+    created_at: str
+
+
+def list_versions(name: str = MODEL_NAME, *, uri: str | None = None) -> list[RegisteredVersion]:
+    """Return the versions of a model, the newest first; none where there is no such model.
+
+    Raises:
+        TrackingError: The store cannot be reached.
+    """
+    chosen = uri or tracking_uri()
+    if is_absent(chosen):
+        return []
+    client = client_of(chosen)
+    with translated(f"the versions of {name!r} cannot be listed"):
+        found = _versions(client, name)
+        aliases = aliases_of(client, name)
+        return [_registered(version, aliases) for version in found]
+
+
+def champion_history(name: str = MODEL_NAME, *, uri: str | None = None) -> list[Promotion]:
+    """Return every change of champion that took place, the oldest first.
+
+    Raises:
+        TrackingError: The store cannot be reached.
+    """
+    chosen = uri or tracking_uri()
+    if is_absent(chosen):
+        return []
+    client = client_of(chosen)
+    with translated(f"the history of {name!r} cannot be read"):
+        return list(read_history(client, name).events)
+
+
+def ensure_first_champion(
+    name: str = MODEL_NAME, *, who: str = "set-up", uri: str | None = None
+) -> int | None:
+    """Make the packaged detector champion of a model that has none, and return the champion.
+
+    Nothing is done where there is a champion. Killed on the way and called again, it goes on.
+
+    Args:
+        name: Of the model, made where there is none.
+        who: Is named in the history.
+        uri: The store; None means the one in use.
+
+    Returns:
+        The champion's version; None where there is none and no detector is packaged.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    chosen = uri or tracking_uri()
+    client = client_of(chosen)
+    with translated(f"the champion of {name!r} cannot be looked up"):
+        champion = aliases_of(client, name).get(CHAMPION)
+    folder = packaged_detector()
+    if champion is not None or folder is None:
+        return champion
+    bundle = load_bundle(folder)
+    tags = {
+        "stage": "package",
+        _DIGEST: bundle.digest,
+        **{f"data.{corpus}": digest for corpus, digest in bundle.spec.data_digests.items()},
+    }
+    version = _known(client, name, digest=bundle.digest)
+    if version is None:
+        run_id = log_bundle(
+            folder, experiment=_EXPERIMENT, run_name="packaged", tags=tags, uri=chosen
+        )
+        version = register_once(run_id, name=name, digest=bundle.digest, tags=tags, uri=chosen)
+    return promote(name, version, who=who, why="the detector that is packaged", uri=chosen).version
+
+
+def register_once(
+    run_id: str,
+    *,
+    name: str,
+    digest: str,
+    tags: Mapping[str, str] | None = None,
+    uri: str | None = None,
+) -> int:
+    """Return the version of a bundle, registered now if it was not before.
+
+    Args:
+        run_id: The run that holds the bundle.
+        name: Of the model.
+        digest: The bundle's: what tells whether it is registered.
+        tags: Of the version; of one that was there they are written again.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    chosen = uri or tracking_uri()
+    client = client_of(chosen)
+    told = {**(tags or {}), _DIGEST: digest}
+    with translated(f"the versions of {name!r} cannot be looked up"):
+        version = _known(client, name, digest=digest)
+        if version is not None:
+            _tag(client, name, version, told)
+            return version
+    return register_bundle(run_id, name=name, tags=told, uri=chosen)
+
+
+def promote(
+    name: str,
+    version: int,
+    *,
+    who: str,
+    why: str,
+    expected: int | None = None,
+    uri: str | None = None,
+) -> Promotion:
+    """Make a version champion; the alias moves last.
+
+    Args:
+        name: Of the model.
+        version: Which.
+        who: Does it.
+        why: For what reason.
+        expected: Who has to be champion until then; None asks for nobody.
+        uri: The store; None means the one in use.
+
+    Returns:
+        What was done; where the version is champion already, what made it so.
+
+    Raises:
+        UnknownModelError: There is no such version.
+        TrackingError: Somebody else is champion than was expected, or the store refused.
+    """
+    client = client_of(uri or tracking_uri())
+    with translated(f"version {version} of {name!r} cannot become champion"):
+        _check_there(client, name, version)
+        was = aliases_of(client, name).get(CHAMPION)
+        if expected is not None and was != expected:
+            raise TrackingError(
+                f"version {was} of {name!r} is champion by now, not {expected}",
+                hint="Nothing was promoted: compare again, with the champion of now.",
+            )
+        return _move(client, name, version, action="promote", who=who, why=why)
+
+
+def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str | None = None) -> Promotion:
+    """Make the last champion before the present one champion again; any number of times.
+
+    Args:
+        name: Of the model.
+        who: Does it.
+        why: For what reason.
+        uri: The store; None means the one in use.
+
+    Raises:
+        ConfigError: Nobody was champion before.
+        TrackingError: The store refused.
+    """
+    chosen = uri or tracking_uri()
+    if is_absent(chosen):
+        raise UnknownModelError(f"there is no registry at {masked(chosen)} yet")
+    client = client_of(chosen)
+    with translated(f"the last champion of {name!r} cannot be restored"):
+        history = read_history(client, name)
+        before = champions_before(history.events)
+        if history.champion is None or not before:
+            raise ConfigError(
+                f"{name!r} has no champion before the present one to go back to",
+                hint="`deepfake models list` shows the versions, `promote` makes one champion.",
+            )
+        return _move(client, name, before[-1], action="rollback", who=who, why=why)
+
+
+def rolled_back(name: str = MODEL_NAME, *, uri: str | None = None) -> set[int]:
+    """Return the versions that were given up by a roll-back and not promoted since.
+
+    Raises:
+        TrackingError: The store cannot be reached.
+    """
+    given_up: set[int] = set()
+    for event in champion_history(name, uri=uri):
+        if event.action == "rollback" and event.was is not None:
+            given_up.add(event.was)
+        given_up.discard(event.version)
+    return given_up
+
+
+def _move(
+    client: MlflowClient,
+    name: str,
+    version: int,
+    *,
+    action: Literal["promote", "rollback"],
+    who: str,
+    why: str,
+) -> Promotion:
+    history = read_history(client, name)
+    if history.champion == version:
+        return history.events[-1]
+    event = Promotion(action, version, history.champion, who[:_MAX_CHARS], why[:_MAX_CHARS], now())
+    write_event(client, name, history, event)
+    was = "none" if event.was is None else str(event.was)
+    told_here = {"who": event.who, "why": event.why, "at": event.at, "was": was}
+    _tag(client, name, version, {f"{action}.{key}": value for key, value in told_here.items()})
+    client.set_registered_model_alias(name, CHAMPION, str(version))
+    if aliases_of(client, name).get(CHALLENGER) == version:
+        client.delete_registered_model_alias(name, CHALLENGER)
+    return event
+
+
+def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
+    found = list(client.search_model_versions(f"name = '{name}'", max_results=1000))
+    return sorted(found, key=lambda version: -int(version.version))
+
+
+def _known(client: MlflowClient, name: str, *, digest: str) -> int | None:
+    """Return the first version of a bundle."""
+    same = [int(v.version) for v in _versions(client, name) if v.tags.get(_DIGEST) == digest]
+    return min(same, default=None)
+
+
+def _check_there(client: MlflowClient, name: str, version: int) -> None:
+    known = sorted(int(v.version) for v in _versions(client, name))
+    if version not in known:
+        told = ", ".join(map(str, known)) or "none"
+        raise UnknownModelError(f"{name!r} has no version {version} (there are: {told})")
+
+
+def _tag(client: MlflowClient, name: str, version: int, tags: Mapping[str, str]) -> None:
+    for key, value in tags.items():
+        client.set_model_version_tag(name, str(version), legal_name(key), value)
+
+
+def _registered(found: ModelVersion, aliases: Mapping[str, int]) -> RegisteredVersion:
+    number = int(found.version)
+    made = datetime.fromtimestamp(int(found.creation_timestamp) / 1000, tz=UTC)
+    return RegisteredVersion(
+        name=str(found.name),
+        version=number,
+        aliases=tuple(sorted(alias for alias, version in aliases.items() if version == number)),
+        tags=dict(found.tags),
+        run_id=found.run_id or None,
+        created_at=made.isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,110 @@
+"""Trainings that the tracking store did not take, and takes later."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from deepfake.errors import DataError, TrackingError
+from deepfake.registry.records import flat
+from deepfake.registry.runs import log_training
+from deepfake.registry.store import client_of, tracking_uri, translated
+from deepfake.storage import read_json, write_json
+
+__all__ = ["PENDING", "log_training_or_defer", "replay", "replay_all"]
+
+PENDING = "mlflow-pending.json"
+"""Name of the note of a deferred training in its run's folder."""
+
+_logger = logging.getLogger(__name__)
+
+
+def log_training_or_defer(*, pending: Path, **training: Any) -> str | None:
+    """Write a finished training into the store, or note down how to do so later.
+
+    Args:
+        pending: The note for `replay`, written only where the store failed.
+        training: As for `log_training`.
+
+    Returns:
+        The run's id, None where it was deferred.
+    """
+    try:
+        return log_training(**training)
+    except TrackingError as error:
+        _logger.warning("%s; `%s` keeps what is to be logged", error, pending)
+        write_json(pending, _as_note(training))
+        return None
+
+
+def replay_all(runs: Path, *, uri: str | None = None) -> list[str]:
+    """Write every deferred training below a folder into the store.
+
+    Args:
+        runs: The folder of runs, each with its note where it was deferred.
+        uri: The store; None means the one in use.
+
+    Returns:
+        Ids of the runs that were written. What the store still refuses keeps its note.
+    """
+    written = []
+    for pending in sorted(runs.glob(f"*/{PENDING}")):
+        try:
+            written.append(replay(pending, uri=uri))
+        except TrackingError as error:
+            _logger.warning("%s; `%s` is kept for later", error, pending)
+    return written
+
+
+def replay(pending: Path, *, uri: str | None = None) -> str:
+    """Write a deferred training into the store, remove the note, and return the run's id.
+
+    Args:
+        pending: What `log_training_or_defer` wrote.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused again (the note stays), or the note is damaged.
+    """
+    try:
+        note: dict[str, Any] = dict(read_json(pending))
+        for name in ("metrics_jsonl", "bundle"):
+            note[name] = Path(note[name])
+        note["extra_artifacts"] = [Path(path) for path in note.get("extra_artifacts", [])]
+        note["run_id"] = _known_run(note.get("run_id"), uri=uri)
+        run_id = log_training(**note, uri=uri)
+    except (DataError, KeyError, TypeError, ValueError) as error:
+        raise TrackingError(f"not a note of a deferred training ({error})", path=pending) from error
+    pending.unlink()
+    return run_id
+
+
+def _known_run(run_id: str | None, *, uri: str | None) -> str | None:
+    # The run may have been opened in another store, or not at all.
+    if run_id is None:
+        return None
+    client = client_of(uri or tracking_uri())
+    try:
+        with translated(f"the run {run_id} is not there"):
+            client.get_run(run_id)
+    except TrackingError:
+        return None
+    return run_id
+
+
+def _as_note(training: Mapping[str, Any]) -> dict[str, Any]:
+    note: dict[str, Any] = {}
+    for key, value in training.items():
+        if key == "uri":
+            continue  # may hold credentials, and the store in use later counts
+        if isinstance(value, Path):
+            note[key] = str(value.absolute())
+        elif key == "extra_artifacts":
+            note[key] = [str(Path(path).absolute()) for path in value]
+        elif key == "params":
+            note[key] = {k: str(v) for k, v in flat(value).items()}
+        else:
+            note[key] = value
+    return note

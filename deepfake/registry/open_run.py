@@ -1,0 +1,208 @@
+"""Opening runs in the tracking store, and what goes into all of them."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from deepfake.errors import TrackingError
+from deepfake.registry.records import flat, legal_name
+from deepfake.registry.store import client_of, resolve_experiment, tracking_uri, translated
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+__all__ = ["TrackedRun", "log_metrics", "log_params", "open_run", "tracked_run"]
+
+_MAX_PARAM_CHARS = 6000
+_MAX_TAG_CHARS = 8000
+_PARAMS_A_BATCH = 100
+_METRICS_A_BATCH = 1000
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackedRun:
+    """A run that is open while something is computed.
+
+    Attributes:
+        run_id: Of the run; None where the store did not answer.
+        warning: Why there is none.
+    """
+
+    run_id: str | None
+    warning: str | None = None
+
+
+@contextmanager
+def tracked_run(
+    *,
+    experiment: str,
+    run_name: str,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    run_id: str | None = None,
+    uri: str | None = None,
+) -> Iterator[TrackedRun]:
+    """Open a run with system metrics around a computation, which never fails because of the store.
+
+    A store that does not answer is a warning; `log_training` makes the run later. An exception from
+    within ends the run as failed and goes on.
+
+    Args:
+        experiment: Name, made where there is none.
+        run_name: Shown in the UI.
+        params: As for `log_training`.
+        tags: As for `log_training`.
+        run_id: A run that was begun and is gone on with; None makes one.
+        uri: The store; None means the one in use.
+    """
+    chosen = uri or tracking_uri()
+    opened: tuple[MlflowClient, str] | None = None
+    warning: str | None = None
+    try:
+        client = client_of(chosen)
+        id_ = run_id or _create_run(
+            client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen
+        )
+        opened = client, id_
+        _mark_running(client, id_)
+        log_params(client, id_, params or {})
+    except TrackingError as error:
+        warning = str(error)
+        _logger.warning("%s; the computation goes on without it", error)
+    if opened is None:
+        yield TrackedRun(run_id=None, warning=warning)
+        return
+    with _closed_at_end(*opened), _system_metrics(opened[1], uri=chosen):
+        yield TrackedRun(run_id=opened[1], warning=warning)
+
+
+@contextmanager
+def open_run(
+    experiment: str,
+    *,
+    run_name: str,
+    tags: Mapping[str, str] | None,
+    run_id: str | None,
+    uri: str | None,
+) -> Iterator[tuple[MlflowClient, str]]:
+    """Yield a client and a run that is closed at the end if it was made here.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    chosen = uri or tracking_uri()
+    client = client_of(chosen)
+    if run_id is not None:
+        with translated(f"the run {run_id} cannot be used"):
+            client.get_run(run_id)
+            for key, value in (tags or {}).items():
+                client.set_tag(run_id, legal_name(key), str(value)[:_MAX_TAG_CHARS])
+        yield client, run_id
+        return
+    created = _create_run(client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen)
+    with _closed_at_end(client, created):
+        yield client, created
+
+
+@contextmanager
+def _closed_at_end(client: MlflowClient, run_id: str) -> Iterator[None]:
+    status = "FAILED"
+    try:
+        yield
+        status = "FINISHED"
+    except KeyboardInterrupt:
+        status = "KILLED"
+        raise
+    finally:
+        _terminate(client, run_id, status=status)
+
+
+def _create_run(
+    client: MlflowClient,
+    *,
+    experiment: str,
+    run_name: str,
+    tags: Mapping[str, str] | None,
+    uri: str,
+) -> str:
+    experiment_id = resolve_experiment(client, experiment, uri=uri)
+    plain = {legal_name(key): str(value)[:_MAX_TAG_CHARS] for key, value in (tags or {}).items()}
+    with translated("a run cannot be made"):
+        run = client.create_run(experiment_id, run_name=run_name, tags=plain)
+    return str(run.info.run_id)
+
+
+def _mark_running(client: MlflowClient, run_id: str) -> None:
+    with translated(f"the run {run_id} cannot be used"):
+        client.update_run(run_id, status="RUNNING")
+
+
+def _terminate(client: MlflowClient, run_id: str, *, status: str) -> None:
+    # What was computed stands; a store that is gone by now must not undo it.
+    try:
+        with translated(f"the run {run_id} cannot be closed"):
+            client.set_terminated(run_id, status=status)
+    except TrackingError as error:
+        _logger.warning("%s", error)
+
+
+@contextmanager
+def _system_metrics(run_id: str, *, uri: str) -> Iterator[None]:
+    try:
+        from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
+
+        monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
+            run_id, tracking_uri=uri
+        )
+    except Exception as error:  # a missing sensor or psutil is no reason to stop
+        _logger.warning("no system metrics (%s)", error)
+        yield
+        return
+    monitor.start()  # type: ignore[no-untyped-call]
+    try:
+        yield
+    finally:
+        monitor.finish()  # type: ignore[no-untyped-call]
+
+
+def log_params(client: MlflowClient, run_id: str, params: Mapping[str, Any]) -> None:
+    """Write parameters; nested mappings become `outer.inner`.
+
+    A store never changes a parameter. One that has another value there stays, with a warning: what
+    else is to be told of the run is worth more.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    from mlflow.entities import Param
+
+    told = {legal_name(key): str(value)[:_MAX_PARAM_CHARS] for key, value in flat(params).items()}
+    with translated("the parameters cannot be stored"):
+        known = client.get_run(run_id).data.params
+        for name in told.keys() & known.keys():
+            if told[name] != known[name]:
+                _logger.warning(
+                    "the run %s keeps %s = %s; it was now %s",
+                    *(run_id, name, known[name], told[name]),
+                )
+        entries = [Param(name, value) for name, value in told.items() if name not in known]
+        for start in range(0, len(entries), _PARAMS_A_BATCH):
+            client.log_batch(run_id, params=entries[start : start + _PARAMS_A_BATCH])
+
+
+def log_metrics(client: MlflowClient, run_id: str, metrics: Sequence[Metric]) -> None:
+    """Write metrics.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    with translated("the metrics cannot be stored"):
+        for start in range(0, len(metrics), _METRICS_A_BATCH):
+            client.log_batch(run_id, metrics=metrics[start : start + _METRICS_A_BATCH])

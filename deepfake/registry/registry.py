@@ -1,0 +1,218 @@
+"""The model registry: detector bundles as versions of a named model."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+
+from deepfake.errors import TrackingError, UnknownModelError
+from deepfake.registry.records import legal_name
+from deepfake.registry.runs import BUNDLE_ARTIFACT
+from deepfake.registry.store import client_of, is_absent, masked, tracking_uri, translated
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities.model_registry import ModelVersion
+
+__all__ = [
+    "CHAMPION",
+    "MODEL_NAME",
+    "ResolvedModel",
+    "champion_or_none",
+    "register_bundle",
+    "resolve_model_uri",
+    "set_alias",
+]
+
+MODEL_NAME = "deepfake-detector"
+CHAMPION = "champion"
+
+_CACHE = Path("mlruns", "cache")
+_MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<version>\d+|latest))")
+_NOT_FOUND = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
+
+
+class ResolvedModel(NamedTuple):
+    """A registered version and where its bundle lies on this machine."""
+
+    path: Path
+    name: str
+    version: int
+
+
+def register_bundle(
+    run_id: str,
+    *,
+    name: str = MODEL_NAME,
+    alias: str | None = None,
+    tags: Mapping[str, str] | None = None,
+    uri: str | None = None,
+) -> int:
+    """Make the bundle of a run the next version of a model, and return its number.
+
+    Args:
+        run_id: A run that `log_training` filled.
+        name: Of the registered model, made where there is none.
+        alias: Given to the new version, taken from an older one.
+        tags: Of the version.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The run has no bundle, or the store refused.
+    """
+    from mlflow.exceptions import MlflowException
+
+    client = client_of(uri or tracking_uri())
+    with translated(f"the detector cannot be registered as {name!r}"):
+        names = [entry.path for entry in client.list_artifacts(run_id, BUNDLE_ARTIFACT)]
+        if f"{BUNDLE_ARTIFACT}/detector.json" not in names:
+            raise TrackingError(f"the run {run_id} has no detector bundle among its artifacts")
+        try:
+            client.create_registered_model(name)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                raise
+        source = f"{client.get_run(run_id).info.artifact_uri}/{BUNDLE_ARTIFACT}"
+        legal = {legal_name(key): value for key, value in (tags or {}).items()}
+        made = client.create_model_version(name, source, run_id, tags=legal)
+        version = int(made.version)
+        if alias is not None:
+            client.set_registered_model_alias(name, alias, str(version))
+    return version
+
+
+def set_alias(name: str, *, alias: str, version: int, uri: str | None = None) -> None:
+    """Give an alias to a version, taking it from the one that had it: promotion and roll-back.
+
+    Raises:
+        TrackingError: There is no such version, or the store refused.
+    """
+    client = client_of(uri or tracking_uri())
+    with translated(f"version {version} of {name!r} cannot be called {alias!r}"):
+        client.set_registered_model_alias(name, alias, str(version))
+
+
+def resolve_model_uri(
+    model_uri: str, *, uri: str | None = None, cache: Path | None = None
+) -> ResolvedModel:
+    """Return the bundle that `models:/NAME@ALIAS` or `models:/NAME/VERSION` means.
+
+    Args:
+        model_uri: `models:/NAME/latest` is the highest version.
+        uri: The store; None means the one in use.
+        cache: Where bundles from another machine are kept; None means `mlruns/cache`.
+
+    Raises:
+        UnknownModelError: The URI is malformed, or names nothing.
+        TrackingError: The store cannot be reached, or the bundle's files are gone.
+    """
+    match = _MODEL_URI.fullmatch(model_uri)
+    if match is None:
+        raise UnknownModelError(
+            f"{model_uri!r} is no model URI",
+            hint="It is models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest.",
+        )
+    chosen = uri or tracking_uri()
+    if is_absent(chosen):
+        raise UnknownModelError(
+            f"{model_uri!r} is not known: there is no registry at {masked(chosen)} yet",
+            hint="`deepfake train` makes one.",
+        )
+    client = client_of(chosen)
+    found = _find(client, model_uri, **match.groupdict())
+    path = _fetch(client, found, uri=chosen, cache=cache or _CACHE)
+    return ResolvedModel(path=path, name=str(found.name), version=int(found.version))
+
+
+def champion_or_none(
+    name: str = MODEL_NAME, *, uri: str | None = None, cache: Path | None = None
+) -> ResolvedModel | None:
+    """Return the version with the alias `champion`, or None where there is none.
+
+    Raises:
+        TrackingError: The store cannot be reached; that is not the same as no champion.
+    """
+    try:
+        return resolve_model_uri(f"models:/{name}@{CHAMPION}", uri=uri, cache=cache)
+    except UnknownModelError:
+        return None
+
+
+def _find(
+    client: MlflowClient, model_uri: str, *, name: str, alias: str | None, version: str | None
+) -> ModelVersion:
+    from mlflow.exceptions import MlflowException
+
+    with translated(f"{model_uri!r} cannot be looked up"):
+        try:
+            if alias is not None:
+                return client.get_model_version_by_alias(name, alias)
+            if version == "latest":
+                return _latest(client, name)
+            return client.get_model_version(name, str(version))
+        except MlflowException as error:
+            if error.error_code not in _NOT_FOUND:
+                raise
+            raise UnknownModelError(
+                f"{model_uri!r} is not in the registry", hint=_known_models(client)
+            ) from error
+
+
+def _latest(client: MlflowClient, name: str) -> ModelVersion:
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
+
+    versions = client.search_model_versions(f"name = '{name}'", max_results=1000)
+    if not versions:
+        raise MlflowException(f"no version of {name!r}", error_code=RESOURCE_DOES_NOT_EXIST)
+    return max(versions, key=lambda v: int(v.version))
+
+
+def _known_models(client: MlflowClient) -> str:
+    known = [
+        f"{model.name} ({', '.join(sorted(model.aliases)) or 'no alias'})"
+        for model in client.search_registered_models(max_results=20)
+    ]
+    return f"Known are: {'; '.join(known)}." if known else "Nothing is registered yet."
+
+
+def _fetch(client: MlflowClient, found: ModelVersion, *, uri: str, cache: Path) -> Path:
+    with translated(f"the bundle of {found.name} version {found.version} cannot be had"):
+        source = client.get_model_version_download_uri(found.name, found.version)
+        if urlsplit(source).scheme in {"", "file"}:
+            return _local(source)
+        return _download(source, uri=uri, cache=cache)
+
+
+def _local(source: str) -> Path:
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    path = Path(local_file_uri_to_path(source))  # type: ignore[no-untyped-call]
+    if path.is_file():
+        raise TrackingError(
+            "what is registered is a file, and no detector bundle",
+            path=path,
+            hint="Versions are registered by `train`, `calibrate` and `retrain`.",
+        )
+    if not path.is_dir():
+        raise TrackingError(
+            "the registered bundle is gone", path=path, hint="Register the detector anew."
+        )
+    return path
+
+
+def _download(source: str, *, uri: str, cache: Path) -> Path:
+    from mlflow.artifacts import download_artifacts
+
+    key = hashlib.sha256(f"{uri}\n{source}".encode()).hexdigest()[:16]
+    target = cache / key
+    if not target.is_dir():
+        part = cache / f"{key}.part"
+        part.mkdir(parents=True, exist_ok=True)
+        fetched = download_artifacts(artifact_uri=source, dst_path=str(part), tracking_uri=uri)
+        Path(fetched).replace(target)  # under its name only when it is whole
+    return target

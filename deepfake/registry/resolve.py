@@ -1,0 +1,105 @@
+"""Which detector is used: one rule for the whole project.
+
+Named by the user, else the registry's champion, else the packaged one, else an error. Which it
+was is always said.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from deepfake.detectors.bundles import load_bundle, packaged_detector
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.errors import BundleError, UnknownModelError
+from deepfake.registry import ResolvedModel, champion_or_none, resolve_model_uri
+from deepfake.storage import DataRoot, Location, StorePath, folder_locally, location_of
+
+__all__ = ["resolve_detector"]
+
+_BY_NAME = "named by the user"
+
+
+def resolve_detector(
+    weights: str | None = None, *, data_root: Location = Path("data")
+) -> tuple[DetectorIdentity, str]:
+    """Return the detector to use, and in a few words how it was chosen.
+
+    Args:
+        weights: A bundle's folder, here or in a store, the name of a bundle under
+            `<data-root>/detectors`, a registry URI `models:/NAME@ALIAS` or `models:/NAME/VERSION`,
+            or `packaged`, where no folder is called so.
+        data_root: The data root.
+
+    Raises:
+        UnknownModelError: There is none.
+        BundleError: What was named is no bundle.
+    """
+    if weights is not None:
+        return _named(weights, data_root=data_root)
+    champion = _champion()
+    if champion is not None:
+        return _registered(champion), "the registry's champion"
+    packaged = _packaged()
+    if packaged is not None:
+        return packaged, "the packaged detector"
+    raise UnknownModelError(
+        "no detector: none was named, the registry has no champion, and none is packaged",
+        hint="Name one with --weights FOLDER or --weights models:/NAME@ALIAS, or train one.",
+    )
+
+
+def _named(weights: str, *, data_root: Location) -> tuple[DetectorIdentity, str]:
+    if weights.startswith("models:/"):
+        return _registered(resolve_model_uri(weights)), _BY_NAME
+    folder = location_of(weights)
+    kept = DataRoot(data_root).detectors / weights
+    if isinstance(folder, Path) and not folder.exists() and kept.is_dir():
+        folder = kept
+    if weights == "packaged" and not folder.exists():
+        packaged = _packaged()
+        if packaged is not None:
+            return packaged, _BY_NAME
+    if isinstance(folder, StorePath):
+        folder = _fetched(folder)
+    elif not folder.exists():
+        raise UnknownModelError(
+            "no such detector",
+            path=weights,
+            hint="Expected a detector's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
+            "or packaged.",
+        )
+    name = load_bundle(folder).spec.name
+    return DetectorIdentity(folder.resolve(), name), _BY_NAME
+
+
+def _registered(found: ResolvedModel) -> DetectorIdentity:
+    try:
+        load_bundle(found.path)
+    except BundleError as error:
+        # Anybody may register anything by hand.
+        raise BundleError(
+            f"{found.name} version {found.version} is no detector of this program: {error.message}",
+            path=error.path,
+            hint="Name another version; `deepfake models list` shows them, and "
+            "`deepfake models rollback` goes back to the last champion.",
+        ) from error
+    return DetectorIdentity(found.path, found.name, str(found.version))
+
+
+def _fetched(folder: StorePath) -> Path:
+    try:
+        return folder_locally(folder)
+    except FileNotFoundError as error:
+        raise BundleError("no such folder", path=folder) from error
+
+
+def _packaged() -> DetectorIdentity | None:
+    folder = packaged_detector()
+    return None if folder is None else DetectorIdentity(folder, load_bundle(folder).spec.name)
+
+
+def _champion() -> ResolvedModel | None:
+    # Opening a tracking store would make one: ask only where there is one.
+    is_configured = "MLFLOW_TRACKING_URI" in os.environ or Path("mlruns/mlflow.db").is_file()
+    return champion_or_none() if is_configured else None

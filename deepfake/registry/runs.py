@@ -1,0 +1,296 @@
+"""Trainings, evaluations and decisions in the tracking store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from deepfake.errors import TrackingError
+from deepfake.registry.open_run import log_metrics, log_params, open_run
+from deepfake.registry.records import legal_name, numbers_of, read_metrics
+from deepfake.registry.store import (
+    client_of,
+    is_absent,
+    resolve_experiment,
+    tracking_uri,
+    translated,
+)
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric
+
+__all__ = [
+    "BUNDLE_ARTIFACT",
+    "find_run",
+    "find_training",
+    "log_bundle",
+    "log_decision",
+    "log_evaluation",
+    "log_training",
+    "metrics_of_run",
+]
+
+BUNDLE_ARTIFACT = "detector"
+"""Where the bundle's folder lies among a run's artifacts."""
+
+
+def log_training(
+    *,
+    experiment: str,
+    run_name: str,
+    params: Mapping[str, Any],
+    metrics_jsonl: Path,
+    bundle: Path,
+    metrics: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    extra_artifacts: Sequence[Path] = (),
+    run_id: str | None = None,
+    uri: str | None = None,
+) -> str:
+    """Write a finished training into the store and return the run's id.
+
+    Args:
+        experiment: Name, made where there is none; not used with `run_id`.
+        run_name: Shown in the UI; not used with `run_id`.
+        params: Nested mappings become `outer.inner`.
+        metrics_jsonl: Lines of `epoch`, `step`, `name`, `value` (and `timestamp`, seconds, where
+            known, else the file's own time). A last line that was cut off is left out.
+        bundle: The detector's folder, kept as the artifact `detector/`.
+        metrics: Of the finished detector, beside those of epochs; what is no number, or has been
+            told by an epoch, is left out.
+        tags: Such as data digests.
+        extra_artifacts: Files and folders kept under `training/`.
+        run_id: A run that is there, such as `tracked_run` made; None makes one.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused, or a file is missing.
+    """
+    points = _all_metrics(metrics_jsonl, final=metrics or {})
+    if not bundle.is_dir():
+        raise TrackingError("the detector bundle is not a folder", path=bundle)
+    with open_run(experiment, run_name=run_name, tags=tags, run_id=run_id, uri=uri) as (
+        client,
+        id_,
+    ):
+        log_params(client, id_, params)
+        log_metrics(client, id_, points)
+        with translated("the artifacts cannot be stored"):
+            client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
+            for path in (metrics_jsonl, *extra_artifacts):
+                _log_path(client, id_, path, folder="training")
+            # Who opened it may be dead, or may not have reached the store to close it.
+            client.set_terminated(id_)
+    return id_
+
+
+def _all_metrics(metrics_jsonl: Path, *, final: Mapping[str, Any]) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    points = read_metrics(metrics_jsonl)
+    told = {point.key for point in points}
+    # Of the file's time: written again they are the same points.
+    stamp = int(metrics_jsonl.stat().st_mtime * 1000)
+    rest = {legal_name(name): value for name, value in numbers_of(final).items()}
+    return [*points, *(Metric(k, v, stamp, 0) for k, v in rest.items() if k not in told)]
+
+
+def log_bundle(
+    bundle: Path,
+    *,
+    experiment: str,
+    run_name: str,
+    tags: Mapping[str, str] | None = None,
+    uri: str | None = None,
+) -> str:
+    """Write a bundle that was not trained here into the store, and return its run's id.
+
+    Args:
+        bundle: The detector's folder, kept as the artifact `detector/`.
+        experiment: Name, made where there is none.
+        run_name: Shown in the UI.
+        tags: Such as its digest.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    opened = open_run(experiment, run_name=run_name, tags=tags, run_id=None, uri=uri)
+    with opened as (client, id_), translated("the bundle cannot be stored"):
+        client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
+    return id_
+
+
+def log_decision(
+    folder: Path,
+    *,
+    experiment: str,
+    run_name: str,
+    metrics: Mapping[str, float],
+    tags: Mapping[str, str],
+    markdown: str,
+    below: str | None = None,
+    run_id: str | None = None,
+    uri: str | None = None,
+) -> str:
+    """Write a decision about a detector into the store, and return its run's id.
+
+    Args:
+        folder: Its files, kept as the artifact `decision/`.
+        experiment: Name, made where there is none.
+        run_name: Shown in the UI.
+        metrics: Its numbers.
+        tags: Such as its outcome.
+        markdown: Shown as the run's description.
+        below: The run that trained the detector.
+        run_id: A run that is there, written again; None makes one.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    all_tags = {**tags, "mlflow.note.content": markdown}
+    if below is not None:
+        all_tags["mlflow.parentRunId"] = below
+    opened = open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
+    with opened as (client, id_):
+        log_metrics(client, id_, _metrics_of(metrics, prefix=""))
+        with translated("the decision cannot be stored"):
+            client.log_artifacts(id_, str(folder), artifact_path="decision")
+    return id_
+
+
+def log_evaluation(
+    report: Mapping[str, Any],
+    *,
+    experiment: str,
+    run_name: str,
+    params: Mapping[str, Any] | None = None,
+    tags: Mapping[str, str] | None = None,
+    figures: Path | None = None,
+    markdown: str | None = None,
+    prefix: str = "",
+    run_id: str | None = None,
+    trained_by: str | None = None,
+    uri: str | None = None,
+) -> str:
+    """Write an evaluation into the store and return the run's id.
+
+    Args:
+        report: `EvaluationResult.to_json()`; its `summary` becomes the metrics (`video_auc`,
+            `frame_auc`, `matched_auc`), all of it the artifact `evaluation/report.json`.
+        experiment: Name, made where there is none; not used with `run_id`.
+        run_name: Shown in the UI; not used with `run_id`.
+        params: Nested mappings become `outer.inner`.
+        tags: Such as data digests, the detector's digest, the run that trained it.
+        figures: A folder kept under `evaluation/`; absent where there was nothing to draw.
+        markdown: Kept as `evaluation/summary.md` and shown as the run's description.
+        prefix: Before each metric's name, to tell several evaluations in one run apart.
+        run_id: A run that is there; None makes one.
+        trained_by: The run that trained the detector: the evaluation hangs below it, and its
+            numbers stand there too, so that one row of the UI tells all of a detector.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    metrics = _metrics_of(report, prefix=prefix)
+    all_tags = dict(tags or {})
+    if trained_by is not None:
+        all_tags["mlflow.parentRunId"] = trained_by
+    if markdown is not None:
+        all_tags["mlflow.note.content"] = markdown
+    opened = open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
+    with opened as (client, id_):
+        log_params(client, id_, params or {})
+        log_metrics(client, id_, metrics)
+        with translated("the artifacts cannot be stored"):
+            client.log_dict(id_, dict(report), "evaluation/report.json")
+            if markdown is not None:
+                client.log_text(id_, markdown, "evaluation/summary.md")
+            if figures is not None and figures.is_dir():
+                client.log_artifacts(id_, str(figures), artifact_path="evaluation")
+        if trained_by is not None:
+            where = f"{all_tags.get('corpus', 'data')}-{(params or {}).get('split', 'all')}"
+            log_metrics(client, trained_by, _metrics_of(report, prefix=f"{where}/"))
+    return id_
+
+
+def _metrics_of(report: Mapping[str, Any], *, prefix: str) -> list[Metric]:
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    return [
+        Metric(legal_name(prefix + name), value, now, 0)
+        for name, value in numbers_of(report.get("summary", report)).items()
+    ]
+
+
+def find_training(model_digest: str, *, experiment: str, uri: str | None = None) -> str | None:
+    """Return the run that trained or calibrated a detector, None where the store knows of none.
+
+    Args:
+        model_digest: The bundle's digest, a tag of the run.
+        experiment: Where it was recorded.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    return _find_run(
+        f"tags.model_digest = '{model_digest}' and tags.stage != 'evaluate' "
+        "and tags.stage != 'decision'",
+        experiment=experiment,
+        uri=uri,
+    )
+
+
+def find_run(tags: Mapping[str, str], *, experiment: str, uri: str | None = None) -> str | None:
+    """Return the newest run that has all of these tags, None where there is none.
+
+    Args:
+        tags: Names without dots, and their values.
+        experiment: Where it was recorded.
+        uri: The store; None means the one in use.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
+    return _find_run(wanted, experiment=experiment, uri=uri)
+
+
+def metrics_of_run(run_id: str, *, uri: str | None = None) -> dict[str, float]:
+    """Return the last value of each metric of a run, without those of the system.
+
+    Raises:
+        TrackingError: There is no such run, or the store refused.
+    """
+    client = client_of(uri or tracking_uri())
+    with translated(f"the run {run_id} cannot be read"):
+        found = client.get_run(run_id).data.metrics
+    return {name: value for name, value in found.items() if not name.startswith("system/")}
+
+
+def _find_run(wanted: str, *, experiment: str, uri: str | None) -> str | None:
+    chosen = uri or tracking_uri()
+    if is_absent(chosen):
+        return None
+    client = client_of(chosen)
+    with translated("a run cannot be looked up"):
+        runs = client.search_runs(
+            [resolve_experiment(client, experiment, uri=chosen)],
+            filter_string=wanted,
+            max_results=1,
+        )
+    return str(runs[0].info.run_id) if runs else None
+
+
+def _log_path(client: MlflowClient, run_id: str, path: Path, *, folder: str) -> None:
+    if path.is_dir():
+        client.log_artifacts(run_id, str(path), artifact_path=f"{folder}/{path.name}")
+    else:
+        client.log_artifact(run_id, str(path), artifact_path=folder)

@@ -1,0 +1,314 @@
+"""Files to rows, in the media workers."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from deepfake.compute.workers import Failure, MediaWorkers
+from deepfake.config import WorkerLimits
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.probe import probe_rows
+from deepfake.detectors.bundles import load_bundle
+from deepfake.errors import StoreError
+from deepfake.extract.extractor import ExtractRequest
+from deepfake.scoring.parts import Part, write_part
+from deepfake.scoring.schemas import SCORES_SCHEMA
+from deepfake.scoring.scorer import (
+    ScoredMedium,
+    Scorer,
+    ScorerSetup,
+    score_medium,
+    score_row,
+    scorer_setup,
+    setup_columns,
+)
+from deepfake.scoring.setups import describe_environment
+from deepfake.storage import Location, stat_medium
+from deepfake.types import EXPECTED_STATUSES, Status
+
+__all__ = [
+    "BatchAccount",
+    "Moved",
+    "ScoreRequest",
+    "ScoredBatch",
+    "score_batch",
+    "score_files",
+    "score_media",
+    "score_probed",
+    "score_unchanged",
+]
+
+_FAILURE_COLUMNS = ("uri", "media_id", "status", "error_type", "message")
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRequest:
+    """A file to be scored, as it was when it was hashed.
+
+    Attributes:
+        uri: Where it is.
+        media_id: SHA-256 of its bytes then.
+        size_bytes: Size then.
+        mtime_ns: Time of the last change then.
+    """
+
+    uri: str
+    media_id: str
+    size_bytes: int | None
+    mtime_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A file that was no longer what had been hashed when its turn came.
+
+    Attributes:
+        uri: Where it was.
+        media_id: What it was.
+        status: `vanished`, or `error` where it was changed.
+        message: One sentence for a person.
+    """
+
+    uri: str
+    media_id: str
+    status: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAccount:
+    """What a batch cost and came to, in JSON types.
+
+    Attributes:
+        seconds: Wall time.
+        extract_seconds: Of reading, decoding, finding and cropping faces, summed over the media.
+        classify_seconds: Of everything after, summed over the media.
+        statuses: Media by status.
+        verdicts: Media by verdict.
+        failed: For each medium with a status that nobody wants its uri, media_id, status,
+            error_type and message.
+    """
+
+    seconds: float
+    extract_seconds: float
+    classify_seconds: float
+    statuses: dict[str, int]
+    verdicts: dict[str, int]
+    failed: list[dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoredBatch:
+    """A finished batch.
+
+    Attributes:
+        part: What lies on disk.
+        moved: Files whose content it says nothing of.
+        account: What it cost and came to.
+    """
+
+    part: Part
+    moved: tuple[Moved, ...]
+    account: BatchAccount
+
+
+def score_batch(
+    parts: Location,
+    requests: Sequence[ScoreRequest],
+    *,
+    key: str,
+    number: int,
+    setup: ScorerSetup,
+    workers: MediaWorkers,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> ScoredBatch:
+    """Score a batch in the media workers and write its part.
+
+    Args:
+        parts: Where parts of this version lie.
+        requests: The media, each once.
+        key: Names the part.
+        number: Of the run.
+        setup: Which detector, and how.
+        workers: Set up by `scorer_setup`.
+        on_done: Called with the number of media done, after each.
+    """
+    began = time.monotonic()
+    columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
+    media: list[ScoredMedium] = []
+    moved: list[Moved] = []
+    for request, result in zip(requests, workers.map(score_unchanged, requests), strict=True):
+        if isinstance(result, Moved):
+            moved.append(result)
+        else:
+            media.append(_charged(request.uri, request.media_id, result, columns))
+        on_done(len(media) + len(moved))
+    made_with = {
+        "environment": describe_environment().model_dump(mode="json"),
+        "worker_limits": workers.setup.limits.model_dump(mode="json"),
+    }
+    part = write_part(parts, key=key, number=number, media=media, made_with=made_with)
+    account = _account(media, seconds=time.monotonic() - began)
+    return ScoredBatch(part, tuple(moved), account)
+
+
+def _account(media: Sequence[ScoredMedium], *, seconds: float) -> BatchAccount:
+    scores = [medium.score for medium in media]
+    return BatchAccount(
+        seconds=seconds,
+        extract_seconds=sum(score["seconds"] or 0.0 for score in scores),
+        classify_seconds=sum(medium.classify_seconds for medium in media),
+        statuses=dict(Counter(str(score["status"]) for score in scores)),
+        verdicts=dict(Counter(str(score["verdict"]) for score in scores)),
+        failed=[
+            {name: score[name] for name in _FAILURE_COLUMNS}
+            for score in scores
+            if Status(score["status"]) not in EXPECTED_STATUSES
+        ],
+    )
+
+
+def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Moved:
+    """Score one file in a worker, if it is still the one that was hashed.
+
+    A score belongs to a content: of a file that changed in between it would be another's.
+    """
+    scored = scorer.score(ExtractRequest(request.uri, request.media_id))
+    if scored.score["error_type"] == StoreError.__name__:
+        return _unknown(request, scored.score["reason"])
+    try:
+        found = stat_medium(request.uri)
+    except StoreError as error:
+        return _unknown(request, error.message)
+    except FileNotFoundError:
+        message = "was there when it was listed, and is gone"
+        return Moved(request.uri, request.media_id, str(Status.VANISHED), message)
+    except OSError:
+        return scored
+    if found == (request.size_bytes, request.mtime_ns):
+        return scored
+    message = "was changed while it was looked at; the next run looks again"
+    return Moved(request.uri, request.media_id, str(Status.ERROR), message)
+
+
+def _unknown(request: ScoreRequest, reason: str) -> Moved:
+    """Return that nothing is known of what a store holds, so nothing may be kept of it."""
+    message = f"could not be fetched ({reason}); the next run tries again"
+    return Moved(request.uri, request.media_id, str(Status.ERROR), message)
+
+
+def _charged(
+    uri: str, media_id: str, result: ScoredMedium | Failure, columns: dict[str, Any]
+) -> ScoredMedium:
+    if not isinstance(result, Failure):
+        return result
+    row = ManifestRow(
+        uri=uri,
+        corpus="",
+        media_id=media_id,
+        status=result.status,
+        error_type=result.error_type,
+        message=result.message,
+    )
+    return ScoredMedium(score_row(row, columns))
+
+
+def score_files(
+    rows: Sequence[ManifestRow],
+    *,
+    setup: ScorerSetup,
+    limits: WorkerLimits,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[dict[str, Any]]:
+    """Score a few files and leave nothing on disk but what the set-up's cache keeps.
+
+    Args:
+        rows: As listed.
+        setup: Which detector, and how.
+        limits: What one file may cost.
+        on_done: Called with the number of files done, after each.
+
+    Returns:
+        A row each, columns of `SCORES_SCHEMA`, in their order.
+    """
+    media = score_media(rows, setup=setup, limits=limits, on_done=on_done)
+    return [medium.score for medium in media]
+
+
+def score_media(
+    rows: Sequence[ManifestRow],
+    *,
+    setup: ScorerSetup,
+    limits: WorkerLimits,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[ScoredMedium]:
+    """Score a few files as `score_files` does, and return all rows of each."""
+    columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
+    usable = [row for row in rows if row.status is Status.OK]
+    workers = min(len(usable), len(os.sched_getaffinity(0)))
+    if not usable:
+        return [_whole(ScoredMedium(score_row(row, columns))) for row in rows]
+    with (
+        _with_cache(setup) as cached,
+        MediaWorkers(scorer_setup(cached, limits=limits, num_workers=workers)) as pool,
+    ):
+        probed = iter(probe_rows(usable, workers=pool, limits=setup.limits))
+        known = [next(probed) if row.status is Status.OK else row for row in rows]
+        return score_probed(known, setup=setup, workers=pool, on_done=on_done)
+
+
+def score_probed(
+    rows: Sequence[ManifestRow],
+    *,
+    setup: ScorerSetup,
+    workers: MediaWorkers,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[ScoredMedium]:
+    """Score files that were probed, in workers that are there.
+
+    Args:
+        rows: As probed; those that are not `ok` keep their status.
+        setup: Which detector, and how.
+        workers: Set up by `scorer_setup` for it.
+        on_done: Called with the number of files done, after each.
+
+    Returns:
+        The rows of each file, in their order.
+    """
+    columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
+    requests = [
+        ExtractRequest(row.uri, str(row.media_id)) for row in rows if row.status is Status.OK
+    ]
+    results = iter(workers.map(score_medium, requests))
+    media = []
+    for row in rows:
+        if row.status is Status.OK:
+            medium = _charged(row.uri, str(row.media_id), next(results), columns)
+        else:
+            medium = ScoredMedium(score_row(row, columns))
+        media.append(_whole(medium))
+        on_done(len(media))
+    return media
+
+
+def _whole(medium: ScoredMedium) -> ScoredMedium:
+    """Return it with all columns of the scores table, in their order."""
+    return replace(medium, score={n: medium.score.get(n) for n in SCORES_SCHEMA.names})
+
+
+@contextmanager
+def _with_cache(setup: ScorerSetup) -> Iterator[ScorerSetup]:
+    """Yield the set-up with a cache: without one each worker would convert the network anew."""
+    if setup.cache is not None:
+        yield setup
+        return
+    with tempfile.TemporaryDirectory(prefix="deepfake-engines-") as folder:
+        yield replace(setup, cache=Path(folder))

@@ -1,0 +1,29 @@
+"""Whether media still look like those that a detector was made with."""
+
+from deepfake.scoring.drift.compare import DEFAULT_LIMIT, Drift, DriftedFeature, compare
+from deepfake.scoring.drift.counts import Counts
+from deepfake.scoring.drift.reference import (
+    REFERENCE_NAME,
+    Histogram,
+    Reference,
+    fit_reference,
+    load_reference,
+    write_reference,
+)
+from deepfake.scoring.drift.stability import chance_index, stability_index
+
+__all__ = [
+    "DEFAULT_LIMIT",
+    "REFERENCE_NAME",
+    "Counts",
+    "Drift",
+    "DriftedFeature",
+    "Histogram",
+    "Reference",
+    "chance_index",
+    "compare",
+    "fit_reference",
+    "load_reference",
+    "stability_index",
+    "write_reference",
+]

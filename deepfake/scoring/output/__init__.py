@@ -1,0 +1,1 @@
+"""The folder that scores are written into: its tables, listing, and small parts merged."""

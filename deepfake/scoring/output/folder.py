@@ -1,0 +1,351 @@
+"""The folder that scores go into: one run at a time, one version of the scores beside another."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import shutil
+import socket
+import uuid
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import filelock
+
+from deepfake.config import digest_of
+from deepfake.detectors.bundles import Bundle, DetectorSpec
+from deepfake.errors import ConfigError, DataError
+from deepfake.scoring.output.merge import merge_small_parts
+from deepfake.scoring.output.tables import TableCounts, write_tables
+from deepfake.scoring.parts import remove_part
+from deepfake.scoring.scorer import ScorerSetup, scoring_digest
+from deepfake.scoring.state.state import ScoringState
+from deepfake.storage import (
+    Lease,
+    Location,
+    StorePath,
+    atomic_path,
+    folders_in,
+    lease_owner,
+    location_of,
+    machine_cache,
+    read_json,
+    take_lease,
+    write_json,
+)
+
+__all__ = [
+    "TABLE_FILES",
+    "Hold",
+    "ScoresFolder",
+    "counts_written",
+    "reading_of",
+    "scores_version",
+    "write_scores",
+]
+
+_LOCK_SECONDS = 1.0
+
+TABLE_FILES = (
+    "scores.parquet",
+    "scores.csv",
+    "tracks.parquet",
+    "frames.parquet",
+    "failures.csv",
+    "notes.txt",
+    "run.json",
+)
+"""What a version shows at the top of the folder."""
+
+_LEASE = ".lease.json"
+
+
+def scores_version(setup: ScorerSetup, *, bundle: Bundle) -> str:
+    """Return what names the scores of a detector under a configuration, 16 hex digits."""
+    return digest_of(bundle.digest, scoring_digest(setup, bundle=bundle))
+
+
+class Hold:
+    """The right to write into an output folder.
+
+    Args:
+        path: The folder.
+        lease: What it rests on where the folder is in a store.
+    """
+
+    def __init__(self, path: Location, lease: Lease | None = None) -> None:
+        self._path = path
+        self._lease = lease
+
+    def check(self) -> None:
+        """Find out whether it is still ours.
+
+        Raises:
+            DataError: It was not renewed in time, and another run may be at work.
+        """
+        if self._lease is not None and not self._lease.is_ours:
+            raise DataError(
+                "the lease on this output was lost: this process or the store stood still",
+                path=self._path,
+                hint="What was finished is kept: run again.",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ScoresFolder:
+    """Where everything lies below an output folder.
+
+    Attributes:
+        path: The folder, here or in a store; its tables are those of the last run.
+
+    Raises:
+        ConfigError: A URI of a store that was taken for a path.
+    """
+
+    path: Location
+
+    def __post_init__(self) -> None:
+        location_of(self.path)
+
+    @property
+    def scored_folder(self) -> str | None:
+        """URI of the folder that the tables are of; None where there are none."""
+        with suppress(DataError, OSError):
+            told = read_json(self.path / "run.json")
+            return str(told["folder"]) if isinstance(told, dict) and "folder" in told else None
+        return None
+
+    @property
+    def work(self) -> Path:
+        """Where this machine keeps what it alone needs: here, or among its caches."""
+        if isinstance(self.path, Path):
+            return self.path
+        return machine_cache() / "outputs" / f"{self.path.name}-{digest_of(self.path.uri)}"
+
+    @property
+    def state(self) -> Path:
+        """What is known of the files."""
+        return self.work / "state.sqlite"
+
+    @property
+    def log(self) -> Path:
+        """What runs tell, a JSON object a line."""
+        return self.work / "log.jsonl"
+
+    @property
+    def drift(self) -> Location:
+        """How far the media of the last run that scored any lie from the detector's own."""
+        return self.path / "drift.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The numbers of the last run, for Prometheus."""
+        return self.work / "metrics.prom"
+
+    def versions(self) -> list[str]:
+        """Return the versions of the scores that lie here."""
+        return folders_in(self.path / "versions")
+
+    def version(self, version: str) -> Location:
+        """Return the folder of the scores of one detector under one configuration."""
+        return self.path / "versions" / version
+
+    def parts(self, version: str) -> Location:
+        """Return the folder of a version's parts."""
+        return self.version(version) / "parts"
+
+    def scratch(self, version: str) -> Path:
+        """Return a folder of this machine that is cleared at each start."""
+        return self.work / "versions" / version / "tmp"
+
+    @contextmanager
+    def held(self) -> Iterator[Hold]:
+        """Keep other runs away, and clear what a run that was killed left half done.
+
+        Raises:
+            ConfigError: No folder can be made there.
+            DataError: Another run holds it; which, the message says.
+            StoreError: The store refused or did not answer.
+        """
+        try:
+            self.work.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"no folder can be made there for the scores ({error.strerror})", path=self.work
+            ) from error
+        with ExitStack() as stack:
+            lock = filelock.FileLock(self._lock, timeout=_LOCK_SECONDS)
+            try:
+                stack.enter_context(lock)
+            except filelock.Timeout:
+                raise self._is_taken() from None
+            lease = None
+            if isinstance(self.path, StorePath):
+                lease = take_lease(self.path / _LEASE, _describe_owner())
+                if lease is None:
+                    raise self._is_taken()
+                stack.callback(lease.release)
+            write_json(self._owner_file, _describe_owner())
+            stack.callback(self._owner_file.unlink, missing_ok=True)
+            self._clear()
+            yield Hold(self.path, lease)
+
+    @property
+    def _lock(self) -> Path:
+        return self.work / ".lock"
+
+    @property
+    def _owner_file(self) -> Path:
+        return self.work / ".owner.json"
+
+    def owner(self) -> dict[str, Any] | None:
+        """Return who is at work on it; None if nobody is."""
+        if isinstance(self.path, StorePath):
+            return lease_owner(self.path / _LEASE)
+        if not self._lock.exists():
+            return None
+        try:
+            with filelock.FileLock(self._lock, timeout=0):
+                return None
+        except filelock.Timeout:
+            return self._read_owner()
+        except OSError:
+            # Whoever may not write here cannot ask; a run that was killed leaves its name too.
+            return self._read_owner() if self._owner_file.is_file() else None
+
+    def _read_owner(self) -> dict[str, Any]:
+        with suppress(DataError):
+            return dict(read_json(self._owner_file))
+        return {}
+
+    def _is_taken(self) -> DataError:
+        owner = self.owner() or {}
+        who = "it has not said yet which"
+        if owner:
+            who = "process {pid} of {user} on {host} since {since}".format_map(owner)
+        return DataError(
+            f"another run is at work on this output: {who}",
+            path=self.path,
+            hint="Wait for it or stop it, or name another output.",
+        )
+
+    def _clear(self) -> None:
+        for leftover in (*self.work.glob("*.part"), *self.work.glob("versions/*/**/*.part")):
+            leftover.unlink(missing_ok=True)
+        for folder in self.work.glob("versions/*/tmp"):
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def publish(self, version: str) -> None:
+        """Show the tables of a version at the top of the folder."""
+        if isinstance(self.path, StorePath):
+            _publish_in_store(self.path, self.path / "versions" / version)
+            return
+        for name in TABLE_FILES:
+            source = self.path / "versions" / version / name
+            with atomic_path(self.path / name) as part:
+                try:
+                    os.link(source, part)
+                except OSError:  # a file system without links
+                    shutil.copyfile(source, part)
+
+
+def _publish_in_store(folder: StorePath, version: StorePath) -> None:
+    last = TABLE_FILES[-1]
+    with suppress(DataError):
+        # It is copied last: where it is the version's own, all of them are.
+        if read_json(folder / last) == read_json(version / last):
+            return
+    for name in TABLE_FILES:
+        (version / name).copy_to(folder / name)
+
+
+def write_scores(
+    to: ScoresFolder, state: ScoringState, *, setup: ScorerSetup, bundle: Bundle
+) -> TableCounts:
+    """Write the tables of a version, if anything has changed, and show them at the top.
+
+    Args:
+        to: The output folder.
+        state: Of the run.
+        setup: Which detector, and how.
+        bundle: The detector.
+    """
+    folder = to.version(state.version)
+    if state.is_dirty:
+        merge_small_parts(to.parts(state.version), state)
+    counts = None if state.is_dirty else counts_written(folder)
+    if counts is None:
+        counts = write_tables(
+            folder,
+            parts=to.parts(state.version),
+            scratch=to.scratch(state.version),
+            finished=state.finished,
+            setup=setup,
+            bundle=bundle,
+        )
+        write_json(
+            folder / "run.json",
+            {
+                # Two of them are alike only if they tell of the same tables.
+                "written": uuid.uuid4().hex,
+                "folder": state.folder,
+                "version": state.version,
+                "detector": {
+                    "name": setup.detector.name,
+                    "version": setup.detector.version,
+                    "digest": bundle.digest,
+                },
+                "notes": bundle.spec.reading_notes,
+                "reading": reading_of(bundle.spec),
+                "statuses": dict(counts.statuses),
+                "verdicts": dict(counts.verdicts),
+            },
+        )
+        state.mark_written()
+    # Only now does no table need them.
+    for key in state.unused_parts():
+        remove_part(to.parts(state.version), key)
+        state.forget_part(key)
+    to.publish(state.version)
+    return counts
+
+
+def reading_of(spec: DetectorSpec) -> dict[str, Any]:
+    """Return what a report says of a detector beside its reading notes, in JSON types."""
+    return {
+        "thresholds_still": spec.thresholds_still.model_dump(mode="json"),
+        "thresholds_video": spec.thresholds_video.model_dump(mode="json"),
+        "notes": list(spec.notes),
+    }
+
+
+def counts_written(folder: Location) -> TableCounts | None:
+    """Return what the tables of a version hold; None where they are not all there."""
+    if not all((folder / name).is_file() for name in TABLE_FILES):
+        return None
+    try:
+        told = read_json(folder / "run.json")
+        return TableCounts(Counter(told["statuses"]), Counter(told["verdicts"]))
+    except (DataError, KeyError, TypeError):
+        return None
+
+
+def _describe_owner() -> dict[str, Any]:
+    return {
+        "pid": os.getpid(),
+        "host": socket.gethostname(),
+        "user": _user(),
+        "since": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a user without a name, as in containers
+        return str(os.getuid())

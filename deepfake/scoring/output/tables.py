@@ -1,0 +1,329 @@
+"""Finished parts to the tables that people open: sorted, whole, in memory that does not grow."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from deepfake.detectors.bundles import Bundle
+from deepfake.errors import DeepfakeError
+from deepfake.scoring.parts import read_part_tables
+from deepfake.scoring.reason_text import advice_on
+from deepfake.scoring.schemas import TABLES
+from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
+from deepfake.scoring.state.finished import FinishedScores
+from deepfake.storage import Location, atomic_path, check_schema, copy_here, write_text
+from deepfake.types import EXPECTED_STATUSES, Status
+
+__all__ = [
+    "TableCounts",
+    "count_rows",
+    "open_database",
+    "part_rows",
+    "raising_first",
+    "rewrite_csv",
+    "write_tables",
+]
+
+Write = Callable[[pa.RecordBatch], None]
+
+_ROWS = 10_000
+_MEMORY = "256MB"
+_ORDER = {
+    "scores": "uri",
+    "tracks": "uri, track_id",
+    "frames": "uri, frame_index, track_id",
+}
+
+
+@dataclass
+class TableCounts:
+    """What the scores table holds.
+
+    Attributes:
+        statuses: Files by status.
+        verdicts: Files by verdict.
+    """
+
+    statuses: Counter[str] = field(default_factory=Counter)
+    verdicts: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def num_files(self) -> int:
+        """All rows."""
+        return self.statuses.total()
+
+    def add(self, batch: pa.RecordBatch) -> None:
+        """Count a batch of rows."""
+        self.statuses.update(batch.column("status").to_pylist())
+        self.verdicts.update(batch.column("verdict").to_pylist())
+
+
+def write_tables(
+    folder: Location,
+    *,
+    parts: Location,
+    scratch: Path,
+    finished: FinishedScores,
+    setup: ScorerSetup,
+    bundle: Bundle,
+) -> TableCounts:
+    """Put the finished parts together: one row a file, whatever became of it.
+
+    Args:
+        folder: Where the tables go.
+        parts: Where the parts lie.
+        scratch: A folder here, for what does not fit into memory.
+        finished: The scores that hold.
+        setup: Which detector, and how.
+        bundle: The detector.
+
+    Returns:
+        How many files ended how.
+    """
+    counts = TableCounts()
+    for name in ("frames", "tracks"):
+        with _parquet_writer(folder / f"{name}.parquet", name, bundle) as write:
+            for batch in _sorted_rows(name, parts, finished, scratch=scratch):
+                write(batch)
+    refused = _refused(finished, setup, bundle)
+    with ExitStack() as stack:
+        write = stack.enter_context(_parquet_writer(folder / "scores.parquet", "scores", bundle))
+        as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
+        failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
+        for batch in _sorted_rows("scores", parts, finished, scratch=scratch, refused=refused):
+            write(batch)
+            as_csv(batch)
+            failed(batch)
+            counts.add(batch)
+    _write_notes(folder / "notes.txt", setup, bundle)
+    return counts
+
+
+def rewrite_csv(folder: Location) -> None:
+    """Write what is made of the scores table anew from it, `scores.csv` last.
+
+    Args:
+        folder: Holds `scores.parquet`.
+
+    Raises:
+        DataError: The table is damaged, or of another version of this program.
+    """
+    schema, path = TABLES["scores"], folder / "scores.parquet"
+    check_schema(path, schema)
+    with copy_here(path) as local, pq.ParquetFile(local) as source, ExitStack() as stack:
+        as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
+        failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
+        for batch in source.iter_batches(_ROWS):
+            as_csv(_cast(batch, schema))
+            failed(_cast(batch, schema))
+
+
+def count_rows(folder: Location) -> TableCounts:
+    """Return what the scores table of a folder holds.
+
+    Raises:
+        DataError: It is damaged, or of another version of this program.
+    """
+    path, counts = folder / "scores.parquet", TableCounts()
+    check_schema(path, TABLES["scores"])
+    with copy_here(path) as local, pq.ParquetFile(local) as source:
+        for batch in source.iter_batches(columns=["status", "verdict"]):
+            counts.add(batch)
+    return counts
+
+
+def _sorted_rows(
+    name: str,
+    parts: Location,
+    finished: FinishedScores,
+    *,
+    scratch: Path,
+    refused: Iterable[pa.RecordBatch] = (),
+) -> Iterator[pa.RecordBatch]:
+    """Yield rows of a table under each name that their content has."""
+    schema = TABLES[name]
+    columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
+    failed: list[DeepfakeError] = []
+    with raising_first(failed), open_database(scratch) as db:
+        db.register("named", _names(finished))
+        db.register("part_rows", part_rows(name, parts, finished.used_parts(), failed=failed))
+        db.register("refused", pa.RecordBatchReader.from_batches(schema, iter(refused)))
+        found = db.sql(
+            f"SELECT named.uri, {_prefixed(columns)} FROM named JOIN part_rows "
+            "ON named.media_id = part_rows.media_id AND named.part = part_rows.part "
+            f"UNION ALL SELECT uri, {columns} FROM refused ORDER BY {_ORDER[name]}"
+        )
+        for batch in found.to_arrow_reader(_ROWS):
+            yield _cast(batch, schema)
+
+
+def open_database(scratch: Path) -> duckdb.DuckDBPyConnection:
+    """Return a database in memory, of bounded size and without any reach to the outside.
+
+    Args:
+        scratch: A folder here, for what does not fit into memory.
+    """
+    return duckdb.connect(
+        config={
+            "memory_limit": _MEMORY,
+            "temp_directory": str(scratch),
+            "autoinstall_known_extensions": "false",
+            "autoload_known_extensions": "false",
+            "preserve_insertion_order": "false",
+        }
+    )
+
+
+@contextmanager
+def raising_first(failed: Sequence[DeepfakeError]) -> Iterator[None]:
+    """Raise what went wrong while DuckDB read, which says it in its own way."""
+    try:
+        yield
+    except duckdb.Error as error:
+        if failed:
+            raise failed[0] from error
+        raise
+
+
+def _prefixed(columns: str) -> str:
+    return ", ".join(f"part_rows.{column}" for column in columns.split(", "))
+
+
+def _cast(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    columns = [batch.column(f.name).cast(f.type) for f in schema]
+    return pa.RecordBatch.from_arrays(columns, schema=schema.remove_metadata())
+
+
+_NAMES = pa.schema([("uri", pa.string()), ("media_id", pa.string()), ("part", pa.string())])
+
+
+def _names(finished: FinishedScores) -> pa.RecordBatchReader:
+    batches = (
+        pa.RecordBatch.from_arrays(
+            [pa.array(column, pa.string()) for column in zip(*rows, strict=True)], schema=_NAMES
+        )
+        for rows in finished.named_contents(size=_ROWS)
+    )
+    return pa.RecordBatchReader.from_batches(_NAMES, batches)
+
+
+def part_rows(
+    name: str, parts: Location, keys: Sequence[str], *, failed: list[DeepfakeError]
+) -> pa.RecordBatchReader:
+    """Return the rows of one table of parts, each with its part's key.
+
+    Args:
+        name: Of the table.
+        parts: Where the parts lie.
+        keys: Which.
+        failed: Gets what went wrong, for `raising_first`.
+    """
+    schema = TABLES[name].remove_metadata().append(pa.field("part", pa.string()))
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        try:
+            for key, table in read_part_tables(parts, keys, name):
+                named = table.append_column("part", pa.array([key] * len(table), pa.string()))
+                yield from named.replace_schema_metadata(None).to_batches()
+        except DeepfakeError as error:
+            failed.append(error)
+            raise
+
+    return pa.RecordBatchReader.from_batches(schema, batches())
+
+
+def _refused(
+    finished: FinishedScores, setup: ScorerSetup, bundle: Bundle
+) -> Iterator[pa.RecordBatch]:
+    columns = setup_columns(setup, bundle=bundle)
+    rows = (score_row(row, columns) for row in finished.refused_files())
+    for chunk in _chunked(rows):
+        yield from pa.Table.from_pylist(chunk, schema=TABLES["scores"]).to_batches()
+
+
+def _chunked(rows: Iterable[Any]) -> Iterator[list[Any]]:
+    chunk = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == _ROWS:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+@contextmanager
+def _parquet_writer(path: Location, name: str, bundle: Bundle) -> Iterator[Write]:
+    """Yield what writes batches of a table, with what a reader of verdicts must know in it."""
+    schema = TABLES[name]
+    notes = {**schema.metadata, b"notes": json.dumps(bundle.spec.reading_notes).encode()}
+    with (
+        atomic_path(path) as part,
+        pq.ParquetWriter(part, schema.with_metadata(notes), compression="zstd") as writer,
+    ):
+        # A table without rows has its columns all the same.
+        yield writer.write_batch
+
+
+@contextmanager
+def _csv_writer(path: Location) -> Iterator[Write]:
+    schema = TABLES["scores"].remove_metadata()
+    with atomic_path(path) as part, pa_csv.CSVWriter(part, schema) as writer:
+
+        def write(batch: pa.RecordBatch) -> None:
+            columns = [
+                _harmless(column) if pa.types.is_string(column.type) else column
+                for column in batch.columns
+            ]
+            writer.write_batch(pa.RecordBatch.from_arrays(columns, schema=schema))
+
+        yield write
+
+
+_SIGNS = r"=+\-@" + "＝＋－＠﹦﹢﹣﹫−"
+"""What a formula begins with, and what some programs take for it: full-width and small signs."""
+_FORMULA = rf"\A([\t\r\n{_SIGNS}]|[\p{{Z}}\p{{Cc}}\p{{Cf}}]+[{_SIGNS}])"
+
+
+def _harmless(column: pa.Array) -> pa.Array:
+    # A spreadsheet runs a cell that begins like a formula; a quote before it makes it text.
+    return pc.replace_substring_regex(column, _FORMULA, r"'\1")
+
+
+_FAILURE_COLUMNS = ("uri", "status", "error_type", "reason")
+
+
+@contextmanager
+def _failures_writer(path: Location) -> Iterator[Write]:
+    """Yield what writes the files that have an outcome nobody wants, and what to do about each."""
+    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
+        writer.writerow([*_FAILURE_COLUMNS, "what_to_do"])
+
+        def write(batch: pa.RecordBatch) -> None:
+            columns = [_harmless(batch.column(name)).to_pylist() for name in _FAILURE_COLUMNS]
+            for row in zip(*columns, strict=True):
+                status = Status(row[1])
+                if status not in EXPECTED_STATUSES:
+                    writer.writerow([*row, advice_on(status)])
+
+        yield write
+
+
+def _write_notes(path: Location, setup: ScorerSetup, bundle: Bundle) -> None:
+    version = f" version {setup.detector.version}" if setup.detector.version else ""
+    detector = f"Scored by {setup.detector.name}{version}, digest {bundle.digest}."
+    write_text(path, "".join(f"{line}\n" for line in [detector, *bundle.spec.reading_notes]))

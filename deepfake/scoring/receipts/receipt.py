@@ -1,0 +1,267 @@
+"""A score as one JSON file, with all that is needed to do it again elsewhere.
+
+A receipt may come from a stranger: it is read as data, of one schema, and names nothing that is
+opened but the file that was scored.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import pyarrow.parquet as pq
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from deepfake.errors import DataError
+from deepfake.scoring.output.folder import ScoresFolder
+from deepfake.scoring.output.listing import listed_file
+from deepfake.scoring.parts import parts_holding, read_made_with
+from deepfake.scoring.schemas import SCORES_SCHEMA
+from deepfake.scoring.setups import (
+    DetectorName,
+    Environment,
+    ScoringConfiguration,
+    StoredSetup,
+    read_setup,
+)
+from deepfake.scoring.state.schema import read_state
+from deepfake.storage import (
+    Location,
+    StorePath,
+    medium_file,
+    read_json,
+    read_locally,
+    sampled_digest_of,
+    sha256_of,
+    stat_medium,
+    to_uri,
+)
+from deepfake.types import Status, Verdict
+
+__all__ = ["Receipt", "ScoreRow", "make_receipt", "read_receipt"]
+
+_MAX_BYTES = 2**20
+_MEDIA_ID = re.compile(r"[0-9a-f]{64}")
+_HASH = r"^[0-9a-f]{64}$"
+
+
+class _Told(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class ScoreRow(_Told):
+    """A row of the scores table; see `SCORES_SCHEMA`."""
+
+    uri: str = Field(max_length=10_000)
+    media_id: str = Field(pattern=_HASH)
+    kind: Literal["image", "video"] | None
+    status: Status
+    verdict: Verdict
+    reason: str | None = Field(max_length=10_000)
+    prob_fake: float | None = Field(ge=0, le=1)
+    logit: float | None
+    num_faces: int | None
+    num_tracks: int | None
+    num_frames: int | None
+    strongest_track_id: int | None
+    strongest_pts_seconds: float | None
+    is_partial: bool
+    frames_wanted: int | None
+    frames_read: int | None
+    error_type: str | None = Field(max_length=1000)
+    message: str | None = Field(max_length=10_000)
+    model_name: str = Field(max_length=1000)
+    model_version: str | None = Field(max_length=1000)
+    model_digest: str = Field(max_length=1000)
+    config_digest: str = Field(max_length=1000)
+    prior: float = Field(gt=0, lt=1)
+    seconds: float | None
+
+
+class Receipt(_Told):
+    """A score, and all that it was made with.
+
+    Attributes:
+        schema_name: What this is.
+        schema_version: Of these fields.
+        made_at: When it was exported; ISO 8601, UTC.
+        uri: The file.
+        sha256: Of all bytes of the file, computed when it was exported.
+        size_bytes: Of the file.
+        score: Its row.
+        detector: Which detector.
+        configuration: How it scored.
+        made_with: Versions and processor of the run that scored it.
+    """
+
+    schema_name: Literal["deepfake.receipt"] = "deepfake.receipt"
+    schema_version: Literal[1] = 1
+    made_at: str = Field(max_length=100)
+    uri: str = Field(max_length=10_000)
+    sha256: str = Field(pattern=_HASH)
+    size_bytes: int = Field(ge=0)
+    score: ScoreRow
+    detector: DetectorName
+    configuration: ScoringConfiguration
+    made_with: Environment
+
+
+def read_receipt(path: Path) -> Receipt:
+    """Read a receipt, which may be anybody's.
+
+    Raises:
+        DataError: It is none; where and why, the message says.
+    """
+    try:
+        if path.stat().st_size > _MAX_BYTES:
+            raise DataError(f"larger than {_MAX_BYTES} bytes, which no receipt is", path=path)
+        text = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot be read ({error.strerror})", path=path) from error
+    try:
+        return Receipt.model_validate(json.loads(text))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the whole"
+        raise DataError(f"not a receipt ({where}: {first['msg']})", path=path) from error
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON ({error})", path=path) from error
+
+
+def make_receipt(to: ScoresFolder, which: str) -> Receipt:
+    """Return the receipt of a file's score, if the file is still the one that was scored.
+
+    Args:
+        to: The output folder; the tables at its top count.
+        which: A file, or a media_id.
+
+    Raises:
+        DataError: There is no such score, or the file is no longer what was scored.
+    """
+    version = _version_shown(to)
+    setup = read_setup(to.version(version))
+    rows = list(_rows_of(to.version(version) / "scores.parquet", which))
+    if not rows:
+        raise DataError(
+            f"no score of {which} is among the tables",
+            path=to.path,
+            hint="Name a file as the tables do, or its media_id; or score it first.",
+        )
+    row, sha256, size = _first_unchanged(to, rows)
+    made_with = _made_with(to, version, str(row["media_id"]), setup)
+    return Receipt(
+        made_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        uri=str(row["uri"]),
+        sha256=sha256,
+        size_bytes=size,
+        score=ScoreRow.model_validate(row),
+        detector=setup.detector,
+        configuration=setup.configuration.model_copy(
+            update={"worker_limits": made_with.configuration.worker_limits}
+        ),
+        made_with=made_with.made_with,
+    )
+
+
+def _version_shown(to: ScoresFolder) -> str:
+    try:
+        return str(read_json(to.path / "run.json")["version"])
+    except (DataError, KeyError, TypeError) as error:
+        raise DataError(
+            "no tables of scores are there",
+            path=to.path,
+            hint="Name the folder that was given to `deepfake score` as --output.",
+        ) from error
+
+
+def _rows_of(table: Location, which: str) -> Iterator[dict[str, Any]]:
+    is_id = _MEDIA_ID.fullmatch(which) is not None
+    column, value = ("media_id", which) if is_id else ("uri", _uri_of(which))
+    wanted = [(column, "==", value)]
+    found = read_locally(table, lambda local: pq.read_table(local, filters=wanted))
+    for row in found.to_pylist():
+        yield {name: row.get(name) for name in SCORES_SCHEMA.names}
+
+
+def _uri_of(name: str) -> str:
+    return name if "://" in name else to_uri(name)
+
+
+def _first_unchanged(
+    to: ScoresFolder, rows: list[dict[str, Any]]
+) -> tuple[dict[str, Any], str, int]:
+    """Return the first of several names whose file is what was scored, its SHA-256 and size."""
+    refusals = []
+    for row in sorted(rows, key=lambda row: str(row["uri"])):
+        try:
+            return row, *_checked(to, row)
+        except DataError as error:
+            refusals.append(error)
+    raise refusals[0]
+
+
+def _checked(to: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
+    uri, media_id = str(row["uri"]), row["media_id"]
+    if media_id is None:
+        raise DataError("its bytes were never read: there is nothing to vouch for", path=uri)
+    try:
+        told = stat_medium(uri)
+        with medium_file(uri, max_bytes=sys.maxsize) as path:
+            sha256 = sha256_of(path)
+            is_sampled = sha256 != media_id
+            is_same = not is_sampled or sampled_digest_of(path) == media_id
+        after = stat_medium(uri)
+    except OSError as error:
+        raise DataError(
+            f"the file is no longer what was scored ({error.strerror or error})", path=uri
+        ) from error
+    if is_sampled and is_same:
+        # Bytes between the samples may differ: only its time tells that nobody wrote to it.
+        is_same = _noted(to, uri) == told
+    if not is_same or told != after:
+        raise DataError(
+            "the file is no longer what was scored", path=uri, hint="Score the folder again first."
+        )
+    return sha256, told[0]
+
+
+def _noted(to: ScoresFolder, uri: str) -> tuple[int, int] | None:
+    if isinstance(to.path, StorePath) and not to.state.is_file():
+        return listed_file(to.path, uri)
+    with read_state(to.state) as db:
+        found = db.execute(
+            "SELECT size_bytes, mtime_ns FROM files WHERE uri = ? AND NOT is_racy", (uri,)
+        ).fetchone()
+    return None if found is None else (found[0], found[1])
+
+
+def _part_of(to: ScoresFolder, version: str, media_id: str) -> str | None:
+    if isinstance(to.path, StorePath) and not to.state.is_file():
+        # Another machine's run scored it. Of several parts none says which one holds.
+        keys = parts_holding(to.parts(version), {media_id})
+        return keys[0] if len(keys) == 1 else None
+    with read_state(to.state) as db:
+        found = db.execute(
+            "SELECT part FROM scored WHERE version = ? AND media_id = ?", (version, media_id)
+        ).fetchone()
+    return None if found is None else str(found[0])
+
+
+def _made_with(to: ScoresFolder, version: str, media_id: str, setup: StoredSetup) -> StoredSetup:
+    """Return the set-up with what the very run used that scored the medium, where it is known."""
+    key = _part_of(to, version, media_id)
+    told = {} if key is None else read_made_with(to.parts(version), key)
+    if not told:
+        return setup
+    limits = setup.configuration.worker_limits.model_validate(told["worker_limits"])
+    return setup.model_copy(
+        update={
+            "made_with": Environment.model_validate(told["environment"]),
+            "configuration": setup.configuration.model_copy(update={"worker_limits": limits}),
+        }
+    )

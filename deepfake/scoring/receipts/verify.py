@@ -1,0 +1,271 @@
+"""A receipt against the file and the detector that it speaks of: the same score again, or not."""
+
+from __future__ import annotations
+
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from deepfake.compute.devices import resolve_device
+from deepfake.config import MediaLimits, Precision, WorkerLimits
+from deepfake.corpora.layouts import scan_media
+from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.inference import check_precision
+from deepfake.errors import ConfigError, DataError, UnreadableMediaError
+from deepfake.scoring.batch import score_files
+from deepfake.scoring.receipts.receipt import Receipt
+from deepfake.scoring.scorer import ScorerSetup, scoring_digest
+from deepfake.scoring.setups import describe_environment, describe_setup
+from deepfake.storage import path_of_uri, sampled_digest_of, sha256_of
+
+__all__ = ["TOLERANCE", "Check", "verify_receipt"]
+
+TOLERANCE = 1e-3
+"""Of a logit, and of a probability: what other processors and library versions move them by."""
+
+_COUNTS = (
+    "kind",
+    "num_faces",
+    "num_tracks",
+    "num_frames",
+    "frames_wanted",
+    "frames_read",
+    "is_partial",
+    "strongest_track_id",
+)
+
+Settings = TypeVar("Settings", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at.
+
+    Attributes:
+        name: What.
+        is_passed: Whether it is as the receipt says; None for a remark that decides nothing.
+        told: One line for a person.
+    """
+
+    name: str
+    is_passed: bool | None
+    told: str
+
+
+def verify_receipt(
+    receipt: Receipt,
+    *,
+    detector: DetectorIdentity,
+    bundle: Bundle,
+    file: Path | None = None,
+    cache: Path | None = None,
+) -> Iterator[Check]:
+    """Yield what is found, one check after another; later ones need earlier ones to have passed.
+
+    The only things that are opened are the file and the detector. What the receipt allows a file
+    to cost holds as far as it is no more than what is allowed by default.
+
+    Args:
+        receipt: From `read_receipt`.
+        detector: The one that is here.
+        bundle: Its bundle.
+        file: The file; None for where the receipt says that it lies.
+        cache: Where networks converted for the CPU are kept.
+    """
+    checks = [_check_itself(receipt)]
+    yield checks[0]
+    path = _path_of(receipt) if file is None else file
+    for check in (
+        _check_file(receipt, path, named_by="the receipt" if file is None else "you"),
+        _check_detector(receipt, detector, bundle),
+    ):
+        checks.append(check)
+        yield check
+    if path is None or not all(check.is_passed for check in checks):
+        yield Check("score", False, "not done again: that would compare two different things")
+        return
+    setup, remarks = _setup_of(receipt, detector, cache=cache)
+    yield from remarks
+    configuration = _check_configuration(receipt, setup, bundle)
+    yield configuration
+    yield from _versions(receipt)
+    if not configuration.is_passed:
+        yield Check("score", False, "not done again: it would be made otherwise")
+        return
+    limits = _at_most(receipt.configuration.worker_limits, WorkerLimits())
+    (row,) = score_files(scan_media([path]), setup=setup, limits=limits)
+    yield from _compare(receipt, row)
+
+
+def _path_of(receipt: Receipt) -> Path | None:
+    try:
+        return path_of_uri(receipt.uri)
+    except DataError:
+        return None
+
+
+def _check_itself(receipt: Receipt) -> Check:
+    score, detector = receipt.score, receipt.detector
+    in_row = (score.uri, score.model_digest, score.model_name, score.model_version)
+    if in_row != (receipt.uri, detector.digest, detector.name, detector.version):
+        return Check("receipt", False, "contradicts itself: its row is of another file or detector")
+    return Check("receipt", True, f"well formed, version {receipt.schema_version}")
+
+
+def _check_file(receipt: Receipt, path: Path | None, *, named_by: str) -> Check:
+    if path is None:
+        return Check("file", False, f"{receipt.uri} is not on this machine: name it with --file")
+    told = f"{path} (named by {named_by})"
+    try:
+        found = path.stat()
+        if not stat.S_ISREG(found.st_mode):
+            return Check("file", False, f"{told} is no regular file")
+        if found.st_size != receipt.size_bytes:
+            return Check(
+                "file",
+                False,
+                f"{told} has {found.st_size} bytes, the receipt's has {receipt.size_bytes}",
+            )
+        sha256 = sha256_of(path)
+        is_what_was_scored = receipt.score.media_id in (sha256, sampled_digest_of(path))
+    except UnreadableMediaError as error:
+        return Check("file", False, f"{told} {error.message}")
+    except OSError as error:
+        return Check("file", False, f"{told} cannot be read ({error.strerror})")
+    if sha256 != receipt.sha256:
+        return Check("file", False, f"{told} has the SHA-256 {sha256}, not the receipt's")
+    if not is_what_was_scored:
+        return Check("file", False, f"{told} is not what the row says was scored")
+    return Check("file", True, f"{told} has the SHA-256 {sha256}")
+
+
+def _check_detector(receipt: Receipt, detector: DetectorIdentity, bundle: Bundle) -> Check:
+    wanted = receipt.detector
+    if bundle.digest != wanted.digest:
+        return Check(
+            "detector",
+            False,
+            f"another one is here: {detector.name}, digest {bundle.digest}; the receipt's is "
+            f"{wanted.name}, digest {wanted.digest}: name it with --weights",
+        )
+    return Check("detector", True, f"{detector.name}, digest {bundle.digest}")
+
+
+def _setup_of(
+    receipt: Receipt, detector: DetectorIdentity, *, cache: Path | None
+) -> tuple[ScorerSetup, list[Check]]:
+    told = receipt.configuration
+    device, precision, remarks = told.device, told.precision, []
+    try:
+        device = resolve_device(device)
+    except ConfigError:
+        device = "cpu"
+        remarks.append(Check("device", None, f"{told.device} is not here: done on the CPU"))
+    try:
+        check_precision(precision, device=device)
+    except ConfigError:
+        f32: Precision = "f32"
+        precision = f32
+        remarks.append(Check("precision", None, f"{told.precision} is not here: done in f32"))
+    setup = ScorerSetup(
+        detector,
+        device=device,
+        precision=precision,
+        sampling=told.sampling,
+        decoder=told.decoder,
+        prior=told.prior,
+        limits=_at_most(told.media_limits, MediaLimits()),
+        cache=cache,
+    )
+    return setup, remarks
+
+
+def _at_most(asked: Settings, most: Settings) -> Settings:
+    allowed = dict(most)
+    limits = {
+        name: value if allowed[name] is None else min(allowed[name], value or allowed[name])
+        for name, value in asked
+    }
+    return asked.model_copy(update=limits)
+
+
+_COMPUTED = ("device", "precision", "media_limits", "worker_limits")
+"""Settings that are as far as they can be had here; the score tells whether that was enough."""
+
+
+def _check_configuration(receipt: Receipt, setup: ScorerSetup, bundle: Bundle) -> Check:
+    here = describe_setup(setup, bundle=bundle, limits=receipt.configuration.worker_limits)
+    told = receipt.configuration
+    differing = [
+        name
+        for name, value in here.configuration
+        if name not in _COMPUTED and value != getattr(told, name)
+    ]
+    if differing:
+        return Check(
+            "configuration", False, f"this detector and program have other {', '.join(differing)}"
+        )
+    as_told = ScorerSetup(
+        setup.detector,
+        device=told.device,
+        precision=told.precision,
+        sampling=told.sampling,
+        prior=told.prior,
+    )
+    if scoring_digest(as_told, bundle=bundle) != receipt.score.config_digest:
+        return Check("configuration", False, "its digest is not that of the row")
+    return Check("configuration", True, f"digest {receipt.score.config_digest}")
+
+
+def _versions(receipt: Receipt) -> Iterator[Check]:
+    here, then = describe_environment(), receipt.made_with
+    pairs = {
+        "this package": (then.package, here.package),
+        "python": (then.python, here.python),
+        "processor": (then.cpu, here.cpu),
+        **{
+            name: (then.libraries.get(name, "none"), here.libraries.get(name, "none"))
+            for name in sorted({*then.libraries, *here.libraries})
+        },
+    }
+    changed = [f"{name} {old} then, {new} here" for name, (old, new) in pairs.items() if old != new]
+    told = "; ".join(changed) or "all as they were"
+    yield Check("versions", None, told)
+
+
+def _compare(receipt: Receipt, row: dict[str, Any]) -> Iterator[Check]:
+    then = receipt.score
+    if row["media_id"] != receipt.sha256:
+        yield Check("score", False, "the file was changed while it was looked at")
+        return
+    yield _check_equal("status", str(then.status), row["status"], why=row["message"])
+    for name in ("logit", "prob_fake", "strongest_pts_seconds"):
+        yield _check_close(name, getattr(then, name), row[name])
+    yield _check_equal("verdict", str(then.verdict), row["verdict"])
+    in_receipt = ", ".join(f"{name} {getattr(then, name)}" for name in _COUNTS)
+    yield _check_equal("counts", in_receipt, ", ".join(f"{name} {row[name]}" for name in _COUNTS))
+    if row["reason"] != then.reason:
+        told = f"{row['reason'] or 'none'} now, {then.reason or 'none'} in the receipt"
+        yield Check("reason", None, told)
+
+
+def _check_equal(name: str, then: str, now: str, *, why: str | None = None) -> Check:
+    if then == now:
+        return Check(name, True, then)
+    return Check(name, False, f"{now}{f' ({why})' if why else ''} now, {then} in the receipt")
+
+
+def _check_close(name: str, then: float | None, now: float | None) -> Check:
+    if then is None or now is None:
+        told = "none, as in the receipt" if then is now else f"{now} now, {then} in the receipt"
+        return Check(name, then is now, told)
+    gap = abs(now - then)
+    if gap == 0:
+        return Check(name, True, f"{now:.6f}, exactly")
+    told = f"{now:.6f} now, {then:.6f} in the receipt, {gap:.1e} apart"
+    return Check(name, gap <= TOLERANCE, told)

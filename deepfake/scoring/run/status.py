@@ -1,0 +1,218 @@
+"""How far the scores of a folder are, read without disturbing the run that is at work on them."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from deepfake.errors import DataError
+from deepfake.scoring.output.folder import ScoresFolder, counts_written
+from deepfake.scoring.setups import DetectorName, read_setup
+from deepfake.scoring.state.schema import BELOW, bounds, read_state
+
+__all__ = ["RunStatus", "ScoresStatus", "VersionStatus", "read_status"]
+
+
+@dataclass(frozen=True, slots=True)
+class VersionStatus:
+    """The scores of one detector under one configuration.
+
+    Attributes:
+        version: Names them.
+        detector: Name, version and digest; None where they do not lie here.
+        num_parts: Batches on disk.
+        num_scored: Media in them.
+        has_tables: Whether they were put together into tables.
+        statuses: Files in these tables, by status.
+        verdicts: Files in these tables, by verdict.
+    """
+
+    version: str
+    detector: dict[str, Any] | None
+    num_parts: int
+    num_scored: int
+    has_tables: bool
+    statuses: dict[str, int]
+    verdicts: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class RunStatus:
+    """The run at work, or the last one.
+
+    Attributes:
+        run_id: Names it in the log.
+        outcome: `at work`, `finished`, `failed`, or `ended without a word`: killed, or the power
+            was cut.
+        began_at: ISO 8601, UTC.
+        updated_at: When it last wrote of itself.
+        ended_at: When it ended.
+        seconds: From the beginning to its last word.
+        media_per_second: Scored, since the first batch was begun.
+        seconds_left: What is known to be left takes, at that rate; None where there is no rate or
+            no run.
+        is_listing: Whether more files may still be found.
+        last_part: Key, media, seconds and time of the last batch.
+        counters: All numbers of the run.
+    """
+
+    run_id: str
+    outcome: str
+    began_at: str
+    updated_at: str
+    ended_at: str | None
+    seconds: float
+    media_per_second: float
+    seconds_left: float | None
+    is_listing: bool
+    last_part: dict[str, Any] | None
+    counters: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoresStatus:
+    """All there is to say of an output folder.
+
+    Attributes:
+        output: The folder.
+        owner: Who is at work on it: pid, host, user, since; None if nobody is.
+        folder: URI of the media folder of the last run.
+        version: Of the scores of the last run.
+        num_files: Files of the folder that are known.
+        num_scored: Those whose content was scored, whatever came of it.
+        num_waiting: Those that have neither a score nor an outcome yet.
+        statuses: Files by status; those that wait have none.
+        verdicts: Files by verdict, as of the tables of this version; empty without tables.
+        run: The run at work, or the last one; None where no run told of itself.
+        versions: All scores that lie here.
+    """
+
+    output: str
+    owner: dict[str, Any] | None
+    folder: str
+    version: str
+    num_files: int
+    num_scored: int
+    num_waiting: int
+    statuses: dict[str, int]
+    verdicts: dict[str, int]
+    run: RunStatus | None
+    versions: tuple[VersionStatus, ...]
+
+    def as_record(self) -> dict[str, Any]:
+        """Return all of it in JSON types."""
+        return asdict(self)
+
+
+def read_status(to: ScoresFolder) -> ScoresStatus:
+    """Return how far the scores of a folder are.
+
+    Raises:
+        DataError: No scores are kept there.
+    """
+    if not to.state.is_file():
+        raise DataError(
+            "no scores are kept there",
+            path=to.path,
+            hint="Name the folder that was given to `deepfake score` as --output.",
+        )
+    owner = to.owner()
+    with read_state(to.state) as db:
+        # One transaction: all numbers are of one moment.
+        db.execute("BEGIN")
+        meta = {str(name): value for name, value in db.execute("SELECT name, value FROM meta")}
+        folder, version = str(meta.get("folder", "")), str(meta.get("version", ""))
+        outcomes = dict(_outcomes(db, folder=folder, version=version))
+        versions = tuple(_versions(db, to))
+    waiting = outcomes.pop(None, 0)
+    tables = counts_written(to.version(version))
+    return ScoresStatus(
+        output=str(to.path),
+        owner=owner,
+        folder=folder,
+        version=version,
+        num_files=sum(outcomes.values()) + waiting,
+        num_scored=sum(v.num_scored for v in versions if v.version == version),
+        num_waiting=waiting,
+        statuses={str(status): count for status, count in outcomes.items()},
+        verdicts={} if tables is None else dict(tables.verdicts),
+        run=_run(meta.get("progress"), is_at_work=owner is not None),
+        versions=versions,
+    )
+
+
+def _outcomes(
+    db: sqlite3.Connection, *, folder: str, version: str
+) -> Iterator[tuple[str | None, int]]:
+    yield from db.execute(
+        "SELECT CASE WHEN files.status = 'ok' THEN scored.status ELSE files.status END AS outcome, "
+        "count(*) FROM files LEFT JOIN scored ON scored.version = ? "
+        f"AND scored.media_id = files.media_id WHERE {BELOW} GROUP BY outcome ORDER BY outcome",
+        (version, *bounds(folder)),
+    )
+
+
+def _versions(db: sqlite3.Connection, to: ScoresFolder) -> Iterator[VersionStatus]:
+    media = dict(db.execute("SELECT version, count(*) FROM scored GROUP BY version").fetchall())
+    parts = dict(db.execute("SELECT version, count(*) FROM parts GROUP BY version").fetchall())
+    for version in sorted({*to.versions(), *media}):
+        tables = counts_written(to.version(version))
+        detector: DetectorName | None = None
+        with suppress(DataError):
+            detector = read_setup(to.version(version)).detector
+        yield VersionStatus(
+            version=version,
+            detector=None if detector is None else detector.model_dump(mode="json"),
+            num_parts=parts.get(version, 0),
+            num_scored=media.get(version, 0),
+            has_tables=tables is not None,
+            statuses={} if tables is None else dict(tables.statuses),
+            verdicts={} if tables is None else dict(tables.verdicts),
+        )
+
+
+def _run(told: str | None, *, is_at_work: bool) -> RunStatus | None:
+    if told is None:
+        return None
+    progress: dict[str, Any] = json.loads(told)
+    began, updated = (datetime.fromisoformat(progress[n]) for n in ("began_at", "updated_at"))
+    seconds = (updated - began).total_seconds()
+    scored, claimed = progress["num_scored"], progress["num_claimed"]
+    rate = scored / progress["scoring_seconds"] if progress["scoring_seconds"] > 0 else 0.0
+    has_ended = progress["ended_at"] is not None
+    outcome = progress["outcome"]
+    if not has_ended and not is_at_work:
+        outcome = "ended without a word"
+    return RunStatus(
+        run_id=progress["run_id"],
+        outcome=outcome,
+        began_at=progress["began_at"],
+        updated_at=progress["updated_at"],
+        ended_at=progress["ended_at"],
+        seconds=seconds,
+        media_per_second=rate,
+        seconds_left=(claimed - scored) / rate if rate and not has_ended and is_at_work else None,
+        is_listing=progress["is_listing"],
+        last_part=progress["last_part"],
+        counters={k: v for k, v in progress.items() if k in _COUNTERS},
+    )
+
+
+_COUNTERS = (
+    "num_listed",
+    "num_probed",
+    "num_claimed",
+    "num_scored",
+    "num_vanished",
+    "num_parts",
+    "hashed_bytes",
+    "extract_seconds",
+    "classify_seconds",
+    "statuses",
+    "verdicts",
+)

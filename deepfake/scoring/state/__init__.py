@@ -1,0 +1,1 @@
+"""The SQLite file of a scored folder: which files are known, and which have scores."""

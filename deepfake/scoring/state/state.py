@@ -1,0 +1,485 @@
+"""What is known of the files of a scored folder, and which of them have scores.
+
+It is kept in SQLite, so that a folder of a million files needs no memory, and written after what
+it tells of: a part of scores is on disk before it is noted here. What a run that was killed left
+unnoted is found on disk at the next start, so this file may be lost and only costs hashing anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from deepfake.config import MediaLimits
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.errors import DataError
+from deepfake.scoring.batch import Moved
+from deepfake.scoring.parts import Part
+from deepfake.scoring.state.finished import FinishedScores
+from deepfake.scoring.state.parts import NotedParts
+from deepfake.scoring.state.schema import BELOW, COLUMNS, bounds, connect, row_of, translated
+from deepfake.storage import is_there
+from deepfake.storage.journal import tell
+from deepfake.types import EXPECTED_STATUSES, TRANSIENT_STATUSES, Status
+
+__all__ = [
+    "ScoringState",
+    "open_state",
+]
+
+_MOST = 2**62
+_RACY_NS = 2_000_000_000
+"""A file that changed so shortly before it was hashed may have changed again with the same time:
+the clocks of file systems tick, some once in two seconds."""
+
+_VANISHED = "was there in an earlier run, and is gone"
+_FINAL = {Status.OK, Status.EMPTY, Status.UNSUPPORTED, Status.DECODE_ERROR, Status.TOO_LARGE}
+"""What probing says of bytes and would say again."""
+
+
+class ScoringState:
+    """One run's view of the state.
+
+    Args:
+        path: The SQLite file; made where it is not there.
+        folder: URI of the folder that is scored; files elsewhere are left alone.
+        version: Digest of the detector and all settings that can change a score.
+
+    Raises:
+        DataError: The file is damaged, or of another version of this program.
+    """
+
+    def __init__(self, path: Path, *, folder: str, version: str) -> None:
+        self.folder = folder
+        self.version = version
+        self._db = connect(path)
+        self._parts = NotedParts(self._db, version=version)
+        self._untold: str | None = None
+        self.run = self._count("run") + 1
+        self._changes_before = self._count("changes")
+        self._begin(self.run)
+        with self._writing():
+            self._set_meta("version", version)
+            self._set_meta("folder", folder)
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def tell(self, progress: Mapping[str, Any], *, is_written: bool = False) -> None:
+        """Keep what a run says of itself; it is written with the next change.
+
+        Args:
+            progress: JSON types.
+            is_written: Write it now, whatever changes.
+        """
+        self._untold = json.dumps(progress)
+        if is_written:
+            with self._writing():
+                pass
+
+    def _begin(self, run: int) -> None:
+        self.run = run
+        with self._writing():
+            self._set_meta("run", run)
+
+    @property
+    def listing(self) -> str | None:
+        """The name of the last listing that was written out of this state or read into it."""
+        found = self._meta("listing")
+        return None if found is None else str(found)
+
+    def all_files(self) -> Iterator[tuple[Any, ...]]:
+        """Yield what is known of every file, as `take_files` takes it."""
+        yield from self._db.execute(f"SELECT {COLUMNS}, is_racy FROM files ORDER BY uri")
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether that listing holds all that is known of files."""
+        return self.listing is not None and not self._meta("unlisted")
+
+    def mark_listed(self, listing: str) -> None:
+        """Note that a listing holds all that is known of files."""
+        with self._writing():
+            self._set_meta("listing", listing)
+            self._set_meta("unlisted", 0)
+
+    def take_files(self, files: Iterable[Sequence[Any]], *, listing: str) -> None:
+        """Put what another machine found out in place of what is known here of files.
+
+        Args:
+            files: From its `all_files`.
+            listing: The name of the listing that they were read from.
+        """
+        with self._writing():
+            self._db.execute("DELETE FROM files")
+            self._db.executemany(
+                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", map(tuple, files)
+            )
+            self._set_meta("listing", listing)
+            self._set_meta("unlisted", 0)
+            self._soil()
+
+    def reconcile(self, parts: Iterable[Part]) -> None:
+        """Make what is noted agree with the parts that are there and whole.
+
+        Args:
+            parts: Of this version.
+        """
+        there = sorted(parts, key=lambda part: part.number)
+        if there and there[-1].number >= self.run:
+            # This file was lost or is another machine's: the newest score shall be this run's.
+            self._begin(there[-1].number + 1)
+        noted = {str(name) for name in self._parts.numbers()}
+        with self._writing():
+            for name in noted - {part.key for part in there}:
+                self._drop(name)
+            for part in there:
+                if part.key not in noted:
+                    self._note(part)
+
+    def apply_limits(self, limits: MediaLimits) -> None:
+        """Take note of how large a medium may be.
+
+        What was too large under other limits is probed and scored again; what has a score keeps
+        it.
+        """
+        told = limits.model_dump_json()
+        here = f"limits {self.version}"
+        with self._writing():
+            if self._meta("limits") != told:
+                self._db.execute(
+                    "UPDATE files SET is_racy = 1 WHERE status = ?", (str(Status.TOO_LARGE),)
+                )
+                self._set_meta("limits", told)
+            if self._meta(here) != told:
+                self._set_meta(here, told)
+                if self._parts.drop_status(Status.TOO_LARGE):
+                    self._soil()
+
+    def observe(self, rows: Sequence[ManifestRow]) -> tuple[list[ManifestRow], list[ManifestRow]]:
+        """Note that files were listed.
+
+        Args:
+            rows: As listed.
+
+        Returns:
+            Those that are as they were, with what probing found then, and those to be probed.
+        """
+        before = self._files([row.uri for row in rows])
+        known: list[ManifestRow] = []
+        unknown: list[ManifestRow] = []
+        changed: list[ManifestRow] = []
+        for row in rows:
+            old, is_racy = before.get(row.uri, (None, True))
+            if row.status is not Status.OK:
+                known.append(row)
+                if old is None or not _is_same(old, row):
+                    changed.append(row)
+            elif old is not None and not is_racy and _is_unchanged(row, old):
+                known.append(old)
+            else:
+                unknown.append(row)
+        for row in changed:
+            _tell_failed(row)
+        with self._writing():
+            self._put(changed, racy_after=None)
+            # What is probed is noted by `record`: until then it must not look finished.
+            self._db.executemany(
+                "UPDATE files SET run = ? WHERE uri = ?", [(self.run, row.uri) for row in known]
+            )
+        return known, unknown
+
+    def record(self, rows: Sequence[ManifestRow], *, began_ns: int) -> None:
+        """Note what probing found.
+
+        Args:
+            rows: As probed.
+            began_ns: Wall-clock time before the first of them was read.
+        """
+        with self._writing():
+            before = self._files([row.uri for row in rows])
+            self._put(rows, racy_after=began_ns - _RACY_NS)
+            if any(row.uri not in before or not _is_same(before[row.uri][0], row) for row in rows):
+                self._soil()
+        for row in rows:
+            _tell_failed(row)
+        for row, status in self._scored_as(rows):
+            _tell_failed(replace(row, status=status, message="the same bytes have that outcome"))
+
+    def claim(
+        self,
+        rows: Iterable[ManifestRow],
+        *,
+        limit: int | None = None,
+        is_retrying_failed: bool = False,
+    ) -> list[ManifestRow]:
+        """Return files whose content has no score yet and is not claimed in this run, and claim it.
+
+        Args:
+            rows: Probed.
+            limit: Claim no more than this.
+            is_retrying_failed: Whether a file that timed out, crashed its worker or ran out of
+                memory is claimed again.
+        """
+        usable = {
+            row.media_id: row
+            for row in rows
+            if row.status is Status.OK and row.media_id and row.kind
+        }
+        if not usable:
+            return []
+        scored = self._parts.statuses(list(usable))
+        claimed: list[ManifestRow] = []
+        for media_id, row in usable.items():
+            if limit is not None and len(claimed) >= limit:
+                break
+            status = scored.get(media_id)
+            is_done = status in set(Status) and not (
+                is_retrying_failed and Status(status) in TRANSIENT_STATUSES
+            )
+            if not is_done and self._claim(media_id):
+                claimed.append(row)
+        return claimed
+
+    def _claim(self, media_id: str) -> bool:
+        done = self._db.execute("INSERT OR IGNORE INTO claimed VALUES (?)", (media_id,))
+        return bool(done.rowcount)
+
+    def release(self, moved: Iterable[Moved]) -> list[ManifestRow]:
+        """Note files that were no longer what had been hashed, and give their contents free.
+
+        Returns:
+            Other files of the same contents, where there are any.
+        """
+        others = []
+        for file in moved:
+            tell("file failed", error_type=None, **asdict(file))
+            with self._writing():
+                self._db.execute(
+                    "UPDATE files SET status = ?, error_type = NULL, message = ?, is_racy = 1 "
+                    "WHERE uri = ?",
+                    (file.status, file.message, file.uri),
+                )
+                self._db.execute("DELETE FROM claimed WHERE media_id = ?", (file.media_id,))
+                self._set_meta("unlisted", 1)
+                self._soil()
+            found = self._db.execute(
+                f"SELECT {COLUMNS} FROM files WHERE media_id = ? AND status = 'ok' LIMIT 1",
+                (file.media_id,),
+            ).fetchone()
+            if found is not None:
+                others.append(row_of(found))
+        return others
+
+    def commit(self, part: Part) -> None:
+        """Note a part that lies on disk."""
+        with self._writing():
+            self._note(part)
+
+    def names_of(self, media_ids: Iterable[str]) -> list[tuple[str, str]]:
+        """Return uri and media_id of all files that have one of these contents."""
+        found: list[tuple[str, str]] = []
+        for media_id in media_ids:
+            rows = self._db.execute(
+                "SELECT uri, media_id FROM files WHERE media_id = ? AND status = 'ok'", (media_id,)
+            )
+            found += [(str(uri), str(found_id)) for uri, found_id in rows]
+        return found
+
+    def _scored_as(self, rows: Iterable[ManifestRow]) -> list[tuple[ManifestRow, Status]]:
+        """Return the rows whose content has an outcome already, under another name."""
+        usable = [(row, row.media_id) for row in rows if row.status is Status.OK and row.media_id]
+        scored = self._parts.statuses([media_id for _, media_id in usable])
+        return [(row, Status(scored[own])) for row, own in usable if own in scored]
+
+    def mark_vanished(self) -> int:
+        """Note which files of the folder are gone, and return how many.
+
+        A file that this run did not list is looked for, since a filter may have left it out.
+        """
+        unseen = self._db.execute(
+            f"SELECT uri, media_id FROM files WHERE run < ? AND status != ? AND {BELOW}",
+            (self.run, str(Status.VANISHED), *bounds(self.folder)),
+        ).fetchall()
+        gone = [(uri, media_id) for uri, media_id in unseen if not is_there(uri)]
+        with self._writing():
+            self._db.executemany(
+                "UPDATE files SET status = ?, error_type = NULL, message = ?, size_bytes = NULL "
+                "WHERE uri = ?",
+                [(str(Status.VANISHED), _VANISHED, uri) for uri, _ in gone],
+            )
+            if gone:
+                self._set_meta("unlisted", 1)
+                self._soil()
+        for uri, media_id in gone:
+            row = ManifestRow(uri, "", media_id, status=Status.VANISHED, message=_VANISHED)
+            _tell_failed(row)
+        return len(gone)
+
+    @property
+    def finished(self) -> FinishedScores:
+        """What tables and comparisons are made of."""
+        return FinishedScores(self._db, version=self.version, folder=self.folder)
+
+    @property
+    def num_files(self) -> int:
+        """Files of the folder."""
+        (count,) = self._db.execute(
+            f"SELECT count(*) FROM files WHERE {BELOW}",
+            bounds(self.folder),
+        ).fetchone()
+        return int(count)
+
+    @property
+    def num_waiting(self) -> int:
+        """Files of the folder that no run has scored yet."""
+        (count,) = self._db.execute(
+            f"SELECT count(*) FROM files WHERE status = 'ok' AND {BELOW} AND NOT EXISTS "
+            "(SELECT 1 FROM scored WHERE version = ? AND scored.media_id = files.media_id)",
+            (*bounds(self.folder), self.version),
+        ).fetchone()
+        return int(count)
+
+    @property
+    def num_changes(self) -> int:
+        """How often this run changed what the tables say."""
+        return self._count("changes") - self._changes_before
+
+    @property
+    def is_dirty(self) -> bool:
+        """Whether the tables of this version and folder were not written since the last change."""
+        written: str | None = self._meta(f"written {self.version}")
+        return written != self._written
+
+    def mark_written(self) -> None:
+        """Note that the tables hold all that is known."""
+        with self._writing():
+            self._set_meta(f"written {self.version}", self._written)
+
+    @property
+    def _written(self) -> str:
+        return f"{self._count('changes')} {self.folder}"
+
+    def unused_parts(self) -> list[str]:
+        """Return parts of this version whose every score was superseded."""
+        return self._parts.unused()
+
+    def small_parts(self, *, below: int) -> list[Part]:
+        """Return parts of this version with few scores that hold, and no others, sorted by key.
+
+        Args:
+            below: Media that a part must not reach.
+        """
+        return self._parts.small(below=below)
+
+    def forget_part(self, name: str) -> None:
+        """Strike out a part that was removed."""
+        with self._writing():
+            self._drop(name)
+
+    def _note(self, part: Part) -> None:
+        self._parts.note(part)
+        self._soil()
+
+    def _drop(self, name: str) -> None:
+        if self._parts.drop(name):
+            self._soil()
+
+    def _files(self, uris: Sequence[str]) -> dict[str, tuple[ManifestRow, bool]]:
+        marks = ",".join("?" * len(uris))
+        rows = self._db.execute(
+            f"SELECT {COLUMNS}, is_racy FROM files WHERE uri IN ({marks})",
+            tuple(uris),
+        )
+        known = {}
+        for *columns, racy in rows:
+            with suppress(DataError):  # a row that makes no sense is one that is not there
+                known[columns[0]] = row_of(columns), bool(racy)
+        return known
+
+    def _put(self, rows: Iterable[ManifestRow], *, racy_after: int | None) -> None:
+        values = [
+            (
+                row.uri,
+                row.size_bytes,
+                row.mtime_ns,
+                row.media_id,
+                None if row.kind is None else str(row.kind),
+                str(row.status),
+                row.error_type,
+                row.message,
+                racy_after is not None and (row.mtime_ns is None or row.mtime_ns > racy_after),
+                self.run,
+            )
+            for row in rows
+        ]
+        if values:
+            self._db.executemany(
+                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
+            )
+            self._set_meta("unlisted", 1)
+            if racy_after is None:
+                self._soil()
+
+    def _meta(self, name: str) -> Any:
+        found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        return None if found is None else found[0]
+
+    def _count(self, name: str) -> int:
+        value = self._meta(name)
+        return value if isinstance(value, int) and 0 <= value < _MOST else 0
+
+    def _set_meta(self, name: str, value: Any) -> None:
+        self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
+
+    def _soil(self) -> None:
+        self._set_meta("changes", self._count("changes") + 1)
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        with translated(), self._db:
+            yield
+            if self._untold is not None:
+                self._set_meta("progress", self._untold)
+                self._untold = None
+
+
+def _tell_failed(row: ManifestRow) -> None:
+    if row.status not in EXPECTED_STATUSES:
+        tell(
+            "file failed",
+            media_id=row.media_id,
+            uri=row.uri,
+            status=str(row.status),
+            error_type=row.error_type,
+            message=row.message,
+        )
+
+
+def _is_unchanged(row: ManifestRow, old: ManifestRow) -> bool:
+    is_final = old.media_id is not None and old.status in _FINAL
+    return is_final and (row.size_bytes, row.mtime_ns) == (old.size_bytes, old.mtime_ns)
+
+
+def _is_same(old: ManifestRow, new: ManifestRow) -> bool:
+    """Return whether the tables would say the same of it."""
+
+    def told(row: ManifestRow) -> tuple[Any, ...]:
+        return row.media_id, row.kind, row.status, row.error_type, row.message
+
+    return told(old) == told(replace(new))
+
+
+@contextmanager
+def open_state(path: Path, *, folder: str, version: str) -> Iterator[ScoringState]:
+    """Yield the state, and close it."""
+    state = ScoringState(path, folder=folder, version=version)
+    try:
+        yield state
+    finally:
+        state.close()

@@ -1,0 +1,100 @@
+"""Which way of adding up crops and people tells fakes from reals best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import product
+from typing import get_args
+
+import numpy as np
+import pandas as pd
+
+from deepfake.config import AggregationConfig
+from deepfake.evaluation.metrics import binary_metrics
+from deepfake.training.calibrate.files import KEYS, KIND_NAMES, file_scores, has_enough
+from deepfake.types import Kind, Label
+
+__all__ = ["candidate_name", "choose_aggregation", "crowds_of"]
+
+_SHARES = (0.0, 0.5)
+"""How much smaller than the largest a face that speaks may be; see `AggregationConfig`."""
+
+_BYSTANDERS = 2
+"""Real people put beside those of a file, to see what more people do."""
+
+
+def candidate_name(config: AggregationConfig) -> str:
+    """Return the name of a way of adding up in metrics.
+
+    Example:
+        >>> candidate_name(AggregationConfig(video="max", min_face_share=0.5))
+        'max_mean_from_half'
+    """
+    size = "_from_half" if config.min_face_share else ""
+    return f"{config.video}_{config.track}{size}"
+
+
+def _candidates(current: AggregationConfig) -> Iterator[AggregationConfig]:
+    fields = AggregationConfig.model_fields
+    videos, tracks = (get_args(fields[name].annotation) for name in ("video", "track"))
+    for video, track, share in product(videos, tracks, _SHARES):
+        if video == "max" and track != "mean":
+            continue  # a single crop has no mean
+        yield current.model_copy(update={"video": video, "track": track, "min_face_share": share})
+
+
+def choose_aggregation(
+    crops: pd.DataFrame, *, current: AggregationConfig
+) -> tuple[AggregationConfig, dict[str, float | int | str | None]]:
+    """Compare all ways of adding up by the mean AUC over kinds, of files and of crowds."""
+    sets: dict[str, pd.DataFrame] = {}
+    for kind in Kind:
+        own = crops[crops["kind"] == str(kind)]
+        if has_enough(own):
+            sets[KIND_NAMES[kind]] = own
+            sets[f"{KIND_NAMES[kind]}_crowd"] = crowds_of(own)
+    if not sets:
+        return current, {}
+    metrics: dict[str, float | int | str | None] = {}
+    means: dict[AggregationConfig, float] = {}
+    for config in dict.fromkeys((current, *_candidates(current))):
+        aucs = {name: _auc_of(own, config=config) for name, own in sets.items()}
+        means[config] = float(np.mean(list(aucs.values())))
+        name = candidate_name(config)
+        metrics |= {f"val_choosing_{told}_auc_{name}": auc for told, auc in aucs.items()}
+    # Of equals the first: the present way.
+    chosen = max(means, key=lambda config: means[config])
+    return chosen, {**metrics, "val_choosing_aggregation": candidate_name(chosen)}
+
+
+def crowds_of(crops: pd.DataFrame, *, bystanders: int = _BYSTANDERS, seed: int = 0) -> pd.DataFrame:
+    """Return files in which other people, all real, stand beside those who are there.
+
+    A way of adding up that averages people away, or that is alarmed by any of many, shows here.
+
+    Args:
+        crops: Of files of one kind.
+        bystanders: People put beside those of a file.
+        seed: Of who comes from where.
+    """
+    rng = np.random.default_rng(seed)
+    groups = dict(iter(crops.groupby(KEYS, sort=True)))
+    reals = [rows for rows in groups.values() if rows["label"].iloc[0] == str(Label.REAL)]
+    parts = []
+    for (corpus, uri), rows in groups.items():
+        others = [reals[at] for at in rng.integers(0, len(reals), size=bystanders)]
+        first = int(rows["track_id"].max()) + 1
+        parts.append(rows)
+        for number, other in enumerate(others):
+            one = other[other["track_id"] == other["track_id"].min()]
+            label = rows["label"].iloc[0]
+            parts.append(one.assign(corpus=corpus, uri=uri, label=label, track_id=first + number))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _auc_of(crops: pd.DataFrame, *, config: AggregationConfig) -> float:
+    labels, scores = file_scores(crops, aggregation=config)
+    logits = np.array([score.logit for score in scores])
+    auc = binary_metrics(labels, np.zeros(len(labels)), rank=logits).auc
+    assert auc is not None
+    return auc

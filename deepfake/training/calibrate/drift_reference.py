@@ -1,0 +1,64 @@
+"""What the files of a calibration looked like, kept for those who ask later whether media moved."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deepfake.config import AggregationConfig
+from deepfake.corpora.shards import Snapshot
+from deepfake.scoring.drift import Reference, fit_reference
+from deepfake.training.calibrate.files import KEYS, file_scores
+from deepfake.types import Kind
+
+__all__ = ["describe_looks"]
+
+_OF_FACES = ("face_px", "sharpness", "novelty")
+
+
+def describe_looks(
+    crops: pd.DataFrame, *, snapshots: Sequence[Snapshot], aggregation: AggregationConfig
+) -> Reference | None:
+    """Return how the files of some crops were distributed, as scoring sees files.
+
+    Args:
+        crops: With logits, and the columns of the index.
+        snapshots: That they are of.
+        aggregation: How crops become a file.
+
+    Returns:
+        None where there are too few.
+    """
+    sizes = pd.concat([_sizes(snapshot) for snapshot in snapshots])
+    values, labels = {}, {}
+    for kind in Kind:
+        own = crops[crops["kind"] == str(kind)]
+        if own.empty:
+            continue
+        labels[kind], scores = file_scores(own, aggregation=aggregation)
+        files = own.drop_duplicates(KEYS)[KEYS]
+        bytes_a_pixel = files.join(sizes, on=KEYS)["bytes_per_pixel"]
+        values[kind] = {
+            "logit": np.array([score.logit for score in scores], dtype=np.float64),
+            **{
+                name: np.array([getattr(s.strongest, name) for s in scores], dtype=np.float64)
+                for name in _OF_FACES
+            },
+            "bytes_per_pixel": bytes_a_pixel.to_numpy(dtype=np.float64),
+        }
+    digests = {snapshot.corpus: snapshot.digest for snapshot in snapshots}
+    return fit_reference(values, labels=labels, data_digests=digests)
+
+
+def _sizes(snapshot: Snapshot) -> pd.DataFrame:
+    """Return bytes a pixel of a frame, indexed by corpus and uri."""
+    outcomes = snapshot.outcomes()
+    frames = outcomes["num_frames"].where(outcomes["kind"] == str(Kind.VIDEO), 1)
+    pixels = (outcomes["width"] * outcomes["height"] * frames).astype("float64")
+    ratio: NDArray[np.float64] = (outcomes["size_bytes"] / pixels.where(pixels > 0)).to_numpy(
+        dtype=np.float64, na_value=np.nan
+    )
+    return outcomes[KEYS].assign(bytes_per_pixel=ratio).set_index(KEYS)

@@ -1,0 +1,107 @@
+"""The heads of a network as log-odds of what each was taught."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from deepfake.config import SelfBlendConfig
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import HeadSpec
+from deepfake.detectors.inference import Detector
+from deepfake.media import decode_crop
+from deepfake.training.data import has_usable_landmarks, landmarks_of
+from deepfake.training.data.self_blend import self_blend
+from deepfake.types import Kind, Label
+from deepfake.verdicts.calibration import MIN_PER_CLASS, either_of, fit_temperature
+
+__all__ = ["blends_of", "joined_logits", "scale_heads"]
+
+
+def scale_heads(
+    heads: Sequence[HeadSpec], crops: pd.DataFrame, blends: pd.DataFrame
+) -> tuple[HeadSpec, ...]:
+    """Return heads whose logits become log-odds of the fakes that each was taught, against reals.
+
+    Args:
+        heads: As they are; a single one, or one without enough of both classes, stays so.
+        crops: With `label` and a column `logit_<name>` a head.
+        blends: Self-blended reals, with the same columns.
+    """
+    if len(heads) == 1:
+        return tuple(heads)
+    reals = crops[crops["label"] == str(Label.REAL)]
+    fakes = {"blended": blends, "generated": crops[crops["label"] == str(Label.FAKE)]}
+    return tuple(_scaled(head, reals=reals, fakes=fakes[head.name]) for head in heads)
+
+
+def _scaled(head: HeadSpec, *, reals: pd.DataFrame, fakes: pd.DataFrame) -> HeadSpec:
+    if min(len(reals), len(fakes)) < MIN_PER_CLASS:
+        return head
+    column = f"logit_{head.name}"
+    logits = np.concatenate([reals[column].to_numpy(), fakes[column].to_numpy()])
+    labels = np.repeat([0, 1], [len(reals), len(fakes)])
+    fitted = fit_temperature(logits, labels=labels)
+    return HeadSpec(
+        name=head.name, center=-fitted.bias * fitted.temperature, scale=fitted.temperature
+    )
+
+
+def joined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
+    if len(heads) == 1:
+        return crops["logit"].to_numpy(dtype=np.float64)
+    return either_of(
+        [
+            (crops[f"logit_{head.name}"].to_numpy(dtype=np.float64) - head.center) / head.scale
+            for head in heads
+        ]
+    )
+
+
+def blends_of(
+    detector: Detector,
+    snapshots: Sequence[Snapshot],
+    crops: pd.DataFrame,
+    *,
+    config: SelfBlendConfig | None = None,
+) -> pd.DataFrame:
+    """Return what a detector says of self-blended stills.
+
+    Args:
+        detector: The detector.
+        snapshots: Of the corpora whose crops these are.
+        crops: Labelled crops; reals of stills with usable landmarks are blended, once each.
+        config: How; None for the way that the detector was trained with.
+
+    Returns:
+        The rows that were blended, with the detector's columns, float64.
+    """
+    blend = config or detector.spec.train_config.self_blend
+    parts = [crops[:0]]
+    reals = crops[(crops["label"] == str(Label.REAL)) & (crops["kind"] == str(Kind.IMAGE))]
+    for snapshot in snapshots:
+        own = reals[reals["corpus"] == snapshot.corpus]
+        own = own[has_usable_landmarks(own, crop=snapshot.config.crop)]
+        reader = snapshot.reader()
+        pictures = [
+            self_blend(
+                decode_crop(reader.encoded(shard, int(row))),
+                landmarks,
+                rng=np.random.default_rng(number),
+                config=blend,
+            )[1]
+            for number, (shard, row, landmarks) in enumerate(
+                zip(
+                    own["shard"],
+                    own["row"],
+                    landmarks_of(own, crop=snapshot.config.crop),
+                    strict=True,
+                )
+            )
+        ]
+        said = detector.evidence(pictures)
+        parts.append(own.assign(**{k: v.astype(np.float64) for k, v in said.items()}))
+    return pd.concat(parts, ignore_index=True)

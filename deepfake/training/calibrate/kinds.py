@@ -1,0 +1,148 @@
+"""Probability, thresholds and their bounds for one kind of file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from deepfake.config import AggregationConfig
+from deepfake.evaluation.metrics import binary_metrics
+from deepfake.training.calibrate.choose_aggregation import crowds_of
+from deepfake.training.calibrate.files import (
+    KEYS,
+    KIND_NAMES,
+    count_labels,
+    file_scores,
+    has_enough,
+)
+from deepfake.types import Kind, Label
+from deepfake.verdicts.calibration import (
+    MIN_PER_CLASS,
+    Calibration,
+    Support,
+    Thresholds,
+    choose_thresholds,
+    fit_support,
+    fit_temperature,
+    shift_prior,
+)
+
+__all__ = ["FittedKind", "fit_kind"]
+
+_REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece")
+
+_PEOPLE = (1, 2, 3, 5)
+"""In a picture, where false alarms are counted."""
+
+_MIN_VIDEO_FRAMES = 3
+"""Frames of a video that have to show the face that decides."""
+
+_MAX_FALSE_ALARM = {Kind.IMAGE: 0.05, Kind.VIDEO: 0.05}
+"""Share of reals that may be called fake."""
+
+_MAX_MISS = {Kind.IMAGE: 0.05, Kind.VIDEO: 0.1}
+"""Share of fakes that may be called real. At 0.05 more than a third of the clips that the packaged
+detector is calibrated on would be neither real nor fake."""
+
+
+@dataclass(frozen=True, slots=True)
+class FittedKind:
+    """What one kind of file gave."""
+
+    calibration: Calibration
+    thresholds: Thresholds
+    support: Support
+    metrics: dict[str, float | int | str | None]
+    notes: tuple[str, ...]
+
+
+def fit_kind(
+    crops: pd.DataFrame,
+    *,
+    kind: Kind,
+    aggregation: AggregationConfig,
+    prior: float,
+    max_false_alarm: float | None = None,
+    max_miss: float | None = None,
+) -> FittedKind:
+    """Fit what one kind of file needs. Stills do not stand for videos."""
+    own, name = crops[crops["kind"] == str(kind)], KIND_NAMES[kind]
+    min_frames = 1 if kind is Kind.IMAGE else _MIN_VIDEO_FRAMES
+    if not has_enough(own):
+        counts = count_labels(own)
+        note = (
+            f"Probabilities for {name}s are not calibrated: `val` has {counts['real']} real and "
+            f"{counts['fake']} fake {name}s to do it with, {MIN_PER_CLASS} of each are needed."
+        )
+        support = Support(min_frames=min_frames)
+        return FittedKind(Calibration(prior=prior), Thresholds(), support, {}, (note,))
+    labels, scores = file_scores(own, aggregation=aggregation)
+    logits = np.array([score.logit for score in scores])
+    is_made = own["method"].astype(str).str.startswith("synthetic").any()
+    calibration = fit_temperature(
+        logits, labels=labels, fitted_on=f"synthetic {name}" if is_made else name, prior=prior
+    )
+    prob = calibration.prob(logits)
+    # Probabilities hold for the prior; how well they do is seen at the share of fakes that is here.
+    here = shift_prior(prob, from_prior=prior, to_prior=float(labels.mean()))
+    values = binary_metrics(labels, here, rank=logits)
+    thresholds = choose_thresholds(
+        prob,
+        labels=labels,
+        max_false_alarm=_MAX_FALSE_ALARM[kind] if max_false_alarm is None else max_false_alarm,
+        max_miss=_MAX_MISS[kind] if max_miss is None else max_miss,
+    )
+    strongest = [score.strongest for score in scores]
+    seen = {
+        name: np.array([getattr(track, name) for track in strongest], dtype=np.float64)
+        for name in ("face_px", "sharpness", "novelty")
+    }
+    note = (
+        f"Probabilities for {name}s are calibrated on {name}s made by code out of stills: real "
+        f"{name}s may be judged less well than stated."
+    )
+    return FittedKind(
+        calibration=calibration,
+        thresholds=thresholds,
+        support=fit_support(
+            face_px=seen["face_px"],
+            sharpness=seen["sharpness"],
+            novelty=seen["novelty"] if np.isfinite(seen["novelty"]).all() else None,
+            min_frames=min_frames,
+        ),
+        metrics={
+            **{f"val_calibration_{name}_{m}": getattr(values, m) for m in _REPORTED},
+            **{
+                f"val_calibration_{name}_false_alarm_{people}_people": share
+                for people, share in _false_alarms(
+                    own, aggregation=aggregation, calibration=calibration, thresholds=thresholds
+                ).items()
+            },
+        },
+        notes=(note,) if is_made else (),
+    )
+
+
+def _false_alarms(
+    crops: pd.DataFrame,
+    *,
+    aggregation: AggregationConfig,
+    calibration: Calibration,
+    thresholds: Thresholds,
+) -> dict[int, float]:
+    """Return the share of reals called fake by the number of people in them.
+
+    Files that show one person, and other real people put beside: everything else is alike.
+    """
+    people = crops.groupby(KEYS)["track_id"].transform("nunique")
+    alone = crops[(people == 1) & (crops["label"] == str(Label.REAL))]
+    if alone[KEYS].drop_duplicates().shape[0] < MIN_PER_CLASS:
+        return {}
+    shares = {}
+    for count in _PEOPLE:
+        _, scores = file_scores(crowds_of(alone, bystanders=count - 1), aggregation=aggregation)
+        probs = calibration.prob(np.array([score.logit for score in scores]))
+        shares[count] = float((probs >= thresholds.fake_from).mean())
+    return shares

@@ -1,0 +1,224 @@
+"""A bundle with its answers fitted anew."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from deepfake.config import AggregationConfig
+from deepfake.corpora.held_out import refuse_benchmarks
+from deepfake.corpora.shards import Snapshot
+from deepfake.corpora.splits import halve_by_group
+from deepfake.detectors.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
+from deepfake.detectors.inference import Detector, load_detector
+from deepfake.errors import DataError
+from deepfake.evaluation.predict import predict_crops
+from deepfake.scoring.drift import Reference, write_reference
+from deepfake.training.calibrate.choose_aggregation import choose_aggregation
+from deepfake.training.calibrate.drift_reference import describe_looks
+from deepfake.training.calibrate.heads import blends_of, joined_logits, scale_heads
+from deepfake.training.calibrate.kinds import FittedKind, fit_kind
+from deepfake.types import Kind, Split
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+__all__ = ["CalibrationSummary", "calibrate_bundle", "look_at_val"]
+
+_Metrics = dict[str, float | int | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class CalibrationSummary:
+    """What calibrating a bundle found.
+
+    Attributes:
+        bundle: Folder of the calibrated bundle.
+        metrics: Of both halves of `val`, their names prefixed by `val_choosing_` and
+            `val_calibration_` and the kind.
+        notes: What a reader must know, a sentence each.
+    """
+
+    bundle: Path
+    metrics: _Metrics
+    notes: tuple[str, ...]
+
+
+def calibrate_bundle(
+    folder: Path,
+    *,
+    snapshots: Sequence[Snapshot],
+    output: Path,
+    prior: float = 0.5,
+    max_false_alarm: float | None = None,
+    max_miss: float | None = None,
+    device: str = "auto",
+    cache: Path | None = None,
+    is_halved: bool = False,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> CalibrationSummary:
+    """Calibrate a bundle on the `val` parts of corpora, and write it.
+
+    Args:
+        folder: The bundle.
+        snapshots: One a corpus; their crops were made as the bundle's are.
+        output: Where the calibrated bundle goes; may be `folder`.
+        prior: Share of fakes that probabilities shall hold for.
+        max_false_alarm: Share of reals that may be called fake; None for 0.05.
+        max_miss: Share of fakes that may be called real; None for 0.05 of stills, 0.1 of videos.
+        device: Where the network computes.
+        cache: Where networks converted for the CPU are kept.
+        is_halved: Store weights in half precision; computing stays what it is.
+        on_done: Called with the number of crops done.
+
+    Returns:
+        Where it lies and what was found. A kind without enough files of both classes stays
+        uncalibrated, and a note says so. How the files looked is kept beside it, for drift.
+
+    Raises:
+        BundleError: It is no bundle, or something else lies at `output`.
+        ConfigError: The crops of a corpus were made otherwise, or a share is not in 0..1.
+        SplitLeakageError: A corpus holds what belongs to a frozen benchmark.
+    """
+    refuse_benchmarks(snapshots)
+    bundle = load_bundle(folder)
+    state = bundle.state_dict()
+    if is_halved:
+        # Calibrated is what is kept: the rounded weights go to their place first.
+        state = {name: _halved(tensor) for name, tensor in state.items()}
+        folder = save_bundle(output, state_dict=state, spec=bundle.spec, overwrite=True)
+    detector = load_detector(folder, device=device, cache=cache)
+    crops = _predicted(detector, snapshots, on_done=on_done)
+    is_choosing = halve_by_group(crops["half_group"].tolist())
+    heads = bundle.spec.heads
+    if len(heads) > 1:
+        blends = blends_of(detector, snapshots, crops[is_choosing])
+        stills = crops[is_choosing & (crops["kind"] == str(Kind.IMAGE)).to_numpy()]
+        heads = scale_heads(heads, stills, blends)
+    crops = crops.assign(logit=joined_logits(crops, heads=heads))
+    choosing, calibrating = crops[is_choosing], crops[~is_choosing]
+    # Not what an earlier calibration chose: doing it twice changes nothing.
+    recipe = bundle.spec.train_config.aggregation
+    aggregation, compared = choose_aggregation(choosing, current=recipe)
+    fitted = {
+        kind: fit_kind(
+            calibrating,
+            kind=kind,
+            aggregation=aggregation,
+            prior=prior,
+            max_false_alarm=max_false_alarm,
+            max_miss=max_miss,
+        )
+        for kind in Kind
+    }
+    metrics: _Metrics = {
+        **compared,
+        **{k: v for f in fitted.values() for k, v in f.metrics.items()},
+    }
+    notes = tuple(note for found in fitted.values() for note in found.notes)
+    spec = _calibrated(
+        bundle.spec, heads=heads, aggregation=aggregation, fitted=fitted, prior=prior
+    )
+    spec = spec.model_copy(
+        update={
+            "metrics": {**_without_old(bundle.spec.metrics), **metrics},
+            "notes": (*_kept_notes(bundle.spec.notes), *notes),
+            "calibration_digests": {s.corpus: s.digest for s in snapshots},
+        }
+    )
+    save_bundle(output, state_dict=state, spec=spec, overwrite=True)
+    looks = describe_looks(crops, snapshots=snapshots, aggregation=aggregation)
+    if looks is not None:
+        write_reference(output, looks)
+    return CalibrationSummary(output, metrics, notes)
+
+
+def look_at_val(
+    folder: Path,
+    *,
+    snapshots: Sequence[Snapshot],
+    device: str = "auto",
+    cache: Path | None = None,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> Reference | None:
+    """Return how the `val` parts of corpora look to a finished detector, and change nothing.
+
+    Args:
+        folder: The bundle.
+        snapshots: One a corpus; their crops were made as the bundle's are.
+        device: Where the network computes.
+        cache: Where networks converted for the CPU are kept.
+        on_done: Called with the number of crops done.
+
+    Returns:
+        What `calibrate_bundle` would keep beside it; None where there are too few files.
+    """
+    spec = load_bundle(folder).spec
+    detector = load_detector(folder, device=device, cache=cache)
+    crops = _predicted(detector, snapshots, on_done=on_done)
+    crops = crops.assign(logit=joined_logits(crops, heads=spec.heads))
+    return describe_looks(crops, snapshots=snapshots, aggregation=spec.aggregation)
+
+
+def _halved(tensor: Tensor) -> Tensor:
+    # Offsets, scales and statistics are few, and some are too large or too small.
+    return tensor.half() if tensor.is_floating_point() and tensor.ndim > 1 else tensor
+
+
+def _predicted(
+    detector: Detector, snapshots: Sequence[Snapshot], *, on_done: Callable[[int], None]
+) -> pd.DataFrame:
+    """Return the labelled `val` crops of all snapshots with what the detector says of them."""
+    parts, done = [], 0
+    for snapshot in snapshots:
+        index = snapshot.index()
+        val = index[(index["split"] == str(Split.VAL)) & index["label"].notna()]
+        parts.append(predict_crops(detector, snapshot, val, on_done=_after(done, on_done)))
+        done += len(val)
+    if not parts:
+        raise DataError("calibrating needs at least one corpus")
+    crops = pd.concat(parts, ignore_index=True)
+    medium = "media:" + crops["media_id"].astype(str)
+    return crops.assign(half_group=crops["group"].where(crops["group"].notna(), medium))
+
+
+def _after(before: int, on_done: Callable[[int], None]) -> Callable[[int], None]:
+    return lambda done: on_done(before + done)
+
+
+def _calibrated(
+    spec: DetectorSpec,
+    *,
+    heads: tuple[HeadSpec, ...],
+    aggregation: AggregationConfig,
+    fitted: dict[Kind, FittedKind],
+    prior: float,
+) -> DetectorSpec:
+    still, video = fitted[Kind.IMAGE], fitted[Kind.VIDEO]
+    return spec.model_copy(
+        update={
+            "heads": heads,
+            "aggregation": aggregation,
+            "calibration_still": still.calibration,
+            "calibration_video": video.calibration,
+            "thresholds_still": still.thresholds,
+            "thresholds_video": video.thresholds,
+            "support_still": still.support,
+            "support_video": video.support,
+            "prior": prior,
+        }
+    )
+
+
+def _without_old(metrics: _Metrics) -> _Metrics:
+    # What an earlier calibration found is not of this one.
+    old = ("val_choosing_", "val_calibration_")
+    return {name: value for name, value in metrics.items() if not name.startswith(old)}
+
+
+def _kept_notes(notes: Sequence[str]) -> tuple[str, ...]:
+    return tuple(note for note in notes if not note.startswith("Probabilities for "))

@@ -1,0 +1,51 @@
+"""From snapshots to batches: balanced draws, matched resolution, augmented and plain inputs."""
+
+from deepfake.training.data.balance import (
+    BalancedSampler,
+    balanced_weights,
+    effective_sizes,
+    matched_sizes,
+    reduce_resolution,
+)
+from deepfake.training.data.crops import (
+    CropDataset,
+    InputSpec,
+    collect_crops,
+    evaluation_loader,
+    file_codes,
+    labels_of,
+    landmarks_of,
+    training_loader,
+)
+from deepfake.training.data.pairs import (
+    PairDataset,
+    PairDraw,
+    PairSampler,
+    blend_truth,
+    blending_loader,
+    has_usable_landmarks,
+    pair_loader,
+)
+
+__all__ = [
+    "BalancedSampler",
+    "CropDataset",
+    "InputSpec",
+    "PairDataset",
+    "PairDraw",
+    "PairSampler",
+    "balanced_weights",
+    "blend_truth",
+    "blending_loader",
+    "collect_crops",
+    "effective_sizes",
+    "evaluation_loader",
+    "file_codes",
+    "has_usable_landmarks",
+    "labels_of",
+    "landmarks_of",
+    "matched_sizes",
+    "pair_loader",
+    "reduce_resolution",
+    "training_loader",
+]

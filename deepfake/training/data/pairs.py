@@ -1,0 +1,280 @@
+"""Batches of pairs: a real beside a fake, made of it by blending or drawn from the labelled ones.
+
+Both crops of a pair stand in one batch and are augmented with the same random numbers, so that a
+batch holds as many reals as fakes and what was made by augmenting tells nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from deepfake.config import AugmentConfig, CropConfig, SelfBlendConfig
+from deepfake.errors import DataError
+from deepfake.training.data.balance import draw_rows, epoch_share, pool_by_file
+from deepfake.training.data.crops import (
+    CropDataset,
+    InputSpec,
+    Sample,
+    file_codes,
+    labels_of,
+    landmarks_of,
+    training_dataset,
+    worker_options,
+)
+from deepfake.training.data.self_blend import are_usable_landmarks, self_blend
+
+__all__ = [
+    "PairDataset",
+    "PairDraw",
+    "PairSampler",
+    "blend_truth",
+    "blending_loader",
+    "collate_pairs",
+    "has_usable_landmarks",
+    "pair_loader",
+]
+
+
+class PairDraw(NamedTuple):
+    """What a pair is made of.
+
+    Attributes:
+        real_row: Row of the real.
+        fake_row: Row of the fake; None for one that is blended out of the real.
+        seed: Of blending and augmentation.
+    """
+
+    real_row: int
+    fake_row: int | None
+    seed: int
+
+
+def has_usable_landmarks(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.bool_]:
+    """Return which crops have landmarks that a fake can be blended by, shape (N,)."""
+    usable = [are_usable_landmarks(p, size=crop.size) for p in landmarks_of(crops, crop=crop)]
+    return np.array(usable, dtype=np.bool_)
+
+
+class PairDataset(Dataset[tuple[Sample, Sample]]):
+    """Pairs of a real and a fake, made when they are asked for.
+
+    A blended fake has the row of its real, plus the length of the table.
+
+    Args:
+        crops: The dataset that decodes and augments the rows of `table`.
+        table: Rows of `collect_crops`.
+        crop: How the crops were stored.
+        blend: How fakes are made.
+    """
+
+    def __init__(
+        self,
+        crops: CropDataset,
+        *,
+        table: pd.DataFrame,
+        crop: CropConfig,
+        blend: SelfBlendConfig,
+    ) -> None:
+        self.crops = crops
+        self._landmarks = landmarks_of(table, crop=crop)
+        self._blend = blend
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    def __getitem__(self, draw: PairDraw) -> tuple[Sample, Sample]:
+        """Return the real and the fake of a draw."""
+        real, fake = self.pixels(draw)
+        row = len(self.crops) + draw.real_row if draw.fake_row is None else draw.fake_row
+        # Made of one seed, both are cropped, coloured and compressed alike.
+        places = [self.crops.landmarks_of(at) for at in (draw.real_row, row % len(self.crops))]
+        return (
+            (self.crops.input_of(real, seed=draw.seed, landmarks=places[0]), 0.0, draw.real_row),
+            (self.crops.input_of(fake, seed=draw.seed, landmarks=places[1]), 1.0, row),
+        )
+
+    def pixels(self, draw: PairDraw) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Return real and fake before they are augmented, each (S, S, 3), uint8.
+
+        Resolutions are matched between labelled reals and fakes; a blended pair has one as it is.
+        """
+        if draw.fake_row is not None:
+            return self.crops.matched_pixels(draw.real_row), self.crops.matched_pixels(
+                draw.fake_row
+            )
+        return self_blend(
+            self.crops.pixels(draw.real_row),
+            self._landmarks[draw.real_row],
+            rng=np.random.default_rng(draw.seed),
+            config=self._blend,
+        )
+
+
+def collate_pairs(pairs: Sequence[tuple[Sample, Sample]]) -> list[Tensor]:
+    """Return pairs as one batch of inputs, labels and rows; partners stand side by side."""
+    batch: list[Tensor] = torch.utils.data.default_collate([s for pair in pairs for s in pair])
+    return batch
+
+
+class PairSampler(Sampler[PairDraw]):
+    """Draws epochs of pairs in which files of a class are equally frequent.
+
+    An epoch is as long as the one of `BalancedSampler`; without labelled fakes it has each real
+    crop that this would count.
+
+    Args:
+        labels: 1 fake, 0 real, shape (N,).
+        files: Number of the file of each crop, shape (N,).
+        blended_share: Pairs whose fake is blended, over all pairs.
+        frames_per_video: Crops of a file that count towards the length of an epoch.
+        max_crops: The longest an epoch may be, crops; None for no limit.
+        seed: With the epoch it determines what is drawn.
+
+    Raises:
+        DataError: There is no real, or no fake where some are to be drawn.
+    """
+
+    def __init__(
+        self,
+        labels: NDArray[np.float64],
+        *,
+        files: NDArray[np.int64],
+        blended_share: float,
+        frames_per_video: int,
+        max_crops: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        self._reals, self._fakes = (pool_by_file(files, labels == value) for value in (0.0, 1.0))
+        if not self._reals or (not self._fakes and blended_share < 1):
+            raise DataError("pairs need reals, and fakes unless all of them are blended")
+        # A blended fake takes as much room in an epoch as the real that it is made of.
+        classes = [self._reals, self._reals if blended_share == 1 else self._fakes]
+        self._num_pairs = epoch_share(
+            classes, frames_per_video=frames_per_video, max_crops=max_crops
+        )
+        self._num_blended = round(blended_share * self._num_pairs)
+        self._seed, self._epoch = seed, 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Name the epoch that is drawn next; Lightning calls it."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._num_pairs
+
+    def __iter__(self) -> Iterator[PairDraw]:
+        rng = np.random.default_rng([self._seed, self._epoch])
+        reals = rng.permutation(draw_rows(self._reals, self._num_pairs, rng=rng))
+        fakes: list[int | None] = [None] * self._num_blended
+        count = self._num_pairs - self._num_blended
+        if count:
+            fakes += rng.permutation(draw_rows(self._fakes, count, rng=rng)).tolist()
+        seeds = rng.integers(0, 2**31, size=self._num_pairs)
+        for at in rng.permutation(self._num_pairs):
+            yield PairDraw(int(reals[at]), fakes[at], int(seeds[at]))
+
+
+def pair_loader(
+    crops: pd.DataFrame,
+    *,
+    spec: InputSpec,
+    augment: AugmentConfig,
+    blend: SelfBlendConfig,
+    crop: CropConfig,
+    batch_size: int,
+    blended_share: float,
+    frames_per_video: int,
+    max_crops: int | None = None,
+    seed: int = 0,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+) -> DataLoader[tuple[Sample, Sample]]:
+    """Return augmented batches of pairs, a new draw each epoch.
+
+    Args:
+        crops: Labelled rows of `collect_crops`, all with usable landmarks.
+        spec: The network's input.
+        augment: Augmentations; `match_resolution` is between labelled reals and fakes.
+        blend: How fakes are made.
+        crop: How the crops were stored.
+        batch_size: Crops a batch; of an odd number one is left out.
+        blended_share: See `PairSampler`.
+        frames_per_video: See `BalancedSampler`.
+        max_crops: The longest an epoch may be, crops.
+        seed: Of the draws, the blending and the augmentations.
+        num_workers: Processes that decode and blend; 0 for this one.
+        pin_memory: Whether batches go to a CUDA device.
+    """
+    sampler = PairSampler(
+        labels_of(crops),
+        files=file_codes(crops),
+        blended_share=blended_share,
+        frames_per_video=frames_per_video,
+        max_crops=max_crops,
+        seed=seed,
+    )
+    num_pairs = max(1, batch_size // 2)
+    plain = training_dataset(crops, spec=spec, augment=augment, crop=crop)
+    return DataLoader(
+        PairDataset(plain, table=crops, crop=crop, blend=blend),
+        batch_size=num_pairs,
+        sampler=sampler,
+        collate_fn=collate_pairs,
+        drop_last=len(sampler) > num_pairs,
+        **worker_options(num_workers, pin_memory=pin_memory),
+    )
+
+
+def blending_loader(
+    crops: pd.DataFrame,
+    *,
+    spec: InputSpec,
+    blend: SelfBlendConfig,
+    crop: CropConfig,
+    batch_size: int = 32,
+    seed: int = 0,
+    num_workers: int = 0,
+    pin_memory: bool = False,
+) -> DataLoader[tuple[Sample, Sample]]:
+    """Return a blended pair of each real crop in order, without augmentation, always the same.
+
+    Args:
+        crops: Reals of `collect_crops`, all with usable landmarks.
+        spec: The network's input.
+        blend: How fakes are made.
+        crop: How the crops were stored.
+        batch_size: Crops a batch.
+        seed: Of the blending.
+        num_workers: Processes that decode and blend; 0 for this one.
+        pin_memory: Whether batches go to a CUDA device.
+    """
+    seeds = np.random.default_rng(seed).integers(0, 2**31, size=len(crops))
+    return DataLoader(
+        PairDataset(CropDataset(crops, spec=spec), table=crops, crop=crop, blend=blend),
+        batch_size=max(1, batch_size // 2),
+        sampler=[PairDraw(row, None, int(s)) for row, s in enumerate(seeds)],
+        collate_fn=collate_pairs,
+        **worker_options(num_workers, pin_memory=pin_memory),
+    )
+
+
+def blend_truth(crops: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Return label and file of each row that `blending_loader` gives: the reals, then their fakes.
+
+    Args:
+        crops: What the loader was made of, length N.
+
+    Returns:
+        Labels and numbers of files, each of shape (2N,). The fakes of a file are a file.
+    """
+    files = file_codes(crops)
+    labels = np.repeat([0.0, 1.0], len(files))
+    return labels, np.concatenate([files, files + files.max(initial=-1) + 1])

@@ -1,0 +1,236 @@
+"""The fit itself, by Lightning: loaders in, the chosen weights out."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers.logger import Logger
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from deepfake.config import heads_of
+from deepfake.errors import ModelError
+from deepfake.training.callbacks import (
+    BEST_CHECKPOINT,
+    MetricsFile,
+    create_callbacks,
+    drop_cut_line,
+)
+from deepfake.training.data import (
+    blend_truth,
+    blending_loader,
+    evaluation_loader,
+    file_codes,
+    labels_of,
+    pair_loader,
+    training_loader,
+)
+from deepfake.training.module import DetectorModule, Validation
+from deepfake.training.plan import RunPlan
+
+__all__ = ["Fitted", "fit", "quiet_lightning"]
+
+_EXPECTED_WARNINGS = (
+    r".*does not have many workers.*",
+    r".*You defined a `validation_step` but have no `val_dataloader`.*",
+    r".*Checkpoint directory .* exists and is not empty.*",
+    # Lightning 2.6 under torch 2.14, in its own code.
+    r".*isinstance\(treespec, LeafSpec\).*",
+    # Python 3.12 and later, of every fork beside a thread; the workers start no thread pool.
+    r".*is multi-threaded, use of fork\(\) may lead to deadlocks.*",
+)
+_NETWORK_PREFIX = "network."
+
+
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """The weights that were chosen.
+
+    Attributes:
+        state: Tensors of the network by timm's names, on the CPU.
+        best_epoch: The epoch that they are of, from 0.
+        num_epochs: Epochs trained, those before a resumption too.
+    """
+
+    state: dict[str, Tensor]
+    best_epoch: int
+    num_epochs: int
+
+
+def fit(
+    plan: RunPlan,
+    *,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[Callback] = (),
+    show_progress: bool = True,
+) -> Fitted:
+    """Train, and return the weights of the best epoch, or of the last where nothing chooses.
+
+    Raises:
+        ModelError: Training diverged.
+    """
+    folder = plan.folder
+    drop_cut_line(folder.metrics)
+    own = create_callbacks(
+        folder.checkpoints,
+        monitor=plan.choosing_metric,
+        patience=plan.config.patience,
+        weight_average=plan.config.weight_average,
+        max_cpu_minutes=plan.config.max_cpu_minutes,
+        show_progress=show_progress,
+    )
+    with quiet_lightning():
+        trainer = pl.Trainer(
+            max_epochs=plan.config.epochs,
+            max_time=_max_time(plan.config.max_minutes),
+            precision=_precision(plan),
+            logger=[MetricsFile(folder.metrics), *loggers],
+            callbacks=[*callbacks, *own],
+            enable_progress_bar=show_progress,
+            enable_model_summary=False,
+            num_sanity_val_steps=0,
+            log_every_n_steps=1,
+            default_root_dir=folder.path,
+            **_placement(plan.device),
+        )
+        is_started = folder.last_checkpoint.is_file()
+        trainer.fit(
+            _module(plan),
+            train_dataloaders=_training_loader(plan),
+            val_dataloaders=_choosing_loaders(plan) or None,
+            ckpt_path=folder.last_checkpoint if is_started else None,
+            # Our own checkpoint, which holds more than tensors: the state of the callbacks.
+            weights_only=False,
+        )
+    return _chosen(plan)
+
+
+def _max_time(minutes: float | None) -> timedelta | None:
+    return None if minutes is None else timedelta(minutes=minutes)
+
+
+def _placement(device: torch.device) -> dict[str, Any]:
+    if device.type == "cpu":
+        return {"accelerator": "cpu", "devices": 1}
+    if device.index is not None:
+        return {"accelerator": "cuda", "devices": [device.index]}
+    if torch.cuda.device_count() < 2:
+        return {"accelerator": "cuda", "devices": 1}
+    # Spawned, since plain DDP runs the whole command again in each process, flow and all.
+    return {"accelerator": "cuda", "devices": "auto", "strategy": "ddp_spawn"}
+
+
+def _precision(plan: RunPlan) -> str:
+    if plan.config.precision != "auto":
+        return plan.config.precision
+    if plan.device.type == "cpu":
+        return "32-true"
+    return "bf16-mixed" if plan.config.sharpness_rho else "16-mixed"
+
+
+def _module(plan: RunPlan) -> DetectorModule:
+    return DetectorModule(
+        plan.created.module,
+        config=plan.config,
+        validations=[_validation(plan, by) for by in plan.chooses_by],
+        num_crops=len(plan.selection.train),
+    )
+
+
+def _validation(plan: RunPlan, by: str) -> Validation:
+    heads = heads_of(plan.config.method)
+    if by == "blends":
+        return Validation("val_blends", *blend_truth(plan.selection.blendable), head=heads[0])
+    choose = plan.selection.choose
+    return Validation("val", labels_of(choose), file_codes(choose), head=heads[-1])
+
+
+def _training_loader(plan: RunPlan) -> DataLoader[Any]:
+    config = plan.config
+    common: dict[str, Any] = {
+        "spec": plan.input_spec,
+        "augment": config.augment,
+        "crop": plan.selection.config.crop,
+        "batch_size": config.batch_size,
+        "frames_per_video": config.frames_per_video,
+        "max_crops": config.max_crops_per_epoch,
+        "seed": config.seed,
+        **_workers(plan),
+    }
+    if config.method == "labels":
+        return training_loader(plan.selection.train, **common)
+    share = 1.0 if config.method == "sbi" else config.sbi_share
+    return pair_loader(plan.selection.train, blend=config.self_blend, blended_share=share, **common)
+
+
+def _choosing_loaders(plan: RunPlan) -> list[DataLoader[Any]]:
+    return [_choosing_loader(plan, by) for by in plan.chooses_by]
+
+
+def _choosing_loader(plan: RunPlan, by: str) -> DataLoader[Any]:
+    common: dict[str, Any] = {
+        "spec": plan.input_spec,
+        "batch_size": plan.config.batch_size,
+        **_workers(plan),
+    }
+    if by == "labels":
+        return evaluation_loader(plan.selection.choose, **common)
+    return blending_loader(
+        plan.selection.blendable,
+        blend=plan.config.self_blend,
+        crop=plan.selection.config.crop,
+        seed=plan.config.seed,
+        **common,
+    )
+
+
+def _workers(plan: RunPlan) -> dict[str, Any]:
+    return {"num_workers": plan.num_workers, "pin_memory": plan.device.type == "cuda"}
+
+
+def _chosen(plan: RunPlan) -> Fitted:
+    folder = plan.folder
+    last = _read_checkpoint(folder.last_checkpoint)
+    best_path = folder.checkpoints / BEST_CHECKPOINT
+    best = _read_checkpoint(best_path) if plan.chooses_by and best_path.is_file() else last
+    state = {
+        key.removeprefix(_NETWORK_PREFIX): value
+        for key, value in best["state_dict"].items()
+        if key.startswith(_NETWORK_PREFIX)
+    }
+    if not all(torch.isfinite(v).all() for v in state.values() if v.is_floating_point()):
+        raise ModelError(
+            "training diverged: a weight is not finite", hint="Try a lower learning rate."
+        )
+    return Fitted(state=state, best_epoch=int(best["epoch"]), num_epochs=int(last["epoch"]) + 1)
+
+
+def _read_checkpoint(path: Path) -> dict[str, Any]:
+    # Written by this run a moment ago; the callbacks' state in it is more than tensors.
+    checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
+    return checkpoint
+
+
+@contextmanager
+def quiet_lightning() -> Iterator[None]:
+    """Hold back what Lightning says about itself; what it says about a fault stays."""
+    log = logging.getLogger("lightning.pytorch.utilities.rank_zero")
+    before = log.level
+    log.setLevel(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            for pattern in _EXPECTED_WARNINGS:
+                warnings.filterwarnings("ignore", message=pattern)
+            yield
+    finally:
+        log.setLevel(before)

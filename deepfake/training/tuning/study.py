@@ -1,0 +1,238 @@
+"""Trials of one sweep, kept in a file, so that a sweep that was killed goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import filelock
+import optuna
+from optuna.trial import TrialState
+
+from deepfake.config import TrainConfig
+from deepfake.errors import ConfigError, DataError
+from deepfake.storage import read_json, write_json, write_text
+from deepfake.training.tuning.space import Range, SearchSpace, Value
+
+__all__ = ["Trial", "TuningStudy", "open_study"]
+
+_DONE = (TrialState.COMPLETE, TrialState.PRUNED, TrialState.FAIL)
+
+_AGAIN = "again"
+"""Of a trial: number of the killed one whose settings it has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Settings to be tried.
+
+    Attributes:
+        number: From 0.
+        config: The whole training.
+        values: What was chosen for it.
+    """
+
+    number: int
+    config: TrainConfig
+    values: dict[str, Value]
+
+
+class TuningStudy:
+    """What was tried, and what comes next.
+
+    Args:
+        study: Optuna's.
+        space: What is tried.
+        folder: Where everything lies.
+    """
+
+    def __init__(self, study: optuna.Study, *, space: SearchSpace, folder: Path) -> None:
+        self._study = study
+        self.space = space
+        self.folder = folder
+        self._live: dict[int, optuna.Trial] = {}
+
+    @property
+    def num_done(self) -> int:
+        """Trials that have ended, but for those that were killed and are tried again."""
+        trials = self._study.get_trials(deepcopy=False)
+        again = {trial.user_attrs.get(_AGAIN) for trial in trials}
+        return sum(trial.state in _DONE and trial.number not in again for trial in trials)
+
+    def next_trial(self) -> Trial:
+        """Choose settings in the light of what is known."""
+        trial = self._study.ask()
+        for name, told in self.space.settings.items():
+            if not isinstance(told, Range):
+                trial.suggest_categorical(name, told.choices)
+            elif told.is_whole:
+                trial.suggest_int(name, int(told.low), int(told.high), log=told.log)
+            else:
+                trial.suggest_float(name, told.low, told.high, log=told.log)
+        self._live[trial.number] = trial
+        values: dict[str, Value] = dict(trial.params)
+        return Trial(trial.number, self.space.config(values), values)
+
+    def report(self, number: int, *, epoch: int, value: float) -> bool:
+        """Note an epoch of a trial, and return whether it is to be given up."""
+        trial = self._live[number]
+        trial.report(value, epoch)
+        return bool(trial.should_prune())
+
+    def complete(self, number: int, *, value: float, metric: str) -> None:
+        """Note what came of a trial."""
+        self._study.set_user_attr("metric", metric)
+        self._study.tell(number, value)
+
+    def prune(self, number: int) -> None:
+        """Note that a trial was given up."""
+        self._study.tell(number, state=TrialState.PRUNED)
+
+    def fail(self, number: int) -> None:
+        """Note that a trial could not be run; it is not tried again."""
+        self._study.tell(number, state=TrialState.FAIL)
+
+    def best(self) -> Trial | None:
+        """Return the best of the trials that came to their end, None before there is one."""
+        done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        if not done:
+            return None
+        found = max(done, key=lambda trial: (trial.value, -trial.number))
+        return Trial(found.number, self.space.config(found.params), dict(found.params))
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a record a trial: number, state, value, epochs and settings."""
+        return [
+            {
+                "number": trial.number,
+                "state": trial.state.name.lower(),
+                "value": trial.value if trial.state is TrialState.COMPLETE else None,
+                "best_epoch_value": max(trial.intermediate_values.values(), default=None),
+                "num_epochs": len(trial.intermediate_values),
+                **trial.params,
+            }
+            for trial in self._study.get_trials(deepcopy=False)
+        ]
+
+    @property
+    def metric(self) -> str | None:
+        """Name of what trials are chosen by; None before one came to its end."""
+        found = self._study.user_attrs.get("metric")
+        return None if found is None else str(found)
+
+    @property
+    def tracked_as(self) -> str | None:
+        """The tracker's run of the whole sweep, where there is one."""
+        found = self._study.user_attrs.get("run_id")
+        return None if found is None else str(found)
+
+    def track_as(self, run_id: str) -> None:
+        """Keep the tracker's run of the whole sweep."""
+        self._study.set_user_attr("run_id", run_id)
+
+    def write_best(self) -> Path | None:
+        """Write the best settings as a recipe, and return its file; None before there is one."""
+        best = self.best()
+        if best is None:
+            return None
+        path = self.folder / "best.toml"
+        write_text(path, _as_toml(best.config.model_dump(mode="json")))
+        return path
+
+    def _take_up(self) -> None:
+        """Try again what was under way when the sweep was killed."""
+        for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            self._study.enqueue_trial(trial.params, user_attrs={_AGAIN: trial.number})
+            self._study.tell(trial.number, state=TrialState.FAIL)
+
+
+@contextmanager
+def open_study(
+    folder: Path, *, space: SearchSpace, data_digests: Mapping[str, str], seed: int
+) -> Iterator[TuningStudy]:
+    """Open the study of a folder, or begin one; nobody else may while it is open.
+
+    Args:
+        folder: `study.db`, `sweep.json` and `best.toml` lie there.
+        space: What is tried.
+        data_digests: Corpus -> digest; trials on other data cannot be compared.
+        seed: Of what is tried first.
+
+    Raises:
+        ConfigError: It was begun with another space or other data.
+        DataError: Another sweep is at work on it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = filelock.FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except filelock.Timeout:
+        raise DataError("another sweep is at work on this study", path=folder) from None
+    try:
+        _check_same(folder, space=space, data_digests=data_digests)
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        storage = optuna.storages.RDBStorage(f"sqlite:///{folder / 'study.db'}")
+        study = optuna.create_study(
+            storage=storage,
+            study_name=folder.name,
+            direction="maximize",
+            load_if_exists=True,
+            pruner=_pruner(space),
+        )
+        # Begun again it shall not try the same again.
+        study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials))
+        opened = TuningStudy(study, space=space, folder=folder)
+        opened._take_up()
+        try:
+            yield opened
+        finally:
+            storage.engine.dispose()
+    finally:
+        lock.release()
+
+
+def _pruner(space: SearchSpace) -> optuna.pruners.BasePruner:
+    told = space.pruner
+    if told.name == "hyperband":
+        return optuna.pruners.HyperbandPruner(
+            min_resource=told.warmup_epochs + 1, max_resource=space.config({}).epochs
+        )
+    return optuna.pruners.MedianPruner(
+        n_startup_trials=told.startup_trials, n_warmup_steps=told.warmup_epochs
+    )
+
+
+def _check_same(folder: Path, *, space: SearchSpace, data_digests: Mapping[str, str]) -> None:
+    path = folder / "sweep.json"
+    told = {
+        "schema_version": 1,
+        "space": space.model_dump(mode="json"),
+        # A recipe's file may change under its name.
+        "base": space.config({}).model_dump(mode="json"),
+        "data_digests": dict(data_digests),
+    }
+    if not path.is_file():
+        write_json(path, told)
+        return
+    kept = read_json(path)
+    changed = [name for name in told if kept.get(name) != told[name]]
+    if changed:
+        raise ConfigError(
+            f"the sweep was begun with other {' and '.join(changed)}",
+            path=folder,
+            hint="Give this one another --name.",
+        )
+
+
+def _as_toml(values: Mapping[str, Any]) -> str:
+    """Return a mapping of plain values and one level of tables; None is left out."""
+    lines = [f"{k} = {json.dumps(v)}" for k, v in values.items() if not isinstance(v, dict | None)]
+    for name, table in values.items():
+        if isinstance(table, dict):
+            own = [f"{k} = {json.dumps(v)}" for k, v in table.items() if v is not None]
+            lines += ["", f"[{name}]", *own]
+    return "\n".join(lines) + "\n"

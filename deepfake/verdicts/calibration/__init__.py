@@ -1,0 +1,34 @@
+"""From a logit to a probability that holds for a named prior, and from that to a verdict.
+
+A calibration and thresholds that were not fitted say so (`is_fitted` is False); they are then the
+identity and fixed defaults, never a guess.
+"""
+
+from deepfake.verdicts.calibration.probability import (
+    Calibration,
+    either_of,
+    fit_temperature,
+    shift_prior,
+)
+from deepfake.verdicts.calibration.samples import MIN_PER_CLASS
+from deepfake.verdicts.calibration.support import Support, fit_support
+from deepfake.verdicts.calibration.thresholds import (
+    Thresholds,
+    choose_thresholds,
+    judge,
+    verdict_of,
+)
+
+__all__ = [
+    "MIN_PER_CLASS",
+    "Calibration",
+    "Support",
+    "Thresholds",
+    "choose_thresholds",
+    "either_of",
+    "fit_support",
+    "fit_temperature",
+    "judge",
+    "shift_prior",
+    "verdict_of",
+]

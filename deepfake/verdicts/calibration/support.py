@@ -1,0 +1,102 @@
+"""What a calibration has seen, and what lies outside of it."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from deepfake.verdicts.calibration.samples import MIN_PER_CLASS
+
+__all__ = ["Support", "fit_support"]
+
+
+class Support(BaseModel):
+    """What the calibration has seen: for a file outside of it, stated error rates do not hold.
+
+    None asks nothing. All are of the track that decides.
+
+    Attributes:
+        min_face_px: Median of the face's longer side, frame pixels.
+        min_sharpness: Median variance of the Laplacian, as crops have it.
+        max_novelty: Mean distance from the training data in feature space.
+        min_frames: Frames with a face.
+        num_samples: Files that it was read off.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    min_face_px: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    min_sharpness: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    max_novelty: float | None = Field(default=None, gt=0, allow_inf_nan=False)
+    min_frames: int = Field(default=1, ge=1)
+    num_samples: int = Field(default=0, ge=0)
+
+    def reason_against(
+        self,
+        *,
+        num_frames: int,
+        face_px: float | None = None,
+        sharpness: float | None = None,
+        novelty: float | None = None,
+    ) -> str | None:
+        """Return why a file is outside, None if it is not; what is not known counts as inside.
+
+        Example:
+            >>> Support(min_face_px=60).reason_against(num_frames=1, face_px=40)
+            'the face is too small: 40 pixels, calibrated from 60'
+        """
+        if num_frames < self.min_frames:
+            return f"too few frames show the face: {num_frames}, needed {self.min_frames}"
+        if self.min_face_px is not None and face_px is not None and face_px < self.min_face_px:
+            return (
+                f"the face is too small: {face_px:.0f} pixels, calibrated from "
+                f"{self.min_face_px:.0f}"
+            )
+        if (
+            self.min_sharpness is not None
+            and sharpness is not None
+            and sharpness < self.min_sharpness
+        ):
+            return (
+                f"the face is too blurred: sharpness {sharpness:.0f}, calibrated from "
+                f"{self.min_sharpness:.0f}"
+            )
+        if self.max_novelty is not None and novelty is not None and novelty > self.max_novelty:
+            return (
+                f"the face is unlike those learnt from: distance {novelty:.2f}, calibrated up to "
+                f"{self.max_novelty:.2f}"
+            )
+        return None
+
+
+def fit_support(
+    *,
+    face_px: NDArray[np.float64],
+    sharpness: NDArray[np.float64],
+    novelty: NDArray[np.float64] | None,
+    min_frames: int = 1,
+    share: float = 0.01,
+) -> Support:
+    """Read off what the files of a calibration look like.
+
+    Args:
+        face_px: Of each file, shape (N,), as are the others.
+        sharpness: Of each file.
+        novelty: Of each file; None where the detector does not tell.
+        min_frames: Frames with a face that a file has to have.
+        share: Of the files, how many may lie outside on each side.
+
+    Returns:
+        Asking nothing but `min_frames` where there are fewer than two times `MIN_PER_CLASS` files.
+    """
+    num = len(face_px)
+    if num < 2 * MIN_PER_CLASS:
+        return Support(min_frames=min_frames, num_samples=num)
+    return Support(
+        min_face_px=float(np.quantile(face_px, share)),
+        min_sharpness=float(np.quantile(sharpness, share)),
+        max_novelty=None if novelty is None else float(np.quantile(novelty, 1 - share)),
+        min_frames=min_frames,
+        num_samples=num,
+    )

@@ -1,0 +1,166 @@
+"""From a probability to a verdict."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from deepfake.errors import ConfigError, DataError
+from deepfake.types import Verdict
+from deepfake.verdicts.calibration.samples import MIN_PER_CLASS, checked
+
+__all__ = ["Thresholds", "choose_thresholds", "judge", "verdict_of"]
+
+_MIN_HALF_BAND = 0.05
+
+
+class Thresholds(BaseModel):
+    """Where the verdict changes.
+
+    `prob < real_below` is real, `prob >= fake_from` is fake, between them is uncertain.
+
+    Attributes:
+        real_below: Probability.
+        fake_from: Probability; over 1 where no threshold keeps the false alarms low enough.
+        fpr_1: The probability from which 1 % of the reals they were chosen on lie; None where there
+            were fewer than 500.
+        fpr_5: The same for 5 %, None under 100 reals.
+        max_false_alarm: Share of reals called fake that was allowed when choosing.
+        max_miss: Share of fakes called real that was allowed when choosing.
+        num_real: Reals they were chosen on.
+        num_fake: Fakes they were chosen on.
+        is_fitted: False means the defaults.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    real_below: float = Field(default=0.35, ge=0, le=1)
+    fake_from: float = Field(default=0.65, ge=0, allow_inf_nan=False)
+    fpr_1: float | None = None
+    fpr_5: float | None = None
+    max_false_alarm: float | None = None
+    max_miss: float | None = None
+    num_real: int = Field(default=0, ge=0)
+    num_fake: int = Field(default=0, ge=0)
+    is_fitted: bool = False
+
+    @model_validator(mode="after")
+    def _is_ordered(self) -> Self:
+        if self.real_below > self.fake_from:
+            raise ValueError(
+                f"real_below {self.real_below} must not lie over fake_from {self.fake_from}"
+            )
+        return self
+
+    @property
+    def decision(self) -> float:
+        """The one threshold of accuracy and F1: 0.5, moved into the uncertain band if outside it.
+
+        So no file counts as fake whose verdict is real.
+        """
+        return min(max(0.5, self.real_below), self.fake_from)
+
+
+def choose_thresholds(
+    prob: ArrayLike, labels: ArrayLike, *, max_false_alarm: float = 0.05, max_miss: float = 0.05
+) -> Thresholds:
+    """Choose the verdict's thresholds on held-out files.
+
+    `fake_from` is the lowest probability that at most `max_false_alarm` of the reals reach,
+    `real_below` the highest that at most `max_miss` of the fakes stay under. Where the classes part
+    so well that these cross, any threshold between them keeps both promises: the one nearest to 0.5
+    is taken, with up to 0.05 of the gap on either side left uncertain.
+
+    Args:
+        prob: Calibrated probabilities, one a file.
+        labels: 1 fake, 0 real.
+        max_false_alarm: Share of reals that may be called fake.
+        max_miss: Share of fakes that may be called real.
+
+    Returns:
+        The defaults (uncertain from 0.35 to 0.65) with `is_fitted` False where either class has
+        fewer than `MIN_PER_CLASS` files.
+
+    Raises:
+        DataError: Lengths differ, or a value is not finite, or a label is neither 0 nor 1.
+        ConfigError: A share is not between 0 and 1.
+    """
+    if not (0 <= max_false_alarm < 1 and 0 <= max_miss < 1):
+        raise ConfigError(
+            f"shares must lie in 0..1, got max_false_alarm={max_false_alarm}, max_miss={max_miss}"
+        )
+    values, is_fake = checked(prob, labels)
+    reals, fakes = np.sort(values[~is_fake])[::-1], np.sort(values[is_fake])
+    if min(len(reals), len(fakes)) < MIN_PER_CLASS:
+        return Thresholds(num_real=len(reals), num_fake=len(fakes))
+    fake_from = _from_prob(reals, share=max_false_alarm)
+    real_below = float(fakes[int(max_miss * len(fakes))])
+    if real_below >= fake_from:
+        real_below, fake_from = _within_gap(fake_from, real_below)
+    return Thresholds(
+        real_below=real_below,
+        fake_from=fake_from,
+        fpr_1=_from_prob(reals, share=0.01) if len(reals) >= 500 else None,
+        fpr_5=_from_prob(reals, share=0.05) if len(reals) >= 100 else None,
+        max_false_alarm=max_false_alarm,
+        max_miss=max_miss,
+        num_real=len(reals),
+        num_fake=len(fakes),
+        is_fitted=True,
+    )
+
+
+def verdict_of(prob: float | None, thresholds: Thresholds) -> Verdict:
+    """Return what a probability says; without one the question does not apply.
+
+    Raises:
+        DataError: The probability is not between 0 and 1.
+
+    Example:
+        >>> str(verdict_of(None, Thresholds()))
+        'not_applicable'
+    """
+    if prob is None:
+        return Verdict.NOT_APPLICABLE
+    if not 0.0 <= prob <= 1.0:
+        raise DataError(f"a probability lies in 0..1, got {prob}")
+    if prob >= thresholds.fake_from:
+        return Verdict.FAKE
+    return Verdict.REAL if prob < thresholds.real_below else Verdict.UNCERTAIN
+
+
+def judge(
+    prob: float, *, thresholds: Thresholds, outside: str | None = None
+) -> tuple[Verdict, str | None]:
+    """Return the verdict on a file with a score, and what a reader has to know of it.
+
+    Args:
+        prob: At the calibration's own prior.
+        thresholds: Where the verdict changes.
+        outside: What `Support.reason_against` says; with a reason, nothing is called real or fake.
+
+    Example:
+        >>> judge(0.99, thresholds=Thresholds())
+        (<Verdict.FAKE: 'fake'>, None)
+    """
+    if outside is not None:
+        return Verdict.UNCERTAIN, outside
+    verdict = verdict_of(prob, thresholds)
+    if verdict is not Verdict.UNCERTAIN:
+        return verdict, None
+    low, high = thresholds.real_below, thresholds.fake_from
+    return verdict, f"the evidence lies between the thresholds {low:.2f} and {high:.2f}"
+
+
+def _from_prob(reals_descending: NDArray[np.float64], *, share: float) -> float:
+    # At most floor(share * n) reals may reach it: it lies just over the next one.
+    over = reals_descending[int(share * len(reals_descending))]
+    return float(np.nextafter(over, 2.0))
+
+
+def _within_gap(low: float, high: float) -> tuple[float, float]:
+    middle = min(max(0.5, low), high)
+    return max(middle - _MIN_HALF_BAND, low), min(middle + _MIN_HALF_BAND, high)

@@ -1,0 +1,1 @@
+"""What people look at: the report, the web page, and the live picture."""

@@ -1,0 +1,56 @@
+"""Starting Streamlit, quiet and on loopback, with nothing of a traceback for visitors."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+from deepfake.errors import ConfigError
+from deepfake.views.webapp.settings import AppSettings
+
+__all__ = ["page_command", "page_environment"]
+
+_PAGE = Path(__file__).with_name("__main__.py")
+
+
+def page_command(settings: AppSettings, *, host: str, port: int) -> list[str]:
+    """Return the command that serves the page.
+
+    Args:
+        settings: How it works.
+        host: Address that is listened on.
+        port: Its port.
+
+    Raises:
+        ConfigError: Streamlit is not installed.
+    """
+    if importlib.util.find_spec("streamlit") is None:
+        raise ConfigError(
+            "the web page needs Streamlit, which is not installed",
+            hint="pip install 'deepfake-pipeline[app]'",
+        )
+    options = {
+        "server.address": host,
+        "server.port": port,
+        "server.headless": "true",
+        "server.maxUploadSize": settings.max_mb,
+        "server.fileWatcherType": "none",
+        "server.enableXsrfProtection": "true",
+        "server.enableCORS": "true",
+        "browser.gatherUsageStats": "false",
+        "client.showErrorDetails": "none",
+        "client.toolbarMode": "minimal",
+        # Streamlit's own red is too pale for a slider's value, the dark one most.
+        "theme.light.primaryColor": "#0b57d0",
+        "theme.dark.primaryColor": "#8ab4f8",
+        "theme.headingFontSizes": "2rem,1.4rem",
+    }
+    told = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "streamlit", "run", str(_PAGE), *told]
+
+
+def page_environment(settings: AppSettings) -> dict[str, str]:
+    """Return the environment that the page is served in."""
+    return {**os.environ, **settings.as_environment()}

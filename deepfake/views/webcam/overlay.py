@@ -1,0 +1,90 @@
+"""Boxes, verdicts and rates drawn onto a frame."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from deepfake.types import Verdict
+from deepfake.views.webcam.session import Look
+from deepfake.views.webcam.watcher import WatchedFace
+
+__all__ = ["draw_look", "draw_problem"]
+
+_COLORS = {
+    Verdict.REAL: (60, 190, 90),
+    Verdict.FAKE: (230, 50, 40),
+    Verdict.UNCERTAIN: (235, 180, 40),
+}
+"""RGB."""
+
+_WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
+_FONT = cv2.FONT_HERSHEY_SIMPLEX
+_LINES_PER_FRAME = 30
+"""A line of text is a thirtieth of the frame's height."""
+
+_FONT_PX = 22
+"""Height of a capital in OpenCV's font at scale 1."""
+
+Pixels = NDArray[np.uint8]
+
+
+def draw_look(look: Look) -> Pixels:
+    """Return a frame with a box around each face, its verdict, and how quickly it was found.
+
+    Args:
+        look: Its frame is not changed.
+    """
+    pixels = look.frame.pixels.copy()
+    for face in look.faces:
+        _draw_face(pixels, face)
+    told = (
+        f"{look.frames_per_second:.1f} frames/s   {look.latency_ms:.0f} ms   "
+        f"dropped {look.num_dropped}"
+    )
+    _write(pixels, told, at=(0, 0), color=_BLACK)
+    return pixels
+
+
+def draw_problem(pixels: Pixels, problem: str) -> Pixels:
+    """Return a picture with a line that says why it does not go on."""
+    pixels = pixels.copy()
+    _write(pixels, problem, at=(0, pixels.shape[0] // 2), color=_COLORS[Verdict.FAKE])
+    return pixels
+
+
+def _draw_face(pixels: Pixels, face: WatchedFace) -> None:
+    height, width = pixels.shape[:2]
+    left, top, right, bottom = (round(value) for value in face.bbox_xyxy)
+    color = _COLORS[face.verdict]
+    cv2.rectangle(pixels, (left, top), (right, bottom), color, max(2, height // 240))
+    prob = "" if face.prob_fake is None else f"  {face.prob_fake:.0%} fake"
+    lines = [f"{face.track_id}: {face.verdict}{prob}", *([face.reason] if face.reason else [])]
+    line_px = height // _LINES_PER_FRAME
+    # Below the face, or above it where there is no room below.
+    y = bottom if bottom + line_px * len(lines) <= height else max(0, top - line_px * len(lines))
+    for line in lines:
+        _write(pixels, line, at=(max(0, min(left, width - 1)), y), color=color)
+        y += line_px
+
+
+def _write(pixels: Pixels, text: str, *, at: tuple[int, int], color: tuple[int, int, int]) -> None:
+    """Write a line in a bar of its own, moved to the left where it would reach over the border."""
+    line_px = max(12, pixels.shape[0] // _LINES_PER_FRAME)
+    scale = 0.6 * line_px / _FONT_PX
+    (text_px, _), _ = cv2.getTextSize(text, _FONT, scale, 1)
+    left = max(0, min(at[0], pixels.shape[1] - text_px - 8))
+    top = max(0, min(at[1], pixels.shape[0] - line_px))
+    cv2.rectangle(pixels, (left, top), (left + text_px + 8, top + line_px), color, -1)
+    is_light = sum(color) > 380
+    cv2.putText(
+        pixels,
+        text,
+        (left + 4, top + round(0.75 * line_px)),
+        _FONT,
+        scale,
+        _BLACK if is_light else _WHITE,
+        1,
+        cv2.LINE_AA,
+    )

@@ -1,0 +1,189 @@
+"""From the logits of a face over the last seconds to a verdict that does not flicker."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from deepfake.detectors.bundles import DetectorSpec
+from deepfake.types import FaceCrop, Verdict
+from deepfake.verdicts.aggregation import TrackScore, aggregate_track
+from deepfake.verdicts.calibration import Thresholds, judge
+
+__all__ = ["HOLD_SECONDS", "WINDOW_SECONDS", "Hysteresis", "Judgement", "TrackJudge"]
+
+WINDOW_SECONDS = 3.0
+"""What is averaged: about the length of the clips that videos are calibrated on."""
+
+HOLD_SECONDS = 1.0
+"""A verdict changes only after another has held for so long."""
+
+_MARGIN = 0.05
+"""Probability by which a threshold has to be passed again before `real` or `fake` is given up."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What is said of a face at a moment.
+
+    Attributes:
+        verdict: What is shown.
+        reason: What a reader has to know of it, None if nothing.
+        prob_fake: Of the last seconds, calibrated for videos, at the calibration's own prior.
+        is_changed: Whether the verdict is another than a moment ago, or the first that has held.
+    """
+
+    verdict: Verdict
+    reason: str | None
+    prob_fake: float
+    is_changed: bool = False
+
+
+class Hysteresis:
+    """A verdict that changes only after another has held for some time.
+
+    Args:
+        thresholds: Where the verdict changes.
+        hold_seconds: For how long another has to hold.
+        margin: How far behind its threshold a probability has to fall before `real` or `fake` is
+            given up.
+    """
+
+    def __init__(
+        self,
+        thresholds: Thresholds,
+        *,
+        hold_seconds: float = HOLD_SECONDS,
+        margin: float = _MARGIN,
+    ) -> None:
+        self._hold_seconds = hold_seconds
+        self._thresholds = {
+            None: thresholds,
+            Verdict.UNCERTAIN: thresholds,
+            Verdict.REAL: _with_real_below(thresholds, margin),
+            Verdict.FAKE: _with_fake_from(thresholds, margin),
+        }
+        self._held: Verdict | None = None
+        self._other: Verdict | None = None
+        self._other_since = self._last_at = 0.0
+
+    def judge(self, prob: float, *, pts_seconds: float, outside: str | None = None) -> Judgement:
+        """Return the verdict at a moment.
+
+        Args:
+            prob: At the calibration's own prior.
+            pts_seconds: The moment, ascending.
+            outside: Why nothing may be called real or fake, None if it may.
+
+        Raises:
+            DataError: The probability is not between 0 and 1.
+        """
+        now, _ = judge(prob, thresholds=self._thresholds[self._held], outside=outside)
+        is_changed = self._has_held(now, pts_seconds)
+        if is_changed:
+            self._held, self._other = now, None
+        shown = self._held or Verdict.UNCERTAIN
+        reason = self._reason(shown, prob, outside) if shown is Verdict.UNCERTAIN else None
+        return Judgement(shown, reason, prob, is_changed)
+
+    def _has_held(self, now: Verdict, pts_seconds: float) -> bool:
+        """Note what would be said, and return whether that has been so for long enough."""
+        is_unseen = pts_seconds - self._last_at > self._hold_seconds
+        self._last_at = pts_seconds
+        if now is self._held:
+            self._other = None
+            return False
+        if now is not self._other or is_unseen:
+            self._other, self._other_since = now, pts_seconds
+        return pts_seconds - self._other_since >= self._hold_seconds
+
+    def _reason(self, shown: Verdict, prob: float, outside: str | None) -> str:
+        _, reason = judge(prob, thresholds=self._thresholds[shown], outside=outside)
+        return reason or f"not seen for long enough: it has to hold for {self._hold_seconds:g} s"
+
+
+def _with_real_below(thresholds: Thresholds, margin: float) -> Thresholds:
+    real_below = min(thresholds.real_below + margin, thresholds.fake_from, 1.0)
+    return thresholds.model_copy(update={"real_below": real_below})
+
+
+def _with_fake_from(thresholds: Thresholds, margin: float) -> Thresholds:
+    fake_from = max(thresholds.fake_from - margin, thresholds.real_below)
+    return thresholds.model_copy(update={"fake_from": fake_from})
+
+
+class TrackJudge:
+    """What the crops of one face over the last seconds say.
+
+    Args:
+        spec: The detector's description: how crops add up, calibration, thresholds and bounds for
+            videos.
+        window_seconds: How far back is looked; farther where there are too few frames to judge.
+        hold_seconds: As for `Hysteresis`.
+    """
+
+    def __init__(
+        self,
+        spec: DetectorSpec,
+        *,
+        window_seconds: float = WINDOW_SECONDS,
+        hold_seconds: float = HOLD_SECONDS,
+    ) -> None:
+        self._spec = spec
+        self._window_seconds = window_seconds
+        self._hysteresis = Hysteresis(spec.thresholds_video, hold_seconds=hold_seconds)
+        self._rows: deque[dict[str, float]] = deque()
+
+    def add(self, crop: FaceCrop, said: Mapping[str, float]) -> Judgement:
+        """Add a crop and return what is said now.
+
+        Args:
+            crop: Later than the one before.
+            said: What the network says of it, by the names of `DetectorSpec.outputs`.
+        """
+        row = {
+            "frame_index": float(crop.frame_index),
+            "pts_seconds": crop.pts_seconds,
+            "confidence": crop.face.confidence,
+            "face_px": crop.face.size_px,
+            "sharpness": crop.sharpness,
+        }
+        self._rows.append({**row, **said})
+        while len(self._rows) > self._spec.support_video.min_frames and self._is_old(crop):
+            self._rows.popleft()
+        score = aggregate_track(
+            {name: [r[name] for r in self._rows] for name in self._rows[-1]},
+            config=self._spec.aggregation,
+        )
+        return self._judged(score, pts_seconds=crop.pts_seconds)
+
+    def _is_old(self, crop: FaceCrop) -> bool:
+        return crop.pts_seconds - self._rows[0]["pts_seconds"] > self._window_seconds
+
+    def _judged(self, score: TrackScore, *, pts_seconds: float) -> Judgement:
+        found = self._hysteresis.judge(
+            self._spec.calibration_video.prob(score.logit),
+            pts_seconds=pts_seconds,
+            outside=self._spec.support_video.reason_against(
+                num_frames=score.num_frames,
+                face_px=score.face_px,
+                sharpness=score.sharpness,
+                novelty=score.novelty,
+            ),
+        )
+        if found.verdict is not Verdict.FAKE:
+            return found
+        return Judgement(found.verdict, self._looks_like(), found.prob_fake, found.is_changed)
+
+    def _looks_like(self) -> str | None:
+        """Return which head of several is surest."""
+        heads = self._spec.heads
+        if len(heads) == 1:
+            return None
+        odds = {
+            head.name: sum(row[f"logit_{head.name}"] - head.center for row in self._rows)
+            / head.scale
+            for head in heads
+        }
+        return f"looks {max(odds, key=lambda name: odds[name])}"

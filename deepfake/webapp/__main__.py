@@ -1,6 +1,0 @@
-"""What Streamlit runs for each visitor; started by `deepfake app`."""
-
-from deepfake.webapp.page import main
-
-if __name__ == "__main__":
-    main()

@@ -1,0 +1,64 @@
+"""The step that `ingest` and `score` share: what is each file?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from prefect.task_runners import TaskRunner
+
+from deepfake.config import MediaLimits
+from deepfake.corpora.manifest import ManifestRow, record_of_row, row_of_record
+from deepfake.corpora.probe import reuse_probes
+from flows.runners import run_batches
+from tasks.probe import probe
+from tasks.progress import tracked
+from tasks.settings import packed, unpacked
+
+__all__ = ["probe_files"]
+
+_BATCH_FILES = 500
+
+
+def probe_files(
+    rows: Sequence[ManifestRow],
+    *,
+    before: Sequence[ManifestRow],
+    limits: MediaLimits,
+    setup: dict[str, Any],
+    runner: TaskRunner[Any],
+) -> tuple[list[ManifestRow], int]:
+    """Hash and probe the files that an earlier manifest does not describe.
+
+    Args:
+        rows: As listed now.
+        before: Rows of the earlier manifest.
+        limits: How large a medium may be.
+        setup: Of the media workers.
+        runner: Where batches run.
+
+    Returns:
+        All rows with what was found, sorted by uri, and how many were probed now.
+    """
+    known, unknown = reuse_probes(rows, before=before)
+    seen = {row.uri for row in before}
+    calls = [
+        {
+            "rows": packed([record_of_row(row) for row in unknown[i : i + _BATCH_FILES]]),
+            "limits": limits.model_dump(mode="json"),
+            "setup": setup,
+        }
+        for i in range(0, len(unknown), _BATCH_FILES)
+    ]
+    with tracked("probe", total=len(unknown)):
+        # A run that was killed while it probed finds what it had probed. A file that the last
+        # manifest names and could not describe is looked at again.
+        results = run_batches(
+            probe,
+            calls,
+            runner=runner,
+            is_refreshed=lambda call: any(r["uri"] in seen for r in unpacked(call["rows"])),
+            count=lambda call: len(unpacked(call["rows"])),
+        )
+    probed = [row_of_record(record) for batch in results for record in unpacked(batch)]
+    return sorted([*known, *probed], key=lambda row: row.uri), len(unknown)

@@ -1,0 +1,171 @@
+"""Benchmarks never change, are counted when looked at, and are never learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deepfake.config import TrainConfig
+from deepfake.corpora.held_out import (
+    benchmarks_in,
+    count_looks,
+    freeze_benchmark,
+    list_benchmarks,
+    note_look,
+    open_part,
+    read_benchmark,
+    refuse_benchmarks,
+)
+from deepfake.corpora.shards import Snapshot
+from deepfake.errors import ConfigError, DataError, SplitLeakageError
+from deepfake.storage import DataRoot, location_of, read_json, write_json
+from deepfake.training import train_detector
+from deepfake.training.calibrate import calibrate_bundle
+from tests.product import make_detector
+
+Write = Callable[..., Snapshot]
+_COUNTS = {"train": 4, "val": 4, "test": 4}
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> DataRoot:
+    return DataRoot(tmp_path)
+
+
+@pytest.fixture
+def snapshot(tmp_path: Path, corpus_writer: Write, file_plan: Any) -> Snapshot:
+    files = [replace(f, group=f"synthetic/identity:{f.name}") for f in file_plan(_COUNTS)]
+    return corpus_writer(tmp_path, files)
+
+
+def test_a_frozen_benchmark_is_what_it_was_when_the_corpus_grows(
+    root: DataRoot, snapshot: Snapshot, corpus_writer: Write, file_plan: Any
+) -> None:
+    frozen = freeze_benchmark(root, "held-out", snapshot=snapshot)
+    assert (frozen.num_media, len(frozen.groups), frozen.split) == (8, 8, "test")
+    corpus_writer(root.path, file_plan({**_COUNTS, "test": 9}))
+    part = open_part(root, read_benchmark(root, "held-out"))
+    assert part.snapshot.digest == snapshot.digest
+    assert sorted(part.outcomes["media_id"]) == list(frozen.media_ids)
+    assert set(part.index["split"]) == {"test"}
+    assert part.notes == ()
+    assert list_benchmarks(root) == [frozen]
+
+
+def test_a_name_stands_for_one_benchmark(root: DataRoot, snapshot: Snapshot) -> None:
+    freeze_benchmark(root, "held-out", snapshot=snapshot)
+    with pytest.raises(ConfigError, match="frozen already"):
+        freeze_benchmark(root, "held-out", snapshot=snapshot, split="all")
+    for name in ("../held-out", "a b", ""):
+        with pytest.raises(ConfigError, match="is no name"):
+            freeze_benchmark(root, name, snapshot=snapshot)
+    with pytest.raises(ConfigError, match=r"no benchmark 'other' \(there are: held-out\)"):
+        read_benchmark(root, "other")
+
+
+def test_a_benchmark_needs_both_classes(
+    root: DataRoot, corpus_writer: Write, crop_file: Any
+) -> None:
+    files = [crop_file(f"{i}.png", "fake", "test") for i in range(3)]
+    with pytest.raises(DataError, match=r"has \['fake'\] in 'test'"):
+        freeze_benchmark(root, "fakes", snapshot=corpus_writer(root.path, files))
+
+
+def test_what_was_forgotten_is_gone_from_it_and_said(
+    root: DataRoot, snapshot: Snapshot, corpus_writer: Write, file_plan: Any
+) -> None:
+    frozen = freeze_benchmark(root, "held-out", snapshot=snapshot)
+    left = frozen.model_copy(update={"media_ids": frozen.media_ids[1:]})
+    write_json(root.benchmarks / "held-out.json", left.model_dump(mode="json"))
+    (snapshot.folder / "index.parquet").unlink()
+    newest = corpus_writer(root.path, file_plan({**_COUNTS, "test": 5}))
+    (newest.corpus_dir / "latest").write_text(newest.digest)
+    part = open_part(root, read_benchmark(root, "held-out"))
+    assert len(part.outcomes) == 7
+    assert part.notes == (
+        f"its snapshot {snapshot.digest} is gone, {newest.digest} was read",
+        "1 of its 8 media are gone",
+    )
+
+
+def test_looks_are_counted_and_the_same_look_is_one(root: DataRoot) -> None:
+    assert count_looks(root, "held-out") == 0
+    assert note_look(root, "held-out", detectors=("a", "b"), by="retrain") == 1
+    assert note_look(root, "held-out", detectors=("b", "a"), by="retrain") == 1
+    assert note_look(root, "held-out", detectors=("a",), by="evaluate") == 2
+    assert note_look(root, "other", detectors=("a",), by="evaluate") == 1
+
+
+def test_a_test_part_may_be_frozen_and_the_rest_learnt_from(
+    root: DataRoot, snapshot: Snapshot
+) -> None:
+    freeze_benchmark(root, "held-out", snapshot=snapshot)
+    refuse_benchmarks([snapshot])
+    assert [b.name for b in benchmarks_in(root, snapshot.outcomes())] == ["held-out"]
+
+
+def test_media_and_groups_of_a_benchmark_are_refused_under_any_name(
+    root: DataRoot, snapshot: Snapshot, corpus_writer: Write, crop_file: Any
+) -> None:
+    frozen = freeze_benchmark(root, "held-out", snapshot=snapshot)
+    medium, group = frozen.media_ids[0], frozen.groups[0]
+    good = [crop_file("r", "real", "train"), crop_file("f", "fake", "train")]
+    # The content of a frozen file, under another corpus's name.
+    copied = crop_file("copy", "real", "val", content="synthetic/test/real/0")
+    same_group = crop_file("same", "real", "train", group=group)
+    clip = crop_file("clip", "fake", "val", group=f"clips/val/group:{group}")
+    clip_of_still = crop_file("clip2", "fake", "train", group=f"clips/group:media:{medium}")
+    tested = crop_file("tested", "fake", "test", group=group)
+    for number, bad in enumerate((copied, same_group, clip, clip_of_still)):
+        offered = corpus_writer(root.path, [*good, bad], corpus=f"other-{number}")
+        with pytest.raises(SplitLeakageError, match="'held-out'") as caught:
+            refuse_benchmarks([snapshot, offered])
+        assert "1 media in train and val of other-" in caught.value.message
+        assert (bad.group or "media:") in caught.value.message
+    refuse_benchmarks([corpus_writer(root.path, [*good, tested], corpus="fine")])
+
+
+def test_whoever_joined_a_benchmarks_group_is_refused_too(
+    root: DataRoot, snapshot: Snapshot, corpus_writer: Write, crop_file: Any
+) -> None:
+    freeze_benchmark(root, "held-out", snapshot=snapshot)
+    content = "synthetic/test/real/0"
+    files = [
+        crop_file("known", "real", "test", content=content, group="synthetic/identity:new-name"),
+        crop_file("new", "real", "train", group="synthetic/identity:new-name"),
+    ]
+    with pytest.raises(SplitLeakageError, match="synthetic/identity:new-name"):
+        refuse_benchmarks([corpus_writer(root.path, files, corpus="moved")])
+
+
+def test_training_and_calibrating_refuse_by_themselves(
+    root: DataRoot, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    freeze_benchmark(root, "whole", snapshot=snapshot, split="all")
+    with pytest.raises(SplitLeakageError, match="'whole'"):
+        train_detector(
+            snapshots=[snapshot], config=TrainConfig(), run_dir=tmp_path / "run", name="n"
+        )
+    assert not (tmp_path / "run").exists()
+    detector = make_detector(tmp_path / "detector")
+    with pytest.raises(SplitLeakageError, match="'whole'"):
+        calibrate_bundle(detector, snapshots=[snapshot], output=tmp_path / "out")
+
+
+def test_a_damaged_benchmark_is_not_passed_over(root: DataRoot, snapshot: Snapshot) -> None:
+    freeze_benchmark(root, "held-out", snapshot=snapshot)
+    path = root.benchmarks / "held-out.json"
+    write_json(path, {**read_json(path), "schema_version": 9})
+    with pytest.raises(DataError, match="not a benchmark of this version"):
+        refuse_benchmarks([snapshot])
+
+
+def test_a_benchmark_of_a_store(bucket: Any, snapshot: Snapshot) -> None:
+    there = DataRoot(location_of(str(bucket)))
+    frozen = freeze_benchmark(there, "held-out", snapshot=snapshot)
+    assert read_benchmark(there, "held-out") == frozen == list_benchmarks(there)[0]
+    assert note_look(there, "held-out", detectors=("a",), by="evaluate") == 1

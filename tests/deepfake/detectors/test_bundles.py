@@ -1,0 +1,181 @@
+"""A bundle comes back as it was written, or not at all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from deepfake.config import (
+    AggregationConfig,
+    CropConfig,
+    FaceConfig,
+    SamplingConfig,
+    TrainConfig,
+)
+from deepfake.detectors.bundles import DetectorSpec, load_bundle, save_bundle
+from deepfake.errors import BundleError
+from deepfake.verdicts.calibration import Calibration, Thresholds
+
+
+def make_spec(**changes: Any) -> DetectorSpec:
+    fields: dict[str, Any] = {
+        "name": "tried",
+        "architecture": "test_efficientnet",
+        "input_size": 64,
+        "mean": (0.5, 0.5, 0.5),
+        "std": (0.5, 0.5, 0.5),
+        "crop": CropConfig(),
+        "faces": FaceConfig(),
+        "sampling": SamplingConfig(),
+        "aggregation": AggregationConfig(),
+        "calibration_still": Calibration(temperature=2.0, is_fitted=True),
+        "calibration_video": Calibration(),
+        "thresholds_still": Thresholds(),
+        "thresholds_video": Thresholds(),
+        "data_digests": {"corpus": "0" * 16},
+        "metrics": {"val_auc": 0.5, "note": None},
+        "pretrained_source": "scratch",
+        "seed": 0,
+        "code_version": "0",
+        "created_at": "2026-01-01T00:00:00+00:00",
+        "train_config": TrainConfig(),
+    }
+    return DetectorSpec(**{**fields, **changes})
+
+
+@pytest.fixture
+def tensors() -> dict[str, Tensor]:
+    weight = torch.randn(4, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    return {
+        "conv.weight": weight.to(memory_format=torch.channels_last),
+        "conv.shared": weight[0],
+        "bn.num_batches_tracked": torch.tensor(7),
+    }
+
+
+@pytest.fixture
+def bundle_dir(tmp_path: Path, tensors: dict[str, Tensor]) -> Path:
+    return save_bundle(tmp_path / "made" / "bundle", state_dict=tensors, spec=make_spec())
+
+
+def test_bundle_comes_back_as_it_was_written(bundle_dir: Path, tensors: dict[str, Tensor]) -> None:
+    bundle = load_bundle(bundle_dir)
+    expected = make_spec(weights_sha256=bundle.spec.weights_sha256)
+    assert bundle.spec == expected
+    assert bundle.spec.weights_sha256 != "0" * 64
+    state = bundle.state_dict()
+    assert state.keys() == tensors.keys()
+    for name, tensor in tensors.items():
+        assert torch.equal(state[name], tensor)
+    assert sorted(p.name for p in bundle_dir.iterdir()) == ["detector.json", "weights.safetensors"]
+    assert [p.name for p in bundle_dir.parent.iterdir()] == ["bundle"]
+
+
+def test_digest_follows_description_and_weights(
+    tmp_path: Path, bundle_dir: Path, tensors: dict[str, Tensor]
+) -> None:
+    digest = load_bundle(bundle_dir).digest
+    assert len(digest) == 16
+
+    def digest_of(name: str, state: dict[str, Tensor], spec: DetectorSpec) -> str:
+        return load_bundle(save_bundle(tmp_path / name, state_dict=state, spec=spec)).digest
+
+    assert digest_of("same", tensors, make_spec()) == digest
+    assert digest_of("named", tensors, make_spec(name="other")) != digest
+    moved = {**tensors, "conv.weight": tensors["conv.weight"] + 1}
+    assert digest_of("moved", moved, make_spec()) != digest
+
+
+def test_altered_weights_are_refused(bundle_dir: Path) -> None:
+    weights = bundle_dir / "weights.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(bytes(content))
+    with pytest.raises(BundleError, match="not those that the description names"):
+        load_bundle(bundle_dir)
+
+
+def _edit(bundle_dir: Path, change: Callable[[dict[str, Any]], None]) -> None:
+    path = bundle_dir / "detector.json"
+    value = json.loads(path.read_text())
+    change(value)
+    path.write_text(json.dumps(value))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.update(schema_version=3), "schema version 3"),
+        (lambda v: v.pop("schema_version"), "schema version None"),
+        (lambda v: v.update(surprise=1), "surprise"),
+        (lambda v: v["crop"].update(surprise=1), "crop.surprise"),
+        (lambda v: v.pop("mean"), "mean"),
+        (lambda v: v.update(std=[0.0, 1.0, 1.0]), "std"),
+        (lambda v: v.update(input_size=100_000), "input_size"),
+        (lambda v: v.update(prior=1.0), "prior"),
+    ],
+)
+def test_description_that_is_not_ours_is_refused(
+    bundle_dir: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    _edit(bundle_dir, change)
+    with pytest.raises(BundleError, match=message):
+        load_bundle(bundle_dir)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", "[" * 100_000])
+def test_description_that_is_no_object_is_refused(bundle_dir: Path, text: str) -> None:
+    (bundle_dir / "detector.json").write_text(text)
+    with pytest.raises(BundleError):
+        load_bundle(bundle_dir)
+
+
+def test_description_without_end_is_refused_unread(bundle_dir: Path) -> None:
+    with (bundle_dir / "detector.json").open("r+b") as stream:
+        stream.truncate(10 * 2**20)
+    with pytest.raises(BundleError, match="larger than"):
+        load_bundle(bundle_dir)
+
+
+@pytest.mark.parametrize("name", ["detector.json", "weights.safetensors"])
+def test_incomplete_bundle_is_refused(bundle_dir: Path, name: str) -> None:
+    (bundle_dir / name).unlink()
+    with pytest.raises(BundleError, match=name):
+        load_bundle(bundle_dir)
+
+
+def test_bundle_is_replaced_only_on_demand(bundle_dir: Path, tensors: dict[str, Tensor]) -> None:
+    with pytest.raises(BundleError, match="already"):
+        save_bundle(bundle_dir, state_dict=tensors, spec=make_spec(name="second"))
+    assert load_bundle(bundle_dir).spec.name == "tried"
+    save_bundle(bundle_dir, state_dict=tensors, spec=make_spec(name="second"), overwrite=True)
+    assert load_bundle(bundle_dir).spec.name == "second"
+    assert [p.name for p in bundle_dir.parent.iterdir()] == ["bundle"]
+
+
+def test_folder_that_is_no_bundle_is_never_replaced(
+    tmp_path: Path, tensors: dict[str, Tensor]
+) -> None:
+    (tmp_path / "letters.txt").write_text("kept")
+    with pytest.raises(BundleError, match="no bundle"):
+        save_bundle(tmp_path, state_dict=tensors, spec=make_spec(), overwrite=True)
+    assert (tmp_path / "letters.txt").read_text() == "kept"
+
+
+def test_failed_write_leaves_the_old_bundle(
+    bundle_dir: Path, tensors: dict[str, Tensor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("disk full")
+
+    monkeypatch.setattr("deepfake.detectors.bundles.write_json", fail)
+    with pytest.raises(OSError, match="disk full"):
+        save_bundle(bundle_dir, state_dict=tensors, spec=make_spec(name="new"), overwrite=True)
+    assert load_bundle(bundle_dir).spec.name == "tried"
+    assert [p.name for p in bundle_dir.parent.iterdir()] == ["bundle"]

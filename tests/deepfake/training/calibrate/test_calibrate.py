@@ -1,0 +1,200 @@
+"""A bundle and labelled files to answers that can be read, as scoring computes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from deepfake.config import AggregationConfig, CropConfig
+from deepfake.corpora.splits import halve_by_group
+from deepfake.detectors.bundles import HeadSpec, load_bundle, save_bundle
+from deepfake.scoring.drift import load_reference
+from deepfake.training import calibrate as calibrating
+from deepfake.training.calibrate import calibrate_bundle, scale_heads
+from deepfake.types import Kind
+from tests.deepfake.detectors.inference.conftest import write_bundle
+
+HEADS = (HeadSpec(name="blended"), HeadSpec(name="generated"))
+
+
+def _normal(count: int, **means: float) -> dict[str, np.ndarray]:
+    rng = np.random.default_rng(0)
+    return {name: rng.normal(mean, 2.0, count) for name, mean in means.items()}
+
+
+def test_logits_of_heads_become_log_odds_of_what_each_was_taught() -> None:
+    # Normal classes of one spread: log-odds are (distance / variance) * (logit - middle).
+    reals = _normal(4000, logit_blended=0.0, logit_generated=-6.0)
+    fakes = _normal(4000, logit_blended=0.0, logit_generated=-2.0)
+    labels = np.repeat(["real", "fake"], 4000)
+    crops = pd.DataFrame({k: np.concatenate([reals[k], fakes[k]]) for k in reals})
+    blends = pd.DataFrame(_normal(4000, logit_blended=2.0, logit_generated=-6.0))
+    heads = scale_heads(HEADS, crops.assign(label=labels), blends)
+    assert [h.name for h in heads] == ["blended", "generated"]
+    assert heads[0].center == pytest.approx(1.0, abs=0.2)
+    assert heads[0].scale == pytest.approx(2.0, rel=0.1)
+    assert heads[1].center == pytest.approx(-4.0, abs=0.2)
+    assert heads[1].scale == pytest.approx(1.0, rel=0.1)
+
+
+def test_a_single_head_keeps_its_scale() -> None:
+    crops = pd.DataFrame({"label": ["real"] * 50, "logit": 1.0})
+    assert scale_heads((HeadSpec(),), crops, crops[:0]) == (HeadSpec(),)
+    few = crops.assign(logit_blended=0.0, logit_generated=0.0)
+    assert scale_heads(HEADS, few, few[:0]) == HEADS, "no fakes to read a scale off"
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    written = load_bundle(write_bundle(tmp_path / "begin", model="test_efficientnet", size=64))
+    spec = written.spec.model_copy(update={"crop": CropConfig(size=64)})
+    return save_bundle(tmp_path / "bundle", state_dict=written.state_dict(), spec=spec)
+
+
+def test_stills_and_videos_are_calibrated_apart_on_the_half_that_chose_nothing(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 120}), corpus="stills")
+    videos = corpus_writer(
+        tmp_path / "b", file_plan({"val": 120}, kind="video", num_crops=4), corpus="videos"
+    )
+    summary = calibrate_bundle(bundle, snapshots=[stills, videos], output=tmp_path / "out")
+    spec = load_bundle(tmp_path / "out").spec
+    assert spec.calibration_still.fitted_on == "still"
+    assert spec.calibration_video.fitted_on == "video"
+    index = pd.concat([stills.index(), videos.index()])
+    groups = index["group"].fillna("media:" + index["media_id"])
+    calibrates = ~halve_by_group(groups.tolist())
+    for kind, calibration in (("image", spec.calibration_still), ("video", spec.calibration_video)):
+        files = index.loc[calibrates & (index["kind"] == kind).to_numpy(), "uri"].nunique()
+        assert calibration.num_samples == files
+    assert spec.calibration_digests == {"stills": stills.digest, "videos": videos.digest}
+    told = [(t.max_false_alarm, t.max_miss) for t in (spec.thresholds_still, spec.thresholds_video)]
+    assert told == [(0.05, 0.05), (0.05, 0.1)]
+    assert spec.support_video.min_frames == 3
+    assert spec.support_still.min_frames == 1
+    assert "val_choosing_video_auc_max_mean" in summary.metrics
+    for kind, thresholds in (("still", spec.thresholds_still), ("video", spec.thresholds_video)):
+        alarms = [
+            summary.metrics[f"val_calibration_{kind}_false_alarm_{n}_people"] for n in (1, 2, 3, 5)
+        ]
+        assert alarms[0] is not None and float(alarms[0]) <= thresholds.max_false_alarm
+        assert all(0 <= float(share) <= 1 for share in alarms)
+    assert not [note for note in spec.notes if note.startswith("Probabilities")]
+
+
+def test_how_the_files_looked_is_kept_beside_the_bundle(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 120, "train": 40}), corpus="stills")
+    videos = corpus_writer(
+        tmp_path / "b", file_plan({"val": 20}, kind="video", num_crops=4), corpus="videos"
+    )
+    assert load_reference(bundle) is None
+    calibrate_bundle(bundle, snapshots=[stills, videos], output=tmp_path / "out")
+    reference = load_reference(tmp_path / "out")
+    assert reference is not None
+    assert set(reference.features) == {Kind.IMAGE}, "40 videos are too few, 20 of each class"
+    own = stills.index().query("split == 'val'").drop_duplicates("uri")
+    # Faces and sharpness of these crops are all alike: there is no distribution to move.
+    assert set(reference.features[Kind.IMAGE]) == {"logit"}
+    histogram = reference.features[Kind.IMAGE]["logit"]
+    assert {label: sum(n) for label, n in histogram.counts.items()} == (
+        own["label"].value_counts().to_dict()
+    )
+    assert reference.data_digests == {"stills": stills.digest, "videos": videos.digest}
+
+
+def test_a_kind_without_files_stays_uncalibrated_and_says_so(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 80}), corpus="stills")
+    calibrate_bundle(bundle, snapshots=[stills], output=bundle)
+    spec = load_bundle(bundle).spec
+    assert spec.calibration_still.is_fitted
+    assert not spec.calibration_video.is_fitted
+    assert any("videos are not calibrated" in note for note in spec.notes)
+    calibrate_bundle(bundle, snapshots=[stills], output=bundle)
+    assert len(load_bundle(bundle).spec.notes) == len(spec.notes), "a note is not said twice"
+
+
+def test_calibrating_changes_answers_and_not_weights(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 80}), corpus="stills")
+    calibrate_bundle(bundle, snapshots=[stills], output=tmp_path / "out", prior=0.1)
+    before, after = load_bundle(bundle), load_bundle(tmp_path / "out")
+    assert before.spec.weights_sha256 == after.spec.weights_sha256
+    assert before.digest != after.digest
+    assert after.spec.prior == after.spec.calibration_still.prior == 0.1
+
+
+def test_error_rates_can_be_named(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 120}), corpus="stills")
+    bands = []
+    for share in (0.0, 0.3):
+        calibrate_bundle(
+            bundle,
+            snapshots=[stills],
+            output=tmp_path / str(share),
+            max_false_alarm=share,
+            max_miss=share,
+        )
+        thresholds = load_bundle(tmp_path / str(share)).spec.thresholds_still
+        assert (thresholds.max_false_alarm, thresholds.max_miss) == (share, share)
+        bands.append(thresholds.fake_from - thresholds.real_below)
+    assert bands[0] > bands[1], "fewer errors allowed leave more undecided"
+
+
+def _clips(num: int, *, better: str) -> pd.DataFrame:
+    """Return clips in which one way of adding up tells more than the others."""
+    rng = np.random.default_rng(1)
+    rows = []
+    for number in range(num):
+        is_fake = number % 2 == 1
+        for frame in range(8):
+            shift = 1.0 if better == "mean" or frame == 0 else 0.0
+            rows.append(
+                {
+                    "corpus": "c",
+                    "uri": f"/{number}",
+                    "kind": "video",
+                    "method": "synthetic_labelled_fake" if is_fake else "synthetic_real",
+                    "label": "fake" if is_fake else "real",
+                    "track_id": 0,
+                    "frame_index": frame,
+                    "pts_seconds": frame / 8,
+                    "logit": rng.normal(is_fake * shift * (1 if better == "mean" else 6), 1),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+@pytest.mark.parametrize("better", ["mean", "max"])
+def test_the_way_of_adding_up_that_tells_most_is_chosen(better: str) -> None:
+    chosen, metrics = calibrating.choose_aggregation(
+        _clips(200, better=better), current=AggregationConfig()
+    )
+    # A mean over all crops would average the one fake person away among the bystanders.
+    assert chosen.video in ({"strongest_track", "any_track"} if better == "mean" else {"max"})
+    assert metrics["val_choosing_aggregation"] == calibrating.candidate_name(chosen)
+
+
+def test_in_a_crowd_real_people_stand_beside_those_who_are_there() -> None:
+    clips = _clips(40, better="mean")
+    crowds = calibrating.crowds_of(clips)
+    assert crowds.groupby("uri")["track_id"].nunique().tolist() == [3] * 40
+    assert crowds.drop_duplicates("uri")["label"].value_counts().to_dict() == {
+        "real": 20,
+        "fake": 20,
+    }
+    # Whoever is beside a fake is real: the mean over its other tracks is that of reals.
+    others = crowds[(crowds["label"] == "fake") & (crowds["track_id"] > 0)]
+    assert abs(others["logit"].mean()) < 0.2
+    assert crowds[(crowds["label"] == "fake") & (crowds["track_id"] == 0)]["logit"].mean() > 0.8

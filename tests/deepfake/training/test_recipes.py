@@ -1,0 +1,74 @@
+"""Recipes are complete, are found by name, and say what is wrong with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deepfake.config import TrainConfig
+from deepfake.detectors.models import resolve_model_name
+from deepfake.errors import ConfigError
+from deepfake.training.recipes import DEFAULT_RECIPE, list_recipes, load_recipe
+from flows.train import _config
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_recipe_is_one(name: str) -> None:
+    config = load_recipe(name)
+    assert resolve_model_name(config.model)
+    assert config.seed == 0
+
+
+def test_the_default_is_what_it_was() -> None:
+    assert load_recipe(DEFAULT_RECIPE) == TrainConfig()
+    assert {"baseline", "sbi", "mixed", "two_headed"} <= set(list_recipes())
+
+
+def test_recipe_of_ones_own(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('method = "sbi"\n[augment]\njpeg_p = 0.7\n')
+    config = load_recipe(str(path))
+    assert config.method == "sbi"
+    assert config.augment.jpeg_p == 0.7
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("epochs = 0", "epochs: Input should be greater"),
+        ("epoch = 3", "epoch: Extra inputs"),
+        ("epochs =", "is no TOML"),
+        ("[augment]\nblur = 1", "augment.blur"),
+    ],
+)
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+    path = tmp_path / "wrong.toml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match=told):
+        load_recipe(str(path))
+
+
+def test_unknown_recipe_names_the_known() -> None:
+    with pytest.raises(ConfigError, match="there are ablation, baseline"):
+        load_recipe("best")
+
+
+def test_options_come_on_top() -> None:
+    config = _config(
+        "two_headed",
+        augment={"is_enabled": None, "match_resolution": False},
+        epochs=2,
+        seed=None,
+        sbi_share=0.25,
+    )
+    base = load_recipe("two_headed")
+    assert (config.epochs, config.sbi_share, config.seed) == (2, 0.25, base.seed)
+    assert config.augment == base.augment.model_copy(update={"match_resolution": False})
+
+
+def test_contradictions_are_refused() -> None:
+    with pytest.raises(ConfigError, match="sbi_share goes with"):
+        _config("sbi", augment={}, sbi_share=0.5)
+    with pytest.raises(ValueError, match="epochs"):
+        _config("sbi", augment={}, epochs=-1)

@@ -1,0 +1,137 @@
+"""Reports: one file that asks for nothing, in which what came from outside is text."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from deepfake.errors import DataError
+from deepfake.evidence import evidence_folder, write_evidence
+from deepfake.evidence.embedded_json import embedded_json
+from deepfake.scoring import SCORES_SCHEMA
+from deepfake.storage import write_json
+from deepfake.views.report import MAX_BYTES, MAX_ROWS, read_report, render_report, write_report
+from tests.reports import SCRIPT_NAME, item, report, score
+
+
+def _data(page: str) -> dict[str, Any]:
+    told = embedded_json(page)
+    assert isinstance(told, dict)
+    return told
+
+
+def test_names_and_metadata_are_text() -> None:
+    odd = score(1, uri=SCRIPT_NAME, reason="a <b>reason</b> \u2028 & more", status="crashed")
+    page = render_report(report([odd, score(2)], items=[item(1, software=SCRIPT_NAME)]))
+    assert page.count("<script") == 2, "the data and the one of ours"
+    assert "<img" not in page and "<b>" not in page
+    (embedded,) = re.findall(r'(?s)<script type="application/json".*?</script>', page)
+    assert "\u2028" not in embedded, "where it would end a line of a script"
+    data = _data(page)
+    assert SCRIPT_NAME in data["columns"]["uri"]
+    assert "a <b>reason</b> \u2028 & more" in data["names"]["reason"]
+    assert data["items"][0]["provenance"]["tags"]["software"] == SCRIPT_NAME
+
+
+def test_nothing_in_it_is_taken_from_elsewhere() -> None:
+    page = render_report(report([score(1)], items=[item(1)]))
+    policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
+    assert policy is not None
+    assert policy.group(1).startswith("default-src 'none'; img-src data:;")
+    assert "unsafe" not in policy.group(1) and "http" not in policy.group(1)
+    shell = re.sub(r"(?s)<script.*?</script>", "", page)
+    assert not re.search(r"(?i)\b(src|href)\s*=\s*[\"'](?!#)", shell)
+    assert "@import" not in page and "url(" not in page
+
+
+def test_more_rows_than_are_shown_are_counted_and_said_to_be_elsewhere() -> None:
+    rows = [score(number) for number in range(MAX_ROWS + 5)]
+    page = render_report(report(rows))
+    data = _data(page)
+    assert len(data["columns"]["uri"]) == MAX_ROWS
+    assert "5 files are left out here" in page
+    assert min(data["columns"]["prob_fake"]) == 0.0
+    assert data["columns"]["prob_fake"] == sorted(data["columns"]["prob_fake"], reverse=True)
+    assert len(page.encode()) < MAX_BYTES
+
+
+def test_long_names_and_much_evidence_stay_under_the_limit() -> None:
+    rows = [score(number, uri=f"/{number}/" + "x" * 4000) for number in range(8000)]
+    items = [item(number) for number in range(50)]
+    page = render_report(report(rows, items=items))
+    assert len(page.encode()) <= MAX_BYTES
+    assert "files are left out here" in page
+    small = render_report(report(rows[:10], items=items), max_bytes=300_000)
+    assert len(small.encode()) <= 300_000
+    assert 0 < len(_data(small)["items"]) < 50
+    assert f"Of {50 - len(_data(small)['items'])} more there was no room" in small
+
+
+def test_false_alarms_are_reckoned_or_unknown() -> None:
+    page = render_report(report([score(1)]))
+    row = re.search(r"(?s)<th scope=\"row\">stills</th>(.*?)</tr>", page)
+    assert row is not None
+    assert re.findall(r"<td>(.*?)</td>", row.group(1)) == ["5.0 % of 242", "5 %", "31 %", "83 %"]
+    assert '<th scope="row">videos</th>' not in page, "not fitted: not known"
+    assert "nothing is called fake" in page
+    unknown = report([score(1)])
+    page = render_report(type(unknown)(**{**vars(unknown), "alarms": ()}))
+    assert "Unknown: the detector" in page
+
+
+def _write_output(output: Path, rows: list[dict[str, Any]]) -> Path:
+    version = output / "versions" / "0123456789abcdef"
+    version.mkdir(parents=True)
+    whole = [{**dict.fromkeys(SCORES_SCHEMA.names), **row} for row in rows]
+    pq.write_table(pa.Table.from_pylist(whole, SCORES_SCHEMA), version / "scores.parquet")
+    told = {"name": "tried", "version": "2", "digest": "abc"}
+    write_json(version / "run.json", {"folder": "/media", "detector": told, "notes": ["Scope."]})
+    return version
+
+
+def test_a_folder_of_scores_is_read_whole(tmp_path: Path) -> None:
+    broken = score(9, status="decode_error", verdict="not_applicable", prob_fake=None)
+    rows = [score(1), score(2), {**broken, "reason": "cut short"}]
+    version = _write_output(tmp_path / "it's here", rows)
+    kept = item(2)
+    write_evidence(evidence_folder(version), kept.record, kept.pictures)
+    found = read_report(tmp_path / "it's here", version=version)
+    assert found.statuses == {"ok": 2, "decode_error": 1}
+    assert sum(found.histogram) == 2
+    assert found.detector == "tried version 2, digest abc"
+    assert list(found.failures) == [
+        {
+            "status": "decode_error",
+            "reason": "cut short",
+            "num_files": 1,
+            "example": broken["uri"],
+        }
+    ]
+    assert [i.record for i in found.items] == [kept.record]
+    assert found.rows.columns["uri"][-1] == broken["uri"], "what has no score stands last"
+    assert found.alarms == [] and set(found.thresholds.values()) == {None}
+    page = write_report(tmp_path / "report.html", found).read_text(encoding="utf-8")
+    assert "Scope." in page and "cut short" in page and "failures.csv" in page
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1"])
+def test_what_is_no_folder_of_scores_is_an_error(tmp_path: Path, content: bytes | None) -> None:
+    version = tmp_path / "versions" / "v"
+    version.mkdir(parents=True)
+    if content is not None:
+        (version / "scores.parquet").write_bytes(content)
+    with pytest.raises(DataError):
+        read_report(tmp_path, version=version)
+
+
+def test_a_table_of_another_version_is_refused(tmp_path: Path) -> None:
+    version = _write_output(tmp_path, [score(1)])
+    table = pq.read_table(version / "scores.parquet").replace_schema_metadata({})
+    pq.write_table(table, version / "scores.parquet")
+    with pytest.raises(DataError, match="another version"):
+        read_report(tmp_path, version=version)
