@@ -272,7 +272,7 @@ def load_bundle(folder: Path) -> Bundle:
 
 def packaged_detector() -> Path | None:
     """Return the folder of the bundle that ships with the package, if one does."""
-    folder = Path(str(resources.files("deepfake"))) / "packaged"
+    folder = Path(str(resources.files("deepfake.detectors"))) / "packaged"
     return folder if (folder / _SPEC_NAME).is_file() else None
 
 
