@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 __all__ = [
     "AggregationConfig",
@@ -42,7 +42,7 @@ TrainMethod = Literal["labels", "sbi", "mixed", "two_headed"]
 """What a detector learns fakes from: labelled fakes, self-blended reals, both in one answer, or
 both with an answer each."""
 
-HeadName = Literal["fake", "blended", "generated"]
+HeadName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """What one output of a network stands for. `blended` is learnt from self-blended reals alone,
 `generated` from labelled fakes alone, `fake` from whatever the method draws."""
 

@@ -20,7 +20,7 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import StoreError
 from deepfake.extract.extractor import ExtractRequest
 from deepfake.scoring.parts import Part, write_part
-from deepfake.scoring.schemas import SCORES_SCHEMA
+from deepfake.scoring.schemas import SCORES_SCHEMA, table_schemas
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,
@@ -142,7 +142,8 @@ def score_batch(
         on_done: Called with the number of media done, after each.
     """
     began = time.monotonic()
-    columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
+    bundle = load_bundle(setup.detector.path)
+    columns = setup_columns(setup, bundle=bundle)
     media: list[ScoredMedium] = []
     moved: list[Moved] = []
     for request, result in zip(requests, workers.map(score_unchanged, requests), strict=True):
@@ -155,7 +156,14 @@ def score_batch(
         "environment": describe_environment().model_dump(mode="json"),
         "worker_limits": workers.setup.limits.model_dump(mode="json"),
     }
-    part = write_part(parts, key=key, number=number, media=media, made_with=made_with)
+    part = write_part(
+        parts,
+        key=key,
+        number=number,
+        media=media,
+        made_with=made_with,
+        schemas=table_schemas(bundle.spec),
+    )
     account = _account(media, seconds=time.monotonic() - began)
     return ScoredBatch(part, tuple(moved), account)
 

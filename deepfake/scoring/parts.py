@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError
-from deepfake.scoring.schemas import TABLES
+from deepfake.scoring.schemas import TABLES, is_head_column, table_of
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.storage import (
     Location,
@@ -82,6 +82,7 @@ def write_part(
     number: int,
     media: Sequence[ScoredMedium],
     made_with: Mapping[str, Any] | None = None,
+    schemas: Mapping[str, pa.Schema] = TABLES,
 ) -> Part:
     """Write the rows of a batch, the file that makes it whole last.
 
@@ -91,13 +92,17 @@ def write_part(
         number: Of the run.
         media: What scoring made of each medium.
         made_with: Versions and limits, in JSON types, for whoever does a score again.
+        schemas: Of the tables, as the detector has them; see `table_schemas`.
+
+    Raises:
+        DataError: A row has a column that its table does not know.
     """
     rows = {
         "frames": [row for medium in media for row in medium.frames],
         "tracks": [row for medium in media for row in medium.tracks],
         "scores": [medium.score for medium in media],
     }
-    tables = {n: pa.Table.from_pylist(records, schema=TABLES[n]) for n, records in rows.items()}
+    tables = {name: table_of(records, schema=schemas[name]) for name, records in rows.items()}
     part = Part(key, number, tuple((row["media_id"], row["status"]) for row in rows["scores"]))
     _write_whole(folder, part, tables, dict(made_with or {}))
     return part
@@ -147,8 +152,8 @@ def rewrite_part(folder: Location, key: str, *, without: Set[str]) -> Part | Non
         return None
     gone = pa.array(sorted(without), pa.string())
     tables = {}
-    for name, schema in TABLES.items():
-        table = read_table(part_path(folder, key, name), schema=schema)
+    for name in TABLES:
+        table = _read(part_path(folder, key, name), name)
         tables[name] = table.filter(pc.invert(pc.is_in(table["media_id"], value_set=gone)))
     part = Part(digest_of(key, *(media_id for media_id, _ in left)), old.number, left)
     _write_whole(folder, part, tables, read_made_with(folder, key))
@@ -182,6 +187,13 @@ def merge_parts(folder: Location, parts: Sequence[Part], *, made_with: Mapping[s
     )
     _write_whole(folder, merged, tables, dict(made_with))
     return merged
+
+
+def _read(path: Location, name: str, *, sha256: str | None = None) -> pa.Table:
+    # Which heads the detector has, only the table itself knows here.
+    if name == "frames":
+        return read_table(path, schema=TABLES[name], sha256=sha256, may_follow=is_head_column)
+    return read_table(path, schema=TABLES[name], sha256=sha256)
 
 
 def _write(path: Location, table: pa.Table) -> str:
@@ -250,14 +262,14 @@ def read_part_tables(
     """
     if not isinstance(folder, StorePath):
         for key in keys:
-            yield key, read_table(part_path(folder, key, table), schema=TABLES[table])
+            yield key, _read(part_path(folder, key, table), table)
         return
 
     def fetch(key: str) -> tuple[str, pa.Table]:
         path = part_path(folder, key, table)
         try:
             digest = str(_read_marker(folder, key)["tables"][table])
-            return key, read_table(path, schema=TABLES[table], sha256=digest)
+            return key, _read(path, table, sha256=digest)
         except (DataError, KeyError, TypeError) as error:
             remove_part(folder, key)
             raise DataError(

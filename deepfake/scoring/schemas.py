@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
 import pyarrow as pa
 
-from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.bundles import Bundle, DetectorSpec
 from deepfake.detectors.identity import DetectorIdentity
+from deepfake.errors import DataError
 from deepfake.types import Outcome, Verdict
 
 __all__ = [
@@ -19,7 +21,10 @@ __all__ = [
     "TRACKS_SCHEMA",
     "blank_score",
     "count_statuses",
+    "is_head_column",
     "model_columns",
+    "table_of",
+    "table_schemas",
 ]
 
 SCORES_SCHEMA = pa.schema(
@@ -91,6 +96,35 @@ FRAMES_SCHEMA = pa.schema(
 )
 
 TABLES = {"scores": SCORES_SCHEMA, "tracks": TRACKS_SCHEMA, "frames": FRAMES_SCHEMA}
+"""What every table holds, whatever the detector; frames have `logit_blended` and `logit_generated`
+also where they stay empty."""
+
+_HEAD_COLUMN = re.compile(r"logit_[a-z][a-z0-9_]*")
+
+
+def table_schemas(spec: DetectorSpec) -> dict[str, pa.Schema]:
+    """Return the tables of a detector: `TABLES`, and a column of frames for each further output."""
+    further = [name for name in spec.outputs if name not in FRAMES_SCHEMA.names]
+    frames = [*FRAMES_SCHEMA, *(pa.field(name, pa.float32()) for name in further)]
+    return {**TABLES, "frames": pa.schema(frames, metadata=FRAMES_SCHEMA.metadata)}
+
+
+def is_head_column(field: pa.Field) -> bool:
+    """Return whether a column of a frames table holds the logit of a head."""
+    return bool(_HEAD_COLUMN.fullmatch(field.name)) and field.type == pa.float32()
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], *, schema: pa.Schema) -> pa.Table:
+    """Return rows as a table; a column that a row lacks is null.
+
+    Raises:
+        DataError: A row has a column that the schema does not know.
+    """
+    unknown = {name for row in rows for name in row}.difference(schema.names)
+    if unknown:
+        table = schema.metadata[b"schema"].decode()
+        raise DataError(f"{table} has no column for {', '.join(sorted(unknown))}")
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
 
 
 def model_columns(

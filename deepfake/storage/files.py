@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -187,28 +187,42 @@ def write_table(path: Place, table: pa.Table) -> Place:
     return path
 
 
-def read_table(path: Location, *, schema: pa.Schema, sha256: str | None = None) -> pa.Table:
+def read_table(
+    path: Location,
+    *,
+    schema: pa.Schema,
+    sha256: str | None = None,
+    may_follow: Callable[[pa.Field], bool] = lambda _: False,
+) -> pa.Table:
     """Read a Parquet file of one of our schemas.
 
     Args:
         path: The file.
         schema: What it must be: columns, types, and its metadata's name and version.
         sha256: What the content must be, where it is in a store.
+        may_follow: Whether a column may stand behind those of the schema.
 
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
     """
     try:
-        return read_locally(path, lambda local: _read_checked(local, schema), sha256=sha256)
+        return read_locally(
+            path, lambda local: _read_checked(local, schema, may_follow), sha256=sha256
+        )
     except (StoreError, DataError):
         raise
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(f"not a readable Parquet file ({error})", path=path) from error
 
 
-def _read_checked(path: Path, schema: pa.Schema) -> pa.Table:
+def _read_checked(
+    path: Path, schema: pa.Schema, may_follow: Callable[[pa.Field], bool]
+) -> pa.Table:
     with pq.ParquetFile(path) as file:
-        _compare_schemas(file.schema_arrow, wanted=schema, path=path)
+        found = file.schema_arrow
+        more = [field for field in list(found)[len(schema) :] if may_follow(field)]
+        wanted = pa.schema([*schema, *more], metadata=schema.metadata)
+        _compare_schemas(found, wanted=wanted, path=path)
         _check_rows(file.metadata.num_rows, path=path)
         table = file.read()
     table.validate(full=True)

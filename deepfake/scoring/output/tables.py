@@ -18,10 +18,10 @@ import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from deepfake.detectors.bundles import Bundle
-from deepfake.errors import DeepfakeError
-from deepfake.scoring.parts import read_part_tables
+from deepfake.errors import DataError, DeepfakeError
+from deepfake.scoring.parts import part_path, read_part_tables
 from deepfake.scoring.reason_text import advice_on
-from deepfake.scoring.schemas import TABLES
+from deepfake.scoring.schemas import TABLES, table_of, table_schemas
 from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.storage import Location, atomic_path, check_schema, copy_here, write_text
@@ -96,14 +96,16 @@ def write_tables(
     counts = TableCounts()
     for name in ("frames", "tracks"):
         with _parquet_writer(folder / f"{name}.parquet", name, bundle) as write:
-            for batch in _sorted_rows(name, parts, finished, scratch=scratch):
+            for batch in _sorted_rows(name, parts, finished, scratch=scratch, bundle=bundle):
                 write(batch)
     refused = _refused(finished, setup, bundle)
     with ExitStack() as stack:
         write = stack.enter_context(_parquet_writer(folder / "scores.parquet", "scores", bundle))
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
-        for batch in _sorted_rows("scores", parts, finished, scratch=scratch, refused=refused):
+        for batch in _sorted_rows(
+            "scores", parts, finished, scratch=scratch, bundle=bundle, refused=refused
+        ):
             write(batch)
             as_csv(batch)
             failed(batch)
@@ -151,15 +153,17 @@ def _sorted_rows(
     finished: FinishedScores,
     *,
     scratch: Path,
+    bundle: Bundle,
     refused: Iterable[pa.RecordBatch] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows of a table under each name that their content has."""
-    schema = TABLES[name]
+    schema = table_schemas(bundle.spec)[name]
     columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
     failed: list[DeepfakeError] = []
     with raising_first(failed), open_database(scratch) as db:
         db.register("named", _names(finished))
-        db.register("part_rows", part_rows(name, parts, finished.used_parts(), failed=failed))
+        rows = part_rows(name, parts, finished.used_parts(), failed=failed, schema=schema)
+        db.register("part_rows", rows)
         db.register("refused", pa.RecordBatchReader.from_batches(schema, iter(refused)))
         found = db.sql(
             f"SELECT named.uri, {_prefixed(columns)} FROM named JOIN part_rows "
@@ -221,7 +225,12 @@ def _names(finished: FinishedScores) -> pa.RecordBatchReader:
 
 
 def part_rows(
-    name: str, parts: Location, keys: Sequence[str], *, failed: list[DeepfakeError]
+    name: str,
+    parts: Location,
+    keys: Sequence[str],
+    *,
+    failed: list[DeepfakeError],
+    schema: pa.Schema | None = None,
 ) -> pa.RecordBatchReader:
     """Return the rows of one table of parts, each with its part's key.
 
@@ -230,19 +239,26 @@ def part_rows(
         parts: Where the parts lie.
         keys: Which.
         failed: Gets what went wrong, for `raising_first`.
+        schema: Of the table, as the detector has it; None for what every detector has.
     """
-    schema = TABLES[name].remove_metadata().append(pa.field("part", pa.string()))
+    wanted = TABLES[name] if schema is None else schema
+    with_key = wanted.remove_metadata().append(pa.field("part", pa.string()))
 
     def batches() -> Iterator[pa.RecordBatch]:
         try:
             for key, table in read_part_tables(parts, keys, name):
+                if not table.schema.equals(wanted):
+                    raise DataError(
+                        "its columns are not those of the detector",
+                        path=part_path(parts, key, name),
+                    )
                 named = table.append_column("part", pa.array([key] * len(table), pa.string()))
                 yield from named.replace_schema_metadata(None).to_batches()
         except DeepfakeError as error:
             failed.append(error)
             raise
 
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    return pa.RecordBatchReader.from_batches(with_key, batches())
 
 
 def _refused(
@@ -251,7 +267,7 @@ def _refused(
     columns = setup_columns(setup, bundle=bundle)
     rows = (score_row(row, columns) for row in finished.refused_files())
     for chunk in _chunked(rows):
-        yield from pa.Table.from_pylist(chunk, schema=TABLES["scores"]).to_batches()
+        yield from table_of(chunk, schema=TABLES["scores"]).to_batches()
 
 
 def _chunked(rows: Iterable[Any]) -> Iterator[list[Any]]:
@@ -268,7 +284,7 @@ def _chunked(rows: Iterable[Any]) -> Iterator[list[Any]]:
 @contextmanager
 def _parquet_writer(path: Location, name: str, bundle: Bundle) -> Iterator[Write]:
     """Yield what writes batches of a table, with what a reader of verdicts must know in it."""
-    schema = TABLES[name]
+    schema = table_schemas(bundle.spec)[name]
     notes = {**schema.metadata, b"notes": json.dumps(bundle.spec.reading_notes).encode()}
     with (
         atomic_path(path) as part,
