@@ -1,8 +1,8 @@
 # One image for everything on a cluster that runs this project's code: what starts the runs, Dask's
-# scheduler and its workers. All have to be of one build, since they hand each other tasks.
+# scheduler and its workers. All must be of one build, since tasks travel between them as objects.
 FROM python:3.11-slim-bookworm
 
-# What OpenCV loads.
+# Libraries that OpenCV loads.
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends libgl1 libglib2.0-0 \
     && rm -rf /var/lib/apt/lists/*
@@ -22,7 +22,7 @@ COPY flows flows
 COPY tasks tasks
 RUN pip install --no-cache-dir --no-deps .
 
-# Nothing needs the rights of root. Copies of a store's objects and converted networks go to /cache.
+# Nothing needs root. Copies of a store's objects and converted networks go to /cache.
 RUN useradd --create-home deepfake && mkdir /cache && chown deepfake /cache
 USER deepfake
 WORKDIR /home/deepfake

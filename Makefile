@@ -1,4 +1,4 @@
-# Everything on a fresh machine: `make demo`, `make test`.
+# `make demo` and `make test` work on a fresh machine.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -23,22 +23,22 @@ demo: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest -q
 
-# With the slow tests, those that start real servers, and those in a Chromium, where one is installed.
+# With the slow tests, those that start real servers, and those in a browser, if Chromium is installed.
 test-all: $(VENV)/.installed
 	$(BIN)/python -m pytest -q -m ""
 
-# Ten minutes each; what is found lies in data/fuzz/NAME. `make FUZZ_SECONDS=60 fuzz` for a quick look.
+# Ten minutes a fuzzer; findings go to data/fuzz/NAME. `make FUZZ_SECONDS=60 fuzz` for a quick look.
 FUZZ_SECONDS := 600
 fuzz: $(VENV)/.installed
 	for name in media bundles manifests shards parts states corpora receipts; do \
 		$(BIN)/python -m fuzz.$$name -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
-# Under 20 minutes; figures go to benchmarks/results.json.
+# Measures what things cost, under 20 minutes; figures go to benchmarks/results.json.
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.throughput
 
-# The packaged detector, from OPENFORENSICS, a folder {train,val,test}/{real,fake}: some two hours.
+# Makes the packaged detector out of OPENFORENSICS, a folder {train,val,test}/{real,fake}: some two hours.
 detector: $(VENV)/.installed
 	$(BIN)/deepfake ingest $(OPENFORENSICS) --corpus openforensics
 	$(BIN)/deepfake train --recipe two_headed --dataset openforensics --run-name two-headed
@@ -48,7 +48,7 @@ detector: $(VENV)/.installed
 		--dataset openforensics-clips --half-weights --run-name packaged
 	$(BIN)/python -m benchmarks.package_detector data/runs/packaged/bundle
 
-# Pictures of all pages, out of the demo's media, into docs/images; needs a Chromium. A quarter of an hour.
+# Takes the pictures in docs/images, on the demo's media; needs Chromium and a quarter of an hour.
 screenshots: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.terminal_picture
 	$(BIN)/python -m benchmarks.screenshots
