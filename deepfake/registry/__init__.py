@@ -4,6 +4,7 @@ Nothing that was computed depends on it: metrics lie in files first, and a store
 answer costs a warning and a later `replay`.
 """
 
+from deepfake.registry.champion_history import Promotion
 from deepfake.registry.champions import (
     CHALLENGER,
     RegisteredVersion,
@@ -15,19 +16,8 @@ from deepfake.registry.champions import (
     roll_back,
     rolled_back,
 )
-from deepfake.registry.deferred import PENDING, log_training_or_defer, replay, replay_all
-from deepfake.registry.history import Promotion
-from deepfake.registry.open_run import TrackedRun, tracked_run
-from deepfake.registry.registry import (
-    CHAMPION,
-    MODEL_NAME,
-    ResolvedModel,
-    champion_or_none,
-    register_bundle,
-    resolve_model_uri,
-    set_alias,
-)
-from deepfake.registry.runs import (
+from deepfake.registry.deferred_logging import PENDING, log_training_or_defer, replay, replay_all
+from deepfake.registry.log_runs import (
     BUNDLE_ARTIFACT,
     find_run,
     find_training,
@@ -37,8 +27,18 @@ from deepfake.registry.runs import (
     log_training,
     metrics_of_run,
 )
+from deepfake.registry.log_sweeps import PARENT_TAG, begin_sweep, end_sweep, log_trial
+from deepfake.registry.model_versions import (
+    CHAMPION,
+    MODEL_NAME,
+    ResolvedModel,
+    champion_or_none,
+    register_bundle,
+    resolve_model_uri,
+    set_alias,
+)
+from deepfake.registry.open_run import TrackedRun, tracked_run
 from deepfake.registry.store import check_tracking, make_store, masked, tracking_uri, ui_command
-from deepfake.registry.sweeps import PARENT_TAG, begin_sweep, end_sweep, log_trial
 
 __all__ = [
     "BUNDLE_ARTIFACT",

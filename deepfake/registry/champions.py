@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 
 from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.errors import ConfigError, TrackingError, UnknownModelError
-from deepfake.registry.history import (
+from deepfake.registry.champion_history import (
     Promotion,
     aliases_of,
     champions_before,
@@ -17,9 +17,9 @@ from deepfake.registry.history import (
     read_history,
     write_event,
 )
-from deepfake.registry.records import legal_name
-from deepfake.registry.registry import CHAMPION, MODEL_NAME, register_bundle
-from deepfake.registry.runs import log_bundle
+from deepfake.registry.log_runs import log_bundle
+from deepfake.registry.mlflow_values import legal_name
+from deepfake.registry.model_versions import CHAMPION, MODEL_NAME, register_bundle
 from deepfake.registry.store import client_of, is_absent, masked, tracking_uri, translated
 
 if TYPE_CHECKING:

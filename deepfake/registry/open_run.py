@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepfake.errors import TrackingError
-from deepfake.registry.records import flat, legal_name
+from deepfake.registry.mlflow_values import flat, legal_name
 from deepfake.registry.store import client_of, resolve_experiment, tracking_uri, translated
 
 if TYPE_CHECKING:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -20,12 +17,7 @@ from torch.utils.data import DataLoader
 
 from deepfake.config import heads_of
 from deepfake.errors import ModelError
-from deepfake.training.callbacks import (
-    BEST_CHECKPOINT,
-    MetricsFile,
-    create_callbacks,
-    drop_cut_line,
-)
+from deepfake.training.callbacks import BEST_CHECKPOINT, create_callbacks
 from deepfake.training.data import (
     blend_truth,
     blending_loader,
@@ -35,20 +27,13 @@ from deepfake.training.data import (
     pair_loader,
     training_loader,
 )
-from deepfake.training.module import DetectorModule, Validation
+from deepfake.training.lightning_module import DetectorModule, Validation
+from deepfake.training.metrics_file import MetricsFile, drop_incomplete_line
 from deepfake.training.plan import RunPlan
+from deepfake.training.quiet import quiet_lightning
 
-__all__ = ["Fitted", "fit", "quiet_lightning"]
+__all__ = ["Fitted", "fit"]
 
-_EXPECTED_WARNINGS = (
-    r".*does not have many workers.*",
-    r".*You defined a `validation_step` but have no `val_dataloader`.*",
-    r".*Checkpoint directory .* exists and is not empty.*",
-    # Lightning 2.6 under torch 2.14, in its own code.
-    r".*isinstance\(treespec, LeafSpec\).*",
-    # Python 3.12 and later, of every fork beside a thread; the workers start no thread pool.
-    r".*is multi-threaded, use of fork\(\) may lead to deadlocks.*",
-)
 _NETWORK_PREFIX = "network."
 
 
@@ -80,7 +65,7 @@ def fit(
         ModelError: Training diverged.
     """
     folder = plan.folder
-    drop_cut_line(folder.metrics)
+    drop_incomplete_line(folder.metrics)
     own = create_callbacks(
         folder.checkpoints,
         monitor=plan.choosing_metric,
@@ -219,18 +204,3 @@ def _read_checkpoint(path: Path) -> dict[str, Any]:
     # Written by this run a moment ago; the callbacks' state in it is more than tensors.
     checkpoint: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=False)
     return checkpoint
-
-
-@contextmanager
-def quiet_lightning() -> Iterator[None]:
-    """Hold back what Lightning says about itself; what it says about a fault stays."""
-    log = logging.getLogger("lightning.pytorch.utilities.rank_zero")
-    before = log.level
-    log.setLevel(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            for pattern in _EXPECTED_WARNINGS:
-                warnings.filterwarnings("ignore", message=pattern)
-            yield
-    finally:
-        log.setLevel(before)

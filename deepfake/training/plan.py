@@ -1,21 +1,29 @@
-"""What the steps of one run share."""
+"""Plan a training run: check its options, select its crops, create its network."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
 
+import lightning.pytorch as pl
 import torch
 
-from deepfake.config import TrainConfig
+from deepfake.config import TrainConfig, heads_of
+from deepfake.corpora.held_out import refuse_benchmarks
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.models import CreatedModel
+from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
+from deepfake.detectors.inference.torch_networks import load_module
+from deepfake.detectors.models import CreatedModel, create_model, freeze_stages, load_weights
+from deepfake.storage import write_json
+from deepfake.training.crop_selection import Selection, has_both_classes, select_crops
 from deepfake.training.data import InputSpec
-from deepfake.training.module import FUSED_AUC
-from deepfake.training.records import RunFolder
-from deepfake.training.selection import Selection, has_both_classes
+from deepfake.training.lightning_module import FUSED_AUC
+from deepfake.training.quiet import quiet_lightning
+from deepfake.training.run_folder import RunFolder, check_resumable, describe_run
 
-__all__ = ["RunPlan"]
+__all__ = ["RunPlan", "plan_run"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,3 +76,94 @@ class RunPlan:
         """The network's input."""
         created = self.created
         return InputSpec(input_size=created.input_size, mean=created.mean, std=created.std)
+
+
+def plan_run(
+    snapshots: Sequence[Snapshot],
+    *,
+    config: TrainConfig,
+    folder: RunFolder,
+    name: str,
+    device: torch.device,
+    num_workers: int | None,
+    resume: bool,
+) -> RunPlan:
+    """Check everything that can be wrong, then write the run's `config.json`.
+
+    Args:
+        snapshots: One a corpus, extracted with the same settings.
+        config: The recipe.
+        folder: The run's folder.
+        name: The detector's name.
+        device: Where training computes.
+        num_workers: Processes that decode; None for 1 on the CPU and 4 on CUDA.
+        resume: Continue the run in `folder`.
+
+    Raises:
+        ConfigError: Snapshots or options contradict each other, or the run cannot be resumed.
+        DataError: `train` lacks a class that the method needs.
+        SplitLeakageError: A group or a medium stands in two splits, or is held out.
+        ModelError: The model is unknown, or demanded weights are out of reach.
+    """
+    refuse_benchmarks(snapshots)
+    selection = select_crops(
+        snapshots, method=config.method, max_files=config.max_files, seed=config.seed
+    )
+    kept = check_resumable(folder, config=config, snapshots=snapshots, resume=resume)
+    with quiet_lightning():
+        pl.seed_everything(config.seed, workers=True, verbose=False)
+    created = _create_network(config, kept=kept if folder.last_checkpoint.is_file() else None)
+    plan = RunPlan(
+        name=name,
+        config=config,
+        snapshots=tuple(snapshots),
+        selection=selection,
+        created=created,
+        folder=folder,
+        device=device,
+        num_workers=_default_workers(device) if num_workers is None else num_workers,
+        is_resumed=kept is not None,
+    )
+    description = describe_run(
+        name,
+        config=config,
+        snapshots=snapshots,
+        pretrained_source=created.pretrained_source,
+        device=str(device),
+    )
+    write_json(folder.config, description)
+    return plan
+
+
+def _default_workers(device: torch.device) -> int:
+    return 1 if device.type == "cpu" else 4
+
+
+def _create_network(config: TrainConfig, *, kept: dict[str, Any] | None) -> CreatedModel:
+    # The weights of a resumed run come from its checkpoint; where they once started is on record.
+    detector = _starting_detector(config) if kept is None else None
+    created = create_model(
+        config.model,
+        pretrained=config.pretrained if kept is None and detector is None else "none",
+        input_size=config.input_size,
+        num_heads=len(heads_of(config.method)),
+    )
+    if detector is not None:
+        created = load_weights(
+            created,
+            load_module(detector).network.state_dict(),
+            source=f"detector {detector.spec.name} ({detector.digest})",
+            path=detector.path,
+        )
+    freeze_stages(created.module, config.frozen_stages)
+    if kept is None:
+        return created
+    return replace(created, pretrained_source=str(kept["pretrained_source"]))
+
+
+def _starting_detector(config: TrainConfig) -> Bundle | None:
+    packaged = packaged_detector() if config.pretrained == "packaged" else None
+    if packaged is not None:
+        return load_bundle(packaged)
+    path = Path(config.pretrained)
+    return load_bundle(path) if path.is_dir() else None

@@ -15,7 +15,7 @@ import pytest
 from deepfake import registry as tracking
 from deepfake.config import TrainConfig
 from deepfake.errors import TrackingError
-from deepfake.registry.records import read_metrics
+from deepfake.registry.mlflow_values import read_metrics
 
 # MLflow 3.17 asks SQLAlchemy 2.1 for a strategy that it wants to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")

@@ -13,7 +13,7 @@ from deepfake.corpora.shards import Snapshot
 from deepfake.corpora.splits import halve_by_group
 from deepfake.errors import ConfigError, DataError, SplitLeakageError
 from deepfake.storage import write_json
-from deepfake.training.selection import select_crops
+from deepfake.training.crop_selection import select_crops
 
 Writer = Callable[..., Snapshot]
 

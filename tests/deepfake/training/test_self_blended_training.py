@@ -15,7 +15,7 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, DataError
 from deepfake.storage import read_json, write_json
 from deepfake.training import TrainResult, select_crops, train_detector
-from deepfake.training.callbacks import read_metrics
+from deepfake.training.metrics_file import read_metrics_file
 
 CONFIG = TrainConfig(
     model="test_efficientnet",
@@ -82,7 +82,7 @@ def test_reals_alone_give_a_bundle_and_an_honest_note(reals: Any, tmp_path: Path
     assert result.metrics["num_train_fake"] == 0
     assert "val_blends_auc" in result.metrics
     assert "val_auc" not in result.metrics, "nobody may take it for one of labelled files"
-    lines = read_metrics(result.run_dir / "metrics.jsonl")
+    lines = read_metrics_file(result.run_dir / "metrics.jsonl")
     assert [x["step"] for x in lines if x["name"] == "train_loss"] == [2, 5]
 
 

@@ -19,7 +19,6 @@ from deepfake.detectors.inference import load_detector
 from deepfake.detectors.inference.torch_networks import load_module
 from deepfake.errors import ConfigError, ModelError, WeightsUnavailableError
 from deepfake.training import TrainResult, train_detector
-from deepfake.training.callbacks import drop_cut_line, read_metrics
 from deepfake.training.data import (
     CropDataset,
     InputSpec,
@@ -27,6 +26,7 @@ from deepfake.training.data import (
     evaluation_loader,
     labels_of,
 )
+from deepfake.training.metrics_file import drop_incomplete_line, read_metrics_file
 
 CONFIG = TrainConfig(
     model="test_efficientnet",
@@ -128,7 +128,7 @@ def test_record_is_complete(finished: TrainResult, snapshot: Snapshot) -> None:
     assert config["versions"]["torch"] == torch.__version__
     result = json.loads((finished.run_dir / "result.json").read_text())
     assert result["bundle"] == str(finished.bundle)
-    lines = read_metrics(finished.run_dir / "metrics.jsonl")
+    lines = read_metrics_file(finished.run_dir / "metrics.jsonl")
     epochs = {n: [x["epoch"] for x in lines if x["name"] == n] for n in ("train_loss", "val_auc")}
     assert epochs == {"train_loss": [0, 1, 2], "val_auc": [0, 1, 2]}
     assert set(lines[0]) == {"epoch", "step", "name", "value", "timestamp"}
@@ -306,7 +306,7 @@ def test_recipes_run(
         update={"epochs": 1, "max_crops_per_epoch": 4, "augment": AugmentConfig(), **changes}
     )
     result = train([snapshot], tmp_path / "run", config=config)
-    steps = [x["step"] for x in read_metrics(result.run_dir / "metrics.jsonl")]
+    steps = [x["step"] for x in read_metrics_file(result.run_dir / "metrics.jsonl")]
     assert steps == [0], "four crops are one batch"
 
 
@@ -319,7 +319,7 @@ def test_training_stops_when_patience_is_at_an_end(snapshot: Snapshot, tmp_path:
 def test_line_that_was_cut_short_is_dropped(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"name": "a"}\n{"na')
-    assert read_metrics(path) == [{"name": "a"}]
-    drop_cut_line(path)
+    assert read_metrics_file(path) == [{"name": "a"}]
+    drop_incomplete_line(path)
     assert path.read_text() == '{"name": "a"}\n'
-    assert read_metrics(tmp_path / "nothing.jsonl") == []
+    assert read_metrics_file(tmp_path / "nothing.jsonl") == []

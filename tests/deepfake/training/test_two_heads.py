@@ -17,9 +17,9 @@ from deepfake.detectors.inference import load_detector
 from deepfake.detectors.models import create_model, freeze_stages
 from deepfake.errors import ModelError
 from deepfake.training import TrainResult, select_crops, train_detector
-from deepfake.training.callbacks import read_metrics
 from deepfake.training.data import collect_crops
-from deepfake.training.module import DetectorModule, Validation
+from deepfake.training.lightning_module import DetectorModule, Validation
+from deepfake.training.metrics_file import read_metrics_file
 from deepfake.training.sam import SharpnessAware
 
 CONFIG = TrainConfig(
@@ -130,7 +130,7 @@ def test_run_ends_in_a_bundle_of_two_heads(snapshot: Snapshot, tmp_path: Path) -
     assert all(head.scale != 1.0 for head in spec.heads), "both were brought to one scale"
     assert spec.calibration_still.is_fitted
     assert spec.support_still.max_novelty is not None
-    logged = {line["name"] for line in read_metrics(tmp_path / "run" / "metrics.jsonl")}
+    logged = {line["name"] for line in read_metrics_file(tmp_path / "run" / "metrics.jsonl")}
     assert {"val_auc", "val_blends_auc", "val_fused_auc"} <= logged
     crops = collect_crops([snapshot])
     from deepfake.training.data import CropDataset, InputSpec

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from deepfake.errors import DataError, TrackingError
-from deepfake.registry.records import flat
-from deepfake.registry.runs import log_training
+from deepfake.registry.log_runs import log_training
+from deepfake.registry.mlflow_values import flat
 from deepfake.registry.store import client_of, tracking_uri, translated
 from deepfake.storage import read_json, write_json
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from deepfake.errors import TrackingError
-from deepfake.registry.records import flat, legal_name, numbers_of, read_metrics
+from deepfake.registry.mlflow_values import flat, legal_name, numbers_of, read_metrics
 from deepfake.registry.store import client_of, resolve_experiment, tracking_uri, translated
 
 if TYPE_CHECKING:

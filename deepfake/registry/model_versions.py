@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 from deepfake.errors import TrackingError, UnknownModelError
-from deepfake.registry.records import legal_name
-from deepfake.registry.runs import BUNDLE_ARTIFACT
+from deepfake.registry.log_runs import BUNDLE_ARTIFACT
+from deepfake.registry.mlflow_values import legal_name
 from deepfake.registry.store import client_of, is_absent, masked, tracking_uri, translated
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
 from deepfake.errors import TrackingError
-from deepfake.registry.registry import CHAMPION
+from deepfake.registry.model_versions import CHAMPION
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

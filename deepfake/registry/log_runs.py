@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake.errors import TrackingError
+from deepfake.registry.mlflow_values import legal_name, numbers_of, read_metrics
 from deepfake.registry.open_run import log_metrics, log_params, open_run
-from deepfake.registry.records import legal_name, numbers_of, read_metrics
 from deepfake.registry.store import (
     client_of,
     is_absent,

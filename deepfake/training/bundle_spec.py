@@ -1,0 +1,144 @@
+"""Describe the trained detector: metrics, notes and settings that go into its bundle."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import deepfake
+from deepfake.config import heads_of
+from deepfake.detectors.bundles import DetectorSpec, HeadSpec
+from deepfake.training.fit import Fitted
+from deepfake.training.metrics_file import read_metrics_file
+from deepfake.training.plan import RunPlan
+from deepfake.types import Label
+from deepfake.verdicts.calibration import Calibration, Thresholds
+
+__all__ = ["PRIOR", "describe_detector"]
+
+PRIOR = 0.5
+"""Share of fakes that the calibrated probability assumes."""
+
+_REPORTED = (
+    "train_loss",
+    "val_loss",
+    "val_auc",
+    "val_blends_loss",
+    "val_blends_auc",
+    "val_fused_auc",
+)
+
+_Metrics = dict[str, float | int | str | None]
+
+
+def describe_detector(
+    plan: RunPlan,
+    *,
+    fitted: Fitted,
+    has_novelty: bool,
+    notes: tuple[str, ...],
+    licence: str,
+    scope: str,
+) -> DetectorSpec:
+    """Return what `detector.json` says of a detector that is not calibrated yet.
+
+    Args:
+        plan: The run.
+        fitted: Its weights.
+        has_novelty: Whether the bundle holds the tensors that measure novelty.
+        notes: Further notes, after those of the data and the method.
+        licence: Of the weights.
+        scope: What the detector is for; empty for a sentence that names the data.
+    """
+    extract = plan.selection.config
+    return DetectorSpec(
+        name=plan.name,
+        architecture=plan.created.architecture,
+        input_size=plan.created.input_size,
+        mean=plan.created.mean,
+        std=plan.created.std,
+        crop=extract.crop,
+        faces=extract.faces,
+        sampling=extract.sampling,
+        aggregation=plan.config.aggregation,
+        calibration_still=Calibration(prior=PRIOR),
+        calibration_video=Calibration(prior=PRIOR),
+        thresholds_still=Thresholds(),
+        thresholds_video=Thresholds(),
+        heads=tuple(HeadSpec(name=name) for name in heads_of(plan.config.method)),
+        has_novelty=has_novelty,
+        prior=PRIOR,
+        data_digests={s.corpus: s.digest for s in plan.snapshots},
+        metrics=_metrics(plan, fitted=fitted),
+        notes=(*_notes(plan), *notes),
+        licence=licence,
+        scope=scope or _scope(plan),
+        pretrained_source=plan.created.pretrained_source,
+        seed=plan.config.seed,
+        code_version=deepfake.__version__,
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        train_config=plan.config,
+    )
+
+
+def _notes(plan: RunPlan) -> tuple[str, ...]:
+    notes = [] if plan.created.message is None else [plan.created.message]
+    notes += [*plan.selection.notes, *_method_notes(plan)]
+    for snapshot in plan.snapshots:
+        # Whoever reads the model card has to know of people on both sides of the test.
+        shared = snapshot.description().get("split", {}).get("shared_identities", [])
+        if shared:
+            notes.append(f"The splits of {snapshot.corpus} share {len(shared)} people.")
+    return tuple(notes)
+
+
+def _method_notes(plan: RunPlan) -> list[str]:
+    """Say what fakes were learnt from, and what chose the weights."""
+    notes = []
+    if plan.config.method == "sbi":
+        notes.append(
+            "Trained on self-blended reals alone: it has seen no forgery that somebody else made."
+        )
+    if not plan.chooses_by:
+        notes.append(
+            "The weights are those of the last epoch: the half of `val` that would choose lacks a "
+            "class."
+        )
+    if plan.chooses_by == ("blends",):
+        notes.append(
+            "The checkpoint was chosen on self-blended reals of `val`, whose choosing half has no "
+            f"fake: {plan.choosing_metric} says how well these are told apart, and nothing of "
+            "fakes that somebody else made."
+        )
+    return notes
+
+
+def _scope(plan: RunPlan) -> str:
+    """Say what was learnt, and that of everything else nothing is known."""
+    corpora = ", ".join(s.corpus for s in plan.snapshots)
+    blends = f"faces blended into faces of {corpora}"
+    labelled = f"fakes like those of {corpora}"
+    learnt = {
+        "labels": labelled,
+        "sbi": blends,
+        "mixed": f"{blends}, and {labelled}",
+        "two_headed": f"{blends}, and {labelled}",
+    }[plan.config.method]
+    return (
+        f"Learnt: {learnt}. Not learnt: wholly generated pictures, lip-sync, voices; nothing is "
+        "implied about them."
+    )
+
+
+def _metrics(plan: RunPlan, *, fitted: Fitted) -> _Metrics:
+    # A resumed epoch stands twice in the file; the later line holds.
+    logged = {
+        line["name"]: line["value"]
+        for line in read_metrics_file(plan.folder.metrics)
+        if line["epoch"] == fitted.best_epoch and line["name"] in _REPORTED
+    }
+    train = plan.selection.train.drop_duplicates(["corpus", "uri"])
+    counts: _Metrics = {
+        f"num_train_{label}": int((train["label"] == str(label)).sum()) for label in Label
+    }
+    epochs: _Metrics = {"best_epoch": fitted.best_epoch, "num_epochs": fitted.num_epochs}
+    return {**logged, **counts, **epochs}

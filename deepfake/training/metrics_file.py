@@ -1,0 +1,84 @@
+"""Write and read the metrics of a run, a JSON line each."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers.logger import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from deepfake.storage import write_text
+
+__all__ = ["MetricsFile", "drop_incomplete_line", "read_metrics_file"]
+
+
+class MetricsFile(Logger):  # type: ignore[misc]
+    """Appends every metric to a JSON-lines file, so that a tracker that is down loses nothing.
+
+    A line: `{"epoch", "step", "name", "value", "timestamp"}`; `value` is null where it is not
+    finite, `timestamp` is seconds since 1970. A resumed run appends; of equal epochs the later line
+    holds.
+
+    Args:
+        path: The file; its folder is made.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.path = path
+
+    @property
+    def name(self) -> str:
+        """Name of the file without its suffix."""
+        return self.path.stem
+
+    @property
+    def version(self) -> None:
+        """There is one; a number would stand in the progress bar."""
+        return None
+
+    @rank_zero_only  # type: ignore[untyped-decorator]
+    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
+        """Append one line a metric and hand them to the operating system at once."""
+        values = dict(metrics)
+        epoch = values.pop("epoch", None)
+        lines = [
+            {
+                "epoch": None if epoch is None else int(epoch),
+                "step": step,
+                "name": name,
+                "value": float(value) if math.isfinite(float(value)) else None,
+                "timestamp": time.time(),
+            }
+            for name, value in sorted(values.items())
+        ]
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as stream:
+            stream.writelines(json.dumps(line) + "\n" for line in lines)
+
+    @rank_zero_only  # type: ignore[untyped-decorator]
+    def log_hyperparams(self, *args: Any, **kwargs: Any) -> None:
+        """Do nothing: the run's configuration is written before training starts."""
+
+
+def read_metrics_file(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a metrics file; a last line that was cut short is left out."""
+    if not path.is_file():
+        return []
+    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
+
+
+def drop_incomplete_line(path: Path) -> None:
+    """Remove a last line that was cut short, so that what is appended begins a line of its own."""
+    if not path.is_file():
+        return
+    text = path.read_bytes()
+    whole = text[: text.rfind(b"\n") + 1]
+    if whole != text:
+        write_text(path, whole.decode())
