@@ -13,7 +13,7 @@ from prefect.artifacts import create_table_artifact
 from pydantic import Field
 
 from deepfake import __version__
-from deepfake.corpora.held_out import refuse_benchmarks
+from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.registry import MODEL_NAME, masked, tracking_uri, ui_command
@@ -66,7 +66,7 @@ def calibrate(
         raise ConfigError(f"the run {run_dir.name!r} is there already")
     resolved = [resolve_dataset(one, data_root=data_root) for one in dataset]
     snapshots = [snapshot for snapshot, _ in resolved]
-    refuse_benchmarks(snapshots)
+    refuse_held_out_media(snapshots)
     summary = steps.fit(
         detector.path,
         snapshots=snapshots,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from deepfake.corpora.held_out import Benchmark, open_part
+from deepfake.corpora.held_out import HeldOutSet, open_held_out_set
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import ConfigError
@@ -46,7 +46,7 @@ def files_to_compare(
     root: DataRoot,
     snapshots: Sequence[Snapshot],
     *,
-    benchmark: Benchmark | None,
+    benchmark: HeldOutSet | None,
     champion: Bundle,
 ) -> list[ComparedFiles]:
     """Return what both will be measured on; that they can be is found out before training.
@@ -63,7 +63,7 @@ def files_to_compare(
     """
     parts = []
     if benchmark is not None:
-        found = open_part(root, benchmark)
+        found = open_held_out_set(root, benchmark)
         notes = list(found.notes)
         learnt = {**champion.spec.data_digests, **champion.spec.calibration_digests}
         if benchmark.split == "all" and benchmark.corpus in learnt:

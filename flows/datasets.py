@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from deepfake.config import digest_of
-from deepfake.corpora.ingest import describe_before
+from deepfake.corpora.ingest import read_previous_rows
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.corpora.shards import Snapshot, open_snapshot
@@ -69,7 +69,7 @@ def _corpus_of(folder: Path, *, root: DataRoot) -> str:
             hint="Ingest a corpus of another layout with `deepfake ingest --layout`.",
         )
     here = {row.uri: _told_of(row) for row in rows}
-    before = {row.uri: _told_of(row) for row in describe_before(root, corpus)}
+    before = {row.uri: _told_of(row) for row in read_previous_rows(root, corpus)}
     shared = before.keys() & here.keys()
     if not before or (shared and all(before[uri] == here[uri] for uri in shared)):
         return corpus

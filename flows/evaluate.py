@@ -12,7 +12,7 @@ from prefect.artifacts import create_markdown_artifact
 from deepfake import __version__
 from deepfake.compute.devices import resolve_device
 from deepfake.config import Precision
-from deepfake.corpora.held_out import benchmarks_in, note_look
+from deepfake.corpora.held_out import held_out_sets_in, record_use
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
@@ -123,8 +123,8 @@ def _looks(root: DataRoot, outcomes: pd.DataFrame, *, detectors: tuple[str, ...]
     """Note that benchmarks were looked at, and say so."""
     return [
         f"this looks at the frozen benchmark {found.name!r}, so far "
-        f"{note_look(root, found.name, detectors=detectors, by='evaluate')} times"
-        for found in benchmarks_in(root, outcomes)
+        f"{record_use(root, found.name, detectors=detectors, by='evaluate')} times"
+        for found in held_out_sets_in(root, outcomes)
     ]
 
 

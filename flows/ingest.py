@@ -22,7 +22,7 @@ from deepfake.config import (
     FaceConfig,
     SplitConfig,
 )
-from deepfake.corpora.ingest import describe_before, plan_extraction
+from deepfake.corpora.ingest import plan_extraction, read_previous_rows
 from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.errors import DataError
 from deepfake.registry import masked
@@ -147,7 +147,7 @@ def ingest(
         scanned = steps.scan(input_path, corpus=corpus, layout=layout)
         rows, num_probed = probe_files(
             scanned,
-            before=describe_before(root, corpus, limits=config.limits),
+            before=read_previous_rows(root, corpus, limits=config.limits),
             limits=config.limits,
             setup=setup,
             runner=create_runner(task_runner, dask_address=dask_address),
@@ -202,8 +202,8 @@ def ingest(
         "num_probed": num_probed,
         "num_extracted": todo,
         "num_added": num_added,
-        "parts_reused": len(plan.finished),
-        "parts_made": len(plan.unfinished),
+        "shards_reused": len(plan.finished),
+        "shards_made": len(plan.unfinished),
     }
     _publish(summary)
     return summary

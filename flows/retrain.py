@@ -18,7 +18,12 @@ from pydantic import Field
 
 from deepfake import __version__
 from deepfake.config import TrainConfig, digest_of
-from deepfake.corpora.held_out import Benchmark, note_look, read_benchmark, refuse_benchmarks
+from deepfake.corpora.held_out import (
+    HeldOutSet,
+    read_held_out_set,
+    record_use,
+    refuse_held_out_media,
+)
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
 from deepfake.detectors.identity import DetectorIdentity
@@ -95,12 +100,12 @@ def retrain(
     """
     root = DataRoot(location_of(data_root))
     rules = _rules(policy, benchmark=benchmark)
-    held_out = None if rules.benchmark is None else read_benchmark(root, rules.benchmark)
+    held_out = None if rules.benchmark is None else read_held_out_set(root, rules.benchmark)
     training.catch_up(root.runs)
     champion = _Champion.of(steps.find_champion(name))
     resolved = [resolve_dataset(one, data_root=data_root) for one in dataset]
     snapshots = [snapshot for snapshot, _ in resolved]
-    refuse_benchmarks(snapshots)
+    refuse_held_out_media(snapshots)
     given = {
         "model": model,
         "epochs": epochs,
@@ -275,7 +280,7 @@ def _decide(
     parts: Sequence[ComparedFiles],
     *,
     rules: PromotionPolicy,
-    benchmark: Benchmark | None,
+    benchmark: HeldOutSet | None,
     root: DataRoot,
     device: str,
 ) -> tuple[Decision, bool]:
@@ -297,15 +302,15 @@ def _decide(
     return decision, False
 
 
-def _look(root: DataRoot, benchmark: Benchmark | None, *bundles: Bundle) -> int:
+def _look(root: DataRoot, benchmark: HeldOutSet | None, *bundles: Bundle) -> int:
     if benchmark is None:
         return 0
     detectors = tuple(bundle.digest for bundle in bundles)
-    return note_look(root, benchmark.name, detectors=detectors, by="retrain")
+    return record_use(root, benchmark.name, detectors=detectors, by="retrain")
 
 
 def _decided(
-    tried: _Tried, *, rules: PromotionPolicy, benchmark: Benchmark | None
+    tried: _Tried, *, rules: PromotionPolicy, benchmark: HeldOutSet | None
 ) -> Decision | None:
     """Return the decision that an earlier run came to, if it asked the same of the same."""
     path = tried.folder / "decision.json"

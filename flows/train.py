@@ -12,7 +12,7 @@ from pydantic import Field
 
 from deepfake import __version__
 from deepfake.config import TrainConfig, TrainMethod
-from deepfake.corpora.held_out import refuse_benchmarks
+from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.registry import MODEL_NAME, masked, tracking_uri, ui_command
 from deepfake.storage import DataRoot, location_of
@@ -107,7 +107,7 @@ def train(
         sbi_share=sbi_share,
     )
     snapshot, notes = resolve_dataset(dataset, data_root=data_root)
-    refuse_benchmarks([snapshot])
+    refuse_held_out_media([snapshot])
     steps.catch_up(root.runs)
     run_dir = _run_dir(
         root, name=run_name, model=config.model, corpus=snapshot.corpus, resume=resume

@@ -13,12 +13,12 @@ with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.corpora.shards import (
         CropReader,
         crop_records,
-        list_parts,
-        name_latest,
+        list_shards,
         open_snapshot,
-        part_outcomes,
-        read_part,
-        write_part,
+        read_shard,
+        set_latest,
+        shard_outcomes,
+        write_shard,
         write_snapshot,
     )
     from deepfake.errors import DecodeError
@@ -49,7 +49,7 @@ def _write(corpus_dir: Path) -> None:
     encoded = encode_crop(np.full((32, 32, 3), 99, np.uint8), config=CropConfig())
     face = Face((0.0, 0.0, 10.0, 10.0), points, 0.9)
     crops = [FaceCrop(encoded, face, 0, i / 10, i, 1.0, 90.0) for i in range(3)]
-    part = write_part(
+    shard = write_shard(
         corpus_dir,
         key=_KEY,
         records=crop_records(media_id, "video", crops, frame_wh=(64, 64)),
@@ -62,10 +62,10 @@ def _write(corpus_dir: Path) -> None:
         digest=_DIGEST,
         media=[row],
         outcomes=[{**row, "status": "ok"}],
-        parts=[part],
+        shards=[shard],
         description={"config": ExtractConfig().model_dump(mode="json"), "parts": [_KEY]},
     )
-    name_latest(corpus_dir, _DIGEST)
+    set_latest(corpus_dir, _DIGEST)
 
 
 @cache
@@ -82,11 +82,11 @@ def read_snapshot(folder: Path, data: bytes) -> None:
         path = corpus_dir / own
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(own_content)
-    assert set(list_parts(corpus_dir)) <= {_KEY}
+    assert set(list_shards(corpus_dir)) <= {_KEY}
     if name.startswith("parts/"):
-        read_part(corpus_dir, _KEY)
+        read_shard(corpus_dir, _KEY)
     if name == f"parts/{_KEY}.outcomes.parquet":
-        part_outcomes(corpus_dir, _KEY)
+        shard_outcomes(corpus_dir, _KEY)
     snapshot = open_snapshot(root, "c")
     assert snapshot.folder.parent == corpus_dir
     if name.endswith("snapshot.json"):

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 from deepfake.compute.workers import shared_workers
 from deepfake.config import ExtractConfig, SplitConfig
 from deepfake.corpora.batches import Batch
-from deepfake.corpora.ingest import IngestPlan, build_snapshot, extract_batch, settle_manifest
+from deepfake.corpora.ingest import IngestPlan, build_snapshot, extract_batch, finish_manifest
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.corpora.shards import Snapshot
@@ -36,7 +36,7 @@ def settle(
     data_root: str, *, corpus: str, rows: list[ManifestRow], split: SplitConfig
 ) -> tuple[list[ManifestRow], dict[str, Any]]:
     """Check the rows against each other, assign splits, write the manifest."""
-    return settle_manifest(DataRoot(location_of(data_root)), corpus, rows, split=split)
+    return finish_manifest(DataRoot(location_of(data_root)), corpus, rows, split=split)
 
 
 @task(

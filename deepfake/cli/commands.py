@@ -79,9 +79,11 @@ def print_ingest(summary: dict[str, Any]) -> None:
         console.print(f"  note: {note}")
     _print_shortcuts(console, summary["shortcuts"])
     if summary["num_extracted"] == 0:
-        console.print(f"nothing to decode: all parts are there already ({summary['parts_reused']})")
+        console.print(
+            f"nothing to decode: all shards are there already ({summary['shards_reused']})"
+        )
     else:
-        console.print(f"parts made: {summary['parts_made']}, reused: {summary['parts_reused']}")
+        console.print(f"shards made: {summary['shards_made']}, reused: {summary['shards_reused']}")
     console.print(
         f"snapshot {summary['snapshot']}: {summary['num_crops']} crops in {summary['folder']}",
         soft_wrap=True,

@@ -8,7 +8,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.corpora.held_out import Benchmark, count_looks, freeze_benchmark, list_benchmarks
+from deepfake.corpora.held_out import (
+    HeldOutSet,
+    count_uses,
+    freeze_held_out_set,
+    list_held_out_sets,
+)
 from deepfake.corpora.shards import open_snapshot
 from deepfake.evaluation.metrics import MIN_GROUPS
 from deepfake.storage import DataRoot, location_of
@@ -19,7 +24,7 @@ __all__ = ["print_benchmarks", "run_freeze"]
 def run_freeze(name: str, *, dataset: str, split: Literal["test", "all"], data_root: str) -> None:
     """Freeze a benchmark, and say what it holds."""
     root = DataRoot(location_of(data_root))
-    frozen = freeze_benchmark(root, name, snapshot=open_snapshot(root, dataset), split=split)
+    frozen = freeze_held_out_set(root, name, snapshot=open_snapshot(root, dataset), split=split)
     typer.echo(
         f"benchmark {frozen.name}: {frozen.num_media} media of {_groups(frozen)} groups, "
         f"{frozen.split} of {frozen.corpus} at {frozen.snapshot}"
@@ -35,7 +40,7 @@ def run_freeze(name: str, *, dataset: str, split: Literal["test", "all"], data_r
 def print_benchmarks(data_root: str) -> None:
     """Print the benchmarks of a data root."""
     root = DataRoot(location_of(data_root))
-    found = list_benchmarks(root)
+    found = list_held_out_sets(root)
     if not found:
         typer.echo("no benchmark; `deepfake benchmark freeze NAME --dataset CORPUS` makes one")
         return
@@ -50,12 +55,12 @@ def print_benchmarks(data_root: str) -> None:
             frozen.snapshot,
             str(len(frozen.media_ids)),
             str(_groups(frozen)),
-            str(count_looks(root, frozen.name)),
+            str(count_uses(root, frozen.name)),
             frozen.created_at,
         )
     Console(markup=False).print(table)
 
 
-def _groups(frozen: Benchmark) -> int:
+def _groups(frozen: HeldOutSet) -> int:
     # A medium without a group is one of its own.
     return len(frozen.groups) or len(frozen.media_ids)

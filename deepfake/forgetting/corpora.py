@@ -10,20 +10,20 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from deepfake.config import ExtractConfig, digest_of
-from deepfake.corpora.ingest import describe_before, snapshot_digest
+from deepfake.corpora.ingest import read_previous_rows, snapshot_digest
 from deepfake.corpora.manifest import write_manifest
 from deepfake.corpora.shards import (
     INDEX_SCHEMA,
     OUTCOMES_SCHEMA,
-    Part,
+    Shard,
     Snapshot,
-    crop_rows,
-    list_parts,
-    name_latest,
-    noted_digest,
-    parts_folder,
-    remove_part,
-    rewrite_part,
+    list_shards,
+    recorded_digest,
+    remove_shard,
+    rewrite_shard,
+    rows_by_crop_id,
+    set_latest,
+    shards_folder,
 )
 from deepfake.corpora.shortcuts import find_shortcuts
 from deepfake.errors import DataError, ShardError
@@ -70,13 +70,13 @@ def forget_in_corpus(
         return
     parts = {
         key: media_ids
-        for key, media_ids in list_parts(corpus_dir).items()
+        for key, media_ids in list_shards(corpus_dir).items()
         if not subject.media_ids.isdisjoint(media_ids)
     }
     holding = [s for s in _snapshots(corpus_dir, corpus) if _is_holding(s, subject, set(parts))]
     for key, media_ids in parts.items():
         count = len(subject.media_ids & set(media_ids))
-        shard = parts_folder(corpus_dir) / f"{key}.arrow"
+        shard = shards_folder(corpus_dir) / f"{key}.arrow"
         yield Trace(str(shard), f"crops of {count} of its {len(media_ids)} media")
     for snapshot in holding:
         yield Trace(str(snapshot.folder), "a snapshot that holds them")
@@ -96,7 +96,7 @@ def forget_in_corpus(
         (snapshot.folder / "index.parquet").unlink(missing_ok=True)
         remove_folder(snapshot.folder)
     for key in parts:
-        remove_part(corpus_dir, key)
+        remove_shard(corpus_dir, key)
 
 
 def _forget_manifest(
@@ -106,7 +106,7 @@ def _forget_manifest(
     if not path.is_file() or not (count := scrub_table(path, subject, is_dry_run=True)):
         return
     yield Trace(str(path), f"rows: {count}")
-    rows = describe_before(root, corpus)
+    rows = read_previous_rows(root, corpus)
     if is_dry_run:
         return
     if not rows:  # of another schema version: its rows are known by their columns all the same
@@ -142,7 +142,7 @@ def _described(snapshot: Snapshot) -> dict[str, Any]:
 
 def _replacement(
     corpus_dir: Location, corpus: str, key: str, media_ids: Iterable[str], subject: Subject
-) -> Part | None:
+) -> Shard | None:
     """Write what is left of a part; None where nothing is, or where it is damaged."""
     had = tuple(media_ids)
     left = tuple(media_id for media_id in had if media_id not in subject.media_ids)
@@ -152,7 +152,7 @@ def _replacement(
     # What no known settings gave is found by no plan: any name will do.
     new_key = digest_of(settings or key, *left)
     try:
-        return rewrite_part(corpus_dir, key, without=subject.media_ids, new_key=new_key)
+        return rewrite_shard(corpus_dir, key, without=subject.media_ids, new_key=new_key)
     except ShardError:
         return None
 
@@ -181,7 +181,7 @@ def _rebuild_latest(
     subject: Subject,
     *,
     holding: Sequence[Snapshot],
-    replaced: Mapping[str, Part | None],
+    replaced: Mapping[str, Shard | None],
     is_lost: bool,
 ) -> None:
     """Write the newest snapshot anew, if it holds them, and make the new one the newest."""
@@ -205,13 +205,13 @@ def _rebuild_latest(
     shortcuts = find_shortcuts(moved.to_pandas(), outcomes.to_pandas())
     write_json(new.folder / "shortcuts.json", [found.as_record() for found in shortcuts])
     write_table(new.folder / "index.parquet", moved)
-    name_latest(corpus_dir, new.digest)
+    set_latest(corpus_dir, new.digest)
 
 
-def _moved(index: pa.Table, corpus_dir: Location, replaced: Mapping[str, Part | None]) -> pa.Table:
+def _moved(index: pa.Table, corpus_dir: Location, replaced: Mapping[str, Shard | None]) -> pa.Table:
     """Return an index that says where the crops of rewritten shards lie now."""
     places = {
-        f"{key}.arrow": (part, crop_rows(corpus_dir, part.key))
+        f"{key}.arrow": (part, rows_by_crop_id(corpus_dir, part.key))
         for key, part in replaced.items()
         if part is not None
     }
@@ -223,7 +223,7 @@ def _moved(index: pa.Table, corpus_dir: Location, replaced: Mapping[str, Part | 
             part, rows = places[shard]
             columns["shard"][at] = f"{part.key}.arrow"
             columns["row"][at] = rows[columns["crop_id"][at]]
-            columns["shard_sha256"][at] = part.shard_sha256
+            columns["shard_sha256"][at] = part.sha256
     for name in ("shard", "row", "shard_sha256"):
         field = INDEX_SCHEMA.field(name)
         values = pa.array(columns[name], field.type)
@@ -232,7 +232,7 @@ def _moved(index: pa.Table, corpus_dir: Location, replaced: Mapping[str, Part | 
 
 
 def _redescribed(
-    told: Mapping[str, Any], index: pa.Table, replaced: Mapping[str, Part | None]
+    told: Mapping[str, Any], index: pa.Table, replaced: Mapping[str, Shard | None]
 ) -> dict[str, Any]:
     keys = []
     for key in told.get("parts", []):
@@ -246,8 +246,8 @@ def _digest(
     root: DataRoot, old: Snapshot, told: Mapping[str, Any], index: pa.Table, outcomes: pa.Table
 ) -> str:
     """Return the digest that ingesting what is left would give, where that can be told."""
-    rows = describe_before(root, old.corpus)
-    noted = [noted_digest(old.corpus_dir, key) for key in told["parts"]]
+    rows = read_previous_rows(root, old.corpus)
+    noted = [recorded_digest(old.corpus_dir, key) for key in told["parts"]]
     shards = [digest for digest in noted if digest is not None]
     is_whole = len(shards) == len(noted)
     try:

@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 
 from deepfake.forgetting.scrub import Subject, left_of, scrub_table
 from deepfake.scoring.output.listing import ROWS_A_BATCH, named_listing, put_listing
-from deepfake.storage import Location, StorePath, copy_here
+from deepfake.storage import Location, StorePath, local_copy
 
 __all__ = ["forget_in_listing"]
 
@@ -33,7 +33,7 @@ def forget_in_listing(folder: Location, subject: Subject, *, is_dry_run: bool = 
             continue
         if named_listing(folder)[0] == path.name:
             # Under a name of its own: whoever took over the old one knows by it what to read.
-            with copy_here(path) as local, pq.ParquetFile(local) as source:
+            with local_copy(path) as local, pq.ParquetFile(local) as source:
                 put_listing(
                     folder, (left_of(rows, subject) for rows in source.iter_batches(ROWS_A_BATCH))
                 )

@@ -51,7 +51,7 @@ def forget_elsewhere(
         scrub = _BY_SUFFIX.get(path.suffix.lower())
         if scrub is not None and path.is_file():
             yield from _scrubbed(path, scrub, subject, is_dry_run=is_dry_run)
-    for benchmark in root.benchmarks.glob("*.json"):
+    for benchmark in root.held_out_sets.glob("*.json"):
         yield from _scrubbed(benchmark, scrub_json, subject, is_dry_run=is_dry_run)
     for path in sorted(root.log("any").parent.glob("*.jsonl*")):
         yield from _scrubbed(path, scrub_lines, subject, is_dry_run=is_dry_run)

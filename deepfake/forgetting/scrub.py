@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deepfake.errors import DataError
-from deepfake.storage import Location, atomic_path, copy_here, read_json, write_json
+from deepfake.storage import Location, atomic_path, local_copy, read_json, write_json
 
 __all__ = [
     "FORGOTTEN",
@@ -109,7 +109,7 @@ def scrub_table(path: Location, subject: Subject, *, is_dry_run: bool = False) -
         DataError: The file is damaged.
     """
     try:
-        with copy_here(path) as local, pq.ParquetFile(local) as source:
+        with local_copy(path) as local, pq.ParquetFile(local) as source:
             names = [n for n in ("media_id", "uri", "group") if n in source.schema_arrow.names]
             count = sum(_count(b, subject) for b in source.iter_batches(_ROWS, columns=names))
             if count and not is_dry_run:
@@ -178,7 +178,7 @@ def scrub_csv(path: Location, subject: Subject, *, is_dry_run: bool = False) -> 
         DataError: The file is no CSV file.
     """
     try:
-        with copy_here(path) as local:
+        with local_copy(path) as local:
             count = sum(row != kept for row, kept in _csv_rows(local, subject))
             if count and not is_dry_run:
                 with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as to:
@@ -218,7 +218,7 @@ def scrub_lines(path: Location, subject: Subject, *, is_dry_run: bool = False) -
     Returns:
         Lines removed.
     """
-    with copy_here(path) as local:
+    with local_copy(path) as local:
         with local.open(encoding="utf-8", errors="backslashreplace") as stream:
             count = sum(_is_their_line(line, subject) for line in stream)
         if not count or is_dry_run:

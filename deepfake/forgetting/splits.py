@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-from deepfake.corpora.ingest import describe_before
+from deepfake.corpora.ingest import read_previous_rows
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.corpora.splits import (
     Assignments,
@@ -42,7 +42,7 @@ def plan_splits(root: DataRoot, corpus: str, subject: Subject) -> SplitPlan:
         corpus: Name of the corpus.
         subject: The media, with the groups of other corpora that are renamed already.
     """
-    rows = describe_before(root, corpus)
+    rows = read_previous_rows(root, corpus)
     theirs = [row for row in rows if subject.is_named_by(row.media_id, row.uri)]
     left = [row for row in rows if not subject.is_named_by(row.media_id, row.uri)]
     kept = _kept(root, corpus)

@@ -20,11 +20,11 @@ from deepfake.storage import (
     Location,
     StorePath,
     location_of,
+    map_threaded,
     medium_file,
     read_locally,
     sampled_digest_of,
     sha256_of,
-    side_by_side,
     to_uri,
 )
 
@@ -90,7 +90,7 @@ def _known(
 ) -> set[tuple[str, str]]:
     ids, names = frozenset(media_ids), frozenset(uris)
     found: set[tuple[str, str]] = set()
-    for pairs in side_by_side(lambda table: _pairs(table, ids, names), _tables(root, outputs)):
+    for pairs in map_threaded(lambda table: _pairs(table, ids, names), _tables(root, outputs)):
         found |= pairs
     for output in outputs:
         state = ScoresFolder(output).state

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 
 from deepfake.errors import ConfigError, DataError
 from deepfake.scoring.schemas import SCORES_SCHEMA
-from deepfake.storage import Location, check_schema, copy_here
+from deepfake.storage import Location, check_schema, local_copy
 from deepfake.types import Kind, Verdict
 
 __all__ = ["UncertainMedium", "labelling_csv", "least_certain"]
@@ -64,7 +64,7 @@ def least_certain(folder: Location, *, num: int) -> list[UncertainMedium]:
             "no scores here", path=folder, hint="Name what was --output of `deepfake score`."
         )
     check_schema(path, SCORES_SCHEMA)
-    with copy_here(path) as local:
+    with local_copy(path) as local:
         return list(itertools.islice(_ordered(local), num))
 
 

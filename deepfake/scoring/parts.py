@@ -26,11 +26,11 @@ from deepfake.storage import (
     Location,
     StorePath,
     atomic_path,
-    copy_here,
+    local_copy,
+    map_threaded,
     read_json,
     read_table,
     sha256_of,
-    side_by_side,
     write_json,
 )
 from deepfake.types import Status
@@ -220,7 +220,7 @@ def find_parts(folder: Location) -> Iterator[Part]:
 def parts_holding(folder: Location, media_ids: Set[str]) -> list[str]:
     """Return the keys of the parts whose list names any of these media, damaged or not."""
     paths: list[Location] = sorted(folder.glob("*.json"), key=str)
-    named = side_by_side(lambda path: _names_any(path.read_bytes(), media_ids), paths)
+    named = map_threaded(lambda path: _names_any(path.read_bytes(), media_ids), paths)
     return [
         path.name.removesuffix(".json")
         for path, is_named in zip(paths, named, strict=True)
@@ -245,7 +245,7 @@ def _find_in_store(folder: StorePath) -> Iterator[Part]:
         except (DataError, KeyError, TypeError, ValueError):
             return None
 
-    for key, part in zip(keys, side_by_side(read, keys), strict=True):
+    for key, part in zip(keys, map_threaded(read, keys), strict=True):
         if part is None:
             remove_part(folder, key)
         else:
@@ -276,7 +276,7 @@ def read_part_tables(
                 "was damaged after the run began, and is removed", path=path, hint="Run again."
             ) from error
 
-    yield from side_by_side(fetch, keys)
+    yield from map_threaded(fetch, keys)
 
 
 def remove_part(folder: Location, key: str) -> None:
@@ -329,7 +329,7 @@ def _read_part(folder: Location, key: str) -> Part:
     part = _part_of(key, told)
     for name in TABLES:
         path = folder / _table_name(key, name)
-        with copy_here(path) as local:
+        with local_copy(path) as local:
             if sha256_of(local) != told["tables"][name]:
                 raise DataError("was changed since it was written", path=path)
     return part

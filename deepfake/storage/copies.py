@@ -24,11 +24,11 @@ __all__ = [
     "LocalCopies",
     "clear_copies",
     "copies_bytes",
-    "copy_here",
     "folder_locally",
+    "local_copy",
     "machine_cache",
+    "map_threaded",
     "read_locally",
-    "side_by_side",
 ]
 
 Item = TypeVar("Item")
@@ -176,7 +176,7 @@ def read_locally(
 
 
 @contextmanager
-def copy_here(path: Location) -> Iterator[Path]:
+def local_copy(path: Location) -> Iterator[Path]:
     """Yield a file, or a copy that nobody else knows of and that goes at the end.
 
     Args:
@@ -236,7 +236,7 @@ def folder_locally(folder: StorePath) -> Path:
     return target
 
 
-def side_by_side(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+def map_threaded(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
     """Yield what a function makes of items, in their order, asking a store for 16 at a time.
 
     A store answers slowly, and many at once. No more results than that wait to be taken.

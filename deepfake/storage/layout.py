@@ -47,8 +47,8 @@ class DataRoot:
         return self.path / "splits"
 
     @property
-    def benchmarks(self) -> Location:
-        """The folder of frozen benchmarks, and of who looked at them."""
+    def held_out_sets(self) -> Location:
+        """The folder of held-out sets and of the records of their use, `benchmarks` on disk."""
         return self.path / "benchmarks"
 
     @property

@@ -11,7 +11,7 @@ import torch
 
 from deepfake.compute.workers import MediaWorkers
 from deepfake.config import SplitConfig
-from deepfake.corpora.ingest import build_snapshot, extract_batch, plan_extraction, settle_manifest
+from deepfake.corpora.ingest import build_snapshot, extract_batch, finish_manifest, plan_extraction
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.probe import probe_rows
 from deepfake.corpora.shards import Snapshot
@@ -56,7 +56,7 @@ def _ingest(media: Path, detector: Path, data_root: Path) -> Snapshot:
     workers = _Here(Extractor(config, decoder="auto"))
     scanned = scan_corpus(media, corpus="tried", layout="folder")
     rows = probe_rows(scanned, workers=workers, limits=config.limits)
-    rows, notes = settle_manifest(root, "tried", rows, split=SplitConfig(strategy="grouped"))
+    rows, notes = finish_manifest(root, "tried", rows, split=SplitConfig(strategy="grouped"))
     plan = plan_extraction(root, "tried", rows, config=config)
     for batch in plan.unfinished:
         extract_batch(root.corpus_shards("tried"), batch, uris=plan.uris, workers=workers)

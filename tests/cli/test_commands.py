@@ -30,8 +30,8 @@ def _ingested(**changes: Any) -> dict[str, Any]:
         "problems": [],
         "shortcuts": [],
         "num_extracted": 2,
-        "parts_made": 1,
-        "parts_reused": 3,
+        "shards_made": 1,
+        "shards_reused": 3,
     }
     return {**summary, **changes}
 
@@ -43,7 +43,7 @@ def test_names_of_files_are_text_and_stay_in_one_line(capsys: pytest.CaptureFixt
     printed = capsys.readouterr().out
     assert f"  empty: {uri}: the file has 0 bytes\n" in printed
     assert "1 crops in /data/[/b]" in printed
-    assert "parts made: 1, reused: 3" in printed
+    assert "shards made: 1, reused: 3" in printed
 
 
 def test_names_give_no_orders_to_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
@@ -62,8 +62,8 @@ def test_a_folder_whose_name_is_no_text_is_wrong_usage(tmp_path: Path) -> None:
 
 
 def test_reuse_is_said(capsys: pytest.CaptureFixture[str]) -> None:
-    print_ingest(_ingested(num_extracted=0, parts_made=0))
-    assert "nothing to decode: all parts are there already (3)" in capsys.readouterr().out
+    print_ingest(_ingested(num_extracted=0, shards_made=0))
+    assert "nothing to decode: all shards are there already (3)" in capsys.readouterr().out
     print_score(
         {
             "num_files": 1,

@@ -15,7 +15,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deepfake.config import CropConfig, ExtractConfig
-from deepfake.corpora.shards import Snapshot, crop_records, write_part, write_snapshot
+from deepfake.corpora.shards import Snapshot, crop_records, write_shard, write_snapshot
 from deepfake.media import encode_crop
 from deepfake.storage import StorePath, location_of
 from deepfake.types import Face, FaceCrop, Outcome, Status
@@ -89,7 +89,7 @@ def write_corpus(
         )
     corpus_dir = folder / "shards" / corpus
     key = hashlib.sha256(corpus.encode()).hexdigest()[:16]
-    part = write_part(corpus_dir, key=key, records=records, outcomes=outcomes)
+    shard = write_shard(corpus_dir, key=key, records=records, outcomes=outcomes)
     return write_snapshot(
         corpus_dir,
         corpus=corpus,
@@ -98,7 +98,7 @@ def write_corpus(
         outcomes=[
             {**m, "kind": file.kind, "status": "ok"} for m, file in zip(media, files, strict=True)
         ],
-        parts=[part],
+        shards=[shard],
         description={"config": ExtractConfig(crop=CROP_CONFIG).model_dump(mode="json")},
     )
 

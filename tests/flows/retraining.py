@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 from deepfake import registry as tracking
 from deepfake.cli import app
 from deepfake.config import TrainConfig
-from deepfake.corpora.held_out import freeze_benchmark
-from deepfake.corpora.shards import Snapshot, name_latest
+from deepfake.corpora.held_out import freeze_held_out_set
+from deepfake.corpora.shards import Snapshot, set_latest
 from deepfake.detectors.bundles import load_bundle
 from deepfake.storage import DataRoot
 from deepfake.training import train_detector
@@ -94,7 +94,7 @@ class Home:
     def write(self, corpus: str, files: Sequence[CropFile], *, seed: int = 0) -> Snapshot:
         """Write a corpus and make it the newest of its name."""
         snapshot = write_corpus(self.root.path, files, corpus=corpus, seed=seed)
-        name_latest(snapshot.corpus_dir, snapshot.digest)
+        set_latest(snapshot.corpus_dir, snapshot.digest)
         return snapshot
 
     def options(self, corpus: str, *, name: str) -> dict[str, Any]:
@@ -188,7 +188,7 @@ def make_home(path: Path, *, uri: str | None = None) -> Home:
     (path / "tiny.toml").write_text(RECIPE)
     (path / "policy.toml").write_text(POLICY)
     held_out = home.write("tested", files_of("test", real=60, grid=60, stripes=30), seed=9)
-    freeze_benchmark(home.root, "held-out", snapshot=held_out)
+    freeze_held_out_set(home.root, "held-out", snapshot=held_out)
     learnt = {"real": 24, "grid": 24}
     choosing = {"real": 80, "grid": 80}
     home.write("good", files_of("train", **learnt) + files_of("val", **choosing), seed=1)

@@ -57,7 +57,7 @@ def undisturbed(media: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the data root of a run that nothing disturbed. Tests leave it as it was."""
     data_root = tmp_path_factory.mktemp("undisturbed") / "data"
     done = _ingest(media, data_root)
-    assert f"parts made: {_NUM_PARTS}, reused: 0" in done.stdout
+    assert f"shards made: {_NUM_PARTS}, reused: 0" in done.stdout
     return data_root
 
 
@@ -76,7 +76,7 @@ def test_contract_files_are_there(undisturbed: Path) -> None:
 def test_same_corpus_again_decodes_nothing_and_says_so(media: Path, undisturbed: Path) -> None:
     before, digest = _shards(undisturbed), _snapshot(undisturbed).digest
     done = _ingest(media, undisturbed)
-    assert f"nothing to decode: all parts are there already ({_NUM_PARTS})" in done.stdout
+    assert f"nothing to decode: all shards are there already ({_NUM_PARTS})" in done.stdout
     assert _shards(undisturbed) == before
     assert _snapshot(undisturbed).digest == digest
 
@@ -86,7 +86,7 @@ def test_lost_shard_alone_is_rebuilt(media: Path, undisturbed: Path) -> None:
     lost = sorted(before)[2]
     next((undisturbed / "shards" / _CORPUS).rglob(lost)).unlink()
     done = _ingest(media, undisturbed)
-    assert f"parts made: 1, reused: {_NUM_PARTS - 1}" in done.stdout
+    assert f"shards made: 1, reused: {_NUM_PARTS - 1}" in done.stdout
     after = _shards(undisturbed)
     assert {name for name in after if after[name] != before[name]} == {lost}
     pd.testing.assert_frame_equal(_snapshot(undisturbed).index(), index)
@@ -108,7 +108,7 @@ def test_killed_runs_end_in_the_index_of_an_undisturbed_one(
     done = _ingest(media, data_root)
     assert {name: _shards(data_root)[name] for name in finished} == finished
     made = _NUM_PARTS - len(finished)
-    assert made == 0 or f"parts made: {made}, reused: {len(finished)}" in done.stdout
+    assert made == 0 or f"shards made: {made}, reused: {len(finished)}" in done.stdout
     assert not list(data_root.rglob("parts/*.part"))
     expected, found = _snapshot(undisturbed), _snapshot(data_root)
     assert found.digest == expected.digest
@@ -160,7 +160,7 @@ def test_dask_runner_makes_the_same_snapshot(
 ) -> None:
     data_root = tmp_path / "data"
     done = _ingest(media, data_root, "--task-runner", "dask")
-    assert f"parts made: {_NUM_PARTS}" in done.stdout
+    assert f"shards made: {_NUM_PARTS}" in done.stdout
     pd.testing.assert_frame_equal(_snapshot(data_root).index(), _snapshot(undisturbed).index())
 
 

@@ -158,9 +158,9 @@ def test_files_of_a_benchmark_are_not_learnt_from(home: Home, flows: Flows) -> N
     assert "20 media of 20 groups, all of leaky" in told
     home.crown("leaky", "good")
     done = _retrain(flows, home, "leaky", name="leaky")
-    assert "belong to the frozen benchmark 'leaky-all'" in done["error"]
+    assert "belong to the held-out set 'leaky-all'" in done["error"]
     done = flows.run("train", {"dataset": "leaky", "recipe": "tiny.toml"})
-    assert "belong to the frozen benchmark 'leaky-all'" in done["error"]
+    assert "belong to the held-out set 'leaky-all'" in done["error"]
     assert not list(home.root.runs.glob("retrain-leaky-*"))
     assert "leaky-all" in home.command("benchmark", "list")
 

@@ -293,7 +293,7 @@ def test_a_corpus_is_ingested_and_measured(bucket: _Bucket, detector: Path, tmp_
     bucket.run("ingest", corpus, *options, "--data-root", here)
     said = ["ingest", bucket.uri("corpus"), *options, "--data-root", there]
     first = bucket.run(*said)
-    assert "parts made: 4, reused: 0" in first.stdout
+    assert "shards made: 4, reused: 0" in first.stdout
     other, fetched = bucket.on(tmp_path / "another-machine"), bucket.num_fetched("corpus")
     assert "nothing to decode" in other.run(*said).stdout
     assert bucket.num_fetched("corpus") == fetched

@@ -1,30 +1,30 @@
-"""Frozen benchmarks: files of a corpus that decide on detectors, and are never learnt from.
+"""Held-out sets: files of a corpus that decide about detectors and are never trained on.
 
-A benchmark is a name for the labelled files of one snapshot. It never changes, nothing that belongs
-to it is taken for training or calibrating, and each detector that was measured on it is noted:
-the more often one looks, the less a difference means.
+A held-out set is a name for the labelled files of one snapshot. It never changes, its media are
+refused in training and calibration, and each detector measured on it is recorded: the more
+detectors are compared on one set, the less a difference means.
 """
 
-from deepfake.corpora.held_out.frozen import (
-    Benchmark,
-    BenchmarkPart,
-    freeze_benchmark,
-    list_benchmarks,
-    open_part,
-    read_benchmark,
+from deepfake.corpora.held_out.guard import held_out_sets_in, refuse_held_out_media
+from deepfake.corpora.held_out.sets import (
+    HeldOutData,
+    HeldOutSet,
+    freeze_held_out_set,
+    list_held_out_sets,
+    open_held_out_set,
+    read_held_out_set,
 )
-from deepfake.corpora.held_out.guard import benchmarks_in, refuse_benchmarks
-from deepfake.corpora.held_out.usage import count_looks, note_look
+from deepfake.corpora.held_out.usage import count_uses, record_use
 
 __all__ = [
-    "Benchmark",
-    "BenchmarkPart",
-    "benchmarks_in",
-    "count_looks",
-    "freeze_benchmark",
-    "list_benchmarks",
-    "note_look",
-    "open_part",
-    "read_benchmark",
-    "refuse_benchmarks",
+    "HeldOutData",
+    "HeldOutSet",
+    "count_uses",
+    "freeze_held_out_set",
+    "held_out_sets_in",
+    "list_held_out_sets",
+    "open_held_out_set",
+    "read_held_out_set",
+    "record_use",
+    "refuse_held_out_media",
 ]

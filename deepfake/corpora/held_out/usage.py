@@ -1,4 +1,4 @@
-"""How often a benchmark was looked at."""
+"""Record and count which detectors were measured on a held-out set."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from datetime import UTC, datetime
 from deepfake.config import digest_of
 from deepfake.storage import DataRoot, Location, write_json
 
-__all__ = ["count_looks", "note_look"]
+__all__ = ["count_uses", "record_use"]
 
 
-def note_look(root: DataRoot, name: str, *, detectors: tuple[str, ...], by: str) -> int:
-    """Note that detectors were measured on a benchmark, and return how often that was done.
+def record_use(root: DataRoot, name: str, *, detectors: tuple[str, ...], by: str) -> int:
+    """Record that detectors were measured on a held-out set, and return how often it was used.
 
-    The same detectors again tell nothing new, and are not counted again.
+    Measuring the same detectors again is not counted again: it gives nothing new.
 
     Args:
         root: The data root.
-        name: Of the benchmark.
+        name: Name of the held-out set.
         detectors: Digests: one that was measured, or two that were compared.
         by: What measured, such as `retrain`.
     """
@@ -25,13 +25,13 @@ def note_look(root: DataRoot, name: str, *, detectors: tuple[str, ...], by: str)
     if not path.is_file():
         now = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(path, {"detectors": list(detectors), "by": by, "at": now})
-    return count_looks(root, name)
+    return count_uses(root, name)
 
 
-def count_looks(root: DataRoot, name: str) -> int:
-    """Return how often detectors were measured on a benchmark."""
+def count_uses(root: DataRoot, name: str) -> int:
+    """Return how often detectors were measured on a held-out set."""
     return sum(1 for _ in _folder(root, name).glob("*.json"))
 
 
 def _folder(root: DataRoot, name: str) -> Location:
-    return root.benchmarks / f"{name}.looks"
+    return root.held_out_sets / f"{name}.looks"

@@ -10,26 +10,26 @@ A part holds what follows from the bytes of its media alone. Names, labels and s
 snapshot, so that a relabelled corpus shares every part with the one before.
 """
 
-from deepfake.corpora.shards.parts import (
-    Part,
-    crop_records,
-    crop_rows,
-    list_parts,
-    noted_digest,
-    part_outcomes,
-    parts_folder,
-    read_part,
-    remove_part,
-    rewrite_part,
-    write_part,
-)
 from deepfake.corpora.shards.reader import CropReader
 from deepfake.corpora.shards.schemas import INDEX_SCHEMA, OUTCOMES_SCHEMA, SHARD_SCHEMA
+from deepfake.corpora.shards.shard import (
+    Shard,
+    crop_records,
+    list_shards,
+    read_shard,
+    recorded_digest,
+    remove_shard,
+    rewrite_shard,
+    rows_by_crop_id,
+    shard_outcomes,
+    shards_folder,
+    write_shard,
+)
 from deepfake.corpora.shards.snapshots import (
     Snapshot,
-    is_snapshot,
-    name_latest,
+    has_snapshot,
     open_snapshot,
+    set_latest,
     write_snapshot,
 )
 
@@ -38,20 +38,20 @@ __all__ = [
     "OUTCOMES_SCHEMA",
     "SHARD_SCHEMA",
     "CropReader",
-    "Part",
+    "Shard",
     "Snapshot",
     "crop_records",
-    "crop_rows",
-    "is_snapshot",
-    "list_parts",
-    "name_latest",
-    "noted_digest",
+    "has_snapshot",
+    "list_shards",
     "open_snapshot",
-    "part_outcomes",
-    "parts_folder",
-    "read_part",
-    "remove_part",
-    "rewrite_part",
-    "write_part",
+    "read_shard",
+    "recorded_digest",
+    "remove_shard",
+    "rewrite_shard",
+    "rows_by_crop_id",
+    "set_latest",
+    "shard_outcomes",
+    "shards_folder",
+    "write_shard",
     "write_snapshot",
 ]

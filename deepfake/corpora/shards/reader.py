@@ -13,8 +13,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deepfake.corpora.shards.parts import parts_folder
 from deepfake.corpora.shards.schemas import SHARD_SCHEMA
+from deepfake.corpora.shards.shard import shards_folder
 from deepfake.errors import DataError, ShardError, StoreError
 from deepfake.storage import Location, StorePath, copies_bytes, read_locally
 
@@ -32,7 +32,7 @@ def shard_path(corpus_dir: Location, shard: str) -> Location:
     """
     if not _SHARD_NAME.fullmatch(shard):
         raise ShardError(f"{shard!r} is not the name of a shard", path=corpus_dir)
-    return parts_folder(corpus_dir) / shard
+    return shards_folder(corpus_dir) / shard
 
 
 def read_columns(path: Location) -> pa.Table:

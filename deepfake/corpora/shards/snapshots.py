@@ -12,24 +12,24 @@ import pyarrow as pa
 from pydantic import ValidationError
 
 from deepfake.config import ExtractConfig
-from deepfake.corpora.shards.parts import Part
 from deepfake.corpora.shards.reader import CropReader, read_columns, shard_path
 from deepfake.corpora.shards.schemas import INDEX_SCHEMA, MEDIA_FIELDS, OUTCOMES_SCHEMA
+from deepfake.corpora.shards.shard import Shard
 from deepfake.errors import DataError, ShardError, UnreadableMediaError
 from deepfake.storage import (
     DataRoot,
     Location,
+    map_threaded,
     read_json,
     read_locally,
     read_table,
     sha256_of,
-    side_by_side,
     write_json,
     write_table,
     write_text,
 )
 
-__all__ = ["Snapshot", "is_snapshot", "name_latest", "open_snapshot", "write_snapshot"]
+__all__ = ["Snapshot", "has_snapshot", "open_snapshot", "set_latest", "write_snapshot"]
 
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 
@@ -124,10 +124,10 @@ def write_snapshot(
     digest: str,
     media: Sequence[Mapping[str, Any]],
     outcomes: Sequence[Mapping[str, Any]],
-    parts: Iterable[Part],
+    shards: Iterable[Shard],
     description: Mapping[str, Any],
 ) -> Snapshot:
-    """Write a snapshot over finished parts; the index comes last.
+    """Write a snapshot over finished shards; the index comes last.
 
     Args:
         corpus_dir: The folder of the corpus's shards.
@@ -135,12 +135,12 @@ def write_snapshot(
         digest: The snapshot's name.
         media: For each medium with crops: media_id and the columns of its first uri.
         outcomes: One record a file, columns of `OUTCOMES_SCHEMA`.
-        parts: The parts that hold the crops.
+        shards: The shards that hold the crops.
         description: Goes into `snapshot.json`.
     """
     snapshot = Snapshot(corpus_dir=corpus_dir, corpus=corpus, digest=digest)
     by_media = {str(m["media_id"]): m for m in media}
-    tables = side_by_side(lambda part: _index_of_part(corpus_dir, part, by_media), parts)
+    tables = map_threaded(lambda shard: _index_of_shard(corpus_dir, shard, by_media), shards)
     index = pa.concat_tables([INDEX_SCHEMA.empty_table(), *tables]).sort_by(
         [("uri", "ascending"), ("frame_index", "ascending"), ("track_id", "ascending")]
     )
@@ -154,10 +154,10 @@ def write_snapshot(
     return snapshot
 
 
-def _index_of_part(
-    corpus_dir: Location, part: Part, by_media: Mapping[str, Mapping[str, Any]]
+def _index_of_shard(
+    corpus_dir: Location, shard: Shard, by_media: Mapping[str, Mapping[str, Any]]
 ) -> pa.Table:
-    name = f"{part.key}.arrow"
+    name = f"{shard.key}.arrow"
     table = read_columns(shard_path(corpus_dir, name))
     rows = []
     for row, record in enumerate(table.to_pylist()):
@@ -165,11 +165,11 @@ def _index_of_part(
         if medium is None:
             continue
         own = {f.name: medium.get(f.name) for f in MEDIA_FIELDS}
-        rows.append({**record, **own, "shard": name, "row": row, "shard_sha256": part.shard_sha256})
+        rows.append({**record, **own, "shard": name, "row": row, "shard_sha256": shard.sha256})
     return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
 
 
-def name_latest(corpus_dir: Location, digest: str) -> None:
+def set_latest(corpus_dir: Location, digest: str) -> None:
     """Make a finished snapshot the one that the corpus's name stands for."""
     write_text(corpus_dir / "latest", digest + "\n")
 
@@ -204,6 +204,6 @@ def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> 
     return snapshot
 
 
-def is_snapshot(corpus_dir: Location, digest: str) -> bool:
+def has_snapshot(corpus_dir: Location, digest: str) -> bool:
     """Return whether a snapshot of that digest was finished."""
     return (corpus_dir / digest / "index.parquet").is_file()

@@ -24,7 +24,7 @@ from deepfake.scoring.reason_text import advice_on
 from deepfake.scoring.schemas import TABLES, table_of, table_schemas
 from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
 from deepfake.scoring.state.finished import FinishedScores
-from deepfake.storage import Location, atomic_path, check_schema, copy_here, write_text
+from deepfake.storage import Location, atomic_path, check_schema, local_copy, write_text
 from deepfake.types import EXPECTED_STATUSES, Status
 
 __all__ = [
@@ -125,7 +125,7 @@ def rewrite_csv(folder: Location) -> None:
     """
     schema, path = TABLES["scores"], folder / "scores.parquet"
     check_schema(path, schema)
-    with copy_here(path) as local, pq.ParquetFile(local) as source, ExitStack() as stack:
+    with local_copy(path) as local, pq.ParquetFile(local) as source, ExitStack() as stack:
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
         for batch in source.iter_batches(_ROWS):
@@ -141,7 +141,7 @@ def count_rows(folder: Location) -> TableCounts:
     """
     path, counts = folder / "scores.parquet", TableCounts()
     check_schema(path, TABLES["scores"])
-    with copy_here(path) as local, pq.ParquetFile(local) as source:
+    with local_copy(path) as local, pq.ParquetFile(local) as source:
         for batch in source.iter_batches(columns=["status", "verdict"]):
             counts.add(batch)
     return counts

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepfake.config import AggregationConfig
-from deepfake.corpora.held_out import refuse_benchmarks
+from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.corpora.splits import halve_by_group
 from deepfake.detectors.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
@@ -84,7 +84,7 @@ def calibrate_bundle(
         ConfigError: The crops of a corpus were made otherwise, or a share is not in 0..1.
         SplitLeakageError: A corpus holds what belongs to a frozen benchmark.
     """
-    refuse_benchmarks(snapshots)
+    refuse_held_out_media(snapshots)
     bundle = load_bundle(folder)
     state = bundle.state_dict()
     if is_halved:

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from deepfake.errors import DataError
 from deepfake.evidence import evidence_folder, kept_evidence, read_evidence, read_picture
-from deepfake.storage import Location, copy_here, read_json
+from deepfake.storage import Location, local_copy, read_json
 from deepfake.types import EXPECTED_STATUSES
 from deepfake.views.report.content import MAX_ROWS, NUM_BINS, Item, Report, Rows, false_alarms
 
@@ -50,7 +50,7 @@ def read_report(output: Location, *, version: Location) -> Report:
     if not isinstance(told, dict):
         raise DataError("does not describe a run", path=version / "run.json")
     with (
-        copy_here(version / "scores.parquet") as path,
+        local_copy(version / "scores.parquet") as path,
         duckdb.connect(config={"memory_limit": "1GB"}) as db,
     ):
         _check(path, shown=version / "scores.parquet")

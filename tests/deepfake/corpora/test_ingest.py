@@ -26,17 +26,17 @@ from deepfake.corpora.ingest import (
     BatchResult,
     IngestPlan,
     build_snapshot,
-    describe_before,
     extract_batch,
     extract_digest,
+    finish_manifest,
     plan_extraction,
-    settle_manifest,
+    read_previous_rows,
     worker_setup,
 )
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import read_manifest
 from deepfake.corpora.probe import probe_rows, reuse_probes
-from deepfake.corpora.shards import Snapshot, open_snapshot, read_part
+from deepfake.corpora.shards import Snapshot, open_snapshot, read_shard
 from deepfake.errors import ShardError
 from deepfake.extract.extractor import ExtractedMedium, ExtractRequest
 from deepfake.media import decode_crop, write_image, write_video
@@ -111,10 +111,10 @@ def ingest(workers: MediaWorkers, root: DataRoot, folder: Path) -> Ingest:
     ) -> Ingested:
         layout = "folder" if listed is None else "csv"
         rows = scan_corpus(listed or folder, corpus="c", layout=layout)
-        before = describe_before(root, "c", limits=config.limits)
+        before = read_previous_rows(root, "c", limits=config.limits)
         known, unknown = reuse_probes(rows, before=before)
         probed = probe_rows(unknown, workers=workers, limits=config.limits)
-        rows, notes = settle_manifest(
+        rows, notes = finish_manifest(
             root,
             "c",
             sorted([*known, *probed], key=lambda r: r.uri),
@@ -420,7 +420,7 @@ def test_what_kills_the_other_decoder_is_tried_with_pyav(
     decoders = ["decord", "pyav"] if decoder == "decord" else ["pyav"]
     names = ("fake/clip.mp4", "real/clip.mp4")
     assert broken.tries == [f"{name} {decoder}" for name in names for decoder in decoders]
-    part = read_part(root.corpus_shards("c"), batch.key)
+    part = read_shard(root.corpus_shards("c"), batch.key)
     assert part is not None
     assert part.num_crops == 8
     rows = read_manifest(root.manifest("c"))

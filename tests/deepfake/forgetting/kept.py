@@ -19,11 +19,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deepfake.config import CropConfig, ExtractConfig, SplitConfig, WorkerLimits
-from deepfake.corpora.held_out import freeze_benchmark
-from deepfake.corpora.ingest import IngestPlan, build_snapshot, plan_extraction, settle_manifest
+from deepfake.corpora.held_out import freeze_held_out_set
+from deepfake.corpora.ingest import IngestPlan, build_snapshot, finish_manifest, plan_extraction
 from deepfake.corpora.manifest import ManifestRow, read_manifest
 from deepfake.corpora.shards import Snapshot, crop_records
-from deepfake.corpora.shards import write_part as write_shard_part
+from deepfake.corpora.shards import write_shard
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.evidence import CropEvidence, EvidenceRecord, evidence_folder, write_evidence
@@ -101,12 +101,12 @@ class Kept:
 
     def plan(self) -> IngestPlan:
         """Return what ingesting the folder would still have to extract."""
-        rows, _ = settle_manifest(self.root, "c", self.rows(), split=SplitConfig())
+        rows, _ = finish_manifest(self.root, "c", self.rows(), split=SplitConfig())
         return plan_extraction(self.root, "c", rows, config=CONFIG, max_files=_LIMIT)
 
     def ingest(self) -> tuple[Snapshot, bool]:
         """Do what ingesting does, crops being texts."""
-        rows, notes = settle_manifest(self.root, "c", self.rows(), split=SplitConfig())
+        rows, notes = finish_manifest(self.root, "c", self.rows(), split=SplitConfig())
         plan = plan_extraction(self.root, "c", rows, config=CONFIG, max_files=_LIMIT)
         for batch in plan.unfinished:
             records, outcomes = [], []
@@ -116,7 +116,7 @@ class Kept:
                 outcomes.append(
                     Outcome(plan.uris[media_id], media_id, Status.OK, num_faces=len(crops))
                 )
-            write_shard_part(
+            write_shard(
                 self.root.corpus_shards("c"), key=batch.key, records=records, outcomes=outcomes
             )
         return build_snapshot(self.root, "c", rows, plan, config=CONFIG, notes=notes)
@@ -210,7 +210,7 @@ def make_kept(path: Path, detector: Path, *, place: Location | None = None) -> K
     kept.ingest()
     (kept.media / _NAMES[5]).write_text(f"the bytes of {_NAMES[5]}")
     snapshot, _ = kept.ingest()
-    freeze_benchmark(kept.root, "held-out", snapshot=snapshot, split="all")
+    freeze_held_out_set(kept.root, "held-out", snapshot=snapshot, split="all")
     kept.score()
     kept.score(prior=0.1)
     _evaluate(kept)

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from deepfake.corpora.manifest import read_manifest
-from deepfake.corpora.shards import list_parts, open_snapshot
+from deepfake.corpora.shards import list_shards, open_snapshot
 from deepfake.corpora.splits import read_assignments
 from deepfake.errors import ConfigError, DataError
 from deepfake.evidence import evidence_folder, kept_evidence, read_evidence
@@ -146,15 +146,15 @@ def test_a_report_that_shows_it_goes_and_another_stays(kept: Kept) -> None:
 
 
 def test_the_next_ingest_extracts_nothing_and_finds_the_same_snapshot(kept: Kept) -> None:
-    shards = set(list_parts(kept.root.corpus_shards("c")))
+    shards = set(list_shards(kept.root.corpus_shards("c")))
     (held,) = [
-        k for k, m in list_parts(kept.root.corpus_shards("c")).items() if kept.media_id(2) in m
+        k for k, m in list_shards(kept.root.corpus_shards("c")).items() if kept.media_id(2) in m
     ]
     _forget(kept, kept.media_id(2))
     Path(kept.uri(2)).unlink()
-    rewritten = set(list_parts(kept.root.corpus_shards("c"))) - shards
+    rewritten = set(list_shards(kept.root.corpus_shards("c"))) - shards
     assert len(rewritten) == 1
-    assert held not in list_parts(kept.root.corpus_shards("c"))
+    assert held not in list_shards(kept.root.corpus_shards("c"))
     plan = kept.plan()
     assert plan.unfinished == ()
     assert rewritten <= {batch.key for batch in plan.batches}
@@ -252,7 +252,7 @@ def test_what_is_unknown_is_no_error_and_a_folder_is(kept: Kept, tmp_path: Path)
 
 def test_a_damaged_shard_is_given_up_and_not_served(kept: Kept) -> None:
     corpus_dir = kept.root.corpus_shards("c")
-    (key,) = [k for k, m in list_parts(corpus_dir).items() if kept.media_id(2) in m]
+    (key,) = [k for k, m in list_shards(corpus_dir).items() if kept.media_id(2) in m]
     path = corpus_dir / "parts" / f"{key}.arrow"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.config import SplitConfig
-from deepfake.corpora.ingest import settle_manifest
+from deepfake.corpora.ingest import finish_manifest
 from deepfake.corpora.manifest import ManifestRow, read_manifest
 from deepfake.corpora.splits import Assignments, read_assignments, write_assignments
 from deepfake.forgetting import forget
@@ -37,7 +37,7 @@ def _row(number: int, *, identity: str | None = None, corpus: str = "c") -> Mani
 
 
 def _settle(root: DataRoot, rows: Sequence[ManifestRow]) -> dict[str, tuple[str | None, str]]:
-    placed, _ = settle_manifest(root, rows[0].corpus, rows, split=SplitConfig())
+    placed, _ = finish_manifest(root, rows[0].corpus, rows, split=SplitConfig())
     return {row.uri: (row.group, str(row.split)) for row in placed}
 
 

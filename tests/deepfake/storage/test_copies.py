@@ -14,9 +14,9 @@ from deepfake.storage import (
     StorePath,
     clear_copies,
     copies_bytes,
-    copy_here,
+    local_copy,
+    map_threaded,
     read_locally,
-    side_by_side,
 )
 
 
@@ -107,23 +107,23 @@ def test_the_size_is_in_gib(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_side_by_side_keeps_the_order() -> None:
-    assert list(side_by_side(lambda x: x * x, range(100))) == [x * x for x in range(100)]
+    assert list(map_threaded(lambda x: x * x, range(100))) == [x * x for x in range(100)]
     with pytest.raises(ZeroDivisionError):
-        list(side_by_side(lambda x: 1 // x, [1, 0]))
+        list(map_threaded(lambda x: 1 // x, [1, 0]))
 
 
 def test_a_copy_for_one_reader_leaves_nothing(
     bucket: StorePath, tmp_path: Path, cache: Path
 ) -> None:
     (bucket / "x").write_bytes(b"object")
-    with copy_here(bucket / "x") as local:
+    with local_copy(bucket / "x") as local:
         assert local.read_bytes() == b"object" and local.name == "x"
     assert not local.exists() and not list(cache.rglob("x"))
     (tmp_path / "y").write_bytes(b"file")
-    with copy_here(tmp_path / "y") as same:
+    with local_copy(tmp_path / "y") as same:
         assert same == tmp_path / "y"
     assert same.is_file()
-    with pytest.raises(FileNotFoundError), copy_here(bucket / "none"):
+    with pytest.raises(FileNotFoundError), local_copy(bucket / "none"):
         pass
 
 

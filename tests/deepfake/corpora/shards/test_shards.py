@@ -20,16 +20,16 @@ from deepfake.corpora.shards import (
     OUTCOMES_SCHEMA,
     SHARD_SCHEMA,
     CropReader,
-    Part,
+    Shard,
     Snapshot,
     crop_records,
-    is_snapshot,
-    list_parts,
-    name_latest,
+    has_snapshot,
+    list_shards,
     open_snapshot,
-    part_outcomes,
-    read_part,
-    write_part,
+    read_shard,
+    set_latest,
+    shard_outcomes,
+    write_shard,
     write_snapshot,
 )
 from deepfake.errors import ShardError
@@ -72,7 +72,7 @@ def _outcome(name: str, num_faces: int = 0, status: Status = Status.OK) -> Outco
     )
 
 
-def _write(corpus_dir: Path, *, key: str = KEY, names: Sequence[str] = ("a", "b")) -> Part:
+def _write(corpus_dir: Path, *, key: str = KEY, names: Sequence[str] = ("a", "b")) -> Shard:
     records = [
         record
         for start, name in enumerate(names)
@@ -81,10 +81,10 @@ def _write(corpus_dir: Path, *, key: str = KEY, names: Sequence[str] = ("a", "b"
         )
     ]
     outcomes = [_outcome(name, 3) for name in names]
-    return write_part(corpus_dir, key=key, records=records, outcomes=outcomes)
+    return write_shard(corpus_dir, key=key, records=records, outcomes=outcomes)
 
 
-def _snapshot(corpus_dir: Path, parts: Sequence[Part], names: Sequence[str]) -> Snapshot:
+def _snapshot(corpus_dir: Path, parts: Sequence[Shard], names: Sequence[str]) -> Snapshot:
     media = [
         {"media_id": _media_id(n), "uri": f"/corpus/{n}", "corpus": "c", "label": "real"}
         for n in names
@@ -95,7 +95,7 @@ def _snapshot(corpus_dir: Path, parts: Sequence[Part], names: Sequence[str]) -> 
         digest=DIGEST,
         media=media,
         outcomes=[{**m, "status": "ok", "num_faces": 3} for m in media],
-        parts=parts,
+        shards=parts,
         description={"config": ExtractConfig().model_dump(mode="json")},
     )
 
@@ -124,7 +124,7 @@ def test_a_crop_comes_back_as_it_went_in(corpus_dir: Path) -> None:
     assert row["landmarks"].tolist() == [v for point in _POINTS for v in point]
     assert (row["face_px"], row["confidence"], row["pts_seconds"]) == (38.25, 0.875, 11 / 8)
     assert (row["frame_width"], row["frame_height"]) == (64, 48)
-    assert row["shard_sha256"] == part.shard_sha256
+    assert row["shard_sha256"] == part.sha256
 
 
 def test_crops_are_read_without_a_copy(corpus_dir: Path) -> None:
@@ -228,19 +228,19 @@ def test_a_snapshot_of_another_version_is_refused(corpus_dir: Path, what: str) -
 
 def test_a_part_reads_back_as_it_was_written(corpus_dir: Path) -> None:
     part = _write(corpus_dir)
-    assert read_part(corpus_dir, KEY) == part
+    assert read_shard(corpus_dir, KEY) == part
     assert part.num_crops == 6
-    assert list_parts(corpus_dir) == {KEY: (_media_id("a"), _media_id("b"))}
-    rows = part_outcomes(corpus_dir, KEY)
+    assert list_shards(corpus_dir) == {KEY: (_media_id("a"), _media_id("b"))}
+    rows = shard_outcomes(corpus_dir, KEY)
     assert [row["uri"] for row in rows] == ["/corpus/a", "/corpus/b"]
     assert (rows[0]["status"], rows[0]["codec"], rows[0]["fps"]) == ("ok", "h264", 25.0)
 
 
 def test_a_part_without_crops_is_a_part(corpus_dir: Path) -> None:
-    part = write_part(
+    part = write_shard(
         corpus_dir, key=KEY, records=[], outcomes=[_outcome("a", status=Status.NO_FACE)]
     )
-    assert read_part(corpus_dir, KEY) == part
+    assert read_shard(corpus_dir, KEY) == part
     assert _snapshot(corpus_dir, [part], ["a"]).index().empty
     with pytest.raises(ShardError, match="row 0"):
         CropReader(corpus_dir).encoded(f"{KEY}.arrow", 0)
@@ -275,7 +275,7 @@ def test_a_damaged_part_is_not_finished(corpus_dir: Path, damage: str) -> None:
         pq.write_table(table.replace_schema_metadata(metadata), outcomes)
     else:
         outcomes.write_bytes(b"PAR1 no")
-    assert read_part(corpus_dir, KEY) is None
+    assert read_shard(corpus_dir, KEY) is None
     is_shard_hurt = damage in {"flip", "truncate", "delete"}
     assert snapshot.missing_shards() == ([shard.name] if is_shard_hurt else [])
 
@@ -283,15 +283,15 @@ def test_a_damaged_part_is_not_finished(corpus_dir: Path, damage: str) -> None:
 def test_a_lost_shard_leaves_word_of_its_media(corpus_dir: Path) -> None:
     _write(corpus_dir)
     (corpus_dir / "parts" / f"{KEY}.arrow").unlink()
-    assert list_parts(corpus_dir) == {KEY: (_media_id("a"), _media_id("b"))}
+    assert list_shards(corpus_dir) == {KEY: (_media_id("a"), _media_id("b"))}
 
 
 def test_a_failed_write_leaves_nothing(corpus_dir: Path) -> None:
     bad: list[dict[str, Any]] = [{"crop_id": 7, "encoded": "text"}]
     with pytest.raises((pa.ArrowException, TypeError)):
-        write_part(corpus_dir, key=KEY, records=bad, outcomes=[_outcome("a")])
+        write_shard(corpus_dir, key=KEY, records=bad, outcomes=[_outcome("a")])
     assert not list(corpus_dir.rglob("*.arrow*"))
-    assert read_part(corpus_dir, KEY) is None
+    assert read_shard(corpus_dir, KEY) is None
 
 
 def test_the_index_is_written_last(corpus_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -321,9 +321,9 @@ def test_a_snapshot_over_two_parts(root: DataRoot, corpus_dir: Path) -> None:
     reader = snapshot.reader()
     for row in index.itertuples():
         assert decode_crop(reader.encoded(row.shard, row.row)).shape == (32, 32, 3)
-    name_latest(corpus_dir, snapshot.digest)
+    set_latest(corpus_dir, snapshot.digest)
     assert open_snapshot(root, "c") == snapshot
-    assert is_snapshot(corpus_dir, DIGEST)
+    assert has_snapshot(corpus_dir, DIGEST)
 
 
 def test_media_that_nobody_names_stay_out_of_the_index(corpus_dir: Path) -> None:
@@ -351,7 +351,7 @@ def test_opening_what_is_not_there(root: DataRoot, corpus_dir: Path) -> None:
 def test_a_snapshot_half_written_is_none(corpus_dir: Path) -> None:
     snapshot = _snapshot(corpus_dir, [_write(corpus_dir)], ["a", "b"])
     (snapshot.folder / "index.parquet").unlink()
-    assert not is_snapshot(corpus_dir, DIGEST)
+    assert not has_snapshot(corpus_dir, DIGEST)
 
 
 @pytest.mark.parametrize("content", [b"\xff\xfe", b"\0" * 16, b"0123456789abcdef0"])

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake.corpora.shards import CropReader, Snapshot, list_parts, open_snapshot, read_part
-from deepfake.corpora.shards.snapshots import name_latest
+from deepfake.corpora.shards import CropReader, Snapshot, list_shards, open_snapshot, read_shard
+from deepfake.corpora.shards.snapshots import set_latest
 from deepfake.errors import ShardError
 from deepfake.storage import DataRoot, StorePath
 from deepfake.training.data import collect_crops
@@ -48,16 +48,16 @@ def _only_shard(there: Snapshot) -> StorePath:
 
 def test_a_snapshot_is_the_same_here_and_there(pair: Pair, bucket: StorePath) -> None:
     here, there = pair
-    name_latest(there.corpus_dir, there.digest)
+    set_latest(there.corpus_dir, there.digest)
     opened = open_snapshot(DataRoot(bucket / "data"), _CORPUS)
     assert opened == there
     pd.testing.assert_frame_equal(opened.index(), here.index())
     pd.testing.assert_frame_equal(opened.outcomes(), here.outcomes())
     assert opened.description() == here.description()
     assert opened.missing_shards() == []
-    assert list_parts(there.corpus_dir) == list_parts(here.corpus_dir)
+    assert list_shards(there.corpus_dir) == list_shards(here.corpus_dir)
     key = _only_shard(there).name.removesuffix(".arrow")
-    assert read_part(there.corpus_dir, key) == read_part(here.corpus_dir, key)
+    assert read_shard(there.corpus_dir, key) == read_shard(here.corpus_dir, key)
 
 
 def test_crops_are_read_through_a_copy(pair: Pair, cache: Path) -> None:
@@ -88,12 +88,12 @@ def test_a_shard_that_was_put_over_or_lost_is_made_again(pair: Pair) -> None:
     shard = _only_shard(there)
     key, content = shard.name.removesuffix(".arrow"), shard.read_bytes()
     shard.write_bytes(content[:-1])
-    assert read_part(there.corpus_dir, key) is None
+    assert read_shard(there.corpus_dir, key) is None
     assert there.missing_shards() == [shard.name]
     shard.unlink()
-    assert read_part(there.corpus_dir, key) is None
+    assert read_shard(there.corpus_dir, key) is None
     assert there.missing_shards() == [shard.name]
-    assert list(list_parts(there.corpus_dir)) == [key], "it is rebuilt with the same neighbours"
+    assert list(list_shards(there.corpus_dir)) == [key], "it is rebuilt with the same neighbours"
     with pytest.raises(ShardError):
         there.reader().encoded(shard.name, 0)
 

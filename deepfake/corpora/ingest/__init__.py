@@ -1,0 +1,29 @@
+"""Ingest a labelled corpus: from its files to a snapshot of face crops.
+
+The steps, in the order in which they run; each leaves its result on disk:
+
+    layouts.scan_corpus       list the files, with the labels that the corpus gives them
+    probe.probe_rows          hash each file and read its header
+    finish_manifest           assign groups and splits, write the manifest
+    plan_extraction           divide the media into batches, find those that are done
+    extract_batch             decode, find faces, crop; write one shard a batch
+    build_snapshot            write the index over all shards, name it the latest
+"""
+
+from deepfake.corpora.ingest.extract import BatchResult, extract_batch, worker_setup
+from deepfake.corpora.ingest.finish_manifest import finish_manifest, read_previous_rows
+from deepfake.corpora.ingest.plan import IngestPlan, extract_digest, plan_extraction
+from deepfake.corpora.ingest.snapshot import build_snapshot, snapshot_digest
+
+__all__ = [
+    "BatchResult",
+    "IngestPlan",
+    "build_snapshot",
+    "extract_batch",
+    "extract_digest",
+    "finish_manifest",
+    "plan_extraction",
+    "read_previous_rows",
+    "snapshot_digest",
+    "worker_setup",
+]

@@ -1,0 +1,121 @@
+"""Extract a batch of media in the media workers, and write its shard."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from deepfake.compute.workers import Failure, MediaWorkers, WorkerSetup
+from deepfake.config import DecoderName, ExtractConfig, WorkerLimits
+from deepfake.corpora.batches import Batch
+from deepfake.corpora.shards import crop_records, write_shard
+from deepfake.detectors.on_device import device_setup
+from deepfake.extract.extractor import (
+    ExtractedMedium,
+    ExtractorSetup,
+    ExtractRequest,
+    create_extractor,
+    extract_medium,
+)
+from deepfake.storage import Location
+from deepfake.types import Outcome, Status
+
+__all__ = ["BatchResult", "extract_batch", "worker_setup"]
+
+
+@dataclass(frozen=True, slots=True)
+class BatchResult:
+    """What extracting a batch wrote.
+
+    Attributes:
+        key: Key of the shard.
+        num_crops: Crops in it.
+        statuses: How many media ended in each status.
+        seconds: Wall time.
+    """
+
+    key: str
+    num_crops: int
+    statuses: dict[str, int]
+    seconds: float = field(default=0.0, compare=False)
+
+
+def worker_setup(
+    config: ExtractConfig,
+    *,
+    decoder: DecoderName = "pyav",
+    device: str = "cpu",
+    cache: Path | None = None,
+    limits: WorkerLimits | None = None,
+    num_workers: int = 0,
+) -> WorkerSetup:
+    """Return the set-up of media workers that extract face crops."""
+    return WorkerSetup(
+        create=create_extractor,
+        argument=ExtractorSetup(config, decoder, device, cache),
+        limits=limits or WorkerLimits(),
+        num_workers=num_workers,
+        device=device_setup(device),
+    )
+
+
+def extract_batch(
+    corpus_dir: Location,
+    batch: Batch,
+    *,
+    uris: Mapping[str, str],
+    workers: MediaWorkers,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> BatchResult:
+    """Extract a batch in the media workers and write its shard.
+
+    Args:
+        corpus_dir: The folder of the corpus's shards.
+        batch: The media.
+        uris: Where each is read.
+        workers: Set up by `worker_setup`.
+        on_done: Called with the number of media done, after each.
+    """
+    started = time.monotonic()
+    requests = [ExtractRequest(uris[media_id], media_id) for media_id in batch.media_ids]
+    records: list[dict[str, Any]] = []
+    outcomes: list[Outcome] = []
+    for request, result in zip(requests, workers.map(extract_medium, requests), strict=True):
+        medium = _extracted(request, result, workers)
+        outcomes.append(medium.outcome)
+        if medium.kind is not None:
+            records += crop_records(
+                request.media_id, str(medium.kind), medium.crops, frame_wh=medium.frame_wh
+            )
+        on_done(len(outcomes))
+    shard = write_shard(corpus_dir, key=batch.key, records=records, outcomes=outcomes)
+    statuses = dict(Counter(str(outcome.status) for outcome in outcomes))
+    return BatchResult(batch.key, shard.num_crops, statuses, time.monotonic() - started)
+
+
+def _extracted(
+    request: ExtractRequest, result: ExtractedMedium | Failure, workers: MediaWorkers
+) -> ExtractedMedium:
+    """Return what was extracted; a failure becomes an outcome.
+
+    A file that crashed its worker under decord, which aborts the process on damage that PyAV can
+    read around, is tried once more with PyAV.
+    """
+    is_crash = isinstance(result, Failure) and result.status is Status.CRASHED
+    if is_crash and workers.setup.argument.decoder != "pyav":
+        (result,) = workers.map(extract_medium, [replace(request, decoder="pyav")])
+    if not isinstance(result, Failure):
+        return result
+    return ExtractedMedium(
+        Outcome(
+            uri=request.uri,
+            media_id=request.media_id,
+            status=result.status,
+            error_type=result.error_type,
+            message=result.message,
+        )
+    )
