@@ -22,8 +22,7 @@ from deepfake.config import CropConfig, ExtractConfig, SplitConfig, WorkerLimits
 from deepfake.corpora.held_out import freeze_held_out_set
 from deepfake.corpora.ingest import IngestPlan, build_snapshot, finish_manifest, plan_extraction
 from deepfake.corpora.manifest import ManifestRow, read_manifest
-from deepfake.corpora.shards import Snapshot, crop_records
-from deepfake.corpora.shards import write_shard
+from deepfake.corpora.shards import Snapshot, crop_records, write_shard
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.evidence import CropEvidence, EvidenceRecord, evidence_folder, write_evidence
