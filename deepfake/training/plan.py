@@ -11,7 +11,7 @@ import lightning.pytorch as pl
 import torch
 
 from deepfake.config import TrainConfig, heads_of
-from deepfake.corpora.held_out import refuse_benchmarks
+from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
 from deepfake.detectors.inference.torch_networks import load_module
@@ -105,7 +105,7 @@ def plan_run(
         SplitLeakageError: A group or a medium stands in two splits, or is held out.
         ModelError: The model is unknown, or demanded weights are out of reach.
     """
-    refuse_benchmarks(snapshots)
+    refuse_held_out_media(snapshots)
     selection = select_crops(
         snapshots, method=config.method, max_files=config.max_files, seed=config.seed
     )
