@@ -56,7 +56,9 @@ def test_fixed_pictures_have_the_logits_that_they_had(folder: Path, backend: str
 def test_fixed_stills_have_the_scores_that_they_had(folder: Path, tmp_path: Path) -> None:
     # Decoding, face detector, crop and codec are between these files and their logits.
     expected = json.loads(GOLDEN.read_text(encoding="utf-8"))["scored"]
-    np.testing.assert_allclose(golden_scores(folder, tmp_path), expected, atol=1e-3)
+    # A processor without AVX-512 sums in another order, which moves a face box by a fraction of a
+    # pixel and a logit by 0.003.
+    np.testing.assert_allclose(golden_scores(folder, tmp_path), expected, atol=5e-3)
 
 
 def test_bundle_is_small_complete_and_says_what_it_is(folder: Path) -> None:
