@@ -34,9 +34,9 @@ fuzz: $(VENV)/.installed
 		$(BIN)/python -m fuzz.$$name -max_total_time=$(FUZZ_SECONDS) || exit 1; \
 	done
 
-# Measures what things cost, under 20 minutes; figures go to benchmarks/results.json.
+# Measures what things cost, under 20 minutes; figures go to benchmarks/results/throughput.json.
 bench: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.throughput
+	$(BIN)/python -m benchmarks.speed.throughput
 
 # Makes the packaged detector out of OPENFORENSICS, a folder {train,val,test}/{real,fake}: some two hours.
 detector: $(VENV)/.installed
@@ -46,13 +46,13 @@ detector: $(VENV)/.installed
 	$(BIN)/deepfake ingest data/clips/val/clips.csv --corpus openforensics-clips --layout csv
 	$(BIN)/deepfake calibrate --weights data/runs/two-headed/bundle --dataset openforensics \
 		--dataset openforensics-clips --half-weights --run-name packaged
-	$(BIN)/python -m benchmarks.package_detector data/runs/packaged/bundle
+	$(BIN)/python -m benchmarks.detectors.package_detector data/runs/packaged/bundle
 
 # Takes the pictures in docs/images, on the demo's media; needs Chromium and a quarter of an hour.
 screenshots: $(VENV)/.installed
-	$(BIN)/python -m benchmarks.terminal_picture
-	$(BIN)/python -m benchmarks.screenshots
-	$(BIN)/python -m benchmarks.server_pages
+	$(BIN)/python -m benchmarks.pictures.terminal_picture
+	$(BIN)/python -m benchmarks.pictures.screenshots
+	$(BIN)/python -m benchmarks.pictures.server_pages
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Detector bundles, whose weights a stranger can sign as well as anybody."""
+"""Fuzz detector bundles, whose digests an attacker can compute too."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def _whole() -> dict[str, bytes]:
 
 
 def read_bundle(folder: Path, data: bytes) -> None:
-    """Open a bundle of which one file is a stranger's, and read its weights."""
+    """Open a bundle with one mutated file, and read its weights."""
     whole = _whole()
     name, content = chosen(_NAMES, data)
     files = {**whole, name: content}

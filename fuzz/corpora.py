@@ -1,4 +1,4 @@
-"""The lists that come with corpora: CSV files, metadata, lists of pairs and of videos."""
+"""Fuzz the lists that come with corpora: CSV, metadata, pairs, videos."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ with atheris.instrument_imports(include=["deepfake"]):
 from fuzz.harness import fuzz
 from fuzz.seeds import chosen
 
-__all__ = ["scan_stranger"]
+__all__ = ["scan_corpus"]
 
 _SEEDS = {
     "csv:list.csv": b"uri,label,group,method,split\na.mp4,real,g,,train\nb.mp4,fake,g,m,test\n",
@@ -31,8 +31,8 @@ _FILES = (
 )
 
 
-def scan_stranger(folder: Path, data: bytes) -> None:
-    """Scan a corpus whose own list is a stranger's."""
+def scan_corpus(folder: Path, data: bytes) -> None:
+    """Scan a corpus whose list is mutated."""
     place, content = chosen(tuple(_SEEDS), data)
     layout, name = place.split(":")
     for file in (*_FILES, name):
@@ -49,7 +49,7 @@ def main() -> None:
     """Fuzz."""
     fuzz(
         "corpora",
-        scan_stranger,
+        scan_corpus,
         {n.split(":")[0]: bytes([i]) + _SEEDS[n] for i, n in enumerate(_SEEDS)},
     )
 

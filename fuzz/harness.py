@@ -1,4 +1,4 @@
-"""What all programs have in common: seeds, limits, and a watch on what is touched."""
+"""Run a fuzzer: seeds, limits, and an audit hook that reports forbidden actions."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _FORBIDDEN = frozenset(
 
 
 def fuzz(name: str, use: Callable[[Path, bytes], object], seeds: Mapping[str, bytes]) -> None:
-    """Feed mutated seeds to a function until libFuzzer has enough; does not return.
+    """Feed mutated seeds to a function until libFuzzer stops; does not return.
 
     Args:
         name: Of the program; what it finds and learns is kept under `data/fuzz/NAME`, unless the
@@ -54,7 +54,7 @@ def fuzz(name: str, use: Callable[[Path, bytes], object], seeds: Mapping[str, by
     # Memory is quick to come by and files are many.
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-", dir=place))
-    _outlive(folder)
+    _fork_and_clean_up(folder)
     watch = _Watch(folder)
 
     def test_one_input(data: bytes) -> None:
@@ -70,8 +70,8 @@ def fuzz(name: str, use: Callable[[Path, bytes], object], seeds: Mapping[str, by
     atheris.Fuzz()
 
 
-def _outlive(folder: Path) -> None:
-    """Go on in a child; the parent waits for its end, which lets nothing be tidied up, and does."""
+def _fork_and_clean_up(folder: Path) -> None:
+    """Continue in a child process; the parent waits for it and removes the folder."""
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
@@ -80,7 +80,7 @@ def _outlive(folder: Path) -> None:
 
 
 class _Watch:
-    """Sees what Python does, and complains of what a file from a stranger must not make it do."""
+    """An audit hook that fails on what no input may cause."""
 
     def __init__(self, folder: Path) -> None:
         own = (sys.prefix, sys.base_prefix, str(Path(__file__).parents[1]))

@@ -1,4 +1,4 @@
-"""Manifests of corpora."""
+"""Fuzz manifests of corpora."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ with atheris.instrument_imports(include=["deepfake"]):
 from fuzz.harness import fuzz
 from fuzz.seeds import files_of, with_plain_tables
 
-__all__ = ["read_stranger"]
+__all__ = ["read_mutated"]
 
 
-def read_stranger(folder: Path, data: bytes) -> None:
-    """Read a manifest."""
+def read_mutated(folder: Path, data: bytes) -> None:
+    """Read a mutated manifest."""
     path = folder / "manifest.parquet"
     path.write_bytes(data)
     for row in read_manifest(path):
@@ -34,7 +34,7 @@ def _seeds() -> dict[str, bytes]:
 
 def main() -> None:
     """Fuzz."""
-    fuzz("manifests", read_stranger, _seeds())
+    fuzz("manifests", read_mutated, _seeds())
 
 
 if __name__ == "__main__":

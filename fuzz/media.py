@@ -1,4 +1,4 @@
-"""Pictures and videos, as the media workers read them: probed, then read here and there."""
+"""Fuzz pictures and videos: probe them and read a few frames, as media workers do."""
 
 from __future__ import annotations
 

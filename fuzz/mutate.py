@@ -1,4 +1,4 @@
-"""Changing inputs: often from a whole file anew, and JSON by its meaning."""
+"""Mutate inputs: bytes, and JSON by its structure."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of scores: their lists, signed as anybody could sign them, and their tables."""
+"""Fuzz the parts of a scoring run: their descriptions, with valid digests, and their tables."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def _whole() -> dict[str, bytes]:
 
 
 def read_parts(folder: Path, data: bytes) -> None:
-    """Look for parts where one file is a stranger's, and read what is found."""
+    """Find and read parts of which one file is mutated."""
     name, content = chosen(_NAMES, data)
     files = {**_whole(), name: content}
     for own, own_content in files.items():
@@ -48,15 +48,15 @@ def read_parts(folder: Path, data: bytes) -> None:
 
 
 def _signed(files: dict[str, bytes]) -> bytes:
-    """Return the part's list with the digests that belong to the files, if it is a list at all."""
+    """Return the part's description with digests that match its files, if it parses."""
     listed = files[f"{_KEY}.json"]
     try:
-        told = json.loads(listed)
-        told["tables"] |= {table: sha256(files[f"{_KEY}.{table}.parquet"]) for table in TABLES}
-        told["digest"] = digest_of(
-            json.dumps({k: v for k, v in told.items() if k != "digest"}, sort_keys=True)
+        listing = json.loads(listed)
+        listing["tables"] |= {table: sha256(files[f"{_KEY}.{table}.parquet"]) for table in TABLES}
+        listing["digest"] = digest_of(
+            json.dumps({k: v for k, v in listing.items() if k != "digest"}, sort_keys=True)
         )
-        return json.dumps(told).encode()
+        return json.dumps(listing).encode()
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
         return listed
 

@@ -1,4 +1,4 @@
-"""Receipts of scores, up to the point where the file would be scored again."""
+"""Fuzz score receipts, up to the step that would score the file again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.storage import sha256_of
 from fuzz.harness import fuzz
 
-__all__ = ["check_stranger"]
+__all__ = ["check_mutated"]
 
 _PACKAGED = packaged_detector()
 assert _PACKAGED is not None
@@ -36,8 +36,8 @@ _DETECTOR = DetectorIdentity(_PACKAGED, _BUNDLE.spec.name, None)
 _PICTURE = cv2.imencode(".png", np.full((40, 30, 3), 99, dtype=np.uint8))[1].tobytes()
 
 
-def check_stranger(folder: Path, data: bytes) -> None:
-    """Read a receipt and hold it against a file and the packaged detector."""
+def check_mutated(folder: Path, data: bytes) -> None:
+    """Read a receipt and check it against a file and the packaged detector."""
     path, file = folder / "receipt.json", folder / "grey.png"
     path.write_bytes(data)
     file.write_bytes(_PICTURE)
@@ -54,23 +54,23 @@ def _seeds() -> dict[str, bytes]:
         file.write_bytes(_PICTURE)
         setup = ScorerSetup(_DETECTOR, device="cpu", prior=None)
         (row,) = score_files(scan_media([file]), setup=setup, limits=WorkerLimits())
-        told = describe_setup(setup, bundle=_BUNDLE, limits=WorkerLimits())
+        description = describe_setup(setup, bundle=_BUNDLE, limits=WorkerLimits())
         receipt = Receipt(
             made_at="2026-01-01T00:00:00+00:00",
             uri=row["uri"],
             sha256=sha256_of(file),
             size_bytes=len(_PICTURE),
             score=ScoreRow.model_validate({k: row[k] for k in ScoreRow.model_fields}),
-            detector=told.detector,
-            configuration=told.configuration,
-            made_with=told.made_with,
+            detector=description.detector,
+            configuration=description.configuration,
+            made_with=description.made_with,
         )
     return {"receipt.json": receipt.model_dump_json().encode()}
 
 
 def main() -> None:
     """Fuzz."""
-    fuzz("receipts", check_stranger, _seeds())
+    fuzz("receipts", check_mutated, _seeds())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Whole files to begin with, small, made by code."""
+"""Seed inputs: small valid files, made by code."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def with_plain_tables(files: Mapping[str, bytes]) -> dict[str, bytes]:
 
 
 def chosen(names: Sequence[str], data: bytes) -> tuple[str, bytes]:
-    """Return which of several files bytes stand for, by the first of them, and its content."""
+    """Return which file an input replaces, chosen by its first byte, and the content."""
     return names[data[0] % len(names) if data else 0], data[1:]
 
 

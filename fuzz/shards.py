@@ -1,4 +1,4 @@
-"""Shards of crops, the index over them, and the descriptions of a snapshot."""
+"""Fuzz crop shards, their index, and the descriptions of a snapshot."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def _whole() -> dict[str, bytes]:
 
 
 def read_snapshot(folder: Path, data: bytes) -> None:
-    """Use a corpus of which one file is a stranger's."""
+    """Read a corpus of which one file is mutated."""
     name, content = chosen(_NAMES, data)
     root = DataRoot(folder)
     corpus_dir = root.corpus_shards("c")

@@ -1,4 +1,4 @@
-"""The SQLite file in which scoring keeps what it knows."""
+"""Fuzz `state.sqlite`, in which scoring keeps what it knows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PROBED = [replace(row, media_id=row.uri, kind=Kind.IMAGE) for row in _ROWS]
 
 
 def use_state(folder: Path, data: bytes) -> None:
-    """Do with a stranger's state what a run does with its own."""
+    """Use a mutated state file as a scoring run does."""
     path = folder / "state.sqlite"
     path.write_bytes(data)
     _run(path)

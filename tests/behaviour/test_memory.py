@@ -57,7 +57,7 @@ def test_a_4k_clip(tmp_path: Path, strategy: str) -> None:
 
 @pytest.mark.slow
 def test_a_two_hour_film(tmp_path: Path) -> None:
-    from benchmarks.media import loop_clip
+    from benchmarks.speed.media import loop_clip
 
     clip = write_face_clip(tmp_path / "clip.mp4", num_frames=250)
     film = loop_clip(clip, tmp_path / "film.mp4", seconds=7200, max_bytes=10**9)

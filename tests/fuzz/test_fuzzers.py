@@ -39,8 +39,8 @@ def test_nothing_is_found_in_some_seconds(name: str, tmp_path: Path) -> None:
     done = _run(name, tmp_path, f"-max_total_time={_SECONDS}")
     assert done.returncode == 0, done.stderr[-4000:]
     assert list(tmp_path.glob("found-*")) == []
-    told = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
-    assert told is not None and int(told[1]) > 100
+    runs = re.search(r"^Done (\d+) runs", done.stderr, re.MULTILINE)
+    assert runs is not None and int(runs[1]) > 100
     # Whole files are read, and not only refused.
     covered = [int(count) for count in re.findall(r" cov: (\d+) ", done.stderr)]
     assert max(covered) > 20

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.media import loop_clip
+from benchmarks.speed.media import loop_clip
 from deepfake.config import MediaLimits, SamplingConfig
 from deepfake.extract.sampling import sample_indices
 from deepfake.media import VideoReader, open_video, pyav_frames

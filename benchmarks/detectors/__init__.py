@@ -1,0 +1,1 @@
+"""What detectors are worth: the numbers and tables of the model card."""

@@ -1,0 +1,1 @@
+"""What the pipeline costs: throughput, growth, bulk runs, live watching."""
