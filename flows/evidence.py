@@ -11,8 +11,7 @@ from deepfake.compute.workers import close_workers
 from deepfake.config import digest_of
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DeepfakeError
-from deepfake.evidence import ExplainRequest
-from deepfake.evidence.selection import find_unexplained
+from deepfake.evidence import EvidenceRequest, find_missing_evidence
 from deepfake.storage import Location, to_uri
 from flows.runners import InFlight
 from tasks.evidence import explain
@@ -50,7 +49,7 @@ def keep_evidence(
         For how many files it was made, and why not for all, if so.
     """
     try:
-        requests = find_unexplained(
+        requests = find_missing_evidence(
             version, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
         )
         if requests:
@@ -67,7 +66,7 @@ def keep_evidence(
 
 
 def _hand_out(
-    requests: list[ExplainRequest], version: Location, setup: dict[str, Any], batches: InFlight
+    requests: list[EvidenceRequest], version: Location, setup: dict[str, Any], batches: InFlight
 ) -> None:
     call = {
         "version": to_uri(version),

@@ -7,8 +7,7 @@ from typing import Any
 from prefect import task
 
 from deepfake.compute.workers import shared_workers
-from deepfake.evidence import ExplainRequest
-from deepfake.evidence.selection import evidence_setup, keep_evidence
+from deepfake.evidence import EvidenceRequest, evidence_setup, explain_and_write
 from deepfake.storage import location_of
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
@@ -28,12 +27,12 @@ __all__ = ["explain"]
     **RETRIES,
 )
 def explain(version: str, *, key: str, requests: str, setup: dict[str, Any]) -> dict[str, int]:
-    """Make the evidence for packed `ExplainRequest`s and write it beside the scores."""
+    """Make the evidence for packed `EvidenceRequest`s and write it beside the scores."""
     asked = [
-        ExplainRequest(**{**request, "frames": tuple(request["frames"])})
+        EvidenceRequest(**{**request, "frames": tuple(request["frames"])})
         for request in unpacked(requests)
     ]
     workers = shared_workers(evidence_setup(create_scorer_setup(setup), create_worker_setup(setup)))
-    whole = keep_evidence(location_of(version), asked, workers=workers)
+    whole = explain_and_write(location_of(version), asked, workers=workers)
     advance(len(asked), step="explain")
     return {"num_media": len(asked), "num_whole": whole}

@@ -5,13 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from deepfake.evidence import CropEvidence, EvidenceRecord, FaceBox, FrameEvidence, TrackTimeline
+from deepfake.evidence import (
+    CropEvidence,
+    Evidence,
+    EvidenceRecord,
+    FaceBox,
+    FrameEvidence,
+    TrackTimeline,
+)
 from deepfake.evidence.provenance import Credentials, describe_provenance
 from deepfake.media import encode_shown
-from deepfake.views.report import Item, Report, report_of_rows
+from deepfake.views.report import Report, create_report
 from tests.product import face_close_up
 
-__all__ = ["SCRIPT_NAME", "item", "report", "score"]
+__all__ = ["SCRIPT_NAME", "evidence", "report", "score"]
 
 SCRIPT_NAME = "/media/</script><script>alert(1)</script><img src=x onerror=alert(2)>.mp4"
 """A file name that must be text."""
@@ -23,7 +30,7 @@ def score(number: int, **more: Any) -> dict[str, Any]:
     """Return a row of the scores table; each number another probability."""
     prob = (number * 7919 % 1000) / 1000
     verdict = next(name for least, name in _VERDICTS if prob >= least)
-    told = {
+    row = {
         "uri": f"/media/folder-{number % 50}/clip-{number}.mp4",
         "media_id": f"{number:064x}",
         "kind": "video",
@@ -35,10 +42,10 @@ def score(number: int, **more: Any) -> dict[str, Any]:
         "num_frames": 32,
         "strongest_pts_seconds": 1.5,
     }
-    return {**told, **more}
+    return {**row, **more}
 
 
-def item(number: int, *, software: str = "Editor") -> Item:
+def evidence(number: int, *, software: str = "Editor") -> Evidence:
     """Return evidence for the row of that number."""
     crop = CropEvidence(
         picture="crop-0.jpg",
@@ -68,13 +75,13 @@ def item(number: int, *, software: str = "Editor") -> Item:
         provenance=describe_provenance(Credentials(state="none"), tags={"software": software}),
     )
     picture = encode_shown(face_close_up(64))
-    return Item(record, dict.fromkeys(("frame-0.jpg", "crop-0.jpg", "heat-0.jpg"), picture))
+    return Evidence(record, dict.fromkeys(("frame-0.jpg", "crop-0.jpg", "heat-0.jpg"), picture))
 
 
-def report(scores: Sequence[dict[str, Any]], *, items: Sequence[Item] = ()) -> Report:
+def report(scores: Sequence[dict[str, Any]], *, evidence: Sequence[Evidence] = ()) -> Report:
     """Return a report of rows."""
     chosen = {"is_fitted": True, "max_false_alarm": 0.05, "num_real": 242}
-    return report_of_rows(
+    return create_report(
         scores,
         detector="tried, digest 0123456789abcdef",
         notes=["It learnt <b>nothing</b>."],
@@ -83,5 +90,5 @@ def report(scores: Sequence[dict[str, Any]], *, items: Sequence[Item] = ()) -> R
             "thresholds_video": {"real_below": 0.35, "fake_from": 1.5},
             "notes": [],
         },
-        items=items,
+        evidence=evidence,
     )

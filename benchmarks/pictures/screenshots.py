@@ -55,17 +55,17 @@ def _take_file(page: Page, address: str, media: DemoMedia, path: Path) -> None:
     page.goto(address)
     page.get_by_role("heading", name="Is this face real?").wait_for(timeout=60_000)
     page.locator("input[type=file]").set_input_files(str(media.inbox / _FILE))
-    page.get_by_text("Keep it").first.wait_for(timeout=_LOOK_MS)
+    page.get_by_role("heading", name="Download").first.wait_for(timeout=_LOOK_MS)
     _picture(page, path, height=1750)
 
 
 def _take_results(page: Page, address: str, path: Path) -> None:
     page.goto(address)
     page.get_by_role("link", name="Results of a folder").click()
-    page.get_by_label("Or choose one that evidence is kept of").first.wait_for(timeout=60_000)
+    page.get_by_label("Or choose one with evidence").first.wait_for(timeout=60_000)
     page.set_viewport_size({"width": _WIDTH, "height": 1500})
     page.wait_for_timeout(1000)  # a page that still moves closes its lists
-    page.get_by_label("Or choose one that evidence is kept of").first.click()
+    page.get_by_label("Or choose one with evidence").first.click()
     page.keyboard.type(_FILE)
     page.keyboard.press("Enter")
     page.get_by_text("The chosen file").wait_for(timeout=60_000)

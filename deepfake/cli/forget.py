@@ -25,14 +25,14 @@ def run_forget(options: dict[str, Any]) -> None:
         prefect_home=None if home is None else Path(home),
         is_dry_run=is_dry_run,
     )
-    for media_id in sorted(done.subject.media_ids):
+    for media_id in sorted(done.media.media_ids):
         typer.echo(f"media_id: {media_id}")
-    for uri in sorted(done.subject.uris):
+    for uri in sorted(done.media.uris):
         typer.echo(f"uri: {uri}")
     word = "would remove" if is_dry_run else "removed"
-    for trace in done.traces:
-        typer.echo(f"{word}: {trace.told}: {trace.path}")
-    if not done.traces:
+    for removal in done.removals:
+        typer.echo(f"{word}: {removal.what}: {removal.path}")
+    if not done.removals:
         typer.echo("nothing is kept of it")
     for sentence in done.remains:
         typer.echo(f"remains: {sentence}")

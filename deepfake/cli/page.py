@@ -36,7 +36,7 @@ def run_page(options: dict[str, Any]) -> None:
     costs = {n: options[n] for n in ("cpu_seconds", "memory_mb", "device", "weights")}
     is_loopback = _is_loopback(options["host"])
     settings = AppSettings(
-        data_root=data_root, outputs=outputs, is_showing_places=is_loopback, **limits, **costs
+        data_root=data_root, outputs=outputs, is_showing_paths=is_loopback, **limits, **costs
     )
     command = page_command(settings, host=options["host"], port=options["port"])
     if not is_loopback:

@@ -13,11 +13,11 @@ from rich.progress import Progress
 from deepfake.config import WorkerLimits
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, DataError
+from deepfake.evidence import explain_scores
 from deepfake.evidence.embedded_json import REPORT_NAME
-from deepfake.evidence.selection import explain_scores
 from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, reading_of
 from deepfake.storage import Location, location_of, read_json
-from deepfake.views.report import Item, Report, read_report, report_of_rows, write_report
+from deepfake.views.report import Report, create_report, read_report, write_report
 
 __all__ = ["run_report", "write_detect_report"]
 
@@ -57,19 +57,19 @@ def write_detect_report(
     bundle = load_bundle(setup.detector.path)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("explain", total=sum(m.score["prob_fake"] is not None for m in media))
-        made = explain_scores(
+        evidence = explain_scores(
             media,
             setup=setup,
             limits=limits,
             on_done=lambda done: bar.update(task, completed=done),
         )
     version = f" version {setup.detector.version}" if setup.detector.version else ""
-    report = report_of_rows(
+    report = create_report(
         [medium.score for medium in media],
         detector=f"{setup.detector.name}{version}, digest {bundle.digest}",
         notes=bundle.spec.reading_notes,
         reading=reading_of(bundle.spec),
-        items=[Item(evidence.record, evidence.pictures) for evidence in made],
+        evidence=evidence,
     )
     _write(path, report)
 

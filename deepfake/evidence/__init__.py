@@ -1,56 +1,64 @@
-"""What moved a score, and what a file says of its own making: evidence for people to look at.
+"""Evidence for a score: timelines, frames, face crops, heat maps, and the file's provenance.
 
-Made again from the file, in media workers, after the scores are there; a score never depends on
-it.
+It is made from the file again after scoring, by media workers; a score never depends on it. In the
+order in which it is made:
+
+===============  ===============================================================================
+`request`        a score and its faces, for which evidence is to be made
+`selection`      choose the files of a scored folder whose evidence is kept
+`explain`        make the evidence for many scores in media workers, and write it
+`explainer`      in a worker: make the evidence for one score, from
+                 `timelines`, `frames`, `crops` (with `heat_maps`) and `provenance`
+`records`        the evidence of a file, as it is written, read and removed
+===============  ===============================================================================
 """
 
-from deepfake.evidence.batch import explain_media, explainer_setup
-from deepfake.evidence.build import (
-    STEP_VERSION,
-    Explainer,
-    ExplainerSetup,
-    MadeEvidence,
-    create_explainer,
-    explain_medium,
-    provenance_of,
+from deepfake.evidence.explain import (
+    evidence_setup,
+    explain_and_write,
+    explain_media,
+    explain_scores,
 )
+from deepfake.evidence.explainer import Explainer, ExplainerSetup
 from deepfake.evidence.records import (
     CropEvidence,
+    Evidence,
     EvidenceRecord,
     FaceBox,
     FrameEvidence,
     TrackTimeline,
     evidence_folder,
-    kept_evidence,
-    read_evidence,
+    list_evidence,
+    load_evidence,
     read_picture,
+    read_record,
     remove_evidence,
     write_evidence,
 )
-from deepfake.evidence.timelines import ExplainRequest, thresholds_shown, timelines
+from deepfake.evidence.request import EvidenceRequest, create_request
+from deepfake.evidence.selection import find_missing_evidence
 
 __all__ = [
-    "STEP_VERSION",
     "CropEvidence",
+    "Evidence",
     "EvidenceRecord",
-    "ExplainRequest",
+    "EvidenceRequest",
     "Explainer",
     "ExplainerSetup",
     "FaceBox",
     "FrameEvidence",
-    "MadeEvidence",
     "TrackTimeline",
-    "create_explainer",
+    "create_request",
     "evidence_folder",
+    "evidence_setup",
+    "explain_and_write",
     "explain_media",
-    "explain_medium",
-    "explainer_setup",
-    "kept_evidence",
-    "provenance_of",
-    "read_evidence",
+    "explain_scores",
+    "find_missing_evidence",
+    "list_evidence",
+    "load_evidence",
     "read_picture",
+    "read_record",
     "remove_evidence",
-    "thresholds_shown",
-    "timelines",
     "write_evidence",
 ]

@@ -1,4 +1,4 @@
-"""JSON inside of an HTML page, written so that no text in it can end its element, and read."""
+"""Embed JSON in an HTML page, escaped so that no string can end its element, and read it back."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import json
 import re
 from typing import Any
 
-__all__ = ["REPORT_NAME", "embedded_json", "script_json"]
+__all__ = ["REPORT_NAME", "embed_json", "read_embedded_json"]
 
 REPORT_NAME = "report.html"
-"""Of the report in a folder of scores."""
+"""File name of the report in a scored folder."""
 
 _ID = "report-data"
 _SCRIPT = re.compile(rf'<script type="application/json" id="{_ID}">(.*?)</script>', re.DOTALL)
@@ -23,31 +23,31 @@ _ESCAPES = {
 _UNSAFE = re.compile("[<>&\u2028\u2029]")
 
 
-def script_json(value: Any) -> str:
-    """Return the element that holds a value in a page, as text of HTML.
+def embed_json(value: Any) -> str:
+    """Return the HTML element that holds a JSON value in a page.
 
-    Whatever texts the value holds, names of files among them: none can end the element, or begin a
-    comment or another script.
+    No string in the value, such as a file name, can end the element or begin a comment or another
+    script.
 
     Args:
-        value: JSON types; NaN is refused.
+        value: JSON types; NaN is rejected.
 
     Example:
-        >>> "</script><b>" in script_json({"uri": "</script><b>"})
+        >>> "</script><b>" in embed_json({"uri": "</script><b>"})
         False
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # What is no valid Unicode cannot be written into a page.
+    # A page cannot hold invalid Unicode.
     text = text.encode("utf-8", "replace").decode("utf-8")
     safe = _UNSAFE.sub(lambda found: _ESCAPES[found.group()], text)
     return f'<script type="application/json" id="{_ID}">{safe}</script>'
 
 
-def embedded_json(page: str) -> Any:
-    """Return the value that `script_json` put into a page; None where there is none.
+def read_embedded_json(page: str) -> Any:
+    """Return the value that `embed_json` put into a page; None where there is none.
 
     Example:
-        >>> embedded_json(f"<p>{script_json(['</script>'])}</p>")
+        >>> read_embedded_json(f"<p>{embed_json(['</script>'])}</p>")
         ['</script>']
     """
     found = _SCRIPT.search(page)

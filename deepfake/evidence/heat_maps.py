@@ -1,4 +1,4 @@
-"""Heat maps: which parts of a face moved the score. Imported only where PyTorch is needed."""
+"""Heat maps: which parts of a face moved the score. Imports PyTorch, so import it late."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from deepfake.verdicts.calibration import Calibration
 __all__ = ["GRID", "HeatMap", "HeatMapper", "mask_hottest", "mask_random", "measure_moves"]
 
 GRID = 12
-"""Cells a side of a heat map, which are masked as wholes."""
+"""Cells on each side of a heat map; a cell is masked as a whole."""
 
 _REDUCTION = 16
-"""Of a layer's map: pixels of the input a place."""
-_SHARE = 0.1
-_BLUR = 0.1
-"""Of what stands in for masked cells, sigma over the picture's side."""
+"""Pixels of the input for each position in the layer that the map is taken of."""
+_MASKED_SHARE = 0.1
+_BLUR_SIGMA = 0.1
+"""Of the blur that masks a cell, relative to the picture's side."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeatMap:
-    """What moved the score of one face.
+    """Which parts of one face moved its score.
 
     Attributes:
-        values: (G, G) float32, 0 to 1; how strongly a place speaks for what the score says.
+        values: (G, G) float32, 0 to 1; how strongly each cell moves the score to its own side.
         log_odds: The calibrated log-odds of the face.
     """
 
@@ -45,18 +45,18 @@ class HeatMap:
 class HeatMapper:
     """Computes heat maps of a detector's crops, on the CPU.
 
-    The map is of the fused, calibrated logit, whatever heads it is made of: activations of a layer
-    times the gradient of that logit there, place by place.
+    A map is the activations of a layer times the gradient of the combined, calibrated logit at
+    each position, whatever heads the logit is combined from.
 
     Source: Selvaraju et al., Grad-CAM, ICCV 2017; Jiang et al., LayerCAM, IEEE TIP 2021, for the
-    product by place instead of gradients averaged over all places.
+    product at each position instead of gradients averaged over all positions.
 
     Args:
         bundle: The detector.
 
     Raises:
         BundleError: Its weights do not fit its architecture.
-        ModelError: The network has no layer that keeps places.
+        ModelError: The network has no layer with spatial positions.
     """
 
     def __init__(self, bundle: Bundle) -> None:
@@ -69,7 +69,7 @@ class HeatMapper:
         self._std = torch.tensor(bundle.spec.std) * 255.0
 
     def squares(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-        """Return crops in the network's size, (N, S, S, 3)."""
+        """Return crops resized to the network's input size, (N, S, S, 3)."""
         return stack_squares(crops, size=self._spec.input_size)
 
     def log_odds(
@@ -86,32 +86,32 @@ class HeatMapper:
 
         Args:
             pictures: Shape (N, S, S, 3), RGB.
-            calibration: Of files of this kind.
+            calibration: For files of this kind.
 
         Raises:
-            ModelError: The layer gives something else than a map.
+            ModelError: The output of the layer has no spatial positions.
         """
-        kept: list[Tensor] = []
+        outputs: list[Tensor] = []
 
-        def keep(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
-            # Gradients are asked for here, and no layer before this one has to make any.
-            kept.append(output.detach().requires_grad_(True))
-            return kept[-1]
+        def keep_output(_module: nn.Module, _inputs: object, output: Tensor) -> Tensor:
+            # Gradients start here: no layer before this one needs any.
+            outputs.append(output.detach().requires_grad_(True))
+            return outputs[-1]
 
-        handle = self._layer.register_forward_hook(keep)
+        handle = self._layer.register_forward_hook(keep_output)
         try:
             with torch.enable_grad():
                 logits = self._module(self._input(pictures))[:, 0]
                 odds = logits / calibration.temperature + calibration.bias
-                # Pictures do not see each other: the sum's gradient is that of each alone.
+                # Pictures do not affect each other: the gradient of the sum is that of each alone.
                 odds.sum().backward()
         finally:
             handle.remove()
-        if len(kept) != 1 or kept[0].ndim != 4 or kept[0].grad is None:
-            raise ModelError("the network keeps no places, so there is no heat map")
-        moved = (kept[0] * kept[0].grad).sum(dim=1).detach()  # (N, C, h, w) -> (N, h, w)
+        if len(outputs) != 1 or outputs[0].ndim != 4 or outputs[0].grad is None:
+            raise ModelError("the layer has no spatial positions, so there is no heat map")
+        moved = (outputs[0] * outputs[0].grad).sum(dim=1).detach()  # (N, C, h, w) -> (N, h, w)
         found = odds.detach().numpy()
-        # Towards the side that the score is on: what speaks against it is no reason for it.
+        # Positive towards the side that the score is on: the rest did not move it there.
         signed = moved.numpy() * np.where(found < 0, -1.0, 1.0)[:, None, None]
         return [
             HeatMap(_scaled(values), float(value))
@@ -124,20 +124,20 @@ class HeatMapper:
 
 
 def _layer_of(network: nn.Module) -> nn.Module:
-    """Return the last layer of a timm network that keeps places a sixteenth of the picture apart.
+    """Return the last layer of a timm network that has a position every 16 pixels of the input.
 
-    Of the layers of the packaged detector its hottest tenth moved the score most; the last layers
-    see more of the face from each place, and tell less of where.
+    Of all layers of the packaged detector, the hottest tenth of this one's maps moved the score
+    most; in later layers, each position covers more of the face and localises less.
     """
-    told = list(getattr(network, "feature_info", ()))
-    names = [str(layer["module"]) for layer in told if layer.get("reduction") == _REDUCTION]
+    layers = list(getattr(network, "feature_info", ()))
+    names = [str(layer["module"]) for layer in layers if layer.get("reduction") == _REDUCTION]
     if not names:
         raise ModelError(f"{type(network).__name__} has no layer that a heat map can be taken of")
     return network.get_submodule(names[-1])
 
 
 def _scaled(moved: NDArray[np.floating]) -> NDArray[np.float32]:
-    """Return a map on the grid, 0 to 1; all zero where nothing speaks for the score."""
+    """Return a map on the grid, 0 to 1; all zero where no position moves the score to its side."""
     positive = np.maximum(moved, 0).astype(np.float32)
     grid = np.maximum(cv2.resize(positive, (GRID, GRID), interpolation=cv2.INTER_CUBIC), 0)
     highest = float(grid.max())
@@ -145,28 +145,28 @@ def _scaled(moved: NDArray[np.floating]) -> NDArray[np.float32]:
 
 
 def mask_hottest(picture: NDArray[np.uint8], heat: HeatMap) -> NDArray[np.uint8]:
-    """Return a picture whose hottest tenth is blurred away.
+    """Return a picture whose hottest tenth is blurred.
 
     Args:
         picture: Shape (S, S, 3).
-        heat: Its map.
+        heat: Its heat map.
     """
     order = np.argsort(-heat.values, axis=None, kind="stable")
     return _mask(picture, order[: _num_cells()])
 
 
 def mask_random(picture: NDArray[np.uint8], *, rng: np.random.Generator) -> NDArray[np.uint8]:
-    """Return a picture of which as many cells, anywhere, are blurred away.
+    """Return a picture with as many cells blurred, at random positions.
 
     Args:
         picture: Shape (S, S, 3).
-        rng: Chooses them.
+        rng: Chooses the cells.
     """
     return _mask(picture, rng.choice(GRID * GRID, size=_num_cells(), replace=False))
 
 
 def _num_cells() -> int:
-    return round(_SHARE * GRID * GRID)
+    return round(_MASKED_SHARE * GRID * GRID)
 
 
 def _mask(picture: NDArray[np.uint8], cells: NDArray[np.integer]) -> NDArray[np.uint8]:
@@ -174,7 +174,7 @@ def _mask(picture: NDArray[np.uint8], cells: NDArray[np.integer]) -> NDArray[np.
     grid = np.zeros((GRID, GRID), dtype=np.uint8)
     grid.flat[cells] = 1
     is_masked = cv2.resize(grid, (side, side), interpolation=cv2.INTER_NEAREST)[..., None]
-    blurred = cv2.GaussianBlur(picture, (0, 0), _BLUR * side)
+    blurred = cv2.GaussianBlur(picture, (0, 0), _BLUR_SIGMA * side)
     return np.where(is_masked == 1, blurred, picture)
 
 
@@ -187,15 +187,15 @@ def measure_moves(
     draws: int,
     seed: int = 0,
 ) -> tuple[float, float]:
-    """Return how far the log-odds go when the hottest tenth is masked, and when a random one is.
+    """Return how far the log-odds move when the hottest tenth is masked, and when a random one is.
 
     Args:
-        mapper: Computes them.
+        mapper: Computes the log-odds.
         picture: Shape (S, S, 3).
-        heat: Its map.
-        calibration: Of files of this kind.
-        draws: Random tenths, of which the mean is taken.
-        seed: Of the random tenths.
+        heat: Its heat map.
+        calibration: For files of this kind.
+        draws: Number of random tenths, over which the mean is taken.
+        seed: Seed of the random tenths.
     """
     rng = np.random.default_rng(seed)
     masked = [mask_hottest(picture, heat)]

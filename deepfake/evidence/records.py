@@ -1,8 +1,9 @@
-"""What is kept as the evidence for one file's score, and where."""
+"""Evidence records: the evidence for one file's score, as it is written, read and removed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,35 +22,37 @@ from deepfake.storage import (
 
 __all__ = [
     "CropEvidence",
+    "Evidence",
     "EvidenceRecord",
     "FaceBox",
     "FrameEvidence",
     "TrackTimeline",
     "evidence_folder",
-    "kept_evidence",
-    "read_evidence",
+    "list_evidence",
+    "load_evidence",
     "read_picture",
+    "read_record",
     "remove_evidence",
     "write_evidence",
 ]
 
-_RECORD = "evidence.json"
+_FILE_NAME = "evidence.json"
 _MEDIA_ID = Field(pattern=r"^[0-9a-f]{64}$")
 _PICTURE = Field(pattern=r"^[a-z]+-\d{1,3}\.jpg$")
 
 
-class _Told(BaseModel):
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class TrackTimeline(_Told):
-    """How one face's probability went over time.
+class TrackTimeline(_Record):
+    """The probability of one face over time.
 
     Attributes:
         track_id: The track.
-        is_strongest: Whether it is the one that decides.
+        is_strongest: Whether this track decides the score.
         pts_seconds: Times of its crops, ascending.
-        prob_fake: Of each.
+        prob_fake: Probability of each crop.
     """
 
     track_id: int
@@ -58,13 +61,14 @@ class TrackTimeline(_Told):
     prob_fake: tuple[float, ...]
 
 
-class FaceBox(_Told):
-    """One face of a frame, in shares of the frame's width and height.
+class FaceBox(_Record):
+    """The box around one face in a frame.
 
     Attributes:
         track_id: The track.
-        box_xyxy: Left, top, right, bottom, 0 to 1; may reach over the border.
-        prob_fake: Of this crop.
+        box_xyxy: Left, top, right, bottom, relative to the frame's width and height; may reach
+            beyond 0 and 1.
+        prob_fake: Probability of this crop.
     """
 
     track_id: int
@@ -72,14 +76,14 @@ class FaceBox(_Told):
     prob_fake: float
 
 
-class FrameEvidence(_Told):
-    """One of the strongest frames; the boxes are drawn into its picture.
+class FrameEvidence(_Record):
+    """One of the strongest frames, with boxes drawn into its picture.
 
     Attributes:
         picture: Name of the JPEG file.
-        frame_index: Rank of the frame.
-        pts_seconds: Its time.
-        faces: Those found in it.
+        frame_index: Index of the frame.
+        pts_seconds: Time of the frame.
+        faces: The faces found in it.
     """
 
     picture: str = _PICTURE
@@ -88,19 +92,19 @@ class FrameEvidence(_Told):
     faces: tuple[FaceBox, ...]
 
 
-class CropEvidence(_Told):
-    """A face as the network saw it, and what in it moved the score.
+class CropEvidence(_Record):
+    """A face crop as the network saw it, and what in it moved the score.
 
     Attributes:
         picture: Name of the JPEG file.
-        heat_picture: The same under its heat map; None where there is none.
+        heat_picture: Name of the JPEG file with the heat map over it; None where there is none.
         track_id: The track.
-        frame_index: Rank of its frame.
-        pts_seconds: Its time.
-        prob_fake: Of this crop.
-        moved_by_hottest: How far the calibrated log-odds go when the hottest tenth is masked; None
-            where that was not measured.
-        moved_by_random: The same for a tenth at random, the mean of several.
+        frame_index: Index of its frame.
+        pts_seconds: Time of its frame.
+        prob_fake: Probability of this crop.
+        moved_by_hottest: How far the calibrated log-odds move when the hottest tenth is masked;
+            None where that was not measured.
+        moved_by_random: The same for a random tenth, the mean of several.
     """
 
     picture: str = _PICTURE
@@ -113,21 +117,24 @@ class CropEvidence(_Told):
     moved_by_random: float | None = None
 
 
-class EvidenceRecord(_Told):
-    """The evidence for one file's score. It names no file: its content may have several names.
+class EvidenceRecord(_Record):
+    """The record of the evidence for one file's score.
+
+    It names no file, since a content may have several names.
 
     Attributes:
         media_id: Digest of the content.
-        made_for: Digest of the score and of what made this evidence: another one, and it is stale.
+        made_for: Digest of the score and of what made this evidence; if it differs, the evidence is
+            stale.
         is_whole: Whether all of it could be made.
-        kind: Image or video.
-        real_below: Where `real` ends, in the terms of `prob_fake`.
-        fake_from: Where `fake` begins; over 1 where nothing is called fake.
+        kind: `image` or `video`.
+        real_below: `prob_fake` under which the verdict is `real`.
+        fake_from: `prob_fake` from which the verdict is `fake`; over 1 where it never is.
         tracks: Timelines.
-        frames: The strongest, first the strongest.
-        crops: The strongest of the track that decides, first the strongest.
-        provenance: What the file says of its own making; no part of the score.
-        notes: What a reader must know, a sentence each; also why something is not there.
+        frames: The strongest frames, in descending order.
+        crops: The strongest crops of the deciding track, in descending order.
+        provenance: What the file says about how it was made; no part of the score.
+        notes: What a reader must know, a sentence each, such as why something is missing.
     """
 
     schema_name: Literal["deepfake.evidence"] = "deepfake.evidence"
@@ -146,25 +153,43 @@ class EvidenceRecord(_Told):
 
     @property
     def pictures(self) -> tuple[str, ...]:
-        """The names of all its pictures."""
+        """The file names of all its pictures."""
         crops = [name for c in self.crops for name in (c.picture, c.heat_picture)]
         return tuple(name for name in (*(f.picture for f in self.frames), *crops) if name)
 
+    def without_pictures(self, reason: str) -> EvidenceRecord:
+        """Return the record as incomplete, with a note that says why it has no pictures."""
+        notes = (*self.notes, f"There are no pictures: {reason}.")
+        return self.model_copy(update={"is_whole": False, "notes": notes})
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The evidence for one file's score: its record and its pictures.
+
+    Attributes:
+        record: The record.
+        pictures: JPEG by name; a picture that is no longer on disk is missing.
+    """
+
+    record: EvidenceRecord
+    pictures: Mapping[str, bytes]
+
 
 def evidence_folder(version: Location) -> Location:
-    """Return the folder of all evidence of a version of the scores."""
+    """Return the folder of all evidence for one version of the scores."""
     return version / "evidence"
 
 
 def write_evidence(
     folder: Location, record: EvidenceRecord, pictures: Mapping[str, bytes]
 ) -> Location:
-    """Write the evidence for one file in place of what was there, the record last.
+    """Write the evidence for one file in place of any that is there, the record last.
 
     Args:
-        folder: Of all evidence of a version.
-        record: What it says.
-        pictures: JPEG by name.
+        folder: From `evidence_folder`.
+        record: The record.
+        pictures: The JPEG of each of its pictures, by name.
 
     Returns:
         The folder of this evidence.
@@ -174,26 +199,40 @@ def write_evidence(
     for name in record.pictures:
         with atomic_path(own / name) as part:
             part.write_bytes(pictures[name])
-    write_json(own / _RECORD, record.model_dump(mode="json"))
+    write_json(own / _FILE_NAME, record.model_dump(mode="json"))
     return own
 
 
-def read_evidence(folder: Location, media_id: str) -> EvidenceRecord | None:
-    """Return the evidence for a content; None where there is none, or it cannot be made out.
+def read_record(folder: Location, media_id: str) -> EvidenceRecord | None:
+    """Return the record of a content's evidence; None where there is none, or it is damaged.
 
     Args:
-        folder: Of all evidence of a version.
-        media_id: Of the content.
+        folder: From `evidence_folder`.
+        media_id: The content.
     """
     try:
-        record = EvidenceRecord.model_validate(read_json(folder / media_id / _RECORD))
+        record = EvidenceRecord.model_validate(read_json(folder / media_id / _FILE_NAME))
     except (DataError, ValidationError):
         return None
     return record if record.media_id == media_id else None
 
 
-def kept_evidence(folder: Location) -> Iterator[str]:
-    """Yield the media_id of each evidence that is there, whole or not."""
+def load_evidence(folder: Location, media_id: str) -> Evidence | None:
+    """Return the evidence for a content, with the pictures that are there; None if there is none.
+
+    Args:
+        folder: From `evidence_folder`.
+        media_id: The content.
+    """
+    record = read_record(folder, media_id)
+    if record is None:
+        return None
+    pictures = {name: read_picture(folder, media_id, name) for name in record.pictures}
+    return Evidence(record, {name: jpeg for name, jpeg in pictures.items() if jpeg is not None})
+
+
+def list_evidence(folder: Location) -> Iterator[str]:
+    """Yield the media_id of each content that has evidence, complete or not."""
     if isinstance(folder, StorePath):
         yield from sorted({path.parent.name for path, _ in folder.iter_objects()})
     else:
@@ -204,25 +243,25 @@ def remove_evidence(folder: Location, media_id: str) -> bool:
     """Remove the evidence for a content, and return whether there was any.
 
     Args:
-        folder: Of all evidence of a version.
-        media_id: Of the content.
+        folder: From `evidence_folder`.
+        media_id: The content.
     """
     own = folder / media_id
     if not own.is_dir():
         return False
-    # Without its record it counts as not there: what a kill leaves is made again.
-    (own / _RECORD).unlink(missing_ok=True)
+    # Evidence without its record counts as missing: after a kill, it is made again.
+    (own / _FILE_NAME).unlink(missing_ok=True)
     remove_folder(own)
     return True
 
 
 def read_picture(folder: Location, media_id: str, name: str) -> bytes | None:
-    """Return one picture of the evidence for a content; None where it is gone.
+    """Return one picture of the evidence for a content; None where it is missing.
 
     Args:
-        folder: Of all evidence of a version.
-        media_id: Of the content.
-        name: Of the picture, as its record names it.
+        folder: From `evidence_folder`.
+        media_id: The content.
+        name: Name of the picture, from the record.
     """
     try:
         return (folder / media_id / name).read_bytes()

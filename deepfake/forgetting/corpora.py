@@ -1,4 +1,4 @@
-"""Taking media out of an ingested corpus, without decoding anything anew."""
+"""Remove media from an ingested corpus: manifest, shards, snapshots. Nothing is decoded again."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from deepfake.corpora.shards import (
 )
 from deepfake.corpora.shortcuts import find_shortcuts
 from deepfake.errors import DataError, ShardError
-from deepfake.forgetting.scrub import Subject, Trace, left_of, scrub_json, scrub_table
+from deepfake.forgetting.media_to_forget import MediaToForget, Removal
+from deepfake.forgetting.scrub import drop_rows, scrub_json, scrub_table
 from deepfake.storage import (
     DataRoot,
     Location,
@@ -39,82 +40,86 @@ from deepfake.storage import (
     write_table,
 )
 
-__all__ = ["corpora_of", "forget_in_corpus"]
+__all__ = ["list_corpora", "remove_from_corpus"]
 
 
-def corpora_of(root: DataRoot) -> list[str]:
-    """Return the names of all corpora of which anything lies under a data root."""
+def list_corpora(root: DataRoot) -> list[str]:
+    """Return the names of all corpora that have a manifest, splits or shards under a data root."""
     manifests = (root.path / "manifests").glob("*.parquet")
     found = {path.name.removesuffix(".parquet") for path in manifests}
     found |= {path.name.removesuffix(".json") for path in root.splits.glob("*.json")}
     return sorted(found | set(folders_in(root.path / "shards")))
 
 
-def forget_in_corpus(
-    root: DataRoot, corpus: str, subject: Subject, *, is_dry_run: bool = False
-) -> Iterator[Trace]:
+def remove_from_corpus(
+    root: DataRoot, corpus: str, media: MediaToForget, *, is_dry_run: bool = False
+) -> Iterator[Removal]:
     """Remove media from the manifest, the shards and the snapshots of a corpus.
 
-    The newest snapshot is written anew over what is left; older ones that hold them are deleted.
-    Killed on the way and called again, it goes on.
+    The latest snapshot is replaced by one of the media that are left; older ones that hold the
+    media are deleted. If this is killed, the next call completes it.
 
     Args:
         root: The data root.
         corpus: Name of the corpus.
-        subject: The media.
+        media: The media to forget.
         is_dry_run: Only say what would be removed.
     """
-    yield from _forget_manifest(root, corpus, subject, is_dry_run=is_dry_run)
+    yield from _remove_from_manifest(root, corpus, media, is_dry_run=is_dry_run)
     corpus_dir = root.corpus_shards(corpus)
     if not corpus_dir.is_dir():
         return
-    parts = {
+    shards = {
         key: media_ids
         for key, media_ids in list_shards(corpus_dir).items()
-        if not subject.media_ids.isdisjoint(media_ids)
+        if not media.media_ids.isdisjoint(media_ids)
     }
-    holding = [s for s in _snapshots(corpus_dir, corpus) if _is_holding(s, subject, set(parts))]
-    for key, media_ids in parts.items():
-        count = len(subject.media_ids & set(media_ids))
-        shard = shards_folder(corpus_dir) / f"{key}.arrow"
-        yield Trace(str(shard), f"crops of {count} of its {len(media_ids)} media")
-    for snapshot in holding:
-        yield Trace(str(snapshot.folder), "a snapshot that holds them")
+    snapshots = [
+        s for s in _snapshots(corpus_dir, corpus) if _is_in_snapshot(s, media, set(shards))
+    ]
+    for key, media_ids in shards.items():
+        count = len(media.media_ids & set(media_ids))
+        path = shards_folder(corpus_dir) / f"{key}.arrow"
+        yield Removal(str(path), f"crops of {count} of its {len(media_ids)} media")
+    for snapshot in snapshots:
+        yield Removal(str(snapshot.folder), "a snapshot that holds it")
     if is_dry_run:
         return
     replaced = {
-        key: _replacement(corpus_dir, corpus, key, media_ids, subject)
-        for key, media_ids in parts.items()
+        key: _rewrite_shard(corpus_dir, corpus, key, media_ids, media)
+        for key, media_ids in shards.items()
     }
-    lost = [k for k, p in replaced.items() if p is None and set(parts[k]) - subject.media_ids]
+    lost = [k for k, s in replaced.items() if s is None and set(shards[k]) - media.media_ids]
     if lost:
-        told = "damaged shards, which leave no snapshot: ingest the corpus again"
-        yield Trace(str(corpus_dir / "latest"), f"{told} ({', '.join(lost)})")
-    _rebuild_latest(root, corpus, subject, holding=holding, replaced=replaced, is_lost=bool(lost))
-    for snapshot in holding:
-        # Without its index it is none, wherever the removal stops.
+        what = (
+            f"the latest snapshot, of damaged shards: ingest the corpus again ({', '.join(lost)})"
+        )
+        yield Removal(str(corpus_dir / "latest"), what)
+    _replace_latest(root, corpus, media, snapshots, replaced=replaced, is_lost=bool(lost))
+    for snapshot in snapshots:
+        # A folder without an index is no snapshot, wherever a kill stops the removal.
         (snapshot.folder / "index.parquet").unlink(missing_ok=True)
         remove_folder(snapshot.folder)
-    for key in parts:
+    for key in shards:
         remove_shard(corpus_dir, key)
 
 
-def _forget_manifest(
-    root: DataRoot, corpus: str, subject: Subject, *, is_dry_run: bool
-) -> Iterator[Trace]:
+def _remove_from_manifest(
+    root: DataRoot, corpus: str, media: MediaToForget, *, is_dry_run: bool
+) -> Iterator[Removal]:
     path = root.manifest(corpus)
-    if not path.is_file() or not (count := scrub_table(path, subject, is_dry_run=True)):
+    if not path.is_file() or not (count := scrub_table(path, media, is_dry_run=True)):
         return
-    yield Trace(str(path), f"rows: {count}")
+    yield Removal(str(path), f"rows: {count}")
     rows = read_previous_rows(root, corpus)
     if is_dry_run:
         return
-    if not rows:  # of another schema version: its rows are known by their columns all the same
-        scrub_table(path, subject)
+    if not rows:  # another schema version, but it has the columns that identify a medium
+        scrub_table(path, media)
         return
-    left = [row for row in rows if not subject.is_named_by(row.media_id, row.uri)]
+    left = [row for row in rows if not media.includes(row.media_id, row.uri)]
     regrouped = (
-        row if row.group is None else replace(row, group=subject.groups.get(row.group, row.group))
+        row if row.group is None else replace(row, group=media.groups.get(row.group, row.group))
         for row in left
     )
     write_manifest(path, regrouped)
@@ -126,47 +131,50 @@ def _snapshots(corpus_dir: Location, corpus: str) -> Iterator[Snapshot]:
             yield Snapshot(corpus_dir, corpus, name)
 
 
-def _is_holding(snapshot: Snapshot, subject: Subject, parts: set[str]) -> bool:
+def _is_in_snapshot(snapshot: Snapshot, media: MediaToForget, shards: set[str]) -> bool:
     tables = [snapshot.folder / f"{name}.parquet" for name in ("outcomes", "index")]
-    if any(path.is_file() and scrub_table(path, subject, is_dry_run=True) for path in tables):
+    if any(path.is_file() and scrub_table(path, media, is_dry_run=True) for path in tables):
         return True
-    return not parts.isdisjoint(_described(snapshot).get("parts", []))
+    return not shards.isdisjoint(_read_description(snapshot).get("parts", []))
 
 
-def _described(snapshot: Snapshot) -> dict[str, Any]:
+def _read_description(snapshot: Snapshot) -> dict[str, Any]:
     try:
         return dict(read_json(snapshot.folder / "snapshot.json"))
     except (DataError, ValueError, TypeError):
         return {}
 
 
-def _replacement(
-    corpus_dir: Location, corpus: str, key: str, media_ids: Iterable[str], subject: Subject
+def _rewrite_shard(
+    corpus_dir: Location, corpus: str, key: str, media_ids: Iterable[str], media: MediaToForget
 ) -> Shard | None:
-    """Write what is left of a part; None where nothing is, or where it is damaged."""
-    had = tuple(media_ids)
-    left = tuple(media_id for media_id in had if media_id not in subject.media_ids)
+    """Write a shard of the media that are left; None if none are left, or the shard is damaged."""
+    before = tuple(media_ids)
+    left = tuple(media_id for media_id in before if media_id not in media.media_ids)
     if not left:
         return None
-    settings = _settings_of(corpus_dir, corpus, key, had)
-    # What no known settings gave is found by no plan: any name will do.
+    settings = _settings_digest(corpus_dir, corpus, key, before)
+    # The key that ingesting would give it. If no snapshot has its settings, no ingest looks for it.
     new_key = digest_of(settings or key, *left)
     try:
-        return rewrite_shard(corpus_dir, key, without=subject.media_ids, new_key=new_key)
+        return rewrite_shard(corpus_dir, key, without=media.media_ids, new_key=new_key)
     except ShardError:
         return None
 
 
-def _settings_of(
+def _settings_digest(
     corpus_dir: Location, corpus: str, key: str, media_ids: tuple[str, ...]
 ) -> str | None:
-    """Return the digest of the settings that a part was made with, as some snapshot tells them."""
+    """Return the digest of the settings that a shard was made with, if a snapshot has them."""
     for snapshot in _snapshots(corpus_dir, corpus):
-        told = _described(snapshot)
+        description = _read_description(snapshot)
         try:
-            config = ExtractConfig.model_validate(told["config"])
+            config = ExtractConfig.model_validate(description["config"])
             settings = digest_of(
-                "extract", told["step_version"], config.crop_settings, told["detector_weights"]
+                "extract",
+                description["step_version"],
+                config.crop_settings,
+                description["detector_weights"],
             )
         except (KeyError, ValidationError):
             continue
@@ -175,55 +183,58 @@ def _settings_of(
     return None
 
 
-def _rebuild_latest(
+def _replace_latest(
     root: DataRoot,
     corpus: str,
-    subject: Subject,
+    media: MediaToForget,
+    snapshots: Sequence[Snapshot],
     *,
-    holding: Sequence[Snapshot],
     replaced: Mapping[str, Shard | None],
     is_lost: bool,
 ) -> None:
-    """Write the newest snapshot anew, if it holds them, and make the new one the newest."""
+    """Replace the latest snapshot, if it is one of `snapshots`, by one without the media."""
     corpus_dir = root.corpus_shards(corpus)
     latest = corpus_dir / "latest"
     digest = latest.read_text(encoding="utf-8").strip() if latest.is_file() else None
-    old = next((snapshot for snapshot in holding if snapshot.digest == digest), None)
+    old = next((snapshot for snapshot in snapshots if snapshot.digest == digest), None)
     if old is None:
         return
-    outcomes = left_of(read_table(old.folder / "outcomes.parquet", schema=OUTCOMES_SCHEMA), subject)
+    outcomes = read_table(old.folder / "outcomes.parquet", schema=OUTCOMES_SCHEMA)
+    outcomes = drop_rows(outcomes, media)
     if is_lost or len(outcomes) == 0 or not (old.folder / "index.parquet").is_file():
         latest.unlink()
         return
-    index = left_of(read_table(old.folder / "index.parquet", schema=INDEX_SCHEMA), subject)
-    moved = _moved(index, corpus_dir, replaced)
-    told = _redescribed(_described(old), moved, replaced)
-    new = Snapshot(corpus_dir, corpus, _digest(root, old, told, moved, outcomes))
+    index = drop_rows(read_table(old.folder / "index.parquet", schema=INDEX_SCHEMA), media)
+    index = _with_new_shards(index, corpus_dir, replaced)
+    description = _with_new_shard_keys(_read_description(old), index, replaced)
+    new = Snapshot(corpus_dir, corpus, _new_digest(root, old, description, index, outcomes))
     write_table(new.folder / "outcomes.parquet", outcomes)
-    write_json(new.folder / "snapshot.json", told)
-    scrub_json(new.folder / "snapshot.json", subject)
-    shortcuts = find_shortcuts(moved.to_pandas(), outcomes.to_pandas())
+    write_json(new.folder / "snapshot.json", description)
+    scrub_json(new.folder / "snapshot.json", media)
+    shortcuts = find_shortcuts(index.to_pandas(), outcomes.to_pandas())
     write_json(new.folder / "shortcuts.json", [found.as_record() for found in shortcuts])
-    write_table(new.folder / "index.parquet", moved)
+    write_table(new.folder / "index.parquet", index)
     set_latest(corpus_dir, new.digest)
 
 
-def _moved(index: pa.Table, corpus_dir: Location, replaced: Mapping[str, Shard | None]) -> pa.Table:
-    """Return an index that says where the crops of rewritten shards lie now."""
-    places = {
-        f"{key}.arrow": (part, rows_by_crop_id(corpus_dir, part.key))
-        for key, part in replaced.items()
-        if part is not None
+def _with_new_shards(
+    index: pa.Table, corpus_dir: Location, replaced: Mapping[str, Shard | None]
+) -> pa.Table:
+    """Return an index that names the rewritten shards, and the rows of the crops in them."""
+    new = {
+        f"{key}.arrow": (shard, rows_by_crop_id(corpus_dir, shard.key))
+        for key, shard in replaced.items()
+        if shard is not None
     }
     columns = {
         name: index[name].to_pylist() for name in ("crop_id", "shard", "row", "shard_sha256")
     }
-    for at, shard in enumerate(columns["shard"]):
-        if shard in places:
-            part, rows = places[shard]
-            columns["shard"][at] = f"{part.key}.arrow"
-            columns["row"][at] = rows[columns["crop_id"][at]]
-            columns["shard_sha256"][at] = part.sha256
+    for i, name in enumerate(columns["shard"]):
+        if name in new:
+            shard, rows = new[name]
+            columns["shard"][i] = f"{shard.key}.arrow"
+            columns["row"][i] = rows[columns["crop_id"][i]]
+            columns["shard_sha256"][i] = shard.sha256
     for name in ("shard", "row", "shard_sha256"):
         field = INDEX_SCHEMA.field(name)
         values = pa.array(columns[name], field.type)
@@ -231,29 +242,36 @@ def _moved(index: pa.Table, corpus_dir: Location, replaced: Mapping[str, Shard |
     return index
 
 
-def _redescribed(
-    told: Mapping[str, Any], index: pa.Table, replaced: Mapping[str, Shard | None]
+def _with_new_shard_keys(
+    description: Mapping[str, Any], index: pa.Table, replaced: Mapping[str, Shard | None]
 ) -> dict[str, Any]:
     keys = []
-    for key in told.get("parts", []):
-        part = replaced.get(key)
-        if part is not None or key not in replaced:
-            keys.append(key if part is None else part.key)
-    return {**told, "parts": sorted(keys), "num_crops": len(index)}
+    for key in description.get("parts", []):
+        shard = replaced.get(key)
+        if shard is not None or key not in replaced:
+            keys.append(key if shard is None else shard.key)
+    return {**description, "parts": sorted(keys), "num_crops": len(index)}
 
 
-def _digest(
-    root: DataRoot, old: Snapshot, told: Mapping[str, Any], index: pa.Table, outcomes: pa.Table
+def _new_digest(
+    root: DataRoot,
+    old: Snapshot,
+    description: Mapping[str, Any],
+    index: pa.Table,
+    outcomes: pa.Table,
 ) -> str:
-    """Return the digest that ingesting what is left would give, where that can be told."""
+    """Return the digest that ingesting the media that are left would give, if it can be computed.
+
+    Else one of the old digest and the shards that are left.
+    """
     rows = read_previous_rows(root, old.corpus)
-    noted = [recorded_digest(old.corpus_dir, key) for key in told["parts"]]
-    shards = [digest for digest in noted if digest is not None]
-    is_whole = len(shards) == len(noted)
+    digests = [recorded_digest(old.corpus_dir, key) for key in description["parts"]]
+    known = [digest for digest in digests if digest is not None]
     try:
-        config = ExtractConfig.model_validate(told["config"])
-        if is_whole and {row.uri for row in rows} == set(outcomes["uri"].to_pylist()):
-            return snapshot_digest(rows, config=config, shards=shards)
+        config = ExtractConfig.model_validate(description["config"])
+        is_complete = {row.uri for row in rows} == set(outcomes["uri"].to_pylist())
+        if len(known) == len(digests) and is_complete:
+            return snapshot_digest(rows, config=config, shards=known)
     except (KeyError, ValidationError):
         pass
     return digest_of("without", old.digest, *sorted(set(index["shard_sha256"].to_pylist())))

@@ -1,25 +1,23 @@
-"""Removing a medium's crops, scores and evidence from wherever this program put them."""
+"""Forget a medium: remove it, and everything made from it, wherever this program has put it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from deepfake.errors import DataError, DeepfakeError
-from deepfake.forgetting.corpora import corpora_of, forget_in_corpus
-from deepfake.forgetting.other_files import (
-    clear_leftovers,
-    database_names,
-    forget_elsewhere,
-    forget_results,
-)
-from deepfake.forgetting.scores import forget_in_output
-from deepfake.forgetting.scrub import Subject, Trace
-from deepfake.forgetting.splits import SplitPlan, forget_in_splits, plan_splits
-from deepfake.forgetting.subjects import find_subject
+from deepfake.errors import DataError
+from deepfake.forgetting.clips import remove_clips
+from deepfake.forgetting.corpora import list_corpora, remove_from_corpus
+from deepfake.forgetting.evaluations import delete_partial_files, remove_from_evaluations
+from deepfake.forgetting.identify import identify_media
+from deepfake.forgetting.media_to_forget import MediaToForget, Removal
+from deepfake.forgetting.prefect_home import remove_task_results
+from deepfake.forgetting.remains import describe_remains, describe_warnings
+from deepfake.forgetting.scored_folder import remove_from_scored_folder
+from deepfake.forgetting.splits import SplitPlan, plan_splits, remove_from_splits
 from deepfake.registry import masked
 from deepfake.scoring import ScoresFolder, noted_outputs
 from deepfake.storage import (
@@ -27,38 +25,36 @@ from deepfake.storage import (
     Location,
     StorePath,
     clear_copies,
-    is_store_uri,
-    is_there,
     read_json,
     write_json,
 )
 
-__all__ = ["Forgetting", "forget"]
+__all__ = ["ForgetResult", "forget"]
 
 
 @dataclass(frozen=True)
-class Forgetting:
-    """What was forgotten, and what could not be.
+class ForgetResult:
+    """What was removed, and what could not be.
 
     Attributes:
-        subject: Every content and every name that was meant.
-        traces: What was, or would be, removed, in this order.
-        remains: What this program cannot remove, a sentence each.
+        media: All digests and names of the media.
+        removals: What was removed, or would be in a dry run, in this order.
+        remains: What this program cannot remove, a sentence or two each.
         warnings: What the user has to do, a sentence each.
     """
 
-    subject: Subject
-    traces: tuple[Trace, ...]
+    media: MediaToForget
+    removals: tuple[Removal, ...]
     remains: tuple[str, ...]
     warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class _Begun:
-    """What was decided before anything was removed; kept on disk until all of it is done."""
+class _ForgetPlan:
+    """What is decided before anything is removed; kept on disk until everything is removed."""
 
-    subject: Subject
-    plans: dict[str, SplitPlan] = field(default_factory=dict)
+    media: MediaToForget
+    splits: dict[str, SplitPlan] = field(default_factory=dict)
 
 
 def forget(
@@ -68,163 +64,107 @@ def forget(
     outputs: Sequence[Location] = (),
     prefect_home: Path | None = None,
     is_dry_run: bool = False,
-) -> Forgetting:
-    """Remove media from everything under a data root and from all scores that were noted there.
+) -> ForgetResult:
+    """Remove media from everything under a data root and from all scored folders noted there.
 
-    Killed on the way, the next call goes on with what was begun, whatever it is asked for.
+    If this is killed, the next call completes it, whichever media that call names.
 
     Args:
         root: The data root.
         named: A media_id, or the URI or path of a file.
-        outputs: Folders of scores, here or in a store, beside those noted under the data root.
+        outputs: Scored folders, here or in an object store, beside those noted under the data root.
         prefect_home: Where Prefect keeps results; None for its place under the data root.
         is_dry_run: Only say what would be removed.
 
     Raises:
-        DataError: A run is at work on one of the outputs, or a file is damaged. Nothing was
-            removed in the first case.
+        DataError: A run is using one of the scored folders, and nothing was removed; or a file is
+            damaged.
         StoreError: A store refused or did not answer.
     """
-    named_too = (place.absolute() if isinstance(place, Path) else place for place in outputs)
-    every = sorted({*noted_outputs(root), *named_too}, key=str)
-    there = [output for output in every if output.is_dir()]
+    absolute = (place.absolute() if isinstance(place, Path) else place for place in outputs)
+    every = sorted({*noted_outputs(root), *absolute}, key=str)
+    present = [output for output in every if output.is_dir()]
     home = prefect_home or root.prefect_home
-    note = root.path / "forgetting.json"
+    plan_file = root.path / "forgetting.json"
     with ExitStack() as stack:
         if not is_dry_run:
-            for output in there:
+            for output in present:
                 stack.enter_context(ScoresFolder(output).held())
-            clear_leftovers(root)
-        begun = _plan(root, there, named, begun=_read(note))
+            delete_partial_files(root)
+        plan = _plan(root, present, named, unfinished=_read_plan(plan_file))
         is_new_root = not root.path.exists()
         if not is_dry_run:
-            # What names the media may be removed before something that is only found by it.
-            write_json(note, _as_record(begun))
-        traces = tuple(_remove(root, there, home, begun, is_dry_run=is_dry_run))
+            # Written first: after a kill, the tables that name the media may be gone already.
+            write_json(plan_file, _plan_record(plan))
+        removals = tuple(_remove(root, present, home, plan, is_dry_run=is_dry_run))
         if not is_dry_run:
-            note.unlink()
+            plan_file.unlink()
             if is_new_root and isinstance(root.path, Path):
                 root.path.rmdir()
     if any(isinstance(place, StorePath) for place in (root.path, *every)):
         clear_copies()
-    subject = begun.subject
-    return Forgetting(
-        subject,
-        traces,
-        tuple(_remains(root, home, subject, traces)),
-        tuple(_warnings(subject, gone=[o for o in every if o not in there])),
+    missing = [output for output in every if output not in present]
+    return ForgetResult(
+        plan.media,
+        removals,
+        remains=tuple(describe_remains(root, home, plan.media, removals)),
+        warnings=tuple(describe_warnings(plan.media, missing=missing)),
     )
 
 
 def _plan(
-    root: DataRoot, outputs: Sequence[Location], named: str, *, begun: _Begun | None
-) -> _Begun:
-    subject = find_subject(root, outputs, named, begun=None if begun is None else begun.subject)
-    # A path in a log may be written otherwise, for what looked like a secret in it.
-    uris = subject.uris | {masked(uri) for uri in subject.uris}
-    subject = replace(subject, uris=uris)
-    before = {} if begun is None else begun.plans
-    plans: dict[str, SplitPlan] = {}
-    # Groups of clips are named after groups of stills: those are known the second time.
+    root: DataRoot, outputs: Sequence[Location], named: str, *, unfinished: _ForgetPlan | None
+) -> _ForgetPlan:
+    """Decide what is meant and which split groups change, while all tables still name the media."""
+    before = unfinished or _ForgetPlan(MediaToForget(frozenset(), frozenset()))
+    media = identify_media(root, outputs, named, unfinished=before.media)
+    # A log may have masked what looked like a secret in a path.
+    media = replace(media, uris=media.uris | {masked(uri) for uri in media.uris})
+    splits: dict[str, SplitPlan] = {}
+    # Groups of clips are named after groups of stills, whose new names the first pass finds.
     for _ in range(2):
-        plans = {corpus: plan_splits(root, corpus, subject) for corpus in corpora_of(root)}
-        groups = {old: new for plan in plans.values() for old, new in plan.groups.items()}
-        subject = replace(subject, groups={**subject.groups, **groups})
+        splits = {corpus: plan_splits(root, corpus, media) for corpus in list_corpora(root)}
+        groups = {old: new for plan in splits.values() for old, new in plan.groups.items()}
+        media = replace(media, groups={**media.groups, **groups})
     merged = {
-        corpus: SplitPlan(plan.keys | before.get(corpus, SplitPlan()).keys, plan.groups)
-        for corpus, plan in plans.items()
+        corpus: SplitPlan(plan.keys | before.splits.get(corpus, SplitPlan()).keys, plan.groups)
+        for corpus, plan in splits.items()
     }
-    return _Begun(subject, merged)
+    return _ForgetPlan(media, merged)
 
 
 def _remove(
-    root: DataRoot, outputs: Sequence[Location], home: Path, begun: _Begun, *, is_dry_run: bool
-) -> Iterator[Trace]:
-    subject = begun.subject
+    root: DataRoot, outputs: Sequence[Location], home: Path, plan: _ForgetPlan, *, is_dry_run: bool
+) -> Iterator[Removal]:
+    media = plan.media
     for output in outputs:
-        yield from forget_in_output(ScoresFolder(output), subject, is_dry_run=is_dry_run)
-    for corpus, plan in begun.plans.items():
-        yield from forget_in_corpus(root, corpus, subject, is_dry_run=is_dry_run)
-        yield from forget_in_splits(root, corpus, plan, subject, is_dry_run=is_dry_run)
-    yield from forget_elsewhere(root, subject, is_dry_run=is_dry_run)
-    yield from forget_results(home, subject, is_dry_run=is_dry_run)
+        yield from remove_from_scored_folder(ScoresFolder(output), media, is_dry_run=is_dry_run)
+    for corpus, split_plan in plan.splits.items():
+        yield from remove_from_corpus(root, corpus, media, is_dry_run=is_dry_run)
+        yield from remove_from_splits(root, corpus, split_plan, media, is_dry_run=is_dry_run)
+    yield from remove_from_evaluations(root, media, is_dry_run=is_dry_run)
+    yield from remove_clips(root, media, is_dry_run=is_dry_run)
+    yield from remove_task_results(home, media, is_dry_run=is_dry_run)
 
 
-def _read(note: Location) -> _Begun | None:
-    if not note.is_file():
+def _read_plan(path: Location) -> _ForgetPlan | None:
+    if not path.is_file():
         return None
-    told = read_json(note)
+    record = read_json(path)
     try:
-        subject = Subject(
-            frozenset(told["media_ids"]), frozenset(told["uris"]), dict(told["groups"])
+        media = MediaToForget(
+            frozenset(record["media_ids"]), frozenset(record["uris"]), dict(record["groups"])
         )
-        plans = {corpus: SplitPlan(frozenset(keys)) for corpus, keys in told["keys"].items()}
+        splits = {corpus: SplitPlan(frozenset(keys)) for corpus, keys in record["keys"].items()}
     except (KeyError, TypeError, AttributeError) as error:
-        raise DataError("not a note on what is being forgotten", path=note) from error
-    return _Begun(subject, plans)
+        raise DataError("not a plan of what to forget", path=path) from error
+    return _ForgetPlan(media, splits)
 
 
-def _as_record(begun: _Begun) -> dict[str, Any]:
+def _plan_record(plan: _ForgetPlan) -> dict[str, Any]:
     return {
-        "media_ids": sorted(begun.subject.media_ids),
-        "uris": sorted(begun.subject.uris),
-        "groups": dict(begun.subject.groups),
-        "keys": {corpus: sorted(plan.keys) for corpus, plan in begun.plans.items()},
+        "media_ids": sorted(plan.media.media_ids),
+        "uris": sorted(plan.media.uris),
+        "groups": dict(plan.media.groups),
+        "keys": {corpus: sorted(split_plan.keys) for corpus, split_plan in plan.splits.items()},
     }
-
-
-def _remains(
-    root: DataRoot, home: Path, subject: Subject, traces: Sequence[Trace]
-) -> Iterator[str]:
-    if not traces:
-        return
-    detectors = [str(p.parent) for p in sorted(root.runs.glob("*/bundle/detector.json"))]
-    trained = [d for d in detectors if _has_learnt(root, Path(d), traces)]
-    yield (
-        "What a detector learnt from it stays in the detector's weights: train it anew without."
-        + (
-            f" These were trained or calibrated on a corpus that held it: {', '.join(trained)}."
-            if trained
-            else ""
-        )
-    )
-    yield (
-        "MLflow holds sums and figures over all files, of which it was one; no list of files, "
-        "no crops. Detectors that are registered there are as trained as those here."
-    )
-    if database_names(home, subject):
-        yield (
-            f"Prefect's database in {home} names it in a run's parameters or messages: "
-            "`prefect server database reset` empties it."
-        )
-    yield (
-        "Receipts, copies of tables, clips made elsewhere than in the data root's clips/, other "
-        "data roots and backups: where they are is not known."
-    )
-    if any(is_store_uri(trace.path) for trace in traces):
-        yield (
-            "A bucket that keeps versions keeps what was removed: delete its older versions. Other "
-            "machines that worked with it keep names in their own state and copies of objects "
-            "among their caches: run this there too, or delete `deepfake` among their caches."
-        )
-    yield "Blocks of the disk that held removed files keep their bytes until they are used again."
-
-
-def _has_learnt(root: DataRoot, bundle: Path, traces: Sequence[Trace]) -> bool:
-    try:
-        told = read_json(bundle / "detector.json")
-        corpora = {*told.get("data_digests", {}), *told.get("calibration_digests", {})}
-    except (DataError, AttributeError, TypeError):
-        return False
-    touched = [str(root.corpus_shards(corpus)) + "/" for corpus in corpora]
-    return any(trace.path.startswith(folder) for trace in traces for folder in touched)
-
-
-def _warnings(subject: Subject, *, gone: Sequence[Location]) -> Iterator[str]:
-    for uri in sorted(subject.uris):
-        with suppress(DeepfakeError, OSError):
-            if not is_there(uri):
-                continue
-            yield f"the file itself still lies there, and the next run scores it again: {uri}"
-    for output in gone:
-        yield f"scores once went to a folder that is not there now: {output}"

@@ -1,22 +1,23 @@
-"""Remove media from the listing that an output in a store keeps for other machines."""
+"""Remove media from the listing that a scored folder in a store keeps for other machines."""
 
 from __future__ import annotations
 
 import pyarrow.parquet as pq
 
-from deepfake.forgetting.scrub import Subject, left_of, scrub_table
+from deepfake.forgetting.media_to_forget import MediaToForget
+from deepfake.forgetting.scrub import drop_rows, scrub_table
 from deepfake.scoring.output.listing import ROWS_A_BATCH, named_listing, put_listing
 from deepfake.storage import Location, StorePath, local_copy
 
-__all__ = ["forget_in_listing"]
+__all__ = ["remove_from_listing"]
 
 
-def forget_in_listing(folder: Location, subject: Subject, *, is_dry_run: bool = False) -> int:
-    """Remove media from what is kept for other machines, and return how many rows were theirs.
+def remove_from_listing(folder: Location, media: MediaToForget, *, is_dry_run: bool = False) -> int:
+    """Remove media from the listing of a scored folder, and return how many rows they had.
 
     Args:
-        folder: The output.
-        subject: The media.
+        folder: The scored folder; only one in an object store keeps a listing.
+        media: The media to forget.
         is_dry_run: Only count.
 
     Raises:
@@ -27,15 +28,15 @@ def forget_in_listing(folder: Location, subject: Subject, *, is_dry_run: bool = 
         return 0
     total = 0
     for path in list(folder.glob(".listing-*.parquet")):
-        count = scrub_table(path, subject, is_dry_run=True)
+        count = scrub_table(path, media, is_dry_run=True)
         total += count
         if not count or is_dry_run:
             continue
         if named_listing(folder)[0] == path.name:
-            # Under a name of its own: whoever took over the old one knows by it what to read.
+            # Under a new name: a machine that has read the old one must see that it has changed.
             with local_copy(path) as local, pq.ParquetFile(local) as source:
                 put_listing(
-                    folder, (left_of(rows, subject) for rows in source.iter_batches(ROWS_A_BATCH))
+                    folder, (drop_rows(rows, media) for rows in source.iter_batches(ROWS_A_BATCH))
                 )
         path.unlink(missing_ok=True)
     return total

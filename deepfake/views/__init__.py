@@ -1,1 +1,1 @@
-"""What people look at: the report, the web page, and the live picture."""
+"""What people look at: the report, the web page and the webcam window."""

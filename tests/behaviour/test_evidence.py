@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from deepfake.evidence.embedded_json import embedded_json
+from deepfake.evidence.embedded_json import read_embedded_json
 from deepfake.media import write_image
 from deepfake.storage import read_json, sha256_of
 from tests.credentials import make_chain, sign_file
@@ -25,7 +25,7 @@ def _kept(output: Path) -> dict[str, int]:
 
 
 def _shown(page: Path) -> dict[str, Any]:
-    told = embedded_json(page.read_text(encoding="utf-8"))
+    told = read_embedded_json(page.read_text(encoding="utf-8"))
     assert isinstance(told, dict)
     return told
 

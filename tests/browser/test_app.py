@@ -174,7 +174,7 @@ def test_a_real_clip_gets_a_verdict_and_its_timeline(
     assert page.get_by_text("Not learnt: wholly generated pictures").count() == 1
     page.locator("[data-testid=stVegaLiteChart]").wait_for()
     page.get_by_text("The strongest faces, and what in them moved the score").wait_for()
-    assert page.get_by_text("357 synthetic videos whose truth is known").count() == 1
+    assert page.get_by_text("357 labelled synthetic videos").count() == 1
     assert page.get_by_text("from 76.5% on as fake").count() == 1
     slider = page.get_by_role("slider", name="Moment of the video")
     slider.focus()
@@ -190,7 +190,7 @@ def test_a_real_clip_gets_a_verdict_and_its_timeline(
     assert len(moments) == 2
     faces = page.get_by_alt_text(re.compile("^(The face as|What in the face)"))
     assert faces.count() == 2 + 2 * 4
-    assert page.get_by_text("What the file says of itself").count() == 1
+    assert page.get_by_text("What the file says about itself").count() == 1
     with page.expect_download() as download:
         page.get_by_role("button", name="Report (HTML)").click()
     report = Path(download.value.path()).read_text(encoding="utf-8")
@@ -304,7 +304,7 @@ def test_results_of_a_folder_are_filtered_and_a_file_is_opened(visit: _Visits) -
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Clear all").first.click()
     page.get_by_text("5 of 5 files").wait_for(timeout=30_000)
-    _choose(opened, "Or choose one that evidence is kept of", "clip-")
+    _choose(opened, "Or choose one with evidence", "clip-")
     page.get_by_text("The chosen file").wait_for(timeout=30_000)
     page.locator("[data-testid=stImage] img").first.wait_for(timeout=30_000)
     assert page.locator("[data-testid=stVegaLiteChart]").count() == 1
@@ -399,14 +399,14 @@ def test_nothing_that_axe_knows_of_is_broken(scheme: str, visit: _Visits, tmp_pa
     assert _broken(opened) <= _FRAMEWORK
     _upload(opened, write_face_clip(tmp_path / "face.mp4"))
     _looked_at(opened)
-    page.get_by_text("Keep it").wait_for(timeout=60_000)
+    page.get_by_role("heading", name="Download").wait_for(timeout=60_000)
     assert _broken(opened) <= _FRAMEWORK
     page.get_by_role("link", name="What the numbers mean").click()
     page.get_by_text("How many alarms are false").wait_for(timeout=60_000)
     assert _broken(opened) == set()
     page.get_by_role("link", name="Results of a folder").click()
     page.get_by_text("5 of 5 files").wait_for(timeout=60_000)
-    _choose(opened, "Or choose one that evidence is kept of", "clip-")
+    _choose(opened, "Or choose one with evidence", "clip-")
     page.get_by_text("The chosen file").wait_for(timeout=30_000)
     assert _broken(opened) == set()
 

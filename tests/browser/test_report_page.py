@@ -9,7 +9,7 @@ import pytest
 
 from deepfake.views.report import write_report
 from tests.browser.conftest import Browser, Opened
-from tests.reports import SCRIPT_NAME, item, report, score
+from tests.reports import SCRIPT_NAME, evidence, report, score
 
 pytestmark = pytest.mark.browser
 
@@ -31,8 +31,8 @@ def small(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Opened:
     rows = [score(number) for number in range(40)]
     rows[3] = score(3, uri=SCRIPT_NAME, prob_fake=0.999, verdict="fake")
     path = tmp_path_factory.mktemp("report") / "report.html"
-    items = [item(3, software=SCRIPT_NAME), item(5)]
-    return browser.open(write_report(path, report(rows, items=items)))
+    items = [evidence(3, software=SCRIPT_NAME), evidence(5)]
+    return browser.open(write_report(path, report(rows, evidence=items)))
 
 
 @pytest.fixture(scope="module")
@@ -168,7 +168,7 @@ def test_only_rows_in_sight_are_there_and_the_last_can_be_reached(large: Opened)
 def test_few_files_are_shown_with_their_evidence_and_printed(
     browser: Browser, tmp_path: Path
 ) -> None:
-    path = write_report(tmp_path / "one.html", report([score(5)], items=[item(5)]))
+    path = write_report(tmp_path / "one.html", report([score(5)], evidence=[evidence(5)]))
     opened = browser.open(path, color_scheme="dark")
     assert opened.page.locator("#items .item").count() == 1
     ground = "getComputedStyle(document.body).backgroundColor"

@@ -1,10 +1,20 @@
-"""What a file says of its own making: signed Content Credentials, and what anybody can write.
+"""Provenance: what a file says about how it was made, signed (Content Credentials) or unsigned.
 
-Nothing of it goes into a score. Content Credentials are read by native code: call it in a media
-worker, where what it may cost is limited and a crash costs one file.
+It is no part of a score. Content Credentials are read by native code: call it in a media worker,
+where its cost is limited and a crash costs one file.
 """
 
 from deepfake.evidence.provenance.credentials import Credentials, read_credentials
-from deepfake.evidence.provenance.text import Provenance, describe_provenance
+from deepfake.evidence.provenance.describe import (
+    Provenance,
+    describe_provenance,
+    unreadable_provenance,
+)
 
-__all__ = ["Credentials", "Provenance", "describe_provenance", "read_credentials"]
+__all__ = [
+    "Credentials",
+    "Provenance",
+    "describe_provenance",
+    "read_credentials",
+    "unreadable_provenance",
+]

@@ -1,4 +1,4 @@
-"""C2PA Content Credentials, read and validated without a connection."""
+"""Read and validate C2PA Content Credentials, without any network connection."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SETTINGS = {
         "verify_after_reading": True,
         "verify_trust": True,
     },
-    # No host at all, whatever a later version of the library may fetch beside those two.
+    # No host at all, whatever else a later version of the library may fetch.
     "core": {"allowed_network_hosts": [], "allow_redirects": False},
 }
 _GENERATED = frozenset({"trainedAlgorithmicMedia", "algorithmicMedia"})
@@ -41,8 +41,8 @@ _EDITS = frozenset(
     {"edited", "placed", "cropped", "resized", "filtered", "color_adjustments", "drawing"}
     | {"orientation", "removed", "repackaged", "transcoded", "converted", "edited.metadata"}
 )
-_HARMLESS = frozenset({"signingCredential.untrusted"})
-"""Says that the signer is on no list that is known here: there is none."""
+_IGNORED_CODES = frozenset({"signingCredential.untrusted"})
+"""The signer is on no trust list; this program uses none."""
 _MAX_TEXT = 300
 _MAX_ITEMS = 20
 
@@ -50,22 +50,22 @@ State = Literal["none", "untrusted", "trusted", "invalid", "elsewhere", "unsuppo
 
 
 class Credentials(BaseModel):
-    """What a file's Content Credentials say, and what that is worth.
+    """What a file's Content Credentials say, and whether they are valid.
 
     Attributes:
-        state: `none`; `untrusted`: signed and unaltered since, by a signer on no list known here;
-            `trusted`: by one on a list; `invalid`: altered since, or the signature is wrong;
-            `elsewhere`: the file names a place on the network, which is not asked; `unsupported`:
-            a format that cannot hold any; `unreadable`.
+        state: `none`; `untrusted`: signed and not changed since, by a signer on no trust list;
+            `trusted`: by a signer on one; `invalid`: changed since, or the signature is wrong;
+            `elsewhere`: stored on the network, from where nothing is fetched; `unsupported`: a
+            file format that cannot hold any; `unreadable`.
         signer: The organisation that the signing certificate names.
         signer_name: The certificate's own name.
-        signed_at: Time of signing, as told.
-        tool: What made the credentials.
-        made_as: `generated` by AI, `composite` with AI, `captured`, or None where it is not told.
-        is_edited: Whether an edit is told of.
-        source_types: Digital source types of the IPTC, as told.
-        actions: What was done, as told.
-        problems: Why it is invalid or unreadable.
+        signed_at: Time of signing, as stated.
+        tool: Program that made the credentials.
+        made_as: `generated` by AI, `composite` with AI, `captured`, or None where it is not stated.
+        is_edited: Whether an edit is stated.
+        source_types: Digital source types of the IPTC, as stated.
+        actions: Actions, as stated.
+        problems: Why they are invalid or unreadable.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -85,11 +85,11 @@ class Credentials(BaseModel):
 def read_credentials(path: Path, *, container: str) -> Credentials:
     """Read and validate the Content Credentials of a file.
 
-    Nothing is fetched: neither credentials that lie elsewhere nor the state of a certificate.
+    Nothing is fetched: neither remote credentials nor the revocation status of a certificate.
 
     Args:
         path: The file.
-        container: What it is: the codec of a still, the format of a video.
+        container: Codec of a still, or container format of a video.
 
     Raises:
         ProbeError: The library for it cannot be loaded.
@@ -111,28 +111,28 @@ def read_credentials(path: Path, *, container: str) -> Credentials:
             if reader is None:
                 return Credentials(state="none")
             with reader:
-                told = json.loads(reader.json())
+                store = json.loads(reader.json())
     except c2pa.C2paError as error:
-        return _unread(str(error))
+        return _from_error(str(error))
     except (ValueError, RecursionError) as error:
         return Credentials(state="unreadable", problems=(_short(error),))
-    return _credentials_of(told) if isinstance(told, dict) else Credentials(state="unreadable")
+    return _from_store(store) if isinstance(store, dict) else Credentials(state="unreadable")
 
 
-def _unread(message: str) -> Credentials:
+def _from_error(message: str) -> Credentials:
     if message.startswith("Remote"):
         return Credentials(state="elsewhere", problems=(_short(message),))
     return Credentials(state="unreadable", problems=(_short(message),))
 
 
-def _credentials_of(told: Mapping[str, Any]) -> Credentials:
-    manifests = _mapping(told.get("manifests"))
-    active = _mapping(manifests.get(str(told.get("active_manifest"))))
+def _from_store(store: Mapping[str, Any]) -> Credentials:
+    manifests = _mapping(store.get("manifests"))
+    active = _mapping(manifests.get(str(store.get("active_manifest"))))
     signature = _mapping(active.get("signature_info"))
-    failed = [str(s.get("code")) for s in _mappings(told.get("validation_status"))]
-    problems = [code for code in failed if code not in _HARMLESS]
-    state = told.get("validation_state")
-    # What earlier versions of the file say of its making holds for it too.
+    failed = [str(s.get("code")) for s in _mappings(store.get("validation_status"))]
+    problems = [code for code in failed if code not in _IGNORED_CODES]
+    state = store.get("validation_state")
+    # The manifests of earlier versions of the file are about this one too.
     actions = [action for m in manifests.values() for action in _actions_of(_mapping(m))]
     types = _unique(_source_type(a.get("digitalSourceType")) for a in actions)
     names = _unique(str(action.get("action", "")).removeprefix("c2pa.") for action in actions)
@@ -158,7 +158,7 @@ def _made_as(types: Sequence[str]) -> Literal["generated", "composite", "capture
     if found & _COMPOSITE:
         return "composite"
     if found & _GENERATED:
-        # A photograph that something generated was put into is neither.
+        # A generated part placed in a photograph makes a composite.
         return "composite" if found & _CAPTURED else "generated"
     return "captured" if found & _CAPTURED else None
 
@@ -174,8 +174,8 @@ def _source_type(value: Any) -> str:
 
 
 def _tool_of(manifest: Mapping[str, Any]) -> str | None:
-    for told in _mappings(manifest.get("claim_generator_info")):
-        name = " ".join(str(told[k]) for k in ("name", "version") if told.get(k))
+    for info in _mappings(manifest.get("claim_generator_info")):
+        name = " ".join(str(info[k]) for k in ("name", "version") if info.get(k))
         if name:
             return _short(name)
     return _text(manifest.get("claim_generator"))

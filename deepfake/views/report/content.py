@@ -1,4 +1,4 @@
-"""What a report holds."""
+"""The content of a report, before it is rendered: totals, rows, failures, evidence."""
 
 from __future__ import annotations
 
@@ -7,51 +7,40 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Any
 
-from deepfake.evidence import EvidenceRecord
+from deepfake.evidence import Evidence
 
 __all__ = [
+    "FAKE_SHARES",
     "MAX_ROWS",
     "NUM_BINS",
     "FalseAlarms",
-    "Item",
     "Report",
     "Rows",
     "false_alarms",
 ]
 
 MAX_ROWS = 100_000
-NUM_BINS = 20
-"""Of the histogram of `prob_fake`."""
+"""Rows in the table of a report."""
 
-_SHARES = (0.5, 0.1, 0.01)
-"""Of fakes among the media."""
-_MAX_NAME_BYTES = 20 * 2**20
-"""Of all names and reasons together: the rest of the report has to fit in too."""
+NUM_BINS = 20
+"""Bins of the histogram of `prob_fake`."""
+
+FAKE_SHARES = (0.5, 0.1, 0.01)
+"""Shares of fakes among the media, for which false alarms are computed."""
+_MAX_TEXT_CHARS = 20 * 2**20
+"""Length of all names and reasons together: the rest of the report has to fit in too."""
 
 Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Item:
-    """The evidence for one content.
-
-    Attributes:
-        record: What it says.
-        pictures: JPEG by name; those that are gone are lacking.
-    """
-
-    record: EvidenceRecord
-    pictures: Mapping[str, bytes]
-
-
-@dataclass(frozen=True)
 class Rows:
-    """The rows of the table, a list a column, all of one length.
+    """The table of files, a list of equal length for each column.
 
     Attributes:
-        columns: By name; those with few different values hold positions in `names`.
-        names: The values of such columns.
-        num_left_out: Files that there was no room for.
+        columns: Values by column; those of columns in `names` are positions in it.
+        names: Different values by column, for columns with few of them.
+        num_left_out: Number of files that there was no room for.
     """
 
     columns: Mapping[str, list[Any]]
@@ -63,11 +52,11 @@ class Rows:
 
     @property
     def folder(self) -> str:
-        """The folder that all files lie in, with its last slash; empty where there is none."""
+        """The folder that contains all files, with its last slash; empty where there is none."""
         uris = self.columns["uri"]
         if not uris:
             return ""
-        # What the first and the last in order share, all between them share.
+        # What the first and the last in sorted order share, all others share.
         pairs = zip(min(uris).split("/")[:-1], max(uris).split("/")[:-1], strict=False)
         shared = takewhile(lambda pair: pair[0] == pair[1], pairs)
         folder = "".join(f"{part}/" for part, _ in shared)
@@ -75,14 +64,14 @@ class Rows:
 
     @classmethod
     def of(cls, rows: Sequence[Row], *, num_files: int | None = None) -> Rows:
-        """Return rows as they are embedded; those over the limits are counted and left out.
+        """Return the table of some rows; those over the limits are left out and counted.
 
         Args:
-            rows: Of the scores table, the most telling first.
-            num_files: All files, where `rows` are not all of them.
+            rows: Rows of the scores table, the most important first.
+            num_files: Number of all files, where `rows` are not all of them.
         """
         taken: list[Row] = []
-        room = _MAX_NAME_BYTES
+        room = _MAX_TEXT_CHARS
         for row in rows[:MAX_ROWS]:
             room -= len(str(row["uri"])) + len(row["reason"] or "")
             if room < 0:
@@ -100,21 +89,21 @@ class Rows:
         for column in ("verdict", "status", "kind", "reason"):
             values = [str(row[column] or "") for row in taken]
             names[column] = sorted(set(values))
-            at = {value: position for position, value in enumerate(names[column])}
-            columns[column] = [at[value] for value in values]
+            positions = {value: position for position, value in enumerate(names[column])}
+            columns[column] = [positions[value] for value in values]
         total = len(rows) if num_files is None else num_files
         return cls(columns, names, total - len(taken))
 
 
 @dataclass(frozen=True)
 class FalseAlarms:
-    """How many of the files called fake are real, at least, where so many are fake.
+    """The share of false alarms among all alarms (files with verdict `fake`), at least.
 
     Attributes:
         kind: `stills` or `videos`.
-        rate: Share of reals that are called fake, at most, when the thresholds were chosen.
-        num_real: Reals that they were chosen on.
-        shares: Share of fakes met -> share of false alarms among alarms, if no fake is missed.
+        rate: False-alarm rate that the thresholds were chosen for.
+        num_real: Number of reals that they were chosen on.
+        shares: Share of false alarms by share of fakes among the media, if no fake is missed.
     """
 
     kind: str
@@ -124,42 +113,42 @@ class FalseAlarms:
 
 
 def false_alarms(kind: str, thresholds: Mapping[str, Any] | None) -> FalseAlarms | None:
-    """Return how many alarms are false, from what a detector's thresholds were chosen for.
+    """Return how many alarms are false, given the rate that the thresholds were chosen for.
 
     Args:
         kind: `stills` or `videos`.
-        thresholds: As a detector's description has them; None where they are not known.
+        thresholds: From the detector's description; None where they are not known.
 
     Example:
-        >>> told = {"max_false_alarm": 0.05, "is_fitted": True, "num_real": 100}
-        >>> round(false_alarms("stills", told).shares[0.01], 2)
+        >>> thresholds = {"max_false_alarm": 0.05, "is_fitted": True, "num_real": 100}
+        >>> round(false_alarms("stills", thresholds).shares[0.01], 2)
         0.83
     """
     rate = (thresholds or {}).get("max_false_alarm")
     if thresholds is None or not thresholds.get("is_fitted") or not isinstance(rate, float):
         return None
-    shares = {p: (1 - p) * rate / ((1 - p) * rate + p) for p in _SHARES}
+    shares = {p: (1 - p) * rate / ((1 - p) * rate + p) for p in FAKE_SHARES}
     return FalseAlarms(kind, rate, int(thresholds.get("num_real") or 0), shares)
 
 
 @dataclass(frozen=True)
 class Report:
-    """All of a report.
+    """The content of a report.
 
     Attributes:
         title: What was scored.
-        detector: Which detector, in words.
+        detector: Name, version and digest of the detector.
+        rows: The table of files.
         notes: What a reader of its verdicts must know: scope, calibration.
         model_notes: What else is known of the detector, a sentence each.
-        statuses: Files by status.
-        verdicts: Files by verdict.
-        histogram: Files by `prob_fake`, in `NUM_BINS` equal bins.
+        statuses: Number of files by status.
+        verdicts: Number of files by verdict.
+        histogram: Number of files by `prob_fake`, in `NUM_BINS` equal bins.
         thresholds: By `still` and `video`: where `real` ends and `fake` begins; None if unknown.
         alarms: How many alarms are false; empty where that is unknown.
-        rows: The table.
         failures: Status, reason, number of files and one of them, the most frequent first.
-        items: Evidence, the most telling first.
-        where: Where all rows are, and the files of the failures.
+        evidence: Evidence, the most important first.
+        where: The scored folder, which has all rows and all failures.
     """
 
     title: str
@@ -173,7 +162,7 @@ class Report:
     thresholds: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
     alarms: Sequence[FalseAlarms] = ()
     failures: Sequence[Mapping[str, Any]] = ()
-    items: Sequence[Item] = ()
+    evidence: Sequence[Evidence] = ()
     where: str | None = None
 
 

@@ -1,7 +1,7 @@
-"""The web page: one file at a time, results of bulk jobs, and what the numbers mean.
+"""The web page: score one file, browse the results of a folder, and explain the numbers.
 
-The only importer of Streamlit. What visitors upload is read in media workers, never in the process
-that serves the page, and is removed as soon as it was looked at.
+The only importer of Streamlit. Uploads are read in media workers, never in the process that serves
+the page, and are deleted as soon as they are scored.
 """
 
 from deepfake.views.webapp.launch import page_command, page_environment

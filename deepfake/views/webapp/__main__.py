@@ -1,4 +1,4 @@
-"""What Streamlit runs for each visitor; started by `deepfake app`."""
+"""The script that Streamlit runs for each visitor; started by `deepfake app`."""
 
 from deepfake.views.webapp.page import main
 

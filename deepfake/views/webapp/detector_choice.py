@@ -1,4 +1,4 @@
-"""Which detectors a visitor may choose."""
+"""The detectors that a visitor can choose from."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from pathlib import Path
 from deepfake.detectors.bundles import packaged_detector
 from deepfake.errors import DeepfakeError
 from deepfake.registry import CHAMPION, MODEL_NAME, list_versions
-from deepfake.views.webapp.redaction import shown_names
+from deepfake.views.webapp.display_names import display_names
 from deepfake.views.webapp.settings import AppSettings
 
-__all__ = ["Choices", "detector_choices"]
+__all__ = ["DetectorChoices", "list_detectors"]
 
 
 @dataclass(frozen=True)
-class Choices:
-    """What is offered.
+class DetectorChoices:
+    """The detectors that a visitor can choose from.
 
     Attributes:
-        labels: For people, by what `resolve_detector` takes; the first is the one to begin with.
-        note: Why the registry's are lacking; None where they are not.
+        labels: Label by the name that `resolve_detector` takes; the first is the default.
+        note: Why the detectors of the registry are missing; None where they are not.
     """
 
     labels: dict[str, str]
     note: str | None = None
 
 
-def detector_choices(settings: AppSettings) -> Choices:
-    """Return the detectors on offer: the named one, the registry's, the packaged one."""
+def list_detectors(settings: AppSettings) -> DetectorChoices:
+    """Return the detector of the settings, those of the registry, and the packaged one."""
     labels: dict[str, str] = {}
     if settings.weights is not None:
-        (shown,) = shown_names([settings.weights], settings=settings).values()
+        (shown,) = display_names([settings.weights], settings=settings).values()
         labels[settings.weights] = f"{shown} (named at the start)"
     note = None
     try:
-        labels |= _registered()
+        labels |= _registered_detectors()
     except DeepfakeError as error:
-        # The store's address is a place too, and may hold a password.
-        why = error.message if settings.is_showing_places else "their store does not answer"
-        note = f"The registry's detectors cannot be offered: {why}."
+        # The address of the registry may contain a password.
+        reason = error.message if settings.is_showing_paths else "the registry does not answer"
+        note = f"The registry's detectors cannot be offered: {reason}."
     if packaged_detector() is not None:
         labels.setdefault("packaged", "packaged (comes with the program)")
-    return Choices(labels, note)
+    return DetectorChoices(labels, note)
 
 
-def _registered() -> dict[str, str]:
-    # Asking a store that is not there would make one.
+def _registered_detectors() -> dict[str, str]:
+    # Opening a registry that does not exist would create it.
     if "MLFLOW_TRACKING_URI" not in os.environ and not Path("mlruns/mlflow.db").is_file():
         return {}
     found = sorted(list_versions(), key=lambda v: (CHAMPION not in v.aliases, -v.version))

@@ -1,33 +1,32 @@
-"""The page that says what the numbers mean."""
+"""The page that explains the numbers: probability, verdict, evidence, false alarms."""
 
 from __future__ import annotations
 
 import pandas as pd
 import streamlit as st
 
-from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.errors import DeepfakeError
 from deepfake.registry.resolve import resolve_detector
-from deepfake.views.report import false_alarms
+from deepfake.views.report import FAKE_SHARES, false_alarms
 from deepfake.views.webapp.upload_page import offered_detectors, page_settings
-from deepfake.views.webapp.widgets import calibrated_on, say
+from deepfake.views.webapp.widgets import describe_calibration, show_text
 
-__all__ = ["meaning_page"]
+__all__ = ["explanation_page"]
 
-_PARTS = {
+_EXPLANATIONS = {
     "Probability of a fake": (
-        "How likely it is, in the detector's eyes, that a face in the file was forged. It was "
-        "fitted on files whose truth is known, half of them fakes: of many files with 80 %, about "
-        "80 in 100 were fakes there. Files of another kind, or from where hardly anything is "
-        "forged, follow it less well."
+        "How likely it is, by this detector, that a face in the file was forged. It is calibrated "
+        "on labelled files, half of them fakes: of those with 80 %, about 80 in 100 are fakes. It "
+        "holds less well for other kinds of files, and where hardly any file is forged."
     ),
     "Verdict": (
-        "Two thresholds, chosen so that few reals are called fake and few fakes real, cut the "
+        "Two thresholds, chosen so that few reals are called fake and few fakes real, divide the "
         "probabilities into three: real, not sure, fake. Between them nothing is decided."
     ),
     "Not sure": (
-        "Also where a face is too small, too blurred, seen in too few frames, or unlike what the "
-        "detector was fitted on, whatever its probability. The reason is given."
+        "Also where a face is too small, too blurred, seen in too few frames, or unlike those that "
+        "the detector was calibrated on, whatever its probability. The reason is given."
     ),
     "Not judged": ("No face was found, or the file could not be read. That says nothing about it."),
     "Looks real": (
@@ -36,58 +35,60 @@ _PARTS = {
         "passes."
     ),
     "Several people": (
-        "Each face is followed through a video, and a face's frames are put together before faces "
-        "are. The more people there are, the likelier a false alarm."
+        "Each face is tracked through a video. The frames of a face are combined first, then the "
+        "faces. The more people there are, the likelier is a false alarm."
     ),
     "Heat map": (
-        "What in a face moved the score, checked by blurring it away. Not where somebody changed "
-        "the face, and no exhibit."
+        "Which parts of a face moved the score, checked by blurring them. It does not show where "
+        "somebody changed the face, and is no proof."
     ),
-    "What the file says of itself": (
-        "Signatures (Content Credentials) and metadata stand beside the score and never in it. A "
-        "valid signature proves who stands by a statement, not that it is true; metadata can be "
-        "written by anybody; that there is nothing says nothing."
+    "What the file says about itself": (
+        "Signatures (Content Credentials) and metadata are shown beside the score and are no part "
+        "of it. A valid signature proves who made a statement, not that it is true; anybody can "
+        "write metadata; and a file without either is neither more nor less likely a fake."
     ),
 }
 
 
-def meaning_page() -> None:
-    """Say what the numbers mean, and how many alarms are false."""
+def explanation_page() -> None:
+    """Explain the numbers, and show how many alarms of a detector are false."""
     st.title("What the numbers mean")
-    for heading, text in _PARTS.items():
+    for heading, text in _EXPLANATIONS.items():
         st.header(heading)
-        say(text)
+        show_text(text)
     st.header("How many alarms are false")
-    say(
+    show_text(
         "A detector that calls 5 of 100 reals fake is right about most alarms where half of the "
-        "files are fakes, and wrong about most of them where one in a hundred is. From the rate "
-        "that the thresholds of a detector were chosen for:"
+        "files are fakes, and wrong about most of them where one in a hundred is. Computed from "
+        "the false-alarm rate that the thresholds were chosen for:"
     )
     choices = offered_detectors()
     if not choices.labels:
-        say("There is no detector here, so no rate is known.")
+        show_text("There is no detector here, so the rate is unknown.")
         return
     named = st.selectbox("Detector", list(choices.labels), format_func=choices.labels.__getitem__)
     try:
         identity, _ = resolve_detector(str(named), data_root=page_settings().data_root)
         spec = load_bundle(identity.path).spec
     except DeepfakeError as error:
-        say(f"{error.message}.")
+        show_text(f"{error.message}.")
         return
-    rows = []
-    for kind, own in (("stills", spec.thresholds_still), ("videos", spec.thresholds_video)):
-        found = false_alarms(kind, own.model_dump(mode="json"))
-        told = {} if found is None else found.shares
-        rows.append(
-            {"files": kind}
-            | {
-                f"{share:.0%} are fakes": f"{told[share]:.0%}" if share in told else "unknown"
-                for share in (0.5, 0.1, 0.01)
-            }
-        )
-    st.table(pd.DataFrame(rows).set_index("files"))
-    say(
+    st.table(_false_alarm_table(spec))
+    show_text(
         *spec.reading_notes,
-        *(calibrated_on(spec, kind) for kind in ("image", "video")),
+        *(describe_calibration(spec, kind) for kind in ("image", "video")),
         *spec.notes,
     )
+
+
+def _false_alarm_table(spec: DetectorSpec) -> pd.DataFrame:
+    rows = []
+    for kind, thresholds in (("stills", spec.thresholds_still), ("videos", spec.thresholds_video)):
+        alarms = false_alarms(kind, thresholds.model_dump(mode="json"))
+        known = {} if alarms is None else alarms.shares
+        cells = {
+            f"{share:.0%} are fakes": f"{known[share]:.0%}" if share in known else "unknown"
+            for share in FAKE_SHARES
+        }
+        rows.append({"files": kind, **cells})
+    return pd.DataFrame(rows).set_index("files")

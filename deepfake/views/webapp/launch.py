@@ -1,4 +1,4 @@
-"""Starting Streamlit, quiet and on loopback, with nothing of a traceback for visitors."""
+"""Start Streamlit: no telemetry, and no tracebacks for visitors."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def page_command(settings: AppSettings, *, host: str, port: int) -> list[str]:
     """Return the command that serves the page.
 
     Args:
-        settings: How it works.
-        host: Address that is listened on.
-        port: Its port.
+        settings: Settings of the page.
+        host: Address to listen on.
+        port: Port to listen on.
 
     Raises:
         ConfigError: Streamlit is not installed.
@@ -42,15 +42,15 @@ def page_command(settings: AppSettings, *, host: str, port: int) -> list[str]:
         "browser.gatherUsageStats": "false",
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
-        # Streamlit's own red is too pale for a slider's value, the dark one most.
+        # Streamlit's own red has too little contrast for a slider's value.
         "theme.light.primaryColor": "#0b57d0",
         "theme.dark.primaryColor": "#8ab4f8",
         "theme.headingFontSizes": "2rem,1.4rem",
     }
-    told = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-m", "streamlit", "run", str(_PAGE), *told]
+    arguments = [f"--{name}={value}" for name, value in options.items()]
+    return [sys.executable, "-m", "streamlit", "run", str(_PAGE), *arguments]
 
 
 def page_environment(settings: AppSettings) -> dict[str, str]:
-    """Return the environment that the page is served in."""
+    """Return the environment variables of the process that serves the page."""
     return {**os.environ, **settings.as_environment()}

@@ -1,4 +1,4 @@
-"""What whoever starts the page decides, handed to its process in its environment."""
+"""Settings of the web page, passed to its process in an environment variable."""
 
 from __future__ import annotations
 
@@ -10,26 +10,26 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from deepfake.config import MediaLimits, WorkerLimits
 
-__all__ = ["AppSettings", "settings_of_page"]
+__all__ = ["AppSettings", "read_settings"]
 
 _VARIABLE = "DEEPFAKE_APP"
 
 
 class AppSettings(BaseModel):
-    """How the page works, and how much it takes.
+    """Settings and limits of the web page.
 
     Attributes:
-        weights: The detector that is offered first; None for the champion, else the packaged one.
-        data_root: Where notes on outputs and converted networks lie.
-        outputs: Results of bulk jobs that are offered, beside those noted under the data root.
-        device: Where networks compute.
-        max_mb: Of an upload, MiB.
-        max_seconds: Of a video.
-        max_pixels: Of a frame.
-        cpu_seconds: That a file may cost.
-        memory_mb: That a worker may take, MiB.
-        is_showing_places: Whether visitors are told where things lie on this machine; not where
-            others than its user can come.
+        weights: The detector offered first; None for the champion, else the packaged one.
+        data_root: Folder with the notes on scored folders and the converted networks.
+        outputs: Scored folders that are offered, beside those noted under the data root.
+        device: Device that networks run on.
+        max_mb: Size of an upload, at most, MiB.
+        max_seconds: Duration of a video, at most.
+        max_pixels: Pixels of a frame, at most.
+        cpu_seconds: CPU time for a file, at most.
+        memory_mb: Memory of a worker, at most, MiB.
+        is_showing_paths: Whether visitors see paths on this machine; off where anybody but its user
+            can reach the page.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +43,7 @@ class AppSettings(BaseModel):
     max_pixels: int = Field(default=50_000_000, ge=1)
     cpu_seconds: float = Field(default=300.0, gt=0)
     memory_mb: int = Field(default=4096, ge=1)
-    is_showing_places: bool = True
+    is_showing_paths: bool = True
 
     @property
     def media_limits(self) -> MediaLimits:
@@ -56,10 +56,10 @@ class AppSettings(BaseModel):
         return WorkerLimits(cpu_seconds=self.cpu_seconds, memory_bytes=self.memory_mb * 2**20)
 
     def as_environment(self) -> dict[str, str]:
-        """Return the variables that carry it into the page's process."""
+        """Return the environment variables that pass the settings to the page's process."""
         return {_VARIABLE: self.model_dump_json()}
 
 
-def settings_of_page() -> AppSettings:
-    """Return what the page was started with; without a word the defaults."""
+def read_settings() -> AppSettings:
+    """Return the settings that the page was started with; the defaults if there are none."""
     return AppSettings.model_validate(json.loads(os.environ.get(_VARIABLE, "{}")))

@@ -1,4 +1,4 @@
-"""The page on which a visitor's file is looked at."""
+"""The page on which a visitor uploads a file and sees its score and evidence."""
 
 from __future__ import annotations
 
@@ -12,93 +12,95 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from deepfake.scoring import reading_of
-from deepfake.views.report import render_report, report_of_rows
-from deepfake.views.webapp.detector_choice import Choices, detector_choices
-from deepfake.views.webapp.service import Job, Looked, Service, Stage
-from deepfake.views.webapp.settings import AppSettings, settings_of_page
-from deepfake.views.webapp.widgets import say, show_evidence, show_score
+from deepfake.views.report import create_report, render_report
+from deepfake.views.webapp.detector_choice import DetectorChoices, list_detectors
+from deepfake.views.webapp.settings import AppSettings, read_settings
+from deepfake.views.webapp.upload_queue import Job, Stage, UploadQueue, UploadResult
+from deepfake.views.webapp.widgets import show_evidence, show_score, show_text
 
-__all__ = ["looking_page", "offered_detectors", "page_settings"]
+__all__ = ["offered_detectors", "page_settings", "upload_page"]
 
 _POLL_SECONDS = 0.5
-_ORDER = list(Stage)
+_STAGES = list(Stage)
 
 
 @st.cache_resource
 def page_settings() -> AppSettings:
-    """Return what the page was started with."""
-    return settings_of_page()
+    """Return the settings that the page was started with."""
+    return read_settings()
 
 
 @st.cache_resource
-def _service() -> Service:
-    return Service(page_settings())
+def _queue() -> UploadQueue:
+    return UploadQueue(page_settings())
 
 
 @dataclass
-class _Place:
-    """What a visitor has in the queue; who leaves gives it up."""
+class _Visit:
+    """The upload of a visitor; it is cancelled when the visitor leaves."""
 
-    service: Service
+    queue: UploadQueue
     job: Job | None = None
 
-    def leave(self) -> None:
+    def end(self) -> None:
         if self.job is not None:
-            self.service.give_up(self.job)
+            self.queue.cancel(self.job)
 
 
-@st.cache_resource(scope="session", on_release=_Place.leave, show_spinner=False)
-def _place() -> _Place:
-    return _Place(_service())
+@st.cache_resource(scope="session", on_release=_Visit.end, show_spinner=False)
+def _visit() -> _Visit:
+    return _Visit(_queue())
 
 
 @st.cache_data(ttl=60, show_spinner=False)
-def offered_detectors() -> Choices:
-    """Return the detectors on offer; the registry is asked once a minute."""
-    return detector_choices(page_settings())
+def offered_detectors() -> DetectorChoices:
+    """Return the detectors on offer; the registry is queried once a minute."""
+    return list_detectors(page_settings())
 
 
-def looking_page() -> None:
-    """Take a file, say how far it is, and show what was found."""
+def upload_page() -> None:
+    """Take a file, show the progress, and show its score and evidence."""
     settings = page_settings()
     st.title("Is this face real?")
-    say(
+    show_text(
         f"A picture or a video: at most {settings.max_mb} MiB, {settings.max_seconds:g} s and "
-        f"{settings.max_pixels / 1e6:g} million pixels a frame. It is read on this machine, and "
-        "its file is removed once it was looked at; what the page holds in memory, the file's "
-        "bytes and what was found, is forgotten when you remove the file or leave."
+        f"{settings.max_pixels / 1e6:g} million pixels a frame. It is read on this machine and "
+        "deleted from its disk as soon as it is scored. The page keeps the file and its score in "
+        "memory until you remove the file or leave."
     )
     weights = _chosen_detectors()
     if not weights:
-        say("There is no detector to look with. Who serves this page names one with --weights.")
+        show_text(
+            "There is no detector here. The operator of this page can name one with --weights."
+        )
         return
     upload = st.file_uploader("A picture or a video", key="upload", on_change=_note_change)
     job = _job_of(upload, weights)
     if job is None:
         return
     if not job.is_done:
-        _progress(job)
+        _show_progress(job)
     else:
-        _show(job)
+        _show_results(job)
 
 
 def _job_of(upload: UploadedFile | None, weights: Sequence[str]) -> Job | None:
-    """Return what becomes of the upload, which is submitted where it is another one than before."""
+    """Return the job of the upload; a new upload, or other detectors, make a new job."""
     state = st.session_state
     job: Job | None = state.get("job")
-    if job is not None and job.is_given_up:  # the connection was lost while it waited
-        job, state["asked"] = None, None
+    if job is not None and job.is_cancelled:  # the connection was lost while it waited
+        job, state["submitted"] = None, None
     is_changed = state.pop("is_changed", False)
-    asked = None if upload is None else (upload.file_id, *weights)
-    # Who comes back from another page finds the field empty, and what was found still there.
-    if state.get("asked") != asked and (upload is not None or is_changed):
-        state["asked"] = asked
+    submitted = None if upload is None else (upload.file_id, *weights)
+    # A visitor who returns from another page finds the field empty, and still sees the results.
+    if state.get("submitted") != submitted and (upload is not None or is_changed):
+        state["submitted"] = submitted
         if job is not None:
-            _service().give_up(job)
+            _queue().cancel(job)
         job = None
         if upload is not None:
-            job = _service().submit(upload.getbuffer(), name=upload.name, weights=weights)
-    state["job"] = _place().job = job
+            job = _queue().submit(upload.getbuffer(), name=upload.name, weights=weights)
+    state["job"] = _visit().job = job
     return job
 
 
@@ -110,7 +112,7 @@ def _chosen_detectors() -> list[str]:
     choices = offered_detectors()
     with st.sidebar:
         if choices.note:
-            say(choices.note, is_small=True)
+            show_text(choices.note, is_small=True)
         names = list(choices.labels)
         if not names:
             return []
@@ -124,35 +126,35 @@ def _chosen_detectors() -> list[str]:
 
 
 @st.fragment(run_every=_POLL_SECONDS)
-def _progress(job: Job) -> None:
+def _show_progress(job: Job) -> None:
     if job.is_done:
         st.rerun()
-    before = _service().num_before(job)
-    told = str(job.stage)
+    before = _queue().num_before(job)
+    text = str(job.stage)
     if job.stage is Stage.WAITING and before:
-        told = f"waiting for {before} other {'file' if before == 1 else 'files'}"
-    st.progress(_ORDER.index(job.stage) / (len(_ORDER) - 1), text=f"{told} ...")
+        text = f"waiting for {before} other {'file' if before == 1 else 'files'}"
+    st.progress(_STAGES.index(job.stage) / (len(_STAGES) - 1), text=f"{text} ...")
 
 
-def _show(job: Job) -> None:
-    if job.refusal is not None:
-        st.html("<p role='alert' style='font-weight:700;margin:0'>Not looked at</p>")
-        say(f"{job.name}: {job.refusal.rstrip('.')}.")
+def _show_results(job: Job) -> None:
+    if job.error is not None:
+        st.html("<p role='alert' style='font-weight:700;margin:0'>Not scored</p>")
+        show_text(f"{job.name}: {job.error.rstrip('.')}.")
         return
-    columns = st.columns(len(job.found)) if len(job.found) > 1 else [st.container()]
-    for number, (column, looked) in enumerate(zip(columns, job.found, strict=True)):
+    columns = st.columns(len(job.results)) if len(job.results) > 1 else [st.container()]
+    for number, (column, result) in enumerate(zip(columns, job.results, strict=True)):
         with column:
-            show_score(looked.score, detector=looked.detector, spec=looked.spec)
-            if looked.item is not None:
-                show_evidence(looked.item, key=str(number))
-            _downloads(looked, key=str(number))
+            show_score(result.score, detector=result.detector, spec=result.spec)
+            if result.evidence is not None:
+                show_evidence(result.evidence, key=str(number))
+            _show_downloads(result, key=str(number))
 
 
-def _downloads(looked: Looked, *, key: str) -> None:
-    st.header("Keep it")
+def _show_downloads(result: UploadResult, *, key: str) -> None:
+    st.header("Download")
     st.download_button(
         "Report (HTML)",
-        data=lambda: _report(looked),
+        data=lambda: _render_report(result),
         file_name="report.html",
         mime="text/html",
         on_click="ignore",
@@ -160,7 +162,7 @@ def _downloads(looked: Looked, *, key: str) -> None:
     )
     st.download_button(
         "Score (JSON)",
-        data=json.dumps(_json_row(looked.score), indent=2, ensure_ascii=False),
+        data=json.dumps(_json_row(result.score), indent=2, ensure_ascii=False),
         file_name="score.json",
         mime="application/json",
         on_click="ignore",
@@ -168,17 +170,17 @@ def _downloads(looked: Looked, *, key: str) -> None:
     )
 
 
-def _report(looked: Looked) -> bytes:
-    report = report_of_rows(
-        [looked.score],
-        detector=looked.detector,
-        notes=looked.spec.reading_notes,
-        reading=reading_of(looked.spec),
-        items=[] if looked.item is None else [looked.item],
+def _render_report(result: UploadResult) -> bytes:
+    report = create_report(
+        [result.score],
+        detector=result.detector,
+        notes=result.spec.reading_notes,
+        reading=reading_of(result.spec),
+        evidence=[] if result.evidence is None else [result.evidence],
     )
     return render_report(report).encode()
 
 
 def _json_row(row: dict[str, Any]) -> dict[str, Any]:
-    # JSON has no NaN; what is not known is null.
+    # JSON has no NaN: unknown values become null.
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

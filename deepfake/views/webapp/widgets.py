@@ -1,4 +1,4 @@
-"""Pieces of the pages: text of strangers as text, verdicts, timelines, faces, provenance."""
+"""Widgets of the pages: escaped text, scores, timelines, face crops, provenance."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from deepfake.detectors.bundles import DetectorSpec
-from deepfake.evidence import CropEvidence, EvidenceRecord, FrameEvidence, TrackTimeline
+from deepfake.evidence import (
+    CropEvidence,
+    Evidence,
+    EvidenceRecord,
+    FrameEvidence,
+    TrackTimeline,
+)
+from deepfake.evidence.provenance import Provenance
 from deepfake.scoring import advice_on, told_reason
 from deepfake.types import Status
-from deepfake.views.report import Item
 
-__all__ = ["calibrated_on", "say", "show_evidence", "show_score"]
+__all__ = ["describe_calibration", "show_evidence", "show_score", "show_text"]
 
 _HEADINGS = {
     "real": "Looks real",
@@ -33,123 +39,129 @@ _COLOURS = {
     "not_applicable": "#616161",
 }
 _KINDS = {"image": "stills", "video": "videos"}
-_STRONGEST = 4
+_PROB_TITLE = "probability of a fake"
+_MAX_FACES = 4
+"""Face crops that are shown together, the strongest."""
 _MAX_LINES = 12
-"""Of a timeline: more cannot be told apart."""
-_NOT_JUDGED_NO_FACE = "No face was found, so nothing is said, and not that it is real."
+"""Tracks in a timeline: more lines cannot be distinguished."""
+_NO_FACE = "No face was found, so nothing is said, and not that it is real."
 
 
-def say(*sentences: str, is_small: bool = False) -> None:
-    """Show sentences as they are: no mark-up in them counts."""
+def show_text(*sentences: str, is_small: bool = False) -> None:
+    """Show each sentence in a paragraph, escaped: mark-up in it has no effect."""
     size = "0.875rem" if is_small else "1rem"
     style = f"margin:0 0 .4rem 0;font-size:{size};overflow-wrap:anywhere"
     st.html("".join(f"<p style='{style}'>{html.escape(line)}</p>" for line in sentences))
 
 
 def show_score(score: Mapping[str, Any], *, detector: str, spec: DetectorSpec) -> None:
-    """Show a verdict for a person, what it rests on, and what the detector did not learn.
+    """Show the verdict, its probability and reason, and what the detector did not learn.
 
     Args:
         score: A row of the scores table.
-        detector: Which it was, in words.
+        detector: Name and version of the detector.
         spec: Its description.
     """
-    verdict = str(score["verdict"])
+    verdict, sentence = str(score["verdict"]), html.escape(_describe_score(score))
     st.html(
         f"<div role='status' style='border-left:.5rem solid {_COLOURS[verdict]};"
         "padding:.25rem 0 .25rem 1rem'>"
         f"<p style='font-size:1.75rem;font-weight:700;margin:0'>{_HEADINGS[verdict]}</p>"
-        f"<p style='margin:0;overflow-wrap:anywhere'>{html.escape(_line(score))}</p></div>"
+        f"<p style='margin:0;overflow-wrap:anywhere'>{sentence}</p></div>"
     )
-    fitted = [] if score["prob_fake"] is None else [calibrated_on(spec, score["kind"])]
-    say(f"Detector: {detector}", *spec.reading_notes, *fitted, is_small=True)
+    has_prob = score["prob_fake"] is not None
+    calibration = [describe_calibration(spec, score["kind"])] if has_prob else []
+    show_text(f"Detector: {detector}", *spec.reading_notes, *calibration, is_small=True)
 
 
-def calibrated_on(spec: DetectorSpec, kind: str) -> str:
-    """Return on what the probabilities of files of a kind are calibrated.
+def describe_calibration(spec: DetectorSpec, kind: str) -> str:
+    """Return a sentence on what the probabilities for a kind of file are calibrated on.
 
     Args:
         spec: Description of the detector.
         kind: `image` or `video`.
     """
-    told = spec.calibration_still if kind == "image" else spec.calibration_video
-    if not told.is_fitted:
+    calibration = spec.calibration_still if kind == "image" else spec.calibration_video
+    if not calibration.is_fitted:
         return f"Probabilities of {_KINDS[kind]} are not calibrated."
-    samples = f"{told.num_samples:,} {told.fitted_on}s"
-    return f"Probabilities of {_KINDS[kind]} are calibrated on {samples} whose truth is known."
+    samples = f"{calibration.num_samples:,} labelled {calibration.fitted_on}s"
+    return f"Probabilities of {_KINDS[kind]} are calibrated on {samples}."
 
 
-def _line(score: Mapping[str, Any]) -> str:
+def _describe_score(score: Mapping[str, Any]) -> str:
     name, prob = score["uri"], score["prob_fake"]
-    told = told_reason(score)
+    reason = told_reason(score)
     if prob is None:
         status = Status(score["status"])
-        said = _NOT_JUDGED_NO_FACE if status is Status.NO_FACE else f"{told}."
+        sentence = _NO_FACE if status is Status.NO_FACE else f"{reason}."
         advice = advice_on(status)
-        return f"{name}. {said}{'' if advice is None else f' {advice}'}"
-    because = "" if told is None else f" ({told})"
-    return f"{name}. Probability of a fake: {prob:.1%}{because}."
+        return f"{name}. {sentence}{'' if advice is None else f' {advice}'}"
+    in_brackets = "" if reason is None else f" ({reason})"
+    return f"{name}. Probability of a fake: {prob:.1%}{in_brackets}."
 
 
-def show_evidence(item: Item, *, key: str) -> None:
-    """Show the evidence for a score: over time, in the frames, in the faces, in the file.
+def show_evidence(evidence: Evidence, *, key: str) -> None:
+    """Show the evidence for a score: timeline, frames, face crops, provenance.
 
     Args:
-        item: The evidence.
-        key: Tells its widgets from those of others on the page.
+        evidence: The evidence.
+        key: Distinguishes its widgets from those of other evidence on the page.
     """
-    record = item.record
+    record = evidence.record
     if record.real_below is not None and record.fake_from is not None:
-        say(_thresholds(record.real_below, record.fake_from), is_small=True)
+        show_text(_describe_thresholds(record.real_below, record.fake_from), is_small=True)
     frames = sorted(record.frames, key=lambda frame: frame.pts_seconds)
-    shown = _scrubbed(frames, key=key)
+    frame = _choose_frame(frames, key=key)
     if record.kind == "video":
-        told = "In the band nothing is decided; the dashed line is at the frame below."
-        if len(record.tracks) > _MAX_LINES:
-            told += f" Of {len(record.tracks)} faces the {_MAX_LINES} likeliest fakes are drawn."
-        say(told, is_small=True)
-        st.altair_chart(_timeline(record, None if shown is None else shown.pts_seconds))
-    if shown is not None:
-        _show_moment(shown, item)
-    _show_faces(item)
+        _show_timeline(record, None if frame is None else frame.pts_seconds)
+    if frame is not None:
+        _show_frame(frame, evidence)
+    _show_faces(evidence)
     if record.provenance is not None:
-        st.header("What the file says of itself")
-        say("No part of the score.", *record.provenance.sentences)
-        if record.provenance.tags:
-            with st.expander("Metadata"):
-                rows = list(record.provenance.tags.items())
-                st.table(pd.DataFrame(rows, columns=["name", "value"]).map(_unmarked))
+        _show_provenance(record.provenance)
     if record.notes:
-        say(*record.notes, is_small=True)
+        show_text(*record.notes, is_small=True)
 
 
-def _thresholds(real_below: float, fake_from: float) -> str:
+def _describe_thresholds(real_below: float, fake_from: float) -> str:
     real = f"Under {real_below:.1%} a probability counts as real"
     if fake_from > 1:
         return f"{real}, and none is high enough to count as fake: over it nothing is decided."
     return f"{real}, from {fake_from:.1%} on as fake; between them nothing is decided."
 
 
-def _scrubbed(frames: Sequence[FrameEvidence], *, key: str) -> FrameEvidence | None:
+def _choose_frame(frames: Sequence[FrameEvidence], *, key: str) -> FrameEvidence | None:
+    """Return the frame that the visitor chose with a slider, which starts at the strongest."""
     if len(frames) < 2:
         return next(iter(frames), None)
     times = [f"{frame.pts_seconds:.2f} s" for frame in frames]
-    strongest = max(
-        range(len(frames)), key=lambda at: max((f.prob_fake for f in frames[at].faces), default=0.0)
-    )
-    at = st.select_slider(
+    probs = [max((face.prob_fake for face in frame.faces), default=0.0) for frame in frames]
+    index = st.select_slider(
         "Moment of the video",
         options=range(len(frames)),
-        value=strongest,
-        format_func=lambda at: times[at],
+        value=probs.index(max(probs)),
+        format_func=lambda index: times[index],
         key=f"moment-{key}",
-        help="Moves through the frames that were looked at; it begins at the strongest.",
+        help="Moves through the analysed frames; it starts at the strongest.",
     )
-    return frames[at]
+    return frames[index]
 
 
-def _drawn(record: EvidenceRecord) -> list[TrackTimeline]:
-    """Return the tracks that there is room to draw: the one that decides, then the highest."""
+def _show_timeline(record: EvidenceRecord, moment: float | None) -> None:
+    caption = "In the band nothing is decided; the dashed line marks the frame below."
+    if len(record.tracks) > _MAX_LINES:
+        caption += f" Of {len(record.tracks)} faces, the {_MAX_LINES} most likely fakes are drawn."
+    show_text(caption, is_small=True)
+    layers = [_probability_lines(_tracks_to_draw(record))]
+    if record.real_below is not None and record.fake_from is not None:
+        layers.insert(0, _uncertain_band(record.real_below, record.fake_from))
+    if moment is not None:
+        layers.append(_moment_line(moment))
+    st.altair_chart(alt.layer(*layers).properties(height=220))
+
+
+def _tracks_to_draw(record: EvidenceRecord) -> list[TrackTimeline]:
+    """Return as many tracks as there is room for: the deciding one, then the highest."""
 
     def rank(track: TrackTimeline) -> tuple[bool, float]:
         return not track.is_strongest, -fmean(track.prob_fake or (0.0,))
@@ -157,91 +169,96 @@ def _drawn(record: EvidenceRecord) -> list[TrackTimeline]:
     return sorted(record.tracks, key=rank)[:_MAX_LINES]
 
 
-def _timeline(record: EvidenceRecord, moment: float | None) -> Any:
+def _probability_lines(tracks: Sequence[TrackTimeline]) -> Any:
     rows = [
-        {"seconds": t, "prob_fake": p, "face": f"face {track.track_id}"}
-        for track in _drawn(record)
-        for t, p in zip(track.pts_seconds, track.prob_fake, strict=True)
+        {"seconds": seconds, "prob_fake": prob, "face": f"face {track.track_id}"}
+        for track in tracks
+        for seconds, prob in zip(track.pts_seconds, track.prob_fake, strict=True)
     ]
-    x = alt.X("seconds:Q", title="time, s")
-    y = alt.Y("prob_fake:Q", title="probability of a fake", scale=alt.Scale(domain=[0, 1]))
-    lines = (
+    return (
         alt.Chart(pd.DataFrame(rows), description="Probability of a fake over time, a line a face")
         .mark_line(point=True)
         .encode(
-            x=x,
-            y=y,
+            x=alt.X("seconds:Q", title="time, s"),
+            y=alt.Y("prob_fake:Q", title=_PROB_TITLE, scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("face:N", title=None),
             tooltip=["face", "seconds", "prob_fake"],
         )
     )
-    layers: list[alt.Chart] = [lines]
-    if record.real_below is not None and record.fake_from is not None:
-        band = pd.DataFrame([{"low": record.real_below, "high": min(record.fake_from, 1.0)}])
-        layers.insert(
-            0,
-            alt.Chart(band)
-            .mark_rect(opacity=0.25, color="#b26a00")
-            .encode(y=alt.Y("low:Q", title="probability of a fake"), y2="high:Q"),
-        )
-    if moment is not None:
-        rule = alt.Chart(pd.DataFrame([{"seconds": moment}])).mark_rule(
-            strokeDash=[4, 4], color="#808080"
-        )
-        layers.append(rule.encode(x=x))
-    return alt.layer(*layers).properties(height=220)
 
 
-def _show_moment(frame: FrameEvidence, item: Item) -> None:
+def _uncertain_band(real_below: float, fake_from: float) -> Any:
+    band = pd.DataFrame([{"low": real_below, "high": min(fake_from, 1.0)}])
+    chart = alt.Chart(band).mark_rect(opacity=0.25, color=_COLOURS["uncertain"])
+    return chart.encode(y=alt.Y("low:Q", title=_PROB_TITLE), y2="high:Q")
+
+
+def _moment_line(moment: float) -> Any:
+    chart = alt.Chart(pd.DataFrame([{"seconds": moment}]))
+    rule = chart.mark_rule(strokeDash=[4, 4], color="#808080")
+    return rule.encode(x=alt.X("seconds:Q", title="time, s"))
+
+
+def _show_frame(frame: FrameEvidence, evidence: Evidence) -> None:
     """Show a frame, and beside it the face in it that decides."""
     whole, *beside = st.columns([2, 1, 1])
     faces = ", ".join(f"face {f.track_id} {f.prob_fake:.0%}" for f in frame.faces)
-    told = f"at {frame.pts_seconds:.2f} s: {faces}"
+    caption = f"at {frame.pts_seconds:.2f} s: {faces}"
     with whole:
-        _picture(item.pictures.get(frame.picture), told, alt=f"The frame {told}")
-    for crop in item.record.crops:
+        _show_picture(evidence.pictures.get(frame.picture), caption, alt=f"The frame {caption}")
+    for crop in evidence.record.crops:
         if crop.frame_index == frame.frame_index:
-            _show_face(crop, item, places=beside)
+            _show_face(crop, evidence, places=beside)
 
 
-def _show_faces(item: Item) -> None:
-    """Show the faces that speak most for the score, and what a heat map is not."""
-    crops = item.record.crops
+def _show_faces(evidence: Evidence) -> None:
+    """Show the strongest faces, and say what a heat map does not show."""
+    crops = evidence.record.crops
     if len(crops) > 1:
         st.header("The strongest faces, and what in them moved the score")
-        strongest = crops[:_STRONGEST]
+        strongest = crops[:_MAX_FACES]
         for column, crop in zip(st.columns(len(strongest)), strongest, strict=True):
-            _show_face(crop, item, places=[column, column])
-    if any(crop.heat_picture in item.pictures for crop in crops):
-        say(
-            "A heat map shows what moved the detector, not where somebody changed the face.",
+            _show_face(crop, evidence, places=[column, column])
+    if any(crop.heat_picture in evidence.pictures for crop in crops):
+        show_text(
+            "A heat map shows what moved the score, not where somebody changed the face.",
             is_small=True,
         )
 
 
-def _show_face(crop: CropEvidence, item: Item, *, places: Sequence[DeltaGenerator]) -> None:
-    """Show a face as the network saw it, and its heat map, each in its place."""
-    told = f"face {crop.track_id}, {crop.prob_fake:.0%} at {crop.pts_seconds:.2f} s"
+def _show_face(crop: CropEvidence, evidence: Evidence, *, places: Sequence[DeltaGenerator]) -> None:
+    """Show a face as the network saw it in the first place, its heat map in the second."""
+    face = f"face {crop.track_id}, {crop.prob_fake:.0%} at {crop.pts_seconds:.2f} s"
     with places[0]:
-        _picture(item.pictures.get(crop.picture), told, alt=f"The face as it was judged: {told}")
-    caption = "bright moved it most"
+        picture = evidence.pictures.get(crop.picture)
+        _show_picture(picture, face, alt=f"The face as it was judged: {face}")
+    caption = "bright parts moved it most"
     if crop.moved_by_hottest is not None and crop.moved_by_random is not None:
         caption += (
             f": without the hottest tenth the log-odds move by {crop.moved_by_hottest:.1f}, "
             f"without a random tenth by {crop.moved_by_random:.1f}"
         )
     with places[1]:
-        heat = item.pictures.get(crop.heat_picture or "")
-        _picture(heat, caption, alt=f"What in the face moved the score: {told}")
+        picture = evidence.pictures.get(crop.heat_picture or "")
+        _show_picture(picture, caption, alt=f"What in the face moved the score: {face}")
 
 
-def _picture(picture: bytes | None, caption: str, *, alt: str) -> None:
-    """Show a picture that is there; Streamlit's own captions are too pale to be read by all."""
+def _show_picture(picture: bytes | None, caption: str, *, alt: str) -> None:
+    """Show a picture, if there is one; the captions of Streamlit have too little contrast."""
     if picture is not None:
         st.image(picture, alt=alt)
-        say(caption, is_small=True)
+        show_text(caption, is_small=True)
 
 
-def _unmarked(text: object) -> str:
-    """Return a text in which a table of Streamlit's finds no mark-up."""
+def _show_provenance(provenance: Provenance) -> None:
+    st.header("What the file says about itself")
+    show_text("No part of the score.", *provenance.sentences)
+    if provenance.tags:
+        with st.expander("Metadata"):
+            rows = list(provenance.tags.items())
+            st.table(pd.DataFrame(rows, columns=["name", "value"]).map(_escape_markdown))
+
+
+def _escape_markdown(text: object) -> str:
+    """Return a text that a table of Streamlit shows without any mark-up."""
     return "".join(f"\\{c}" if c in "\\`*_{}[]()#+-.!|<>~$:&" else c for c in str(text))

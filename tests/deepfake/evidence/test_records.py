@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from deepfake.evidence import (
     CropEvidence,
     EvidenceRecord,
-    kept_evidence,
-    read_evidence,
+    list_evidence,
     read_picture,
+    read_record,
     remove_evidence,
     write_evidence,
 )
@@ -46,21 +46,21 @@ _PICTURES = {"crop-0.jpg": b"crop", "heat-0.jpg": b"heat"}
 
 
 def test_it_is_read_as_it_was_written_and_removed_whole(folder: Location) -> None:
-    assert read_evidence(folder, _ID) is None
+    assert read_record(folder, _ID) is None
     write_evidence(folder, _record(), _PICTURES)
-    assert read_evidence(folder, _ID) == _record()
+    assert read_record(folder, _ID) == _record()
     assert read_picture(folder, _ID, "heat-0.jpg") == b"heat"
-    assert list(kept_evidence(folder)) == [_ID]
+    assert list(list_evidence(folder)) == [_ID]
     assert remove_evidence(folder, _ID)
     assert not remove_evidence(folder, _ID)
-    assert list(kept_evidence(folder)) == []
+    assert list(list_evidence(folder)) == []
     assert read_picture(folder, _ID, "heat-0.jpg") is None
 
 
 def test_new_evidence_leaves_nothing_of_the_old(folder: Location) -> None:
     write_evidence(folder, _record(), _PICTURES)
     write_evidence(folder, EvidenceRecord(media_id=_ID, made_for="y"), {})
-    record = read_evidence(folder, _ID)
+    record = read_record(folder, _ID)
     assert record is not None and record.made_for == "y"
     assert read_picture(folder, _ID, "crop-0.jpg") is None
 
@@ -69,8 +69,8 @@ def test_new_evidence_leaves_nothing_of_the_old(folder: Location) -> None:
 def test_what_cannot_be_made_out_counts_as_not_there(tmp_path: Path, content: str) -> None:
     write_evidence(tmp_path, _record(), _PICTURES)
     (tmp_path / _ID / "evidence.json").write_text(content)
-    assert read_evidence(tmp_path, _ID) is None
-    assert list(kept_evidence(tmp_path)) == [_ID], "and is removed all the same"
+    assert read_record(tmp_path, _ID) is None
+    assert list(list_evidence(tmp_path)) == [_ID], "and is removed all the same"
 
 
 @pytest.mark.parametrize("name", ["../x.jpg", "/etc/passwd", "crop-0.html", "a/b-0.jpg", ""])

@@ -42,7 +42,7 @@ def test_clips_of_a_still_go_with_their_rows(tmp_path: Path) -> None:
         ],
     )
     done = forget(root, "/m/s.png")
-    assert digest_of_bytes(b"a clip of " + _STILL.encode() + b" as real") in done.subject.media_ids
+    assert digest_of_bytes(b"a clip of " + _STILL.encode() + b" as real") in done.media.media_ids
     assert not any(clip.exists() for clip in clips)
     assert other.exists()
     assert lone.exists(), "no list beside it says that it is one of ours"

@@ -18,7 +18,7 @@ from deepfake.corpora.manifest import read_manifest
 from deepfake.corpora.shards import list_shards, open_snapshot
 from deepfake.corpora.splits import read_assignments
 from deepfake.errors import ConfigError, DataError
-from deepfake.evidence import evidence_folder, kept_evidence, read_evidence
+from deepfake.evidence import evidence_folder, list_evidence, read_record
 from deepfake.forgetting import forget
 from deepfake.scoring import ScoresFolder, find_parts, open_state
 from deepfake.storage import DataRoot, read_json, sampled_digest_of
@@ -77,14 +77,14 @@ def test_nothing_of_it_is_left_and_its_other_name_goes_too(kept: Kept) -> None:
     ):
         assert any(name.startswith(place) for name in held), place
     done = _forget(kept, uri)
-    assert done.subject.media_ids == {media_id, sampled_digest_of(Path(uri))}
-    assert done.subject.uris == {uri, copy}
+    assert done.media.media_ids == {media_id, sampled_digest_of(Path(uri))}
+    assert done.media.uris == {uri, copy}
     assert mentions(kept.path / "data", media_id, uri, copy) == []
     assert mentions(kept.path / "out", media_id, uri, copy) == []
     assert [w for w in done.warnings if uri in w or copy in w], "the files are still there"
     assert Path(uri).exists()
     again = _forget(kept, uri)
-    assert again.traces == ()
+    assert again.removals == ()
 
 
 def test_others_keep_all_that_was_kept_of_them(kept: Kept) -> None:
@@ -121,12 +121,12 @@ def test_its_evidence_goes_and_that_of_others_stays(kept: Kept) -> None:
     folders = [evidence_folder(kept.output.version(v)) for v in kept.output.versions()]
     assert all((folder / kept.media_id(1) / "crop-0.jpg").is_file() for folder in folders)
     done = _forget(kept, kept.uri(1))
-    told = [trace.path for trace in done.traces if trace.told.startswith("evidence")]
+    told = [removal.path for removal in done.removals if removal.what.startswith("evidence")]
     assert told == [str(folder / kept.media_id(1)) for folder in folders]
     for folder in folders:
         left = sorted(kept.media_id(n) for n in (0, 2, 3, 4, 5))
-        assert list(kept_evidence(folder)) == left
-        record = read_evidence(folder, kept.media_id(3))
+        assert list(list_evidence(folder)) == left
+        record = read_record(folder, kept.media_id(3))
         assert record is not None and record.pictures == ("crop-0.jpg",)
 
 
@@ -136,7 +136,7 @@ def test_a_report_that_shows_it_goes_and_another_stays(kept: Kept) -> None:
     path = write_report(output / "report.html", read_report(output, version=version))
     assert kept.uri(1) in path.read_text()
     dry = _forget(kept, kept.uri(1), is_dry_run=True)
-    assert str(path) in {trace.path for trace in dry.traces} and path.is_file()
+    assert str(path) in {removal.path for removal in dry.removals} and path.is_file()
     _forget(kept, kept.uri(1))
     assert not path.exists()
     again = write_report(path, read_report(output, version=version))
@@ -183,7 +183,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(kept: Kept) -> None:
     told = _forget(kept, kept.uri(1), is_dry_run=True)
     assert _tree(kept.path) == before
     done = _forget(kept, kept.uri(1))
-    assert {(t.path, t.told) for t in told.traces} == {(t.path, t.told) for t in done.traces}
+    assert {(r.path, r.what) for r in told.removals} == {(r.path, r.what) for r in done.removals}
 
 
 def test_an_output_at_work_is_refused_before_anything_is_removed(kept: Kept) -> None:
@@ -200,7 +200,7 @@ def test_outputs_are_noted_and_others_can_be_named(kept: Kept, tmp_path: Path) -
     done = _forget(kept, kept.media_id(3))
     assert mentions(elsewhere.path, kept.media_id(3)), "nobody knows of it"
     done = _forget(kept, kept.media_id(3), outputs=[elsewhere.path])
-    assert done.traces
+    assert done.removals
     assert mentions(elsewhere.path, kept.media_id(3), kept.uri(3)) == []
     shutil.rmtree(kept.output.path)
     gone = _forget(kept, kept.media_id(4))
@@ -244,9 +244,9 @@ def test_what_cannot_be_forgotten_is_said(kept: Kept) -> None:
 
 def test_what_is_unknown_is_no_error_and_a_folder_is(kept: Kept, tmp_path: Path) -> None:
     root = DataRoot(tmp_path / "none")
-    assert forget(root, "f" * 64).traces == ()
+    assert forget(root, "f" * 64).removals == ()
     assert not root.path.exists()
-    with pytest.raises(ConfigError, match="a folder is named"):
+    with pytest.raises(ConfigError, match="this is a folder"):
         _forget(kept, str(kept.media))
 
 
@@ -258,7 +258,7 @@ def test_a_damaged_shard_is_given_up_and_not_served(kept: Kept) -> None:
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     done = _forget(kept, kept.media_id(2))
-    assert any("ingest the corpus again" in trace.told for trace in done.traces)
+    assert any("ingest the corpus again" in removal.what for removal in done.removals)
     assert mentions(kept.root.path, kept.media_id(2)) == []
     assert not (corpus_dir / "latest").exists()
     Path(kept.uri(2)).unlink()

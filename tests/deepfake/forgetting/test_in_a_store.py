@@ -14,7 +14,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 from deepfake.corpora.shards import open_snapshot
 from deepfake.errors import DataError, StoreError
-from deepfake.evidence import evidence_folder, kept_evidence
+from deepfake.evidence import evidence_folder, list_evidence
 from deepfake.forgetting import forget
 from deepfake.scoring import find_parts, make_receipt, open_state, read_listing
 from deepfake.storage import StorePath, machine_cache, read_json
@@ -74,12 +74,12 @@ def test_nothing_of_it_is_left_in_the_store_or_here(kept: Kept, tmp_path: Path) 
         assert any(name.startswith(place) for name in held), (place, held)
     dry = forget(kept.root, uri, is_dry_run=True)
     done = forget(kept.root, uri)
-    assert {(t.path, t.told) for t in dry.traces} == {(t.path, t.told) for t in done.traces}
-    assert {uri, copy} == done.subject.uris
+    assert {(r.path, r.what) for r in dry.removals} == {(r.path, r.what) for r in done.removals}
+    assert {uri, copy} == done.media.uris
     assert _left(kept, tmp_path, media_id, uri, copy) == []
     remains = " ".join(done.remains)
     assert "keeps versions" in remains and "Other machines" in remains
-    assert forget(kept.root, uri).traces == ()
+    assert forget(kept.root, uri).removals == ()
 
 
 def test_others_keep_all_that_was_kept_of_them(kept: Kept) -> None:
@@ -98,7 +98,7 @@ def test_others_keep_all_that_was_kept_of_them(kept: Kept) -> None:
     assert len(versions) == 2
     for version in versions:
         folder = kept.output.version(version)
-        assert list(kept_evidence(evidence_folder(folder))) == sorted(map(kept.media_id, others))
+        assert list(list_evidence(evidence_folder(folder))) == sorted(map(kept.media_id, others))
         assert read_json(folder / "run.json")["statuses"] == {"ok": 5}
         assert {m for p in find_parts(kept.output.parts(version)) for m, _ in p.media} == set(
             map(kept.media_id, others)
@@ -139,8 +139,8 @@ def test_another_machine_that_knows_nothing_forgets_by_what_the_store_tells(
     monkeypatch.chdir(tmp_path / "here")
     Path(kept.uri(3)).unlink()
     done = forget(kept.root, kept.uri(3), outputs=[kept.output.path])
-    assert len(done.subject.media_ids) == 1, "out of the listing and the tables"
-    (media_id,) = done.subject.media_ids
+    assert len(done.media.media_ids) == 1, "out of the listing and the tables"
+    (media_id,) = done.media.media_ids
     shutil.rmtree(tmp_path / "another", ignore_errors=True)
     left = _left_in_bucket(kept, tmp_path, media_id, kept.uri(3))
     assert left == []

@@ -11,9 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from deepfake.errors import DataError
+from deepfake.forgetting.media_to_forget import FORGOTTEN, MediaToForget
 from deepfake.forgetting.scrub import (
-    FORGOTTEN,
-    Subject,
     scrub_csv,
     scrub_json,
     scrub_lines,
@@ -23,7 +22,7 @@ from deepfake.forgetting.scrub import (
 
 _ID, _OTHER = "a" * 64, "b" * 64
 _URI = "/media/anna (1).mp4"
-_SUBJECT = Subject(
+_MEDIA = MediaToForget(
     frozenset({_ID}), frozenset({_URI, "/media/copy.mp4"}), {f"c/media:{_ID}": "c/media:x"}
 )
 
@@ -40,26 +39,26 @@ def test_rows_of_a_table(tmp_path: Path) -> None:
     path = tmp_path / "files.parquet"
     pd.DataFrame(_ROWS).to_parquet(path)
     before = path.read_bytes()
-    assert scrub_table(path, _SUBJECT, is_dry_run=True) == 3
+    assert scrub_table(path, _MEDIA, is_dry_run=True) == 3
     assert path.read_bytes() == before
     schema = pq.read_schema(path)
-    assert scrub_table(path, _SUBJECT) == 3
+    assert scrub_table(path, _MEDIA) == 3
     left = pd.read_parquet(path)
     assert left["x"].tolist() == [2, 4, 5], "a name that has another content now is another's"
     assert left["group"].fillna("none").tolist() == ["c/media:x", "c/y", "none"]
     assert pq.read_schema(path).equals(schema, check_metadata=True)
-    assert scrub_table(path, _SUBJECT) == 0
+    assert scrub_table(path, _MEDIA) == 0
 
 
 def test_a_table_of_others_is_not_written(tmp_path: Path) -> None:
     path = tmp_path / "files.parquet"
     pd.DataFrame({"x": [1], "uri": ["/media/other.mp4"]}).to_parquet(path)
     before = path.stat().st_mtime_ns
-    assert scrub_table(path, _SUBJECT) == 0
+    assert scrub_table(path, _MEDIA) == 0
     assert path.stat().st_mtime_ns == before
     path.write_bytes(b"PAR1 broken")
     with pytest.raises(DataError, match="not a readable Parquet file"):
-        scrub_table(path, _SUBJECT)
+        scrub_table(path, _MEDIA)
 
 
 def test_rows_of_a_csv_file(tmp_path: Path) -> None:
@@ -69,7 +68,7 @@ def test_rows_of_a_csv_file(tmp_path: Path) -> None:
     rows[-1][0] = 'two\nlines, and "quotes"'
     with path.open("w", newline="") as stream:
         csv.writer(stream).writerows(rows)
-    assert scrub_csv(path, _SUBJECT, is_dry_run=True) == scrub_csv(path, _SUBJECT) == 3
+    assert scrub_csv(path, _MEDIA, is_dry_run=True) == scrub_csv(path, _MEDIA) == 3
     with path.open(newline="") as stream:
         header, *left = csv.reader(stream)
     assert header == rows[0]
@@ -88,7 +87,7 @@ def test_lines_of_a_log(tmp_path: Path) -> None:
         '{"media_id": "ccc", "cut sho',
     ]
     path.write_text("\n".join(lines) + "\n")
-    assert scrub_lines(path, _SUBJECT) == 4
+    assert scrub_lines(path, _MEDIA) == 4
     assert path.read_text().splitlines() == [lines[2], lines[5]]
 
 
@@ -104,7 +103,7 @@ def test_objects_and_texts_of_json(tmp_path: Path) -> None:
         "auc": 0.9,
     }
     path.write_text(json.dumps(told))
-    assert scrub_json(path, _SUBJECT) == 1
+    assert scrub_json(path, _MEDIA) == 1
     assert json.loads(path.read_text()) == {
         "worst": [{"uri": "/media/other.mp4"}],
         "files": ["/media/other.mp4"],
@@ -114,22 +113,22 @@ def test_objects_and_texts_of_json(tmp_path: Path) -> None:
         "group": "c/media:x",
         "auc": 0.9,
     }
-    assert scrub_json(path, _SUBJECT) == 0
+    assert scrub_json(path, _MEDIA) == 0
 
 
 def test_names_in_a_text(tmp_path: Path) -> None:
     path = tmp_path / "summary.md"
     path.write_bytes(b"- /media/copy.mp4: wrong\n- /media/copy.mp4.txt, x/media/copy.mp4 \xff\n")
-    assert scrub_text(path, _SUBJECT) == 1
+    assert scrub_text(path, _MEDIA) == 1
     assert path.read_bytes() == (
         b"- (forgotten): wrong\n- /media/copy.mp4.txt, x/media/copy.mp4 \xff\n"
     )
 
 
-def test_nobody_is_named_by_an_empty_subject(tmp_path: Path) -> None:
-    nobody = Subject(frozenset(), frozenset())
+def test_nobody_includes_an_empty_subject(tmp_path: Path) -> None:
+    nobody = MediaToForget(frozenset(), frozenset())
     path = tmp_path / "summary.md"
     path.write_text("text")
     assert scrub_text(path, nobody) == 0
-    assert not nobody.is_named_by(None, None)
-    assert not nobody.is_named_by([1], {})
+    assert not nobody.includes(None, None)
+    assert not nobody.includes([1], {})

@@ -12,7 +12,7 @@ from deepfake.corpora.ingest import finish_manifest
 from deepfake.corpora.manifest import ManifestRow, read_manifest
 from deepfake.corpora.splits import Assignments, read_assignments, write_assignments
 from deepfake.forgetting import forget
-from deepfake.forgetting.scrub import Subject
+from deepfake.forgetting.media_to_forget import MediaToForget
 from deepfake.forgetting.splits import plan_splits
 from deepfake.storage import DataRoot
 from deepfake.types import Label, Split
@@ -94,5 +94,5 @@ def test_groups_of_clips_follow_those_of_their_stills(root: DataRoot) -> None:
 
 def test_nothing_is_planned_for_strangers(root: DataRoot) -> None:
     _settle(root, [_row(0), _row(4), _row(5)])
-    plan = plan_splits(root, "c", Subject(frozenset({"9" * 64}), frozenset({"/m/x.png"})))
+    plan = plan_splits(root, "c", MediaToForget(frozenset({"9" * 64}), frozenset({"/m/x.png"})))
     assert (plan.keys, plan.groups) == (frozenset(), {})

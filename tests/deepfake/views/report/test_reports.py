@@ -12,22 +12,22 @@ import pytest
 
 from deepfake.errors import DataError
 from deepfake.evidence import evidence_folder, write_evidence
-from deepfake.evidence.embedded_json import embedded_json
+from deepfake.evidence.embedded_json import read_embedded_json
 from deepfake.scoring import SCORES_SCHEMA
 from deepfake.storage import write_json
 from deepfake.views.report import MAX_BYTES, MAX_ROWS, read_report, render_report, write_report
-from tests.reports import SCRIPT_NAME, item, report, score
+from tests.reports import SCRIPT_NAME, evidence, report, score
 
 
 def _data(page: str) -> dict[str, Any]:
-    told = embedded_json(page)
+    told = read_embedded_json(page)
     assert isinstance(told, dict)
     return told
 
 
 def test_names_and_metadata_are_text() -> None:
     odd = score(1, uri=SCRIPT_NAME, reason="a <b>reason</b> \u2028 & more", status="crashed")
-    page = render_report(report([odd, score(2)], items=[item(1, software=SCRIPT_NAME)]))
+    page = render_report(report([odd, score(2)], evidence=[evidence(1, software=SCRIPT_NAME)]))
     assert page.count("<script") == 2, "the data and the one of ours"
     assert "<img" not in page and "<b>" not in page
     (embedded,) = re.findall(r'(?s)<script type="application/json".*?</script>', page)
@@ -39,7 +39,7 @@ def test_names_and_metadata_are_text() -> None:
 
 
 def test_nothing_in_it_is_taken_from_elsewhere() -> None:
-    page = render_report(report([score(1)], items=[item(1)]))
+    page = render_report(report([score(1)], evidence=[evidence(1)]))
     policy = re.search(r'Content-Security-Policy" content="([^"]+)"', page)
     assert policy is not None
     assert policy.group(1).startswith("default-src 'none'; img-src data:;")
@@ -62,11 +62,11 @@ def test_more_rows_than_are_shown_are_counted_and_said_to_be_elsewhere() -> None
 
 def test_long_names_and_much_evidence_stay_under_the_limit() -> None:
     rows = [score(number, uri=f"/{number}/" + "x" * 4000) for number in range(8000)]
-    items = [item(number) for number in range(50)]
-    page = render_report(report(rows, items=items))
+    items = [evidence(number) for number in range(50)]
+    page = render_report(report(rows, evidence=items))
     assert len(page.encode()) <= MAX_BYTES
     assert "files are left out here" in page
-    small = render_report(report(rows[:10], items=items), max_bytes=300_000)
+    small = render_report(report(rows[:10], evidence=items), max_bytes=300_000)
     assert len(small.encode()) <= 300_000
     assert 0 < len(_data(small)["items"]) < 50
     assert f"Of {50 - len(_data(small)['items'])} more there was no room" in small
@@ -98,7 +98,7 @@ def test_a_folder_of_scores_is_read_whole(tmp_path: Path) -> None:
     broken = score(9, status="decode_error", verdict="not_applicable", prob_fake=None)
     rows = [score(1), score(2), {**broken, "reason": "cut short"}]
     version = _write_output(tmp_path / "it's here", rows)
-    kept = item(2)
+    kept = evidence(2)
     write_evidence(evidence_folder(version), kept.record, kept.pictures)
     found = read_report(tmp_path / "it's here", version=version)
     assert found.statuses == {"ok": 2, "decode_error": 1}
@@ -112,7 +112,7 @@ def test_a_folder_of_scores_is_read_whole(tmp_path: Path) -> None:
             "example": broken["uri"],
         }
     ]
-    assert [i.record for i in found.items] == [kept.record]
+    assert [i.record for i in found.evidence] == [kept.record]
     assert found.rows.columns["uri"][-1] == broken["uri"], "what has no score stands last"
     assert found.alarms == [] and set(found.thresholds.values()) == {None}
     page = write_report(tmp_path / "report.html", found).read_text(encoding="utf-8")

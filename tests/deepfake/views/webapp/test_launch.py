@@ -17,11 +17,11 @@ from deepfake.cli.app import app
 from deepfake.errors import ConfigError
 from deepfake.registry import MODEL_NAME
 from deepfake.storage import DataRoot
-from deepfake.views.report import report_of_rows
+from deepfake.views.report import create_report
 from deepfake.views.webapp import AppSettings, page_command, page_environment
-from deepfake.views.webapp.detector_choice import detector_choices
-from deepfake.views.webapp.redaction import without_folder
-from deepfake.views.webapp.settings import settings_of_page
+from deepfake.views.webapp.detector_choice import list_detectors
+from deepfake.views.webapp.display_names import without_folder
+from deepfake.views.webapp.settings import read_settings
 from tests.product import run_deepfake
 from tests.services.processes import free_port
 
@@ -36,11 +36,11 @@ def test_every_setting_reaches_the_page(monkeypatch: pytest.MonkeyPatch) -> None
         max_pixels=5,
         cpu_seconds=6,
         memory_mb=7,
-        is_showing_places=False,
+        is_showing_paths=False,
     )
     for name, value in page_environment(settings).items():
         monkeypatch.setenv(name, value)
-    assert settings_of_page() == settings
+    assert read_settings() == settings
     assert settings.media_limits.max_bytes == 3 * 2**20
     assert settings.media_limits.max_pixels == 5
     assert settings.worker_limits.memory_bytes == 7 * 2**20
@@ -81,9 +81,9 @@ def test_a_port_that_is_taken_and_results_that_are_not_there_are_said(tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(("host", "is_told"), [("127.0.0.1", True), ("0.0.0.0", False)])
+@pytest.mark.parametrize(("host", "is_shown"), [("127.0.0.1", True), ("0.0.0.0", False)])
 def test_places_are_told_where_only_this_user_can_come(
-    host: str, is_told: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    host: str, is_shown: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     started: list[dict[str, str]] = []
     port = str(free_port())
@@ -95,14 +95,14 @@ def test_places_are_told_where_only_this_user_can_come(
     assert done.exit_code == 0, done.output
     assert "no finished results are in none yet" in done.output
     (environment,) = started
-    assert json.loads(environment["DEEPFAKE_APP"])["is_showing_places"] is is_told
+    assert json.loads(environment["DEEPFAKE_APP"])["is_showing_paths"] is is_shown
 
 
 def test_strangers_do_not_read_the_registrys_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://somebody:secret@127.0.0.1:9")
-    note = detector_choices(AppSettings(is_showing_places=False)).note
+    note = list_detectors(AppSettings(is_showing_paths=False)).note
     assert note is not None and "127.0.0.1" not in note and "secret" not in note
-    labels = detector_choices(AppSettings(weights="/a/b/mine", is_showing_places=False)).labels
+    labels = list_detectors(AppSettings(weights="/a/b/mine", is_showing_paths=False)).labels
     assert labels["/a/b/mine"] == "mine (named at the start)"
 
 
@@ -111,10 +111,10 @@ def test_the_packaged_detector_is_offered_and_a_store_that_is_away_is_said(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    assert list(detector_choices(AppSettings()).labels) == ["packaged"]
+    assert list(list_detectors(AppSettings()).labels) == ["packaged"]
     assert list(tmp_path.iterdir()) == [], "asking made no store"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:9")
-    choices = detector_choices(AppSettings(weights="mine"))
+    choices = list_detectors(AppSettings(weights="mine"))
     assert list(choices.labels) == ["mine", "packaged"]
     assert choices.note is not None and "cannot be offered" in choices.note
 
@@ -132,7 +132,7 @@ def test_registered_versions_are_offered_the_champion_first(
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///none.db")
     found = [version(3, "challenger"), version(2, "champion"), version(1)]
     monkeypatch.setattr(module, "list_versions", lambda: found)
-    labels = detector_choices(AppSettings()).labels
+    labels = list_detectors(AppSettings()).labels
     assert list(labels) == [*(f"models:/{MODEL_NAME}/{n}" for n in (2, 3, 1)), "packaged"]
     assert labels[f"models:/{MODEL_NAME}/2"].endswith("version 2 (champion)")
 
@@ -147,13 +147,13 @@ def test_strangers_read_names_and_not_where_files_lie() -> None:
         row("/home/anna/desk/a/1.png", None),
         row("/home/anna/desk/b/1.png", "cannot be opened: /home/anna/desk/b/1.png"),
     ]
-    report = report_of_rows(rows, detector="one", notes=[], reading={}, items=[])
+    report = create_report(rows, detector="one", notes=[], reading={}, evidence=[])
     shown = without_folder(report)
     assert shown.rows.columns["uri"] == ["a/1.png", "b/1.png"]
     assert "/home" not in str((shown.rows, shown.failures))
     assert shown.failures[0]["reason"] == "cannot be opened: b/1.png"
     apart = [row("/a/1.png", None), row("/b/1.png", None)]
-    report = report_of_rows(apart, detector="one", notes=[], reading={}, items=[])
+    report = create_report(apart, detector="one", notes=[], reading={}, evidence=[])
     assert without_folder(report).rows.columns["uri"] == ["/a/1.png", "/b/1.png"]
 
 
@@ -161,7 +161,7 @@ def test_only_results_that_were_named_or_noted_are_offered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     from deepfake.scoring import note_output
-    from deepfake.views.webapp import results_page as bulk
+    from deepfake.views.webapp import results_page
 
     root = DataRoot(tmp_path / "data")
     for name in ("named", "noted", "neither"):
@@ -170,5 +170,5 @@ def test_only_results_that_were_named_or_noted_are_offered(
     note_output(root, tmp_path / "noted")
     note_output(root, tmp_path / "gone")
     settings = AppSettings(data_root=root.here, outputs=(str(tmp_path / "named"),))
-    monkeypatch.setattr(bulk, "page_settings", lambda: settings)
-    assert bulk.offered_outputs() == [str(tmp_path / "named"), str(tmp_path / "noted")]
+    monkeypatch.setattr(results_page, "page_settings", lambda: settings)
+    assert results_page.offered_outputs() == [str(tmp_path / "named"), str(tmp_path / "noted")]

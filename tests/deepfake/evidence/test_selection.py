@@ -16,13 +16,15 @@ from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.evidence import (
     EvidenceRecord,
-    ExplainRequest,
+    EvidenceRequest,
+    create_request,
     evidence_folder,
-    kept_evidence,
-    read_evidence,
+    explain_scores,
+    find_missing_evidence,
+    list_evidence,
+    read_record,
     write_evidence,
 )
-from deepfake.evidence.selection import explain_scores, find_unexplained, request_of
 from deepfake.media import write_image
 from deepfake.scoring import FRAMES_SCHEMA, SCORES_SCHEMA, ScorerSetup, score_media
 from deepfake.storage import sha256_of
@@ -64,8 +66,8 @@ def _write(version: Path, probs: list[float | None]) -> None:
     pq.write_table(pa.Table.from_pylist(frames, FRAMES_SCHEMA), version / "frames.parquet")
 
 
-def _found(version: Path, bundle: Bundle, num_files: int) -> list[ExplainRequest]:
-    return find_unexplained(version, bundle=bundle, num_files=num_files)
+def _found(version: Path, bundle: Bundle, num_files: int) -> list[EvidenceRequest]:
+    return find_missing_evidence(version, bundle=bundle, num_files=num_files)
 
 
 def test_half_are_the_highest_and_half_the_least_certain(tmp_path: Path, bundle: Bundle) -> None:
@@ -97,9 +99,9 @@ def test_what_is_no_longer_among_the_most_telling_goes(tmp_path: Path, bundle: B
     for number in range(2):
         write_evidence(folder, EvidenceRecord(media_id=_media_id(number), made_for="x"), {})
     _found(tmp_path, bundle, 1)
-    assert list(kept_evidence(folder)) == [_media_id(0)]
+    assert list(list_evidence(folder)) == [_media_id(0)]
     _found(tmp_path, bundle, 0)
-    assert list(kept_evidence(folder)) == []
+    assert list(list_evidence(folder)) == []
 
 
 def test_what_could_not_be_made_whole_is_tried_again_when_asked(
@@ -110,7 +112,7 @@ def test_what_could_not_be_made_whole_is_tried_again_when_asked(
     record = EvidenceRecord(media_id=request.media_id, made_for=request.made_for, is_whole=False)
     write_evidence(evidence_folder(tmp_path), record, {})
     assert _found(tmp_path, bundle, 1) == []
-    assert find_unexplained(tmp_path, bundle=bundle, num_files=1, is_retrying_failed=True)
+    assert find_missing_evidence(tmp_path, bundle=bundle, num_files=1, is_retrying_failed=True)
 
 
 def test_a_content_with_two_names_is_one(tmp_path: Path, bundle: Bundle) -> None:
@@ -163,7 +165,7 @@ def test_a_file_that_breaks_its_worker_costs_a_note(tmp_path: Path, bundle: Bund
     clip = write_face_clip(tmp_path / "clip.mp4")
     setup = ScorerSetup(DetectorIdentity(bundle.path, "tried"))
     media = score_media([_row(clip)], setup=setup, limits=WorkerLimits())
-    assert request_of(media[0].score, media[0].frames).media_id == sha256_of(clip)
+    assert create_request(media[0].score, media[0].frames).media_id == sha256_of(clip)
     (made,) = explain_scores(media, setup=setup, limits=WorkerLimits(cpu_seconds=0.2))
     assert made.pictures == {} and not made.record.is_whole
     assert any("CPU seconds" in note for note in made.record.notes)
@@ -174,4 +176,4 @@ def test_evidence_is_read_back_by_its_content(tmp_path: Path) -> None:
     folder = evidence_folder(tmp_path)
     write_evidence(folder, EvidenceRecord(media_id=_media_id(7), made_for="x"), {})
     (folder / _media_id(7)).rename(folder / _media_id(8))
-    assert read_evidence(folder, _media_id(8)) is None
+    assert read_record(folder, _media_id(8)) is None

@@ -1,4 +1,4 @@
-"""Which media are meant: every content and every name that is known of them."""
+"""Find every digest and every name of the media that a person asks to forget."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
+from deepfake.forgetting.clips import clips_of
 from deepfake.forgetting.known_media import names_and_contents
-from deepfake.forgetting.scrub import Subject
+from deepfake.forgetting.media_to_forget import MediaToForget
 from deepfake.scoring import ScoresFolder
 from deepfake.storage import (
     DataRoot,
@@ -28,49 +29,47 @@ from deepfake.storage import (
     to_uri,
 )
 
-__all__ = ["clips_of", "find_subject"]
+__all__ = ["identify_media"]
 
 _MEDIA_ID = re.compile(r"[0-9a-fA-F]{64}")
-_DIGITS = 16
-"""Of a still's media_id, in the names of the clips that were made of it."""
 
 
-def find_subject(
-    root: DataRoot, outputs: Sequence[Location], named: str, *, begun: Subject | None = None
-) -> Subject:
-    """Return all contents and names of what a person named.
+def identify_media(
+    root: DataRoot, outputs: Sequence[Location], named: str, *, unfinished: MediaToForget
+) -> MediaToForget:
+    """Return all digests and names of what a person named.
 
     A name stands for every content that was ever found under it, and a content for all of its
-    names. What lies under a name now is read, so that a digest of samples and one of all bytes
-    are known to be of one content. Clips that were made of a still are meant with it.
+    names. The files under these names are read now, so that a digest of samples and one of all
+    bytes are known to belong to one content. Clips made from a still are included.
 
     Args:
         root: The data root.
-        outputs: Folders of scores.
+        outputs: Scored folders.
         named: A media_id, or the URI or path of a file.
-        begun: What an earlier call did not bring to its end; it is meant too.
+        unfinished: What an earlier call did not finish removing; it is included.
 
     Raises:
         ConfigError: A folder is named.
-        DataError: A table is damaged, so that what it holds cannot be told.
+        DataError: A table is damaged, so that its media are unknown.
     """
-    before = begun or Subject(frozenset(), frozenset())
     is_id = _MEDIA_ID.fullmatch(named) is not None
-    ids = set(before.media_ids) | ({named.lower()} if is_id else set())
-    uris = set(before.uris)
+    ids = set(unfinished.media_ids) | ({named.lower()} if is_id else set())
+    uris = set(unfinished.uris)
     if not is_id:
         uri = named if "://" in named else to_uri(named)
         if _is_folder(uri):
-            raise ConfigError("a folder is named; what is forgotten are files", path=uri)
+            raise ConfigError("this is a folder: name a file", path=uri)
         uris.add(uri)
-        ids |= {media_id for _, media_id in _known(root, outputs, uris={uri})} | _digests(uri)
+        ids |= {media_id for _, media_id in _find_rows(root, outputs, uris={uri})} | _digests(uri)
+    # Until nothing is added: a digest gives names, and the file under a name another digest.
     while True:
-        known = {uri for uri, _ in _known(root, outputs, media_ids=ids)}
-        clips = _clip_contents(root, outputs, ids)
-        more = {i for u in known - uris for i in _same_content(u, ids)} | clips
+        known = {uri for uri, _ in _find_rows(root, outputs, media_ids=ids)}
+        clips = _digests_of_clips(root, outputs, ids)
+        more = {i for u in known - uris for i in _digests_of_same(u, ids)} | clips
         uris |= known
         if more <= ids:
-            return Subject(frozenset(ids), frozenset(uris), dict(before.groups))
+            return MediaToForget(frozenset(ids), frozenset(uris), dict(unfinished.groups))
         ids |= more
 
 
@@ -81,17 +80,18 @@ def _is_folder(uri: str) -> bool:
         return False
 
 
-def _known(
+def _find_rows(
     root: DataRoot,
     outputs: Sequence[Location],
     *,
     media_ids: Iterable[str] = (),
     uris: Iterable[str] = (),
 ) -> set[tuple[str, str]]:
+    """Return `uri` and `media_id` of all rows, in tables and states, with one of these values."""
     ids, names = frozenset(media_ids), frozenset(uris)
     found: set[tuple[str, str]] = set()
-    for pairs in map_threaded(lambda table: _pairs(table, ids, names), _tables(root, outputs)):
-        found |= pairs
+    for rows in map_threaded(lambda path: _read_rows(path, ids, names), _tables(root, outputs)):
+        found |= rows
     for output in outputs:
         state = ScoresFolder(output).state
         if state.is_file():
@@ -101,22 +101,22 @@ def _known(
 
 def _tables(root: DataRoot, outputs: Sequence[Location]) -> Iterator[Location]:
     yield from (root.path / "manifests").glob("*.parquet")
-    yield from _below(root.path / "shards", "*/*/outcomes.parquet", "*/parts/*.outcomes.parquet")
+    yield from _glob_all(root.path / "shards", "*/*/outcomes.parquet", "*/parts/*.outcomes.parquet")
     yield from root.evaluations.glob("**/*.parquet")
     for output in outputs:
-        yield from _below(output, "scores.parquet", "versions/*/scores.parquet")
+        yield from _glob_all(output, "scores.parquet", "versions/*/scores.parquet")
         if isinstance(output, StorePath):
             # What other machines put there may not be in this machine's state, nor in a table yet.
-            yield from _below(output, ".listing-*.parquet", "versions/*/parts/*.scores.parquet")
+            yield from _glob_all(output, ".listing-*.parquet", "versions/*/parts/*.scores.parquet")
 
 
-def _below(folder: Location, *patterns: str) -> Iterator[Location]:
+def _glob_all(folder: Location, *patterns: str) -> Iterator[Location]:
     for pattern in patterns:
         yield from folder.glob(pattern)
 
 
-def _pairs(path: Location, ids: frozenset[str], uris: frozenset[str]) -> set[tuple[str, str]]:
-    wanted = pc.field("media_id").isin(_texts(ids)) | pc.field("uri").isin(_texts(uris))
+def _read_rows(path: Location, ids: frozenset[str], uris: frozenset[str]) -> set[tuple[str, str]]:
+    wanted = pc.field("media_id").isin(_strings(ids)) | pc.field("uri").isin(_strings(uris))
 
     def read(local: Path) -> list[dict[str, str | None]]:
         if not {"uri", "media_id"} <= set(pq.read_schema(local).names):
@@ -132,16 +132,16 @@ def _pairs(path: Location, ids: frozenset[str], uris: frozenset[str]) -> set[tup
         raise DataError(
             f"not a readable Parquet file ({error})",
             path=path,
-            hint="What it holds cannot be told: remove it, then run this again.",
+            hint="Its media are unknown: delete it, then run this again.",
         ) from error
 
 
-def _texts(values: Iterable[str]) -> pa.Array:
+def _strings(values: Iterable[str]) -> pa.Array:
     return pa.array(sorted(values), pa.string())
 
 
 def _digests(uri: str) -> set[str]:
-    """Return both digests of what lies under a name now; none where nothing does."""
+    """Return both digests of the file that has this name now; none where there is no file."""
     try:
         with medium_file(uri, max_bytes=sys.maxsize) as path:
             return {sha256_of(path), sampled_digest_of(path)} if path.is_file() else set()
@@ -149,29 +149,15 @@ def _digests(uri: str) -> set[str]:
         return set()
 
 
-def _same_content(uri: str, ids: set[str]) -> set[str]:
-    found = _digests(uri)
-    return set() if found.isdisjoint(ids) else found
+def _digests_of_same(uri: str, ids: set[str]) -> set[str]:
+    """Return both digests of a file if one of them is known; another content is another medium."""
+    digests = _digests(uri)
+    return set() if digests.isdisjoint(ids) else digests
 
 
-def clips_of(root: DataRoot, media_ids: Iterable[str]) -> list[Path]:
-    """Return clips that were made of stills, and lie under the data root beside their list."""
-    starts = {media_id[:_DIGITS] for media_id in media_ids}
-    return [
-        path
-        for path in sorted((root.here / "clips").glob("**/*.mp4"))
-        if _still_of(path.name) in starts and (path.parent / "clips.csv").is_file()
-    ]
-
-
-def _still_of(name: str) -> str | None:
-    found = re.fullmatch(rf"\w+-([0-9a-f]{{{_DIGITS}}})-[0-9a-f]{{8}}\.mp4", name)
-    return None if found is None else found[1]
-
-
-def _clip_contents(root: DataRoot, outputs: Sequence[Location], ids: set[str]) -> set[str]:
+def _digests_of_clips(root: DataRoot, outputs: Sequence[Location], ids: set[str]) -> set[str]:
     found: set[str] = set()
     for clip in clips_of(root, ids):
         uri = to_uri(clip)
-        found |= _digests(uri) | {i for _, i in _known(root, outputs, uris={uri})}
+        found |= _digests(uri) | {i for _, i in _find_rows(root, outputs, uris={uri})}
     return found

@@ -1,4 +1,4 @@
-"""Content Credentials and metadata in plain sentences, with what each does and does not prove."""
+"""Describe Content Credentials and metadata in sentences, and what each does and does not prove."""
 
 from __future__ import annotations
 
@@ -8,25 +8,25 @@ from pydantic import BaseModel, ConfigDict
 
 from deepfake.evidence.provenance.credentials import Credentials
 
-__all__ = ["Provenance", "describe_provenance"]
+__all__ = ["Provenance", "describe_provenance", "unreadable_provenance"]
 
-_NOTHING = (
-    "It carries no Content Credentials. Most files carry none, and whoever passes a file on can "
-    "take them out: this says nothing for or against it."
+_NO_CREDENTIALS = (
+    "It carries no Content Credentials. Most files carry none, and anybody who passes a file on "
+    "can remove them: this says nothing for or against it."
 )
 _METADATA = (
-    "Metadata are not signed: anybody can write, change or remove them. They are a lead, and "
+    "Metadata are not signed: anybody can write, change or remove them. They are a hint, and "
     "prove nothing."
 )
 
 
 class Provenance(BaseModel):
-    """What a file says of its own making; no part of its score.
+    """What a file says about how it was made; no part of its score.
 
     Attributes:
-        credentials: Content Credentials; None where they could not be looked for.
-        tags: What EXIF and container metadata say, by name.
-        sentences: All of it for a reader, with what it proves.
+        credentials: Content Credentials; None where they could not be read.
+        tags: EXIF and container metadata, by name.
+        sentences: All of it for a person to read, and what it proves.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -39,37 +39,43 @@ class Provenance(BaseModel):
 def describe_provenance(
     credentials: Credentials | None, *, tags: Mapping[str, str], note: str | None = None
 ) -> Provenance:
-    """Return what a file says of its making, in sentences.
+    """Return the provenance of a file, with sentences that describe it.
 
     Args:
-        credentials: As read; None where they could not be.
-        tags: Of EXIF or the container.
-        note: Why there are no credentials.
+        credentials: Content Credentials; None where they could not be read.
+        tags: EXIF or container metadata, by name.
+        note: A sentence to begin with, such as what could not be read.
     """
-    told: list[str] = [] if note is None else [note]
+    sentences: list[str] = [] if note is None else [note]
     if credentials is not None:
-        told += _of_credentials(credentials)
-    told.append(_METADATA if tags else "It carries no metadata on a camera, a program or a date.")
-    return Provenance(credentials=credentials, tags=dict(tags), sentences=tuple(told))
+        sentences += _describe_credentials(credentials)
+    sentences.append(_METADATA if tags else "It carries no metadata on camera, program or date.")
+    return Provenance(credentials=credentials, tags=dict(tags), sentences=tuple(sentences))
 
 
-def _of_credentials(found: Credentials) -> Iterator[str]:
+def unreadable_provenance(message: str) -> Provenance:
+    """Return the provenance of a file that could not be read, and why."""
+    sentence = f"What the file says about how it was made could not be read: {message}."
+    return Provenance(sentences=(sentence,))
+
+
+def _describe_credentials(found: Credentials) -> Iterator[str]:
     if found.state == "none":
-        yield _NOTHING
+        yield _NO_CREDENTIALS
     elif found.state == "unsupported":
-        yield "Content Credentials are not looked for in files of this format."
+        yield "Content Credentials are not read from files of this format."
     elif found.state == "elsewhere":
         yield (
-            "It says that its Content Credentials lie on the network. Nothing is fetched, so what "
-            "they say is unknown."
+            "It says that its Content Credentials are stored on the network. Nothing is fetched, "
+            "so what they say is unknown."
         )
     elif found.state == "unreadable":
         yield f"Its Content Credentials cannot be read ({'; '.join(found.problems) or 'damaged'})."
     else:
-        yield from _of_signed(found)
+        yield from _describe_signed(found)
 
 
-def _of_signed(found: Credentials) -> Iterator[str]:
+def _describe_signed(found: Credentials) -> Iterator[str]:
     who = found.signer or found.signer_name or "somebody unnamed"
     if found.state == "invalid":
         yield (
@@ -90,8 +96,8 @@ def _of_signed(found: Credentials) -> Iterator[str]:
     if found.made_as is not None:
         yield _MADE_AS[found.made_as]
     if found.is_edited:
-        yield f"They tell of edits: {', '.join(found.actions)}."
-    yield "A signature proves who stands by these statements, not that they are true."
+        yield f"They list edits: {', '.join(found.actions)}."
+    yield "A signature proves who made these statements, not that they are true."
 
 
 _MADE_AS = {

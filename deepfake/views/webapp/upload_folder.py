@@ -1,4 +1,4 @@
-"""Uploads on disk: for as long as they are looked at, and for nobody else to read."""
+"""The folder of uploads: each file is deleted once it is scored, and only its owner can read it."""
 
 from __future__ import annotations
 
@@ -14,35 +14,35 @@ from pathlib import Path
 
 import psutil
 
-__all__ = ["Uploads"]
+__all__ = ["UploadFolder"]
 
 _PREFIX = "deepfake-app-"
 _SUFFIX = re.compile(r"\.[A-Za-z0-9]{1,8}")
 
 
-class Uploads:
-    """A folder of this process, which goes with it.
+class UploadFolder:
+    """A temporary folder of this process, deleted when the process ends.
 
-    What a process that was killed left behind is removed when another one starts.
+    The folder of a process that was killed is deleted when the next one starts.
 
     Args:
-        parent: Where the folder is made; None for the system's place for such.
+        parent: Where the folder is created; None for the system's temporary folder.
     """
 
     def __init__(self, parent: Path | None = None) -> None:
-        above = Path(tempfile.gettempdir()) if parent is None else parent
-        _sweep(above)
+        parent = Path(tempfile.gettempdir()) if parent is None else parent
+        _delete_abandoned(parent)
         # `mkdtemp` makes it readable for its owner alone.
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=above))
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}{os.getpid()}-", dir=parent))
         atexit.register(self.close)
 
     @contextmanager
-    def kept(self, content: bytes | memoryview, *, name: str) -> Iterator[Path]:
-        """Yield a file with an upload's bytes, which is gone afterwards.
+    def saved(self, content: bytes | memoryview, *, name: str) -> Iterator[Path]:
+        """Yield a file with the bytes of an upload, which is deleted afterwards.
 
         Args:
             content: The bytes.
-            name: As the visitor named it; only its ending is used.
+            name: File name, as the visitor sent it; only its suffix is used.
         """
         suffix = Path(name).suffix
         path = self.folder / f"{uuid.uuid4().hex}{suffix if _SUFFIX.fullmatch(suffix) else ''}"
@@ -53,12 +53,12 @@ class Uploads:
             path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Remove the folder and whatever is in it."""
+        """Delete the folder and everything in it."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
 
-def _sweep(above: Path) -> None:
-    for folder in above.glob(f"{_PREFIX}*-*"):
+def _delete_abandoned(parent: Path) -> None:
+    for folder in parent.glob(f"{_PREFIX}*-*"):
         pid = folder.name.removeprefix(_PREFIX).split("-", 1)[0]
         if pid.isdigit() and not psutil.pid_exists(int(pid)):
             shutil.rmtree(folder, ignore_errors=True)

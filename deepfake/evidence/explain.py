@@ -1,0 +1,125 @@
+"""Make the evidence for many scores in media workers; a file that breaks its worker gets a note."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from deepfake.compute.workers import Failure, MediaWorkers, WorkerSetup
+from deepfake.config import WorkerLimits
+from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.evidence.explainer import (
+    ExplainerSetup,
+    create_explainer,
+    explain_medium,
+    read_provenance,
+)
+from deepfake.evidence.provenance import Provenance, unreadable_provenance
+from deepfake.evidence.records import Evidence, EvidenceRecord, evidence_folder, write_evidence
+from deepfake.evidence.request import EvidenceRequest, create_request
+from deepfake.evidence.timelines import create_record
+from deepfake.scoring.scorer import ScoredMedium, ScorerSetup, scorer_setup
+from deepfake.storage import Location
+
+__all__ = ["evidence_setup", "explain_and_write", "explain_media", "explain_scores"]
+
+
+def evidence_setup(
+    setup: ScorerSetup, workers: WorkerSetup, *, max_frames: int = 3, max_crops: int = 4
+) -> WorkerSetup:
+    """Return the setup of workers that make the evidence for what other workers have scored.
+
+    Args:
+        setup: Which detector, and how it scores.
+        workers: Setup of the workers that scored, whose limits and number are used.
+        max_frames: How many whole frames are shown, the strongest first.
+        max_crops: How many faces of the deciding track are shown, the strongest first.
+    """
+    explainer = ExplainerSetup(setup.detector.path, setup.limits, max_frames, max_crops)
+    return WorkerSetup(create_explainer, explainer, workers.limits, workers.num_workers)
+
+
+def explain_and_write(
+    version: Location, requests: Sequence[EvidenceRequest], *, workers: MediaWorkers
+) -> int:
+    """Make the evidence for scores and write it beside them.
+
+    Args:
+        version: Folder of one version of the scores.
+        requests: The scores.
+        workers: Set up by `evidence_setup`.
+
+    Returns:
+        Number of scores whose evidence is complete.
+    """
+    folder, num_complete = evidence_folder(version), 0
+    for evidence in explain_media(requests, workers=workers):
+        write_evidence(folder, evidence.record, evidence.pictures)
+        num_complete += evidence.record.is_whole
+    return num_complete
+
+
+def explain_scores(
+    media: Sequence[ScoredMedium],
+    *,
+    setup: ScorerSetup,
+    limits: WorkerLimits,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> list[Evidence]:
+    """Make the evidence for a few scores, and write nothing.
+
+    Args:
+        media: Scored media; those without a score get no evidence, and each content gets it once.
+        setup: Which detector, and how it scored.
+        limits: What one file may cost.
+        on_done: Called with the number of scores done, after each.
+    """
+    requests = {
+        str(medium.score["media_id"]): create_request(medium.score, medium.frames)
+        for medium in media
+        if medium.score["prob_fake"] is not None
+    }
+    if not requests:
+        return []
+    num_workers = min(len(requests), len(os.sched_getaffinity(0)))
+    own = scorer_setup(setup, limits=limits, num_workers=num_workers)
+    with MediaWorkers(evidence_setup(setup, own)) as workers:
+        return list(explain_media(list(requests.values()), workers=workers, on_done=on_done))
+
+
+def explain_media(
+    requests: Sequence[EvidenceRequest],
+    *,
+    workers: MediaWorkers,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> Iterator[Evidence]:
+    """Yield the evidence for each score, in order; a note says what could not be made.
+
+    Args:
+        requests: The scores.
+        workers: Set up by `evidence_setup`.
+        on_done: Called with the number of scores done, after each.
+    """
+    bundle = load_bundle(workers.setup.argument.bundle)
+    # Two jobs a file, so that a crash of the one library loses nothing that the other has read.
+    explained = workers.map(explain_medium, requests)
+    provenances = workers.map(read_provenance, requests)
+    triples = zip(requests, explained, provenances, strict=True)
+    for num_done, (request, result, provenance) in enumerate(triples, start=1):
+        evidence = _or_timelines(result, request, bundle)
+        yield Evidence(_with_provenance(evidence.record, provenance), evidence.pictures)
+        on_done(num_done)
+
+
+def _or_timelines(result: Evidence | Failure, request: EvidenceRequest, bundle: Bundle) -> Evidence:
+    """Return the evidence; of a file that broke its worker, the timelines alone."""
+    if isinstance(result, Evidence):
+        return result
+    return Evidence(create_record(request, bundle=bundle).without_pictures(result.message), {})
+
+
+def _with_provenance(record: EvidenceRecord, result: Provenance | str | Failure) -> EvidenceRecord:
+    if isinstance(result, Provenance):
+        return record.model_copy(update={"provenance": result})
+    provenance = unreadable_provenance(result.message if isinstance(result, Failure) else result)
+    return record.model_copy(update={"provenance": provenance, "is_whole": False})

@@ -1,0 +1,207 @@
+"""Read the content of a report from a scored folder, or create it from a few scores."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from deepfake.errors import DataError
+from deepfake.evidence import Evidence, evidence_folder, list_evidence, load_evidence
+from deepfake.storage import Location, local_copy, read_json
+from deepfake.types import EXPECTED_STATUSES
+from deepfake.views.report.content import MAX_ROWS, NUM_BINS, Report, Rows, false_alarms
+
+__all__ = ["create_report", "read_report"]
+
+_COLUMNS = (
+    "uri",
+    "media_id",
+    "kind",
+    "status",
+    "verdict",
+    "reason",
+    "prob_fake",
+    "num_faces",
+    "num_frames",
+    "strongest_pts_seconds",
+)
+_SCHEMA = {b"schema": b"deepfake.scores", b"schema_version": b"1"}
+_MAX_FAILURES = 200
+_MAX_WITH_EVIDENCE = 1000
+
+
+def read_report(output: Location, *, version: Location) -> Report:
+    """Return the report of a scored folder.
+
+    Args:
+        output: The scored folder.
+        version: In it, the folder of the version that is shown.
+
+    Raises:
+        DataError: The tables are missing or damaged, or of another version of this program.
+    """
+    run = read_json(version / "run.json")
+    if not isinstance(run, dict):
+        raise DataError("does not describe a run", path=version / "run.json")
+    scores = version / "scores.parquet"
+    with local_copy(scores) as path, duckdb.connect(config={"memory_limit": "1GB"}) as db:
+        _check_schema(path, shown=scores)
+        db.execute("CREATE VIEW scores AS SELECT * FROM read_parquet('" + _quoted(path) + "')")
+        rows = _query(
+            db,
+            f"SELECT {', '.join(_COLUMNS)} FROM scores "
+            f"ORDER BY prob_fake DESC NULLS LAST, uri LIMIT {MAX_ROWS}",
+        )
+        statuses, verdicts = _count_by(db, "status"), _count_by(db, "verdict")
+        histogram, failures = _histogram(db), _failures(db)
+    return Report(
+        title=str(run.get("folder") or output),
+        detector=_detector_name(dict(run.get("detector") or {})),
+        notes=tuple(str(note) for note in run.get("notes") or ()),
+        rows=Rows.of(rows, num_files=sum(statuses.values())),
+        statuses=statuses,
+        verdicts=verdicts,
+        histogram=histogram,
+        failures=failures,
+        evidence=list(_load_evidence(version, rows)),
+        where=str(output),
+        **_reading_notes(run.get("reading")),
+    )
+
+
+def create_report(
+    scores: Sequence[Mapping[str, Any]],
+    *,
+    detector: str,
+    notes: Sequence[str],
+    reading: Mapping[str, Any],
+    evidence: Sequence[Evidence],
+) -> Report:
+    """Return the report of a few files.
+
+    Args:
+        scores: Rows of the scores table.
+        detector: Name, version and digest of the detector.
+        notes: What a reader of its verdicts must know.
+        reading: From the detector: `thresholds_still`, `thresholds_video`, `notes`.
+        evidence: The evidence for these files.
+    """
+    expected = {str(status) for status in EXPECTED_STATUSES}
+    probs = [float(row["prob_fake"]) for row in scores if row["prob_fake"] is not None]
+    bins = Counter(min(int(prob * NUM_BINS), NUM_BINS - 1) for prob in probs)
+    failed = Counter(
+        (str(row["status"]), row["reason"], str(row["uri"]))
+        for row in scores
+        if str(row["status"]) not in expected
+    )
+    return Report(
+        title=str(scores[0]["uri"]) if len(scores) == 1 else f"{len(scores)} files",
+        detector=detector,
+        notes=tuple(notes),
+        rows=Rows.of(sorted(scores, key=lambda row: -(row["prob_fake"] or -1.0))),
+        statuses=Counter(str(row["status"]) for row in scores),
+        verdicts=Counter(str(row["verdict"]) for row in scores),
+        histogram=[bins.get(number, 0) for number in range(NUM_BINS)],
+        failures=[
+            {"status": status, "reason": reason, "num_files": count, "example": uri}
+            for (status, reason, uri), count in failed.items()
+        ],
+        evidence=evidence,
+        **_reading_notes(reading),
+    )
+
+
+def _detector_name(detector: Mapping[str, Any]) -> str:
+    version = f" version {detector['version']}" if detector.get("version") else ""
+    digest = f", digest {detector['digest']}" if detector.get("digest") else ""
+    return f"{detector.get('name') or 'unknown'}{version}{digest}"
+
+
+def _reading_notes(reading: object) -> dict[str, Any]:
+    """Return thresholds, false alarms and notes, as far as the detector's description has them."""
+    known = reading if isinstance(reading, dict) else {}
+    thresholds: dict[str, tuple[float, float] | None] = {}
+    alarms = []
+    for kind in ("still", "video"):
+        own = known.get(f"thresholds_{kind}")
+        is_known = isinstance(own, dict) and {"real_below", "fake_from"} <= own.keys()
+        thresholds[kind] = (
+            (float(own["real_below"]), float(own["fake_from"])) if own and is_known else None
+        )
+        alarms.append(false_alarms(f"{kind}s", own if is_known else None))
+    return {
+        "model_notes": tuple(str(note) for note in known.get("notes") or ()),
+        "thresholds": thresholds,
+        "alarms": [found for found in alarms if found is not None],
+    }
+
+
+def _load_evidence(version: Location, rows: Sequence[Mapping[str, Any]]) -> Iterator[Evidence]:
+    """Yield the evidence that is kept for these rows, in their order, each content once."""
+    folder = evidence_folder(version)
+    kept = set(list_evidence(folder))
+    media_ids = dict.fromkeys(row["media_id"] for row in rows if row["media_id"] in kept)
+    for media_id in list(media_ids)[:_MAX_WITH_EVIDENCE]:
+        evidence = load_evidence(folder, media_id)
+        if evidence is not None:
+            yield evidence
+
+
+def _check_schema(path: Path, *, shown: Location) -> None:
+    try:
+        found = pq.read_schema(path)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(
+            f"not a readable table of scores ({error})",
+            path=shown,
+            hint="Name the folder that was --output of `deepfake score`.",
+        ) from error
+    metadata = found.metadata or {}
+    if {key: metadata.get(key) for key in _SCHEMA} != _SCHEMA:
+        raise DataError(
+            "the scores were written by another version of this program",
+            path=shown,
+            hint="Score the folder again with this version.",
+        )
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _count_by(db: duckdb.DuckDBPyConnection, column: str) -> dict[str, int]:
+    rows = db.execute(f"SELECT {column}, count(*) FROM scores GROUP BY 1 ORDER BY 2 DESC, 1")
+    return {str(value): int(count) for value, count in rows.fetchall()}
+
+
+def _histogram(db: duckdb.DuckDBPyConnection) -> list[int]:
+    """Return the number of files in each bin of `prob_fake`."""
+    rows = db.execute(
+        f"SELECT least(floor(prob_fake * {NUM_BINS})::INT, {NUM_BINS - 1}), count(*) "
+        "FROM scores WHERE prob_fake IS NOT NULL GROUP BY 1"
+    )
+    counts = dict(rows.fetchall())
+    return [counts.get(number, 0) for number in range(NUM_BINS)]
+
+
+def _failures(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """Return the most frequent failures: status, reason, number of files and one of them."""
+    expected = ", ".join(f"'{status}'" for status in sorted(EXPECTED_STATUSES))
+    return _query(
+        db,
+        "SELECT status, reason, count(*) AS num_files, min(uri) AS example FROM scores "
+        f"WHERE status NOT IN ({expected}) GROUP BY status, reason "
+        f"ORDER BY num_files DESC, status, reason LIMIT {_MAX_FAILURES}",
+    )
+
+
+def _query(db: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
+    found = db.execute(query)
+    names = [str(column[0]) for column in found.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]

@@ -1,0 +1,286 @@
+"""The queue of uploads: several are scored at once, by media workers that all visitors share."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from deepfake.compute.devices import resolve_device
+from deepfake.compute.workers import MediaWorkers
+from deepfake.corpora.layouts import scan_media
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.probe import probe_rows
+from deepfake.detectors.bundles import DetectorSpec, load_bundle
+from deepfake.errors import DeepfakeError
+from deepfake.evidence import Evidence, create_request, evidence_setup, explain_media
+from deepfake.registry.resolve import resolve_detector
+from deepfake.scoring import ScorerSetup, score_probed, scorer_setup
+from deepfake.storage import DataRoot
+from deepfake.types import Status
+from deepfake.views.webapp.settings import AppSettings
+from deepfake.views.webapp.upload_folder import UploadFolder
+
+__all__ = ["Job", "Stage", "UploadQueue", "UploadResult"]
+
+_MAX_DETECTORS = 2
+"""Detectors whose workers are kept running: each worker takes some 500 MB."""
+_SHOWN_FRAMES = 32
+_MAX_WAITING = 50
+_MAX_WAITING_BYTES = 2 * 2**30
+"""Size of all uploads that wait."""
+
+
+class Stage(StrEnum):
+    """The step that an upload has reached; the values are shown to the visitor."""
+
+    WAITING = "waiting"
+    READING = "reading the file"
+    SCORING = "looking at faces"
+    EXPLAINING = "making the evidence"
+    DONE = "done"
+
+
+@dataclass(frozen=True)
+class UploadResult:
+    """The score of an upload by one detector.
+
+    Attributes:
+        detector: Name and version of the detector.
+        spec: Its description.
+        score: The row of the scores table; `uri` is the visitor's name of the file.
+        evidence: The evidence; None without a score.
+    """
+
+    detector: str
+    spec: DetectorSpec
+    score: dict[str, Any]
+    evidence: Evidence | None
+
+
+@dataclass(eq=False)
+class Job:
+    """An upload in the queue.
+
+    Attributes:
+        name: File name, as the visitor sent it.
+        num_bytes: Size of the file.
+        stage: The step that it has reached.
+        error: Why there is no result, as a sentence; None if there is one, or will be.
+        results: One for each detector.
+    """
+
+    name: str
+    num_bytes: int = 0
+    stage: Stage = Stage.WAITING
+    error: str | None = None
+    results: list[UploadResult] = field(default_factory=list)
+    future: Future[None] | None = None
+
+    @property
+    def is_done(self) -> bool:
+        """Whether no more results will come."""
+        return self.future is not None and self.future.done()
+
+    @property
+    def is_cancelled(self) -> bool:
+        """Whether it was cancelled while it waited."""
+        return self.future is not None and self.future.cancelled()
+
+
+class _DetectorWorkers:
+    """The running workers of one detector."""
+
+    def __init__(self, weights: str, settings: AppSettings, cache: Path) -> None:
+        identity, _ = resolve_detector(weights, data_root=settings.data_root)
+        self.spec = load_bundle(identity.path).spec
+        version = f" version {identity.version}" if identity.version else ""
+        self.name = f"{identity.name}{version}"
+        self.setup = ScorerSetup(
+            identity,
+            device=resolve_device(settings.device),
+            limits=settings.media_limits,
+            cache=cache,
+        )
+        workers = scorer_setup(
+            self.setup, limits=settings.worker_limits, num_workers=_num_workers()
+        )
+        explainer = evidence_setup(
+            self.setup,
+            replace(workers, num_workers=1),
+            max_frames=_SHOWN_FRAMES,
+            max_crops=_SHOWN_FRAMES,
+        )
+        self.scoring = MediaWorkers(workers)
+        self.explaining = MediaWorkers(explainer)
+        self.num_users = 0
+
+    def close(self) -> None:
+        self.scoring.close()
+        self.explaining.close()
+
+    @property
+    def is_usable(self) -> bool:
+        return self.scoring.is_usable and self.explaining.is_usable
+
+
+def _num_workers() -> int:
+    return max(1, min(4, len(os.sched_getaffinity(0))))
+
+
+class UploadQueue:
+    """Takes uploads and scores them, as many at once as there are workers.
+
+    Args:
+        settings: Limits, data root and device.
+    """
+
+    def __init__(self, settings: AppSettings) -> None:
+        self.settings = settings
+        self.uploads = UploadFolder()
+        self._own_cache = tempfile.TemporaryDirectory(prefix="deepfake-engines-")
+        self._threads = ThreadPoolExecutor(_num_workers(), thread_name_prefix="upload")
+        self._waiting: list[Job] = []
+        self._waiting_lock = threading.Lock()
+        self._workers: OrderedDict[str, _DetectorWorkers] = OrderedDict()
+        self._workers_lock = threading.Lock()
+        self._start_locks: dict[str, threading.Lock] = {}
+        threading.Thread(target=self._end_with_main, name="page-end", daemon=True).start()
+
+    def submit(self, content: bytes | memoryview, *, name: str, weights: Sequence[str]) -> Job:
+        """Add an upload to the queue, and return at once.
+
+        Args:
+            content: Bytes of the file.
+            name: File name, as the visitor sent it.
+            weights: One or more detectors, as `resolve_detector` takes them.
+        """
+        job = Job(name, num_bytes=len(content))
+        with self._waiting_lock:
+            waiting_bytes = sum(waiting.num_bytes for waiting in self._waiting)
+            if len(self._waiting) >= _MAX_WAITING or waiting_bytes > _MAX_WAITING_BYTES:
+                job.error, job.future = "too many files are waiting: try again later", Future()
+                job.future.set_result(None)
+                return job
+            self._waiting.append(job)
+        job.future = self._threads.submit(self._run, job, bytes(content), tuple(weights))
+        return job
+
+    def cancel(self, job: Job) -> None:
+        """Remove an upload that still waits; one that is being scored is finished."""
+        if job.future is not None and job.future.cancel():
+            with self._waiting_lock:
+                self._waiting.remove(job)
+
+    def _end_with_main(self) -> None:
+        # Without this, Python would score all that waits before it exits.
+        threading.main_thread().join()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    def num_before(self, job: Job) -> int:
+        """Return how many uploads are before this one in the queue."""
+        with self._waiting_lock:
+            return self._waiting.index(job) if job in self._waiting else 0
+
+    def close(self) -> None:
+        """Stop all workers and delete all uploads."""
+        self._threads.shutdown(cancel_futures=True)
+        with self._workers_lock:
+            running = list(self._workers.values())
+            self._workers.clear()
+        for workers in running:
+            workers.close()
+        self.uploads.close()
+        self._own_cache.cleanup()
+
+    def _run(self, job: Job, content: bytes, weights: Sequence[str]) -> None:
+        with self._waiting_lock:
+            self._waiting.remove(job)
+        try:
+            if len(content) > self.settings.media_limits.max_bytes:
+                job.error = f"larger than {self.settings.max_mb} MiB"
+                return
+            with self.uploads.saved(content, name=job.name) as path:
+                for detector in weights:
+                    result = self._score_file(job, path, detector)
+                    if result is None:
+                        return
+                    job.results.append(result)
+        except DeepfakeError as error:
+            job.error = error.message if error.hint is None else f"{error.message}. {error.hint}"
+        except Exception as error:  # a visitor gets a sentence, whatever happens
+            job.error = f"an unexpected error occurred ({type(error).__name__})"
+        finally:
+            job.stage = Stage.DONE
+
+    def _score_file(self, job: Job, path: Path, detector: str) -> UploadResult | None:
+        job.stage = Stage.READING
+        workers = self._acquire(detector)
+        try:
+            limits = workers.setup.limits
+            (row,) = probe_rows(scan_media([path]), workers=workers.scoring, limits=limits)
+            seconds = row.duration_seconds
+            if seconds is not None and seconds > self.settings.max_seconds:
+                job.error = (
+                    f"the video is {seconds:.0f} s long, "
+                    f"and at most {self.settings.max_seconds:g} s are accepted here"
+                )
+                return None
+            return self._score_probed(job, row, workers)
+        finally:
+            self._release(workers)
+
+    def _score_probed(self, job: Job, row: ManifestRow, workers: _DetectorWorkers) -> UploadResult:
+        job.stage = Stage.SCORING
+        (medium,) = score_probed([row], setup=workers.setup, workers=workers.scoring)
+        evidence = None
+        if medium.score["status"] == Status.OK:
+            job.stage = Stage.EXPLAINING
+            request = create_request(medium.score, medium.frames)
+            (evidence,) = explain_media([request], workers=workers.explaining)
+        score = {**medium.score, "uri": job.name}
+        return UploadResult(workers.name, workers.spec, score, evidence)
+
+    def start_lock(self, detector: str) -> threading.Lock:
+        """Return the lock held while a detector's workers start; other detectors do not wait."""
+        with self._workers_lock:
+            return self._start_locks.setdefault(detector, threading.Lock())
+
+    def _acquire(self, detector: str) -> _DetectorWorkers:
+        """Return the workers of a detector, started if needed; least recently used ones close."""
+        with self.start_lock(detector):
+            with self._workers_lock:
+                workers = self._workers.pop(detector, None)
+                if workers is not None and workers.is_usable:
+                    self._workers[detector] = workers
+                    workers.num_users += 1
+                    return workers
+            if workers is not None:
+                workers.close()
+            started = _DetectorWorkers(detector, self.settings, self._cache())
+            started.num_users = 1
+            with self._workers_lock:
+                idle = [key for key, other in self._workers.items() if not other.num_users]
+                surplus = idle[: max(0, len(self._workers) - _MAX_DETECTORS + 1)]
+                closing = [self._workers.pop(key) for key in surplus]
+                self._workers[detector] = started
+            for other in closing:
+                other.close()
+            return started
+
+    def _release(self, workers: _DetectorWorkers) -> None:
+        with self._workers_lock:
+            workers.num_users -= 1
+
+    def _cache(self) -> Path:
+        """Return where converted networks are cached; a missing data root is not created."""
+        root = DataRoot(self.settings.data_root)
+        is_there = self.settings.data_root.is_dir()
+        return root.engine_cache.resolve() if is_there else Path(self._own_cache.name)
