@@ -78,7 +78,7 @@ def test_nothing_of_it_is_left_in_the_store_or_here(kept: Kept, tmp_path: Path) 
     assert {uri, copy} == done.media.uris
     assert _left(kept, tmp_path, media_id, uri, copy) == []
     remains = " ".join(done.remains)
-    assert "keeps versions" in remains and "Other machines" in remains
+    assert "versioning" in remains and "Other machines" in remains
     assert forget(kept.root, uri).removals == ()
 
 
