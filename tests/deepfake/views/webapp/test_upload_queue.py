@@ -61,11 +61,11 @@ def test_several_uploads_are_looked_at_and_none_is_left(
     uploads = {"a clip.mp4": clip, "face.png": face, "view.png": view, "cut.mp4": clip[:900]}
     jobs = {
         name: queue.submit(content, name=name, weights=detectors[:1])
-        for name, content in uploads.evidences()
+        for name, content in uploads.items()
     }
     assert sum(queue.num_before(job) > 0 for job in jobs.values()) <= len(jobs) - 1
-    found = {name: _finished(job).results[0] for name, job in jobs.evidences()}
-    assert {name: result.score["uri"] for name, result in found.evidences()} == {
+    found = {name: _finished(job).results[0] for name, job in jobs.items()}
+    assert {name: result.score["uri"] for name, result in found.items()} == {
         n: n for n in found
     }
     assert found["a clip.mp4"].score["status"] == "ok"
