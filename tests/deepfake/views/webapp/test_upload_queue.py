@@ -65,9 +65,7 @@ def test_several_uploads_are_looked_at_and_none_is_left(
     }
     assert sum(queue.num_before(job) > 0 for job in jobs.values()) <= len(jobs) - 1
     found = {name: _finished(job).results[0] for name, job in jobs.items()}
-    assert {name: result.score["uri"] for name, result in found.items()} == {
-        n: n for n in found
-    }
+    assert {name: result.score["uri"] for name, result in found.items()} == {n: n for n in found}
     assert found["a clip.mp4"].score["status"] == "ok"
     evidence = found["a clip.mp4"].evidence
     assert evidence is not None and evidence.record.kind == "video"
