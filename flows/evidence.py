@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -12,25 +13,26 @@ from deepfake.config import digest_of
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DeepfakeError
 from deepfake.evidence import EvidenceRequest, find_missing_evidence
+from deepfake.scoring import ScoreJob
 from deepfake.storage import Location, to_uri
 from flows.runners import InFlight
 from tasks.evidence import explain
 from tasks.progress import tracked
-from tasks.settings import packed
+from tasks.settings import packed, unpacked
 
-__all__ = ["keep_evidence"]
+__all__ = ["make_evidence"]
 
 _BATCH_FILES = 8
 """Two or three seconds a file."""
 
 
-def keep_evidence(
+def make_evidence(
     version: Location,
     *,
     bundle: Bundle,
     num_files: int,
     is_retrying_failed: bool,
-    setup: dict[str, Any],
+    job: ScoreJob,
     batches: InFlight,
 ) -> tuple[int, str | None]:
     """Make what evidence is lacking beside the scores, and remove what is not wanted.
@@ -42,7 +44,7 @@ def keep_evidence(
         bundle: The detector.
         num_files: For how many files it is kept.
         is_retrying_failed: Whether what could not be made whole is made again.
-        setup: Of the media workers.
+        job: What the media workers were started with that scored.
         batches: Where batches run.
 
     Returns:
@@ -54,9 +56,12 @@ def keep_evidence(
         )
         if requests:
             with tracked("explain", total=len(requests)):
-                for at in range(0, len(requests), _BATCH_FILES):
-                    _hand_out(requests[at : at + _BATCH_FILES], version, setup, batches)
-                batches.wait()
+                for _ in batches.run(
+                    explain,
+                    _calls(requests, version, job),
+                    count=lambda call: len(unpacked(call["requests"])),
+                ):
+                    pass
     except (DeepfakeError, OSError) as error:
         get_run_logger().warning("the evidence could not be made: %s", error)
         return 0, str(error)
@@ -65,13 +70,14 @@ def keep_evidence(
     return len(requests), None
 
 
-def _hand_out(
-    requests: list[EvidenceRequest], version: Location, setup: dict[str, Any], batches: InFlight
-) -> None:
-    call = {
-        "version": to_uri(version),
-        "key": digest_of(*(request.made_for + request.media_id for request in requests)),
-        "requests": packed([asdict(request) for request in requests]),
-        "setup": setup,
-    }
-    batches.submit(explain, call, on_result=lambda _: None, count=len(requests))
+def _calls(
+    requests: list[EvidenceRequest], version: Location, job: ScoreJob
+) -> Iterator[dict[str, Any]]:
+    for at in range(0, len(requests), _BATCH_FILES):
+        batch = requests[at : at + _BATCH_FILES]
+        yield {
+            "version": to_uri(version),
+            "key": digest_of(*(request.made_for + request.media_id for request in batch)),
+            "requests": packed([asdict(request) for request in batch]),
+            "job": job,
+        }

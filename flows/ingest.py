@@ -22,9 +22,10 @@ from deepfake.config import (
     FaceConfig,
     SplitConfig,
 )
-from deepfake.corpora.ingest import plan_extraction, read_previous_rows
+from deepfake.corpora.ingest import ExtractJob, plan_extraction, read_previous_rows
 from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.errors import DataError
+from deepfake.extract.extractor import ExtractorSetup
 from deepfake.registry import masked
 from deepfake.storage import DataRoot, location_of, read_json, to_uri
 from deepfake.storage.journal import journal, tell, telling
@@ -130,15 +131,13 @@ def ingest(
         timeout_seconds=timeout_seconds, cpu_seconds=cpu_seconds, memory_mb=memory_mb
     )
     root = DataRoot(location_of(data_root))
-    setup = {
-        "config": config.model_dump(mode="json"),
-        "decoder": decoder,
-        "device": device,
-        # The machines of a cluster need not have this one's folders.
-        "cache": None if dask_address else str(root.engine_cache.resolve()),
-        "limits": limits.model_dump(mode="json"),
-        "num_workers": num_workers,
-    }
+    # The machines of a cluster need not have this one's folders.
+    cache = None if dask_address else root.engine_cache.resolve()
+    job = ExtractJob(
+        extractor=ExtractorSetup(config, decoder, device, cache),
+        worker_limits=limits,
+        num_workers=num_workers,
+    )
     with (
         journal(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=masked),
         telling(input=to_uri(input_path), corpus=corpus, layout=layout) as ending,
@@ -148,8 +147,7 @@ def ingest(
         rows, num_probed = probe_files(
             scanned,
             before=read_previous_rows(root, corpus, limits=config.limits),
-            limits=config.limits,
-            setup=setup,
+            job=job,
             runner=create_runner(task_runner, dask_address=dask_address),
         )
         rows, notes = steps.settle(
@@ -177,7 +175,7 @@ def ingest(
                         "media": packed(
                             [{"media_id": m, "uri": plan.uris[m]} for m in batch.media_ids]
                         ),
-                        "setup": setup,
+                        "job": job,
                     }
                     for batch in plan.unfinished
                 ],

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.task_runners import TaskRunner
 
-from deepfake.config import MediaLimits
+from deepfake.corpora.ingest import ExtractJob
 from deepfake.corpora.manifest import ManifestRow, record_of_row, row_of_record
 from deepfake.corpora.probe import reuse_probes
 from flows.runners import run_batches
@@ -24,8 +24,7 @@ def probe_files(
     rows: Sequence[ManifestRow],
     *,
     before: Sequence[ManifestRow],
-    limits: MediaLimits,
-    setup: dict[str, Any],
+    job: ExtractJob,
     runner: TaskRunner[Any],
 ) -> tuple[list[ManifestRow], int]:
     """Hash and probe the files that an earlier manifest does not describe.
@@ -33,8 +32,7 @@ def probe_files(
     Args:
         rows: As listed now.
         before: Rows of the earlier manifest.
-        limits: How large a medium may be.
-        setup: Of the media workers.
+        job: What the media workers are started with.
         runner: Where batches run.
 
     Returns:
@@ -45,8 +43,8 @@ def probe_files(
     calls = [
         {
             "rows": packed([record_of_row(row) for row in unknown[i : i + _BATCH_FILES]]),
-            "limits": limits.model_dump(mode="json"),
-            "setup": setup,
+            "job": job,
+            "hashing": "full",
         }
         for i in range(0, len(unknown), _BATCH_FILES)
     ]

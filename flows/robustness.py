@@ -11,7 +11,7 @@ from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
 from deepfake.compute.workers import close_workers
-from deepfake.config import MediaLimits, Precision, WorkerLimits
+from deepfake.config import Precision
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.evaluation.robustness import (
@@ -23,10 +23,10 @@ from deepfake.evaluation.robustness import (
 )
 from deepfake.registry import masked, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
+from deepfake.scoring import create_score_job
 from deepfake.storage import DataRoot, atomic_path, location_of, write_json, write_text
 from flows.datasets import resolve_dataset
 from flows.parameters import NumWorkers, Positive
-from flows.score import describe_scorer
 from tasks import robustness as steps
 from tasks.progress import tracked
 
@@ -74,22 +74,18 @@ def robustness(
     files = choose_files(snapshot, split=part, max_files=max_files, seed=seed)
     if files.empty:
         raise ConfigError(f"{snapshot.corpus} has no labelled files in {part!r}")
-    setup = describe_scorer(
+    job = create_score_job(
         detector,
-        sampling=None,
         device=device,
         precision=precision,
-        prior=None,
         cache=root.engine_cache,
-        limits=WorkerLimits(),
-        media_limits=MediaLimits(),
         num_workers=num_workers,
     )
     results, tables = [], []
     try:
         with tracked("perturb", total=len(conditions) * len(files)):
             for condition in conditions:
-                result, table = steps.measure(files, condition, setup=setup, seed=seed)
+                result, table = steps.measure(files, condition, job=job, seed=seed)
                 results.append(result)
                 tables.append(table)
     finally:

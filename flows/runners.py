@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from flows.parameters import TaskRunnerName
 from tasks.progress import advance
 from tasks.settings import is_lost_worker
 
-__all__ = ["InFlight", "create_runner", "run_batches"]
+__all__ = ["Finished", "InFlight", "create_runner", "run_batches"]
 
 _IN_FLIGHT = 2
 """Batches side by side on one machine: while the last files of one are worked on, the workers
@@ -100,48 +100,49 @@ def run_batches(
         count: How many files a call holds, for the bar.
     """
     results: list[Any] = []
-
-    def take(result: Any) -> None:
-        results.append(result)
-        on_result(result)
-
     with runner:
-        batches = InFlight(runner)
-        for call in calls:
-            batches.submit(
-                task,
-                call,
-                on_result=take,
-                is_refreshed=is_refreshed(call),
-                count=count(call),
-            )
-        batches.wait()
+        for result in InFlight(runner).run(task, calls, is_refreshed=is_refreshed, count=count):
+            results.append(result)
+            on_result(result)
     return results
 
 
 @dataclass(frozen=True)
 class _Batch:
-    """A batch that is out.
+    """A batch that is running.
 
     Attributes:
         task: What is run.
         call: With which parameters.
-        on_result: Told the result.
+        item: Of whoever submitted it.
         count: Files in it.
-        tries: How often it was handed out.
+        tries: How often it was submitted.
     """
 
     task: Task[..., Any]
     call: dict[str, Any]
-    on_result: Callable[[Any], None]
+    item: Any
     count: int
     tries: int = 1
 
 
-class InFlight:
-    """Batches handed out while others are still being found, and taken back as they end.
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A batch that has ended.
 
-    A batch whose Dask worker was lost is handed out again.
+    Attributes:
+        item: What was submitted with it.
+        result: What its task returned.
+    """
+
+    item: Any
+    result: Any
+
+
+class InFlight:
+    """Batches that run while others are still being gathered.
+
+    A batch whose Dask worker was lost is started again.
 
     Args:
         runner: Where they run; it has been started.
@@ -150,7 +151,7 @@ class InFlight:
     def __init__(self, runner: TaskRunner[Any]) -> None:
         self._runner = runner
         self._cluster = _Cluster(runner) if _is_elsewhere(runner) else None
-        self._out: dict[PrefectFuture[Any], _Batch] = {}
+        self._running: dict[PrefectFuture[Any], _Batch] = {}
         self._counts: Counter[str] = Counter()
         self._ended: queue.SimpleQueue[PrefectFuture[Any]] = queue.SimpleQueue()
 
@@ -168,68 +169,88 @@ class InFlight:
         task: Task[..., Any],
         call: dict[str, Any],
         *,
-        on_result: Callable[[Any], None],
+        item: Any = None,
         is_refreshed: bool = True,
         count: int = 0,
     ) -> None:
-        """Hand out a batch, once there is room for it.
+        """Start a batch; does not wait, neither for room nor for its end.
 
         Args:
             task: The task.
             call: Its parameters.
-            on_result: Called in this thread with the result. It may submit more.
+            item: Comes back with the result.
             is_refreshed: Whether it is run whatever Prefect's cache remembers: disks are the
                 authority.
             count: Files in it. Where batches run in other processes, which cannot move the bar of
                 the step that is named like the task, it is moved when they come back.
         """
-        while not self.has_room(task):
-            self._take(self._ended.get())
         chosen = task.with_options(refresh_cache=True) if is_refreshed else task
-        self._hand_out(_Batch(chosen, call, on_result, count))
+        self._start(_Batch(chosen, call, item, count))
 
-    def take_ended(self) -> None:
-        """Take back what has ended already."""
+    def take_finished(self) -> Iterator[Finished]:
+        """Yield what has ended already."""
         while True:
             try:
                 future = self._ended.get_nowait()
             except queue.Empty:
                 return
-            self._take(future)
+            done = self._take(future)
+            if done is not None:
+                yield done
 
-    def wait(self) -> None:
-        """Take back everything that is out, and what that hands out in turn."""
-        while self._out:
-            self._take(self._ended.get())
+    def wait_for_next(self) -> Finished | None:
+        """Return the next batch that ends; None where nothing is running."""
+        while self._running:
+            done = self._take(self._ended.get())
+            if done is not None:
+                return done
+        return None
 
-    def _hand_out(self, batch: _Batch) -> None:
+    def run(
+        self,
+        task: Task[..., Any],
+        calls: Iterable[dict[str, Any]],
+        *,
+        is_refreshed: Callable[[dict[str, Any]], bool] = lambda _: True,
+        count: Callable[[dict[str, Any]], int] = lambda _: 0,
+    ) -> Iterator[Any]:
+        """Yield the result of each call as it comes; arguments are those of `run_batches`."""
+        for call in calls:
+            while not self.has_room(task) and (done := self.wait_for_next()) is not None:
+                yield done.result
+            self.submit(task, call, is_refreshed=is_refreshed(call), count=count(call))
+        while (done := self.wait_for_next()) is not None:
+            yield done.result
+
+    def _start(self, batch: _Batch) -> None:
         future = self._runner.submit(batch.task, parameters=batch.call)
-        self._out[future] = batch
+        self._running[future] = batch
         self._counts[batch.task.name] += 1
         future.add_done_callback(self._ended.put)
 
-    def _take(self, future: PrefectFuture[Any]) -> None:
-        batch = self._out.pop(future)
+    def _take(self, future: PrefectFuture[Any]) -> Finished | None:
+        """Return what a batch came to; None where it had to be started again."""
+        batch = self._running.pop(future)
         self._counts[batch.task.name] -= 1
         try:
             result = future.result()
         except Exception as error:
             if not is_lost_worker(error):
                 raise
-            self._hand_out_again(batch, error)
-            return
+            self._start_again(batch, error)
+            return None
         if self._cluster is not None:
             advance(batch.count, step=batch.task.name)
-        batch.on_result(result)
+        return Finished(batch.item, result)
 
-    def _hand_out_again(self, batch: _Batch, error: Exception) -> None:
+    def _start_again(self, batch: _Batch, error: Exception) -> None:
         if batch.tries == _TRIES:
             raise WorkerError(
                 f"every Dask worker that took one batch of {batch.task.name!r} was lost ({error})",
                 hint="Look into the workers' logs. What was finished is kept: run again.",
             ) from error
-        get_logger(__name__).warning("a batch is handed out again: %s", error)
-        self._hand_out(replace(batch, tries=batch.tries + 1))
+        get_logger(__name__).warning("a batch is started again: %s", error)
+        self._start(replace(batch, tries=batch.tries + 1))
 
 
 def _is_elsewhere(runner: TaskRunner[Any]) -> bool:

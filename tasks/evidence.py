@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from prefect import task
 
 from deepfake.compute.workers import shared_workers
 from deepfake.evidence import EvidenceRequest, evidence_setup, explain_and_write
+from deepfake.scoring import ScoreJob
 from deepfake.storage import location_of
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
-from tasks.workers import create_scorer_setup, create_worker_setup
 
 __all__ = ["explain"]
 
@@ -26,13 +24,14 @@ __all__ = ["explain"]
     **RESULTS,
     **RETRIES,
 )
-def explain(version: str, *, key: str, requests: str, setup: dict[str, Any]) -> dict[str, int]:
+def explain(version: str, *, key: str, requests: str, job: ScoreJob) -> dict[str, int]:
     """Make the evidence for packed `EvidenceRequest`s and write it beside the scores."""
     asked = [
         EvidenceRequest(**{**request, "frames": tuple(request["frames"])})
         for request in unpacked(requests)
     ]
-    workers = shared_workers(evidence_setup(create_scorer_setup(setup), create_worker_setup(setup)))
+    here = job.on_this_machine()
+    workers = shared_workers(evidence_setup(here.scorer, here.worker_setup()))
     whole = explain_and_write(location_of(version), asked, workers=workers)
     advance(len(asked), step="explain")
     return {"num_media": len(asked), "num_whole": whole}

@@ -11,14 +11,19 @@ from prefect.cache_policies import NO_CACHE
 from deepfake.compute.workers import shared_workers
 from deepfake.config import ExtractConfig, SplitConfig
 from deepfake.corpora.batches import Batch
-from deepfake.corpora.ingest import IngestPlan, build_snapshot, extract_batch, finish_manifest
+from deepfake.corpora.ingest import (
+    ExtractJob,
+    IngestPlan,
+    build_snapshot,
+    extract_batch,
+    finish_manifest,
+)
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.corpora.shards import Snapshot
 from deepfake.storage import DataRoot, location_of
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
-from tasks.workers import create_worker_setup
 
 __all__ = ["extract", "index", "scan", "settle"]
 
@@ -47,14 +52,14 @@ def settle(
     **RESULTS,
     **RETRIES,
 )
-def extract(corpus_dir: str, *, key: str, media: str, setup: dict[str, Any]) -> dict[str, Any]:
+def extract(corpus_dir: str, *, key: str, media: str, job: ExtractJob) -> dict[str, Any]:
     """Extract a batch, packed records of `media_id` and `uri`, into a part."""
     uris = {record["media_id"]: record["uri"] for record in unpacked(media)}
     result = extract_batch(
         location_of(corpus_dir),
         Batch(key, tuple(uris)),
         uris=uris,
-        workers=shared_workers(create_worker_setup(setup)),
+        workers=shared_workers(job.on_this_machine().worker_setup()),
         on_done=lambda _: advance(step="extract"),
     )
     get_run_logger().info("part %s: %d crops, %s", key, result.num_crops, result.statuses)

@@ -7,36 +7,42 @@ from typing import Any, Literal
 from prefect import task
 
 from deepfake.compute.workers import shared_workers
-from deepfake.config import MediaLimits, digest_of
+from deepfake.config import digest_of
+from deepfake.corpora.ingest import ExtractJob
 from deepfake.corpora.manifest import record_of_row, row_of_record
 from deepfake.corpora.probe import probe_rows
 from deepfake.extract.extractor import STEP_VERSION
+from deepfake.scoring import ScoreJob
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, packed, unpacked
-from tasks.workers import create_worker_setup
 
 __all__ = ["probe"]
 
 
 def _key(parameters: dict[str, Any]) -> str:
     # Everything that comes back: what the rows say already, and what the bytes do.
-    how = (str(parameters["limits"]), parameters.get("hashing"))
-    return f"probe-{STEP_VERSION}-{digest_of(parameters['rows'], *how)}"
+    limits = parameters["job"].media_limits.model_dump_json()
+    return f"probe-{STEP_VERSION}-{digest_of(parameters['rows'], limits, parameters['hashing'])}"
 
 
 @task(name="probe", cache_policy=cached_by(_key), **RESULTS, **RETRIES)
 def probe(
-    rows: str,
-    *,
-    limits: dict[str, Any],
-    setup: dict[str, Any],
-    hashing: Literal["full", "sampled"] = "full",
+    rows: str, *, job: ExtractJob | ScoreJob, hashing: Literal["full", "sampled"] = "full"
 ) -> str:
-    """Hash and probe a batch of files; takes and gives packed records of manifest rows."""
+    """Hash and probe a batch of files in the workers that extract or score them afterwards.
+
+    Args:
+        rows: Packed records of manifest rows.
+        job: What these workers are started with.
+        hashing: What tells contents apart.
+
+    Returns:
+        Packed records of manifest rows.
+    """
     described = probe_rows(
         [row_of_record(row) for row in unpacked(rows)],
-        workers=shared_workers(create_worker_setup(setup)),
-        limits=MediaLimits.model_validate(limits),
+        workers=shared_workers(job.on_this_machine().worker_setup()),
+        limits=job.media_limits,
         hashing=hashing,
         on_done=lambda _: advance(step="probe"),
     )

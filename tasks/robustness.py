@@ -19,9 +19,9 @@ from deepfake.evaluation.robustness import (
     score_condition,
 )
 from deepfake.registry import find_training, log_evaluation
+from deepfake.scoring import ScoreJob
 from tasks.progress import advance
 from tasks.settings import RETRIES
-from tasks.workers import create_worker_setup
 
 __all__ = ["measure", "record"]
 
@@ -33,14 +33,14 @@ __all__ = ["measure", "record"]
     **RETRIES,
 )
 def measure(
-    files: pd.DataFrame, perturbation: Perturbation, *, setup: dict[str, Any], seed: int
+    files: pd.DataFrame, perturbation: Perturbation, *, job: ScoreJob, seed: int
 ) -> tuple[ConditionResult, pd.DataFrame]:
     """Score all files after one perturbation, and measure what that is worth."""
-    spec = load_bundle(Path(setup["detector"]["path"])).spec
+    spec = load_bundle(job.scorer.detector.path).spec
     scored = score_condition(
         files,
         perturbation,
-        workers=shared_workers(create_worker_setup(setup)),
+        workers=shared_workers(job.on_this_machine().worker_setup()),
         on_done=lambda _: advance(step="perturb"),
     )
     result = measure_condition(scored, perturbation, spec=spec, seed=seed)

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from prefect import task
 
 from deepfake.compute.workers import shared_workers
-from deepfake.scoring import ScoreRequest, score_batch
+from deepfake.scoring import ScoreBatch, ScoreJob, ScoreRequest, score_batch
 from deepfake.storage import location_of
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
-from tasks.workers import create_scorer_setup, create_worker_setup
 
 __all__ = ["score"]
 
@@ -25,23 +23,14 @@ __all__ = ["score"]
     **RESULTS,
     **RETRIES,
 )
-def score(
-    parts: str, *, key: str, number: int, requests: str, setup: dict[str, Any]
-) -> dict[str, Any]:
-    """Score a batch of packed `ScoreRequest`s into a part, and say of what it holds nothing."""
+def score(parts: str, *, key: str, number: int, requests: str, job: ScoreJob) -> dict[str, Any]:
+    """Score a batch of packed `ScoreRequest`s into a part; return the record of a `ScoredBatch`."""
+    media = tuple(ScoreRequest(**request) for request in unpacked(requests))
+    here = job.on_this_machine()
     done = score_batch(
-        location_of(parts),
-        [ScoreRequest(**request) for request in unpacked(requests)],
-        key=key,
-        number=number,
-        setup=create_scorer_setup(setup),
-        workers=shared_workers(create_worker_setup(setup)),
+        ScoreBatch(location_of(parts), key, number, media),
+        setup=here.scorer,
+        workers=shared_workers(here.worker_setup()),
         on_done=lambda _: advance(step="score"),
     )
-    return {
-        "key": key,
-        "number": number,
-        "media": [list(pair) for pair in done.part.media],
-        "moved": [asdict(moved) for moved in done.moved],
-        "account": asdict(done.account),
-    }
+    return done.as_record()

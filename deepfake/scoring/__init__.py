@@ -3,7 +3,10 @@
 from deepfake.scoring.batch import (
     BatchAccount,
     Moved,
+    ScoreBatch,
+    ScoredBatch,
     ScoreRequest,
+    create_score_batch,
     score_batch,
     score_files,
     score_media,
@@ -27,6 +30,7 @@ from deepfake.scoring.receipts.verify import Check, verify_receipt
 from deepfake.scoring.run.record import RunRecord, recorded
 from deepfake.scoring.run.status import ScoresStatus, read_status
 from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA, count_statuses
+from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,
@@ -37,6 +41,14 @@ from deepfake.scoring.scorer import (
     scoring_digest,
     setup_columns,
 )
+from deepfake.scoring.scoring_run import (
+    BatchRunner,
+    FolderOptions,
+    FolderSummary,
+    ProbeBatch,
+    ProbedBatch,
+    score_folder,
+)
 from deepfake.scoring.setups import describe_setup, write_setup
 from deepfake.scoring.state.state import ScoringState, open_state
 
@@ -45,15 +57,23 @@ __all__ = [
     "SCORES_SCHEMA",
     "TRACKS_SCHEMA",
     "BatchAccount",
+    "BatchRunner",
     "Check",
     "DriftReport",
     "DriftWatch",
+    "FolderOptions",
+    "FolderSummary",
     "Hold",
     "Moved",
     "Part",
+    "ProbeBatch",
+    "ProbedBatch",
     "Receipt",
     "RunRecord",
+    "ScoreBatch",
+    "ScoreJob",
     "ScoreRequest",
+    "ScoredBatch",
     "ScoredMedium",
     "Scorer",
     "ScorerSetup",
@@ -63,6 +83,8 @@ __all__ = [
     "UncertainMedium",
     "advice_on",
     "count_statuses",
+    "create_score_batch",
+    "create_score_job",
     "create_scorer",
     "describe_setup",
     "find_parts",
@@ -80,6 +102,7 @@ __all__ = [
     "recorded",
     "score_batch",
     "score_files",
+    "score_folder",
     "score_media",
     "score_probed",
     "score_row",
@@ -87,6 +110,7 @@ __all__ = [
     "scores_version",
     "scoring_digest",
     "setup_columns",
+    "share_detector",
     "told_reason",
     "verify_receipt",
     "write_listing",

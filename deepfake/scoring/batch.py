@@ -6,14 +6,14 @@ import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from deepfake.compute.workers import Failure, MediaWorkers
-from deepfake.config import WorkerLimits
+from deepfake.config import WorkerLimits, digest_of
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.corpora.probe import probe_rows
 from deepfake.detectors.bundles import load_bundle
@@ -37,8 +37,10 @@ from deepfake.types import EXPECTED_STATUSES, Status
 __all__ = [
     "BatchAccount",
     "Moved",
+    "ScoreBatch",
     "ScoreRequest",
     "ScoredBatch",
+    "create_score_batch",
     "score_batch",
     "score_files",
     "score_media",
@@ -64,6 +66,41 @@ class ScoreRequest:
     media_id: str
     size_bytes: int | None
     mtime_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreBatch:
+    """Media that are scored together and become one part.
+
+    Attributes:
+        parts: Where parts of this version lie.
+        key: Names the part.
+        number: Of the run.
+        requests: The media, each once.
+    """
+
+    parts: Location
+    key: str
+    number: int
+    requests: tuple[ScoreRequest, ...]
+
+
+def create_score_batch(
+    rows: Sequence[ManifestRow], *, parts: Location, version: str, number: int
+) -> ScoreBatch:
+    """Return a batch of probed files.
+
+    Args:
+        rows: The files, each with a content of its own.
+        parts: Where parts of this version lie.
+        version: Digest of detector and settings.
+        number: Of the run.
+    """
+    requests = tuple(
+        ScoreRequest(row.uri, str(row.media_id), row.size_bytes, row.mtime_ns) for row in rows
+    )
+    key = digest_of(version, str(number), *(request.media_id for request in requests))
+    return ScoreBatch(parts, key, number, requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,13 +156,30 @@ class ScoredBatch:
     moved: tuple[Moved, ...]
     account: BatchAccount
 
+    def as_record(self) -> dict[str, Any]:
+        """Return all of it in JSON types."""
+        return {
+            "key": self.part.key,
+            "number": self.part.number,
+            "media": [list(pair) for pair in self.part.media],
+            "moved": [asdict(moved) for moved in self.moved],
+            "account": asdict(self.account),
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> ScoredBatch:
+        """Return the batch of `as_record`."""
+        media = tuple((media_id, status) for media_id, status in record["media"])
+        return cls(
+            Part(record["key"], record["number"], media),
+            tuple(Moved(**moved) for moved in record["moved"]),
+            BatchAccount(**record["account"]),
+        )
+
 
 def score_batch(
-    parts: Location,
-    requests: Sequence[ScoreRequest],
+    batch: ScoreBatch,
     *,
-    key: str,
-    number: int,
     setup: ScorerSetup,
     workers: MediaWorkers,
     on_done: Callable[[int], None] = lambda _: None,
@@ -133,15 +187,13 @@ def score_batch(
     """Score a batch in the media workers and write its part.
 
     Args:
-        parts: Where parts of this version lie.
-        requests: The media, each once.
-        key: Names the part.
-        number: Of the run.
+        batch: The media.
         setup: Which detector, and how.
         workers: Set up by `scorer_setup`.
         on_done: Called with the number of media done, after each.
     """
     began = time.monotonic()
+    requests = batch.requests
     bundle = load_bundle(setup.detector.path)
     columns = setup_columns(setup, bundle=bundle)
     media: list[ScoredMedium] = []
@@ -157,9 +209,9 @@ def score_batch(
         "worker_limits": workers.setup.limits.model_dump(mode="json"),
     }
     part = write_part(
-        parts,
-        key=key,
-        number=number,
+        batch.parts,
+        key=batch.key,
+        number=batch.number,
         media=media,
         made_with=made_with,
         schemas=table_schemas(bundle.spec),

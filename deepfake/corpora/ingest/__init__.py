@@ -11,12 +11,14 @@ The steps, in the order in which they run; each leaves its result on disk:
 """
 
 from deepfake.corpora.ingest.extract import BatchResult, extract_batch, worker_setup
+from deepfake.corpora.ingest.extract_job import ExtractJob
 from deepfake.corpora.ingest.finish_manifest import finish_manifest, read_previous_rows
 from deepfake.corpora.ingest.plan import IngestPlan, extract_digest, plan_extraction
 from deepfake.corpora.ingest.snapshot import build_snapshot, snapshot_digest
 
 __all__ = [
     "BatchResult",
+    "ExtractJob",
     "IngestPlan",
     "build_snapshot",
     "extract_batch",

@@ -8,14 +8,21 @@ from typing import Any
 
 import pytest
 
-from deepfake.config import MediaLimits, SamplingConfig
+from deepfake.config import MediaLimits, SamplingConfig, WorkerLimits
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.scoring import ScorerSetup, score_row, scorer, scoring_digest, setup_columns
+from deepfake.scoring import (
+    ScoreJob,
+    ScorerSetup,
+    create_score_job,
+    score_row,
+    scorer,
+    scoring_digest,
+    setup_columns,
+)
 from deepfake.scoring.scorer import extract_config
 from deepfake.types import Status
-from tasks.workers import create_scorer_setup, create_worker_setup
 from tests.product import make_detector
 
 
@@ -77,30 +84,32 @@ def test_sampling_that_is_asked_for_is_what_extracts(bundle: Bundle) -> None:
     assert extract_config(bundle).sampling.num_frames == 8
 
 
-def test_workers_get_all_of_it(bundle: Bundle, tmp_path: Path) -> None:
+def test_workers_get_all_of_a_job(bundle: Bundle, tmp_path: Path) -> None:
     sampling = SamplingConfig(num_frames=5)
-    told = {
-        "detector": {"path": str(bundle.path), "name": "d", "version": "3"},
-        "device": "cpu",
-        "precision": "bf16",
-        "sampling": sampling.model_dump(mode="json"),
-        "prior": 0.2,
-        "cache": str(tmp_path),
-        "limits": {"timeout_seconds": 7.0},
-        "media_limits": {"max_pixels": 70, "max_frames": 71, "max_bytes": 72},
-        "num_workers": 1,
-    }
+    limits = MediaLimits(max_pixels=70, max_frames=71, max_bytes=72)
     expected = ScorerSetup(
         DetectorIdentity(bundle.path, "d", "3"),
         device="cpu",
-        precision="bf16",
         sampling=sampling,
         prior=0.2,
-        limits=MediaLimits(max_pixels=70, max_frames=71, max_bytes=72),
+        limits=limits,
         cache=tmp_path,
     )
-    assert create_scorer_setup(told) == expected
-    assert create_scorer_setup({**told, "sampling": None}).sampling is None
-    workers = create_worker_setup(told)
-    assert workers.argument == expected
-    assert hash(workers) == hash(create_worker_setup(dict(told)))
+    job = create_score_job(
+        expected.detector,
+        device="auto",
+        sampling=sampling,
+        prior=0.2,
+        cache=tmp_path,
+        media_limits=limits,
+        worker_limits=WorkerLimits(timeout_seconds=7.0),
+        num_workers=1,
+    )
+    if job.scorer.device == "cpu":
+        assert job.scorer == expected
+    again = ScoreJob.model_validate_json(job.model_dump_json())
+    assert again == job and hash(again) == hash(job)
+    workers = again.on_this_machine().worker_setup()
+    assert workers.argument == job.scorer
+    assert (workers.limits.timeout_seconds, workers.num_workers) == (7.0, 1)
+    assert hash(workers) == hash(job.worker_setup())

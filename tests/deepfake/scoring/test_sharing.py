@@ -7,10 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import ConfigError
+from deepfake.scoring import create_score_job, share_detector
+from deepfake.scoring.scoring_run import _check_arrival
 from deepfake.storage import location_of
-from flows import scoring_job
-from tasks.workers import share_detector
 
 
 def test_a_part_that_does_not_arrive_is_told_at_the_first(
@@ -18,11 +19,11 @@ def test_a_part_that_does_not_arrive_is_told_at_the_first(
 ) -> None:
     part = tmp_path / "0.scores.parquet"
     threading.Timer(0.3, part.touch).start()
-    scoring_job._check_arrival(part)
+    _check_arrival(part)
     part.unlink()
-    monkeypatch.setattr(scoring_job, "_ARRIVAL_SECONDS", 0.0)
+    monkeypatch.setattr("deepfake.scoring.scoring_run._ARRIVAL_SECONDS", 0.0)
     with pytest.raises(ConfigError, match="does not arrive here") as caught:
-        scoring_job._check_arrival(part)
+        _check_arrival(part)
     assert "a shared folder, or a store's URI" in str(caught.value.hint)
 
 
@@ -33,11 +34,15 @@ def test_a_detector_goes_where_the_scores_go(
     bundle = tmp_path / "bundle"
     bundle.mkdir()
     (bundle / "detector.json").write_text("{}")
-    setup = {"detector": {"path": str(bundle), "name": "tried"}, "device": "cpu"}
-    assert share_detector(setup, tmp_path / "scores") == setup
+    job = create_score_job(DetectorIdentity(bundle, "tried"), device="cpu")
+    assert share_detector(job, tmp_path / "scores") == job
     folder = location_of("memory://sharing/versions/v")
-    told = share_detector(setup, folder)
+    shared = share_detector(job, folder)
     uri = "memory://sharing/versions/v/detector"
-    assert told == {**setup, "detector": {"path": uri, "name": "tried"}}
+    assert shared == job.model_copy(update={"shared_detector": uri})
     assert (location_of(uri) / "detector.json").read_text() == "{}"
-    assert share_detector(setup, folder) == told
+    assert share_detector(job, folder) == shared
+    there = shared.on_this_machine().scorer
+    assert there.detector.path != bundle
+    assert (there.detector.path / "detector.json").read_text() == "{}"
+    assert there.cache == tmp_path / "cache" / "openvino"

@@ -1,0 +1,56 @@
+"""What workers that extract faces are started with."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from deepfake.compute.workers import WorkerSetup
+from deepfake.config import MediaLimits, WorkerLimits
+from deepfake.corpora.ingest.extract import worker_setup
+from deepfake.extract.extractor import ExtractorSetup
+from deepfake.storage import machine_cache
+
+__all__ = ["ExtractJob"]
+
+
+class ExtractJob(BaseModel):
+    """What workers that extract faces are started with, on any machine; it can be kept as JSON.
+
+    Attributes:
+        kind: Tells the kinds of jobs apart in JSON.
+        extractor: How faces are found and cut out.
+        worker_limits: What one file may cost.
+        num_workers: Processes; 0 for one a core.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["extract"] = "extract"
+    extractor: ExtractorSetup
+    worker_limits: WorkerLimits = WorkerLimits()
+    num_workers: int = 0
+
+    @property
+    def media_limits(self) -> MediaLimits:
+        """How large a medium may be."""
+        return self.extractor.config.limits
+
+    def on_this_machine(self) -> ExtractJob:
+        """Return the job with a cache folder of this machine, where none is named."""
+        cache = self.extractor.cache or machine_cache() / "openvino"
+        return self.model_copy(update={"extractor": replace(self.extractor, cache=cache)})
+
+    def worker_setup(self) -> WorkerSetup:
+        """Return the set-up of the worker processes."""
+        extractor = self.extractor
+        return worker_setup(
+            extractor.config,
+            decoder=extractor.decoder,
+            device=extractor.device,
+            cache=extractor.cache,
+            limits=self.worker_limits,
+            num_workers=self.num_workers,
+        )

@@ -1,0 +1,132 @@
+"""What workers that score are started with, on this machine or another."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from deepfake.compute.devices import check_precision, resolve_device
+from deepfake.compute.workers import WorkerSetup
+from deepfake.config import MediaLimits, Precision, SamplingConfig, WorkerLimits
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.scoring.scorer import ScorerSetup, scorer_setup
+from deepfake.storage import (
+    Location,
+    StorePath,
+    folder_locally,
+    location_of,
+    machine_cache,
+    to_uri,
+)
+
+__all__ = ["ScoreJob", "create_score_job", "share_detector"]
+
+
+class ScoreJob(BaseModel):
+    """What workers that score are started with, on any machine; it can be kept as JSON.
+
+    Attributes:
+        kind: Tells the kinds of jobs apart in JSON.
+        scorer: Which detector, and how it scores.
+        worker_limits: What one file may cost.
+        num_workers: Processes; 0 for one a core.
+        shared_detector: URI of a copy of the detector in a store, for machines that do not have
+            this one's folders; None where they do.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["score"] = "score"
+    scorer: ScorerSetup
+    worker_limits: WorkerLimits = WorkerLimits()
+    num_workers: int = 0
+    shared_detector: str | None = None
+
+    @property
+    def media_limits(self) -> MediaLimits:
+        """How large a medium may be."""
+        return self.scorer.limits
+
+    def on_this_machine(self) -> ScoreJob:
+        """Return the job with the detector and the cache folder of this machine."""
+        scorer = self.scorer
+        detector = scorer.detector
+        if self.shared_detector is not None:
+            detector = replace(detector, path=_local_folder(self.shared_detector))
+        cache = scorer.cache or machine_cache() / "openvino"
+        return self.model_copy(update={"scorer": replace(scorer, detector=detector, cache=cache)})
+
+    def worker_setup(self) -> WorkerSetup:
+        """Return the set-up of the worker processes."""
+        return scorer_setup(self.scorer, limits=self.worker_limits, num_workers=self.num_workers)
+
+
+def _local_folder(uri: str) -> Path:
+    folder = location_of(uri)
+    return folder_locally(folder) if isinstance(folder, StorePath) else folder
+
+
+def create_score_job(
+    detector: DetectorIdentity,
+    *,
+    device: str = "auto",
+    precision: Precision = "f32",
+    sampling: SamplingConfig | None = None,
+    prior: float | None = None,
+    cache: Path | None = None,
+    media_limits: MediaLimits | None = None,
+    worker_limits: WorkerLimits | None = None,
+    num_workers: int = 0,
+) -> ScoreJob:
+    """Return a job for which it is settled on which device networks run.
+
+    Args:
+        detector: Which detector.
+        device: Where its network runs. All machines of a cluster compute alike: `auto` means what
+            is found here.
+        precision: What it computes in on the CPU.
+        sampling: Which frames of a video are scored; None for what the bundle says.
+        prior: Share of fakes that `prob_fake` shall hold for; None for the bundle's own.
+        cache: Where networks converted for the CPU are kept; None for each machine's own cache.
+        media_limits: How large a medium may be.
+        worker_limits: What one file may cost.
+        num_workers: Processes; 0 for one a core.
+
+    Raises:
+        ConfigError: The device or the precision is not to be had here.
+    """
+    device = resolve_device() if device == "auto" else device
+    check_precision(precision, device=device)
+    scorer = ScorerSetup(
+        replace(detector, path=Path(to_uri(detector.path))),
+        device=device,
+        precision=precision,
+        sampling=sampling,
+        prior=prior,
+        limits=media_limits or MediaLimits(),
+        cache=None if cache is None else cache.resolve(),
+    )
+    return ScoreJob(
+        scorer=scorer, worker_limits=worker_limits or WorkerLimits(), num_workers=num_workers
+    )
+
+
+def share_detector(job: ScoreJob, folder: Location) -> ScoreJob:
+    """Return the job for machines that share nothing with this one but a store.
+
+    Args:
+        job: Of this machine.
+        folder: Where the scores go. In a store the detector is copied there; in a folder that all
+            machines see nothing is.
+    """
+    if not isinstance(folder, StorePath):
+        return job
+    target = folder / "detector"
+    sizes = {path.name: found.size_bytes for path, found in target.iter_objects()}
+    for file in sorted(job.scorer.detector.path.iterdir()):
+        if sizes.get(file.name) != file.stat().st_size:
+            (target / file.name).put(file)
+    return job.model_copy(update={"shared_detector": str(target)})
