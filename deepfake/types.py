@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any
@@ -24,6 +24,7 @@ __all__ = [
     "Label",
     "MediaInfo",
     "Outcome",
+    "Score",
     "Split",
     "Status",
     "Verdict",
@@ -279,3 +280,74 @@ class Outcome:
     num_faces: int | None = None
     seconds: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Score:
+    """The score of one file, or why it has none; a row of the scores table.
+
+    Attributes:
+        uri: The file.
+        media_id: SHA-256 of its bytes; None where they cannot be read.
+        kind: What it was looked at as; None where that is unknown.
+        status: See `Status`.
+        verdict: What a person reads; `not_applicable` without a score.
+        reason: Why the verdict is what it is, or why there is none.
+        prob_fake: How probable a fake is; there if and only if the status is `ok`.
+        logit: What the probability is made from.
+        num_faces: Faces found, over all frames.
+        num_tracks: People followed.
+        num_frames: Frames that show a face.
+        strongest_track_id: The track that decides.
+        strongest_pts_seconds: The moment of its strongest frame.
+        is_partial: Whether fewer frames were read than were asked for.
+        frames_wanted: Frames asked for.
+        frames_read: Frames decoded.
+        error_type: Name of the error class, None if there was none.
+        message: One sentence for a person, None if there is nothing to say.
+        model_name: Name of the detector.
+        model_version: The registry's version; None for a bundle from disk.
+        model_digest: Of the detector's description and weights.
+        config_digest: Of all settings that can change a score.
+        prior: Share of fakes that `prob_fake` holds for.
+        seconds: Wall time of reading, decoding, finding and cropping faces.
+
+    Raises:
+        ValueError: A probability without the status `ok`, or that status without one.
+    """
+
+    uri: str
+    media_id: str | None
+    kind: Kind | None = None
+    status: Status
+    verdict: Verdict
+    reason: str | None = None
+    prob_fake: float | None = None
+    logit: float | None = None
+    num_faces: int | None = None
+    num_tracks: int | None = None
+    num_frames: int | None = None
+    strongest_track_id: int | None = None
+    strongest_pts_seconds: float | None = None
+    is_partial: bool = False
+    frames_wanted: int | None = None
+    frames_read: int | None = None
+    error_type: str | None = None
+    message: str | None = None
+    model_name: str
+    model_version: str | None = None
+    model_digest: str
+    config_digest: str
+    prior: float
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.prob_fake is not None) != (self.status is Status.OK):
+            raise ValueError(f"prob_fake is {self.prob_fake} and the status {self.status}")
+        if self.prob_fake is not None and not 0.0 <= self.prob_fake <= 1.0:
+            raise ValueError(f"prob_fake must lie in 0..1, got {self.prob_fake}")
+
+    def as_row(self) -> dict[str, Any]:
+        """Return the columns of the scores table, in their order and in JSON types."""
+        values = {own.name: getattr(self, own.name) for own in fields(self)}
+        return {k: str(v) if isinstance(v, StrEnum) else v for k, v in values.items()}

@@ -6,7 +6,6 @@ import json
 import sys
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import atheris
 
@@ -16,6 +15,7 @@ with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.scoring.schemas import TABLES
     from deepfake.scoring.scorer import ScoredMedium
     from deepfake.storage import read_table
+    from deepfake.types import Score, Status, Verdict
 from fuzz.harness import fuzz
 from fuzz.seeds import chosen, files_of, sha256, with_plain_tables
 
@@ -27,10 +27,21 @@ _NAMES = (f"{_KEY}.json", *(f"{_KEY}.{table}.parquet" for table in TABLES))
 
 @cache
 def _whole() -> dict[str, bytes]:
-    blank: dict[str, Any] = {name: None for schema in TABLES.values() for name in schema.names}
-    named = {"uri": "/m/a.mp4", "media_id": "a" * 64, "status": "ok"}
-    row = {**blank, **named, "logit": 1.5, "bbox_xyxy": [1.0, 2.0, 3.0, 4.0]}
-    medium = ScoredMedium(row, (row,), (row,))
+    score = Score(
+        uri="/m/a.mp4",
+        media_id="a" * 64,
+        status=Status.OK,
+        verdict=Verdict.REAL,
+        prob_fake=0.25,
+        logit=1.5,
+        model_name="none",
+        model_digest="0" * 16,
+        config_digest="0" * 16,
+        prior=0.5,
+    )
+    track = {"uri": score.uri, "media_id": score.media_id, "track_id": 0, "logit": 1.5}
+    frame = {**track, "bbox_xyxy": [1.0, 2.0, 3.0, 4.0]}
+    medium = ScoredMedium(score, (track,), (frame,))
     return files_of(lambda folder: write_part(folder, key=_KEY, number=1, media=[medium]))
 
 

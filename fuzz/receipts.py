@@ -53,14 +53,14 @@ def _seeds() -> dict[str, bytes]:
         file = Path(name) / "grey.png"
         file.write_bytes(_PICTURE)
         setup = ScorerSetup(_DETECTOR, device="cpu", prior=None)
-        (row,) = score_files(scan_media([file]), setup=setup, limits=WorkerLimits())
+        (score,) = score_files(scan_media([file]), setup=setup, limits=WorkerLimits())
         description = describe_setup(setup, bundle=_BUNDLE, limits=WorkerLimits())
         receipt = Receipt(
             made_at="2026-01-01T00:00:00+00:00",
-            uri=row["uri"],
+            uri=score.uri,
             sha256=sha256_of(file),
             size_bytes=len(_PICTURE),
-            score=ScoreRow.model_validate({k: row[k] for k in ScoreRow.model_fields}),
+            score=ScoreRow.model_validate(score.as_row()),
             detector=description.detector,
             configuration=description.configuration,
             made_with=description.made_with,

@@ -204,25 +204,28 @@ def _probed(request: Any) -> Any:
 
 def _scored(request: Any) -> Any:
     from deepfake.scoring import ScoredMedium
-    from deepfake.scoring.schemas import SCORES_SCHEMA
+    from deepfake.types import Kind, Score, Status, Verdict
 
-    row = dict.fromkeys(SCORES_SCHEMA.names)
-    row.update(
+    score = Score(
         uri=request.uri,
         media_id=request.media_id,
-        kind="image",
-        status="ok",
-        verdict="real",
+        kind=Kind.IMAGE,
+        status=Status.OK,
+        verdict=Verdict.REAL,
         prob_fake=0.25,
         logit=-1.0,
         num_faces=1,
         num_tracks=1,
         num_frames=1,
         strongest_track_id=0,
+        model_name="none",
+        model_digest="0" * 16,
+        config_digest="0" * 16,
+        prior=0.5,
     )
     track = {"uri": request.uri, "media_id": request.media_id, "track_id": 0, "logit": -1.0}
     frame = {**track, "frame_index": 0, "pts_seconds": 0.0, "bbox_xyxy": [0.0, 0.0, 9.0, 9.0]}
-    return ScoredMedium(row, (track,), (frame,))
+    return ScoredMedium(score, (track,), (frame,))
 
 
 if __name__ == "__main__":

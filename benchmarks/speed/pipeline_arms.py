@@ -60,8 +60,8 @@ def _score_arm(setup: ArmSetup, *, sampling: SamplingConfig, is_bf16: bool) -> A
 
     def run(clip: Clip) -> Work:
         score = scorer.score(_request(clip, setup)).score
-        _check(str(score["status"]), score["message"])
-        return Work(frames=score["frames_read"] or 0, faces=score["num_faces"] or 0)
+        _check(str(score.status), score.message)
+        return Work(frames=score.frames_read or 0, faces=score.num_faces or 0)
 
     return run
 

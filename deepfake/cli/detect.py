@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
 from deepfake.errors import ConfigError
-from deepfake.scoring import ScorerSetup, count_statuses, score_media
+from deepfake.scoring import ScorerSetup, score_media
 from flows.operations import configure_environment
 from flows.parameters import create_media_limits, create_worker_limits
 from flows.sampling_option import choose_sampling
@@ -50,7 +51,7 @@ def run_detect(options: dict[str, Any]) -> None:
         media = score_media(
             rows, setup=setup, limits=limits, on_done=lambda done: bar.update(task, completed=done)
         )
-    scores = [medium.score for medium in media]
+    scores = [medium.score.as_row() for medium in media]
     if options["as_json"]:
         told = [{**_json_row(row), "notes": notes} for row in scores]
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
@@ -58,7 +59,7 @@ def run_detect(options: dict[str, Any]) -> None:
         _print_verdicts(scores)
     if options["report"] is not None:
         write_detect_report(Path(options["report"]), media, setup=setup, limits=limits)
-    statuses = count_statuses(scores)
+    statuses = Counter(str(medium.score.status) for medium in media)
     if len(scores) > 1:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
         typer.echo(f"{len(scores)} files: {counts}", err=True)

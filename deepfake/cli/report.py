@@ -56,7 +56,7 @@ def write_detect_report(
     console = Console(stderr=True, markup=False)
     bundle = load_bundle(setup.detector.path)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("explain", total=sum(m.score["prob_fake"] is not None for m in media))
+        task = bar.add_task("explain", total=sum(m.score.prob_fake is not None for m in media))
         evidence = explain_scores(
             media,
             setup=setup,
@@ -65,7 +65,7 @@ def write_detect_report(
         )
     version = f" version {setup.detector.version}" if setup.detector.version else ""
     report = create_report(
-        [medium.score for medium in media],
+        [medium.score.as_row() for medium in media],
         detector=f"{setup.detector.name}{version}, digest {bundle.digest}",
         notes=bundle.spec.reading_notes,
         reading=reading_of(bundle.spec),

@@ -75,9 +75,9 @@ def explain_scores(
         on_done: Called with the number of scores done, after each.
     """
     requests = {
-        str(medium.score["media_id"]): create_request(medium.score, medium.frames)
+        str(medium.score.media_id): create_request(medium.score.as_row(), medium.frames)
         for medium in media
-        if medium.score["prob_fake"] is not None
+        if medium.score.prob_fake is not None
     }
     if not requests:
         return []

@@ -29,17 +29,17 @@ from deepfake.scoring.receipts.receipt import Receipt, make_receipt, read_receip
 from deepfake.scoring.receipts.verify import Check, verify_receipt
 from deepfake.scoring.run.record import RunRecord, recorded
 from deepfake.scoring.run.status import ScoresStatus, read_status
-from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA, count_statuses
+from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
+from deepfake.scoring.score import ScoreOrigin, failed_score, refused_score
 from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,
     ScorerSetup,
     create_scorer,
-    score_row,
+    score_origin,
     scorer_setup,
     scoring_digest,
-    setup_columns,
 )
 from deepfake.scoring.scoring_run import (
     BatchRunner,
@@ -72,6 +72,7 @@ __all__ = [
     "RunRecord",
     "ScoreBatch",
     "ScoreJob",
+    "ScoreOrigin",
     "ScoreRequest",
     "ScoredBatch",
     "ScoredMedium",
@@ -82,11 +83,11 @@ __all__ = [
     "ScoringState",
     "UncertainMedium",
     "advice_on",
-    "count_statuses",
     "create_score_batch",
     "create_score_job",
     "create_scorer",
     "describe_setup",
+    "failed_score",
     "find_parts",
     "labelling_csv",
     "least_certain",
@@ -100,16 +101,16 @@ __all__ = [
     "read_status",
     "reading_of",
     "recorded",
+    "refused_score",
     "score_batch",
     "score_files",
     "score_folder",
     "score_media",
+    "score_origin",
     "score_probed",
-    "score_row",
     "scorer_setup",
     "scores_version",
     "scoring_digest",
-    "setup_columns",
     "share_detector",
     "told_reason",
     "verify_receipt",

@@ -20,19 +20,19 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import StoreError
 from deepfake.extract.extractor import ExtractRequest
 from deepfake.scoring.parts import Part, write_part
-from deepfake.scoring.schemas import SCORES_SCHEMA, table_schemas
+from deepfake.scoring.schemas import table_schemas
+from deepfake.scoring.score import ScoreOrigin, refused_score
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,
     ScorerSetup,
     score_medium,
-    score_row,
+    score_origin,
     scorer_setup,
-    setup_columns,
 )
 from deepfake.scoring.setups import describe_environment
 from deepfake.storage import Location, stat_medium
-from deepfake.types import EXPECTED_STATUSES, Status
+from deepfake.types import EXPECTED_STATUSES, Score, Status
 
 __all__ = [
     "BatchAccount",
@@ -195,14 +195,14 @@ def score_batch(
     began = time.monotonic()
     requests = batch.requests
     bundle = load_bundle(setup.detector.path)
-    columns = setup_columns(setup, bundle=bundle)
+    origin = score_origin(setup, bundle=bundle)
     media: list[ScoredMedium] = []
     moved: list[Moved] = []
     for request, result in zip(requests, workers.map(score_unchanged, requests), strict=True):
         if isinstance(result, Moved):
             moved.append(result)
         else:
-            media.append(_charged(request.uri, request.media_id, result, columns))
+            media.append(_charged(request.uri, request.media_id, result, origin))
         on_done(len(media) + len(moved))
     made_with = {
         "environment": describe_environment().model_dump(mode="json"),
@@ -224,14 +224,14 @@ def _account(media: Sequence[ScoredMedium], *, seconds: float) -> BatchAccount:
     scores = [medium.score for medium in media]
     return BatchAccount(
         seconds=seconds,
-        extract_seconds=sum(score["seconds"] or 0.0 for score in scores),
+        extract_seconds=sum(score.seconds or 0.0 for score in scores),
         classify_seconds=sum(medium.classify_seconds for medium in media),
-        statuses=dict(Counter(str(score["status"]) for score in scores)),
-        verdicts=dict(Counter(str(score["verdict"]) for score in scores)),
+        statuses=dict(Counter(str(score.status) for score in scores)),
+        verdicts=dict(Counter(str(score.verdict) for score in scores)),
         failed=[
-            {name: score[name] for name in _FAILURE_COLUMNS}
+            {name: score.as_row()[name] for name in _FAILURE_COLUMNS}
             for score in scores
-            if Status(score["status"]) not in EXPECTED_STATUSES
+            if score.status not in EXPECTED_STATUSES
         ],
     )
 
@@ -242,8 +242,8 @@ def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Mov
     A score belongs to a content: of a file that changed in between it would be another's.
     """
     scored = scorer.score(ExtractRequest(request.uri, request.media_id))
-    if scored.score["error_type"] == StoreError.__name__:
-        return _unknown(request, scored.score["reason"])
+    if scored.score.error_type == StoreError.__name__:
+        return _unknown(request, str(scored.score.reason))
     try:
         found = stat_medium(request.uri)
     except StoreError as error:
@@ -266,7 +266,7 @@ def _unknown(request: ScoreRequest, reason: str) -> Moved:
 
 
 def _charged(
-    uri: str, media_id: str, result: ScoredMedium | Failure, columns: dict[str, Any]
+    uri: str, media_id: str, result: ScoredMedium | Failure, origin: ScoreOrigin
 ) -> ScoredMedium:
     if not isinstance(result, Failure):
         return result
@@ -278,7 +278,7 @@ def _charged(
         error_type=result.error_type,
         message=result.message,
     )
-    return ScoredMedium(score_row(row, columns))
+    return ScoredMedium(refused_score(row, origin))
 
 
 def score_files(
@@ -287,7 +287,7 @@ def score_files(
     setup: ScorerSetup,
     limits: WorkerLimits,
     on_done: Callable[[int], None] = lambda _: None,
-) -> list[dict[str, Any]]:
+) -> list[Score]:
     """Score a few files and leave nothing on disk but what the set-up's cache keeps.
 
     Args:
@@ -297,7 +297,7 @@ def score_files(
         on_done: Called with the number of files done, after each.
 
     Returns:
-        A row each, columns of `SCORES_SCHEMA`, in their order.
+        The score of each file, in their order.
     """
     media = score_media(rows, setup=setup, limits=limits, on_done=on_done)
     return [medium.score for medium in media]
@@ -311,11 +311,11 @@ def score_media(
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[ScoredMedium]:
     """Score a few files as `score_files` does, and return all rows of each."""
-    columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
+    origin = score_origin(setup, bundle=load_bundle(setup.detector.path))
     usable = [row for row in rows if row.status is Status.OK]
     workers = min(len(usable), len(os.sched_getaffinity(0)))
     if not usable:
-        return [_whole(ScoredMedium(score_row(row, columns))) for row in rows]
+        return [ScoredMedium(refused_score(row, origin)) for row in rows]
     with (
         _with_cache(setup) as cached,
         MediaWorkers(scorer_setup(cached, limits=limits, num_workers=workers)) as pool,
@@ -343,7 +343,7 @@ def score_probed(
     Returns:
         The rows of each file, in their order.
     """
-    columns = setup_columns(setup, bundle=load_bundle(setup.detector.path))
+    origin = score_origin(setup, bundle=load_bundle(setup.detector.path))
     requests = [
         ExtractRequest(row.uri, str(row.media_id)) for row in rows if row.status is Status.OK
     ]
@@ -351,17 +351,12 @@ def score_probed(
     media = []
     for row in rows:
         if row.status is Status.OK:
-            medium = _charged(row.uri, str(row.media_id), next(results), columns)
+            medium = _charged(row.uri, str(row.media_id), next(results), origin)
         else:
-            medium = ScoredMedium(score_row(row, columns))
-        media.append(_whole(medium))
+            medium = ScoredMedium(refused_score(row, origin))
+        media.append(medium)
         on_done(len(media))
     return media
-
-
-def _whole(medium: ScoredMedium) -> ScoredMedium:
-    """Return it with all columns of the scores table, in their order."""
-    return replace(medium, score={n: medium.score.get(n) for n in SCORES_SCHEMA.names})
 
 
 @contextmanager

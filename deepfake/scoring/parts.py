@@ -100,10 +100,10 @@ def write_part(
     rows = {
         "frames": [row for medium in media for row in medium.frames],
         "tracks": [row for medium in media for row in medium.tracks],
-        "scores": [medium.score for medium in media],
+        "scores": [medium.score.as_row() for medium in media],
     }
     tables = {name: table_of(records, schema=schemas[name]) for name, records in rows.items()}
-    part = Part(key, number, tuple((row["media_id"], row["status"]) for row in rows["scores"]))
+    part = Part(key, number, tuple((str(m.score.media_id), str(m.score.status)) for m in media))
     _write_whole(folder, part, tables, dict(made_with or {}))
     return part
 

@@ -3,57 +3,44 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import fields
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
-from deepfake.detectors.bundles import Bundle, DetectorSpec
-from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.bundles import DetectorSpec
 from deepfake.errors import DataError
-from deepfake.types import Outcome, Verdict
+from deepfake.types import Kind, Score, Status, Verdict
 
 __all__ = [
     "FRAMES_SCHEMA",
     "SCORES_SCHEMA",
     "TABLES",
     "TRACKS_SCHEMA",
-    "blank_score",
-    "count_statuses",
     "is_head_column",
-    "model_columns",
     "table_of",
     "table_schemas",
 ]
 
+_ARROW_TYPES = {
+    bool: pa.bool_(),
+    int: pa.int32(),
+    float: pa.float64(),
+    str: pa.string(),
+    Kind: pa.string(),
+    Status: pa.string(),
+    Verdict: pa.string(),
+}
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    """Return the Arrow type of a field that is of one type, or of one type or None."""
+    (own,) = (kind for kind in get_args(hint) or (hint,) if kind is not type(None))
+    return _ARROW_TYPES[own]
+
+
 SCORES_SCHEMA = pa.schema(
-    [
-        pa.field("uri", pa.string()),
-        pa.field("media_id", pa.string()),
-        pa.field("kind", pa.string()),
-        pa.field("status", pa.string()),
-        pa.field("verdict", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("prob_fake", pa.float64()),
-        pa.field("logit", pa.float64()),
-        pa.field("num_faces", pa.int32()),
-        pa.field("num_tracks", pa.int32()),
-        pa.field("num_frames", pa.int32()),
-        pa.field("strongest_track_id", pa.int32()),
-        pa.field("strongest_pts_seconds", pa.float64()),
-        pa.field("is_partial", pa.bool_()),
-        pa.field("frames_wanted", pa.int32()),
-        pa.field("frames_read", pa.int32()),
-        pa.field("error_type", pa.string()),
-        pa.field("message", pa.string()),
-        pa.field("model_name", pa.string()),
-        pa.field("model_version", pa.string()),
-        pa.field("model_digest", pa.string()),
-        pa.field("config_digest", pa.string()),
-        pa.field("prior", pa.float64()),
-        pa.field("seconds", pa.float64()),
-    ],
+    [pa.field(name, _arrow_type(hint)) for name, hint in get_type_hints(Score).items()],
     metadata={"schema": "deepfake.scores", "schema_version": "1"},
 )
 
@@ -125,35 +112,3 @@ def table_of(rows: Sequence[Mapping[str, Any]], *, schema: pa.Schema) -> pa.Tabl
         table = schema.metadata[b"schema"].decode()
         raise DataError(f"{table} has no column for {', '.join(sorted(unknown))}")
     return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
-
-
-def model_columns(
-    identity: DetectorIdentity, bundle: Bundle, config_digest: str
-) -> dict[str, str | None]:
-    """Return the columns that name the detector in a row."""
-    return {
-        "model_name": identity.name,
-        "model_version": identity.version,
-        "model_digest": bundle.digest,
-        "config_digest": config_digest,
-    }
-
-
-def blank_score(outcome: Outcome) -> dict[str, Any]:
-    """Return the columns of a file without a score: no number stands for "don't know"."""
-    own = {f.name: getattr(outcome, f.name) for f in fields(Outcome) if f.name != "details"}
-    row: dict[str, Any] = dict.fromkeys(SCORES_SCHEMA.names)
-    row.update(own)
-    row["status"] = str(outcome.status)
-    row["kind"] = outcome.details.get("kind")
-    row["verdict"] = str(Verdict.NOT_APPLICABLE)
-    row["reason"] = outcome.message or str(outcome.status)
-    return row
-
-
-def count_statuses(scores: Iterable[Mapping[str, Any]]) -> dict[str, int]:
-    """Return how many rows stand in each status."""
-    counts: dict[str, int] = {}
-    for row in scores:
-        counts[str(row["status"])] = counts.get(str(row["status"]), 0) + 1
-    return counts

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,6 @@ from deepfake.config import (
     WorkerLimits,
     digest_of,
 )
-from deepfake.corpora.manifest import ManifestRow
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import Detector, computed_as, load_detector
@@ -35,8 +33,9 @@ from deepfake.extract.extractor import (
     limit_threads,
 )
 from deepfake.media import decode_crop
-from deepfake.scoring.schemas import TRACKS_SCHEMA, blank_score, model_columns
-from deepfake.types import Kind, Outcome, Status, Verdict
+from deepfake.scoring.schemas import TRACKS_SCHEMA
+from deepfake.scoring.score import ScoreOrigin, failed_score, outcome_fields
+from deepfake.types import Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
 from deepfake.verdicts.calibration import Calibration, Support, Thresholds, judge, shift_prior
 
@@ -47,10 +46,9 @@ __all__ = [
     "create_scorer",
     "extract_config",
     "score_medium",
-    "score_row",
+    "score_origin",
     "scorer_setup",
     "scoring_digest",
-    "setup_columns",
 ]
 
 
@@ -84,13 +82,13 @@ class ScoredMedium:
     """All rows of one file.
 
     Attributes:
-        score: Columns of `SCORES_SCHEMA`.
+        score: The score of the file, or why it has none.
         tracks: Columns of `TRACKS_SCHEMA`.
         frames: Columns of `FRAMES_SCHEMA`.
         classify_seconds: Wall time of everything after the crops were there.
     """
 
-    score: dict[str, Any]
+    score: Score
     tracks: tuple[dict[str, Any], ...] = ()
     frames: tuple[dict[str, Any], ...] = ()
     classify_seconds: float = 0.0
@@ -153,13 +151,13 @@ class Scorer:
             cache=setup.cache,
             client=client,
         )
-        self._columns = setup_columns(setup, bundle=bundle)
+        self._origin = score_origin(setup, bundle=bundle)
 
     def score(self, request: ExtractRequest) -> ScoredMedium:
         """Return the score of a file; a failure is a row, not an exception."""
         medium = self._extractor.extract(request)
         if medium.outcome.status is not Status.OK:
-            return self.without_score(medium.outcome)
+            return ScoredMedium(failed_score(medium.outcome, self._origin))
         began = time.perf_counter()
         frames = self._frames(medium)
         result = aggregate_file(frames, config=self.detector.spec.aggregation)
@@ -199,26 +197,26 @@ class Scorer:
                 novelty=strongest.novelty,
             ),
         )
-        told = self._looks_like(frames, result) if verdict is Verdict.FAKE else None
+        sign = self._looks_like(frames, result) if verdict is Verdict.FAKE else None
         asked = self.setup.prior
         if asked is not None and asked != calibration.prior:
             judged = f"judged at a share of fakes of {calibration.prior:g}, as calibrated"
-            told = "; ".join(filter(None, (told, judged)))
-        base = self.without_score(medium.outcome).score
-        score = {
-            **base,
-            "kind": str(medium.kind),
-            "verdict": str(verdict),
-            "reason": "; ".join(filter(None, (medium.outcome.message, reason, told))) or None,
-            "prob_fake": prob,
-            "logit": result.logit,
-            "num_faces": result.num_faces,
-            "num_tracks": result.num_tracks,
-            "num_frames": result.num_frames,
-            "strongest_track_id": result.strongest_track_id,
-            "strongest_pts_seconds": result.strongest_pts_seconds,
-        }
-        name = {"uri": base["uri"], "media_id": base["media_id"]}
+            sign = "; ".join(filter(None, (sign, judged)))
+        score = Score(
+            **outcome_fields(medium.outcome),
+            **asdict(self._origin),
+            kind=medium.kind,
+            verdict=verdict,
+            reason="; ".join(filter(None, (medium.outcome.message, reason, sign))) or None,
+            prob_fake=prob,
+            logit=result.logit,
+            num_faces=result.num_faces,
+            num_tracks=result.num_tracks,
+            num_frames=result.num_frames,
+            strongest_track_id=result.strongest_track_id,
+            strongest_pts_seconds=result.strongest_pts_seconds,
+        )
+        name = {"uri": score.uri, "media_id": score.media_id}
         tracks = tuple(
             {**name, **_track_row(track), "prob_fake": self._prob(track.logit, calibration)}
             for track in result.tracks
@@ -258,10 +256,6 @@ class Scorer:
             return prob
         return shift_prior(prob, from_prior=calibration.prior, to_prior=self.setup.prior)
 
-    def without_score(self, outcome: Outcome) -> ScoredMedium:
-        """Return the row of a file that has no score, and why."""
-        return ScoredMedium({**blank_score(outcome), **self._columns})
-
 
 def _track_row(track: TrackScore) -> dict[str, Any]:
     return {f.name: getattr(track, f.name) for f in fields(track) if f.name in TRACKS_SCHEMA.names}
@@ -296,28 +290,17 @@ def scorer_setup(
     return WorkerSetup(create_scorer, setup, limits or WorkerLimits(), num_workers, device)
 
 
-def setup_columns(setup: ScorerSetup, *, bundle: Bundle) -> dict[str, Any]:
-    """Return the columns that all rows of a run share."""
-    digest = scoring_digest(setup, bundle=bundle)
-    return {
-        **model_columns(setup.detector, bundle, digest),
-        "prior": setup.prior or bundle.spec.prior,
-    }
-
-
-def score_row(row: ManifestRow, columns: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row of a file that was never decoded, since listing or probing refused it.
+def score_origin(setup: ScorerSetup, *, bundle: Bundle) -> ScoreOrigin:
+    """Return what all scores of a run have in common.
 
     Args:
-        row: What they said.
-        columns: Of `setup_columns`.
+        setup: Which detector, and how.
+        bundle: The detector that it names.
     """
-    outcome = Outcome(
-        uri=row.uri,
-        media_id=row.media_id,
-        status=row.status,
-        error_type=row.error_type,
-        message=row.message,
-        details={"kind": None if row.kind is None else str(row.kind)},
+    return ScoreOrigin(
+        model_name=setup.detector.name,
+        model_version=setup.detector.version,
+        model_digest=bundle.digest,
+        config_digest=scoring_digest(setup, bundle=bundle),
+        prior=setup.prior or bundle.spec.prior,
     )
-    return {**blank_score(outcome), **columns}

@@ -77,8 +77,8 @@ def _assert_agreement(media: Path, detector: Path, data_root: Path, *, num_files
     for (uri,), expected in measured.items():
         media_id = crops.loc[crops["uri"] == uri, "media_id"].iloc[0]
         medium = scorer.score(ExtractRequest(uri, media_id))
-        assert medium.score["logit"] == pytest.approx(expected.logit, abs=_TOLERANCE)
-        assert medium.score["num_tracks"] == expected.num_tracks
+        assert medium.score.logit == pytest.approx(expected.logit, abs=_TOLERANCE)
+        assert medium.score.num_tracks == expected.num_tracks
         assert len(medium.frames) == (crops["uri"] == uri).sum()
         for row in medium.frames:
             key = (uri, row["frame_index"], row["track_id"])

@@ -152,11 +152,11 @@ def test_another_share_of_fakes_moves_the_probability_and_not_the_verdict(
     setup = ScorerSetup(DetectorIdentity(folder, "packaged"))
     plain = Scorer(setup).score(request).score
     rare = Scorer(replace(setup, prior=0.01)).score(request).score
-    odds = [row["prob_fake"] / (1 - row["prob_fake"]) for row in (plain, rare)]
+    odds = [prob / (1 - prob) for prob in (plain.prob_fake, rare.prob_fake) if prob is not None]
     assert odds[1] / odds[0] == pytest.approx(0.01 / 0.99)
-    assert rare["verdict"] == plain["verdict"]
-    assert plain["reason"] is None
-    assert rare["reason"] == "judged at a share of fakes of 0.5, as calibrated"
+    assert rare.verdict == plain.verdict
+    assert plain.reason is None
+    assert rare.reason == "judged at a share of fakes of 0.5, as calibrated"
 
 
 def test_it_knows_what_its_own_media_looked_like(folder: Path) -> None:

@@ -38,9 +38,9 @@ def test_a_shared_device_gives_the_same_scores(tmp_path: Path) -> None:
     own = scorer_setup(ScorerSetup(DetectorIdentity(bundle, "tried", None)), num_workers=2)
     shared = replace(own, device=DeviceSetup(create_device_networks, DeviceNetworks("cpu", bundle)))
     for ours, theirs in zip(scored(own, media), scored(shared, media), strict=True):
-        assert ours.score["status"] == theirs.score["status"] == "ok"
-        assert ours.score["num_faces"] == theirs.score["num_faces"]
-        assert theirs.score["logit"] == pytest.approx(ours.score["logit"], abs=0.01)
+        assert ours.score.status == theirs.score.status == "ok"
+        assert ours.score.num_faces == theirs.score.num_faces
+        assert theirs.score.logit == pytest.approx(ours.score.logit, abs=0.01)
         for mine, other in zip(ours.frames, theirs.frames, strict=True):
             assert other["bbox_xyxy"] == pytest.approx(mine["bbox_xyxy"], abs=0.05)
 
@@ -56,7 +56,7 @@ def test_no_file_depends_on_who_else_asks(tmp_path: Path) -> None:
     together = scored(setup, media)
     alone = [scored(replace(setup, num_workers=1), [path])[0] for path in media[::3]]
     for one, same in zip(alone, together[::3], strict=True):
-        assert one.score["logit"] == same.score["logit"]
+        assert one.score.logit == same.score.logit
         assert one.frames == same.frames
 
 

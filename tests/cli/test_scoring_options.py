@@ -13,8 +13,9 @@ from deepfake.compute import devices
 from deepfake.config import MediaLimits, SamplingConfig, WorkerLimits
 from deepfake.detectors.inference import OnnxExport
 from deepfake.errors import ConfigError
-from deepfake.scoring import SCORES_SCHEMA, ScoredMedium, ScorerSetup
+from deepfake.scoring import ScoredMedium, ScorerSetup
 from tests.product import make_detector
+from tests.scores import make_score
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +35,7 @@ def _detect(
     def score_media(_: object, *, setup: ScorerSetup, **told: object) -> list[ScoredMedium]:
         taken.append(setup)
         assert told["limits"] == (limits or WorkerLimits())
-        row = dict.fromkeys(SCORES_SCHEMA.names) | {"status": "ok", "verdict": "real"}
-        return [ScoredMedium({**row, "uri": "/m/a.png", "prob_fake": 0.1}, (), ())]
+        return [ScoredMedium(make_score("/m/a.png", prob_fake=0.1))]
 
     module = importlib.import_module("deepfake.cli.detect")
     monkeypatch.setattr(module, "score_media", score_media)

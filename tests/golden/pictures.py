@@ -56,9 +56,9 @@ def golden_scores(bundle: Path, folder: Path) -> list[float]:
     logits = []
     for number, picture in enumerate((pixels, np.asarray(small, dtype=np.uint8))):
         path = write_image(folder / f"{number}.png", picture)
-        row = scorer.score(ExtractRequest(to_uri(path), sha256_of(path))).score
-        assert row["status"] == "ok", row["message"]
-        logits.append(float(row["logit"]))
+        score = scorer.score(ExtractRequest(to_uri(path), sha256_of(path))).score
+        assert score.logit is not None, score.message
+        logits.append(score.logit)
     return logits
 
 

@@ -144,7 +144,7 @@ def _told(result: ScoredMedium | Failure) -> tuple[Any, ...]:
     if isinstance(result, Failure):
         return str(result.status), str(Verdict.NOT_APPLICABLE), None, None
     score = result.score
-    return score["status"], score["verdict"], score["logit"], score["prob_fake"]
+    return str(score.status), str(score.verdict), score.logit, score.prob_fake
 
 
 def measure_condition(

@@ -22,7 +22,8 @@ from deepfake.errors import DataError, DeepfakeError
 from deepfake.scoring.parts import part_path, read_part_tables
 from deepfake.scoring.reason_text import advice_on
 from deepfake.scoring.schemas import TABLES, table_of, table_schemas
-from deepfake.scoring.scorer import ScorerSetup, score_row, setup_columns
+from deepfake.scoring.score import refused_score
+from deepfake.scoring.scorer import ScorerSetup, score_origin
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.storage import Location, atomic_path, check_schema, local_copy, write_text
 from deepfake.types import EXPECTED_STATUSES, Status
@@ -264,8 +265,8 @@ def part_rows(
 def _refused(
     finished: FinishedScores, setup: ScorerSetup, bundle: Bundle
 ) -> Iterator[pa.RecordBatch]:
-    columns = setup_columns(setup, bundle=bundle)
-    rows = (score_row(row, columns) for row in finished.refused_files())
+    origin = score_origin(setup, bundle=bundle)
+    rows = (refused_score(row, origin).as_row() for row in finished.refused_files())
     for chunk in _chunked(rows):
         yield from table_of(chunk, schema=TABLES["scores"]).to_batches()
 

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -18,10 +18,11 @@ from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.scoring.batch import score_files
-from deepfake.scoring.receipts.receipt import Receipt
+from deepfake.scoring.receipts.receipt import Receipt, ScoreRow
 from deepfake.scoring.scorer import ScorerSetup, scoring_digest
 from deepfake.scoring.setups import describe_environment, describe_setup
 from deepfake.storage import path_of_uri, sampled_digest_of, sha256_of
+from deepfake.types import Score
 
 __all__ = ["TOLERANCE", "Check", "verify_receipt"]
 
@@ -98,8 +99,8 @@ def verify_receipt(
         yield Check("score", False, "not done again: it would be made otherwise")
         return
     limits = _at_most(receipt.configuration.worker_limits, WorkerLimits())
-    (row,) = score_files(scan_media([path]), setup=setup, limits=limits)
-    yield from _compare(receipt, row)
+    (now,) = score_files(scan_media([path]), setup=setup, limits=limits)
+    yield from _compare(receipt, now)
 
 
 def _path_of(receipt: Receipt) -> Path | None:
@@ -238,20 +239,23 @@ def _versions(receipt: Receipt) -> Iterator[Check]:
     yield Check("versions", None, told)
 
 
-def _compare(receipt: Receipt, row: dict[str, Any]) -> Iterator[Check]:
+def _compare(receipt: Receipt, now: Score) -> Iterator[Check]:
     then = receipt.score
-    if row["media_id"] != receipt.sha256:
+    if now.media_id != receipt.sha256:
         yield Check("score", False, "the file was changed while it was looked at")
         return
-    yield _check_equal("status", str(then.status), row["status"], why=row["message"])
+    yield _check_equal("status", then.status, now.status, why=now.message)
     for name in ("logit", "prob_fake", "strongest_pts_seconds"):
-        yield _check_close(name, getattr(then, name), row[name])
-    yield _check_equal("verdict", str(then.verdict), row["verdict"])
-    in_receipt = ", ".join(f"{name} {getattr(then, name)}" for name in _COUNTS)
-    yield _check_equal("counts", in_receipt, ", ".join(f"{name} {row[name]}" for name in _COUNTS))
-    if row["reason"] != then.reason:
-        told = f"{row['reason'] or 'none'} now, {then.reason or 'none'} in the receipt"
-        yield Check("reason", None, told)
+        yield _check_close(name, getattr(then, name), getattr(now, name))
+    yield _check_equal("verdict", then.verdict, now.verdict)
+    yield _check_equal("counts", *(_counts_of(score) for score in (then, now)))
+    if now.reason != then.reason:
+        both = f"{now.reason or 'none'} now, {then.reason or 'none'} in the receipt"
+        yield Check("reason", None, both)
+
+
+def _counts_of(score: ScoreRow | Score) -> str:
+    return ", ".join(f"{name} {getattr(score, name)}" for name in _COUNTS)
 
 
 def _check_equal(name: str, then: str, now: str, *, why: str | None = None) -> Check:

@@ -241,11 +241,11 @@ class UploadQueue:
         job.stage = Stage.SCORING
         (medium,) = score_probed([row], setup=workers.setup, workers=workers.scoring)
         evidence = None
-        if medium.score["status"] == Status.OK:
+        if medium.score.status is Status.OK:
             job.stage = Stage.EXPLAINING
-            request = create_request(medium.score, medium.frames)
+            request = create_request(medium.score.as_row(), medium.frames)
             (evidence,) = explain_media([request], workers=workers.explaining)
-        score = {**medium.score, "uri": job.name}
+        score = replace(medium.score, uri=job.name).as_row()
         return UploadResult(workers.name, workers.spec, score, evidence)
 
     def start_lock(self, detector: str) -> threading.Lock:

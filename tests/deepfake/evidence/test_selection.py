@@ -138,8 +138,8 @@ def test_evidence_of_real_files_and_a_file_that_changed(tmp_path: Path, bundle: 
     setup = ScorerSetup(DetectorIdentity(bundle.path, "tried"))
     limits = WorkerLimits()
     media = score_media([_row(p) for p in (plain, signed, clip)], setup=setup, limits=limits)
-    assert {medium.score["status"] for medium in media} == {"ok"}
-    before = [dict(medium.score) for medium in media]
+    assert {medium.score.status for medium in media} == {"ok"}
+    before = [medium.score for medium in media]
     plain.write_bytes(signed.read_bytes())
     of_plain, of_signed, of_clip = explain_scores(media, setup=setup, limits=limits)
     assert [medium.score for medium in media] == before
@@ -152,7 +152,7 @@ def test_evidence_of_real_files_and_a_file_that_changed(tmp_path: Path, bundle: 
     (crop,) = of_signed.record.crops
     assert crop.heat_picture in of_signed.pictures and crop.moved_by_hottest is not None
     (track,) = of_clip.record.tracks
-    assert track.is_strongest and len(track.prob_fake) == media[2].score["num_faces"]
+    assert track.is_strongest and len(track.prob_fake) == media[2].score.num_faces
     assert len(of_clip.record.frames) == 3 and len(of_clip.record.crops) == 4
     assert max(track.prob_fake) == of_clip.record.crops[0].prob_fake
     for made in (of_signed, of_clip):
@@ -165,7 +165,7 @@ def test_a_file_that_breaks_its_worker_costs_a_note(tmp_path: Path, bundle: Bund
     clip = write_face_clip(tmp_path / "clip.mp4")
     setup = ScorerSetup(DetectorIdentity(bundle.path, "tried"))
     media = score_media([_row(clip)], setup=setup, limits=WorkerLimits())
-    assert create_request(media[0].score, media[0].frames).media_id == sha256_of(clip)
+    assert create_request(media[0].score.as_row(), media[0].frames).media_id == sha256_of(clip)
     (made,) = explain_scores(media, setup=setup, limits=WorkerLimits(cpu_seconds=0.2))
     assert made.pictures == {} and not made.record.is_whole
     assert any("CPU seconds" in note for note in made.record.notes)

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -28,14 +28,14 @@ from deepfake.detectors.identity import DetectorIdentity
 from deepfake.evidence import CropEvidence, EvidenceRecord, evidence_folder, write_evidence
 from deepfake.scoring import (
     ScoredMedium,
+    ScoreOrigin,
     ScorerSetup,
     ScoresFolder,
     describe_setup,
     note_output,
     open_state,
-    score_row,
+    score_origin,
     scores_version,
-    setup_columns,
     write_listing,
     write_scores,
     write_setup,
@@ -44,6 +44,7 @@ from deepfake.scoring.parts import write_part as write_score_part
 from deepfake.storage import DataRoot, Location, write_json
 from deepfake.storage.journal import journal, tell
 from deepfake.types import Face, FaceCrop, Kind, Label, Outcome, Status
+from tests.scores import make_score
 
 __all__ = ["CONFIG", "Kept", "crop_bytes", "digest_of_bytes", "make_kept", "mentions"]
 
@@ -125,7 +126,7 @@ class Kept:
         bundle = load_bundle(self.detector)
         setup = ScorerSetup(DetectorIdentity(self.detector, "tried"), prior=prior)
         version = scores_version(setup, bundle=bundle)
-        columns = setup_columns(setup, bundle=bundle)
+        origin = score_origin(setup, bundle=bundle)
         note_output(self.root, self.output.path)
         with (
             self.output.held(),
@@ -140,7 +141,7 @@ class Kept:
             state.record(probed, began_ns=2**62)
             claimed = state.claim([*known, *probed])
             for at in range(0, len(claimed), _LIMIT):
-                media = [_scored(row, columns) for row in claimed[at : at + _LIMIT]]
+                media = [_scored(row, origin) for row in claimed[at : at + _LIMIT]]
                 part = write_score_part(
                     self.output.parts(version),
                     key=f"{state.run:08x}{at:08x}",
@@ -172,11 +173,10 @@ def crop_bytes(media_id: str, track: int) -> bytes:
     return f"pixels of {media_id} {track} ".encode() * 20
 
 
-def _scored(row: ManifestRow, columns: Mapping[str, object]) -> ScoredMedium:
+def _scored(row: ManifestRow, origin: ScoreOrigin) -> ScoredMedium:
     name = {"uri": row.uri, "media_id": row.media_id}
-    score = {**score_row(row, columns), "status": "ok", "verdict": "real", "prob_fake": 0.25}
     return ScoredMedium(
-        {**score, "logit": -1.0},
+        make_score(row.uri, row.media_id, kind=row.kind, logit=-1.0, **asdict(origin)),
         ({**name, "track_id": 0, "logit": -1.0},),
         ({**name, "track_id": 0, "frame_index": 0, "bbox_xyxy": [0.0, 0.0, 1.0, 1.0]},),
     )

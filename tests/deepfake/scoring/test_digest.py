@@ -16,10 +16,10 @@ from deepfake.scoring import (
     ScoreJob,
     ScorerSetup,
     create_score_job,
-    score_row,
+    refused_score,
+    score_origin,
     scorer,
     scoring_digest,
-    setup_columns,
 )
 from deepfake.scoring.scorer import extract_config
 from deepfake.types import Status
@@ -73,9 +73,9 @@ def test_what_cannot_is_not(
 
 def test_row_without_a_score_has_the_digest_too(setup: ScorerSetup, bundle: Bundle) -> None:
     coarse = replace(setup, precision="bf16")
-    columns = setup_columns(coarse, bundle=bundle)
-    row = score_row(ManifestRow("/m/a.mp4", "m", status=Status.EMPTY), columns)
-    assert row["config_digest"] == scoring_digest(coarse, bundle=bundle)
+    origin = score_origin(coarse, bundle=bundle)
+    score = refused_score(ManifestRow("/m/a.mp4", "m", status=Status.EMPTY), origin)
+    assert score.config_digest == scoring_digest(coarse, bundle=bundle)
 
 
 def test_sampling_that_is_asked_for_is_what_extracts(bundle: Bundle) -> None:

@@ -15,9 +15,10 @@ from deepfake.detectors.bundles import Bundle
 from deepfake.scoring import DriftReport, DriftWatch, ScoringState, open_state
 from deepfake.scoring.drift import REFERENCE_NAME, fit_reference, write_reference
 from deepfake.scoring.parts import write_part
-from deepfake.scoring.schemas import SCORES_SCHEMA, TRACKS_SCHEMA
+from deepfake.scoring.schemas import TRACKS_SCHEMA
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.types import Kind
+from tests.scores import make_score
 
 
 @pytest.fixture
@@ -45,8 +46,9 @@ def bundle(tmp_path: Path) -> Bundle:
 
 def _medium(name: str, rng: np.random.Generator, *, face_px: float) -> ScoredMedium:
     own = {"uri": f"/m/{name}", "media_id": name}
-    score = {**dict.fromkeys(SCORES_SCHEMA.names), **own, "kind": "image", "status": "ok"}
-    score |= {"logit": rng.normal(0, 2), "strongest_track_id": 1}
+    score = make_score(
+        own["uri"], name, kind=Kind.IMAGE, logit=rng.normal(0, 2), strongest_track_id=1
+    )
     track = {**dict.fromkeys(TRACKS_SCHEMA.names), **own}
     tracks = [
         # Another person's, which decides nothing.
@@ -57,8 +59,7 @@ def _medium(name: str, rng: np.random.Generator, *, face_px: float) -> ScoredMed
 
 
 def _no_face(name: str) -> ScoredMedium:
-    blank = dict.fromkeys(SCORES_SCHEMA.names)
-    return ScoredMedium({**blank, "uri": f"/m/{name}", "media_id": name, "status": "no_face"})
+    return ScoredMedium(make_score(f"/m/{name}", name, status="no_face"))
 
 
 def _run(

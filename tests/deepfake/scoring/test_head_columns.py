@@ -71,10 +71,10 @@ def test_a_further_head_has_a_column_in_the_frames_table(
 ) -> None:
     setup = ScorerSetup(DetectorIdentity(bundle.path, "tried"))
     output = ScoresFolder(tmp_path)
-    row = ManifestRow(medium.score["uri"], "media", size_bytes=9, mtime_ns=10**18)
+    row = ManifestRow(medium.score.uri, "media", size_bytes=9, mtime_ns=10**18)
     with open_state(tmp_path / "state.sqlite", folder="/", version="v") as state:
         state.observe([row])
-        probed = replace(row, media_id=medium.score["media_id"], kind=Kind.IMAGE)
+        probed = replace(row, media_id=medium.score.media_id, kind=Kind.IMAGE)
         state.record([probed], began_ns=2 * 10**18)
         state.commit(_write(output.parts("v"), bundle, [medium]))
         write_scores(output, state, setup=setup, bundle=bundle)
@@ -91,7 +91,7 @@ def test_merging_and_rewriting_keep_further_heads(
 ) -> None:
     other = replace(
         medium,
-        score=medium.score | {"media_id": "other"},
+        score=replace(medium.score, media_id="other"),
         frames=tuple(frame | {"media_id": "other"} for frame in medium.frames),
     )
     parts = [
@@ -107,12 +107,12 @@ def test_merging_and_rewriting_keep_further_heads(
     assert frame["logit_lips"] == pytest.approx(both[0])
 
 
-@pytest.mark.parametrize("table", ["frames", "tracks", "score"])
+@pytest.mark.parametrize("table", ["frames", "tracks"])
 def test_an_unknown_column_is_an_error(
     bundle: Bundle, medium: ScoredMedium, tmp_path: Path, table: str
 ) -> None:
     rows = getattr(medium, table)
-    more = rows | {"mood": 1.0} if table == "score" else ({**rows[0], "mood": 1.0},)
+    more = ({**rows[0], "mood": 1.0},)
     with pytest.raises(DataError, match="no column for mood"):
         _write(tmp_path, bundle, [replace(medium, **{table: more})])
     assert not list(tmp_path.iterdir())

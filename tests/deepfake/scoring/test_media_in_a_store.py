@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,17 +12,17 @@ from deepfake.config import MediaLimits
 from deepfake.corpora.probe import ProbeRequest, probe_medium
 from deepfake.errors import StoreError
 from deepfake.extract.extractor import ExtractRequest
-from deepfake.scoring import Moved, ScoreRequest
+from deepfake.scoring import Moved, ScoredMedium, ScoreRequest
 from deepfake.scoring.batch import score_unchanged
 from deepfake.storage import StorePath
 from deepfake.types import Status
-from tests.deepfake.scoring.test_outputs_in_a_store import _medium
+from tests.scores import make_score
 
 
 def _scorer(error_type: str | None = None) -> Any:
-    medium = _medium("x")
-    medium.score["error_type"] = error_type
-    medium.score["reason"] = "gone for a while"
+    status = Status.OK if error_type is None else Status.ERROR
+    score = make_score("s3://m/x", "x", status=status, error_type=error_type, logit=1.5)
+    medium = ScoredMedium(replace(score, reason="gone for a while"))
 
     def score(_: ExtractRequest) -> Any:
         return medium
@@ -38,7 +39,7 @@ def test_an_object_that_is_as_it_was_has_a_score(bucket: StorePath) -> None:
     (bucket / "x").write_bytes(b"1")
     done = score_unchanged(_scorer(), _request(bucket / "x"))
     assert not isinstance(done, Moved)
-    assert done.score["logit"] == 1.5
+    assert done.score.logit == 1.5
 
 
 def test_an_object_that_was_replaced_or_removed_has_none(bucket: StorePath) -> None:

@@ -11,20 +11,19 @@ import pyarrow.parquet as pq
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.scoring.output.merge import merge_small_parts
 from deepfake.scoring.parts import find_parts, part_path, read_made_with, write_part
-from deepfake.scoring.schemas import SCORES_SCHEMA
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.scoring.state.state import ScoringState, open_state
 from deepfake.types import Kind
 from tests.deepfake.scoring.known import known_files
+from tests.scores import make_score
 
 _LONG_AGO = 10**18
 _MADE = {"package": "1"}
 
 
 def _medium(name: str, logit: float) -> ScoredMedium:
-    score = {**dict.fromkeys(SCORES_SCHEMA.names), "uri": f"/m/{name}", "media_id": name}
     track = {"uri": f"/m/{name}", "media_id": name, "track_id": 0, "logit": logit}
-    return ScoredMedium({**score, "status": "ok", "logit": logit}, (track,), ())
+    return ScoredMedium(make_score(f"/m/{name}", name, logit=logit), (track,), ())
 
 
 class _Output:

@@ -24,10 +24,11 @@ from deepfake.scoring import (
 from deepfake.scoring.output import folder as module
 from deepfake.scoring.output.tables import _sorted_rows
 from deepfake.scoring.parts import read_part_tables, remove_part, write_part
-from deepfake.scoring.schemas import SCORES_SCHEMA, TABLES
+from deepfake.scoring.schemas import TABLES
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.storage import StorePath, write_json
 from deepfake.types import Kind, Status
+from tests.scores import make_score
 
 _LONG_AGO = 10**18
 _NOW = _LONG_AGO + 10**12
@@ -38,8 +39,7 @@ def _key(number: int) -> str:
 
 
 def _medium(name: str) -> ScoredMedium:
-    score = {**dict.fromkeys(SCORES_SCHEMA.names), "uri": f"s3://m/{name}", "media_id": name}
-    return ScoredMedium({**score, "status": "ok", "logit": 1.5}, (), ())
+    return ScoredMedium(make_score(f"s3://m/{name}", name, logit=1.5), (), ())
 
 
 @pytest.fixture

@@ -11,16 +11,16 @@ import pytest
 
 from deepfake.config import digest_of
 from deepfake.scoring.parts import Part, find_parts, part_path, remove_part, write_part
-from deepfake.scoring.schemas import SCORES_SCHEMA, TABLES
+from deepfake.scoring.schemas import TABLES
 from deepfake.scoring.scorer import ScoredMedium
+from tests.scores import make_score
 
 _KEY = "0123456789abcdef"
 
 
 def _medium(name: str) -> ScoredMedium:
-    score = {**dict.fromkeys(SCORES_SCHEMA.names), "uri": f"/m/{name}", "media_id": name}
     track = {"uri": f"/m/{name}", "media_id": name, "track_id": 0, "logit": 1.5}
-    return ScoredMedium({**score, "status": "ok", "logit": 1.5}, (track,), ())
+    return ScoredMedium(make_score(f"/m/{name}", name, logit=1.5), (track,), ())
 
 
 @pytest.fixture

@@ -60,8 +60,8 @@ def test_a_fake_says_which_head_was_surest(
         has_novelty=True,
         thresholds_still=EVERYTHING_IS_FAKE,
     )
-    assert medium.score["verdict"] == "fake"
-    assert medium.score["reason"] == f"looks {sure}"
+    assert medium.score.verdict == "fake"
+    assert medium.score.reason == f"looks {sure}"
     (frame,) = medium.frames
     assert {"logit_blended", "logit_generated", "novelty"} <= set(frame)
     (track,) = medium.tracks
@@ -82,6 +82,6 @@ def test_outside_of_the_calibration_a_score_stays_and_the_verdict_does_not(
         thresholds_still=EVERYTHING_IS_FAKE,
         support_still=Support(max_novelty=1e-6),
     )
-    assert medium.score["verdict"] == "uncertain"
-    assert medium.score["reason"].startswith("the face is unlike those learnt from")
-    assert medium.score["prob_fake"] is not None
+    assert medium.score.verdict == "uncertain"
+    assert str(medium.score.reason).startswith("the face is unlike those learnt from")
+    assert medium.score.prob_fake is not None

@@ -1,0 +1,81 @@
+"""Scores of files that have one, and of files that have none."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from deepfake.corpora.manifest import ManifestRow
+from deepfake.types import Kind, Outcome, Score, Verdict
+
+__all__ = ["ScoreOrigin", "failed_score", "outcome_fields", "refused_score"]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreOrigin:
+    """What all scores of a run were made with: fields of each `Score`.
+
+    Attributes:
+        model_name: The registry's or the bundle's name.
+        model_version: The registry's version; None for a bundle from disk.
+        model_digest: Of the detector's description and weights.
+        config_digest: Of all settings that can change a score.
+        prior: Share of fakes that `prob_fake` holds for.
+    """
+
+    model_name: str
+    model_version: str | None
+    model_digest: str
+    config_digest: str
+    prior: float
+
+
+def outcome_fields(outcome: Outcome) -> dict[str, Any]:
+    """Return the fields of a score that extraction fills in, whatever came of the file."""
+    return {
+        "uri": outcome.uri,
+        "media_id": outcome.media_id,
+        "status": outcome.status,
+        "is_partial": outcome.is_partial,
+        "frames_wanted": outcome.frames_wanted,
+        "frames_read": outcome.frames_read,
+        "error_type": outcome.error_type,
+        "message": outcome.message,
+        "seconds": outcome.seconds,
+    }
+
+
+def failed_score(outcome: Outcome, origin: ScoreOrigin) -> Score:
+    """Return the score of a file that was looked at and has none: no number means "unknown".
+
+    Args:
+        outcome: Why there is none; its status is not `ok`.
+        origin: Of the run.
+    """
+    kind = outcome.details.get("kind")
+    return Score(
+        **outcome_fields(outcome),
+        **asdict(origin),
+        kind=None if kind is None else Kind(kind),
+        verdict=Verdict.NOT_APPLICABLE,
+        reason=outcome.message or str(outcome.status),
+        num_faces=outcome.num_faces,
+    )
+
+
+def refused_score(row: ManifestRow, origin: ScoreOrigin) -> Score:
+    """Return the score of a file that was never decoded, since listing or probing refused it.
+
+    Args:
+        row: What they found; its status is not `ok`.
+        origin: Of the run.
+    """
+    outcome = Outcome(
+        uri=row.uri,
+        media_id=row.media_id,
+        status=row.status,
+        error_type=row.error_type,
+        message=row.message,
+        details={"kind": row.kind},
+    )
+    return failed_score(outcome, origin)
