@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.forgetting.clips import clips_of
-from deepfake.forgetting.known_media import names_and_contents
 from deepfake.forgetting.media_to_forget import MediaToForget
 from deepfake.scoring import ScoresFolder
+from deepfake.scoring.state.media import names_and_contents
 from deepfake.storage import (
     DataRoot,
     Location,

@@ -9,13 +9,13 @@ from pathlib import Path
 from deepfake.errors import DataError
 from deepfake.evidence import evidence_folder, list_evidence, remove_evidence
 from deepfake.evidence.embedded_json import REPORT_NAME, read_embedded_json
-from deepfake.forgetting.known_media import count_media, forget_media
 from deepfake.forgetting.listing import remove_from_listing
 from deepfake.forgetting.media_to_forget import MediaToForget, Removal
 from deepfake.forgetting.scrub import scrub_csv, scrub_json, scrub_lines, scrub_table
 from deepfake.scoring.output.folder import TABLE_FILES, ScoresFolder
 from deepfake.scoring.output.tables import count_rows, rewrite_csv
 from deepfake.scoring.parts import Part, parts_holding, remove_part, rewrite_part
+from deepfake.scoring.state.media import count_media, forget_media
 from deepfake.storage import Location, read_json, write_json
 from deepfake.storage.journal import journal_files
 

@@ -228,7 +228,7 @@ def test_a_killed_job_says_so(detector: Path, tmp_path: Path) -> None:
         run.wait(timeout=30)
     told = json.loads(run_deepfake("status", "out", "--json", cwd=tmp_path).stdout)
     assert told["owner"] is None
-    assert told["run"]["outcome"] == "ended without a word"
+    assert told["run"]["outcome"] == "interrupted"
     done = run_deepfake(*_arguments(detector, "--batch-files", "4"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines():

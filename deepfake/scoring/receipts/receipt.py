@@ -29,7 +29,7 @@ from deepfake.scoring.setups import (
     StoredSetup,
     read_setup,
 )
-from deepfake.scoring.state.schema import read_state
+from deepfake.scoring.state.queries import find_part, find_size_and_time
 from deepfake.storage import (
     Location,
     StorePath,
@@ -222,7 +222,7 @@ def _checked(to: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
         ) from error
     if is_sampled and is_same:
         # Bytes between the samples may differ: only its time tells that nobody wrote to it.
-        is_same = _noted(to, uri) == told
+        is_same = _size_and_time(to, uri) == told
     if not is_same or told != after:
         raise DataError(
             "the file is no longer what was scored", path=uri, hint="Score the folder again first."
@@ -230,14 +230,10 @@ def _checked(to: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
     return sha256, told[0]
 
 
-def _noted(to: ScoresFolder, uri: str) -> tuple[int, int] | None:
+def _size_and_time(to: ScoresFolder, uri: str) -> tuple[int, int] | None:
     if isinstance(to.path, StorePath) and not to.state.is_file():
         return listed_file(to.path, uri)
-    with read_state(to.state) as db:
-        found = db.execute(
-            "SELECT size_bytes, mtime_ns FROM files WHERE uri = ? AND NOT is_racy", (uri,)
-        ).fetchone()
-    return None if found is None else (found[0], found[1])
+    return find_size_and_time(to.state, uri)
 
 
 def _part_of(to: ScoresFolder, version: str, media_id: str) -> str | None:
@@ -245,11 +241,7 @@ def _part_of(to: ScoresFolder, version: str, media_id: str) -> str | None:
         # Another machine's run scored it. Of several parts none says which one holds.
         keys = parts_holding(to.parts(version), {media_id})
         return keys[0] if len(keys) == 1 else None
-    with read_state(to.state) as db:
-        found = db.execute(
-            "SELECT part FROM scored WHERE version = ? AND media_id = ?", (version, media_id)
-        ).fetchone()
-    return None if found is None else str(found[0])
+    return find_part(to.state, version=version, media_id=media_id)
 
 
 def _made_with(to: ScoresFolder, version: str, media_id: str, setup: StoredSetup) -> StoredSetup:

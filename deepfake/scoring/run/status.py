@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -13,9 +12,12 @@ from typing import Any
 from deepfake.errors import DataError
 from deepfake.scoring.output.folder import ScoresFolder, counts_written
 from deepfake.scoring.setups import DetectorName, read_setup
-from deepfake.scoring.state.schema import BELOW, bounds, read_state
+from deepfake.scoring.state.queries import StateCounts, read_counts
 
-__all__ = ["RunStatus", "ScoresStatus", "VersionStatus", "read_status"]
+__all__ = ["INTERRUPTED", "RunStatus", "ScoresStatus", "VersionStatus", "read_status"]
+
+INTERRUPTED = "interrupted"
+"""How a run ended that did not write how: it was killed, or the power was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +49,8 @@ class RunStatus:
 
     Attributes:
         run_id: Names it in the log.
-        outcome: `at work`, `finished`, `failed`, or `ended without a word`: killed, or the power
-            was cut.
+        outcome: `at work`, `finished`, `failed`, or `interrupted`: killed, or the power was
+            cut.
         began_at: ISO 8601, UTC.
         updated_at: When it last wrote of itself.
         ended_at: When it ended.
@@ -122,45 +124,28 @@ def read_status(to: ScoresFolder) -> ScoresStatus:
             hint="Name the folder that was given to `deepfake score` as --output.",
         )
     owner = to.owner()
-    with read_state(to.state) as db:
-        # One transaction: all numbers are of one moment.
-        db.execute("BEGIN")
-        meta = {str(name): value for name, value in db.execute("SELECT name, value FROM meta")}
-        folder, version = str(meta.get("folder", "")), str(meta.get("version", ""))
-        outcomes = dict(_outcomes(db, folder=folder, version=version))
-        versions = tuple(_versions(db, to))
-    waiting = outcomes.pop(None, 0)
-    tables = counts_written(to.version(version))
+    state = read_counts(to.state)
+    versions = tuple(_versions(state, to))
+    outcomes = {status: count for status, count in state.outcomes.items() if status is not None}
+    waiting = state.outcomes.get(None, 0)
+    tables = counts_written(to.version(state.version))
     return ScoresStatus(
         output=str(to.path),
         owner=owner,
-        folder=folder,
-        version=version,
+        folder=state.folder,
+        version=state.version,
         num_files=sum(outcomes.values()) + waiting,
-        num_scored=sum(v.num_scored for v in versions if v.version == version),
+        num_scored=sum(v.num_scored for v in versions if v.version == state.version),
         num_waiting=waiting,
-        statuses={str(status): count for status, count in outcomes.items()},
+        statuses=outcomes,
         verdicts={} if tables is None else dict(tables.verdicts),
-        run=_run(meta.get("progress"), is_at_work=owner is not None),
+        run=_run(state.progress, is_at_work=owner is not None),
         versions=versions,
     )
 
 
-def _outcomes(
-    db: sqlite3.Connection, *, folder: str, version: str
-) -> Iterator[tuple[str | None, int]]:
-    yield from db.execute(
-        "SELECT CASE WHEN files.status = 'ok' THEN scored.status ELSE files.status END AS outcome, "
-        "count(*) FROM files LEFT JOIN scored ON scored.version = ? "
-        f"AND scored.media_id = files.media_id WHERE {BELOW} GROUP BY outcome ORDER BY outcome",
-        (version, *bounds(folder)),
-    )
-
-
-def _versions(db: sqlite3.Connection, to: ScoresFolder) -> Iterator[VersionStatus]:
-    media = dict(db.execute("SELECT version, count(*) FROM scored GROUP BY version").fetchall())
-    parts = dict(db.execute("SELECT version, count(*) FROM parts GROUP BY version").fetchall())
-    for version in sorted({*to.versions(), *media}):
+def _versions(state: StateCounts, to: ScoresFolder) -> Iterator[VersionStatus]:
+    for version in sorted({*to.versions(), *state.num_media}):
         tables = counts_written(to.version(version))
         detector: DetectorName | None = None
         with suppress(DataError):
@@ -168,8 +153,8 @@ def _versions(db: sqlite3.Connection, to: ScoresFolder) -> Iterator[VersionStatu
         yield VersionStatus(
             version=version,
             detector=None if detector is None else detector.model_dump(mode="json"),
-            num_parts=parts.get(version, 0),
-            num_scored=media.get(version, 0),
+            num_parts=state.num_parts.get(version, 0),
+            num_scored=state.num_media.get(version, 0),
             has_tables=tables is not None,
             statuses={} if tables is None else dict(tables.statuses),
             verdicts={} if tables is None else dict(tables.verdicts),
@@ -187,7 +172,7 @@ def _run(told: str | None, *, is_at_work: bool) -> RunStatus | None:
     has_ended = progress["ended_at"] is not None
     outcome = progress["outcome"]
     if not has_ended and not is_at_work:
-        outcome = "ended without a word"
+        outcome = INTERRUPTED
     return RunStatus(
         run_id=progress["run_id"],
         outcome=outcome,

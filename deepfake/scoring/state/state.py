@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from deepfake.config import MediaLimits
 from deepfake.corpora.manifest import ManifestRow
-from deepfake.errors import DataError
 from deepfake.scoring.batch import Moved
 from deepfake.scoring.parts import Part
+from deepfake.scoring.state.files import NotedFiles, is_as_probed, is_same_in_tables
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.scoring.state.parts import NotedParts
-from deepfake.scoring.state.schema import BELOW, COLUMNS, bounds, connect, row_of, translated
+from deepfake.scoring.state.schema import connect, translated
 from deepfake.storage import is_there
 from deepfake.storage.journal import tell
 from deepfake.types import EXPECTED_STATUSES, TRANSIENT_STATUSES, Status
@@ -37,8 +37,6 @@ _RACY_NS = 2_000_000_000
 the clocks of file systems tick, some once in two seconds."""
 
 _VANISHED = "was there in an earlier run, and is gone"
-_FINAL = {Status.OK, Status.EMPTY, Status.UNSUPPORTED, Status.DECODE_ERROR, Status.TOO_LARGE}
-"""What probing says of bytes and would say again."""
 
 
 class ScoringState:
@@ -57,8 +55,9 @@ class ScoringState:
         self.folder = folder
         self.version = version
         self._db = connect(path)
+        self._files = NotedFiles(self._db, folder=folder)
         self._parts = NotedParts(self._db, version=version)
-        self._untold: str | None = None
+        self._progress: str | None = None
         self.run = self._count("run") + 1
         self._changes_before = self._count("changes")
         self._begin(self.run)
@@ -77,7 +76,7 @@ class ScoringState:
             progress: JSON types.
             is_written: Write it now, whatever changes.
         """
-        self._untold = json.dumps(progress)
+        self._progress = json.dumps(progress)
         if is_written:
             with self._writing():
                 pass
@@ -95,7 +94,7 @@ class ScoringState:
 
     def all_files(self) -> Iterator[tuple[Any, ...]]:
         """Yield what is known of every file, as `take_files` takes it."""
-        yield from self._db.execute(f"SELECT {COLUMNS}, is_racy FROM files ORDER BY uri")
+        yield from self._files.iter_all()
 
     @property
     def is_listed(self) -> bool:
@@ -116,13 +115,10 @@ class ScoringState:
             listing: The name of the listing that they were read from.
         """
         with self._writing():
-            self._db.execute("DELETE FROM files")
-            self._db.executemany(
-                "INSERT INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)", map(tuple, files)
-            )
+            self._files.replace_all(files)
             self._set_meta("listing", listing)
             self._set_meta("unlisted", 0)
-            self._soil()
+            self._mark_changed()
 
     def reconcile(self, parts: Iterable[Part]) -> None:
         """Make what is noted agree with the parts that are there and whole.
@@ -148,18 +144,16 @@ class ScoringState:
         What was too large under other limits is probed and scored again; what has a score keeps
         it.
         """
-        told = limits.model_dump_json()
+        text = limits.model_dump_json()
         here = f"limits {self.version}"
         with self._writing():
-            if self._meta("limits") != told:
-                self._db.execute(
-                    "UPDATE files SET is_racy = 1 WHERE status = ?", (str(Status.TOO_LARGE),)
-                )
-                self._set_meta("limits", told)
-            if self._meta(here) != told:
-                self._set_meta(here, told)
+            if self._meta("limits") != text:
+                self._files.probe_too_large_again()
+                self._set_meta("limits", text)
+            if self._meta(here) != text:
+                self._set_meta(here, text)
                 if self._parts.drop_status(Status.TOO_LARGE):
-                    self._soil()
+                    self._mark_changed()
 
     def observe(self, rows: Sequence[ManifestRow]) -> tuple[list[ManifestRow], list[ManifestRow]]:
         """Note that files were listed.
@@ -170,7 +164,7 @@ class ScoringState:
         Returns:
             Those that are as they were, with what probing found then, and those to be probed.
         """
-        before = self._files([row.uri for row in rows])
+        before = self._files.find([row.uri for row in rows])
         known: list[ManifestRow] = []
         unknown: list[ManifestRow] = []
         changed: list[ManifestRow] = []
@@ -178,9 +172,9 @@ class ScoringState:
             old, is_racy = before.get(row.uri, (None, True))
             if row.status is not Status.OK:
                 known.append(row)
-                if old is None or not _is_same(old, row):
+                if old is None or not is_same_in_tables(old, row):
                     changed.append(row)
-            elif old is not None and not is_racy and _is_unchanged(row, old):
+            elif old is not None and not is_racy and is_as_probed(row, old):
                 known.append(old)
             else:
                 unknown.append(row)
@@ -189,9 +183,7 @@ class ScoringState:
         with self._writing():
             self._put(changed, racy_after=None)
             # What is probed is noted by `record`: until then it must not look finished.
-            self._db.executemany(
-                "UPDATE files SET run = ? WHERE uri = ?", [(self.run, row.uri) for row in known]
-            )
+            self._files.mark_listed(known, run=self.run)
         return known, unknown
 
     def record(self, rows: Sequence[ManifestRow], *, began_ns: int) -> None:
@@ -202,10 +194,13 @@ class ScoringState:
             began_ns: Wall-clock time before the first of them was read.
         """
         with self._writing():
-            before = self._files([row.uri for row in rows])
+            before = self._files.find([row.uri for row in rows])
             self._put(rows, racy_after=began_ns - _RACY_NS)
-            if any(row.uri not in before or not _is_same(before[row.uri][0], row) for row in rows):
-                self._soil()
+            if any(
+                row.uri not in before or not is_same_in_tables(before[row.uri][0], row)
+                for row in rows
+            ):
+                self._mark_changed()
         for row in rows:
             _tell_failed(row)
         for row, status in self._scored_as(rows):
@@ -260,20 +255,13 @@ class ScoringState:
         for file in moved:
             tell("file failed", error_type=None, **asdict(file))
             with self._writing():
-                self._db.execute(
-                    "UPDATE files SET status = ?, error_type = NULL, message = ?, is_racy = 1 "
-                    "WHERE uri = ?",
-                    (file.status, file.message, file.uri),
-                )
+                self._files.mark_failed(file.uri, status=file.status, message=file.message)
                 self._db.execute("DELETE FROM claimed WHERE media_id = ?", (file.media_id,))
                 self._set_meta("unlisted", 1)
-                self._soil()
-            found = self._db.execute(
-                f"SELECT {COLUMNS} FROM files WHERE media_id = ? AND status = 'ok' LIMIT 1",
-                (file.media_id,),
-            ).fetchone()
-            if found is not None:
-                others.append(row_of(found))
+                self._mark_changed()
+            other = self._files.one_of(file.media_id)
+            if other is not None:
+                others.append(other)
         return others
 
     def commit(self, part: Part) -> None:
@@ -283,13 +271,7 @@ class ScoringState:
 
     def names_of(self, media_ids: Iterable[str]) -> list[tuple[str, str]]:
         """Return uri and media_id of all files that have one of these contents."""
-        found: list[tuple[str, str]] = []
-        for media_id in media_ids:
-            rows = self._db.execute(
-                "SELECT uri, media_id FROM files WHERE media_id = ? AND status = 'ok'", (media_id,)
-            )
-            found += [(str(uri), str(found_id)) for uri, found_id in rows]
-        return found
+        return self._files.names_of(media_ids)
 
     def _scored_as(self, rows: Iterable[ManifestRow]) -> list[tuple[ManifestRow, Status]]:
         """Return the rows whose content has an outcome already, under another name."""
@@ -302,20 +284,13 @@ class ScoringState:
 
         A file that this run did not list is looked for, since a filter may have left it out.
         """
-        unseen = self._db.execute(
-            f"SELECT uri, media_id FROM files WHERE run < ? AND status != ? AND {BELOW}",
-            (self.run, str(Status.VANISHED), *bounds(self.folder)),
-        ).fetchall()
+        unseen = self._files.not_listed_by(self.run)
         gone = [(uri, media_id) for uri, media_id in unseen if not is_there(uri)]
         with self._writing():
-            self._db.executemany(
-                "UPDATE files SET status = ?, error_type = NULL, message = ?, size_bytes = NULL "
-                "WHERE uri = ?",
-                [(str(Status.VANISHED), _VANISHED, uri) for uri, _ in gone],
-            )
+            self._files.mark_gone([uri for uri, _ in gone], message=_VANISHED)
             if gone:
                 self._set_meta("unlisted", 1)
-                self._soil()
+                self._mark_changed()
         for uri, media_id in gone:
             row = ManifestRow(uri, "", media_id, status=Status.VANISHED, message=_VANISHED)
             _tell_failed(row)
@@ -329,21 +304,12 @@ class ScoringState:
     @property
     def num_files(self) -> int:
         """Files of the folder."""
-        (count,) = self._db.execute(
-            f"SELECT count(*) FROM files WHERE {BELOW}",
-            bounds(self.folder),
-        ).fetchone()
-        return int(count)
+        return self._files.count()
 
     @property
     def num_waiting(self) -> int:
         """Files of the folder that no run has scored yet."""
-        (count,) = self._db.execute(
-            f"SELECT count(*) FROM files WHERE status = 'ok' AND {BELOW} AND NOT EXISTS "
-            "(SELECT 1 FROM scored WHERE version = ? AND scored.media_id = files.media_id)",
-            (*bounds(self.folder), self.version),
-        ).fetchone()
-        return int(count)
+        return self._files.count_waiting(self.version)
 
     @property
     def num_changes(self) -> int:
@@ -384,47 +350,17 @@ class ScoringState:
 
     def _note(self, part: Part) -> None:
         self._parts.note(part)
-        self._soil()
+        self._mark_changed()
 
     def _drop(self, name: str) -> None:
         if self._parts.drop(name):
-            self._soil()
-
-    def _files(self, uris: Sequence[str]) -> dict[str, tuple[ManifestRow, bool]]:
-        marks = ",".join("?" * len(uris))
-        rows = self._db.execute(
-            f"SELECT {COLUMNS}, is_racy FROM files WHERE uri IN ({marks})",
-            tuple(uris),
-        )
-        known = {}
-        for *columns, racy in rows:
-            with suppress(DataError):  # a row that makes no sense is one that is not there
-                known[columns[0]] = row_of(columns), bool(racy)
-        return known
+            self._mark_changed()
 
     def _put(self, rows: Iterable[ManifestRow], *, racy_after: int | None) -> None:
-        values = [
-            (
-                row.uri,
-                row.size_bytes,
-                row.mtime_ns,
-                row.media_id,
-                None if row.kind is None else str(row.kind),
-                str(row.status),
-                row.error_type,
-                row.message,
-                racy_after is not None and (row.mtime_ns is None or row.mtime_ns > racy_after),
-                self.run,
-            )
-            for row in rows
-        ]
-        if values:
-            self._db.executemany(
-                "INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values
-            )
+        if self._files.put(rows, racy_after=racy_after, run=self.run):
             self._set_meta("unlisted", 1)
             if racy_after is None:
-                self._soil()
+                self._mark_changed()
 
     def _meta(self, name: str) -> Any:
         found = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
@@ -437,16 +373,16 @@ class ScoringState:
     def _set_meta(self, name: str, value: Any) -> None:
         self._db.execute("INSERT OR REPLACE INTO meta VALUES (?, ?)", (name, value))
 
-    def _soil(self) -> None:
+    def _mark_changed(self) -> None:
         self._set_meta("changes", self._count("changes") + 1)
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
         with translated(), self._db:
             yield
-            if self._untold is not None:
-                self._set_meta("progress", self._untold)
-                self._untold = None
+            if self._progress is not None:
+                self._set_meta("progress", self._progress)
+                self._progress = None
 
 
 def _tell_failed(row: ManifestRow) -> None:
@@ -459,20 +395,6 @@ def _tell_failed(row: ManifestRow) -> None:
             error_type=row.error_type,
             message=row.message,
         )
-
-
-def _is_unchanged(row: ManifestRow, old: ManifestRow) -> bool:
-    is_final = old.media_id is not None and old.status in _FINAL
-    return is_final and (row.size_bytes, row.mtime_ns) == (old.size_bytes, old.mtime_ns)
-
-
-def _is_same(old: ManifestRow, new: ManifestRow) -> bool:
-    """Return whether the tables would say the same of it."""
-
-    def told(row: ManifestRow) -> tuple[Any, ...]:
-        return row.media_id, row.kind, row.status, row.error_type, row.message
-
-    return told(old) == told(replace(new))
 
 
 @contextmanager

@@ -151,7 +151,7 @@ def test_a_run_that_was_killed(to: ScoresFolder, setup: StoredSetup) -> None:
     to.state.with_name("state.sqlite-wal").write_bytes(killed[1])
     status = read_status(to)
     assert status.run is not None
-    assert (status.run.outcome, status.run.seconds_left) == ("ended without a word", None)
+    assert (status.run.outcome, status.run.seconds_left) == ("interrupted", None)
     assert status.num_scored == 2, "what the run had committed is there"
 
 

@@ -1,4 +1,4 @@
-"""What the state of a scored folder knows of some media: counted, looked up, struck out."""
+"""Count, query and delete media in a state."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def forget_media(
     uris: Set[str],
     replaced: Mapping[tuple[str, str], Part | None],
 ) -> None:
-    """Strike media out of the state, so that their bytes are gone from it too.
+    """Delete media from the state, so that their bytes are gone from it too.
 
     Args:
         path: The state.

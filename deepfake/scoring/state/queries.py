@@ -1,0 +1,89 @@
+"""Read a state without disturbing the run that is at work on it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from deepfake.scoring.state.schema import BELOW, bounds, read_state
+
+__all__ = ["StateCounts", "find_part", "find_size_and_time", "read_counts"]
+
+
+@dataclass(frozen=True, slots=True)
+class StateCounts:
+    """What a state holds, all of it of one moment.
+
+    Attributes:
+        folder: URI of the folder of the last run.
+        version: Of the scores of the last run.
+        progress: What the last run wrote of itself, JSON; None where it wrote nothing.
+        outcomes: Files of the folder by status, or by the status that scoring their content ended
+            in; None for those that are still to be scored.
+        num_media: Scored media by version.
+        num_parts: Parts by version.
+    """
+
+    folder: str
+    version: str
+    progress: str | None
+    outcomes: dict[str | None, int]
+    num_media: dict[str, int]
+    num_parts: dict[str, int]
+
+
+def read_counts(path: Path) -> StateCounts:
+    """Return what a state holds.
+
+    Raises:
+        DataError: There is no state, or it cannot be read.
+    """
+    with read_state(path) as db:
+        # One transaction: all numbers are of one moment.
+        db.execute("BEGIN")
+        meta = {str(name): value for name, value in db.execute("SELECT name, value FROM meta")}
+        folder, version = str(meta.get("folder", "")), str(meta.get("version", ""))
+        outcomes = db.execute(
+            "SELECT CASE WHEN files.status = 'ok' THEN scored.status ELSE files.status END "
+            "AS outcome, count(*) FROM files LEFT JOIN scored ON scored.version = ? "
+            f"AND scored.media_id = files.media_id WHERE {BELOW} "
+            "GROUP BY outcome ORDER BY outcome",
+            (version, *bounds(folder)),
+        )
+        return StateCounts(
+            folder=folder,
+            version=version,
+            progress=meta.get("progress"),
+            outcomes=dict(outcomes.fetchall()),
+            num_media=dict(db.execute("SELECT version, count(*) FROM scored GROUP BY version")),
+            num_parts=dict(db.execute("SELECT version, count(*) FROM parts GROUP BY version")),
+        )
+
+
+def find_size_and_time(path: Path, uri: str) -> tuple[int, int] | None:
+    """Return size and time of a file as they were when it was probed; None where that is unknown.
+
+    Args:
+        path: The state.
+        uri: The file.
+    """
+    with read_state(path) as db:
+        found = db.execute(
+            "SELECT size_bytes, mtime_ns FROM files WHERE uri = ? AND NOT is_racy", (uri,)
+        ).fetchone()
+    return None if found is None else (found[0], found[1])
+
+
+def find_part(path: Path, *, version: str, media_id: str) -> str | None:
+    """Return the key of the part that holds a medium's score; None where it has none.
+
+    Args:
+        path: The state.
+        version: Digest of detector and settings.
+        media_id: The content.
+    """
+    with read_state(path) as db:
+        found = db.execute(
+            "SELECT part FROM scored WHERE version = ? AND media_id = ?", (version, media_id)
+        ).fetchone()
+    return None if found is None else str(found[0])
