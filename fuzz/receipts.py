@@ -43,7 +43,7 @@ def check_mutated(folder: Path, data: bytes) -> None:
     file.write_bytes(_PICTURE)
     receipt = read_receipt(path)
     for check in verify_receipt(receipt, detector=_DETECTOR, bundle=_BUNDLE, file=file):
-        assert check.told
+        assert check.finding
         if check.name == "versions":
             return  # what follows is the media path, which has a program of its own
 

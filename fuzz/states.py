@@ -11,7 +11,7 @@ import atheris
 with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.config import MediaLimits
     from deepfake.corpora.manifest import ManifestRow
-    from deepfake.scoring import Moved, Part, open_state
+    from deepfake.scoring import ChangedFile, Part, open_state
     from deepfake.types import Kind
 from fuzz.harness import fuzz
 from fuzz.seeds import files_of
@@ -37,7 +37,7 @@ def _run(path: Path) -> None:
         state.record([row for row in _PROBED if row.uri in {u.uri for u in unknown}], began_ns=0)
         claimed = state.claim(_PROBED, limit=2)
         state.commit(Part("new", state.run, tuple((str(r.media_id), "ok") for r in claimed)))
-        state.release([Moved("/m/0.png", "/m/0.png", "error", "changed")])
+        state.release([ChangedFile("/m/0.png", "/m/0.png", "error", "changed")])
         state.mark_vanished()
         finished = state.finished
         named = [name for rows in finished.named_contents(size=2) for name in rows]

@@ -52,7 +52,7 @@ def run_verify(options: dict[str, Any]) -> None:
         file=None if file is None else Path(file),
         cache=engine_cache_of(data_root),
     ):
-        typer.echo(f"{_MARKS[check.is_passed]}  {check.name}: {check.told}")
+        typer.echo(f"{_MARKS[check.is_passed]}  {check.name}: {check.finding}")
         is_verified = is_verified and check.is_passed is not False
     _end("", is_verified=is_verified)
 

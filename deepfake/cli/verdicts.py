@@ -8,7 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from deepfake.cli.text import in_one_line
-from deepfake.scoring import told_reason
+from deepfake.scoring import describe_reason
 
 __all__ = ["styled_verdict", "verdict_line"]
 
@@ -49,7 +49,7 @@ def verdict_line(row: Mapping[str, Any]) -> Text:
     """
     prob = row["prob_fake"]
     likely = "" if prob is None else f"{prob:6.1%} likely a fake"
-    told = told_reason(row)
+    told = describe_reason(row)
     # File names are text, never markup.
     rest = in_one_line(f"{likely:<20}  {row['uri']}")
     line = Text.assemble(styled_verdict(str(row["verdict"])), rest)

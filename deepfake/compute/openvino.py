@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Engine",
     "Graph",
-    "call_apart",
+    "call_in_child",
     "compile_engine",
     "convert_module",
     "has_bf16",
@@ -238,7 +238,7 @@ def save_graph(graph: Graph, path: Path) -> None:
         raise ModelError(f"cannot be written ({_first_line(error)})", path=path) from error
 
 
-def call_apart(function: Callable[..., None], *arguments: str | Path) -> bool:
+def call_in_child(function: Callable[..., None], *arguments: str | Path) -> bool:
     """Call a function that needs PyTorch in a child process, unless this one has it already.
 
     A media worker that imports PyTorch keeps its 600 MB for the rest of its life.
@@ -318,8 +318,8 @@ def _folder_of(root: Path, name: str) -> Path:
 
 def _read_kept(folder: Path) -> Graph | None:
     try:
-        told = read_json(folder / _DIGESTS)
-        if told != {name: sha256_of(folder / name) for name in _FILES}:
+        digests = read_json(folder / _DIGESTS)
+        if digests != {name: sha256_of(folder / name) for name in _FILES}:
             return None
         return read_graph(folder / _FILES[0])
     except (DataError, UnreadableMediaError, ModelError):

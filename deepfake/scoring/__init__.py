@@ -1,8 +1,8 @@
 """Media files to scores: faces, logits, tracks, a probability, a verdict."""
 
 from deepfake.scoring.batch import (
-    BatchAccount,
-    Moved,
+    BatchTotals,
+    ChangedFile,
     ScoreBatch,
     ScoredBatch,
     ScoreRequest,
@@ -24,9 +24,9 @@ from deepfake.scoring.output.folder import (
 from deepfake.scoring.output.known_outputs import note_output, noted_outputs
 from deepfake.scoring.output.listing import read_listing, write_listing
 from deepfake.scoring.parts import Part, find_parts, part_path
-from deepfake.scoring.reason_text import advice_on, told_reason
+from deepfake.scoring.reason_text import advice_on, describe_reason
 from deepfake.scoring.receipts.receipt import Receipt, make_receipt, read_receipt
-from deepfake.scoring.receipts.verify import Check, verify_receipt
+from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
 from deepfake.scoring.run.record import RunRecord, recorded
 from deepfake.scoring.run.status import ScoresStatus, read_status
 from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
@@ -56,19 +56,19 @@ __all__ = [
     "FRAMES_SCHEMA",
     "SCORES_SCHEMA",
     "TRACKS_SCHEMA",
-    "BatchAccount",
     "BatchRunner",
-    "Check",
+    "BatchTotals",
+    "ChangedFile",
     "DriftReport",
     "DriftWatch",
     "FolderOptions",
     "FolderSummary",
     "Hold",
-    "Moved",
     "Part",
     "ProbeBatch",
     "ProbedBatch",
     "Receipt",
+    "ReceiptCheck",
     "RunRecord",
     "ScoreBatch",
     "ScoreJob",
@@ -86,6 +86,7 @@ __all__ = [
     "create_score_batch",
     "create_score_job",
     "create_scorer",
+    "describe_reason",
     "describe_setup",
     "failed_score",
     "find_parts",
@@ -112,7 +113,6 @@ __all__ = [
     "scores_version",
     "scoring_digest",
     "share_detector",
-    "told_reason",
     "verify_receipt",
     "write_listing",
     "write_scores",

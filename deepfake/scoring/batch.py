@@ -30,13 +30,13 @@ from deepfake.scoring.scorer import (
     score_origin,
     scorer_setup,
 )
-from deepfake.scoring.setups import describe_environment
+from deepfake.scoring.setups import find_versions
 from deepfake.storage import Location, stat_medium
 from deepfake.types import EXPECTED_STATUSES, Score, Status
 
 __all__ = [
-    "BatchAccount",
-    "Moved",
+    "BatchTotals",
+    "ChangedFile",
     "ScoreBatch",
     "ScoreRequest",
     "ScoredBatch",
@@ -104,7 +104,7 @@ def create_score_batch(
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
+class ChangedFile:
     """A file that was no longer what had been hashed when its turn came.
 
     Attributes:
@@ -121,7 +121,7 @@ class Moved:
 
 
 @dataclass(frozen=True, slots=True)
-class BatchAccount:
+class BatchTotals:
     """What a batch cost and came to, in JSON types.
 
     Attributes:
@@ -149,12 +149,12 @@ class ScoredBatch:
     Attributes:
         part: What lies on disk.
         moved: Files whose content it says nothing of.
-        account: What it cost and came to.
+        totals: What it cost and came to.
     """
 
     part: Part
-    moved: tuple[Moved, ...]
-    account: BatchAccount
+    moved: tuple[ChangedFile, ...]
+    totals: BatchTotals
 
     def as_record(self) -> dict[str, Any]:
         """Return all of it in JSON types."""
@@ -163,7 +163,7 @@ class ScoredBatch:
             "number": self.part.number,
             "media": [list(pair) for pair in self.part.media],
             "moved": [asdict(moved) for moved in self.moved],
-            "account": asdict(self.account),
+            "totals": asdict(self.totals),
         }
 
     @classmethod
@@ -172,8 +172,8 @@ class ScoredBatch:
         media = tuple((media_id, status) for media_id, status in record["media"])
         return cls(
             Part(record["key"], record["number"], media),
-            tuple(Moved(**moved) for moved in record["moved"]),
-            BatchAccount(**record["account"]),
+            tuple(ChangedFile(**moved) for moved in record["moved"]),
+            BatchTotals(**record["totals"]),
         )
 
 
@@ -197,15 +197,15 @@ def score_batch(
     bundle = load_bundle(setup.detector.path)
     origin = score_origin(setup, bundle=bundle)
     media: list[ScoredMedium] = []
-    moved: list[Moved] = []
+    moved: list[ChangedFile] = []
     for request, result in zip(requests, workers.map(score_unchanged, requests), strict=True):
-        if isinstance(result, Moved):
+        if isinstance(result, ChangedFile):
             moved.append(result)
         else:
             media.append(_charged(request.uri, request.media_id, result, origin))
         on_done(len(media) + len(moved))
     made_with = {
-        "environment": describe_environment().model_dump(mode="json"),
+        "environment": find_versions().model_dump(mode="json"),
         "worker_limits": workers.setup.limits.model_dump(mode="json"),
     }
     part = write_part(
@@ -216,13 +216,13 @@ def score_batch(
         made_with=made_with,
         schemas=table_schemas(bundle.spec),
     )
-    account = _account(media, seconds=time.monotonic() - began)
-    return ScoredBatch(part, tuple(moved), account)
+    totals = _totals(media, seconds=time.monotonic() - began)
+    return ScoredBatch(part, tuple(moved), totals)
 
 
-def _account(media: Sequence[ScoredMedium], *, seconds: float) -> BatchAccount:
+def _totals(media: Sequence[ScoredMedium], *, seconds: float) -> BatchTotals:
     scores = [medium.score for medium in media]
-    return BatchAccount(
+    return BatchTotals(
         seconds=seconds,
         extract_seconds=sum(score.seconds or 0.0 for score in scores),
         classify_seconds=sum(medium.classify_seconds for medium in media),
@@ -236,7 +236,7 @@ def _account(media: Sequence[ScoredMedium], *, seconds: float) -> BatchAccount:
     )
 
 
-def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Moved:
+def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | ChangedFile:
     """Score one file in a worker, if it is still the one that was hashed.
 
     A score belongs to a content: of a file that changed in between it would be another's.
@@ -250,19 +250,19 @@ def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Mov
         return _unknown(request, error.message)
     except FileNotFoundError:
         message = "was there when it was listed, and is gone"
-        return Moved(request.uri, request.media_id, str(Status.VANISHED), message)
+        return ChangedFile(request.uri, request.media_id, str(Status.VANISHED), message)
     except OSError:
         return scored
     if found == (request.size_bytes, request.mtime_ns):
         return scored
     message = "was changed while it was looked at; the next run looks again"
-    return Moved(request.uri, request.media_id, str(Status.ERROR), message)
+    return ChangedFile(request.uri, request.media_id, str(Status.ERROR), message)
 
 
-def _unknown(request: ScoreRequest, reason: str) -> Moved:
+def _unknown(request: ScoreRequest, reason: str) -> ChangedFile:
     """Return that nothing is known of what a store holds, so nothing may be kept of it."""
     message = f"could not be fetched ({reason}); the next run tries again"
-    return Moved(request.uri, request.media_id, str(Status.ERROR), message)
+    return ChangedFile(request.uri, request.media_id, str(Status.ERROR), message)
 
 
 def _charged(

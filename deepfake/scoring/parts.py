@@ -1,7 +1,7 @@
 """Finished batches of scores on disk or in a store: whole, or not there.
 
 A part is one Parquet file for each table and a small JSON file that is written last. That names
-the digest of each table, so a part that was cut short or damaged is told from a whole one. In a
+the digest of each table, so that a part that was cut short or damaged is found out. In a
 store, where looking at every byte at each start would cost, it also names the tags that the store
 gave the tables: another put would have given another.
 """
@@ -126,10 +126,10 @@ def read_made_with(folder: Location, key: str) -> dict[str, Any]:
     Raises:
         DataError: The part is not there or damaged.
     """
-    told = read_json(_marker(folder, key))
-    if not isinstance(told, dict):
+    record = read_json(_marker(folder, key))
+    if not isinstance(record, dict):
         raise DataError("not a part's list", path=_marker(folder, key))
-    return dict(told.get("made_with") or {})
+    return dict(record.get("made_with") or {})
 
 
 def rewrite_part(folder: Location, key: str, *, without: Set[str]) -> Part | None:
@@ -233,15 +233,15 @@ def _names_any(content: bytes, media_ids: Set[str]) -> bool:
 
 
 def _find_in_store(folder: StorePath) -> Iterator[Part]:
-    tags = {path.name: told.tag for path, told in folder.iter_objects()}
+    tags = {path.name: found.tag for path, found in folder.iter_objects()}
     # Also of those that a killed run left without their list.
     keys = sorted({name.partition(".")[0] for name in tags})
 
     def read(key: str) -> Part | None:
         try:
-            told = _read_marker(folder, key)
-            named = {_table_name(key, name): told["tags"][name] for name in TABLES}
-            return _part_of(key, told) if named.items() <= tags.items() else None
+            record = _read_marker(folder, key)
+            named = {_table_name(key, name): record["tags"][name] for name in TABLES}
+            return _part_of(key, record) if named.items() <= tags.items() else None
         except (DataError, KeyError, TypeError, ValueError):
             return None
 
@@ -295,7 +295,7 @@ def _signed(
     tags: Mapping[str, str],
     made_with: Mapping[str, Any],
 ) -> dict[str, object]:
-    told: dict[str, object] = {
+    record: dict[str, object] = {
         "schema": _SCHEMA,
         "number": part.number,
         "media": [list(pair) for pair in part.media],
@@ -303,34 +303,34 @@ def _signed(
         "made_with": dict(made_with),
     }
     if tags:
-        told["tags"] = dict(tags)
-    return {**told, "digest": _digest(told)}
+        record["tags"] = dict(tags)
+    return {**record, "digest": _digest(record)}
 
 
-def _digest(told: Mapping[str, object]) -> str:
-    return digest_of(json.dumps(told, sort_keys=True))
+def _digest(record: Mapping[str, object]) -> str:
+    return digest_of(json.dumps(record, sort_keys=True))
 
 
 def _read_marker(folder: Location, key: str) -> dict[str, Any]:
-    told = read_json(_marker(folder, key))
-    digest = told.pop("digest", None) if isinstance(told, dict) else None
-    if digest is None or told.get("schema") != _SCHEMA or digest != _digest(told):
+    record = read_json(_marker(folder, key))
+    digest = record.pop("digest", None) if isinstance(record, dict) else None
+    if digest is None or record.get("schema") != _SCHEMA or digest != _digest(record):
         raise DataError("not a part's list", path=_marker(folder, key))
-    return dict(told)
+    return dict(record)
 
 
-def _part_of(key: str, told: Mapping[str, Any]) -> Part:
-    listed = _List.model_validate(dict(told))
+def _part_of(key: str, record: Mapping[str, Any]) -> Part:
+    listed = _List.model_validate(dict(record))
     return Part(key, listed.number, tuple((m, str(status)) for m, status in listed.media))
 
 
 def _read_part(folder: Location, key: str) -> Part:
-    told = _read_marker(folder, key)
-    part = _part_of(key, told)
+    record = _read_marker(folder, key)
+    part = _part_of(key, record)
     for name in TABLES:
         path = folder / _table_name(key, name)
         with local_copy(path) as local:
-            if sha256_of(local) != told["tables"][name]:
+            if sha256_of(local) != record["tables"][name]:
                 raise DataError("was changed since it was written", path=path)
     return part
 

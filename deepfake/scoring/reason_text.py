@@ -7,7 +7,7 @@ from typing import Any
 
 from deepfake.types import Status
 
-__all__ = ["advice_on", "told_reason"]
+__all__ = ["advice_on", "describe_reason"]
 
 _ADVICE = {
     Status.EMPTY: "Nothing is in it: ask for the file again.",
@@ -31,15 +31,15 @@ def advice_on(status: Status) -> str | None:
     return _ADVICE.get(status)
 
 
-def told_reason(row: Mapping[str, Any]) -> str | None:
-    """Return why a row's verdict is what it is, or why it has none; None where nothing was said.
+def describe_reason(row: Mapping[str, Any]) -> str | None:
+    """Return why a row's verdict is what it is, or why it has none; None where no reason is given.
 
     Args:
         row: Columns `status` and `reason` of the scores table.
 
     Example:
-        >>> told_reason({"status": "no_face", "reason": "no face was found in 1 frame"})
+        >>> describe_reason({"status": "no_face", "reason": "no face was found in 1 frame"})
         'no_face: no face was found in 1 frame'
     """
-    told = row["reason"] or None
-    return told if row["status"] == Status.OK else f"{row['status']}: {told}"
+    reason = row["reason"] or None
+    return reason if row["status"] == Status.OK else f"{row['status']}: {reason}"

@@ -403,7 +403,7 @@ def _take(run: _Run, done: ProbedBatch | ScoredBatch | None) -> None:
         if not run.has_seen_part:
             _check_arrival(part_path(run.parts, done.part.key, "scores"))
             run.has_seen_part = True
-        run.record.committed(done.part, done.account)
+        run.record.committed(done.part, done.totals)
         run.state.commit(done.part)
         _claim(run, run.state.release(done.moved))
 

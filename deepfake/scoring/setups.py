@@ -35,8 +35,8 @@ __all__ = [
     "Environment",
     "ScoringConfiguration",
     "StoredSetup",
-    "describe_environment",
     "describe_setup",
+    "find_versions",
     "read_setup",
     "write_setup",
 ]
@@ -60,11 +60,11 @@ _INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 _Text = Field(max_length=1000)
 
 
-class _Told(BaseModel):
+class _Stored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class DetectorName(_Told):
+class DetectorName(_Stored):
     """Which detector.
 
     Attributes:
@@ -78,7 +78,7 @@ class DetectorName(_Told):
     digest: str = Field(pattern=r"^[0-9a-f]{16}$")
 
 
-class ScoringConfiguration(_Told):
+class ScoringConfiguration(_Stored):
     """Everything between a file and its score, but for the detector's weights.
 
     Attributes:
@@ -110,7 +110,7 @@ class ScoringConfiguration(_Told):
     worker_limits: WorkerLimits
 
 
-class Environment(_Told):
+class Environment(_Stored):
     """Versions of whatever can move a number.
 
     Attributes:
@@ -128,7 +128,7 @@ class Environment(_Told):
     libraries: dict[str, str] = Field(max_length=100)
 
 
-class StoredSetup(_Told):
+class StoredSetup(_Stored):
     """What the scores of one version were made with.
 
     Attributes:
@@ -170,19 +170,19 @@ def describe_setup(setup: ScorerSetup, *, bundle: Bundle, limits: WorkerLimits) 
             media_limits=setup.limits,
             worker_limits=limits,
         ),
-        made_with=describe_environment(),
+        made_with=find_versions(),
     )
 
 
 def write_setup(folder: Location, setup: StoredSetup) -> None:
     """Keep what the scores of a version are made with, in the version's folder."""
-    told = setup.model_dump(mode="json")
+    record = setup.model_dump(mode="json")
     path = _path(folder)
-    if not path.is_file() or _told(path) != told:
-        write_json(path, told)
+    if not path.is_file() or _read_record(path) != record:
+        write_json(path, record)
 
 
-def _told(path: Location) -> Any:
+def _read_record(path: Location) -> Any:
     try:
         return read_json(path)
     except DataError:
@@ -211,7 +211,7 @@ def _path(folder: Location) -> Location:
 
 
 @cache
-def describe_environment() -> Environment:
+def find_versions() -> Environment:
     """Return the versions of whatever can move a number here."""
     return Environment(
         package=__version__,
@@ -237,7 +237,7 @@ def _describe_cpu() -> str:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return platform.processor() or platform.machine()
-    told = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", text, flags=re.MULTILINE))
-    name = told.get("model name") or platform.machine()
-    flags = (told.get("flags") or told.get("Features") or "").split()
+    described = dict(re.findall(r"^([\w ]+?)\s*: (.*)$", text, flags=re.MULTILINE))
+    name = described.get("model name") or platform.machine()
+    flags = (described.get("flags") or described.get("Features") or "").split()
     return f"{name} ({' '.join(f for f in _INSTRUCTIONS if f in flags) or 'baseline'})"

@@ -60,16 +60,16 @@ class DeviceProcess:
         process.start()
         theirs.close()
         try:
-            told = ours.recv() if ours.poll(_START_SECONDS) else None
+            answer = ours.recv() if ours.poll(_START_SECONDS) else None
         except EOFError:
-            told = WorkerError("the device process died while it loaded its networks")
+            answer = WorkerError("the device process died while it loaded its networks")
         finally:
             ours.close()
-        if told == "ready":
+        if answer == "ready":
             return process
         process.kill()
-        if isinstance(told, DeepfakeError):
-            raise told
+        if isinstance(answer, DeepfakeError):
+            raise answer
         raise WorkerError(f"the device process was not ready within {_START_SECONDS:g} s")
 
     def _keep_alive(self) -> None:

@@ -225,7 +225,7 @@ class _Server:
         _send(asked.connection, places)
 
     def _fail(self, taken: _Rows, error: Exception) -> None:
-        told = (
+        answer = (
             error
             if isinstance(error, DeepfakeError)
             else WorkerError(f"the device failed ({type(error).__name__}: {error})")
@@ -233,7 +233,7 @@ class _Server:
         for asked, _, _ in taken:
             if not asked.is_failed:
                 asked.is_failed = True
-                _send(asked.connection, told)
+                _send(asked.connection, answer)
 
 
 def _first_rows(waiting: _Rows, *, count: int) -> tuple[_Rows, _Rows]:

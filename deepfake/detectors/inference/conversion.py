@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from deepfake.compute.openvino import call_apart, save_graph
+from deepfake.compute.openvino import call_in_child, save_graph
 from deepfake.detectors.bundles import load_bundle
 
 __all__ = ["convert_bundle"]
@@ -21,7 +21,7 @@ def convert_bundle(folder: str | Path, path: str | Path) -> None:
         BundleError: Its weights do not fit its architecture.
         ModelError: The network cannot be converted, or gives other logits then.
     """
-    if call_apart(convert_bundle, folder, path):
+    if call_in_child(convert_bundle, folder, path):
         return
     from deepfake.detectors.inference.torch_networks import build_graph
 

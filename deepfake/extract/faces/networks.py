@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from deepfake.compute.openvino import (
     Engine,
     Graph,
-    call_apart,
+    call_in_child,
     compile_engine,
     has_graph,
     import_openvino,
@@ -233,7 +233,7 @@ def _load_graphs(cache: Path | None) -> dict[NetworkName, Graph]:
         return {name: _build_graph(module) for name, module in _modules().items()}
     names = {name: f"mtcnn-{name}-{weights_digest()}-{_GRAPH_VERSION}" for name in NETWORK_NAMES}
     if not all(has_graph(cache, name) for name in names.values()):
-        call_apart(fill_cache, cache)
+        call_in_child(fill_cache, cache)
     return {
         network: load_graph(cache, name, write=partial(_write_graph, network))
         for network, name in names.items()

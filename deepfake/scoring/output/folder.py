@@ -116,8 +116,10 @@ class ScoresFolder:
     def scored_folder(self) -> str | None:
         """URI of the folder that the tables are of; None where there are none."""
         with suppress(DataError, OSError):
-            told = read_json(self.path / "run.json")
-            return str(told["folder"]) if isinstance(told, dict) and "folder" in told else None
+            record = read_json(self.path / "run.json")
+            return (
+                str(record["folder"]) if isinstance(record, dict) and "folder" in record else None
+            )
         return None
 
     @property
@@ -329,8 +331,8 @@ def counts_written(folder: Location) -> TableCounts | None:
     if not all((folder / name).is_file() for name in TABLE_FILES):
         return None
     try:
-        told = read_json(folder / "run.json")
-        return TableCounts(Counter(told["statuses"]), Counter(told["verdicts"]))
+        record = read_json(folder / "run.json")
+        return TableCounts(Counter(record["statuses"]), Counter(record["verdicts"]))
     except (DataError, KeyError, TypeError):
         return None
 

@@ -136,8 +136,8 @@ def listed_file(folder: StorePath, uri: str) -> tuple[int, int] | None:
 
 def named_listing(folder: StorePath) -> tuple[str | None, str | None]:
     try:
-        told = read_json(_index(folder))
-        name, digest = str(told["file"]), str(told["sha256"])
+        record = read_json(_index(folder))
+        name, digest = str(record["file"]), str(record["sha256"])
     except StoreError:
         raise
     except (DataError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""Many small parts to a few: who scores what arrives, minute by minute, leaves one each time."""
+"""Merge small parts: a folder that is scored as files arrive leaves one each time."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _SMALL = 1000
 
 
 def merge_small_parts(folder: Location, state: ScoringState) -> None:
-    """Put small parts together that were made with the same, and note it.
+    """Merge small parts that were made with the same versions and limits.
 
     The old ones stay until no table needs them; killed before that, the next run finds both, and
     what they say of a medium is the same.
@@ -27,7 +27,7 @@ def merge_small_parts(folder: Location, state: ScoringState) -> None:
         folder: Of all parts of the state's version.
         state: Of a run.
     """
-    # What this run scored stays apart until it has been told of.
+    # What this run scored stays apart until it has been reported.
     small = [part for part in state.small_parts(below=_SMALL) if part.number < state.run]
     if len(small) < _FEW:
         return

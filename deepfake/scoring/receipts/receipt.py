@@ -50,11 +50,11 @@ _MEDIA_ID = re.compile(r"[0-9a-f]{64}")
 _HASH = r"^[0-9a-f]{64}$"
 
 
-class _Told(BaseModel):
+class _Stored(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class ScoreRow(_Told):
+class ScoreRow(_Stored):
     """A row of the scores table; see `SCORES_SCHEMA`."""
 
     uri: str = Field(max_length=10_000)
@@ -83,7 +83,7 @@ class ScoreRow(_Told):
     seconds: float | None
 
 
-class Receipt(_Told):
+class Receipt(_Stored):
     """A score, and all that it was made with.
 
     Attributes:
@@ -210,7 +210,7 @@ def _checked(to: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
     if media_id is None:
         raise DataError("its bytes were never read: there is nothing to vouch for", path=uri)
     try:
-        told = stat_medium(uri)
+        before = stat_medium(uri)
         with medium_file(uri, max_bytes=sys.maxsize) as path:
             sha256 = sha256_of(path)
             is_sampled = sha256 != media_id
@@ -222,12 +222,12 @@ def _checked(to: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
         ) from error
     if is_sampled and is_same:
         # Bytes between the samples may differ: only its time tells that nobody wrote to it.
-        is_same = _size_and_time(to, uri) == told
-    if not is_same or told != after:
+        is_same = _size_and_time(to, uri) == before
+    if not is_same or before != after:
         raise DataError(
             "the file is no longer what was scored", path=uri, hint="Score the folder again first."
         )
-    return sha256, told[0]
+    return sha256, before[0]
 
 
 def _size_and_time(to: ScoresFolder, uri: str) -> tuple[int, int] | None:
@@ -247,13 +247,13 @@ def _part_of(to: ScoresFolder, version: str, media_id: str) -> str | None:
 def _made_with(to: ScoresFolder, version: str, media_id: str, setup: StoredSetup) -> StoredSetup:
     """Return the set-up with what the very run used that scored the medium, where it is known."""
     key = _part_of(to, version, media_id)
-    told = {} if key is None else read_made_with(to.parts(version), key)
-    if not told:
+    used = {} if key is None else read_made_with(to.parts(version), key)
+    if not used:
         return setup
-    limits = setup.configuration.worker_limits.model_validate(told["worker_limits"])
+    limits = setup.configuration.worker_limits.model_validate(used["worker_limits"])
     return setup.model_copy(
         update={
-            "made_with": Environment.model_validate(told["environment"]),
+            "made_with": Environment.model_validate(used["environment"]),
             "configuration": setup.configuration.model_copy(update={"worker_limits": limits}),
         }
     )

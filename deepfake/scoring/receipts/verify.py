@@ -20,11 +20,11 @@ from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.scoring.batch import score_files
 from deepfake.scoring.receipts.receipt import Receipt, ScoreRow
 from deepfake.scoring.scorer import ScorerSetup, scoring_digest
-from deepfake.scoring.setups import describe_environment, describe_setup
+from deepfake.scoring.setups import describe_setup, find_versions
 from deepfake.storage import path_of_uri, sampled_digest_of, sha256_of
 from deepfake.types import Score
 
-__all__ = ["TOLERANCE", "Check", "verify_receipt"]
+__all__ = ["TOLERANCE", "ReceiptCheck", "verify_receipt"]
 
 TOLERANCE = 1e-3
 """Of a logit, and of a probability: what other processors and library versions move them by."""
@@ -44,18 +44,18 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ReceiptCheck:
     """One thing that was looked at.
 
     Attributes:
         name: What.
         is_passed: Whether it is as the receipt says; None for a remark that decides nothing.
-        told: One line for a person.
+        finding: One line for a person.
     """
 
     name: str
     is_passed: bool | None
-    told: str
+    finding: str
 
 
 def verify_receipt(
@@ -65,7 +65,7 @@ def verify_receipt(
     bundle: Bundle,
     file: Path | None = None,
     cache: Path | None = None,
-) -> Iterator[Check]:
+) -> Iterator[ReceiptCheck]:
     """Yield what is found, one check after another; later ones need earlier ones to have passed.
 
     The only things that are opened are the file and the detector. What the receipt allows a file
@@ -88,7 +88,9 @@ def verify_receipt(
         checks.append(check)
         yield check
     if path is None or not all(check.is_passed for check in checks):
-        yield Check("score", False, "not done again: that would compare two different things")
+        yield ReceiptCheck(
+            "score", False, "not done again: that would compare two different things"
+        )
         return
     setup, remarks = _setup_of(receipt, detector, cache=cache)
     yield from remarks
@@ -96,7 +98,7 @@ def verify_receipt(
     yield configuration
     yield from _versions(receipt)
     if not configuration.is_passed:
-        yield Check("score", False, "not done again: it would be made otherwise")
+        yield ReceiptCheck("score", False, "not done again: it would be made otherwise")
         return
     limits = _at_most(receipt.configuration.worker_limits, WorkerLimits())
     (now,) = score_files(scan_media([path]), setup=setup, limits=limits)
@@ -110,77 +112,85 @@ def _path_of(receipt: Receipt) -> Path | None:
         return None
 
 
-def _check_itself(receipt: Receipt) -> Check:
+def _check_itself(receipt: Receipt) -> ReceiptCheck:
     score, detector = receipt.score, receipt.detector
     in_row = (score.uri, score.model_digest, score.model_name, score.model_version)
     if in_row != (receipt.uri, detector.digest, detector.name, detector.version):
-        return Check("receipt", False, "contradicts itself: its row is of another file or detector")
-    return Check("receipt", True, f"well formed, version {receipt.schema_version}")
+        return ReceiptCheck(
+            "receipt", False, "contradicts itself: its row is of another file or detector"
+        )
+    return ReceiptCheck("receipt", True, f"well formed, version {receipt.schema_version}")
 
 
-def _check_file(receipt: Receipt, path: Path | None, *, named_by: str) -> Check:
+def _check_file(receipt: Receipt, path: Path | None, *, named_by: str) -> ReceiptCheck:
     if path is None:
-        return Check("file", False, f"{receipt.uri} is not on this machine: name it with --file")
-    told = f"{path} (named by {named_by})"
+        return ReceiptCheck(
+            "file", False, f"{receipt.uri} is not on this machine: name it with --file"
+        )
+    finding = f"{path} (named by {named_by})"
     try:
         found = path.stat()
         if not stat.S_ISREG(found.st_mode):
-            return Check("file", False, f"{told} is no regular file")
+            return ReceiptCheck("file", False, f"{finding} is no regular file")
         if found.st_size != receipt.size_bytes:
-            return Check(
+            return ReceiptCheck(
                 "file",
                 False,
-                f"{told} has {found.st_size} bytes, the receipt's has {receipt.size_bytes}",
+                f"{finding} has {found.st_size} bytes, the receipt's has {receipt.size_bytes}",
             )
         sha256 = sha256_of(path)
         is_what_was_scored = receipt.score.media_id in (sha256, sampled_digest_of(path))
     except UnreadableMediaError as error:
-        return Check("file", False, f"{told} {error.message}")
+        return ReceiptCheck("file", False, f"{finding} {error.message}")
     except OSError as error:
-        return Check("file", False, f"{told} cannot be read ({error.strerror})")
+        return ReceiptCheck("file", False, f"{finding} cannot be read ({error.strerror})")
     if sha256 != receipt.sha256:
-        return Check("file", False, f"{told} has the SHA-256 {sha256}, not the receipt's")
+        return ReceiptCheck("file", False, f"{finding} has the SHA-256 {sha256}, not the receipt's")
     if not is_what_was_scored:
-        return Check("file", False, f"{told} is not what the row says was scored")
-    return Check("file", True, f"{told} has the SHA-256 {sha256}")
+        return ReceiptCheck("file", False, f"{finding} is not what the row says was scored")
+    return ReceiptCheck("file", True, f"{finding} has the SHA-256 {sha256}")
 
 
-def _check_detector(receipt: Receipt, detector: DetectorIdentity, bundle: Bundle) -> Check:
+def _check_detector(receipt: Receipt, detector: DetectorIdentity, bundle: Bundle) -> ReceiptCheck:
     wanted = receipt.detector
     if bundle.digest != wanted.digest:
-        return Check(
+        return ReceiptCheck(
             "detector",
             False,
             f"another one is here: {detector.name}, digest {bundle.digest}; the receipt's is "
             f"{wanted.name}, digest {wanted.digest}: name it with --weights",
         )
-    return Check("detector", True, f"{detector.name}, digest {bundle.digest}")
+    return ReceiptCheck("detector", True, f"{detector.name}, digest {bundle.digest}")
 
 
 def _setup_of(
     receipt: Receipt, detector: DetectorIdentity, *, cache: Path | None
-) -> tuple[ScorerSetup, list[Check]]:
-    told = receipt.configuration
-    device, precision, remarks = told.device, told.precision, []
+) -> tuple[ScorerSetup, list[ReceiptCheck]]:
+    wanted = receipt.configuration
+    device, precision, remarks = wanted.device, wanted.precision, []
     try:
         device = resolve_device(device)
     except ConfigError:
         device = "cpu"
-        remarks.append(Check("device", None, f"{told.device} is not here: done on the CPU"))
+        remarks.append(
+            ReceiptCheck("device", None, f"{wanted.device} is not here: done on the CPU")
+        )
     try:
         check_precision(precision, device=device)
     except ConfigError:
         f32: Precision = "f32"
         precision = f32
-        remarks.append(Check("precision", None, f"{told.precision} is not here: done in f32"))
+        remarks.append(
+            ReceiptCheck("precision", None, f"{wanted.precision} is not here: done in f32")
+        )
     setup = ScorerSetup(
         detector,
         device=device,
         precision=precision,
-        sampling=told.sampling,
-        decoder=told.decoder,
-        prior=told.prior,
-        limits=_at_most(told.media_limits, MediaLimits()),
+        sampling=wanted.sampling,
+        decoder=wanted.decoder,
+        prior=wanted.prior,
+        limits=_at_most(wanted.media_limits, MediaLimits()),
         cache=cache,
     )
     return setup, remarks
@@ -199,32 +209,32 @@ _COMPUTED = ("device", "precision", "media_limits", "worker_limits")
 """Settings that are as far as they can be had here; the score tells whether that was enough."""
 
 
-def _check_configuration(receipt: Receipt, setup: ScorerSetup, bundle: Bundle) -> Check:
+def _check_configuration(receipt: Receipt, setup: ScorerSetup, bundle: Bundle) -> ReceiptCheck:
     here = describe_setup(setup, bundle=bundle, limits=receipt.configuration.worker_limits)
-    told = receipt.configuration
+    stored = receipt.configuration
     differing = [
         name
         for name, value in here.configuration
-        if name not in _COMPUTED and value != getattr(told, name)
+        if name not in _COMPUTED and value != getattr(stored, name)
     ]
     if differing:
-        return Check(
+        return ReceiptCheck(
             "configuration", False, f"this detector and program have other {', '.join(differing)}"
         )
-    as_told = ScorerSetup(
+    as_stored = ScorerSetup(
         setup.detector,
-        device=told.device,
-        precision=told.precision,
-        sampling=told.sampling,
-        prior=told.prior,
+        device=stored.device,
+        precision=stored.precision,
+        sampling=stored.sampling,
+        prior=stored.prior,
     )
-    if scoring_digest(as_told, bundle=bundle) != receipt.score.config_digest:
-        return Check("configuration", False, "its digest is not that of the row")
-    return Check("configuration", True, f"digest {receipt.score.config_digest}")
+    if scoring_digest(as_stored, bundle=bundle) != receipt.score.config_digest:
+        return ReceiptCheck("configuration", False, "its digest is not that of the row")
+    return ReceiptCheck("configuration", True, f"digest {receipt.score.config_digest}")
 
 
-def _versions(receipt: Receipt) -> Iterator[Check]:
-    here, then = describe_environment(), receipt.made_with
+def _versions(receipt: Receipt) -> Iterator[ReceiptCheck]:
+    here, then = find_versions(), receipt.made_with
     pairs = {
         "this package": (then.package, here.package),
         "python": (then.python, here.python),
@@ -235,14 +245,14 @@ def _versions(receipt: Receipt) -> Iterator[Check]:
         },
     }
     changed = [f"{name} {old} then, {new} here" for name, (old, new) in pairs.items() if old != new]
-    told = "; ".join(changed) or "all as they were"
-    yield Check("versions", None, told)
+    finding = "; ".join(changed) or "all as they were"
+    yield ReceiptCheck("versions", None, finding)
 
 
-def _compare(receipt: Receipt, now: Score) -> Iterator[Check]:
+def _compare(receipt: Receipt, now: Score) -> Iterator[ReceiptCheck]:
     then = receipt.score
     if now.media_id != receipt.sha256:
-        yield Check("score", False, "the file was changed while it was looked at")
+        yield ReceiptCheck("score", False, "the file was changed while it was looked at")
         return
     yield _check_equal("status", then.status, now.status, why=now.message)
     for name in ("logit", "prob_fake", "strongest_pts_seconds"):
@@ -251,25 +261,27 @@ def _compare(receipt: Receipt, now: Score) -> Iterator[Check]:
     yield _check_equal("counts", *(_counts_of(score) for score in (then, now)))
     if now.reason != then.reason:
         both = f"{now.reason or 'none'} now, {then.reason or 'none'} in the receipt"
-        yield Check("reason", None, both)
+        yield ReceiptCheck("reason", None, both)
 
 
 def _counts_of(score: ScoreRow | Score) -> str:
     return ", ".join(f"{name} {getattr(score, name)}" for name in _COUNTS)
 
 
-def _check_equal(name: str, then: str, now: str, *, why: str | None = None) -> Check:
+def _check_equal(name: str, then: str, now: str, *, why: str | None = None) -> ReceiptCheck:
     if then == now:
-        return Check(name, True, then)
-    return Check(name, False, f"{now}{f' ({why})' if why else ''} now, {then} in the receipt")
+        return ReceiptCheck(name, True, then)
+    return ReceiptCheck(
+        name, False, f"{now}{f' ({why})' if why else ''} now, {then} in the receipt"
+    )
 
 
-def _check_close(name: str, then: float | None, now: float | None) -> Check:
+def _check_close(name: str, then: float | None, now: float | None) -> ReceiptCheck:
     if then is None or now is None:
-        told = "none, as in the receipt" if then is now else f"{now} now, {then} in the receipt"
-        return Check(name, then is now, told)
+        finding = "none, as in the receipt" if then is now else f"{now} now, {then} in the receipt"
+        return ReceiptCheck(name, then is now, finding)
     gap = abs(now - then)
     if gap == 0:
-        return Check(name, True, f"{now:.6f}, exactly")
-    told = f"{now:.6f} now, {then:.6f} in the receipt, {gap:.1e} apart"
-    return Check(name, gap <= TOLERANCE, told)
+        return ReceiptCheck(name, True, f"{now:.6f}, exactly")
+    finding = f"{now:.6f} now, {then:.6f} in the receipt, {gap:.1e} apart"
+    return ReceiptCheck(name, gap <= TOLERANCE, finding)

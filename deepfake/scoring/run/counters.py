@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, write_to_textfile
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from deepfake.scoring.batch import BatchAccount
+from deepfake.scoring.batch import BatchTotals
 from deepfake.scoring.drift import Drift
 
 __all__ = ["RunCounters", "write_metrics"]
@@ -52,14 +52,14 @@ class RunCounters:
     verdicts: Counter[str] = field(default_factory=Counter)
     _began: float = field(default_factory=time.monotonic, repr=False, compare=False)
 
-    def add(self, account: BatchAccount) -> None:
+    def add(self, totals: BatchTotals) -> None:
         """Count a batch."""
         self.num_parts += 1
-        self.num_scored += sum(account.statuses.values())
-        self.extract_seconds += account.extract_seconds
-        self.classify_seconds += account.classify_seconds
-        self.statuses.update(account.statuses)
-        self.verdicts.update(account.verdicts)
+        self.num_scored += sum(totals.statuses.values())
+        self.extract_seconds += totals.extract_seconds
+        self.classify_seconds += totals.classify_seconds
+        self.statuses.update(totals.statuses)
+        self.verdicts.update(totals.verdicts)
 
     @property
     def seconds(self) -> float:
@@ -146,8 +146,8 @@ def write_metrics(
 
 
 def _of_run(labels: Mapping[str, str], numbers: Mapping[str, Any]) -> Iterator[Metric]:
-    for key, (name, told) in _COUNTERS.items():
-        counter = CounterMetricFamily(f"{_PREFIX}_{name}", told, labels=list(labels))
+    for key, (name, text) in _COUNTERS.items():
+        counter = CounterMetricFamily(f"{_PREFIX}_{name}", text, labels=list(labels))
         counter.add_metric(list(labels.values()), float(numbers[key]))
         yield counter
 
@@ -159,13 +159,13 @@ def _of_outcomes(
 ) -> Iterator[Metric]:
     names, values = list(labels), list(labels.values())
     for by, key in (("status", "statuses"), ("verdict", "verdicts")):
-        told = f"Media that the run scored, by {by}."
-        media = CounterMetricFamily(f"{_PREFIX}_run_media_by_{by}", told, labels=[*names, by])
+        text = f"Media that the run scored, by {by}."
+        media = CounterMetricFamily(f"{_PREFIX}_run_media_by_{by}", text, labels=[*names, by])
         for value, count in sorted(numbers[key].items()):
             media.add_metric([*values, value], count)
         yield media
-        told = f"Files in the tables, by {by}."
-        gauge = GaugeMetricFamily(f"{_PREFIX}_files_by_{by}", told, labels=[*names, by])
+        text = f"Files in the tables, by {by}."
+        gauge = GaugeMetricFamily(f"{_PREFIX}_files_by_{by}", text, labels=[*names, by])
         for value, count in sorted(files.get(by, {}).items()):
             gauge.add_metric([*values, value], count)
         yield gauge
@@ -199,11 +199,11 @@ def _of_drift(labels: Mapping[str, str], drift: Drift | None) -> Iterator[Metric
             index.add_metric([*labels.values(), str(found.kind), found.name], found.index)
     yield index
     yield _gauge("drift_limit", "Over which a feature counts as moved.", labels, drift.limit)
-    told = "Features over the limit, and over what chance explains."
-    yield _gauge("drifted_features", told, labels, len(drift.moved))
+    text = "Features over the limit, and over what chance explains."
+    yield _gauge("drifted_features", text, labels, len(drift.moved))
 
 
-def _gauge(name: str, told: str, labels: Mapping[str, str], value: float) -> Metric:
-    gauge = GaugeMetricFamily(f"{_PREFIX}_{name}", told, labels=list(labels))
+def _gauge(name: str, text: str, labels: Mapping[str, str], value: float) -> Metric:
+    gauge = GaugeMetricFamily(f"{_PREFIX}_{name}", text, labels=list(labels))
     gauge.add_metric(list(labels.values()), value)
     return gauge

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import DataError
-from deepfake.scoring.batch import BatchAccount
+from deepfake.scoring.batch import BatchTotals
 from deepfake.scoring.drift.watch import DriftReport
 from deepfake.scoring.output.folder import ScoresFolder, counts_written
 from deepfake.scoring.output.tables import TableCounts
@@ -98,24 +98,24 @@ class RunRecord:
         """Count files that were found to be gone."""
         self.counters.num_vanished += count
 
-    def committed(self, part: Part, account: BatchAccount) -> None:
+    def committed(self, part: Part, totals: BatchTotals) -> None:
         """Tell of a batch; call it before the state's own `commit`, which writes it down."""
-        self.counters.add(account)
-        self._scoring_since = self._scoring_since or time.time() - account.seconds
+        self.counters.add(totals)
+        self._scoring_since = self._scoring_since or time.time() - totals.seconds
         self._last_part = {
             "key": part.key,
             "media": len(part.media),
-            "seconds": round(account.seconds, 3),
+            "seconds": round(totals.seconds, 3),
             "at": _iso(time.time()),
         }
         tell(
             "part committed",
             part=part.key,
             media=len(part.media),
-            seconds=round(account.seconds, 3),
-            statuses=account.statuses,
+            seconds=round(totals.seconds, 3),
+            statuses=totals.statuses,
         )
-        for failed in account.failed:
+        for failed in totals.failed:
             names = self._state.names_of([failed["media_id"]])
             for uri in sorted({uri for uri, _ in names} | {failed["uri"]}):
                 tell("file failed", **{**failed, "uri": uri})
@@ -135,8 +135,8 @@ class RunRecord:
         """Tell that the run is over, and how it ended."""
         self._ended = time.time()
         self._outcome = outcome
-        told = {} if error is None else {"message": error}
-        tell("run ended", outcome=outcome, **self.counters.numbers(), **told)
+        message = {} if error is None else {"message": error}
+        tell("run ended", outcome=outcome, **self.counters.numbers(), **message)
         self._publish(is_forced=True)
 
     def _publish(self, *, is_forced: bool = False) -> None:
@@ -188,7 +188,7 @@ class RunRecord:
 def recorded(
     to: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
 ) -> Iterator[RunRecord]:
-    """Yield the account of a run, which is told how the block ended.
+    """Yield the record of a run, which notes how the block ended.
 
     Args:
         to: The output folder.
@@ -202,7 +202,7 @@ def recorded(
         yield record
     except BaseException as error:
         said = next(iter(str(error).splitlines()), "")
-        # What cannot be written now is told by what broke.
+        # Where nothing can be written now, what broke says why.
         with suppress(DataError):
             record.end(outcome="failed", error=f"{type(error).__name__}: {said}")
         raise

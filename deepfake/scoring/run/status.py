@@ -90,7 +90,7 @@ class ScoresStatus:
         num_waiting: Those that have neither a score nor an outcome yet.
         statuses: Files by status; those that wait have none.
         verdicts: Files by verdict, as of the tables of this version; empty without tables.
-        run: The run at work, or the last one; None where no run told of itself.
+        run: The run at work, or the last one; None where no run has written of itself.
         versions: All scores that lie here.
     """
 
@@ -161,10 +161,10 @@ def _versions(state: StateCounts, to: ScoresFolder) -> Iterator[VersionStatus]:
         )
 
 
-def _run(told: str | None, *, is_at_work: bool) -> RunStatus | None:
-    if told is None:
+def _run(progress_json: str | None, *, is_at_work: bool) -> RunStatus | None:
+    if progress_json is None:
         return None
-    progress: dict[str, Any] = json.loads(told)
+    progress: dict[str, Any] = json.loads(progress_json)
     began, updated = (datetime.fromisoformat(progress[n]) for n in ("began_at", "updated_at"))
     seconds = (updated - began).total_seconds()
     scored, claimed = progress["num_scored"], progress["num_claimed"]

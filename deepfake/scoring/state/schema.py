@@ -127,9 +127,9 @@ def _open(path: Path) -> sqlite3.Connection:
                 path=path,
                 hint="Use that version, or name another output folder.",
             )
-        (told,) = db.execute("PRAGMA quick_check(1)").fetchone()
-        if told != "ok":
-            raise sqlite3.DatabaseError(told)
+        (result,) = db.execute("PRAGMA quick_check(1)").fetchone()
+        if result != "ok":
+            raise sqlite3.DatabaseError(result)
         if version == _SCHEMA_VERSION and _layout(db) != _own_layout():
             raise sqlite3.DatabaseError("its tables are not those of this program")
         db.execute("PRAGMA journal_mode = WAL")

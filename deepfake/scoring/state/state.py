@@ -16,7 +16,7 @@ from typing import Any
 
 from deepfake.config import MediaLimits
 from deepfake.corpora.manifest import ManifestRow
-from deepfake.scoring.batch import Moved
+from deepfake.scoring.batch import ChangedFile
 from deepfake.scoring.parts import Part
 from deepfake.scoring.state.files import NotedFiles, is_as_probed, is_same_in_tables
 from deepfake.scoring.state.finished import FinishedScores
@@ -245,7 +245,7 @@ class ScoringState:
         done = self._db.execute("INSERT OR IGNORE INTO claimed VALUES (?)", (media_id,))
         return bool(done.rowcount)
 
-    def release(self, moved: Iterable[Moved]) -> list[ManifestRow]:
+    def release(self, moved: Iterable[ChangedFile]) -> list[ManifestRow]:
         """Note files that were no longer what had been hashed, and give their contents free.
 
         Returns:

@@ -21,7 +21,7 @@ from deepfake.evidence import (
     TrackTimeline,
 )
 from deepfake.evidence.provenance import Provenance
-from deepfake.scoring import advice_on, told_reason
+from deepfake.scoring import advice_on, describe_reason
 from deepfake.types import Status
 
 __all__ = ["describe_calibration", "show_evidence", "show_score", "show_text"]
@@ -90,7 +90,7 @@ def describe_calibration(spec: DetectorSpec, kind: str) -> str:
 
 def _describe_score(score: Mapping[str, Any]) -> str:
     name, prob = score["uri"], score["prob_fake"]
-    reason = told_reason(score)
+    reason = describe_reason(score)
     if prob is None:
         status = Status(score["status"])
         sentence = _NO_FACE if status is Status.NO_FACE else f"{reason}."

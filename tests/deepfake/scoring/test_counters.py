@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from deepfake.scoring import BatchAccount
+from deepfake.scoring import BatchTotals
 from deepfake.scoring.drift import Drift, DriftedFeature
 from deepfake.scoring.run.counters import RunCounters, write_metrics
 from deepfake.types import Kind
@@ -15,8 +15,8 @@ from deepfake.types import Kind
 _LABELS = {"output": '/out "a"\n\\b', "version": "0123456789abcdef", "detector": "d"}
 
 
-def _account(**statuses: int) -> BatchAccount:
-    return BatchAccount(
+def _account(**statuses: int) -> BatchTotals:
+    return BatchTotals(
         seconds=3.0,
         extract_seconds=2.0,
         classify_seconds=0.5,

@@ -12,7 +12,7 @@ from deepfake.config import MediaLimits
 from deepfake.corpora.probe import ProbeRequest, probe_medium
 from deepfake.errors import StoreError
 from deepfake.extract.extractor import ExtractRequest
-from deepfake.scoring import Moved, ScoredMedium, ScoreRequest
+from deepfake.scoring import ChangedFile, ScoredMedium, ScoreRequest
 from deepfake.scoring.batch import score_unchanged
 from deepfake.storage import StorePath
 from deepfake.types import Status
@@ -38,7 +38,7 @@ def _request(path: StorePath) -> ScoreRequest:
 def test_an_object_that_is_as_it_was_has_a_score(bucket: StorePath) -> None:
     (bucket / "x").write_bytes(b"1")
     done = score_unchanged(_scorer(), _request(bucket / "x"))
-    assert not isinstance(done, Moved)
+    assert not isinstance(done, ChangedFile)
     assert done.score.logit == 1.5
 
 
@@ -47,11 +47,11 @@ def test_an_object_that_was_replaced_or_removed_has_none(bucket: StorePath) -> N
     request = _request(bucket / "x")
     (bucket / "x").write_bytes(b"2")
     done = score_unchanged(_scorer(), request)
-    assert isinstance(done, Moved) and done.status == Status.ERROR
+    assert isinstance(done, ChangedFile) and done.status == Status.ERROR
     assert "was changed" in done.message
     (bucket / "x").unlink()
     done = score_unchanged(_scorer(), request)
-    assert isinstance(done, Moved) and done.status == Status.VANISHED
+    assert isinstance(done, ChangedFile) and done.status == Status.VANISHED
 
 
 def test_an_object_that_could_not_be_fetched_is_tried_again(
@@ -59,7 +59,7 @@ def test_an_object_that_could_not_be_fetched_is_tried_again(
 ) -> None:
     (bucket / "x").write_bytes(b"1")
     done = score_unchanged(_scorer("StoreError"), _request(bucket / "x"))
-    assert isinstance(done, Moved) and done.status == Status.ERROR
+    assert isinstance(done, ChangedFile) and done.status == Status.ERROR
     assert "could not be fetched (gone for a while)" in done.message
     request = _request(bucket / "x")
 
@@ -68,7 +68,7 @@ def test_an_object_that_could_not_be_fetched_is_tried_again(
 
     monkeypatch.setattr(StorePath, "stat", refuse)
     done = score_unchanged(_scorer(), request)
-    assert isinstance(done, Moved) and "could not be fetched (busy)" in done.message
+    assert isinstance(done, ChangedFile) and "could not be fetched (busy)" in done.message
 
 
 def test_probing_tells_what_became_of_an_object(

@@ -88,7 +88,7 @@ def _checked(told: dict[str, Any], detector: Path, file: Path | None = None) -> 
         file=file,
         cache=detector.parent / "cache",
     )
-    return {check.name: (check.is_passed, check.told) for check in checks}
+    return {check.name: (check.is_passed, check.finding) for check in checks}
 
 
 def test_a_row_of_a_receipt_is_a_row_of_the_table() -> None:

@@ -13,7 +13,7 @@ import pytest
 from deepfake.config import MediaLimits
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import DataError
-from deepfake.scoring import Moved, Part, ScoringState, open_state
+from deepfake.scoring import ChangedFile, Part, ScoringState, open_state
 from deepfake.types import Kind, Status
 from tests.deepfake.scoring.known import known_files
 
@@ -268,7 +268,7 @@ def test_a_file_that_changed_under_way_frees_its_content_for_another_name(opened
         state.observe([_listed("a"), _listed("b")])
         state.record(rows, began_ns=_NOW)
         (claimed,) = state.claim(rows)
-        moved = Moved(claimed.uri, "same", "error", "was changed")
+        moved = ChangedFile(claimed.uri, "same", "error", "was changed")
         (other,) = state.release([moved])
         assert {claimed.uri, other.uri} == {"/media/a", "/media/b"}
         assert state.claim([other]) == [other]

@@ -19,7 +19,7 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import DataError
 from deepfake.scoring import (
-    BatchAccount,
+    BatchTotals,
     Part,
     RunRecord,
     ScorerSetup,
@@ -80,7 +80,7 @@ def _work(state: ScoringState, record: RunRecord) -> None:
     record.claimed(len(state.claim(rows)))
     part = Part("0123456789abcdef", state.run, (("a" * 64, "ok"), ("b" * 64, "timeout")))
     failed = {"uri": "/media/b", "media_id": "b" * 64, "status": "timeout"}
-    account = BatchAccount(
+    account = BatchTotals(
         seconds=2.0,
         extract_seconds=1.5,
         classify_seconds=0.5,
