@@ -1,4 +1,4 @@
-"""What a Prefect server hears of media that no longer look like a detector's own."""
+"""Report to Prefect that media no longer look like the detector's own."""
 
 from __future__ import annotations
 

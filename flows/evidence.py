@@ -1,4 +1,4 @@
-"""Evidence beside the scores of a folder."""
+"""Make the evidence that is kept beside the scores of a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The step that `ingest` and `score` share: what is each file?"""
+"""Hash and probe the files of a corpus, a batch at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the batches of a flow run."""
+"""Run the batches of a flow, in threads or on a Dask cluster."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ class InFlight:
 
     @property
     def limit(self) -> int:
-        """Of each task, so many batches are out at once."""
+        """How many batches of each task run at once."""
         return _IN_FLIGHT if self._cluster is None else self._cluster.room
 
     def has_room(self, task: Task[..., Any]) -> bool:

@@ -1,4 +1,4 @@
-"""A folder of media to scores."""
+"""The flow `score`: options to a job for the library, and the summary to Prefect."""
 
 from __future__ import annotations
 

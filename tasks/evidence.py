@@ -1,4 +1,4 @@
-"""The step that keeps evidence beside the scores."""
+"""The task that makes evidence beside the scores."""
 
 from __future__ import annotations
 

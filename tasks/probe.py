@@ -1,4 +1,4 @@
-"""Hashing and probing, a batch of files at a time."""
+"""The task that hashes and probes a batch of files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far a step is, for a bar on the terminal and for Prefect's page."""
+"""Show how far a step is: a bar on the terminal, an artifact on Prefect's page."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _current: _Board | None = None
 
 @dataclass
 class Step:
-    """The step under way, told how far it is."""
+    """The step that is running, for callers that count in totals."""
 
     label: str
     done: int = 0
@@ -108,7 +108,7 @@ def tracked(label: str, *, total: int) -> Iterator[Step]:
 
 
 def expect(count: int) -> None:
-    """Say that so many more files are to be done, where that is found out on the way."""
+    """Add to the number of files to be done, where it is found out on the way."""
     board = _current
     if board is None:
         return
@@ -118,7 +118,7 @@ def expect(count: int) -> None:
 
 
 def advance(count: int = 1, *, step: str) -> None:
-    """Say that so many more files are done; nothing happens where another step is shown, or none.
+    """Count files as done; does nothing where another step is shown, or none.
 
     A batch that runs in another process, on a Dask cluster elsewhere, has no board and moves none:
     whoever handed it out counts it when it comes back.

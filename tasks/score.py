@@ -1,4 +1,4 @@
-"""The steps of scoring a folder."""
+"""The task that scores a batch of a folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What all tasks have in common: where results go, and what is worth another try."""
+"""Settings of all tasks: results, retries, cache keys."""
 
 from __future__ import annotations
 

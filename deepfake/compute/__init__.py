@@ -1,1 +1,1 @@
-"""Where the work is done: media workers, OpenVINO on the CPU, and the process that owns a GPU."""
+"""Worker processes, networks on the CPU with OpenVINO, and the process that owns a GPU."""

@@ -1,4 +1,4 @@
-"""Where networks compute, and in what."""
+"""Choose the device and the precision that networks compute with."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _has_cuda() -> bool:
 
 
 def check_precision(precision: Precision, *, device: str) -> None:
-    """Refuse what the device does not compute in.
+    """Refuse a precision that the device does not have.
 
     Args:
         precision: What was asked for.
@@ -79,7 +79,7 @@ def check_precision(precision: Precision, *, device: str) -> None:
 
 
 def computed_as(device: str, *, precision: Precision) -> str:
-    """Return kind of device and precision in one word: whatever of both can change a logit.
+    """Return the kind of device and the precision as one word, as far as they can change a logit.
 
     Example:
         >>> computed_as("cpu", precision="f32"), computed_as("cuda:1", precision="f32")

@@ -1,4 +1,4 @@
-"""Networks on the CPU: the only place that knows OpenVINO.
+"""Run networks on the CPU: the only module that imports OpenVINO.
 
 A graph is a network in OpenVINO's form, an engine a graph compiled for this processor.
 """
@@ -51,7 +51,7 @@ Graph: TypeAlias = Any
 
 Outputs: TypeAlias = tuple[NDArray[np.float32], ...]
 
-_PATIENCE_SECONDS = 300.0
+_LOCK_SECONDS = 300.0
 """For another process that converts the same network; the largest take a minute."""
 
 _CHILD = (
@@ -64,7 +64,7 @@ _DIGESTS = "digests.json"
 
 
 def import_openvino() -> Any:
-    """Return the package `openvino`, imported so that it reports to nobody.
+    """Return the package `openvino`, imported without its telemetry.
 
     Its import sends an event to its makers unless a file in the user's home forbids it; no
     environment variable does. Where its telemetry package is missing, it uses a stub.
@@ -283,7 +283,7 @@ def has_graph(root: Path, name: str) -> bool:
 
 
 def load_graph(root: Path, name: str, *, write: Callable[[Path], None]) -> Graph:
-    """Return the graph that is kept under a name, after having it written where there is none.
+    """Return the graph that is kept under a name; it is written first where there is none.
 
     Processes that ask at once wait for the one that writes. What is kept is compared with its
     digests, and written anew if it was altered. Where nothing can be kept, nothing is.
@@ -297,7 +297,7 @@ def load_graph(root: Path, name: str, *, write: Callable[[Path], None]) -> Graph
     kept = _read_kept(folder)
     if kept is not None:
         return kept
-    lock = FileLock(f"{folder}.lock", timeout=_PATIENCE_SECONDS)
+    lock = FileLock(f"{folder}.lock", timeout=_LOCK_SECONDS)
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock.acquire()
@@ -307,7 +307,7 @@ def load_graph(root: Path, name: str, *, write: Callable[[Path], None]) -> Graph
             return _written(Path(scratch), write)
     try:
         kept = _read_kept(folder)
-        return _kept_anew(folder, write) if kept is None else kept
+        return _write_again(folder, write) if kept is None else kept
     finally:
         lock.release()
 
@@ -326,7 +326,7 @@ def _read_kept(folder: Path) -> Graph | None:
         return None
 
 
-def _kept_anew(folder: Path, write: Callable[[Path], None]) -> Graph:
+def _write_again(folder: Path, write: Callable[[Path], None]) -> Graph:
     part = folder.with_name(f"{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     part.mkdir()
     try:

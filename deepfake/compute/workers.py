@@ -1,8 +1,8 @@
-"""Long-lived processes that take one file after another, and outlive none of its accidents.
+"""Worker processes that take one media file after another, so that a crash costs one file.
 
-Each worker is spawned, sets itself up once, and works with one thread. The parent hands out files,
-keeps the clock and the limits of CPU time and memory, and kills a worker that breaks one; the file
-that it held is charged, the others are not.
+Each worker is spawned, loads its networks once, and works with one thread. The parent hands out
+files, watches time, CPU time and memory, and kills a worker that exceeds a limit; the file that it
+held fails, the others do not.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class WorkerSetup:
-    """What a worker makes once, and keeps.
+    """How workers are started, and what each creates once and keeps.
 
     Attributes:
         create: A function of a module, called in the worker with `argument`.
@@ -107,12 +107,12 @@ def _start_worker(
         _setup_value = create(argument)
         _check_memory(memory_bytes)
     except Exception as error:
-        # Told with the first item: a worker that died here would not say why.
+        # Reported with the first item: a worker that died here would not say why.
         _setup_value = _SetupFailed(_setup_error(error))
 
 
 def _end_with_parent() -> None:
-    """Let a parent that is killed take this worker with it, whatever its file is doing."""
+    """Kill this worker when its parent dies, whatever its file is doing."""
     parent = multiprocessing.parent_process()
     if parent is None:
         return
@@ -125,7 +125,7 @@ def _end_with_parent() -> None:
 
 
 def connect_device() -> DeviceClient | None:
-    """Return this worker's end of the device process; None where it computes for itself.
+    """Return this worker's connection to the device process; None where it computes for itself.
 
     Raises:
         WorkerError: The device process cannot be reached.
@@ -186,8 +186,8 @@ def _first_line(error: BaseException) -> str:
 class _LimitWatch:
     """Kills workers over a limit of memory or CPU time, and remembers why.
 
-    Only those that hold a file: there is none to charge else. Each of them has a marker in
-    `registry`, named by its process, that tells the CPU seconds that it had used before.
+    Only those that hold a file, which then fails. Each of them has a marker in `registry`, named
+    by its process, that holds the CPU seconds that it had used before.
     """
 
     registry: Path
@@ -241,7 +241,7 @@ class MediaWorkers:
     """A pool of workers of one set-up.
 
     Args:
-        setup: What each worker makes once.
+        setup: What each worker creates once.
 
     Raises:
         ConfigError: This process may not have children.
@@ -285,7 +285,7 @@ class MediaWorkers:
         Raises:
             DeepfakeError: The set-up failed; what it says.
             WorkerError: The workers were stopped or lost before all items had their turn. No
-                item is charged with that.
+                item fails for that.
         """
         futures = self._schedule(function, items)
         try:

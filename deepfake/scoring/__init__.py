@@ -1,4 +1,7 @@
-"""Media files to scores: faces, logits, tracks, a probability, a verdict."""
+"""Score media files: faces, logits, tracks, a probability, a verdict.
+
+`scoring_run.py` follows a folder from its listing to the tables.
+"""
 
 from deepfake.scoring.batch import (
     BatchTotals,

@@ -1,4 +1,4 @@
-"""Files to rows, in the media workers."""
+"""Score batches of files in the media workers."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def create_score_batch(
 
 @dataclass(frozen=True, slots=True)
 class ChangedFile:
-    """A file that was no longer what had been hashed when its turn came.
+    """A file that had changed or was gone when its turn to be scored came.
 
     Attributes:
         uri: Where it was.
@@ -122,7 +122,7 @@ class ChangedFile:
 
 @dataclass(frozen=True, slots=True)
 class BatchTotals:
-    """What a batch cost and came to, in JSON types.
+    """Times and outcomes of a batch, in JSON types.
 
     Attributes:
         seconds: Wall time.
@@ -130,7 +130,7 @@ class BatchTotals:
         classify_seconds: Of everything after, summed over the media.
         statuses: Media by status.
         verdicts: Media by verdict.
-        failed: For each medium with a status that nobody wants its uri, media_id, status,
+        failed: For each medium with an unexpected status its uri, media_id, status,
             error_type and message.
     """
 
@@ -147,9 +147,9 @@ class ScoredBatch:
     """A finished batch.
 
     Attributes:
-        part: What lies on disk.
-        moved: Files whose content it says nothing of.
-        totals: What it cost and came to.
+        part: What was written.
+        moved: Files that had changed or were gone, so that the part has no score of them.
+        totals: Times and outcomes.
     """
 
     part: Part
@@ -260,7 +260,7 @@ def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Cha
 
 
 def _unknown(request: ScoreRequest, reason: str) -> ChangedFile:
-    """Return that nothing is known of what a store holds, so nothing may be kept of it."""
+    """Return a file that its store did not hand out: no score of it may be kept."""
     message = f"could not be fetched ({reason}); the next run tries again"
     return ChangedFile(request.uri, request.media_id, str(Status.ERROR), message)
 
@@ -332,7 +332,7 @@ def score_probed(
     workers: MediaWorkers,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> list[ScoredMedium]:
-    """Score files that were probed, in workers that are there.
+    """Score files that were probed, in workers that are running.
 
     Args:
         rows: As probed; those that are not `ok` keep their status.

@@ -1,4 +1,4 @@
-"""Which scored media a person should look at: those that the detector is least sure of."""
+"""Select media for a person to label: those that the detector is least sure of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finished batches of scores on disk or in a store: whole, or not there.
+"""Write, find, merge and remove parts: finished batches of scores, whole or not there.
 
 A part is one Parquet file for each table and a small JSON file that is written last. That names
 the digest of each table, so that a part that was cut short or damaged is found out. In a
@@ -84,7 +84,7 @@ def write_part(
     made_with: Mapping[str, Any] | None = None,
     schemas: Mapping[str, pa.Schema] = TABLES,
 ) -> Part:
-    """Write the rows of a batch, the file that makes it whole last.
+    """Write the tables of a batch, and last the file that makes it a part.
 
     Args:
         folder: Of all parts of one version.
@@ -121,7 +121,7 @@ def _write_whole(
 
 
 def read_made_with(folder: Location, key: str) -> dict[str, Any]:
-    """Return what a part was made with; nothing where it does not say.
+    """Return what a part was made with; an empty dictionary where it does not say.
 
     Raises:
         DataError: The part is not there or damaged.
@@ -133,7 +133,7 @@ def read_made_with(folder: Location, key: str) -> dict[str, Any]:
 
 
 def rewrite_part(folder: Location, key: str, *, without: Set[str]) -> Part | None:
-    """Write a part anew without some media, under a name of its own; the old one stays.
+    """Write a copy of a part without some media, under a new name; the old one stays.
 
     Args:
         folder: Of all parts of one version.
@@ -161,7 +161,7 @@ def rewrite_part(folder: Location, key: str, *, without: Set[str]) -> Part | Non
 
 
 def merge_parts(folder: Location, parts: Sequence[Part], *, made_with: Mapping[str, Any]) -> Part:
-    """Write one part that holds what several do; these stay.
+    """Write one part with the scores of several; these stay.
 
     Args:
         folder: Of all parts of one version.
@@ -280,7 +280,7 @@ def read_part_tables(
 
 
 def remove_part(folder: Location, key: str) -> None:
-    """Remove a part, that which makes it whole first."""
+    """Remove a part, first the file that makes it one."""
     for path in (_marker(folder, key), *(part_path(folder, key, name) for name in TABLES)):
         path.unlink(missing_ok=True)
 

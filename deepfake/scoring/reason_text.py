@@ -1,4 +1,4 @@
-"""What a row of the scores table says, for people."""
+"""Explain a row of the scores table to a person."""
 
 from __future__ import annotations
 

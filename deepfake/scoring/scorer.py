@@ -1,4 +1,4 @@
-"""One media file to its rows: faces, logits, tracks, a probability, a verdict."""
+"""Score one media file: faces, logits, tracks, a probability, a verdict."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ScorerSetup:
-    """What a worker is set up with.
+    """Which detector a worker loads, and how it scores.
 
     Attributes:
         detector: Which detector.
@@ -79,7 +79,7 @@ class ScorerSetup:
 
 @dataclass(frozen=True, slots=True)
 class ScoredMedium:
-    """All rows of one file.
+    """The score of one file, with a row for each track and each face.
 
     Attributes:
         score: The score of the file, or why it has none.
@@ -236,7 +236,7 @@ class Scorer:
         )
 
     def _looks_like(self, frames: pd.DataFrame, result: FileScore) -> str | None:
-        """Return which head of several is surest of the track that decides."""
+        """Return the head with the highest logit on the track that decides; None of one head."""
         heads = self.detector.spec.heads
         if len(heads) == 1:
             return None

@@ -1,4 +1,4 @@
-"""What scores were made with: enough to do one again elsewhere."""
+"""Describe what scores were made with, so that one can be made again elsewhere."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ _LIBRARIES = (
     "torch",
     "torchvision",
 )
-"""What can move a number."""
+"""Libraries whose version can change a score."""
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 """Of a processor's flags, those by which libraries choose how to compute."""
 
@@ -111,7 +111,7 @@ class ScoringConfiguration(_Stored):
 
 
 class Environment(_Stored):
-    """Versions of whatever can move a number.
+    """Versions of whatever can change a score.
 
     Attributes:
         package: Version of this package.
@@ -212,7 +212,7 @@ def _path(folder: Location) -> Location:
 
 @cache
 def find_versions() -> Environment:
-    """Return the versions of whatever can move a number here."""
+    """Return the versions, here, of whatever can change a score."""
     return Environment(
         package=__version__,
         python=platform.python_version(),

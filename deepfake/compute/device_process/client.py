@@ -1,4 +1,4 @@
-"""A worker's end of the device process."""
+"""Connect a worker to the device process."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _AGAIN_SECONDS = 60.0
 
 
 class DeviceClient:
-    """A worker's end. One thread at a time may use it.
+    """A worker's connection to the device process. One thread at a time may use it.
 
     Args:
         address: Of the device process.
@@ -71,7 +71,7 @@ class DeviceClient:
             raise WorkerError("the device process was lost over these pictures") from error
 
     def close(self) -> None:
-        """Leave."""
+        """Close the connection."""
         self._connection.close()
 
     def _ask(self, network: str, pictures: Pictures) -> Outputs:

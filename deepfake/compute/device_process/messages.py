@@ -1,4 +1,4 @@
-"""What workers and the device process share: an address, requests, and memory."""
+"""What workers and the device process exchange: an address, requests, shared memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Starts the device process and keeps it alive."""
+"""Start the device process and keep it alive."""
 
 from __future__ import annotations
 

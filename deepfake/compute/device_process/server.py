@@ -1,4 +1,4 @@
-"""The device process itself: it gathers requests into batches and hands out the answers."""
+"""The device process: gather requests into batches, compute them, return the answers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether media still look like those that a detector was made with."""
+"""Drift: compare scored media with those that a detector was made with."""
 
 from deepfake.scoring.drift.compare import DEFAULT_LIMIT, Drift, DriftedFeature, compare
 from deepfake.scoring.drift.counts import Counts

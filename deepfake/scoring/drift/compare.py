@@ -1,4 +1,4 @@
-"""Counted media against a reference."""
+"""Compare counted media with a reference."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counting media into the bins of a reference, a batch at a time."""
+"""Count media into the bins of a reference, a batch at a time."""
 
 from __future__ import annotations
 

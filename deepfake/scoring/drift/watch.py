@@ -1,4 +1,4 @@
-"""Whether the media of a job look like those that its detector was made with."""
+"""Count the media of a run and compare them with those that its detector was made with."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _FEATURES = ("logit", "face_px", "sharpness", "novelty")
 
 @dataclass(frozen=True, slots=True)
 class DriftReport:
-    """What came of the comparison.
+    """The result of the comparison.
 
     Attributes:
         drift: How far the media have moved; None where there is nothing to compare with.
@@ -68,7 +68,7 @@ class DriftReport:
 
 
 class DriftWatch:
-    """Counts what a run sees, in memory that does not grow with it.
+    """Counts the media of a run, in memory that does not grow with their number.
 
     Args:
         bundle: The detector, with or without a reference beside it.

@@ -1,4 +1,4 @@
-"""Where scores went: noted under the data root, so that what they tell can be found again."""
+"""Keep a list, under the data root, of the folders that scores were written to."""
 
 from __future__ import annotations
 

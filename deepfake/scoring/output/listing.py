@@ -1,4 +1,4 @@
-"""What is known of the files of an output in a store, for the machine that runs next.
+"""The listing: what is known of the files of an output in a store, for the machine that runs next.
 
 The state is a file of one machine. At the end of a run what it says of files is put beside the
 scores, so that another machine need not read every medium again to learn what it holds.

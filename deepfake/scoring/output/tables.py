@@ -1,4 +1,4 @@
-"""Finished parts to the tables that people open: sorted, whole, in memory that does not grow."""
+"""Put parts together into the tables that people open, sorted and in bounded memory."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def write_tables(
 
 
 def rewrite_csv(folder: Location) -> None:
-    """Write what is made of the scores table anew from it, `scores.csv` last.
+    """Write the CSV files again from the scores table.
 
     Args:
         folder: Holds `scores.parquet`.
@@ -176,7 +176,7 @@ def _sorted_rows(
 
 
 def open_database(scratch: Path) -> duckdb.DuckDBPyConnection:
-    """Return a database in memory, of bounded size and without any reach to the outside.
+    """Return a database in memory, of bounded size and without access to files or networks.
 
     Args:
         scratch: A folder here, for what does not fit into memory.
@@ -325,7 +325,7 @@ _FAILURE_COLUMNS = ("uri", "status", "error_type", "reason")
 
 @contextmanager
 def _failures_writer(path: Location) -> Iterator[Write]:
-    """Yield what writes the files that have an outcome nobody wants, and what to do about each."""
+    """Yield what writes the files that have an unexpected status, and what to do about each."""
     with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
         writer.writerow([*_FAILURE_COLUMNS, "what_to_do"])

@@ -1,4 +1,4 @@
-"""A score as one JSON file, with all that is needed to do it again elsewhere.
+"""Export a score as a receipt: one JSON file with all that is needed to compute it again.
 
 A receipt may come from a stranger: it is read as data, of one schema, and names nothing that is
 opened but the file that was scored.
@@ -245,7 +245,7 @@ def _part_of(to: ScoresFolder, version: str, media_id: str) -> str | None:
 
 
 def _made_with(to: ScoresFolder, version: str, media_id: str, setup: StoredSetup) -> StoredSetup:
-    """Return the set-up with what the very run used that scored the medium, where it is known."""
+    """Return the set-up with versions and limits of the run that scored the medium, if known."""
     key = _part_of(to, version, media_id)
     used = {} if key is None else read_made_with(to.parts(version), key)
     if not used:

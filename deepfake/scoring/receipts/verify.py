@@ -1,4 +1,4 @@
-"""A receipt against the file and the detector that it speaks of: the same score again, or not."""
+"""Verify a receipt: score its file again with its detector, and compare."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ Settings = TypeVar("Settings", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True)
 class ReceiptCheck:
-    """One thing that was looked at.
+    """The result of one check.
 
     Attributes:
         name: What.

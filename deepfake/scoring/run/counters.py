@@ -1,4 +1,4 @@
-"""The numbers of a run, and the file in which Prometheus finds them."""
+"""Count what a run does, and write the counters for Prometheus."""
 
 from __future__ import annotations
 

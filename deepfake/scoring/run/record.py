@@ -1,4 +1,4 @@
-"""What a scoring run tells while it is at work: to its log, its state and to Prometheus."""
+"""Record a scoring run while it is at work: in its log, its state and for Prometheus."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _logger = logging.getLogger(__name__)
 
 
 class RunRecord:
-    """One run's account of itself.
+    """The record of one run.
 
     Args:
         to: The output folder.
@@ -62,7 +62,7 @@ class RunRecord:
         self._waiting = state.num_waiting
 
     def begin(self) -> None:
-        """Tell that the run begins."""
+        """Record that the run begins."""
         tell(
             "run began",
             folder=self._state.folder,
@@ -79,7 +79,7 @@ class RunRecord:
         self._publish()
 
     def listing_ended(self) -> None:
-        """Tell that no more files are to be found."""
+        """Record that all files are listed."""
         self._is_listing = False
 
     def probed(self, rows: Sequence[ManifestRow], *, hashing: Literal["full", "sampled"]) -> None:
@@ -99,7 +99,7 @@ class RunRecord:
         self.counters.num_vanished += count
 
     def committed(self, part: Part, totals: BatchTotals) -> None:
-        """Tell of a batch; call it before the state's own `commit`, which writes it down."""
+        """Record a part; call it before the `commit` of the state, which writes the record too."""
         self.counters.add(totals)
         self._scoring_since = self._scoring_since or time.time() - totals.seconds
         self._last_part = {
@@ -122,17 +122,17 @@ class RunRecord:
         self._publish()
 
     def compared(self, drift: DriftReport) -> None:
-        """Tell how far the media lie from the detector's own."""
+        """Record how far the media lie from the detector's own."""
         self._drift = drift
         for found in drift.moved:
             tell("media moved", **{name: getattr(found, name) for name in _DRIFT_COLUMNS})
 
     def wrote(self, counts: TableCounts, *, num_waiting: int) -> None:
-        """Tell what the tables hold."""
+        """Record what the tables hold."""
         self._tables, self._waiting = counts, num_waiting
 
     def end(self, *, outcome: str = "finished", error: str | None = None) -> None:
-        """Tell that the run is over, and how it ended."""
+        """Record that the run is over, and how it ended."""
         self._ended = time.time()
         self._outcome = outcome
         message = {} if error is None else {"message": error}
@@ -140,7 +140,7 @@ class RunRecord:
         self._publish(is_forced=True)
 
     def _publish(self, *, is_forced: bool = False) -> None:
-        self._state.tell(self._progress(), is_written=is_forced)
+        self._state.set_progress(self._progress(), is_written=is_forced)
         now = time.monotonic()
         if is_forced or now - self._metrics_at >= _METRICS_SECONDS:
             self._metrics_at = now

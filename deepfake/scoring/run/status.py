@@ -1,4 +1,4 @@
-"""How far the scores of a folder are, read without disturbing the run that is at work on them."""
+"""Read how far the scores of a folder are, without disturbing the run that is at work on them."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class RunStatus:
         began_at: ISO 8601, UTC.
         updated_at: When it last wrote of itself.
         ended_at: When it ended.
-        seconds: From the beginning to its last word.
+        seconds: From the beginning to the last time that it wrote of itself.
         media_per_second: Scored, since the first batch was begun.
         seconds_left: What is known to be left takes, at that rate; None where there is no rate or
             no run.
@@ -78,7 +78,7 @@ class RunStatus:
 
 @dataclass(frozen=True, slots=True)
 class ScoresStatus:
-    """All there is to say of an output folder.
+    """How far an output folder is.
 
     Attributes:
         output: The folder.

@@ -1,4 +1,4 @@
-"""Which scores hold, and where they lie: what tables and comparisons are made of."""
+"""Query the scores in use and the parts that hold them, for tables and comparisons."""
 
 from __future__ import annotations
 

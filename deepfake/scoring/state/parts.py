@@ -1,4 +1,4 @@
-"""Which parts of scores are noted, and which contents' scores each of them holds."""
+"""Query and change the parts of a state, and which contents each of them holds scores of."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ class NotedParts:
         )
 
     def drop(self, name: str) -> bool:
-        """Strike out a part, and return whether any of its scores held."""
+        """Delete a part, and return whether any of its scores was in use."""
         where = (self._version, name)
         gone = self._db.execute("DELETE FROM scored WHERE version = ? AND part = ?", where)
         self._db.execute("DELETE FROM parts WHERE version = ? AND part = ?", where)
         return bool(gone.rowcount)
 
     def drop_status(self, status: Status) -> bool:
-        """Strike out all outcomes of a kind, and return whether there were any."""
+        """Delete all scores with a status, and return whether there were any."""
         where = (self._version, str(status))
         gone = self._db.execute("DELETE FROM scored WHERE version = ? AND status = ?", where)
         return bool(gone.rowcount)

@@ -1,4 +1,4 @@
-"""The SQLite file of a scored folder: its tables, and how it is opened to write and to read."""
+"""The schema of state.sqlite, and opening it to write or to read."""
 
 from __future__ import annotations
 
@@ -160,7 +160,7 @@ def _own_layout() -> set[tuple[Any, ...]]:
 
 @contextmanager
 def translated() -> Iterator[None]:
-    """Turn what SQLite raises into an error of ours."""
+    """Turn an error of SQLite into a `DataError`."""
     try:
         yield
     except sqlite3.DatabaseError as error:

@@ -69,7 +69,7 @@ class ScoringState:
         """Close the file."""
         self._db.close()
 
-    def tell(self, progress: Mapping[str, Any], *, is_written: bool = False) -> None:
+    def set_progress(self, progress: Mapping[str, Any], *, is_written: bool = False) -> None:
         """Keep what a run says of itself; it is written with the next change.
 
         Args:
