@@ -15,6 +15,7 @@ from deepfake.scoring.batch import (
     score_media,
     score_probed,
 )
+from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
 from deepfake.scoring.drift.watch import DriftReport, DriftWatch
 from deepfake.scoring.label_selection import UncertainMedium, labelling_csv, least_certain
 from deepfake.scoring.output.folder import (
@@ -44,14 +45,7 @@ from deepfake.scoring.scorer import (
     scorer_setup,
     scoring_digest,
 )
-from deepfake.scoring.scoring_run import (
-    BatchRunner,
-    FolderOptions,
-    FolderSummary,
-    ProbeBatch,
-    ProbedBatch,
-    score_folder,
-)
+from deepfake.scoring.scoring_run import FolderOptions, FolderSummary, score_folder
 from deepfake.scoring.setups import describe_setup, write_setup
 from deepfake.scoring.state.state import ScoringState, open_state
 

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from deepfake.compute.workers import close_workers
 from deepfake.corpora.batches import cut_batches
@@ -20,7 +19,8 @@ from deepfake.corpora.manifest import ManifestRow
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.registry import masked
-from deepfake.scoring.batch import ScoreBatch, ScoredBatch, create_score_batch
+from deepfake.scoring.batch import ScoredBatch, create_score_batch
+from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
 from deepfake.scoring.drift import DEFAULT_LIMIT
 from deepfake.scoring.drift.watch import DriftReport, DriftWatch
 from deepfake.scoring.output.folder import Hold, ScoresFolder, scores_version, write_scores
@@ -37,11 +37,8 @@ from deepfake.storage import DataRoot, Location, to_uri, write_json
 from deepfake.storage.journal import journal
 
 __all__ = [
-    "BatchRunner",
     "FolderOptions",
     "FolderSummary",
-    "ProbeBatch",
-    "ProbedBatch",
     "score_folder",
 ]
 
@@ -52,78 +49,6 @@ _ARRIVAL_SECONDS = 60.0
 """Longer than a network's file system remembers that there was no such file."""
 _LEAST_COST = 64
 """Of a batch that is submitted although it is not full, in pictures; one video."""
-
-
-@dataclass(frozen=True, slots=True)
-class ProbeBatch:
-    """Files to be hashed and probed.
-
-    Attributes:
-        rows: As listed.
-        hashing: `full` for all bytes; `sampled` for samples of large files.
-        began_ns: Wall-clock time before the first of them is read.
-    """
-
-    rows: tuple[ManifestRow, ...]
-    hashing: Literal["full", "sampled"]
-    began_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class ProbedBatch:
-    """Files that were hashed and probed.
-
-    Attributes:
-        rows: What was found.
-        began_ns: Of the `ProbeBatch`.
-    """
-
-    rows: tuple[ManifestRow, ...]
-    began_ns: int
-
-
-class BatchRunner(AbstractContextManager[Any], Protocol):
-    """Runs the batches of a folder; entered before the first, left after the last."""
-
-    def show_progress(self) -> AbstractContextManager[Any]:
-        """Show how far scoring is while the block runs."""
-        ...
-
-    def expect(self, num_media: int) -> None:
-        """Count media that are still to be scored, for the progress."""
-        ...
-
-    def has_room(self, step: Literal["probe", "score"]) -> bool:
-        """Return whether a batch would start without another one ending first."""
-        ...
-
-    def submit(self, batch: ProbeBatch | ScoreBatch, *, job: ScoreJob) -> None:
-        """Start a batch for which there is room; does not wait for its end."""
-        ...
-
-    def take_finished(self) -> Iterator[ProbedBatch | ScoredBatch]:
-        """Yield what has ended already, in the order in which it ended."""
-        ...
-
-    def wait_for_next(self) -> ProbedBatch | ScoredBatch | None:
-        """Return the next that ends; None where nothing is running."""
-        ...
-
-    def make_evidence(
-        self,
-        version: Location,
-        *,
-        job: ScoreJob,
-        bundle: Bundle,
-        num_files: int,
-        is_retrying_failed: bool,
-    ) -> tuple[int, str | None]:
-        """Make the evidence that is lacking beside finished tables.
-
-        Returns:
-            For how many files it was made, and why not for all, if so.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
