@@ -67,9 +67,9 @@ class _Runner:
 
 @pytest.fixture
 def moved(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, str]]:
-    told: list[tuple[int, str]] = []
-    monkeypatch.setattr(runners, "advance", lambda count, *, step: told.append((count, step)))
-    return told
+    advanced: list[tuple[int, str]] = []
+    monkeypatch.setattr(runners, "advance", lambda count, *, step: advanced.append((count, step)))
+    return advanced
 
 
 _TASK: Task[Any, Any] = Task(fn=lambda i: i, name="score")
@@ -149,5 +149,5 @@ def _raising(error: Exception) -> Outcome:
 )
 def test_what_is_worth_another_try(error: Exception, is_tried_again: bool) -> None:
     state: Any = SimpleNamespace(result=lambda raise_on_failure: error)
-    told: Any = None
-    assert can_pass(told, told, state) is is_tried_again
+    unused: Any = None
+    assert can_pass(unused, unused, state) is is_tried_again

@@ -132,8 +132,8 @@ ov = import_openvino()
 def engine():
     rows = ov.opset13.parameter([1, 4], ov.Type.f32)
     return compile_engine(ov.Model([ov.opset13.abs(rows)], [rows], "abs"))
-told = []
-signal.signal(signal.SIGCHLD, lambda *_: told.append(1))
+signals = []
+signal.signal(signal.SIGCHLD, lambda *_: signals.append(1))
 first, second = engine(), engine()
 has_bf16()
 del first
@@ -142,7 +142,7 @@ second.run(np.zeros((1, 4), np.float32))
 del second
 gc.collect()
 subprocess.run(["true"], check=True)
-assert told
+assert signals
 """
 
 

@@ -158,7 +158,7 @@ def test_a_failed_set_up_is_nobodys_fault(function: str, match: str) -> None:
         list(pool.map(jobs.work, [("add", 1), ("add", 2)]))
 
 
-def test_a_limit_under_what_a_worker_needs_is_told_at_once() -> None:
+def test_a_limit_under_what_a_worker_needs_is_reported_at_once() -> None:
     setup = WorkerSetup(jobs.create, 0, WorkerLimits(memory_bytes=2**20), num_workers=1)
     with MediaWorkers(setup) as pool, pytest.raises(WorkerError, match="before it reads any file"):
         list(pool.map(jobs.work, [("add", 1)]))

@@ -51,16 +51,16 @@ def _write(version: Path, probs: list[float | None]) -> None:
     scores, frames = [], []
     for number, prob in enumerate(probs):
         uri, media_id = f"/media/{number}.png", _media_id(number)
-        told: dict[str, Any] = dict.fromkeys(SCORES_SCHEMA.names)
-        told |= {"uri": uri, "media_id": media_id, "kind": "image", "prior": 0.5}
-        told |= {"status": "no_face" if prob is None else "ok", "model_digest": "d"}
+        score: dict[str, Any] = dict.fromkeys(SCORES_SCHEMA.names)
+        score |= {"uri": uri, "media_id": media_id, "kind": "image", "prior": 0.5}
+        score |= {"status": "no_face" if prob is None else "ok", "model_digest": "d"}
         if prob is not None:
-            told |= {"prob_fake": prob, "logit": _logit(prob), "strongest_track_id": 0}
+            score |= {"prob_fake": prob, "logit": _logit(prob), "strongest_track_id": 0}
             frame: dict[str, Any] = dict.fromkeys(FRAMES_SCHEMA.names)
             frame |= {"uri": uri, "media_id": media_id, "track_id": 0, "frame_index": 0}
             frame |= {"bbox_xyxy": [0.0, 0.0, 9.0, 9.0], "prob_fake": prob, "logit": _logit(prob)}
             frames.append({**frame, "pts_seconds": 0.0, "confidence": 1.0})
-        scores.append(told)
+        scores.append(score)
     version.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(scores, SCORES_SCHEMA), version / "scores.parquet")
     pq.write_table(pa.Table.from_pylist(frames, FRAMES_SCHEMA), version / "frames.parquet")
@@ -146,9 +146,9 @@ def test_evidence_of_real_files_and_a_file_that_changed(tmp_path: Path, bundle: 
     assert of_plain.pictures == {} and not of_plain.record.is_whole
     assert any("no longer the file" in note for note in of_plain.record.notes)
     assert of_signed.record.is_whole and of_signed.record.notes == ()
-    told = of_signed.record.provenance
-    assert told is not None and told.credentials is not None
-    assert told.credentials.state == "untrusted"
+    provenance = of_signed.record.provenance
+    assert provenance is not None and provenance.credentials is not None
+    assert provenance.credentials.state == "untrusted"
     (crop,) = of_signed.record.crops
     assert crop.heat_picture in of_signed.pictures and crop.moved_by_hottest is not None
     (track,) = of_clip.record.tracks

@@ -35,12 +35,12 @@ def counters() -> RunCounters:
 
 
 def test_batches_add_up(counters: RunCounters) -> None:
-    told = counters.numbers()
-    assert (told["num_parts"], told["num_scored"]) == (2, 4)
-    assert told["statuses"] == {"ok": 3, "timeout": 1}
-    assert told["verdicts"] == {"real": 3, "not_applicable": 1}
-    assert (told["extract_seconds"], told["classify_seconds"]) == (4.0, 1.0)
-    assert told["seconds"] >= 0
+    numbers = counters.numbers()
+    assert (numbers["num_parts"], numbers["num_scored"]) == (2, 4)
+    assert numbers["statuses"] == {"ok": 3, "timeout": 1}
+    assert numbers["verdicts"] == {"real": 3, "not_applicable": 1}
+    assert (numbers["extract_seconds"], numbers["classify_seconds"]) == (4.0, 1.0)
+    assert numbers["seconds"] >= 0
 
 
 def test_prometheus_reads_every_number(counters: RunCounters, tmp_path: Path) -> None:
@@ -90,7 +90,7 @@ def test_prometheus_reads_every_number(counters: RunCounters, tmp_path: Path) ->
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_drift_is_told_by_kind_and_feature(counters: RunCounters, tmp_path: Path) -> None:
+def test_drift_is_exported_by_kind_and_feature(counters: RunCounters, tmp_path: Path) -> None:
     common = {"chance": 0.1, "num_media": 90, "num_reference": 100}
     shapes = {"edges": (1.0,), "expected": (0.5, 0.5), "actual": (0.5, 0.5)}
     features = (
@@ -109,7 +109,7 @@ def test_drift_is_told_by_kind_and_feature(counters: RunCounters, tmp_path: Path
         drift=Drift(limit=0.25, prior=0.5, features=features),
     )
     families = text_string_to_metric_families(path.read_text(encoding="utf-8"))
-    told = {
+    numbers = {
         (s.name.removeprefix("deepfake_score_"), s.labels.get("kind"), s.labels.get("feature")): (
             s.value
         )
@@ -117,7 +117,7 @@ def test_drift_is_told_by_kind_and_feature(counters: RunCounters, tmp_path: Path
         for s in family.samples
         if "drift" in s.name
     }
-    assert told == {
+    assert numbers == {
         ("drift_index", "video", "face_px"): 0.6,
         ("drift_index", "image", "logit"): 0.02,
         ("drift_limit", None, None): 0.25,

@@ -47,14 +47,14 @@ def setup(bundle: Bundle) -> ScorerSetup:
     ],
     ids=str,
 )
-def test_what_can_change_a_score_is_told(
+def test_what_can_change_a_score_changes_the_digest(
     setup: ScorerSetup, bundle: Bundle, changes: dict[str, Any]
 ) -> None:
     changed = scoring_digest(replace(setup, **changes), bundle=bundle)
     assert changed != scoring_digest(setup, bundle=bundle)
 
 
-def test_what_cannot_is_not(
+def test_what_cannot_change_a_score_does_not(
     setup: ScorerSetup, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scorer, "resolve_device", lambda: "cpu")

@@ -40,8 +40,8 @@ def bundle(tmp_path: Path) -> Bundle:
     )
     assert reference is not None
     write_reference(folder, reference)
-    told = SimpleNamespace(path=folder, digest="0123456789abcdef", spec=SimpleNamespace(prior=0.5))
-    return cast(Bundle, told)
+    made = SimpleNamespace(path=folder, digest="0123456789abcdef", spec=SimpleNamespace(prior=0.5))
+    return cast(Bundle, made)
 
 
 def _medium(name: str, rng: np.random.Generator, *, face_px: float) -> ScoredMedium:

@@ -31,8 +31,8 @@ def _scorer(error_type: str | None = None) -> Any:
 
 
 def _request(path: StorePath) -> ScoreRequest:
-    told = path.stat()
-    return ScoreRequest(path.uri, "x", told.size_bytes, told.mtime_ns)
+    found = path.stat()
+    return ScoreRequest(path.uri, "x", found.size_bytes, found.mtime_ns)
 
 
 def test_an_object_that_is_as_it_was_has_a_score(bucket: StorePath) -> None:

@@ -177,14 +177,14 @@ def test_a_listing_is_written_when_there_is_something_new_and_read_when_it_is_an
     assert len(list(one.all_files())) == 3, "what this machine wrote last it need not read"
 
 
-@pytest.mark.parametrize("told", ["[]", "{}", '{"file": "../x", "sha256": "0"}', "nonsense"])
+@pytest.mark.parametrize("index", ["[]", "{}", '{"file": "../x", "sha256": "0"}', "nonsense"])
 def test_a_damaged_listing_costs_only_time(
-    bucket: StorePath, states: tuple[ScoringState, ScoringState], told: str
+    bucket: StorePath, states: tuple[ScoringState, ScoringState], index: str
 ) -> None:
     one, two = states
     one.record([_row("a")], began_ns=_NOW)
     write_listing(bucket, one)
-    (bucket / ".listing.json").write_bytes(told.encode())
+    (bucket / ".listing.json").write_bytes(index.encode())
     read_listing(bucket, two)
     assert list(two.all_files()) == []
 

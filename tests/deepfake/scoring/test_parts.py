@@ -88,9 +88,9 @@ def test_a_list_without_sense_is_no_part_although_its_digest_fits(
     written: Part, tmp_path: Path, changes: dict[str, Any]
 ) -> None:
     path = tmp_path / f"{_KEY}.json"
-    told = {**json.loads(path.read_text()), **changes}
-    del told["digest"]
-    signed = {**told, "digest": digest_of(json.dumps(told, sort_keys=True))}
+    record = {**json.loads(path.read_text()), **changes}
+    del record["digest"]
+    signed = {**record, "digest": digest_of(json.dumps(record, sort_keys=True))}
     path.write_text(json.dumps(signed))
     assert list(find_parts(tmp_path)) == []
 

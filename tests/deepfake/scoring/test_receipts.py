@@ -40,14 +40,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def told(detector: Path, tmp_path: Path) -> dict[str, Any]:
+def receipt(detector: Path, tmp_path: Path) -> dict[str, Any]:
     """Return a receipt of a file that is no picture."""
     file = tmp_path / "file.png"
     file.write_text("no picture\n" * 50)
-    return _told(detector, file)
+    return _exported(detector, file)
 
 
-def _told(detector: Path, file: Path) -> dict[str, Any]:
+def _exported(detector: Path, file: Path) -> dict[str, Any]:
     bundle = load_bundle(detector)
     scorer = ScorerSetup(DetectorIdentity(detector, "tried"))
     setup = describe_setup(scorer, bundle=bundle, limits=WorkerLimits()).model_dump(mode="json")
@@ -79,10 +79,10 @@ def _told(detector: Path, file: Path) -> dict[str, Any]:
     }
 
 
-def _checked(told: dict[str, Any], detector: Path, file: Path | None = None) -> dict[str, Any]:
+def _checked(receipt: dict[str, Any], detector: Path, file: Path | None = None) -> dict[str, Any]:
     bundle = load_bundle(detector)
     checks = verify_receipt(
-        Receipt.model_validate(told),
+        Receipt.model_validate(receipt),
         detector=DetectorIdentity(detector, "tried"),
         bundle=bundle,
         file=file,
@@ -95,10 +95,10 @@ def test_a_row_of_a_receipt_is_a_row_of_the_table() -> None:
     assert list(ScoreRow.model_fields) == SCORES_SCHEMA.names
 
 
-def test_what_was_written_is_what_is_read(told: dict[str, Any], tmp_path: Path) -> None:
+def test_what_was_written_is_what_is_read(receipt: dict[str, Any], tmp_path: Path) -> None:
     path = tmp_path / "receipt.json"
-    path.write_text(json.dumps(told))
-    assert read_receipt(path).model_dump(mode="json") == told
+    path.write_text(json.dumps(receipt))
+    assert read_receipt(path).model_dump(mode="json") == receipt
 
 
 @pytest.mark.parametrize(
@@ -124,14 +124,14 @@ def test_what_was_written_is_what_is_read(told: dict[str, Any], tmp_path: Path) 
     ids=str,
 )
 def test_anything_else_is_refused(
-    told: dict[str, Any], tmp_path: Path, where: tuple[str, ...], value: Any
+    receipt: dict[str, Any], tmp_path: Path, where: tuple[str, ...], value: Any
 ) -> None:
-    place = told
+    place = receipt
     for name in where[:-1]:
         place = place[name]
     place[where[-1]] = value
     path = tmp_path / "receipt.json"
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps(receipt))
     with pytest.raises(DataError, match="not a receipt"):
         read_receipt(path)
 
@@ -163,8 +163,8 @@ def test_a_strangers_values_are_refused(folder: Path, value: Any, at: str) -> No
 
 
 @pytest.mark.slow
-def test_a_file_that_is_refused_again_is_verified(told: dict[str, Any], detector: Path) -> None:
-    checks = _checked(told, detector)
+def test_a_file_that_is_refused_again_is_verified(receipt: dict[str, Any], detector: Path) -> None:
+    checks = _checked(receipt, detector)
     assert all(passed is not False for passed, _ in checks.values()), checks
     assert checks["status"] == (True, "unsupported")
     assert checks["logit"] == (True, "none, as in the receipt")
@@ -172,14 +172,16 @@ def test_a_file_that_is_refused_again_is_verified(told: dict[str, Any], detector
 
 
 @pytest.mark.slow
-def test_only_the_named_file_is_read(told: dict[str, Any], detector: Path, tmp_path: Path) -> None:
+def test_only_the_named_file_is_read(
+    receipt: dict[str, Any], detector: Path, tmp_path: Path
+) -> None:
     """A stranger's uri could lead anywhere; where the user names the file it leads nowhere."""
-    file = Path(told["uri"])
+    file = Path(receipt["uri"])
     mine = tmp_path / "mine.png"
     mine.write_bytes(file.read_bytes())
     for uri in (str(tmp_path / "trap"), "s3://bucket/x.png", "/dev/zero"):
         checks = _checked(
-            {**told, "uri": uri, "score": {**told["score"], "uri": uri}}, detector, mine
+            {**receipt, "uri": uri, "score": {**receipt["score"], "uri": uri}}, detector, mine
         )
         assert checks["file"][0] is True
         assert str(mine) in checks["file"][1]
@@ -199,9 +201,9 @@ def test_only_the_named_file_is_read(told: dict[str, Any], detector: Path, tmp_p
     ],
 )
 def test_what_is_no_file_is_not_read(
-    told: dict[str, Any], detector: Path, uri: str, why: str
+    receipt: dict[str, Any], detector: Path, uri: str, why: str
 ) -> None:
-    checks = _checked({**told, "uri": uri, "score": {**told["score"], "uri": uri}}, detector)
+    checks = _checked({**receipt, "uri": uri, "score": {**receipt["score"], "uri": uri}}, detector)
     assert checks["file"][0] is False
     assert why in checks["file"][1]
     assert checks["score"][0] is False
@@ -225,9 +227,9 @@ def test_what_is_no_file_is_not_read(
     ids=str,
 )
 def test_whatever_was_altered_is_found(
-    told: dict[str, Any], detector: Path, changes: dict[str, Any], name: str, why: str
+    receipt: dict[str, Any], detector: Path, changes: dict[str, Any], name: str, why: str
 ) -> None:
-    _find(told, detector, changes, name, why)
+    _find(receipt, detector, changes, name, why)
 
 
 @pytest.mark.slow
@@ -242,21 +244,21 @@ def test_whatever_was_altered_is_found(
     ids=str,
 )
 def test_an_altered_score_is_found(
-    told: dict[str, Any], detector: Path, changes: dict[str, Any], name: str, why: str
+    receipt: dict[str, Any], detector: Path, changes: dict[str, Any], name: str, why: str
 ) -> None:
-    _find(told, detector, changes, name, why)
+    _find(receipt, detector, changes, name, why)
 
 
 def _find(
-    told: dict[str, Any], detector: Path, changes: dict[str, Any], name: str, why: str
+    receipt: dict[str, Any], detector: Path, changes: dict[str, Any], name: str, why: str
 ) -> None:
     for path, value in changes.items():
         *places, last = path.split(".")
-        place = told
+        place = receipt
         for part in places:
             place = place[part]
         place[last] = value
-    checks = _checked(told, detector)
+    checks = _checked(receipt, detector)
     assert checks[name][0] is False, checks
     assert why in checks[name][1]
 

@@ -14,7 +14,7 @@ from deepfake.scoring.scoring_run import _check_arrival
 from deepfake.storage import location_of
 
 
-def test_a_part_that_does_not_arrive_is_told_at_the_first(
+def test_a_part_that_does_not_arrive_is_reported_at_the_first(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     part = tmp_path / "0.scores.parquet"

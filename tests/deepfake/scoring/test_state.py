@@ -254,8 +254,8 @@ def test_what_vanished_is_marked_and_what_a_filter_left_out_is_not(
     gone.unlink()
     with opened(folder=str(tmp_path)) as state:
         assert state.mark_vanished() == 1
-        told = {Path(f.row.uri).name: f.row.status for f in known_files(state)}
-        assert told == {"there.png": Status.OK, "gone.png": Status.VANISHED}
+        statuses = {Path(f.row.uri).name: f.row.status for f in known_files(state)}
+        assert statuses == {"there.png": Status.OK, "gone.png": Status.VANISHED}
         assert state.mark_vanished() == 0
     gone.write_bytes(b"y")
     with opened(folder=str(tmp_path)) as state:
@@ -307,7 +307,7 @@ def test_tables_are_due_only_after_changes(opened: Opening) -> None:
         assert state.is_dirty, "these tables are of another folder"
 
 
-def test_files_of_other_folders_are_not_told(opened: Opening) -> None:
+def test_files_of_other_folders_are_not_shown(opened: Opening) -> None:
     with opened(folder="/") as state:
         rows = ["/media/a", "/media/deep/b", "/media0/c", "/media", "/other/d"]
         state.observe([ManifestRow(u, "m", status=Status.MISSING) for u in rows])

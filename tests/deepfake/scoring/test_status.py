@@ -1,4 +1,4 @@
-"""How far a job is: told by the run as it goes, read by others without disturbing it."""
+"""How far a run is: written by the run, read by others without disturbing it."""
 
 from __future__ import annotations
 
@@ -155,7 +155,7 @@ def test_a_run_that_was_killed(to: ScoresFolder, setup: StoredSetup) -> None:
     assert status.num_scored == 2, "what the run had committed is there"
 
 
-def test_each_name_of_a_failed_content_is_told(to: ScoresFolder, setup: StoredSetup) -> None:
+def test_each_name_of_a_failed_content_is_logged(to: ScoresFolder, setup: StoredSetup) -> None:
     with _run(to, setup) as (state, record):
         _work(state, record)
         late = replace(_row("b"), uri="/media/late")
