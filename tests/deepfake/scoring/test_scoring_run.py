@@ -103,6 +103,7 @@ def _score(
 
 
 def test_a_folder_is_scored_in_batches_once(tmp_path: Path, job: ScoreJob) -> None:
+    (tmp_path / "media").mkdir()
     write_image(tmp_path / "media" / "face.png", face_close_up())
     write_image(tmp_path / "media" / "same.png", face_close_up())
     write_image(tmp_path / "media" / "view.png", landscape())
