@@ -11,7 +11,15 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    model_serializer,
+    model_validator,
+)
 
 __all__ = [
     "AggregationConfig",
@@ -120,6 +128,18 @@ class CropConfig(_Settings):
     codec: Literal["jpeg", "png"] = "jpeg"
     quality: int = Field(default=95, ge=1, le=100)
     """JPEG only; chroma is never subsampled."""
+    edge: Literal["mirror", "inside"] = "mirror"
+    """Where the square would reach over the edge of the frame: `mirror` fills it by reflection, as
+    all crops were made before there was a choice; `inside` shrinks and moves the square so that
+    nothing is shown twice."""
+
+    @model_serializer(mode="wrap")
+    def _without_old_edge(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Digests name snapshots and scores: those of mirrored crops were made without the field.
+        settings: dict[str, Any] = serialize(self)
+        if self.edge == "mirror":
+            settings.pop("edge", None)
+        return settings
 
 
 class ExtractConfig(_Settings):

@@ -22,7 +22,7 @@ from benchmarks.speed.timer import Work
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.inference import to_input
 from deepfake.extract.extractor import limit_threads
-from deepfake.extract.faces import crop_square
+from deepfake.extract.faces import crop_face
 from deepfake.types import Face
 
 __all__ = ["StockPath", "detect_by_mtcnn", "read_by_opencv"]
@@ -69,7 +69,7 @@ class StockPath:
         ]
 
     def _crop(self, pixels: Pixels, face: Face) -> Pixels:
-        return crop_square(pixels, face, size=self._spec.crop.size, margin=self._spec.crop.margin)
+        return crop_face(pixels, face, config=self._spec.crop).pixels
 
     def _logits(self, crops: Sequence[Pixels]) -> list[float]:
         spec, logits = self._spec, []

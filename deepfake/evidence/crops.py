@@ -17,7 +17,7 @@ from deepfake.evidence.pictures import draw_heat_map
 from deepfake.evidence.records import CropEvidence
 from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.timelines import calibration_of
-from deepfake.extract.faces import crop_square
+from deepfake.extract.faces import crop_face
 from deepfake.media import decode_crop, encode_crop, encode_shown
 from deepfake.types import Face, Frame
 
@@ -93,7 +93,7 @@ class CropExplainer:
 
     def _crop(self, row: Mapping[str, Any], frame: Frame) -> Pixels:
         config = self._bundle.spec.crop
-        square = crop_square(frame.pixels, _face_of(row), size=config.size, margin=config.margin)
+        square = crop_face(frame.pixels, _face_of(row), config=config).pixels
         # Through its codec, as the crop that was scored.
         return decode_crop(encode_crop(square, config=config))
 

@@ -23,10 +23,9 @@ from deepfake.extract.faces import (
     MtcnnDetector,
     SeenFrame,
     build_tracks,
-    crop_square,
+    crop_face,
     detect_frames,
     find_cuts,
-    measure_quality,
 )
 from deepfake.extract.faces.remote import remote_networks
 from deepfake.extract.sampling import sample_indices, spread_order
@@ -297,16 +296,15 @@ def make_crop(frame: Frame, face: Face, *, config: CropConfig) -> FaceCrop:
         face: Which.
         config: Of the square and its codec.
     """
-    square = crop_square(frame.pixels, face, size=config.size, margin=config.margin)
-    sharpness, brightness = measure_quality(square, margin=config.margin)
+    cropped = crop_face(frame.pixels, face, config=config)
     return FaceCrop(
-        encoded=encode_crop(square, config=config),
+        encoded=encode_crop(cropped.pixels, config=config),
         face=face,
         track_id=-1,
         pts_seconds=frame.pts_seconds,
         frame_index=frame.frame_index,
-        sharpness=sharpness,
-        brightness=brightness,
+        sharpness=cropped.sharpness,
+        brightness=cropped.brightness,
     )
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deepfake.config import CropConfig, FaceConfig, SelfBlendConfig
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.extract.extractor import ExtractRequest
-from deepfake.extract.faces import MtcnnDetector, crop_square, landmarks_in_square
+from deepfake.extract.faces import MtcnnDetector, crop_face, landmarks_in_square
 from deepfake.media import write_image
 from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.storage import sha256_of, to_uri
@@ -66,8 +66,8 @@ def real_crop() -> tuple[Pixels, NDArray[np.float64]]:
     """Return the portrait's face as scoring crops it, and its landmarks there."""
     pixels = astronaut()
     face = MtcnnDetector(FaceConfig()).detect(pixels)[0]
-    square = crop_square(pixels, face, size=_CROP.size, margin=_CROP.margin)
-    return square, landmarks_in_square(face, size=_CROP.size, margin=_CROP.margin)
+    cropped = crop_face(pixels, face, config=_CROP)
+    return cropped.pixels, landmarks_in_square(face, cropped.square, size=_CROP.size)
 
 
 def blended_crops(count: int) -> list[Pixels]:

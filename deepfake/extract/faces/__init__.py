@@ -1,24 +1,32 @@
 """Find faces in frames, follow them over time, and cut the square that a model sees."""
 
-from deepfake.extract.faces.crops import crop_square, landmarks_in_square, measure_quality
+from deepfake.extract.faces.crops import (
+    CroppedFace,
+    Square,
+    crop_face,
+    landmarks_in_square,
+    place_square,
+)
 from deepfake.extract.faces.guided import FaceFollower, SeenFrame, detect_frames
 from deepfake.extract.faces.mtcnn import MtcnnDetector
 from deepfake.extract.faces.networks import NetworkName, Networks, weights_digest
 from deepfake.extract.faces.tracks import build_tracks, find_cuts, frame_signature, match_faces
 
 __all__ = [
+    "CroppedFace",
     "FaceFollower",
     "MtcnnDetector",
     "NetworkName",
     "Networks",
     "SeenFrame",
+    "Square",
     "build_tracks",
-    "crop_square",
+    "crop_face",
     "detect_frames",
     "find_cuts",
     "frame_signature",
     "landmarks_in_square",
     "match_faces",
-    "measure_quality",
+    "place_square",
     "weights_digest",
 ]

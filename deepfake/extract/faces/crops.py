@@ -2,102 +2,197 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake.config import CropConfig
 from deepfake.types import Face
 
-__all__ = ["crop_square", "landmarks_in_square", "measure_quality"]
+__all__ = [
+    "MIN_SHARE_SHOWN",
+    "CroppedFace",
+    "Square",
+    "crop_face",
+    "landmarks_in_square",
+    "place_square",
+]
 
 _QUALITY_PX = 128
 
+MIN_SHARE_SHOWN = 0.8
+"""A square inside the picture that would show less than this share of the box's longer side is
+enlarged instead, as far as the picture's longer side reaches, and gets a plain edge."""
 
-def crop_square(
-    pixels: NDArray[np.uint8], face: Face, *, size: int, margin: float
-) -> NDArray[np.uint8]:
-    """Cut the square around a face and resize it.
 
-    The square is centred on the box, its side the longer side of the box times `margin`. What lies
-    over the border is reflected from inside. Shrinking averages areas, growing is bicubic.
+@dataclass(frozen=True, slots=True)
+class Square:
+    """A square in the pixels of a frame; parts of it may lie outside of the frame.
+
+    Attributes:
+        left: First column, may be negative.
+        top: First row, may be negative.
+        side: Columns and rows, at least 1.
+    """
+
+    left: int
+    top: int
+    side: int
+
+
+@dataclass(frozen=True, slots=True)
+class CroppedFace:
+    """A face as the network is shown it.
+
+    Attributes:
+        pixels: Shape (S, S, 3), uint8.
+        square: Where it was cut.
+        sharpness: Variance of the Laplacian of the face's luminance after resizing the face to 128
+            pixels, so that faces of different sizes compare (Pech-Pacheco et al., ICPR 2000).
+        brightness: Mean luminance of the face, 0 to 255.
+    """
+
+    pixels: NDArray[np.uint8]
+    square: Square
+    sharpness: float
+    brightness: float
+
+
+def place_square(face: Face, *, width: int, height: int, config: CropConfig) -> Square:
+    """Return the square that shows a face.
+
+    Its side is the longer side of the box times the margin, and it is centred on the box. Where
+    that reaches over the edge of the frame, `config.edge` decides: `mirror` leaves the square
+    where it is; `inside` makes it no larger than the frame's shorter side and moves it inwards, so
+    that a picture that is a face crop already is shown as it is.
+
+    Args:
+        face: A face in the frame's pixels.
+        width: Of the frame, pixels.
+        height: Of the frame, pixels.
+        config: Margin and edge.
+    """
+    side = max(1, round(face.size_px * config.margin))
+    center_x, center_y = face.center_xy
+    if config.edge == "mirror":
+        return Square(round(center_x - side / 2), round(center_y - side / 2), side)
+    shorter, longer = min(width, height), max(width, height)
+    side = min(side, shorter)
+    shown = min(face.size_px, longer)
+    if shorter < MIN_SHARE_SHOWN * shown:
+        side = round(shown)
+    return Square(
+        _start(center_x, side=side, length=width), _start(center_y, side=side, length=height), side
+    )
+
+
+def _start(center: float, *, side: int, length: int) -> int:
+    """Return where a side begins: around its centre, moved inwards; in the middle if too long."""
+    if side > length:
+        return -((side - length) // 2)
+    return min(max(round(center - side / 2), 0), length - side)
+
+
+def crop_face(pixels: NDArray[np.uint8], face: Face, *, config: CropConfig) -> CroppedFace:
+    """Cut the square around a face, resize it, and measure the face in it.
+
+    Shrinking averages areas, growing is bicubic.
 
     Args:
         pixels: The frame, shape (H, W, 3), uint8.
         face: A face in the frame's pixels.
-        size: Side of the result, pixels.
-        margin: Side of the square over the longer side of the box, at least 1.
-
-    Returns:
-        Shape (size, size, 3), uint8.
+        config: Size, margin and edge of the square.
 
     Raises:
-        ValueError: No part of the square lies inside the frame.
+        ValueError: No part of the square around the box lies inside the frame.
     """
     height, width = pixels.shape[:2]
-    left, top, side = _place(face, margin=margin)
-    if top >= height or left >= width or top + side <= 0 or left + side <= 0:
-        raise ValueError(f"the box {face.bbox_xyxy} lies outside a frame of {width}x{height}")
-    square = _cut(pixels, left=left, top=top, side=side)
-    interpolation = cv2.INTER_AREA if side >= size else cv2.INTER_CUBIC
-    resized = cv2.resize(square, (size, size), interpolation=interpolation)
-    return np.asarray(resized, dtype=np.uint8)
+    _check_overlap(face, width=width, height=height, margin=config.margin)
+    square = place_square(face, width=width, height=height, config=config)
+    fill = _cut_mirrored if config.edge == "mirror" else _cut_with_black_edge
+    cut = fill(pixels, square)
+    size = config.size
+    interpolation = cv2.INTER_AREA if square.side >= size else cv2.INTER_CUBIC
+    resized = np.asarray(cv2.resize(cut, (size, size), interpolation=interpolation), dtype=np.uint8)
+    sharpness, brightness = _measure_quality(_face_part(resized, face, square, config=config))
+    return CroppedFace(resized, square, sharpness, brightness)
 
 
-def landmarks_in_square(face: Face, *, size: int, margin: float) -> NDArray[np.float64]:
-    """Return where the landmarks of a face lie in what `crop_square` cuts.
+def landmarks_in_square(face: Face, square: Square, *, size: int) -> NDArray[np.float64]:
+    """Return where the landmarks of a face lie in its resized square.
 
     Coordinates are of edges, as boxes have them: the middle of the first pixel is (0.5, 0.5).
 
     Args:
         face: A face in the frame's pixels.
+        square: From `place_square`.
         size: Side of the square after resizing, pixels.
-        margin: As for `crop_square`.
 
     Returns:
         Shape (5, 2), x and y in the square's pixels; may lie outside of it.
     """
-    left, top, side = _place(face, margin=margin)
-    points = np.asarray(face.landmarks, dtype=np.float64) - (left, top)
-    return np.asarray(points * (size / side), dtype=np.float64)
+    points = np.asarray(face.landmarks, dtype=np.float64) - (square.left, square.top)
+    return np.asarray(points * (size / square.side), dtype=np.float64)
 
 
-def _place(face: Face, *, margin: float) -> tuple[int, int, int]:
-    """Return left, top and side of the square, pixels of the frame."""
-    side = max(1, round(face.size_px * margin))
+def _check_overlap(face: Face, *, width: int, height: int, margin: float) -> None:
+    reach = max(1, round(face.size_px * margin))
     center_x, center_y = face.center_xy
-    return round(center_x - side / 2), round(center_y - side / 2), side
+    left, top = round(center_x - reach / 2), round(center_y - reach / 2)
+    if top >= height or left >= width or top + reach <= 0 or left + reach <= 0:
+        raise ValueError(f"the box {face.bbox_xyxy} lies outside a frame of {width}x{height}")
 
 
-def _cut(pixels: NDArray[np.uint8], *, left: int, top: int, side: int) -> NDArray[np.uint8]:
+def _cut_mirrored(pixels: NDArray[np.uint8], square: Square) -> NDArray[np.uint8]:
     height, width = pixels.shape[:2]
+    left, top, side = square.left, square.top, square.side
     if left >= 0 and top >= 0 and left + side <= width and top + side <= height:
         return pixels[top : top + side, left : left + side]
-    rows = pixels.take(_reflected(top, side, length=height), axis=0)
-    return rows.take(_reflected(left, side, length=width), axis=1)
+    rows = pixels.take(_mirrored_positions(top, side, length=height), axis=0)
+    return rows.take(_mirrored_positions(left, side, length=width), axis=1)
 
 
-def _reflected(start: int, count: int, *, length: int) -> NDArray[np.int64]:
+def _mirrored_positions(start: int, count: int, *, length: int) -> NDArray[np.int64]:
     """Return positions on an axis that turns back at each end: 1 0 | 0 1 2 | 2 1."""
     at = np.arange(start, start + count) % (2 * length)
     return np.where(at < length, at, 2 * length - 1 - at)
 
 
-def measure_quality(square: NDArray[np.uint8], *, margin: float) -> tuple[float, float]:
-    """Return sharpness and brightness of the face inside its square.
+def _cut_with_black_edge(pixels: NDArray[np.uint8], square: Square) -> NDArray[np.uint8]:
+    height, width = pixels.shape[:2]
+    top, left = max(0, square.top), max(0, square.left)
+    bottom = min(height, square.top + square.side)
+    right = min(width, square.left + square.side)
+    part = pixels[top:bottom, left:right]
+    if part.shape[:2] == (square.side, square.side):
+        return part
+    whole = np.zeros((square.side, square.side, 3), dtype=np.uint8)
+    y, x = top - square.top, left - square.left
+    whole[y : y + bottom - top, x : x + right - left] = part
+    return whole
 
-    Sharpness is the variance of the Laplacian of luminance after resizing the face to 128 pixels,
-    so that it compares faces of different sizes (Pech-Pacheco et al., ICPR 2000).
 
-    Args:
-        square: From `crop_square`, shape (S, S, 3), uint8.
-        margin: The margin that it was cut with.
+def _face_part(
+    resized: NDArray[np.uint8], face: Face, square: Square, *, config: CropConfig
+) -> NDArray[np.uint8]:
+    """Return the part of a resized square that holds the box of the face, itself a square."""
+    size = resized.shape[0]
+    if config.edge == "mirror":
+        inset = round(size * (1 - 1 / config.margin) / 2)
+        return resized[inset : size - inset, inset : size - inset]
+    scale = size / square.side
+    half = face.size_px * scale / 2
+    center_x, center_y = face.center_xy
+    x, y = (center_x - square.left) * scale, (center_y - square.top) * scale
+    top, bottom = max(0, round(y - half)), min(size, round(y + half))
+    left, right = max(0, round(x - half)), min(size, round(x + half))
+    part = resized[top:bottom, left:right]
+    return part if part.size else resized
 
-    Returns:
-        Variance of the Laplacian, and mean luminance (0 to 255).
-    """
-    side = square.shape[0]
-    inset = round(side * (1 - 1 / margin) / 2)
-    face = square[inset : side - inset, inset : side - inset]
+
+def _measure_quality(face: NDArray[np.uint8]) -> tuple[float, float]:
     grey = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(grey, (_QUALITY_PX, _QUALITY_PX), interpolation=cv2.INTER_AREA)
     return float(cv2.Laplacian(small, cv2.CV_32F).var()), float(small.mean())

@@ -21,7 +21,7 @@ from deepfake.config import AugmentConfig, CropConfig
 from deepfake.corpora.shards import CropReader, Snapshot
 from deepfake.detectors.inference import to_input
 from deepfake.errors import DataError
-from deepfake.extract.faces import landmarks_in_square
+from deepfake.extract.faces import landmarks_in_square, place_square
 from deepfake.media import decode_crop
 from deepfake.storage import location_of
 from deepfake.training.data.augment import cover_feature, create_augmentation
@@ -105,11 +105,14 @@ def file_codes(crops: pd.DataFrame) -> NDArray[np.int64]:
 def landmarks_of(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.float64]:
     """Return landmarks in the pixels of the stored crops, shape (N, 5, 2)."""
     points = np.empty((len(crops), 5, 2))
-    for slot, box, flat in zip(points, crops["bbox_xyxy"], crops["landmarks"], strict=True):
+    columns = ("bbox_xyxy", "landmarks", "frame_width", "frame_height")
+    rows = zip(*(crops[name] for name in columns), strict=True)
+    for slot, (box, flat, width, height) in zip(points, rows, strict=True):
         left, top, right, bottom = (float(v) for v in box)
         pairs = tuple((float(x), float(y)) for x, y in np.asarray(flat).reshape(5, 2))
         face = Face((left, top, right, bottom), pairs, 1.0)
-        slot[...] = landmarks_in_square(face, size=crop.size, margin=crop.margin)
+        square = place_square(face, width=int(width), height=int(height), config=crop)
+        slot[...] = landmarks_in_square(face, square, size=crop.size)
     return points
 
 

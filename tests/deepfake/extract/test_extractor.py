@@ -26,7 +26,7 @@ from deepfake.extract.extractor import (
     create_extractor,
     extract_medium,
 )
-from deepfake.extract.faces import crop_square
+from deepfake.extract.faces import crop_face
 from deepfake.media import decode_crop, open_video, write_image, write_video
 from deepfake.storage import StorePath, sha256_of, to_uri
 from deepfake.types import Kind, Status
@@ -82,7 +82,7 @@ def test_a_still(extractor: Extractor, tmp_path: Path) -> None:
     assert (outcome.status, outcome.num_faces, outcome.is_partial) == (Status.OK, 1, False)
     assert (outcome.frames_wanted, outcome.frames_read) == (1, 1)
     assert (crop.frame_index, crop.pts_seconds, crop.track_id) == (0, 0.0, 0)
-    expected = crop_square(pixels, crop.face, size=96, margin=1.3)
+    expected = crop_face(pixels, crop.face, config=CropConfig(size=96)).pixels
     assert (decode_crop(crop.encoded) == expected).all()
     assert outcome.details["codec"] == "png"
     assert outcome.seconds is not None
@@ -101,7 +101,7 @@ def test_a_clip(extractor: Extractor, clip: Path) -> None:
     assert outcome.details["fps"] == 25.0
     with open_video(clip, limits=_CONFIG.limits) as reader:
         (frame,) = reader.read([17])
-    expected = crop_square(frame.pixels, medium.crops[3].face, size=96, margin=1.3)
+    expected = crop_face(frame.pixels, medium.crops[3].face, config=CropConfig(size=96)).pixels
     assert (decode_crop(medium.crops[3].encoded) == expected).all()
 
 
