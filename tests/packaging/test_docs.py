@@ -157,6 +157,12 @@ def test_deployments_have_the_parameters_that_are_named(path: Path) -> None:
         assert set(re.findall(r"-p (\w+)=", options)) <= set(flow.parameters.properties), name
 
 
+@pytest.mark.parametrize("path", _PAGES, ids=_name_of)
+def test_programs_that_are_named_exist(path: Path) -> None:
+    for name in re.findall(r"python -m ((?:benchmarks|fuzz)\.[\w.]+)", path.read_text("utf-8")):
+        assert (CHECKOUT / name.rstrip(".").replace(".", "/")).with_suffix(".py").is_file(), name
+
+
 def test_the_picture_of_the_layers_names_every_package() -> None:
     contracts = tomllib.loads((CHECKOUT / "pyproject.toml").read_text("utf-8"))
     contracts = contracts["tool"]["importlinter"]["contracts"]
