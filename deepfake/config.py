@@ -28,6 +28,8 @@ __all__ = [
     "DecoderName",
     "ExtractConfig",
     "FaceConfig",
+    "FakeSource",
+    "HeadConfig",
     "HeadName",
     "MediaLimits",
     "Precision",
@@ -51,8 +53,10 @@ TrainMethod = Literal["labels", "sbi", "mixed", "two_headed"]
 both with an answer each."""
 
 HeadName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-"""What one output of a network stands for. `blended` is learnt from self-blended reals alone,
-`generated` from labelled fakes alone, `fake` from whatever the method draws."""
+"""What one output of a network is called, in its column and in a verdict's reason."""
+
+FakeSource = Literal["any", "self_blended", "labelled"]
+"""Which fakes a head learns from: all that training draws, self-blended reals, labelled files."""
 
 
 class _Settings(BaseModel):
@@ -330,9 +334,22 @@ class TrainConfig(_Settings):
         return self
 
 
-def heads_of(method: TrainMethod) -> tuple[HeadName, ...]:
-    """Return what the outputs of a network that is trained by a method stand for."""
-    return ("blended", "generated") if method == "two_headed" else ("fake",)
+class HeadConfig(_Settings):
+    """One output of a network, and which fakes it learns from."""
+
+    name: HeadName = "fake"
+    learns_from: FakeSource = "any"
+
+
+_TWO_HEADS = (
+    HeadConfig(name="blended", learns_from="self_blended"),
+    HeadConfig(name="generated", learns_from="labelled"),
+)
+
+
+def heads_of(method: TrainMethod) -> tuple[HeadConfig, ...]:
+    """Return the heads of a network that is trained by a method."""
+    return _TWO_HEADS if method == "two_headed" else (HeadConfig(),)
 
 
 def digest_of(*parts: BaseModel | Mapping[str, Any] | str | None) -> str:

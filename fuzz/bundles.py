@@ -17,7 +17,7 @@ with atheris.instrument_imports(include=["deepfake"]):
         TrainConfig,
     )
     from deepfake.detectors.bundles import DetectorSpec, load_bundle, save_bundle
-    from deepfake.verdicts.calibration import Calibration, Thresholds
+    from deepfake.verdicts.judgement import JudgementSettings
 import safetensors.torch
 import torch
 
@@ -41,10 +41,7 @@ def _whole() -> dict[str, bytes]:
         faces=FaceConfig(),
         sampling=SamplingConfig(),
         aggregation=AggregationConfig(),
-        calibration_still=Calibration(),
-        calibration_video=Calibration(),
-        thresholds_still=Thresholds(),
-        thresholds_video=Thresholds(),
+        judgement={"still": JudgementSettings(), "video": JudgementSettings()},
         data_digests={"corpus": "0" * 16},
         pretrained_source="scratch",
         seed=0,

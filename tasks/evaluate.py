@@ -60,12 +60,7 @@ def measure(
         crops=crops,
         outcomes=outcomes,
         aggregation=spec.aggregation,
-        calibration_still=spec.calibration_still,
-        calibration_video=spec.calibration_video,
-        thresholds_still=spec.thresholds_still,
-        thresholds_video=spec.thresholds_video,
-        support_still=spec.support_still,
-        support_video=spec.support_video,
+        judgement=spec.judgement,
         seed=seed,
     )
 

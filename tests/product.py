@@ -27,7 +27,7 @@ from deepfake.config import (
 from deepfake.detectors.bundles import DetectorSpec, save_bundle
 from deepfake.detectors.models import create_model
 from deepfake.media import write_image, write_video
-from deepfake.verdicts.calibration import Calibration, Thresholds
+from deepfake.verdicts.judgement import JudgementSettings
 
 __all__ = [
     "Completed",
@@ -127,10 +127,7 @@ def make_detector(folder: Path, *, name: str = "tried", num_frames: int = 8) -> 
         faces=FaceConfig(),
         sampling=SamplingConfig(num_frames=num_frames),
         aggregation=AggregationConfig(),
-        calibration_still=Calibration(),
-        calibration_video=Calibration(),
-        thresholds_still=Thresholds(),
-        thresholds_video=Thresholds(),
+        judgement={"still": JudgementSettings(), "video": JudgementSettings()},
         data_digests={},
         pretrained_source=created.pretrained_source,
         seed=0,

@@ -86,8 +86,10 @@ def report(scores: Sequence[dict[str, Any]], *, evidence: Sequence[Evidence] = (
         detector="tried, digest 0123456789abcdef",
         notes=["It learnt <b>nothing</b>."],
         reading={
-            "thresholds_still": {"real_below": 0.35, "fake_from": 0.65, **chosen},
-            "thresholds_video": {"real_below": 0.35, "fake_from": 1.5},
+            "thresholds": {
+                "still": {"real_below": 0.35, "fake_from": 0.65, **chosen},
+                "video": {"real_below": 0.35, "fake_from": 1.5},
+            },
             "notes": [],
         },
         evidence=evidence,

@@ -25,6 +25,7 @@ from deepfake.errors import BundleError
 from deepfake.evidence.heat_maps import GRID, HeatMap, HeatMapper, mask_hottest, measure_moves
 from deepfake.media import decode_crop, limit_threads
 from deepfake.storage import DataRoot, write_json
+from deepfake.types import Kind
 
 __all__ = ["main"]
 
@@ -85,7 +86,7 @@ def _moves(
     bundle: Bundle, faces: Sequence[NDArray[np.uint8]], *, seed: int
 ) -> dict[str, NDArray[np.float64]]:
     """Return how far the log-odds of each face go, by what is masked."""
-    mapper, calibration = HeatMapper(bundle), bundle.spec.calibration_still
+    mapper, calibration = HeatMapper(bundle), bundle.spec.judgement_of(Kind.IMAGE).calibration
     rows = []
     for number, picture in enumerate(mapper.squares(faces)):
         (heat,) = mapper.maps(picture[None], calibration=calibration)

@@ -15,7 +15,7 @@ from deepfake.config import (
 )
 from deepfake.detectors.bundles import DetectorSpec, save_bundle
 from deepfake.detectors.models import DEFAULT_MODEL, create_model
-from deepfake.verdicts.calibration import Calibration, Thresholds
+from deepfake.verdicts.judgement import JudgementSettings
 
 __all__ = ["write_detector"]
 
@@ -39,10 +39,7 @@ def write_detector(folder: Path) -> Path:
         faces=FaceConfig(),
         sampling=SamplingConfig(),
         aggregation=AggregationConfig(),
-        calibration_still=Calibration(),
-        calibration_video=Calibration(),
-        thresholds_still=Thresholds(),
-        thresholds_video=Thresholds(),
+        judgement={"still": JudgementSettings(), "video": JudgementSettings()},
         data_digests={},
         scope="For measuring speed alone: it was never trained on a face.",
         pretrained_source=created.pretrained_source,

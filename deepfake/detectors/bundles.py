@@ -16,20 +16,26 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from safetensors import SafetensorError
 
 from deepfake.config import (
     AggregationConfig,
     CropConfig,
     FaceConfig,
-    HeadName,
+    HeadConfig,
     SamplingConfig,
     TrainConfig,
 )
 from deepfake.errors import BundleError, UnreadableMediaError
 from deepfake.storage import sha256_of, write_json
-from deepfake.verdicts.calibration import Calibration, Support, Thresholds
+from deepfake.types import Kind
+from deepfake.verdicts.judgement import (
+    EvidenceKind,
+    JudgementSettings,
+    evidence_plural,
+    judgement_for,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,7 +50,7 @@ __all__ = [
     "save_bundle",
 ]
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 
 _SPEC_NAME = "detector.json"
 _WEIGHTS_NAME = "weights.safetensors"
@@ -56,18 +62,14 @@ _Channel = Annotated[float, Field(allow_inf_nan=False)]
 _Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
-class HeadSpec(BaseModel):
+class HeadSpec(HeadConfig):
     """One output of a network, and how its logit becomes log-odds: `(logit - center) / scale`.
 
     Attributes:
-        name: What it was taught to answer.
         center: The logit at which its fakes and reals are as likely.
         scale: Logits that stand for one unit of log-odds.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    name: HeadName = "fake"
     center: float = Field(default=0.0, allow_inf_nan=False)
     scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
@@ -77,7 +79,7 @@ class DetectorSpec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     name: str = Field(min_length=1, max_length=200)
     architecture: str = Field(min_length=1, max_length=200)
     """timm's name."""
@@ -90,12 +92,8 @@ class DetectorSpec(BaseModel):
     faces: FaceConfig
     sampling: SamplingConfig
     aggregation: AggregationConfig
-    calibration_still: Calibration
-    calibration_video: Calibration
-    thresholds_still: Thresholds
-    thresholds_video: Thresholds
-    support_still: Support = Support()
-    support_video: Support = Support()
+    judgement: dict[EvidenceKind, JudgementSettings] = Field(min_length=1)
+    """By kind of evidence: `still`, `video`."""
     heads: tuple[HeadSpec, ...] = Field(default=(HeadSpec(),), min_length=1)
     """A crop's logit is the logarithm of the mean of their odds."""
     has_novelty: bool = False
@@ -108,7 +106,7 @@ class DetectorSpec(BaseModel):
     """Corpus -> digest of the snapshot whose `val` part chose and calibrated."""
     metrics: dict[str, float | int | str | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    """What a reader of the metrics must know, a sentence each."""
+    """What a reader of the metrics must know, a sentence each; see `all_notes`."""
     licence: str = "MIT"
     """Of the weights; the data's owners may ask for more."""
     scope: str = ""
@@ -122,15 +120,35 @@ class DetectorSpec(BaseModel):
     weights_sha256: str = Field(default="0" * 64, pattern=r"^[0-9a-f]{64}$")
     """Filled in by `save_bundle`."""
 
+    @field_validator("heads")
+    @classmethod
+    def _have_names_of_their_own(cls, heads: tuple[HeadSpec, ...]) -> tuple[HeadSpec, ...]:
+        if len({head.name for head in heads}) < len(heads):
+            raise ValueError("two heads have the same name")
+        return heads
+
+    def judgement_of(self, kind: Kind) -> JudgementSettings:
+        """Return the settings that the pictures of a medium are judged by.
+
+        Raises:
+            ConfigError: The detector has none for this kind of medium.
+        """
+        return judgement_for(self.judgement, kind)
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        """Notes on training and on the probabilities of each kind, a sentence each."""
+        return (*self.notes, *(note for own in self.judgement.values() for note in own.notes))
+
     @property
     def reading_notes(self) -> list[str]:
         """What a reader of its verdicts must know, a sentence each: scope, calibration."""
-        fitted = {"stills": self.calibration_still, "videos": self.calibration_video}
+        fitted = {evidence_plural(k): own.calibration for k, own in self.judgement.items()}
         notes = [self.scope] if self.scope else []
         lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
         if lacking:
-            told = " and ".join(lacking)
-            notes.append(f"prob_fake of {told} is not calibrated: read it as a rank")
+            names = " and ".join(lacking)
+            notes.append(f"prob_fake of {names} is not calibrated: read it as a rank")
         made = [name for name, c in fitted.items() if c.fitted_on.startswith("synthetic")]
         notes += [f"prob_fake of {name} is calibrated on {name} made by code" for name in made]
         return notes
@@ -294,9 +312,11 @@ def _parse_spec(text: bytes, *, folder: Path) -> DetectorSpec:
     except (ValueError, RecursionError) as error:
         raise BundleError(f"{_SPEC_NAME} is not JSON ({error})", path=folder) from error
     version = value.get("schema_version") if isinstance(value, dict) else None
-    if version != SCHEMA_VERSION:
+    if version == 2:
+        value = _upgraded(value)
+    elif version != SCHEMA_VERSION:
         raise BundleError(
-            f"schema version {version!r} of the bundle is not {SCHEMA_VERSION}",
+            f"schema version {version!r} of the bundle is neither 2 nor {SCHEMA_VERSION}",
             path=folder,
             hint="It was written by another version of this program: train it anew.",
         )
@@ -306,3 +326,33 @@ def _parse_spec(text: bytes, *, folder: Path) -> DetectorSpec:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BundleError(f"{_SPEC_NAME}: {where}: {first['msg']}", path=folder) from error
+
+
+_HEADS_OF_VERSION_2 = {"blended": "self_blended", "generated": "labelled"}
+
+
+def _upgraded(old: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a description of version 2, with its pairs of fields, as one of version 3."""
+    new, judgement = {**old, "schema_version": SCHEMA_VERSION}, {}
+    for kind in ("still", "video"):
+        # Support is optional in version 2, the others are not: None is refused.
+        own = {part: new.pop(f"{part}_{kind}", None) for part in ("calibration", "thresholds")}
+        if (support := new.pop(f"support_{kind}", None)) is not None:
+            own["support"] = support
+        judgement[kind] = own
+    new["judgement"] = judgement
+    if isinstance(heads := old.get("heads"), list):
+        new["heads"] = [_upgraded_head(head) for head in heads]
+    if isinstance(notes := old.get("notes"), list):
+        for kind, own in judgement.items():
+            begin = f"Probabilities for {kind}s "
+            own["notes"] = [note for note in notes if str(note).startswith(begin)]
+        moved = [note for own in judgement.values() for note in own["notes"]]
+        new["notes"] = [note for note in notes if note not in moved]
+    return new
+
+
+def _upgraded_head(head: Any) -> Any:
+    if not isinstance(head, dict):
+        return head
+    return {**head, "learns_from": _HEADS_OF_VERSION_2.get(str(head.get("name")), "any")}

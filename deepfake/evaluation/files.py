@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,9 +12,10 @@ from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
 from deepfake.types import Kind, Status
 from deepfake.verdicts.aggregation import FileScore, aggregate_by_uri
-from deepfake.verdicts.calibration import Calibration, Support, Thresholds, judge, verdict_of
+from deepfake.verdicts.calibration import Thresholds, verdict_of
+from deepfake.verdicts.judgement import JudgementSettings
 
-__all__ = ["FACE_COLUMNS", "KindSettings", "file_table", "frame_table"]
+__all__ = ["FACE_COLUMNS", "file_table", "frame_table"]
 
 _KEYS = ["corpus", "uri"]
 
@@ -37,21 +37,12 @@ _CARRIED = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KindSettings:
-    """What turns the logit of a file of one kind into a verdict."""
-
-    calibration: Calibration
-    thresholds: Thresholds
-    support: Support = Support()  # noqa: RUF009 - frozen
-
-
 def file_table(
     crops: pd.DataFrame,
     outcomes: pd.DataFrame,
     *,
     aggregation: AggregationConfig,
-    settings: Mapping[Kind, KindSettings],
+    settings: Mapping[Kind, JudgementSettings],
 ) -> pd.DataFrame:
     """Return one row a labelled file, those without a score too.
 
@@ -95,7 +86,7 @@ def file_table(
 
 
 def frame_table(
-    crops: pd.DataFrame, files: pd.DataFrame, *, settings: Mapping[Kind, KindSettings]
+    crops: pd.DataFrame, files: pd.DataFrame, *, settings: Mapping[Kind, JudgementSettings]
 ) -> pd.DataFrame:
     """Return one row a frame with a face, of the files that have a score.
 
@@ -147,7 +138,7 @@ def _score_columns(scores: list[FileScore | None]) -> pd.DataFrame:
 
 
 def _verdict_columns(
-    files: pd.DataFrame, scores: list[FileScore | None], settings: Mapping[Kind, KindSettings]
+    files: pd.DataFrame, scores: list[FileScore | None], settings: Mapping[Kind, JudgementSettings]
 ) -> pd.DataFrame:
     rows: list[tuple[float, float, str, str | None, float]] = []
     for kind, score in zip(files["kind"], scores, strict=True):
@@ -155,22 +146,11 @@ def _verdict_columns(
             rows.append((np.nan, np.nan, str(verdict_of(None, Thresholds())), None, np.nan))
             continue
         chosen = settings[Kind(kind)]
-        prob = chosen.calibration.prob(score.logit)
-        strongest = score.strongest
-        verdict, reason = judge(
-            prob,
-            thresholds=chosen.thresholds,
-            outside=chosen.support.reason_against(
-                num_frames=strongest.num_frames,
-                face_px=strongest.face_px,
-                sharpness=strongest.sharpness,
-                novelty=strongest.novelty,
-            ),
-        )
+        verdict, reason = chosen.judge(score)
         rows.append(
             (
                 chosen.calibration.log_odds(score.logit),
-                prob,
+                chosen.calibration.prob(score.logit),
                 str(verdict),
                 reason,
                 chosen.thresholds.decision,

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
 from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
 from deepfake.evaluation.corpus import evaluate_corpus
-from deepfake.evaluation.files import KindSettings, file_table, frame_table
+from deepfake.evaluation.files import file_table, frame_table
 from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
 from deepfake.evaluation.result import CorpusResult, EvaluationResult, flat_metrics
 from deepfake.types import Kind, Status
-from deepfake.verdicts.calibration import Calibration, Support, Thresholds
+from deepfake.verdicts.judgement import JudgementSettings, judgement_for
 
 __all__ = ["evaluate_predictions"]
 
@@ -24,12 +26,7 @@ def evaluate_predictions(
     crops: pd.DataFrame,
     outcomes: pd.DataFrame,
     aggregation: AggregationConfig,
-    calibration_still: Calibration,
-    calibration_video: Calibration,
-    thresholds_still: Thresholds | None = None,
-    thresholds_video: Thresholds | None = None,
-    support_still: Support | None = None,
-    support_video: Support | None = None,
+    judgement: Mapping[str, JudgementSettings],
     seed: int = 0,
 ) -> EvaluationResult:
     """Evaluate a detector's logits on labelled files, corpus by corpus.
@@ -38,25 +35,15 @@ def evaluate_predictions(
         crops: A row a crop: the columns of the index, and `logit`.
         outcomes: A row a file, the failed ones too; those without a label are counted only.
         aggregation: How crops become a file.
-        calibration_still: For pictures.
-        calibration_video: For videos.
-        thresholds_still: For pictures; None means the defaults.
-        thresholds_video: For videos; None means the defaults.
-        support_still: What pictures have to be like for a verdict; None asks nothing.
-        support_video: The same for videos.
+        judgement: By kind of evidence, as `DetectorSpec` has it.
         seed: Of the bootstrap.
 
     Raises:
+        ConfigError: A file is of a kind that is not judged.
         DataError: No labelled file, or crops and outcomes do not fit.
     """
-    settings = {
-        Kind.IMAGE: KindSettings(
-            calibration_still, thresholds_still or Thresholds(), support_still or Support()
-        ),
-        Kind.VIDEO: KindSettings(
-            calibration_video, thresholds_video or Thresholds(), support_video or Support()
-        ),
-    }
+    kinds = [Kind(kind) for kind in crops["kind"].unique()]
+    settings = {kind: judgement_for(judgement, kind) for kind in kinds}
     crops = _under_all_names(crops, outcomes)
     files = file_table(crops, outcomes, aggregation=aggregation, settings=settings)
     if files.empty:
@@ -85,12 +72,7 @@ def evaluate_predictions(
         average_counts=counts,
         aggregation=aggregation,
         settings={
-            "calibration_still": calibration_still,
-            "calibration_video": calibration_video,
-            "thresholds_still": settings[Kind.IMAGE].thresholds,
-            "thresholds_video": settings[Kind.VIDEO].thresholds,
-            "support_still": settings[Kind.IMAGE].support,
-            "support_video": settings[Kind.VIDEO].support,
+            "judgement": dict(judgement),
             "seed": seed,
         },
         table=pd.concat(tables, ignore_index=True),

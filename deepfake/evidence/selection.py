@@ -19,7 +19,8 @@ from deepfake.evidence.request import (
     create_request,
 )
 from deepfake.storage import Location, read_locally
-from deepfake.verdicts.calibration import Calibration, Thresholds
+from deepfake.types import Kind
+from deepfake.verdicts.judgement import JudgementSettings, evidence_kind
 
 __all__ = ["find_missing_evidence"]
 
@@ -89,17 +90,16 @@ def _create_requests(version: Location, rows: Sequence[Row]) -> Iterator[Evidenc
 
 def _choose_scores(path: Path, *, bundle: Bundle, num_files: int) -> list[Row]:
     """Return the chosen rows of the scores table; each content once, under its first name."""
-    spec = bundle.spec
-    still = _middle_of_uncertain(spec.calibration_still, spec.thresholds_still)
-    video = _middle_of_uncertain(spec.calibration_video, spec.thresholds_video)
+    judged = {str(k): own for k in Kind if (own := bundle.spec.judgement.get(evidence_kind(k)))}
+    middles = [value for own in judged.values() for value in _middle_of_uncertain(own)]
+    cases = " ".join(f"WHEN '{kind}' THEN abs(logit - ?) / ?" for kind in judged)
     columns = ", ".join(SCORE_COLUMNS)
     with duckdb.connect(config={"memory_limit": "1GB"}) as db:
         db.execute(
-            f"CREATE TEMP TABLE contents AS SELECT {columns}, CASE kind "
-            "WHEN 'image' THEN abs(logit - ?) / ? ELSE abs(logit - ?) / ? END AS distance "
+            f"CREATE TEMP TABLE contents AS SELECT {columns}, CASE kind {cases} END AS distance "
             "FROM read_parquet(?) WHERE status = 'ok' AND prob_fake IS NOT NULL "
             "QUALIFY row_number() OVER (PARTITION BY media_id ORDER BY uri) = 1",
-            [*still, *video, str(path)],
+            [*middles, str(path)],
         )
         db.execute(
             "CREATE TEMP TABLE highest AS SELECT * FROM contents "
@@ -115,8 +115,9 @@ def _choose_scores(path: Path, *, bundle: Bundle, num_files: int) -> list[Row]:
         return [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in found.fetchall()]
 
 
-def _middle_of_uncertain(calibration: Calibration, thresholds: Thresholds) -> tuple[float, float]:
+def _middle_of_uncertain(settings: JudgementSettings) -> tuple[float, float]:
     """Return the logit in the middle of the uncertain band, and how many logits are 1 log-odds."""
+    calibration, thresholds = settings.calibration, settings.thresholds
     middle = (thresholds.real_below + min(thresholds.fake_from, 1.0)) / 2
     middle = min(max(middle, _MIN_DISTANCE), 1 - _MIN_DISTANCE)
     log_odds = math.log(middle / (1 - middle))

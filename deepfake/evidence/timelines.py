@@ -8,6 +8,7 @@ from typing import Any
 from deepfake.detectors.bundles import Bundle
 from deepfake.evidence.records import EvidenceRecord, TrackTimeline
 from deepfake.evidence.request import EvidenceRequest
+from deepfake.types import Kind
 from deepfake.verdicts.calibration import Calibration, Thresholds, shift_prior
 
 __all__ = ["calibration_of", "create_record"]
@@ -49,10 +50,8 @@ def _timelines(request: EvidenceRequest) -> tuple[TrackTimeline, ...]:
 
 def calibration_of(bundle: Bundle, score: Mapping[str, Any]) -> tuple[Calibration, Thresholds]:
     """Return calibration and thresholds for the kind of file that was scored."""
-    spec = bundle.spec
-    if score.get("kind") == "image":
-        return spec.calibration_still, spec.thresholds_still
-    return spec.calibration_video, spec.thresholds_video
+    own = bundle.spec.judgement_of(Kind(score.get("kind") or Kind.VIDEO))
+    return own.calibration, own.thresholds
 
 
 def _thresholds_at_prior(score: Mapping[str, Any], *, bundle: Bundle) -> tuple[float, float]:

@@ -37,7 +37,7 @@ from deepfake.scoring.schemas import TRACKS_SCHEMA
 from deepfake.scoring.score import ScoreOrigin, failed_score, outcome_fields
 from deepfake.types import Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
-from deepfake.verdicts.calibration import Calibration, Support, Thresholds, judge, shift_prior
+from deepfake.verdicts.calibration import Calibration, shift_prior
 
 __all__ = [
     "ScoredMedium",
@@ -184,19 +184,10 @@ class Scorer:
     def _with_score(
         self, medium: ExtractedMedium, frames: pd.DataFrame, result: FileScore
     ) -> ScoredMedium:
-        calibration, thresholds, support = self._calibration(medium.kind)
+        settings = self.detector.spec.judgement_of(medium.kind or Kind.VIDEO)
+        calibration = settings.calibration
         prob = self._prob(result.logit, calibration)
-        strongest = result.strongest
-        verdict, reason = judge(
-            calibration.prob(result.logit),
-            thresholds=thresholds,
-            outside=support.reason_against(
-                num_frames=strongest.num_frames,
-                face_px=strongest.face_px,
-                sharpness=strongest.sharpness,
-                novelty=strongest.novelty,
-            ),
-        )
+        verdict, reason = settings.judge(result)
         sign = self._looks_like(frames, result) if verdict is Verdict.FAKE else None
         asked = self.setup.prior
         if asked is not None and asked != calibration.prior:
@@ -243,12 +234,6 @@ class Scorer:
         own = frames[frames["track_id"] == result.strongest_track_id]
         odds = {h.name: (own[f"logit_{h.name}"].mean() - h.center) / h.scale for h in heads}
         return f"looks {max(odds, key=lambda name: odds[name])}"
-
-    def _calibration(self, kind: Kind | None) -> tuple[Calibration, Thresholds, Support]:
-        spec = self.detector.spec
-        if kind is Kind.IMAGE:
-            return spec.calibration_still, spec.thresholds_still, spec.support_still
-        return spec.calibration_video, spec.thresholds_video, spec.support_video
 
     def _prob(self, logit: float, calibration: Calibration) -> float:
         prob = calibration.prob(logit)

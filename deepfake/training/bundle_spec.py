@@ -10,8 +10,9 @@ from deepfake.detectors.bundles import DetectorSpec, HeadSpec
 from deepfake.training.fit import Fitted
 from deepfake.training.metrics_file import read_metrics_file
 from deepfake.training.plan import RunPlan
-from deepfake.types import Label
-from deepfake.verdicts.calibration import Calibration, Thresholds
+from deepfake.types import Kind, Label
+from deepfake.verdicts.calibration import Calibration
+from deepfake.verdicts.judgement import JudgementSettings, evidence_kind
 
 __all__ = ["PRIOR", "describe_detector"]
 
@@ -60,11 +61,11 @@ def describe_detector(
         faces=extract.faces,
         sampling=extract.sampling,
         aggregation=plan.config.aggregation,
-        calibration_still=Calibration(prior=PRIOR),
-        calibration_video=Calibration(prior=PRIOR),
-        thresholds_still=Thresholds(),
-        thresholds_video=Thresholds(),
-        heads=tuple(HeadSpec(name=name) for name in heads_of(plan.config.method)),
+        judgement={
+            evidence_kind(kind): JudgementSettings(calibration=Calibration(prior=PRIOR))
+            for kind in Kind
+        },
+        heads=tuple(HeadSpec(**head.model_dump()) for head in heads_of(plan.config.method)),
         has_novelty=has_novelty,
         prior=PRIOR,
         data_digests={s.corpus: s.digest for s in plan.snapshots},

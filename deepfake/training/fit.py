@@ -15,7 +15,7 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from deepfake.config import heads_of
+from deepfake.config import FakeSource, HeadName, heads_of
 from deepfake.errors import ModelError
 from deepfake.training.callbacks import BEST_CHECKPOINT, create_callbacks
 from deepfake.training.data import (
@@ -133,11 +133,16 @@ def _module(plan: RunPlan) -> DetectorModule:
 
 
 def _validation(plan: RunPlan, by: str) -> Validation:
-    heads = heads_of(plan.config.method)
     if by == "blends":
-        return Validation("val_blends", *blend_truth(plan.selection.blendable), head=heads[0])
-    choose = plan.selection.choose
-    return Validation("val", labels_of(choose), file_codes(choose), head=heads[-1])
+        head = _head_taught_by(plan, "self_blended")
+        return Validation("val_blends", *blend_truth(plan.selection.blendable), head=head)
+    choose, head = plan.selection.choose, _head_taught_by(plan, "labelled")
+    return Validation("val", labels_of(choose), file_codes(choose), head=head)
+
+
+def _head_taught_by(plan: RunPlan, source: FakeSource) -> HeadName:
+    heads = heads_of(plan.config.method)
+    return next(head.name for head in heads if head.learns_from in (source, "any"))
 
 
 def _training_loader(plan: RunPlan) -> DataLoader[Any]:

@@ -178,14 +178,17 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         sharpness may have been changed, which labelled fakes never are.
         """
         labels = labels.float()
-        if len(self.heads) == 1:
-            return labels[:, None]
+        if all(head.learns_from == "any" for head in self.heads):
+            return labels[:, None].repeat(1, len(self.heads))
         # Partners stand side by side, real and fake; both are of one kind.
         is_blended = (rows[1::2] >= self.num_crops).repeat_interleave(2)
         unknown = torch.full_like(labels, math.nan)
-        blended = torch.where(is_blended | (labels == 0), labels, unknown)
-        generated = torch.where(is_blended, unknown, labels)
-        return torch.stack([blended, generated], dim=1)
+        by_source = {
+            "any": labels,
+            "self_blended": torch.where(is_blended | (labels == 0), labels, unknown),
+            "labelled": torch.where(is_blended, unknown, labels),
+        }
+        return torch.stack([by_source[head.learns_from] for head in self.heads], dim=1)
 
     def _mixed(self, inputs: Tensor, targets: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Mix some pairs of a labelled real and a labelled fake (Zhang et al., ICLR 2018).
@@ -202,11 +205,11 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         weight = share[:, None, None, None]
         inputs, targets = inputs.clone(), targets.clone()
         inputs[::2] = (1 - weight) * real + weight * fake
-        targets[::2, -1] = torch.where(is_mixed, share, targets[::2, -1])
-        if targets.shape[1] > 1:
-            # What is half a labelled fake is no real to the head of blends either.
-            unknown = torch.full_like(share, math.nan)
-            targets[::2, 0] = torch.where(is_mixed, unknown, targets[::2, 0])
+        unknown = torch.full_like(share, math.nan)
+        for column, head in enumerate(self.heads):
+            # What is half a labelled fake is no real to a head of blends either.
+            mixed = unknown if head.learns_from == "self_blended" else share
+            targets[::2, column] = torch.where(is_mixed, mixed, targets[::2, column])
         return inputs, targets
 
     def validation_step(
@@ -237,7 +240,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
             )
         return _Seen(
             name=validation.name,
-            head=self.heads.index(validation.head),
+            head=[head.name for head in self.heads].index(validation.head),
             logits=logits,
             labels=validation.labels[rows],
             files=validation.files[rows],

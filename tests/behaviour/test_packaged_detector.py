@@ -64,12 +64,13 @@ def test_fixed_stills_have_the_scores_that_they_had(folder: Path, tmp_path: Path
 def test_bundle_is_small_complete_and_says_what_it_is(folder: Path) -> None:
     spec = load_bundle(folder).spec
     assert sum(path.stat().st_size for path in folder.iterdir()) <= _MAX_BYTES
-    assert spec.calibration_still.is_fitted
-    assert spec.calibration_video.fitted_on == "synthetic video"
-    assert spec.thresholds_still.is_fitted
-    assert spec.thresholds_video.is_fitted
-    assert spec.support_still.max_novelty is not None
-    assert any("made by code" in note for note in spec.notes)
+    still, video = spec.judgement["still"], spec.judgement["video"]
+    assert still.calibration.is_fitted
+    assert video.calibration.fitted_on == "synthetic video"
+    assert still.thresholds.is_fitted
+    assert video.thresholds.is_fitted
+    assert still.support.max_novelty is not None
+    assert any("made by code" in note for note in spec.all_notes)
     for word in ("Not learnt", "lip-sync", "voices", "diffusion", "unknown"):
         assert word in spec.scope
     assert "not verified" in spec.licence
@@ -115,7 +116,7 @@ def test_noise_looks_newer_than_a_face(detector: Detector) -> None:
     square, _ = real_crop()
     noise = np.random.default_rng(0).integers(0, 256, size=(256, 256, 3), dtype=np.uint8)
     novelty = detector.evidence([square, noise])["novelty"]
-    limit = detector.spec.support_still.max_novelty
+    limit = detector.spec.judgement["still"].support.max_novelty
     assert limit is not None
     assert novelty[0] < limit < novelty[1]
 
@@ -168,5 +169,5 @@ def test_it_knows_what_its_own_media_looked_like(folder: Path) -> None:
         assert set(features) == {"logit", "face_px", "sharpness", "novelty", "bytes_per_pixel"}
         assert all(histogram.num_samples >= least for histogram in features.values())
     # Smaller faces than those of its support were never calibrated on.
-    smallest = load_bundle(folder).spec.support_still.min_face_px
+    smallest = load_bundle(folder).spec.judgement["still"].support.min_face_px
     assert smallest is not None and reference.features[Kind.IMAGE]["face_px"].edges[0] > smallest

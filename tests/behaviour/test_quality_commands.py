@@ -60,9 +60,9 @@ def test_clips_calibrate_videos(home: Path) -> None:
     assert "calibrated: tried" in done.stdout
     assert "made by code out of stills" in " ".join(done.stdout.split())
     before, after = (load_bundle(home / p) for p in ("detector", "data/runs/done/bundle"))
-    assert after.spec.calibration_still.fitted_on == "still"
-    assert after.spec.calibration_video.fitted_on == "synthetic video"
-    assert after.spec.support_video.min_frames == 3
+    assert after.spec.judgement["still"].calibration.fitted_on == "still"
+    assert after.spec.judgement["video"].calibration.fitted_on == "synthetic video"
+    assert after.spec.judgement["video"].support.min_frames == 3
     sizes = [(b.path / "weights.safetensors").stat().st_size for b in (before, after)]
     assert sizes[1] < 0.6 * sizes[0]
 

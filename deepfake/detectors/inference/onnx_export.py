@@ -92,10 +92,11 @@ def _metadata(bundle: Bundle) -> dict[str, str]:
         "mean": spec.mean,
         "std": spec.std,
         "crop": spec.crop.model_dump(mode="json"),
-        "calibration_still": spec.calibration_still.model_dump(mode="json"),
-        "calibration_video": spec.calibration_video.model_dump(mode="json"),
-        "thresholds_still": spec.thresholds_still.model_dump(mode="json"),
-        "thresholds_video": spec.thresholds_video.model_dump(mode="json"),
+        **{
+            f"{part}_{kind}": getattr(own, part).model_dump(mode="json")
+            for part in ("calibration", "thresholds")
+            for kind, own in spec.judgement.items()
+        },
     }
     return {
         "name": spec.name,

@@ -159,8 +159,7 @@ def measure_condition(
         seed: Of the bootstrap.
     """
     limits = {
-        str(Kind.IMAGE): spec.thresholds_still.decision,
-        str(Kind.VIDEO): spec.thresholds_video.decision,
+        kind: spec.judgement_of(Kind(kind)).thresholds.decision for kind in scored["kind"].unique()
     }
     thresholds = scored["kind"].map(limits).to_numpy(dtype=np.float64)
     fakes = (scored["label"] == str(Label.FAKE)).to_numpy()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deepfake.scoring.drift.counts import Counts
 from deepfake.scoring.drift.reference import Histogram
 from deepfake.scoring.drift.stability import chance_index, stability_index
-from deepfake.types import Kind, Label
+from deepfake.types import Label
 
 __all__ = ["DEFAULT_LIMIT", "Drift", "DriftedFeature", "compare"]
 
@@ -46,7 +46,7 @@ class DriftedFeature:
         actual: Shares of the media.
     """
 
-    kind: Kind
+    kind: str
     name: str
     index: float | None
     chance: float | None
@@ -59,7 +59,7 @@ class DriftedFeature:
 
     def as_record(self) -> dict[str, Any]:
         """Return the attributes in JSON types."""
-        return {**asdict(self), "kind": str(self.kind)}
+        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def _compared(counts: Counts, *, prior: float, limit: float) -> Iterator[Drifted
 
 
 def _feature(
-    kind: Kind,
+    kind: str,
     name: str,
     histogram: Histogram,
     own: NDArray[np.int64],

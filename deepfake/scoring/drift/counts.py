@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.scoring.drift.reference import Reference
-from deepfake.types import Kind
 
 __all__ = ["Counts"]
 
@@ -28,7 +27,7 @@ class Counts:
             for name, histogram in features.items()
         }
 
-    def add(self, kind: Kind, values: Mapping[str, NDArray[np.float64]]) -> None:
+    def add(self, kind: str, values: Mapping[str, NDArray[np.float64]]) -> None:
         """Count media of one kind.
 
         Args:
@@ -41,6 +40,6 @@ class Counts:
             if name in own:
                 self._counts[kind, name] += own[name].count(column)
 
-    def of(self, kind: Kind, name: str) -> NDArray[np.int64]:
+    def of(self, kind: str, name: str) -> NDArray[np.int64]:
         """Return media a bin, shape (B,)."""
         return self._counts[kind, name].copy()

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from deepfake.errors import DataError
 from deepfake.storage import write_json
-from deepfake.types import Kind, Label
+from deepfake.types import Label
 
 __all__ = [
     "REFERENCE_NAME",
@@ -82,20 +82,20 @@ class Reference(_Kept):
     """The distributions of a detector's own media.
 
     Attributes:
-        features: By kind and name.
+        features: By kind of media (`image`, `video`) and name.
         data_digests: Corpus -> digest of the snapshot whose `val` part it is of.
     """
 
     schema_name: Literal["deepfake.reference"] = "deepfake.reference"
     schema_version: Literal[1] = 1
-    features: dict[Kind, dict[str, Histogram]]
+    features: dict[str, dict[str, Histogram]]
     data_digests: dict[str, str] = Field(default_factory=dict)
 
 
 def fit_reference(
-    values: Mapping[Kind, Mapping[str, NDArray[np.float64]]],
+    values: Mapping[str, Mapping[str, NDArray[np.float64]]],
     *,
-    labels: Mapping[Kind, NDArray[np.float64]],
+    labels: Mapping[str, NDArray[np.float64]],
     data_digests: Mapping[str, str],
 ) -> Reference | None:
     """Return the histograms of files, in bins of equal mass.
@@ -108,12 +108,12 @@ def fit_reference(
     Returns:
         None where there are too few files of every kind.
     """
-    found: dict[Kind, dict[str, Histogram]] = {}
+    found: dict[str, dict[str, Histogram]] = {}
     for kind, features in values.items():
         fitted = {name: _histogram(column, labels[kind]) for name, column in features.items()}
         known = {name: histogram for name, histogram in fitted.items() if histogram is not None}
         if known:
-            found[kind] = known
+            found[str(kind)] = known
     return Reference(features=found, data_digests=dict(data_digests)) if found else None
 
 

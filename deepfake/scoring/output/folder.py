@@ -320,9 +320,10 @@ def write_scores(
 def reading_of(spec: DetectorSpec) -> dict[str, Any]:
     """Return what a report says of a detector beside its reading notes, in JSON types."""
     return {
-        "thresholds_still": spec.thresholds_still.model_dump(mode="json"),
-        "thresholds_video": spec.thresholds_video.model_dump(mode="json"),
-        "notes": list(spec.notes),
+        "thresholds": {
+            kind: own.thresholds.model_dump(mode="json") for kind, own in spec.judgement.items()
+        },
+        "notes": list(spec.all_notes),
     }
 
 

@@ -94,19 +94,17 @@ def write_tables(
     Returns:
         How many files ended how.
     """
-    counts = TableCounts()
+    counts, schemas = TableCounts(), table_schemas(bundle.spec)
     for name in ("frames", "tracks"):
         with _parquet_writer(folder / f"{name}.parquet", name, bundle) as write:
-            for batch in _sorted_rows(name, parts, finished, scratch=scratch, bundle=bundle):
+            for batch in _sorted_rows(name, parts, finished, scratch=scratch, schema=schemas[name]):
                 write(batch)
     refused = _refused(finished, setup, bundle)
     with ExitStack() as stack:
         write = stack.enter_context(_parquet_writer(folder / "scores.parquet", "scores", bundle))
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
-        for batch in _sorted_rows(
-            "scores", parts, finished, scratch=scratch, bundle=bundle, refused=refused
-        ):
+        for batch in _sorted_rows("scores", parts, finished, scratch=scratch, refused=refused):
             write(batch)
             as_csv(batch)
             failed(batch)
@@ -154,11 +152,11 @@ def _sorted_rows(
     finished: FinishedScores,
     *,
     scratch: Path,
-    bundle: Bundle,
+    schema: pa.Schema | None = None,
     refused: Iterable[pa.RecordBatch] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows of a table under each name that their content has."""
-    schema = table_schemas(bundle.spec)[name]
+    schema = TABLES[name] if schema is None else schema
     columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
     failed: list[DeepfakeError] = []
     with raising_first(failed), open_database(scratch) as db:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from deepfake.config import AggregationConfig
 from deepfake.evaluation.metrics import binary_metrics
-from deepfake.training.calibrate.files import KEYS, KIND_NAMES, file_scores, has_enough
+from deepfake.training.calibrate.files import KEYS, file_scores, has_enough
 from deepfake.types import Kind, Label
+from deepfake.verdicts.judgement import evidence_kind
 
 __all__ = ["candidate_name", "choose_aggregation", "crowds_of"]
 
@@ -51,8 +52,8 @@ def choose_aggregation(
     for kind in Kind:
         own = crops[crops["kind"] == str(kind)]
         if has_enough(own):
-            sets[KIND_NAMES[kind]] = own
-            sets[f"{KIND_NAMES[kind]}_crowd"] = crowds_of(own)
+            sets[evidence_kind(kind)] = own
+            sets[f"{evidence_kind(kind)}_crowd"] = crowds_of(own)
     if not sets:
         return current, {}
     metrics: dict[str, float | int | str | None] = {}

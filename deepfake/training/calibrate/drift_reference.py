@@ -33,7 +33,8 @@ def describe_looks(
         None where there are too few.
     """
     sizes = pd.concat([_sizes(snapshot) for snapshot in snapshots])
-    values, labels = {}, {}
+    values: dict[str, dict[str, NDArray[np.float64]]] = {}
+    labels: dict[str, NDArray[np.float64]] = {}
     for kind in Kind:
         own = crops[crops["kind"] == str(kind)]
         if own.empty:

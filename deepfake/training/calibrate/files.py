@@ -8,15 +8,13 @@ from numpy.typing import NDArray
 
 from deepfake.config import AggregationConfig
 from deepfake.training.data import labels_of
-from deepfake.types import Kind, Label
+from deepfake.types import Label
 from deepfake.verdicts.aggregation import FileScore, aggregate_by_uri
 from deepfake.verdicts.calibration import MIN_PER_CLASS
 
-__all__ = ["KEYS", "KIND_NAMES", "count_labels", "file_scores", "has_enough"]
+__all__ = ["KEYS", "count_labels", "file_scores", "has_enough"]
 
 KEYS = ["corpus", "uri"]
-
-KIND_NAMES = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
 
 
 def file_scores(

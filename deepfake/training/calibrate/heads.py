@@ -34,8 +34,13 @@ def scale_heads(
     if len(heads) == 1:
         return tuple(heads)
     reals = crops[crops["label"] == str(Label.REAL)]
-    fakes = {"blended": blends, "generated": crops[crops["label"] == str(Label.FAKE)]}
-    return tuple(_scaled(head, reals=reals, fakes=fakes[head.name]) for head in heads)
+    labelled = crops[crops["label"] == str(Label.FAKE)]
+    fakes = {
+        "self_blended": blends,
+        "labelled": labelled,
+        "any": pd.concat([blends, labelled], ignore_index=True),
+    }
+    return tuple(_scaled(head, reals=reals, fakes=fakes[head.learns_from]) for head in heads)
 
 
 def _scaled(head: HeadSpec, *, reals: pd.DataFrame, fakes: pd.DataFrame) -> HeadSpec:
@@ -45,8 +50,8 @@ def _scaled(head: HeadSpec, *, reals: pd.DataFrame, fakes: pd.DataFrame) -> Head
     logits = np.concatenate([reals[column].to_numpy(), fakes[column].to_numpy()])
     labels = np.repeat([0, 1], [len(reals), len(fakes)])
     fitted = fit_temperature(logits, labels=labels)
-    return HeadSpec(
-        name=head.name, center=-fitted.bias * fitted.temperature, scale=fitted.temperature
+    return head.model_copy(
+        update={"center": -fitted.bias * fitted.temperature, "scale": fitted.temperature}
     )
 
 

@@ -12,7 +12,6 @@ from deepfake.evaluation.metrics import binary_metrics
 from deepfake.training.calibrate.choose_aggregation import crowds_of
 from deepfake.training.calibrate.files import (
     KEYS,
-    KIND_NAMES,
     count_labels,
     file_scores,
     has_enough,
@@ -28,6 +27,7 @@ from deepfake.verdicts.calibration import (
     fit_temperature,
     shift_prior,
 )
+from deepfake.verdicts.judgement import JudgementSettings, evidence_kind
 
 __all__ = ["FittedKind", "fit_kind"]
 
@@ -49,13 +49,15 @@ detector is calibrated on would be neither real nor fake."""
 
 @dataclass(frozen=True, slots=True)
 class FittedKind:
-    """What one kind of file gave."""
+    """What the files of one kind gave.
 
-    calibration: Calibration
-    thresholds: Thresholds
-    support: Support
+    Attributes:
+        settings: By which such files are judged.
+        metrics: Of the files that they were fitted on, by name.
+    """
+
+    settings: JudgementSettings
     metrics: dict[str, float | int | str | None]
-    notes: tuple[str, ...]
 
 
 def fit_kind(
@@ -68,7 +70,7 @@ def fit_kind(
     max_miss: float | None = None,
 ) -> FittedKind:
     """Fit what one kind of file needs. Stills do not stand for videos."""
-    own, name = crops[crops["kind"] == str(kind)], KIND_NAMES[kind]
+    own, name = crops[crops["kind"] == str(kind)], evidence_kind(kind)
     min_frames = 1 if kind is Kind.IMAGE else _MIN_VIDEO_FRAMES
     if not has_enough(own):
         counts = count_labels(own)
@@ -76,8 +78,12 @@ def fit_kind(
             f"Probabilities for {name}s are not calibrated: `val` has {counts['real']} real and "
             f"{counts['fake']} fake {name}s to do it with, {MIN_PER_CLASS} of each are needed."
         )
-        support = Support(min_frames=min_frames)
-        return FittedKind(Calibration(prior=prior), Thresholds(), support, {}, (note,))
+        settings = JudgementSettings(
+            calibration=Calibration(prior=prior),
+            support=Support(min_frames=min_frames),
+            notes=(note,),
+        )
+        return FittedKind(settings, {})
     labels, scores = file_scores(own, aggregation=aggregation)
     logits = np.array([score.logit for score in scores])
     is_made = own["method"].astype(str).str.startswith("synthetic").any()
@@ -104,13 +110,16 @@ def fit_kind(
         f"{name}s may be judged less well than stated."
     )
     return FittedKind(
-        calibration=calibration,
-        thresholds=thresholds,
-        support=fit_support(
-            face_px=seen["face_px"],
-            sharpness=seen["sharpness"],
-            novelty=seen["novelty"] if np.isfinite(seen["novelty"]).all() else None,
-            min_frames=min_frames,
+        settings=JudgementSettings(
+            calibration=calibration,
+            thresholds=thresholds,
+            support=fit_support(
+                face_px=seen["face_px"],
+                sharpness=seen["sharpness"],
+                novelty=seen["novelty"] if np.isfinite(seen["novelty"]).all() else None,
+                min_frames=min_frames,
+            ),
+            notes=(note,) if is_made else (),
         ),
         metrics={
             **{f"val_calibration_{name}_{m}": getattr(values, m) for m in _REPORTED},
@@ -121,7 +130,6 @@ def fit_kind(
                 ).items()
             },
         },
-        notes=(note,) if is_made else (),
     )
 
 

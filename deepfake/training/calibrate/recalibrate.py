@@ -9,11 +9,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from deepfake.config import AggregationConfig
 from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.corpora.splits import halve_by_group
-from deepfake.detectors.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
+from deepfake.detectors.bundles import load_bundle, save_bundle
 from deepfake.detectors.inference import Detector, load_detector
 from deepfake.errors import DataError
 from deepfake.evaluation.predict import predict_crops
@@ -21,8 +20,9 @@ from deepfake.scoring.drift import Reference, write_reference
 from deepfake.training.calibrate.choose_aggregation import choose_aggregation
 from deepfake.training.calibrate.drift_reference import describe_looks
 from deepfake.training.calibrate.heads import blends_of, joined_logits, scale_heads
-from deepfake.training.calibrate.kinds import FittedKind, fit_kind
+from deepfake.training.calibrate.kinds import fit_kind
 from deepfake.types import Kind, Split
+from deepfake.verdicts.judgement import evidence_kind
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,14 +119,15 @@ def calibrate_bundle(
         **compared,
         **{k: v for f in fitted.values() for k, v in f.metrics.items()},
     }
-    notes = tuple(note for found in fitted.values() for note in found.notes)
-    spec = _calibrated(
-        bundle.spec, heads=heads, aggregation=aggregation, fitted=fitted, prior=prior
-    )
-    spec = spec.model_copy(
+    judgement = {evidence_kind(kind): found.settings for kind, found in fitted.items()}
+    notes = tuple(note for settings in judgement.values() for note in settings.notes)
+    spec = bundle.spec.model_copy(
         update={
+            "heads": heads,
+            "aggregation": aggregation,
+            "judgement": {**bundle.spec.judgement, **judgement},
+            "prior": prior,
             "metrics": {**_without_old(bundle.spec.metrics), **metrics},
-            "notes": (*_kept_notes(bundle.spec.notes), *notes),
             "calibration_digests": {s.corpus: s.digest for s in snapshots},
         }
     )
@@ -190,35 +191,7 @@ def _after(before: int, on_done: Callable[[int], None]) -> Callable[[int], None]
     return lambda done: on_done(before + done)
 
 
-def _calibrated(
-    spec: DetectorSpec,
-    *,
-    heads: tuple[HeadSpec, ...],
-    aggregation: AggregationConfig,
-    fitted: dict[Kind, FittedKind],
-    prior: float,
-) -> DetectorSpec:
-    still, video = fitted[Kind.IMAGE], fitted[Kind.VIDEO]
-    return spec.model_copy(
-        update={
-            "heads": heads,
-            "aggregation": aggregation,
-            "calibration_still": still.calibration,
-            "calibration_video": video.calibration,
-            "thresholds_still": still.thresholds,
-            "thresholds_video": video.thresholds,
-            "support_still": still.support,
-            "support_video": video.support,
-            "prior": prior,
-        }
-    )
-
-
 def _without_old(metrics: _Metrics) -> _Metrics:
     # What an earlier calibration found is not of this one.
     old = ("val_choosing_", "val_calibration_")
     return {name: value for name, value in metrics.items() if not name.startswith(old)}
-
-
-def _kept_notes(notes: Sequence[str]) -> tuple[str, ...]:
-    return tuple(note for note in notes if not note.startswith("Probabilities for "))

@@ -15,6 +15,7 @@ from deepfake.errors import DataError
 from deepfake.evidence import Evidence, evidence_folder, list_evidence, load_evidence
 from deepfake.storage import Location, local_copy, read_json
 from deepfake.types import EXPECTED_STATUSES
+from deepfake.verdicts.judgement import evidence_plural
 from deepfake.views.report.content import MAX_ROWS, NUM_BINS, Report, Rows, false_alarms
 
 __all__ = ["create_report", "read_report"]
@@ -89,7 +90,7 @@ def create_report(
         scores: Rows of the scores table.
         detector: Name, version and digest of the detector.
         notes: What a reader of its verdicts must know.
-        reading: From the detector: `thresholds_still`, `thresholds_video`, `notes`.
+        reading: From `reading_of` the detector: `thresholds`, `notes`.
         evidence: The evidence for these files.
     """
     expected = {str(status) for status in EXPECTED_STATUSES}
@@ -128,18 +129,24 @@ def _reading_notes(reading: object) -> dict[str, Any]:
     known = reading if isinstance(reading, dict) else {}
     thresholds: dict[str, tuple[float, float] | None] = {}
     alarms = []
-    for kind in ("still", "video"):
-        own = known.get(f"thresholds_{kind}")
+    for kind, own in _thresholds_by_kind(known).items():
         is_known = isinstance(own, dict) and {"real_below", "fake_from"} <= own.keys()
         thresholds[kind] = (
             (float(own["real_below"]), float(own["fake_from"])) if own and is_known else None
         )
-        alarms.append(false_alarms(f"{kind}s", own if is_known else None))
+        alarms.append(false_alarms(evidence_plural(kind), own if is_known else None))
     return {
         "model_notes": tuple(str(note) for note in known.get("notes") or ()),
         "thresholds": thresholds,
         "alarms": [found for found in alarms if found is not None],
     }
+
+
+def _thresholds_by_kind(reading: Mapping[str, Any]) -> Mapping[str, Any]:
+    if isinstance(found := reading.get("thresholds"), dict):
+        return found
+    # Folders scored until version 0.1 name them one by one.
+    return {kind: reading.get(f"thresholds_{kind}") for kind in ("still", "video")}
 
 
 def _load_evidence(version: Location, rows: Sequence[Mapping[str, Any]]) -> Iterator[Evidence]:

@@ -8,6 +8,8 @@ import streamlit as st
 from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.errors import DeepfakeError
 from deepfake.registry.resolve import resolve_detector
+from deepfake.types import Kind
+from deepfake.verdicts.judgement import evidence_kind, evidence_plural
 from deepfake.views.report import FAKE_SHARES, false_alarms
 from deepfake.views.webapp.upload_page import offered_detectors, page_settings
 from deepfake.views.webapp.widgets import describe_calibration, show_text
@@ -76,19 +78,23 @@ def explanation_page() -> None:
     st.table(_false_alarm_table(spec))
     show_text(
         *spec.reading_notes,
-        *(describe_calibration(spec, kind) for kind in ("image", "video")),
-        *spec.notes,
+        *(
+            describe_calibration(spec, kind)
+            for kind in Kind
+            if evidence_kind(kind) in spec.judgement
+        ),
+        *spec.all_notes,
     )
 
 
 def _false_alarm_table(spec: DetectorSpec) -> pd.DataFrame:
     rows = []
-    for kind, thresholds in (("stills", spec.thresholds_still), ("videos", spec.thresholds_video)):
-        alarms = false_alarms(kind, thresholds.model_dump(mode="json"))
+    for kind, own in spec.judgement.items():
+        alarms = false_alarms(evidence_plural(kind), own.thresholds.model_dump(mode="json"))
         known = {} if alarms is None else alarms.shares
         cells = {
             f"{share:.0%} are fakes": f"{known[share]:.0%}" if share in known else "unknown"
             for share in FAKE_SHARES
         }
-        rows.append({"files": kind, **cells})
+        rows.append({"files": evidence_plural(kind), **cells})
     return pd.DataFrame(rows).set_index("files")

@@ -22,7 +22,7 @@ from deepfake.evidence import (
 )
 from deepfake.evidence.provenance import Provenance
 from deepfake.scoring import advice_on, describe_reason
-from deepfake.types import Status
+from deepfake.types import Kind, Status
 
 __all__ = ["describe_calibration", "show_evidence", "show_score", "show_text"]
 
@@ -81,7 +81,7 @@ def describe_calibration(spec: DetectorSpec, kind: str) -> str:
         spec: Description of the detector.
         kind: `image` or `video`.
     """
-    calibration = spec.calibration_still if kind == "image" else spec.calibration_video
+    calibration = spec.judgement_of(Kind(kind)).calibration
     if not calibration.is_fitted:
         return f"Probabilities of {_KINDS[kind]} are not calibrated."
     samples = f"{calibration.num_samples:,} labelled {calibration.fitted_on}s"

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deepfake.detectors.bundles import DetectorSpec
-from deepfake.types import FaceCrop, Verdict
+from deepfake.types import FaceCrop, Kind, Verdict
 from deepfake.verdicts.aggregation import TrackScore, aggregate_track
 from deepfake.verdicts.calibration import Thresholds, judge
 
@@ -131,8 +131,9 @@ class TrackJudge:
         hold_seconds: float = HOLD_SECONDS,
     ) -> None:
         self._spec = spec
+        self._settings = spec.judgement_of(Kind.VIDEO)
         self._window_seconds = window_seconds
-        self._hysteresis = Hysteresis(spec.thresholds_video, hold_seconds=hold_seconds)
+        self._hysteresis = Hysteresis(self._settings.thresholds, hold_seconds=hold_seconds)
         self._rows: deque[dict[str, float]] = deque()
 
     def add(self, crop: FaceCrop, said: Mapping[str, float]) -> Judgement:
@@ -150,7 +151,7 @@ class TrackJudge:
             "sharpness": crop.sharpness,
         }
         self._rows.append({**row, **said})
-        while len(self._rows) > self._spec.support_video.min_frames and self._is_old(crop):
+        while len(self._rows) > self._settings.support.min_frames and self._is_old(crop):
             self._rows.popleft()
         score = aggregate_track(
             {name: [r[name] for r in self._rows] for name in self._rows[-1]},
@@ -163,14 +164,9 @@ class TrackJudge:
 
     def _judged(self, score: TrackScore, *, pts_seconds: float) -> Judgement:
         found = self._hysteresis.judge(
-            self._spec.calibration_video.prob(score.logit),
+            self._settings.calibration.prob(score.logit),
             pts_seconds=pts_seconds,
-            outside=self._spec.support_video.reason_against(
-                num_frames=score.num_frames,
-                face_px=score.face_px,
-                sharpness=score.sharpness,
-                novelty=score.novelty,
-            ),
+            outside=self._settings.reason_against(score),
         )
         if found.verdict is not Verdict.FAKE:
             return found

@@ -18,9 +18,11 @@ from deepfake.config import (
     SamplingConfig,
     TrainConfig,
 )
-from deepfake.detectors.bundles import DetectorSpec, load_bundle, save_bundle
-from deepfake.errors import BundleError
-from deepfake.verdicts.calibration import Calibration, Thresholds
+from deepfake.detectors.bundles import DetectorSpec, HeadSpec, load_bundle, save_bundle
+from deepfake.errors import BundleError, ConfigError
+from deepfake.types import Kind
+from deepfake.verdicts.calibration import Calibration, Support, Thresholds
+from deepfake.verdicts.judgement import JudgementSettings
 
 
 def make_spec(**changes: Any) -> DetectorSpec:
@@ -34,10 +36,10 @@ def make_spec(**changes: Any) -> DetectorSpec:
         "faces": FaceConfig(),
         "sampling": SamplingConfig(),
         "aggregation": AggregationConfig(),
-        "calibration_still": Calibration(temperature=2.0, is_fitted=True),
-        "calibration_video": Calibration(),
-        "thresholds_still": Thresholds(),
-        "thresholds_video": Thresholds(),
+        "judgement": {
+            "still": JudgementSettings(calibration=Calibration(temperature=2.0, is_fitted=True)),
+            "video": JudgementSettings(),
+        },
         "data_digests": {"corpus": "0" * 16},
         "metrics": {"val_auc": 0.5, "note": None},
         "pretrained_source": "scratch",
@@ -111,7 +113,13 @@ def _edit(bundle_dir: Path, change: Callable[[dict[str, Any]], None]) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda v: v.update(schema_version=3), "schema version 3"),
+        (lambda v: v.update(schema_version=1), "schema version 1"),
+        (lambda v: v.update(schema_version=4), "schema version 4"),
+        (lambda v: v.update(judgement={}), "judgement"),
+        (lambda v: v.update(judgement={"Still": {}}), "judgement.Still"),
+        (lambda v: v["judgement"]["still"].update(surprise=1), "judgement.still.surprise"),
+        (lambda v: v["heads"].append(v["heads"][0]), "same name"),
+        (lambda v: v["heads"][0].update(name="No Name"), "heads.0.name"),
         (lambda v: v.pop("schema_version"), "schema version None"),
         (lambda v: v.update(surprise=1), "surprise"),
         (lambda v: v["crop"].update(surprise=1), "crop.surprise"),
@@ -124,6 +132,76 @@ def _edit(bundle_dir: Path, change: Callable[[dict[str, Any]], None]) -> None:
 def test_description_that_is_not_ours_is_refused(
     bundle_dir: Path, change: Callable[[dict[str, Any]], None], message: str
 ) -> None:
+    _edit(bundle_dir, change)
+    with pytest.raises(BundleError, match=message):
+        load_bundle(bundle_dir)
+
+
+def test_a_further_kind_of_evidence_is_kept(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    voice = JudgementSettings(
+        calibration=Calibration(temperature=3.0, fitted_on="voice", is_fitted=True),
+        thresholds=Thresholds(real_below=0.1, fake_from=0.9),
+        support=Support(min_frames=7),
+        notes=("Calibrated on read speech.",),
+    )
+    spec = make_spec(judgement={"video": JudgementSettings(), "voice": voice})
+    saved = save_bundle(tmp_path / "bundle", state_dict=tensors, spec=spec)
+    found = load_bundle(saved).spec
+    assert found.judgement == spec.judgement
+    assert found.all_notes == voice.notes
+    assert found.reading_notes == ["prob_fake of videos is not calibrated: read it as a rank"]
+    with pytest.raises(ConfigError, match="does not judge stills, only video, voice"):
+        found.judgement_of(Kind.IMAGE)
+
+
+def _as_version_2(value: dict[str, Any]) -> None:
+    value["schema_version"] = 2
+    for kind, own in value.pop("judgement").items():
+        value["notes"] += own.pop("notes")
+        value.update({f"{part}_{kind}": settings for part, settings in own.items()})
+    for head in value["heads"]:
+        del head["learns_from"]
+
+
+def test_a_bundle_of_version_2_is_read(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
+    note = "Probabilities for videos are calibrated on videos made by code out of stills."
+    judgement = {
+        "still": JudgementSettings(
+            calibration=Calibration(temperature=2.0, is_fitted=True),
+            support=Support(min_face_px=60),
+        ),
+        "video": JudgementSettings(thresholds=Thresholds(real_below=0.2), notes=(note,)),
+    }
+    heads = (
+        HeadSpec(name="blended", learns_from="self_blended", scale=2.0),
+        HeadSpec(name="generated", learns_from="labelled"),
+    )
+    spec = make_spec(judgement=judgement, heads=heads, notes=("It learnt little.",))
+    folder = save_bundle(tmp_path / "bundle", state_dict=tensors, spec=spec)
+    new = load_bundle(folder)
+    _edit(folder, _as_version_2)
+    old = load_bundle(folder)
+    assert old.spec == new.spec
+    assert old.spec.all_notes == ("It learnt little.", note)
+    assert old.digest != new.digest, "the digest is of the file as it lies there"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda v: v.pop("calibration_video"), "judgement.video.calibration"),
+        (lambda v: v.pop("thresholds_still"), "judgement.still.thresholds"),
+        (lambda v: v.update(heads=["fake"]), "heads.0"),
+        (lambda v: v.update(notes=7), "notes"),
+        (lambda v: v.update(surprise=1), "surprise"),
+    ],
+)
+def test_a_damaged_bundle_of_version_2_is_refused(
+    bundle_dir: Path, change: Callable[[dict[str, Any]], None], message: str
+) -> None:
+    _edit(bundle_dir, _as_version_2)
+    _edit(bundle_dir, lambda value: value.pop("support_still"))
+    load_bundle(bundle_dir)
     _edit(bundle_dir, change)
     with pytest.raises(BundleError, match=message):
         load_bundle(bundle_dir)

@@ -11,7 +11,7 @@ import pytest
 
 from deepfake.config import AggregationConfig
 from deepfake.evaluation import EvaluationResult, evaluate_predictions
-from deepfake.verdicts.calibration import Calibration
+from deepfake.verdicts.judgement import JudgementSettings
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class Predictions:
         """Return the evaluation, uncalibrated unless `changes` say otherwise."""
         settings = {
             "aggregation": AggregationConfig(),
-            "calibration_still": Calibration(),
-            "calibration_video": Calibration(),
+            "judgement": {"still": JudgementSettings(), "video": JudgementSettings()},
         } | changes
         return evaluate_predictions(crops=self.crops, outcomes=self.outcomes, **settings)  # type: ignore[arg-type]
 

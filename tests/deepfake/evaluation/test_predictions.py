@@ -12,8 +12,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from deepfake.config import AggregationConfig
-from deepfake.errors import DataError
+from deepfake.errors import ConfigError, DataError
 from deepfake.verdicts.calibration import Calibration, Thresholds
+from deepfake.verdicts.judgement import JudgementSettings
 
 Make = Callable[..., Any]
 
@@ -134,10 +135,10 @@ def test_few_pairs_are_no_headline(predictions: Make) -> None:
 def test_each_kind_has_its_own_calibration_and_thresholds(predictions: Make) -> None:
     video = predictions(30, corpus="clips")
     given = video + predictions(30, corpus="stills", kind="image", frames=1)
-    table = given.evaluate(
-        calibration_still=Calibration(bias=1.0),
-        thresholds_still=Thresholds(real_below=0.7, fake_from=0.9),
-    ).table
+    stills = JudgementSettings(
+        calibration=Calibration(bias=1.0), thresholds=Thresholds(real_below=0.7, fake_from=0.9)
+    )
+    table = given.evaluate(judgement={"still": stills, "video": JudgementSettings()}).table
     stills, videos = table[table["kind"] == "image"], table[table["kind"] == "video"]
     np.testing.assert_allclose(stills["log_odds"], stills["logit"] + 1.0)
     np.testing.assert_allclose(videos["log_odds"], videos["logit"])
@@ -146,10 +147,24 @@ def test_each_kind_has_its_own_calibration_and_thresholds(predictions: Make) -> 
     assert (stills.loc[stills["prob_fake"].between(0.7, 0.89), "verdict"] == "uncertain").all()
 
 
+def test_a_further_kind_of_evidence_is_carried_into_the_result(predictions: Make) -> None:
+    voice = JudgementSettings(calibration=Calibration(bias=2.0))
+    judgement = {"video": JudgementSettings(), "voice": voice}
+    result = predictions(30).evaluate(judgement=judgement)
+    assert result.settings["judgement"]["voice"] == voice
+    assert result.to_json()["settings"]["judgement"]["voice"]["calibration"]["bias"] == 2.0
+
+
+def test_a_kind_that_is_not_judged_is_an_error(predictions: Make) -> None:
+    with pytest.raises(ConfigError, match="does not judge videos, only still"):
+        predictions(30).evaluate(judgement={"still": JudgementSettings()})
+
+
 def test_thresholds_fixed_on_val_are_reported_as_they_fare_here(predictions: Make) -> None:
     given = predictions(40)
     fixed = Thresholds(fpr_5=0.8, is_fitted=True)
-    points = given.evaluate(thresholds_video=fixed).corpora["set"].operating_points
+    judgement = {"video": JudgementSettings(thresholds=fixed)}
+    points = given.evaluate(judgement=judgement).corpora["set"].operating_points
     probs = given.evaluate().table.query("label == 'real'")["prob_fake"]
     assert points == {
         "video_fpr_5": {
@@ -220,7 +235,7 @@ def test_the_json_has_only_json_types(predictions: Make) -> None:
     found = json.loads(text)
     assert found["corpora"]["set"]["files"]["metrics"]["auc"] is None
     assert "only reals" in found["corpora"]["set"]["files"]["metrics"]["why"]["auc"]
-    assert found["settings"]["calibration_video"]["is_fitted"] is False
+    assert found["settings"]["judgement"]["video"]["calibration"]["is_fitted"] is False
     assert "video_auc" not in found["summary"]
 
 

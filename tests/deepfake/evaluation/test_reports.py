@@ -23,6 +23,7 @@ from deepfake.evaluation import (
     write_report_json,
 )
 from deepfake.verdicts.calibration import Support, Thresholds
+from deepfake.verdicts.judgement import JudgementSettings
 
 ALL = {"roc", "precision_recall", "confusion_matrix", "reliability", "score_histogram"}
 
@@ -145,10 +146,10 @@ def test_false_alarms_are_told_by_people_in_the_picture(predictions: Callable[..
 def test_share_of_uncertain_has_its_reasons(predictions: Callable[..., Any]) -> None:
     given = predictions(40, kind="image", frames=1)
     largest = float(given.crops["face_px"].median())
-    result = given.evaluate(
-        support_still=Support(min_face_px=largest),
-        thresholds_still=Thresholds(real_below=0.5, fake_from=0.5),
+    settings = JudgementSettings(
+        thresholds=Thresholds(real_below=0.5, fake_from=0.5), support=Support(min_face_px=largest)
     )
+    result = given.evaluate(judgement={"still": settings})
     corpus = result.corpora["set"]
     assert corpus.uncertain == pytest.approx(0.5, abs=0.01)
     assert list(corpus.uncertain_reasons) == ["the face is too small"]

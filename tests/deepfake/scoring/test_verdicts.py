@@ -16,6 +16,7 @@ from deepfake.media import write_image
 from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.storage import sha256_of, to_uri
 from deepfake.verdicts.calibration import Support, Thresholds
+from deepfake.verdicts.judgement import JudgementSettings
 from tests.deepfake.detectors.inference.conftest import write_bundle
 from tests.product import face_close_up
 
@@ -51,14 +52,14 @@ def test_a_fake_says_which_head_was_surest(
     begun: Path, tmp_path: Path, photo: Path, sure: str
 ) -> None:
     centers = {"blended": 50.0, "generated": 50.0, sure: -50.0}
-    heads = tuple(HeadSpec(name=name, center=centers[name]) for name in ("blended", "generated"))  # type: ignore[arg-type]
+    heads = tuple(HeadSpec(name=name, center=centers[name]) for name in ("blended", "generated"))
     medium = _score(
         begun,
         tmp_path,
         photo,
         heads=heads,
         has_novelty=True,
-        thresholds_still=EVERYTHING_IS_FAKE,
+        judgement={"still": JudgementSettings(thresholds=EVERYTHING_IS_FAKE)},
     )
     assert medium.score.verdict == "fake"
     assert medium.score.reason == f"looks {sure}"
@@ -79,8 +80,11 @@ def test_outside_of_the_calibration_a_score_stays_and_the_verdict_does_not(
         photo,
         heads=heads,
         has_novelty=True,
-        thresholds_still=EVERYTHING_IS_FAKE,
-        support_still=Support(max_novelty=1e-6),
+        judgement={
+            "still": JudgementSettings(
+                thresholds=EVERYTHING_IS_FAKE, support=Support(max_novelty=1e-6)
+            )
+        },
     )
     assert medium.score.verdict == "uncertain"
     assert str(medium.score.reason).startswith("the face is unlike those learnt from")

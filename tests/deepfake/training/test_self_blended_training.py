@@ -72,8 +72,8 @@ def test_reals_alone_give_a_bundle_and_an_honest_note(reals: Any, tmp_path: Path
     result = train([reals], tmp_path / "run")
     bundle = load_bundle(result.bundle)
     assert bundle.spec.train_config == CONFIG
-    assert not bundle.spec.calibration_still.is_fitted
-    notes = " ".join(bundle.spec.notes)
+    assert not bundle.spec.judgement["still"].calibration.is_fitted
+    notes = " ".join(bundle.spec.all_notes)
     assert "self-blended reals alone" in notes
     assert "chosen on self-blended reals of `val`" in notes
     assert "1 real crops of `train` are left out" in notes
@@ -129,8 +129,8 @@ def test_labelled_val_chooses_also_for_self_blended_training(
     assert "val_auc" in result.metrics
     assert "val_blends_auc" not in result.metrics
     spec = load_bundle(result.bundle).spec
-    assert spec.calibration_still.is_fitted
-    assert not any("chosen on self-blended" in note for note in spec.notes)
+    assert spec.judgement["still"].calibration.is_fitted
+    assert not any("chosen on self-blended" in note for note in spec.all_notes)
     assert result.num_train_crops == 6, "labelled fakes of train are not learnt from"
 
 

@@ -113,10 +113,10 @@ def test_bundle_names_everything_that_scoring_needs(
     assert spec.sampling == snapshot.config.sampling
     assert spec.train_config == CONFIG
     assert spec.data_digests == {snapshot.corpus: snapshot.digest}
-    assert spec.calibration_still.is_fitted
-    assert spec.thresholds_still.is_fitted
-    assert not spec.calibration_video.is_fitted
-    assert any("videos are not calibrated" in note for note in spec.notes)
+    assert spec.judgement["still"].calibration.is_fitted
+    assert spec.judgement["still"].thresholds.is_fitted
+    assert not spec.judgement["video"].calibration.is_fitted
+    assert any("videos are not calibrated" in note for note in spec.all_notes)
     assert spec.metrics == finished.metrics
 
 
@@ -228,9 +228,9 @@ def test_eight_crops_without_val_train_to_the_last_epoch(
     assert "val_auc" not in result.metrics
     assert any("last epoch" in note for note in result.notes)
     spec = load_bundle(result.bundle).spec
-    assert not spec.calibration_still.is_fitted
-    assert not spec.thresholds_still.is_fitted
-    assert spec.calibration_still.prob(0.3) == pytest.approx(1 / (1 + np.exp(-0.3)))
+    assert not spec.judgement["still"].calibration.is_fitted
+    assert not spec.judgement["still"].thresholds.is_fitted
+    assert spec.judgement["still"].calibration.prob(0.3) == pytest.approx(1 / (1 + np.exp(-0.3)))
 
 
 def test_videos_calibrate_on_whole_files_and_stills_apart(
@@ -245,9 +245,9 @@ def test_videos_calibrate_on_whole_files_and_stills_apart(
     one = CONFIG.model_copy(update={"epochs": 1})
     result = train([snapshot], tmp_path / "run", config=one)
     spec = load_bundle(result.bundle).spec
-    assert spec.calibration_video.is_fitted
-    assert spec.calibration_video.fitted_on == "video"
-    assert spec.calibration_still.fitted_on == "still"
+    assert spec.judgement["video"].calibration.is_fitted
+    assert spec.judgement["video"].calibration.fitted_on == "video"
+    assert spec.judgement["still"].calibration.fitted_on == "still"
     n = result.metrics["val_calibration_video_n"]
     assert isinstance(n, int)
     assert 40 <= n <= 120, "files, not their four crops"

@@ -128,8 +128,8 @@ def test_run_ends_in_a_bundle_of_two_heads(snapshot: Snapshot, tmp_path: Path) -
     assert [head.name for head in spec.heads] == ["blended", "generated"]
     assert spec.outputs == ("logit", "logit_blended", "logit_generated", "novelty")
     assert all(head.scale != 1.0 for head in spec.heads), "both were brought to one scale"
-    assert spec.calibration_still.is_fitted
-    assert spec.support_still.max_novelty is not None
+    assert spec.judgement["still"].calibration.is_fitted
+    assert spec.judgement["still"].support.max_novelty is not None
     logged = {line["name"] for line in read_metrics_file(tmp_path / "run" / "metrics.jsonl")}
     assert {"val_auc", "val_blends_auc", "val_fused_auc"} <= logged
     crops = collect_crops([snapshot])

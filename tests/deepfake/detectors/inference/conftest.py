@@ -19,7 +19,8 @@ from deepfake.config import (
 )
 from deepfake.detectors.bundles import DetectorSpec, save_bundle
 from deepfake.detectors.models import create_model
-from deepfake.verdicts.calibration import Calibration, Thresholds
+from deepfake.verdicts.calibration import Calibration
+from deepfake.verdicts.judgement import JudgementSettings
 from tests.product import clip_frames
 
 Pixels = NDArray[np.uint8]
@@ -45,10 +46,10 @@ def write_bundle(folder: Path, *, model: str, size: int | None = None) -> Path:
         faces=FaceConfig(),
         sampling=SamplingConfig(),
         aggregation=AggregationConfig(),
-        calibration_still=Calibration(temperature=1.5, is_fitted=True),
-        calibration_video=Calibration(),
-        thresholds_still=Thresholds(),
-        thresholds_video=Thresholds(),
+        judgement={
+            "still": JudgementSettings(calibration=Calibration(temperature=1.5, is_fitted=True)),
+            "video": JudgementSettings(),
+        },
         data_digests={},
         pretrained_source="scratch",
         seed=0,

@@ -28,6 +28,7 @@ from deepfake.evaluation.promotion import (
     write_decision,
 )
 from deepfake.verdicts.calibration import Calibration
+from deepfake.verdicts.judgement import JudgementSettings
 
 _POLICY = PromotionPolicy(benchmark="held-out")
 _COST = CostComparison(10.0, 10.1, 1.01, "cpu", 64, 7)
@@ -58,8 +59,7 @@ def _evaluate(
         crops=pd.DataFrame(crops),
         outcomes=pd.DataFrame(outcomes),
         aggregation=AggregationConfig(),
-        calibration_still=Calibration(bias=-1.0),
-        calibration_video=Calibration(),
+        judgement={"still": JudgementSettings(calibration=Calibration(bias=-1.0))},
     )
 
 

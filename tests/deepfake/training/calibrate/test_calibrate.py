@@ -18,7 +18,10 @@ from deepfake.training.calibrate import calibrate_bundle, scale_heads
 from deepfake.types import Kind
 from tests.deepfake.detectors.inference.conftest import write_bundle
 
-HEADS = (HeadSpec(name="blended"), HeadSpec(name="generated"))
+HEADS = (
+    HeadSpec(name="blended", learns_from="self_blended"),
+    HeadSpec(name="generated", learns_from="labelled"),
+)
 
 
 def _normal(count: int, **means: float) -> dict[str, np.ndarray]:
@@ -64,27 +67,30 @@ def test_stills_and_videos_are_calibrated_apart_on_the_half_that_chose_nothing(
     )
     summary = calibrate_bundle(bundle, snapshots=[stills, videos], output=tmp_path / "out")
     spec = load_bundle(tmp_path / "out").spec
-    assert spec.calibration_still.fitted_on == "still"
-    assert spec.calibration_video.fitted_on == "video"
+    assert spec.judgement["still"].calibration.fitted_on == "still"
+    assert spec.judgement["video"].calibration.fitted_on == "video"
     index = pd.concat([stills.index(), videos.index()])
     groups = index["group"].fillna("media:" + index["media_id"])
     calibrates = ~halve_by_group(groups.tolist())
-    for kind, calibration in (("image", spec.calibration_still), ("video", spec.calibration_video)):
+    for kind in Kind:
         files = index.loc[calibrates & (index["kind"] == kind).to_numpy(), "uri"].nunique()
-        assert calibration.num_samples == files
+        assert spec.judgement_of(kind).calibration.num_samples == files
     assert spec.calibration_digests == {"stills": stills.digest, "videos": videos.digest}
-    told = [(t.max_false_alarm, t.max_miss) for t in (spec.thresholds_still, spec.thresholds_video)]
-    assert told == [(0.05, 0.05), (0.05, 0.1)]
-    assert spec.support_video.min_frames == 3
-    assert spec.support_still.min_frames == 1
+    allowed = {
+        kind: (own.thresholds.max_false_alarm, own.thresholds.max_miss)
+        for kind, own in spec.judgement.items()
+    }
+    assert allowed == {"still": (0.05, 0.05), "video": (0.05, 0.1)}
+    assert spec.judgement["video"].support.min_frames == 3
+    assert spec.judgement["still"].support.min_frames == 1
     assert "val_choosing_video_auc_max_mean" in summary.metrics
-    for kind, thresholds in (("still", spec.thresholds_still), ("video", spec.thresholds_video)):
+    for kind, own in spec.judgement.items():
         alarms = [
             summary.metrics[f"val_calibration_{kind}_false_alarm_{n}_people"] for n in (1, 2, 3, 5)
         ]
-        assert alarms[0] is not None and float(alarms[0]) <= thresholds.max_false_alarm
+        assert alarms[0] is not None and float(alarms[0]) <= own.thresholds.max_false_alarm
         assert all(0 <= float(share) <= 1 for share in alarms)
-    assert not [note for note in spec.notes if note.startswith("Probabilities")]
+    assert not [note for note in spec.all_notes if note.startswith("Probabilities")]
 
 
 def test_how_the_files_looked_is_kept_beside_the_bundle(
@@ -115,11 +121,13 @@ def test_a_kind_without_files_stays_uncalibrated_and_says_so(
     stills = corpus_writer(tmp_path / "a", file_plan({"val": 80}), corpus="stills")
     calibrate_bundle(bundle, snapshots=[stills], output=bundle)
     spec = load_bundle(bundle).spec
-    assert spec.calibration_still.is_fitted
-    assert not spec.calibration_video.is_fitted
-    assert any("videos are not calibrated" in note for note in spec.notes)
+    assert spec.judgement["still"].calibration.is_fitted
+    assert not spec.judgement["video"].calibration.is_fitted
+    assert any("videos are not calibrated" in note for note in spec.all_notes)
     calibrate_bundle(bundle, snapshots=[stills], output=bundle)
-    assert len(load_bundle(bundle).spec.notes) == len(spec.notes), "a note is not said twice"
+    assert len(load_bundle(bundle).spec.all_notes) == len(spec.all_notes), (
+        "a note is not said twice"
+    )
 
 
 def test_calibrating_changes_answers_and_not_weights(
@@ -130,7 +138,7 @@ def test_calibrating_changes_answers_and_not_weights(
     before, after = load_bundle(bundle), load_bundle(tmp_path / "out")
     assert before.spec.weights_sha256 == after.spec.weights_sha256
     assert before.digest != after.digest
-    assert after.spec.prior == after.spec.calibration_still.prior == 0.1
+    assert after.spec.prior == after.spec.judgement["still"].calibration.prior == 0.1
 
 
 def test_error_rates_can_be_named(
@@ -146,7 +154,7 @@ def test_error_rates_can_be_named(
             max_false_alarm=share,
             max_miss=share,
         )
-        thresholds = load_bundle(tmp_path / str(share)).spec.thresholds_still
+        thresholds = load_bundle(tmp_path / str(share)).spec.judgement["still"].thresholds
         assert (thresholds.max_false_alarm, thresholds.max_miss) == (share, share)
         bands.append(thresholds.fake_from - thresholds.real_below)
     assert bands[0] > bands[1], "fewer errors allowed leave more undecided"

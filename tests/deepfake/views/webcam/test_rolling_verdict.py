@@ -19,10 +19,12 @@ from deepfake.detectors.bundles import DetectorSpec, HeadSpec
 from deepfake.types import Face, FaceCrop, Verdict
 from deepfake.verdicts.aggregation import aggregate_track
 from deepfake.verdicts.calibration import Calibration, Support, Thresholds
+from deepfake.verdicts.judgement import JudgementSettings
 from deepfake.views.webcam import Hysteresis, Judgement, TrackJudge
 
 _STEP = 0.05
 _THRESHOLDS = Thresholds(real_below=0.35, fake_from=0.65)
+_VIDEO = JudgementSettings(calibration=Calibration(temperature=2.0), thresholds=_THRESHOLDS)
 
 
 def _spec(**changes: object) -> DetectorSpec:
@@ -36,10 +38,10 @@ def _spec(**changes: object) -> DetectorSpec:
         faces=FaceConfig(),
         sampling=SamplingConfig(),
         aggregation=AggregationConfig(),
-        calibration_still=Calibration(temperature=9.0),
-        calibration_video=Calibration(temperature=2.0),
-        thresholds_still=Thresholds(),
-        thresholds_video=_THRESHOLDS,
+        judgement={
+            "still": JudgementSettings(calibration=Calibration(temperature=9.0)),
+            "video": _VIDEO,
+        },
         data_digests={},
         pretrained_source="none",
         seed=0,
@@ -47,6 +49,10 @@ def _spec(**changes: object) -> DetectorSpec:
         created_at=datetime(2026, 1, 1, tzinfo=UTC).isoformat(),
         train_config=TrainConfig(),
     ).model_copy(update=changes)
+
+
+def _supported(support: Support) -> dict[str, JudgementSettings]:
+    return {"video": _VIDEO.model_copy(update={"support": support})}
 
 
 def _crop(index: int, *, pts_seconds: float, face_px: float = 100.0) -> FaceCrop:
@@ -145,7 +151,7 @@ def test_a_probability_is_of_the_last_seconds_and_calibrated_for_videos() -> Non
 def test_faces_outside_the_calibration_are_uncertain_and_the_reason_is_told(
     bound: dict[str, float], expected: str
 ) -> None:
-    judge = TrackJudge(_spec(support_video=Support(**bound)))
+    judge = TrackJudge(_spec(judgement=_supported(Support(**bound))))
     for at in range(40):
         told = judge.add(_crop(at, pts_seconds=at * _STEP), {"logit": 9.0, "novelty": 2.0})
     assert (told.verdict, told.reason) == (Verdict.UNCERTAIN, expected)
@@ -153,7 +159,7 @@ def test_faces_outside_the_calibration_are_uncertain_and_the_reason_is_told(
 
 
 def test_looking_rarely_is_enough_to_judge() -> None:
-    judge = TrackJudge(_spec(support_video=Support(min_frames=3)))
+    judge = TrackJudge(_spec(judgement=_supported(Support(min_frames=3))))
     told = [judge.add(_crop(at, pts_seconds=at * 0.9), {"logit": 9.0}) for at in range(6)]
     rarely = [judge.add(_crop(at, pts_seconds=at * 2.5), {"logit": 9.0}) for at in range(10, 14)]
     assert told[-1].verdict is Verdict.FAKE

@@ -206,7 +206,7 @@ def test_the_real_detector_judges_each_frame_of_a_real_file(tmp_path: Path) -> N
     last = kept.looks[-1].faces[0]
     assert last.verdict is Verdict.REAL
     assert last.prob_fake is not None
-    assert last.prob_fake < load_bundle(_packaged()).spec.thresholds_video.real_below
+    assert last.prob_fake < load_bundle(_packaged()).spec.judgement["video"].thresholds.real_below
     assert sum(f.judgement.is_changed for k in kept.looks for f in k.faces if f.judgement) == 1
     left, top, right, bottom = last.bbox_xyxy
     assert 400 < left < right < 880

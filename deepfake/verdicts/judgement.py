@@ -1,0 +1,97 @@
+"""What turns the logit of a file into a verdict, for each kind of evidence.
+
+A still picture and a video are judged by settings of their own; a further kind of evidence, such as
+speech, is a further entry of the mapping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from deepfake.errors import ConfigError
+from deepfake.types import Kind, Verdict
+from deepfake.verdicts.aggregation import FileScore, TrackScore
+from deepfake.verdicts.calibration import Calibration, Support, Thresholds, judge
+
+__all__ = ["EvidenceKind", "JudgementSettings", "evidence_kind", "evidence_plural", "judgement_for"]
+
+EvidenceKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+"""What an answer rests on: `still`, `video`."""
+
+_OF_MEDIA = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
+_PLURALS = {"still": "stills", "video": "videos"}
+
+
+class JudgementSettings(BaseModel):
+    """Calibration, thresholds and support for one kind of evidence.
+
+    Attributes:
+        calibration: From a logit to a probability.
+        thresholds: From a probability to a verdict.
+        support: What a file has to be like for that verdict to hold.
+        notes: What a reader of the probabilities must know, a sentence each.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    calibration: Calibration = Calibration()
+    thresholds: Thresholds = Thresholds()
+    support: Support = Support()
+    notes: tuple[str, ...] = ()
+
+    def reason_against(self, track: TrackScore) -> str | None:
+        """Return why a track lies outside of what the calibration has seen, None if it does not."""
+        return self.support.reason_against(
+            num_frames=track.num_frames,
+            face_px=track.face_px,
+            sharpness=track.sharpness,
+            novelty=track.novelty,
+        )
+
+    def judge(self, score: FileScore) -> tuple[Verdict, str | None]:
+        """Return the verdict on a file, and the reason if it is uncertain."""
+        return judge(
+            self.calibration.prob(score.logit),
+            thresholds=self.thresholds,
+            outside=self.reason_against(score.strongest),
+        )
+
+
+def evidence_kind(kind: Kind) -> str:
+    """Return the kind of evidence that the pictures of a medium are.
+
+    Example:
+        >>> evidence_kind(Kind.IMAGE)
+        'still'
+    """
+    return _OF_MEDIA[kind]
+
+
+def evidence_plural(kind: str) -> str:
+    """Return the name of several files of a kind of evidence, for messages.
+
+    Example:
+        >>> evidence_plural("still")
+        'stills'
+    """
+    return _PLURALS.get(kind, kind)
+
+
+def judgement_for(judgement: Mapping[str, JudgementSettings], kind: Kind) -> JudgementSettings:
+    """Return the settings that a medium's pictures are judged by.
+
+    Args:
+        judgement: By kind of evidence.
+        kind: Of the medium.
+
+    Raises:
+        ConfigError: There are none for it.
+    """
+    name = evidence_kind(kind)
+    if name not in judgement:
+        known = ", ".join(sorted(judgement)) or "nothing"
+        raise ConfigError(f"the detector does not judge {evidence_plural(name)}, only {known}")
+    return judgement[name]
