@@ -183,7 +183,7 @@ def _cost(folder: Path, *, data_root: Path) -> dict[str, Any]:
     for _ in range(_TIMED_ROUNDS + 1):
         for name, arm in arms.items():
             began = time.process_time()
-            arm.evidence(crops)
+            arm.head_outputs(crops)
             seconds[name].append((time.process_time() - began) / len(crops))
     medians = {name: statistics.median(values[1:]) for name, values in seconds.items()}
     ratios = [

@@ -27,11 +27,11 @@ __all__ = [
     "remote_detector",
 ]
 
-_BATCH_SIZES = {"pnet": 4, "rnet": 64, "onet": 16, "evidence": 32}
+_BATCH_SIZES = {"pnet": 4, "rnet": 64, "onet": 16, "detector": 32}
 """Pictures that a batch always holds. A file asks for one canvas, up to 64 candidates, some 12
 faces and up to 64 crops at a time."""
 
-_EVIDENCE = "evidence"
+_DETECTOR = "detector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,7 @@ def create_device_networks(argument: DeviceNetworks) -> dict[str, DeviceNetwork]
     }
     if argument.bundle is not None:
         network = TorchNetwork(load_bundle(argument.bundle), device=argument.device)
-        computing[_EVIDENCE] = lambda pictures: (network.compute(pictures),)
+        computing[_DETECTOR] = lambda pictures: (network.compute(pictures),)
     return {
         name: _TorchOnDevice(compute, device=argument.device, batch_size=_BATCH_SIZES[name])
         for name, compute in computing.items()
@@ -139,7 +139,7 @@ class _RemoteNetwork:
         self._client = client
 
     def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
-        (outputs,) = self._client.run(_EVIDENCE, pictures)
+        (outputs,) = self._client.run(_DETECTOR, pictures)
         return outputs
 
 

@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.inference import Detector
+from deepfake.detectors.inference import GivesHeadOutputs
 from deepfake.errors import ConfigError
 from deepfake.media import decode_crop
 
@@ -19,7 +20,7 @@ _CHUNK = 256
 
 
 def predict_crops(
-    detector: Detector,
+    detector: GivesHeadOutputs[NDArray[np.uint8]],
     snapshot: Snapshot,
     index: pd.DataFrame,
     *,
@@ -46,13 +47,13 @@ def predict_crops(
     for start in range(0, len(places), _CHUNK):
         chunk = places[start : start + _CHUNK]
         crops = [decode_crop(reader.encoded(shard, int(row))) for shard, row in chunk]
-        for name, values in detector.evidence(crops).items():
+        for name, values in detector.head_outputs(crops).items():
             found[name][start : start + len(chunk)] = values
         on_done(start + len(chunk))
     return index.assign(**found)
 
 
-def _check_crops(detector: Detector, snapshot: Snapshot) -> None:
+def _check_crops(detector: GivesHeadOutputs[NDArray[np.uint8]], snapshot: Snapshot) -> None:
     wanted, found = detector.spec.crop, snapshot.config.crop
     if wanted != found:
         raise ConfigError(

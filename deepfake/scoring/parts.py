@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError
-from deepfake.scoring.schemas import TABLES, is_head_column, table_of
+from deepfake.scoring.schemas import TABLES, is_head_column
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.storage import (
     Location,
@@ -31,6 +31,7 @@ from deepfake.storage import (
     read_json,
     read_table,
     sha256_of,
+    table_of,
     write_json,
 )
 from deepfake.types import Status

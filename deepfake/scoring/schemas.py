@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
 from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
 
 from deepfake.detectors.bundles import DetectorSpec
-from deepfake.errors import DataError
 from deepfake.types import Kind, Score, Status, Verdict
 
 __all__ = [
@@ -18,7 +16,6 @@ __all__ = [
     "TABLES",
     "TRACKS_SCHEMA",
     "is_head_column",
-    "table_of",
     "table_schemas",
 ]
 
@@ -99,16 +96,3 @@ def table_schemas(spec: DetectorSpec) -> dict[str, pa.Schema]:
 def is_head_column(field: pa.Field) -> bool:
     """Return whether a column of a frames table holds the logit of a head."""
     return bool(_HEAD_COLUMN.fullmatch(field.name)) and field.type == pa.float32()
-
-
-def table_of(rows: Sequence[Mapping[str, Any]], *, schema: pa.Schema) -> pa.Table:
-    """Return rows as a table; a column that a row lacks is null.
-
-    Raises:
-        DataError: A row has a column that the schema does not know.
-    """
-    unknown = {name for row in rows for name in row}.difference(schema.names)
-    if unknown:
-        table = schema.metadata[b"schema"].decode()
-        raise DataError(f"{table} has no column for {', '.join(sorted(unknown))}")
-    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)

@@ -166,7 +166,7 @@ class Scorer:
 
     def _frames(self, medium: ExtractedMedium) -> pd.DataFrame:
         # What was stored is what is scored: the crops go through their codec here too.
-        said = self.detector.evidence([decode_crop(crop.encoded) for crop in medium.crops])
+        said = self.detector.head_outputs([decode_crop(crop.encoded) for crop in medium.crops])
         return pd.DataFrame(
             {
                 "track_id": crop.track_id,

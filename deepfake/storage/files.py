@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -30,6 +30,7 @@ __all__ = [
     "read_table",
     "sampled_digest_of",
     "sha256_of",
+    "table_of",
     "to_uri",
     "write_json",
     "write_table",
@@ -185,6 +186,19 @@ def write_table(path: Place, table: pa.Table) -> Place:
     with atomic_path(path) as part:
         pq.write_table(table, part, compression="zstd")
     return path
+
+
+def table_of(rows: Sequence[Mapping[str, Any]], *, schema: pa.Schema) -> pa.Table:
+    """Return rows as a table of one of our schemas; a column that a row lacks is null.
+
+    Raises:
+        DataError: A row has a column that the schema does not know.
+    """
+    unknown = {name for row in rows for name in row}.difference(schema.names)
+    if unknown:
+        table = schema.metadata[b"schema"].decode()
+        raise DataError(f"{table} has no column for {', '.join(sorted(unknown))}")
+    return pa.Table.from_pylist([dict(row) for row in rows], schema=schema)
 
 
 def read_table(

@@ -46,7 +46,7 @@ def test_fixed_pictures_have_the_logits_that_they_had(folder: Path, backend: str
     expected = json.loads(GOLDEN.read_text(encoding="utf-8"))
     expected.pop("scored")
     loaded = load_detector(folder, device="cpu", backend=backend)  # type: ignore[arg-type]
-    found = loaded.evidence(golden_crops())
+    found = loaded.head_outputs(golden_crops())
     assert set(found) == set(expected)
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, atol=1e-3, err_msg=name)
@@ -92,8 +92,8 @@ def test_it_is_the_one_that_is_used_where_none_is_named(
 
 def test_blends_of_a_face_stand_out_from_it(detector: Detector) -> None:
     square, _ = real_crop()
-    own = float(detector.evidence([square])["logit_blended"][0])
-    blends = detector.evidence(blended_crops(20))["logit_blended"]
+    own = float(detector.head_outputs([square])["logit_blended"][0])
+    blends = detector.head_outputs(blended_crops(20))["logit_blended"]
     assert np.mean(blends > own) >= 0.8
     assert float(np.median(blends)) > own + 0.5
 
@@ -115,7 +115,7 @@ def test_what_does_not_forge_hardly_moves_the_answer(detector: Detector) -> None
 def test_noise_looks_newer_than_a_face(detector: Detector) -> None:
     square, _ = real_crop()
     noise = np.random.default_rng(0).integers(0, 256, size=(256, 256, 3), dtype=np.uint8)
-    novelty = detector.evidence([square, noise])["novelty"]
+    novelty = detector.head_outputs([square, noise])["novelty"]
     limit = detector.spec.judgement["still"].support.max_novelty
     assert limit is not None
     assert novelty[0] < limit < novelty[1]

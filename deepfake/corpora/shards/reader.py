@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from deepfake.corpora.shards.schemas import SHARD_SCHEMA
+from deepfake.corpora.shards.schemas import kind_of_shard
 from deepfake.corpora.shards.shard import shards_folder
 from deepfake.errors import DataError, ShardError, StoreError
 from deepfake.storage import Location, StorePath, copies_bytes, read_locally
@@ -37,15 +37,20 @@ def shard_path(corpus_dir: Location, shard: str) -> Location:
 
 def read_columns(path: Location) -> pa.Table:
     """Return what a shard holds beside the pixels; of one in a store no more is fetched."""
-    names = SHARD_SCHEMA.names
+    if isinstance(path, StorePath):
+        with path.open() as file, pa.PythonFile(file, mode="r") as source:
+            return _read_columns(source)
+    with pa.memory_map(str(path)) as source:
+        return _read_columns(source)
+
+
+def _read_columns(source: pa.NativeFile) -> pa.Table:
+    names = pa.ipc.open_file(source).schema.names
+    source.seek(0)
     wanted = pa.ipc.IpcReadOptions(
         included_fields=[at for at, name in enumerate(names) if name != _PIXELS]
     )
-    if isinstance(path, StorePath):
-        with path.open() as file, pa.PythonFile(file, mode="r") as source:
-            return pa.ipc.open_file(source, options=wanted).read_all()
-    with pa.memory_map(str(path)) as source:
-        return pa.ipc.open_file(source, options=wanted).read_all()
+    return pa.ipc.open_file(source, options=wanted).read_all()
 
 
 class _BinaryColumn:
@@ -133,8 +138,7 @@ class CropReader:
 def _map_column(path: Path) -> _BinaryColumn:
     with pa.memory_map(str(path)) as source:
         file = pa.ipc.open_file(source)
-        if not file.schema.equals(SHARD_SCHEMA, check_metadata=True):
-            raise ShardError("not a shard of this version", path=path)
+        kind_of_shard(file.schema)
         column = file.read_all()[_PIXELS]
     # Where its values lie is what the file says: they might lie anywhere.
     column.validate(full=True)

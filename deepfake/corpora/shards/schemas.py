@@ -1,23 +1,39 @@
-"""What the tables of shards and snapshots hold."""
+"""Schemas of the tables of shards and snapshots."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import pyarrow as pa
 
+from deepfake.errors import ShardError
+
 __all__ = [
+    "FACES",
     "INDEX_SCHEMA",
     "MEDIA_FIELDS",
     "OUTCOMES_SCHEMA",
     "OUTCOME_FIELDS",
     "PART_OUTCOMES_SCHEMA",
+    "RECORD_SCHEMAS",
     "SHARD_SCHEMA",
+    "RecordSchemas",
+    "kind_of_shard",
+    "record_schemas",
 ]
 
-_CROP_FIELDS = [
+FACES = "faces"
+"""The kind of evidence that shards hold where nothing else is said."""
+
+_COMMON_FIELDS = [
     pa.field("crop_id", pa.string()),
     pa.field("media_id", pa.string()),
     pa.field("kind", pa.string()),
     pa.field("pts_seconds", pa.float64()),
+]
+
+_FACE_FIELDS = [
     pa.field("frame_index", pa.int64()),
     pa.field("track_id", pa.int32()),
     pa.field("bbox_xyxy", pa.list_(pa.float32(), 4)),
@@ -41,21 +57,69 @@ MEDIA_FIELDS = [
     pa.field("split", pa.string()),
 ]
 
-SHARD_SCHEMA = pa.schema(
-    [*_CROP_FIELDS, pa.field("encoded", pa.binary())],
-    metadata={"schema": "deepfake.shard", "schema_version": "1"},
-)
 
-INDEX_SCHEMA = pa.schema(
-    [
-        *_CROP_FIELDS,
-        *MEDIA_FIELDS,
+@dataclass(frozen=True, slots=True)
+class RecordSchemas:
+    """How the records of one kind of evidence are stored.
+
+    Attributes:
+        shard: Of a shard: the record's own columns and its bytes, `encoded`.
+        index: Of a snapshot's index: the same without the bytes, and where they lie.
+        order: Columns that sort the records of a file.
+    """
+
+    shard: pa.Schema
+    index: pa.Schema
+    order: tuple[str, ...]
+
+
+def record_schemas(
+    fields: Sequence[pa.Field], *, order: tuple[str, ...], suffix: str = ""
+) -> RecordSchemas:
+    """Return the schemas of a kind of evidence.
+
+    Args:
+        fields: Columns beside those that every kind has.
+        order: Columns that sort the records of a file.
+        suffix: Behind the schemas' names, `.voice`; by it a file's kind is known.
+    """
+    own = [*_COMMON_FIELDS, *fields]
+    places = [
         pa.field("shard", pa.string()),
         pa.field("row", pa.int32()),
         pa.field("shard_sha256", pa.string()),
-    ],
-    metadata={"schema": "deepfake.index", "schema_version": "1"},
-)
+    ]
+    return RecordSchemas(
+        shard=pa.schema(
+            [*own, pa.field("encoded", pa.binary())],
+            metadata={"schema": f"deepfake.shard{suffix}", "schema_version": "1"},
+        ),
+        index=pa.schema(
+            [*own, *MEDIA_FIELDS, *places],
+            metadata={"schema": f"deepfake.index{suffix}", "schema_version": "1"},
+        ),
+        order=order,
+    )
+
+
+RECORD_SCHEMAS = {FACES: record_schemas(_FACE_FIELDS, order=("frame_index", "track_id"))}
+"""By kind of evidence; windows of sound, or runs of crops, are a further entry."""
+
+SHARD_SCHEMA = RECORD_SCHEMAS[FACES].shard
+INDEX_SCHEMA = RECORD_SCHEMAS[FACES].index
+
+
+def kind_of_shard(schema: pa.Schema) -> str:
+    """Return the kind of evidence that a shard of this schema holds.
+
+    Raises:
+        ShardError: It is no schema of a shard of this version.
+    """
+    for kind, known in RECORD_SCHEMAS.items():
+        if schema.equals(known.shard, check_metadata=True):
+            return kind
+    raise ShardError("not a shard of this version")
+
 
 OUTCOME_FIELDS = [
     pa.field("status", pa.string()),

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from deepfake.corpora.shards.schemas import PART_OUTCOMES_SCHEMA, SHARD_SCHEMA
+from deepfake.corpora.shards.schemas import FACES, PART_OUTCOMES_SCHEMA, RECORD_SCHEMAS
 from deepfake.errors import DataError, ShardError
 from deepfake.storage import (
     Location,
@@ -23,6 +23,7 @@ from deepfake.storage import (
     read_locally,
     read_table,
     sha256_of,
+    table_of,
     write_table,
 )
 from deepfake.types import FaceCrop, Outcome
@@ -113,6 +114,7 @@ def write_shard(
     key: str,
     records: Sequence[Mapping[str, Any]],
     outcomes: Sequence[Outcome],
+    kind: str = FACES,
 ) -> Shard:
     """Write the crops of one batch and the outcomes of its media.
 
@@ -121,8 +123,12 @@ def write_shard(
         key: Digest of the configuration and of the media.
         records: From `crop_records`, in the order of the media.
         outcomes: One a medium, each with a media_id.
+        kind: Of evidence, one of `RECORD_SCHEMAS`.
+
+    Raises:
+        DataError: A record has a column that its schema does not know.
     """
-    crops = pa.Table.from_pylist([dict(r) for r in records], schema=SHARD_SCHEMA)
+    crops = table_of(records, schema=RECORD_SCHEMAS[kind].shard)
     rows = [_outcome_record(outcome) for outcome in outcomes]
     return _write(corpus_dir, key, crops, pa.Table.from_pylist(rows, schema=PART_OUTCOMES_SCHEMA))
 

@@ -9,11 +9,18 @@ from typing import Any
 
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from deepfake.config import ExtractConfig
 from deepfake.corpora.shards.reader import CropReader, read_columns, shard_path
-from deepfake.corpora.shards.schemas import INDEX_SCHEMA, MEDIA_FIELDS, OUTCOMES_SCHEMA
+from deepfake.corpora.shards.schemas import (
+    FACES,
+    INDEX_SCHEMA,
+    MEDIA_FIELDS,
+    OUTCOMES_SCHEMA,
+    RECORD_SCHEMAS,
+)
 from deepfake.corpora.shards.shard import Shard
 from deepfake.errors import DataError, ShardError, UnreadableMediaError
 from deepfake.storage import (
@@ -24,6 +31,7 @@ from deepfake.storage import (
     read_locally,
     read_table,
     sha256_of,
+    table_of,
     write_json,
     write_table,
     write_text,
@@ -78,8 +86,9 @@ class Snapshot:
         return value
 
     def index(self) -> pd.DataFrame:
-        """Return the crops, a row each, columns of `INDEX_SCHEMA`."""
-        return _read_frame(self.folder / "index.parquet", INDEX_SCHEMA)
+        """Return the crops, a row each, columns of `INDEX_SCHEMA` where they are faces."""
+        path = self.folder / "index.parquet"
+        return _read_frame(path, _index_schema(path))
 
     def outcomes(self) -> pd.DataFrame:
         """Return the files, a row each, columns of `OUTCOMES_SCHEMA`."""
@@ -108,6 +117,16 @@ def _is_whole(shard: Location, digest: str) -> bool:
         return False
 
 
+def _index_schema(path: Location) -> pa.Schema:
+    """Return the schema that an index says to have; that of faces where it says none of ours."""
+    try:
+        metadata = read_locally(path, pq.read_schema).metadata or {}
+    except (OSError, pa.ArrowException, DataError):  # reading it tells what is wrong
+        return INDEX_SCHEMA
+    known = {own.index.metadata[b"schema"]: own.index for own in RECORD_SCHEMAS.values()}
+    return known.get(metadata.get(b"schema"), INDEX_SCHEMA)
+
+
 def _read_frame(path: Location, schema: pa.Schema) -> pd.DataFrame:
     try:
         table = read_table(path, schema=schema)
@@ -126,6 +145,7 @@ def write_snapshot(
     outcomes: Sequence[Mapping[str, Any]],
     shards: Iterable[Shard],
     description: Mapping[str, Any],
+    kind: str = FACES,
 ) -> Snapshot:
     """Write a snapshot over finished shards; the index comes last.
 
@@ -137,12 +157,16 @@ def write_snapshot(
         outcomes: One record a file, columns of `OUTCOMES_SCHEMA`.
         shards: The shards that hold the crops.
         description: Goes into `snapshot.json`.
+        kind: Of the evidence that all shards hold.
     """
+    schemas = RECORD_SCHEMAS[kind]
     snapshot = Snapshot(corpus_dir=corpus_dir, corpus=corpus, digest=digest)
     by_media = {str(m["media_id"]): m for m in media}
-    tables = map_threaded(lambda shard: _index_of_shard(corpus_dir, shard, by_media), shards)
-    index = pa.concat_tables([INDEX_SCHEMA.empty_table(), *tables]).sort_by(
-        [("uri", "ascending"), ("frame_index", "ascending"), ("track_id", "ascending")]
+    tables = map_threaded(
+        lambda shard: _index_of_shard(corpus_dir, shard, by_media, schema=schemas.index), shards
+    )
+    index = pa.concat_tables([schemas.index.empty_table(), *tables]).sort_by(
+        [(name, "ascending") for name in ("uri", *schemas.order)]
     )
     rows = sorted(outcomes, key=lambda o: str(o["uri"]))
     write_table(
@@ -155,7 +179,11 @@ def write_snapshot(
 
 
 def _index_of_shard(
-    corpus_dir: Location, shard: Shard, by_media: Mapping[str, Mapping[str, Any]]
+    corpus_dir: Location,
+    shard: Shard,
+    by_media: Mapping[str, Mapping[str, Any]],
+    *,
+    schema: pa.Schema,
 ) -> pa.Table:
     name = f"{shard.key}.arrow"
     table = read_columns(shard_path(corpus_dir, name))
@@ -166,7 +194,7 @@ def _index_of_shard(
             continue
         own = {f.name: medium.get(f.name) for f in MEDIA_FIELDS}
         rows.append({**record, **own, "shard": name, "row": row, "shard_sha256": shard.sha256})
-    return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
+    return table_of(rows, schema=schema)
 
 
 def set_latest(corpus_dir: Location, digest: str) -> None:

@@ -5,13 +5,20 @@ would pay seconds and hundreds of megabytes for it.
 """
 
 from deepfake.compute.devices import check_precision, computed_as, resolve_device
-from deepfake.detectors.inference.detector import BackendName, Detector, Network, load_detector
+from deepfake.detectors.inference.detector import (
+    BackendName,
+    Detector,
+    GivesHeadOutputs,
+    Network,
+    load_detector,
+)
 from deepfake.detectors.inference.inputs import resize_square, stack_squares, to_input
 from deepfake.detectors.inference.onnx_export import OnnxExport, export_onnx
 
 __all__ = [
     "BackendName",
     "Detector",
+    "GivesHeadOutputs",
     "Network",
     "OnnxExport",
     "check_precision",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from deepfake.detectors.inference.conversion import convert_bundle
 from deepfake.detectors.inference.inputs import stack_squares
 from deepfake.errors import BundleError, ConfigError, ModelError
 
-__all__ = ["BackendName", "Detector", "Network", "load_detector"]
+__all__ = ["BackendName", "Detector", "GivesHeadOutputs", "Network", "load_detector"]
 
 logger = logging.getLogger(__name__)
 
@@ -34,11 +34,30 @@ _CHUNK = 64
 """Crops in the network's size at a time: 10 MB at 224 pixels."""
 
 
+InputT = TypeVar("InputT", contravariant=True)
+
+
 class Network(Protocol):
     """Runs a detector's network."""
 
     def outputs(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Return outputs (N, K) of pictures (N, S, S, 3), RGB; N at least 1."""
+        ...
+
+
+class GivesHeadOutputs(Protocol[InputT]):
+    """What a detector of any kind of evidence does with its inputs.
+
+    An input is a crop for `Detector`; it may as well be a run of crops or a window of sound.
+    """
+
+    @property
+    def spec(self) -> DetectorSpec:
+        """The bundle's description."""
+        ...
+
+    def head_outputs(self, inputs: Sequence[InputT], /) -> dict[str, NDArray[np.float32]]:
+        """Return by the names of `DetectorSpec.outputs` a value an input, shape (N,) each."""
         ...
 
 
@@ -74,8 +93,8 @@ class Detector:
         """The bundle's description."""
         return self.bundle.spec
 
-    def evidence(self, crops: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
-        """Return what the network says of each crop; each depends on its own crop alone.
+    def head_outputs(self, crops: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
+        """Return the network's outputs for each crop, whatever crops stand beside it.
 
         Args:
             crops: RGB squares from the crop function, each (S, S, 3) uint8.
@@ -98,8 +117,8 @@ class Detector:
         return dict(zip(names, rows.T, strict=True))
 
     def logits(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
-        """Return the logit of each crop, shape (N,), as `evidence` does."""
-        return self.evidence(crops)["logit"]
+        """Return the logit of each crop, shape (N,), as `head_outputs` does."""
+        return self.head_outputs(crops)["logit"]
 
 
 def load_detector(

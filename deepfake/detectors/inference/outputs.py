@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deepfake.detectors.bundles import HeadSpec
 from deepfake.errors import ModelError
 
-__all__ = ["NOVELTY_PREFIX", "EvidenceNetwork", "Novelty", "features_of"]
+__all__ = ["NOVELTY_PREFIX", "DetectorNetwork", "Novelty", "features_of"]
 
 NOVELTY_PREFIX = "novelty."
 """What the names of the novelty's tensors begin with among a bundle's weights."""
@@ -65,7 +65,7 @@ class Novelty(nn.Module):
         return distances
 
 
-class EvidenceNetwork(nn.Module):
+class DetectorNetwork(nn.Module):
     """A network whose answers are put together.
 
     Args:
@@ -90,7 +90,7 @@ class EvidenceNetwork(nn.Module):
     @classmethod
     def of_state(
         cls, network: nn.Module, *, heads: Sequence[HeadSpec], state: Mapping[str, Tensor]
-    ) -> EvidenceNetwork:
+    ) -> DetectorNetwork:
         """Return the network of a bundle with its weights.
 
         Raises:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from deepfake.compute.openvino import Graph, compile_engine, convert_module
 from deepfake.detectors.bundles import Bundle
-from deepfake.detectors.inference.outputs import EvidenceNetwork
+from deepfake.detectors.inference.outputs import DetectorNetwork
 from deepfake.detectors.models import create_model
 from deepfake.errors import BundleError, ModelError, UnknownModelError
 
@@ -26,7 +26,7 @@ _BATCH = 32
 since the shape of a batch chooses the algorithm, and that the last bits of a logit."""
 
 
-def load_module(bundle: Bundle) -> EvidenceNetwork:
+def load_module(bundle: Bundle) -> DetectorNetwork:
     """Return a bundle's network on the CPU, in evaluation mode.
 
     Raises:
@@ -40,7 +40,7 @@ def load_module(bundle: Bundle) -> EvidenceNetwork:
             input_size=spec.input_size,
             num_heads=len(spec.heads),
         )
-        network = EvidenceNetwork.of_state(
+        network = DetectorNetwork.of_state(
             created.module, heads=spec.heads, state=bundle.state_dict()
         )
     except (UnknownModelError, RuntimeError) as error:
@@ -68,7 +68,7 @@ class PixelNetwork(nn.Module):
 
     def __init__(
         self,
-        module: EvidenceNetwork,
+        module: DetectorNetwork,
         *,
         mean: tuple[float, float, float],
         std: tuple[float, float, float],

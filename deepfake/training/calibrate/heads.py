@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deepfake.config import SelfBlendConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import HeadSpec
-from deepfake.detectors.inference import Detector
+from deepfake.detectors.inference import GivesHeadOutputs
 from deepfake.media import decode_crop
 from deepfake.training.data import has_usable_landmarks, landmarks_of
 from deepfake.training.data.self_blend import self_blend
@@ -67,7 +67,7 @@ def joined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[
 
 
 def blends_of(
-    detector: Detector,
+    detector: GivesHeadOutputs[NDArray[np.uint8]],
     snapshots: Sequence[Snapshot],
     crops: pd.DataFrame,
     *,
@@ -107,6 +107,6 @@ def blends_of(
                 )
             )
         ]
-        said = detector.evidence(pictures)
+        said = detector.head_outputs(pictures)
         parts.append(own.assign(**{k: v.astype(np.float64) for k, v in said.items()}))
     return pd.concat(parts, ignore_index=True)

@@ -147,7 +147,7 @@ class Watcher:
         config = self._detector.spec.crop
         crops = [make_crop(frame, one.face, config=config) for one in due]
         # What was stored is what is scored: the crops go through their codec here too.
-        said = self._detector.evidence([decode_crop(crop.encoded) for crop in crops])
+        said = self._detector.head_outputs([decode_crop(crop.encoded) for crop in crops])
         found = {}
         for at, (one, crop) in enumerate(zip(due, crops, strict=True)):
             told = {name: float(values[at]) for name, values in said.items()}

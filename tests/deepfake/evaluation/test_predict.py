@@ -24,7 +24,7 @@ class _MeanDetector:
         self.spec = SimpleNamespace(crop=snapshot.config.crop, outputs=("logit", "novelty"))
         self.sizes: list[int] = []
 
-    def evidence(self, crops: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
+    def head_outputs(self, crops: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
         self.sizes.append(len(crops))
         means = np.array([crop.mean() for crop in crops], np.float32)
         return {"logit": means, "novelty": 2 * means}

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepfake.detectors.bundles import HeadSpec, load_bundle, save_bundle
 from deepfake.detectors.inference import load_detector
-from deepfake.detectors.inference.outputs import EvidenceNetwork, Novelty, features_of
+from deepfake.detectors.inference.outputs import DetectorNetwork, Novelty, features_of
 from deepfake.detectors.models import create_model
 from deepfake.errors import BundleError, ModelError
 
@@ -29,7 +29,7 @@ class _Given(torch.nn.Module):
 
 
 def test_odds_are_the_mean_of_the_heads_odds() -> None:
-    network = EvidenceNetwork(_Given(), heads=HEADS)
+    network = DetectorNetwork(_Given(), heads=HEADS)
     inputs = torch.tensor([[5.0, -3.0, 0, 0], [1.0, -2.0, 0, 0], [201.0, -3.0, 0, 0]])
     found = network(inputs.reshape(3, 1, 2, 2))
     assert found[:, 1:].tolist() == inputs[:, :2].tolist()
@@ -41,7 +41,7 @@ def test_odds_are_the_mean_of_the_heads_odds() -> None:
 def test_a_single_head_is_the_logit() -> None:
     linear = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(4, 1))
     inputs = torch.tensor([[5.0, 9.0, 0, 0]]).reshape(1, 1, 2, 2)
-    network = EvidenceNetwork(linear, heads=(HeadSpec(),))
+    network = DetectorNetwork(linear, heads=(HeadSpec(),))
     assert torch.equal(network(inputs), linear(inputs))
 
 
@@ -92,8 +92,8 @@ def two_headed(bundle_dir: Path, tmp_path: Path) -> Path:
 
 
 def test_openvino_says_what_pytorch_says(two_headed: Path, crops: list[NDArray[np.uint8]]) -> None:
-    expected = load_detector(two_headed, device="cpu", backend="torch").evidence(crops[:8])
-    found = load_detector(two_headed, device="cpu", backend="openvino").evidence(crops[:8])
+    expected = load_detector(two_headed, device="cpu", backend="torch").head_outputs(crops[:8])
+    found = load_detector(two_headed, device="cpu", backend="openvino").head_outputs(crops[:8])
     assert list(found) == ["logit", "logit_blended", "logit_generated", "novelty"]
     for name, values in expected.items():
         np.testing.assert_allclose(found[name], values, atol=1e-3, err_msg=name)

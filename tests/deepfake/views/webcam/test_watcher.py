@@ -40,7 +40,7 @@ class Told:
     num_seen: list[int] = field(default_factory=list)
     spec: Any = field(default_factory=lambda: load_bundle(_packaged()).spec)
 
-    def evidence(self, crops: Sequence[Pixels]) -> dict[str, NDArray[np.float32]]:
+    def head_outputs(self, crops: Sequence[Pixels]) -> dict[str, NDArray[np.float32]]:
         self.num_seen.append(len(crops))
         return {name: np.full(len(crops), self.logit, np.float32) for name in self.spec.outputs}
 
