@@ -1,4 +1,4 @@
-"""Every error that this project raises on purpose.
+"""The exceptions of this project.
 
     DeepfakeError
     ├── MediaError (ValueError)
@@ -23,7 +23,7 @@
     ├── StoreError (OSError)
     └── ConfigError (ValueError)
 
-A library's own errors are translated where that library is called, never further up.
+Errors of other libraries are translated into these where the library is called.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ __all__ = [
 
 
 class _HasUri(Protocol):
-    """What lies in a store."""
+    """A path in an object store."""
 
     @property
     def uri(self) -> str: ...
@@ -71,8 +71,8 @@ class DeepfakeError(Exception):
 
     Args:
         message: What was wrong, the value, and what is allowed, in one line.
-        path: The file or folder concerned, where there is one.
-        hint: What the reader can do about it.
+        path: The file or folder concerned, if any.
+        hint: What the user can do about it.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class DeepfakeError(Exception):
         return self.message if self.path is None else f"{self.message}: {self.path}"
 
     def __reduce__(self) -> tuple[object, ...]:
-        # Errors cross process borders; keyword arguments survive pickling only this way.
+        # Errors are sent between processes; keyword arguments need this to be pickled.
         return (_rebuild, (type(self), self.message, self.path, self.hint))
 
 
@@ -106,7 +106,7 @@ def _rebuild(
 
 
 class MediaError(DeepfakeError, ValueError):
-    """A medium could not be used; `status` is what its row says."""
+    """A medium could not be used; `status` is the status of its row."""
 
     status: ClassVar[Status] = Status.ERROR
 
@@ -130,19 +130,19 @@ class EmptyMediaError(MediaError):
 
 
 class UnsupportedMediaError(MediaError):
-    """A kind of file that is not looked into: text, sound only, a playlist, a folder."""
+    """A kind of file that is not supported: text, sound only, a playlist, a folder."""
 
     status = Status.UNSUPPORTED
 
 
 class MediaTooLargeError(MediaError):
-    """A declared or real size over a limit."""
+    """The declared or actual size exceeds a limit."""
 
     status = Status.TOO_LARGE
 
 
 class UnreadableMediaError(MediaError, OSError):
-    """The operating system refused to read the file."""
+    """The operating system denied reading the file."""
 
     status = Status.UNREADABLE
 
@@ -156,7 +156,7 @@ class DataError(DeepfakeError, ValueError):
 
 
 class CorpusError(DataError):
-    """A corpus is not laid out as its layout says."""
+    """The folders or lists of a corpus do not follow its layout."""
 
 
 class ManifestError(DataError):
@@ -164,11 +164,11 @@ class ManifestError(DataError):
 
 
 class SplitLeakageError(DataError):
-    """The same media, people or pair stand on both sides of a split."""
+    """The same media, people or pairs of people are in more than one split."""
 
 
 class ShardError(DataError):
-    """A shard or its index is missing, damaged, or points outside its folder."""
+    """A shard or an index is missing, damaged, or names a file outside its folder."""
 
 
 class ModelError(DeepfakeError, RuntimeError):
@@ -176,27 +176,27 @@ class ModelError(DeepfakeError, RuntimeError):
 
 
 class UnknownModelError(ModelError, LookupError):
-    """No model of that name."""
+    """There is no model of that name."""
 
 
 class WeightsUnavailableError(ModelError):
-    """Pretrained weights were demanded and could not be had."""
+    """Pretrained weights were requested and are not available."""
 
 
 class BundleError(ModelError):
-    """A detector bundle is incomplete, of another schema version, or altered."""
+    """A detector bundle is incomplete, modified, or of another schema version."""
 
 
 class TrackingError(DeepfakeError, RuntimeError):
-    """The tracking store or the model registry refused."""
+    """The tracking store or the model registry failed."""
 
 
 class WorkerError(DeepfakeError, RuntimeError):
-    """The media workers could not be set up, or were lost as a whole."""
+    """The media workers could not be started, or all were lost."""
 
 
 class StoreError(DeepfakeError, OSError):
-    """An object store refused, or did not answer."""
+    """An object store denied a request or did not answer."""
 
 
 class ConfigError(DeepfakeError, ValueError):

@@ -1,4 +1,4 @@
-"""The dataclasses that the stages hand to each other.
+"""Frozen dataclasses and enums that the stages exchange.
 
 `MediaInfo -> Frame -> Face -> FaceTrack -> FaceCrop -> Score`, each frozen and validated once.
 """
@@ -32,7 +32,7 @@ __all__ = [
 
 
 class Kind(StrEnum):
-    """What a file is looked at as."""
+    """Whether a file is a picture or a video."""
 
     IMAGE = "image"
     VIDEO = "video"
@@ -46,7 +46,7 @@ class Label(StrEnum):
 
 
 class Split(StrEnum):
-    """Which part of a corpus a group of media belongs to."""
+    """The split of a corpus that a group of media belongs to."""
 
     TRAIN = "train"
     VAL = "val"
@@ -54,7 +54,7 @@ class Split(StrEnum):
 
 
 class Status(StrEnum):
-    """What became of a file. Every file has exactly one."""
+    """The outcome of processing a file; every file has exactly one."""
 
     OK = "ok"
     NO_FACE = "no_face"
@@ -77,11 +77,11 @@ EXPECTED_STATUSES = frozenset({Status.OK, Status.NO_FACE, Status.MISSING})
 TRANSIENT_STATUSES = frozenset(
     {Status.TIMEOUT, Status.CRASHED, Status.OUT_OF_MEMORY, Status.VANISHED, Status.ERROR}
 )
-"""Statuses that another run, or wider limits, may not give again."""
+"""Statuses that may change in another run or with wider limits."""
 
 
 class Verdict(StrEnum):
-    """What a score says to a person."""
+    """The verdict on a file, for people."""
 
     REAL = "real"
     FAKE = "fake"
@@ -91,7 +91,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MediaInfo:
-    """What probing found.
+    """Description of a medium, from probing.
 
     Attributes:
         kind: Image or video.
@@ -99,11 +99,11 @@ class MediaInfo:
         container: Name of the container format.
         width: Width as shown, after rotation, pixels.
         height: Height as shown, after rotation, pixels.
-        rotation: Degrees clockwise that the stored picture was turned by to be shown.
-        fps: Average frames a second; None for images and where it is unknown.
-        num_frames: Frames counted in the stream itself; 1 for an image.
-        duration_seconds: From the first frame's time to the end of the last, from the content.
-        duration_seconds_from_header: What the container claims; None where it claims nothing.
+        rotation: Degrees clockwise by which the stored picture is turned for display.
+        fps: Average frames a second; None for images, or if unknown.
+        num_frames: Frames counted in the stream; 1 for an image.
+        duration_seconds: From the start of the first frame to the end of the last, measured.
+        duration_seconds_from_header: Duration declared by the container, None if it declares none.
         has_audio: Whether there is a sound stream.
     """
 
@@ -127,7 +127,7 @@ class MediaInfo:
 
     @classmethod
     def of_seconds(cls, duration_seconds: float, *, fps: int = 25) -> MediaInfo:
-        """Return the description of a plain clip, for examples and tests."""
+        """Return the description of an ordinary clip, for examples and tests."""
         return cls(
             kind=Kind.VIDEO,
             codec="h264",
@@ -142,10 +142,10 @@ class MediaInfo:
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A decoded picture and the time at which it is shown.
+    """A decoded frame of a video, or a picture, with its time.
 
     Attributes:
-        pixels: RGB, shape (H, W, 3), uint8, turned upright.
+        pixels: RGB, shape (H, W, 3), uint8, rotated upright.
         pts_seconds: Presentation time, seconds after the first frame; 0.0 for an image.
         frame_index: Rank by presentation time, from 0.
     """
@@ -176,9 +176,9 @@ class Face:
     """One face in one frame, in the frame's own pixels.
 
     Attributes:
-        bbox_xyxy: Left, top, right, bottom; may reach over the border.
-        landmarks: Eyes (the one on the picture's left first), nose, mouth corners; five (x, y).
-        confidence: The detector's, 0 to 1.
+        bbox_xyxy: Left, top, right, bottom; may exceed the frame.
+        landmarks: Five (x, y): eyes (the left one in the picture first), nose, mouth corners.
+        confidence: Of the face detector, 0 to 1.
     """
 
     bbox_xyxy: tuple[float, float, float, float]
@@ -202,7 +202,7 @@ class Face:
 
     @property
     def center_xy(self) -> tuple[float, float]:
-        """Middle of the box."""
+        """Centre of the box."""
         left, top, right, bottom = self.bbox_xyxy
         return (left + right) / 2, (top + bottom) / 2
 
@@ -234,7 +234,7 @@ class FaceCrop:
 
     Attributes:
         encoded: JPEG or PNG bytes.
-        face: Where it was found.
+        face: The face in its frame.
         track_id: The track it belongs to.
         pts_seconds: Time of its frame.
         frame_index: Rank of its frame.
@@ -253,20 +253,20 @@ class FaceCrop:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one file in one step; the row exists for every file.
+    """The outcome of one step for one file; every file gets one.
 
     Attributes:
-        uri: The name under which the file was asked for.
+        uri: Absolute path or store URI of the file.
         media_id: SHA-256 of its bytes; None where they cannot be read.
         status: See `Status`.
-        error_type: Name of the error class, None if there was none.
+        error_type: Name of the error class, None without an error.
         message: One sentence for a person, None if there is nothing to say.
-        is_partial: Whether fewer frames were read than were asked for.
-        frames_wanted: Frames asked for.
+        is_partial: Whether fewer frames were read than requested, or the video is cut off.
+        frames_wanted: Frames requested.
         frames_read: Frames decoded.
         num_faces: Faces kept, over all frames.
         seconds: Wall time.
-        details: What else probing said, by column name.
+        details: Further columns from probing, by name.
     """
 
     uri: str

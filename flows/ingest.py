@@ -28,7 +28,7 @@ from deepfake.errors import DataError
 from deepfake.extract.extractor import ExtractorSetup
 from deepfake.registry import masked
 from deepfake.storage import DataRoot, location_of, read_json, to_uri
-from deepfake.storage.journal import journal, tell, telling
+from deepfake.storage.event_log import event_log, log_event, log_run
 from deepfake.types import EXPECTED_STATUSES, Status
 from flows.parameters import (
     BatchFiles,
@@ -139,8 +139,8 @@ def ingest(
         num_workers=num_workers,
     )
     with (
-        journal(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=masked),
-        telling(input=to_uri(input_path), corpus=corpus, layout=layout) as ending,
+        event_log(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=masked),
+        log_run(input=to_uri(input_path), corpus=corpus, layout=layout) as ending,
         _workers_closed(),
     ):
         scanned = steps.scan(input_path, corpus=corpus, layout=layout)
@@ -216,7 +216,7 @@ def _workers_closed() -> Iterator[None]:
 
 
 def _tell_part(part: dict[str, Any]) -> None:
-    tell(
+    log_event(
         "part committed",
         part=part["key"],
         media=sum(part["statuses"].values()),
@@ -230,7 +230,7 @@ def _account(snapshot: Snapshot, *, num_probed: int) -> dict[str, Any]:
     outcomes = snapshot.outcomes()
     told = ["media_id", "uri", "status", "error_type", "message"]
     for row in _problems(outcomes)[told].to_dict("records"):
-        tell("file failed", **{str(name): value for name, value in row.items()})
+        log_event("file failed", **{str(name): value for name, value in row.items()})
     return {
         "snapshot": snapshot.digest,
         "num_files": len(outcomes),

@@ -1,9 +1,9 @@
-"""Pictures and videos: probing, decoding, encoding. The only importer of decoders and encoders.
+"""Probe, decode and encode pictures and videos. Only this package imports decoders and encoders.
 
-Files come from strangers. Nothing but regular local files is opened, formats that name other
-files are refused, sizes are checked before pixels exist, and whatever a library raises leaves
-this package as a `MediaError`. The only exceptions are the cameras and addresses that a user
-names to be watched, see `parse_source`.
+Files are untrusted. Only regular local files are opened, formats that refer to other files are
+rejected, sizes are checked before decoding, and every error of a decoder is raised as a
+`MediaError`. Cameras and network addresses are opened only if the user names them, see
+`parse_source`.
 """
 
 from deepfake.media.compression import h264_round_trip, jpeg_round_trip

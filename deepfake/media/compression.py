@@ -1,4 +1,4 @@
-"""Pictures as compression leaves them."""
+"""Compress a picture and decompress it again: JPEG and H.264."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["h264_round_trip", "jpeg_round_trip"]
 
 
 def jpeg_round_trip(pixels: NDArray[np.uint8], *, quality: int) -> NDArray[np.uint8]:
-    """Return a picture as a JPEG file shows it, its chroma at half size as most programs write it.
+    """Return a picture after JPEG compression with 4:2:0 chroma, as most programs write it.
 
     Args:
         pixels: (H, W, 3) RGB uint8.
@@ -30,14 +30,14 @@ def jpeg_round_trip(pixels: NDArray[np.uint8], *, quality: int) -> NDArray[np.ui
 
 
 def h264_round_trip(pixels: NDArray[np.uint8], *, crf: int) -> NDArray[np.uint8]:
-    """Return a picture as a frame of a video shows it: through x264 and back.
+    """Return a picture after compression with x264, as in a frame of a video.
 
     Args:
-        pixels: (H, W, 3) RGB uint8; an odd last row or column is left as it is.
-        crf: Quality, 0 to 51; 23 is usual, 40 poor.
+        pixels: (H, W, 3) RGB uint8; an odd last row or column stays unchanged.
+        crf: Constant rate factor, 0 to 51; 23 is usual, 40 is poor.
 
     Raises:
-        DecodeError: FFmpeg refuses the size or the quality.
+        DecodeError: FFmpeg rejects the size or the quality.
     """
     height, width = (side // 2 * 2 for side in pixels.shape[:2])
     with translated(Path("crop.h264"), doing="encoding a picture"):

@@ -1,7 +1,7 @@
-"""Opening a container without letting it open anything else.
+"""Open a container with FFmpeg, without letting it open other files or hosts.
 
-A media file from a stranger may be a playlist that names other files or hosts. Here FFmpeg may
-open local files only, and only the formats named below, which hold their pictures themselves.
+An untrusted media file may be a playlist that refers to other files or hosts. FFmpeg is restricted
+to local files and to the formats below, which contain their pictures themselves.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ ALLOWED_FORMATS = (
     "h264",
     "hevc",
     "obu",
-    # Sound alone, so that it can be called by its name.
+    # Sound only, so that the error can say so.
     "mp3",
     "wav",
     "flac",
@@ -66,7 +66,7 @@ REFUSED_FORMATS = frozenset(
     {"hls", "dash", "concat", "sdp", "rtsp", "rtp", "sap", "imf", "image2", "image2pipe", "lavfi"}
     | {"hds", "smoothstreaming", "webm_dash_manifest", "vobsub", "alias_pix", "tty", "concatf"}
 )
-"""Formats that name other files or streams. None is allowed above; checked again once open."""
+"""Formats that refer to other files or streams; checked again after opening."""
 
 _PLAYLISTS = (
     (b"#EXTM3U", "an HLS or M3U playlist"),
@@ -93,21 +93,21 @@ _CONTAINER_MAGICS = (
 _STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 
 
-# What PyAV raises on damaged input beside FFmpeg's own errors.
+# Raised by PyAV on damaged input beside FFmpeg's own errors.
 _NATIVE_ERRORS = (OSError, EOFError, ValueError, RuntimeError, TypeError, LookupError)
 
 
 @contextmanager
 def translated(path: Path, *, doing: str) -> Iterator[None]:
-    """Turn what FFmpeg raises inside the block into this project's errors.
+    """Translate errors of FFmpeg inside the block into this project's errors.
 
     Args:
         path: The file concerned.
-        doing: What was going on, `decoding the video`.
+        doing: What is being done, for the message: `decoding the video`.
 
     Raises:
         UnreadableMediaError: The system refused to read the file.
-        DecodeError: Anything else that FFmpeg did not like.
+        DecodeError: Any other error of FFmpeg.
     """
     try:
         yield
@@ -125,13 +125,13 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
 
     Args:
         path: A regular file, checked before.
-        limits: Bound what FFmpeg allocates for a picture while it looks at the streams.
+        limits: Limit the memory that FFmpeg allocates for a picture while it probes the streams.
 
     Returns:
         A `av.container.InputContainer`.
 
     Raises:
-        UnsupportedMediaError: Text, a playlist, or a format that is not read.
+        UnsupportedMediaError: Text, a playlist, or an unsupported format.
         UnreadableMediaError: The system refused.
         ProbeError: A known format, damaged or cut off.
     """
@@ -143,7 +143,7 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         "max_pixels": codec_max_pixels(limits),
     }
     try:
-        # With its protocol spelled out no name is taken for an URL: `concat:a|b` is a file.
+        # With an explicit protocol no file name is taken for a URL: `concat:a|b` is a file.
         container = av.open(
             f"file:{os.path.abspath(path)}",  # noqa: PTH100 - links are kept as they are
             options=options,
@@ -158,7 +158,7 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
 
 
 def codec_max_pixels(limits: MediaLimits) -> str:
-    """Return the bound for FFmpeg's own buffers, wider than ours: it pads pictures."""
+    """Return the pixel limit for FFmpeg's buffers; larger than ours, since it pads pictures."""
     return str(min(2 * limits.max_pixels + (1 << 16), (1 << 31) - 1))
 
 
@@ -166,8 +166,8 @@ def video_stream(container: Any, *, limits: MediaLimits, path: Path) -> Any:
     """Return the video stream that a player would show.
 
     Raises:
-        ProbeError: No stream at all is left in the file.
-        UnsupportedMediaError: There are others only, or no decoder for it.
+        ProbeError: The file has no stream.
+        UnsupportedMediaError: It has no video stream, or there is no decoder for it.
         MediaTooLargeError: It declares too many pixels.
     """
     if len(container.streams) == 0:

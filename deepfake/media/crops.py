@@ -1,4 +1,4 @@
-"""The codec of face crops, in both directions, the same for shards and for scoring."""
+"""Encode and decode face crops, in the same way for shards and for scoring."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def encode_crop(pixels: NDArray[np.uint8], *, config: CropConfig) -> bytes:
         JPEG or PNG bytes.
 
     Raises:
-        UnsupportedMediaError: The pixels are of another shape or type.
+        UnsupportedMediaError: The pixels have another shape or type.
     """
     if pixels.ndim != 3 or pixels.shape[2] != 3 or pixels.dtype != np.uint8:
         raise UnsupportedMediaError(f"a crop is (H, W, 3) uint8, got {pixels.shape} {pixels.dtype}")
@@ -38,22 +38,22 @@ def encode_crop(pixels: NDArray[np.uint8], *, config: CropConfig) -> bytes:
 
 
 def decode_crop(encoded: bytes | memoryview) -> NDArray[np.uint8]:
-    """Decode a crop; the bytes are read where they lie.
+    """Decode a crop without copying its bytes.
 
     Args:
-        encoded: What `encode_crop` gave, or a view of it in a shard.
+        encoded: From `encode_crop`, or a view of it in a shard.
 
     Returns:
         (H, W, 3) RGB uint8, C-contiguous.
 
     Raises:
-        DecodeError: The bytes are no whole picture.
+        DecodeError: The bytes are not a complete picture.
     """
     buffer = np.frombuffer(encoded, np.uint8)
     try:
         bgr = cv2.imdecode(buffer, cv2.IMREAD_COLOR) if buffer.size else None
         if bgr is None:
-            raise DecodeError(f"{buffer.size} bytes are no whole JPEG or PNG crop")
+            raise DecodeError(f"{buffer.size} bytes are not a complete JPEG or PNG crop")
         rgb: NDArray[np.uint8] = cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
     except cv2.error as error:
         raise DecodeError(f"OpenCV cannot decode the crop ({error.err})") from error
@@ -68,7 +68,7 @@ def _encoder_of(config: CropConfig) -> tuple[str, list[int]]:
 
 
 def encode_shown(picture: NDArray[np.uint8], *, quality: int = 82) -> bytes:
-    """Return a picture as a small JPEG for people to look at, without metadata.
+    """Encode a picture as a small JPEG for display, without metadata.
 
     Args:
         picture: Shape (H, W, 3), RGB.

@@ -1,7 +1,7 @@
-"""Which decoded frames are whole.
+"""Detect damaged frames.
 
-A decoder fills what it could not read with something plausible and goes on, and every frame that
-leans on such a one inherits it. Pixels made up so are no evidence of anything.
+A decoder conceals missing data by invented pixels and goes on; frames predicted from such a frame
+inherit them. Invented pixels must not be scored.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ __all__ = ["DamageWatch"]
 
 
 class DamageWatch:
-    """Follows one run of a decoder and tells whole frames from those after some damage.
+    """Follows a decoder from packet to packet and separates intact frames from damaged ones.
 
-    Damage lasts until the next key frame. What a decoder reports before its first whole frame is
-    no damage: a stream may begin in the middle of things.
+    Damage lasts until the next key frame. Errors before the first intact frame do not count: a
+    stream may begin in the middle of a group of pictures.
     """
 
     def __init__(self) -> None:
         self._has_begun = False
-        self._is_broken = False  # in the order of decoding
+        self._is_broken = False  # in decoding order
         self._broken_pts: set[int | None] = set()
-        self._is_corrupt = False  # in the order of showing
+        self._is_corrupt = False  # in presentation order
 
     def feed(self, packet: Any) -> None:
-        """Note a packet before it is decoded."""
+        """Register a packet before it is decoded."""
         if packet.is_keyframe:
             self._is_broken = False
         if self._is_broken:
             self._broken_pts.add(packet.pts)
 
     def fail(self, packet: Any) -> None:
-        """Note that a packet could not be decoded."""
+        """Register that a packet could not be decoded."""
         if self._has_begun and packet.size and not packet.is_disposable:
             self._is_broken = True
 
     def is_whole(self, frame: Any) -> bool:
-        """Return whether a frame, given in the order shown, is free of damage."""
+        """Return whether a frame is intact; call it for each frame in presentation order."""
         if frame.key_frame:
             self._is_corrupt = False
         if frame.is_corrupt:

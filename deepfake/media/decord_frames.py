@@ -1,7 +1,7 @@
-"""Frames of a video by decord, for corpora that are known; never for files from strangers.
+"""Decode a video with decord, for trusted corpora only.
 
-decord bundles an FFmpeg of 2021 that cannot be told which protocols it may open, and it can abort
-the process on a damaged file.
+decord bundles an FFmpeg of 2021 whose protocols cannot be restricted, and it can abort the process
+on a damaged file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from deepfake.errors import ConfigError, DecodeError
 __all__ = ["DECORD_FORMATS", "DecordFrames", "has_decord"]
 
 DECORD_FORMATS = frozenset({"mov", "mp4", "matroska", "webm"})
-"""Where decord's seeking was found to be exact; in MPEG-TS it is off by a group of pictures."""
+"""Formats in which decord seeks exactly; in MPEG-TS it is off by a group of pictures."""
 
 
 def has_decord() -> bool:
@@ -32,12 +32,12 @@ class DecordFrames:
 
     Args:
         path: A regular file of one of `DECORD_FORMATS`.
-        num_frames: How many frames the packets say there are.
+        num_frames: Number of frames according to the packet index.
         size: Width and height as stored, pixels.
 
     Raises:
         ConfigError: decord is not installed.
-        DecodeError: decord refuses the file, or sees other frames in it than the packets say.
+        DecodeError: decord cannot open the file, or its frames differ from the packet index.
     """
 
     def __init__(self, path: Path, *, num_frames: int, size: tuple[int, int]) -> None:
@@ -55,16 +55,16 @@ class DecordFrames:
             height, width, _ = self._reader[0].shape
         except self._errors as error:
             reason = str(error).strip().splitlines()[0][-200:] if str(error).strip() else "unknown"
-            raise DecodeError(f"decord refuses the video ({reason})", path=path) from error
+            raise DecodeError(f"decord cannot open the video ({reason})", path=path) from error
         if found != num_frames or (width, height) != size:
             raise DecodeError(
-                f"decord sees {found} frames of {width} x {height}, "
-                f"the packets say {num_frames} of {size[0]} x {size[1]}",
+                f"decord finds {found} frames of {width} x {height}, "
+                f"the packet index has {num_frames} of {size[0]} x {size[1]}",
                 path=path,
             )
 
     def close(self) -> None:
-        """Let the file go."""
+        """Close the file."""
         self._reader = None
 
     def read(self, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:

@@ -1,4 +1,4 @@
-"""Writing videos, for the demonstration and for tests."""
+"""Write videos, for the demo, for calibration clips and for tests."""
 
 from __future__ import annotations
 
@@ -27,21 +27,21 @@ def write_video(
     pixel_format: str = "yuv420p",
     options: Mapping[str, str] | None = None,
 ) -> Path:
-    """Write frames to a video file; its name's ending chooses the container.
+    """Write frames to a video file; the suffix of its name selects the container.
 
     Args:
-        path: Where to; `.mp4`, `.mkv` and the like.
+        path: The file to write; `.mp4`, `.mkv` and the like.
         frames: (H, W, 3) RGB uint8 each, all of one size, with even sides for `yuv420p`.
         fps: Frames a second.
-        codec: Name of an encoder of FFmpeg.
-        crf: Quality for encoders that know it: 0 is lossless for x264, 23 usual, 51 worst.
-        pixel_format: As FFmpeg calls it.
+        codec: Name of an FFmpeg encoder.
+        crf: Constant rate factor, for encoders that have it: 0 is lossless for x264, 51 worst.
+        pixel_format: FFmpeg's name of it.
         options: Further options of the encoder, such as `{"g": "12"}`.
 
     Raises:
         EmptyMediaError: There are no frames.
-        DecodeError: FFmpeg refuses the codec, the sizes or the options.
-        UnreadableMediaError: The system refuses to write.
+        DecodeError: FFmpeg rejects the codec, the sizes or the options.
+        UnreadableMediaError: Writing is denied.
     """
     every = iter(frames)
     first = next(every, None)

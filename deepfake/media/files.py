@@ -1,4 +1,4 @@
-"""What may be opened at all: regular local files of a bearable size."""
+"""Checks before a file is opened: regular local files within the size limits only."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ _KINDS = (
 
 
 def check_regular_file(path: Path, *, limits: MediaLimits) -> int:
-    """Return the size in bytes of a file that may be opened, without opening it.
+    """Check that a file may be opened, without opening it, and return its size in bytes.
 
     Args:
         path: The file; links are followed.
-        limits: `max_bytes` is compared.
+        limits: `max_bytes` applies.
 
     Raises:
-        UnreadableMediaError: It does not exist or the system refuses to look.
-        UnsupportedMediaError: It is no regular file.
+        UnreadableMediaError: It does not exist or access is denied.
+        UnsupportedMediaError: It is not a regular file.
         EmptyMediaError: It has no bytes.
-        MediaTooLargeError: It has too many.
+        MediaTooLargeError: It has too many bytes.
     """
     try:
         found = path.stat()
@@ -44,7 +44,7 @@ def check_regular_file(path: Path, *, limits: MediaLimits) -> int:
         raise unreadable(path, error) from error
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for test, name in _KINDS if test(found.st_mode)), "a special file")
-        raise UnsupportedMediaError(f"{kind}, not a regular file, which alone is read", path=path)
+        raise UnsupportedMediaError(f"{kind}: only regular files are read", path=path)
     if found.st_size == 0:
         raise EmptyMediaError("the file has 0 bytes", path=path)
     if found.st_size > limits.max_bytes:
@@ -56,7 +56,7 @@ def check_regular_file(path: Path, *, limits: MediaLimits) -> int:
 
 
 def check_pixels(width: int, height: int, *, limits: MediaLimits, path: Path) -> None:
-    """Refuse a picture that declares too many pixels.
+    """Reject a picture that declares too many pixels.
 
     Raises:
         MediaTooLargeError: `width * height` is over `limits.max_pixels`.
@@ -69,7 +69,7 @@ def check_pixels(width: int, height: int, *, limits: MediaLimits, path: Path) ->
 
 
 def check_frames(num_frames: int, *, limits: MediaLimits, path: Path) -> None:
-    """Refuse a video of too many frames.
+    """Reject a video with too many frames.
 
     Raises:
         MediaTooLargeError: `num_frames` is over `limits.max_frames`.
@@ -84,10 +84,10 @@ def read_head(path: Path, *, num_bytes: int = 4096) -> bytes:
     """Return the first bytes of a regular file.
 
     Raises:
-        UnreadableMediaError: The system refuses to open or read it.
+        UnreadableMediaError: The system denies opening or reading it.
     """
     try:
-        # Non-blocking: had a pipe taken the file's place, opening it must not hang.
+        # Non-blocking: opening must not hang if a pipe has replaced the file.
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         with os.fdopen(handle, "rb") as stream:
             return stream.read(num_bytes)
@@ -96,6 +96,6 @@ def read_head(path: Path, *, num_bytes: int = 4096) -> bytes:
 
 
 def unreadable(path: Path, error: Exception, *, verb: str = "read") -> UnreadableMediaError:
-    """Return the error that says why the system refused."""
+    """Return the error that gives the system's reason."""
     reason = getattr(error, "strerror", None) or str(error)
     return UnreadableMediaError(f"the file cannot be {verb} ({reason})", path=path)

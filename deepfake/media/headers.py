@@ -1,7 +1,7 @@
-"""What the header of a still says, read without decoding a pixel.
+"""Read the header of a still without decoding it: format, size, orientation, animation.
 
-OpenCV decodes, but it tells the size only once the pixels are there; a few bytes can declare
-hundreds of millions of them. Only the six formats below are taken for stills.
+OpenCV gives the size only after decoding, and a few bytes can declare hundreds of millions of
+pixels. Only the six formats below count as stills.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ __all__ = ["StillHeader", "read_still_header", "still_codec"]
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = 1
-_MAX_STEPS = 1_000_000
-"""The first picture of a GIF takes the most: one step for 255 bytes of it."""
+_MAX_READS = 1_000_000
+"""A GIF takes the most: one read for every 255 bytes of its first picture."""
 
 
 @dataclass(frozen=True, slots=True)
 class StillHeader:
-    """What a still declares about itself.
+    """The header of a still.
 
     Attributes:
         codec: `jpeg`, `png`, `gif`, `bmp`, `webp` or `tiff`.
         width: Stored width, pixels.
         height: Stored height, pixels.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
-        is_animated: Whether more than one picture is in it.
+        is_animated: Whether it contains more than one picture.
     """
 
     codec: str
@@ -39,7 +39,7 @@ class StillHeader:
 
 
 def still_codec(head: bytes) -> str | None:
-    """Return the name of the still format that a file begins with, or None.
+    """Return the still format of a file by its first bytes, or None.
 
     Example:
         >>> still_codec(b"GIF89a")
@@ -62,18 +62,18 @@ _MAGICS = (
 
 
 def read_still_header(stream: BinaryIO, *, codec: str) -> StillHeader:
-    """Read what a still declares.
+    """Read the header of a still.
 
     Args:
         stream: The file, seekable.
-        codec: What `still_codec` said.
+        codec: From `still_codec`.
 
     Raises:
         ValueError: The header is damaged or cut off.
     """
     stream.seek(0)
     try:
-        header = _READERS[codec](_Patient(stream))
+        header = _READERS[codec](_LimitedStream(stream))
     except (struct.error, IndexError, StopIteration) as error:
         raise ValueError("the header is cut off or damaged") from error
     if header.width <= 0 or header.height <= 0:
@@ -81,15 +81,16 @@ def read_still_header(stream: BinaryIO, *, codec: str) -> StillHeader:
     return header
 
 
-class _Patient:
-    """A stream that ends its reader's search after so many steps.
+class _LimitedStream:
+    """A stream that allows a limited number of reads.
 
-    Whole headers take some thousands. A file can be made of millions of parts that say nothing.
+    A valid header takes some thousands of reads; a malicious file can consist of millions of empty
+    segments.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
         self._stream = stream
-        self._left = _MAX_STEPS
+        self._left = _MAX_READS
 
     def read(self, size: int) -> bytes:
         self._left -= 1
@@ -104,11 +105,11 @@ class _Patient:
         return self._stream.tell()
 
 
-def _unpack(stream: _Patient, layout: str) -> tuple[int, ...]:
+def _unpack(stream: _LimitedStream, layout: str) -> tuple[int, ...]:
     return struct.unpack(layout, stream.read(struct.calcsize(layout)))
 
 
-def _read_jpeg(stream: _Patient) -> StillHeader:
+def _read_jpeg(stream: _LimitedStream) -> StillHeader:
     # ITU-T T.81, B.1.1: segments up to the frame header (SOF), which holds the size.
     stream.seek(2)
     orientation = _UPRIGHT
@@ -130,8 +131,8 @@ def _read_jpeg(stream: _Patient) -> StillHeader:
         stream.seek(end)
 
 
-def _next_marker(stream: _Patient) -> int:
-    """Return the next marker, passing over what else stands there, as decoders do."""
+def _next_marker(stream: _LimitedStream) -> int:
+    """Return the next marker, skipping other bytes, as decoders do."""
     before = byte = b"\0"
     while before != b"\xff" or byte in {b"\0", b"\xff"}:
         before, byte = byte, stream.read(1)
@@ -140,7 +141,7 @@ def _next_marker(stream: _Patient) -> int:
     return byte[0]
 
 
-def _read_png(stream: _Patient) -> StillHeader:
+def _read_png(stream: _LimitedStream) -> StillHeader:
     width, height = _unpack(stream, ">16xII")
     orientation, is_animated = _UPRIGHT, False
     for name, length in _png_chunks(stream):
@@ -152,7 +153,7 @@ def _read_png(stream: _Patient) -> StillHeader:
     return StillHeader("png", width, height, orientation, is_animated)
 
 
-def _png_chunks(stream: _Patient) -> Iterator[tuple[bytes, int]]:
+def _png_chunks(stream: _LimitedStream) -> Iterator[tuple[bytes, int]]:
     position, end = 8, stream.seek(0, 2)
     while True:
         stream.seek(position)
@@ -160,21 +161,21 @@ def _png_chunks(stream: _Patient) -> Iterator[tuple[bytes, int]]:
         if len(start) < 8 or start[4:] == b"IEND":
             return
         (length,) = struct.unpack(">I", start[:4])
-        # OpenCV 5.0 reserves whatever a chunk claims: a length of gigabytes takes it seconds.
+        # OpenCV 5.0 allocates the declared length of a chunk: gigabytes take it seconds.
         if position + length + 12 > end:
             raise ValueError("a chunk reaches beyond the end of the file")
         yield start[4:], length
         position += length + 12
 
 
-def _read_gif(stream: _Patient) -> StillHeader:
+def _read_gif(stream: _LimitedStream) -> StillHeader:
     width, height, flags = _unpack(stream, "<6xHHB2x")
     if flags & 0x80:
         stream.seek(3 << ((flags & 7) + 1), 1)
     return StillHeader("gif", width, height, is_animated=_count_gif_images(stream, stop_at=2) > 1)
 
 
-def _count_gif_images(stream: _Patient, *, stop_at: int) -> int:
+def _count_gif_images(stream: _LimitedStream, *, stop_at: int) -> int:
     count = 0
     while count < stop_at:
         kind = stream.read(1)
@@ -195,13 +196,13 @@ def _count_gif_images(stream: _Patient, *, stop_at: int) -> int:
     return count
 
 
-def _read_bmp(stream: _Patient) -> StillHeader:
+def _read_bmp(stream: _LimitedStream) -> StillHeader:
     (header_bytes,) = _unpack(stream, "<14xI")
     width, height = _unpack(stream, "<HH" if header_bytes == 12 else "<ii")
     return StillHeader("bmp", width, abs(height))  # a negative height means top row first
 
 
-def _read_webp(stream: _Patient) -> StillHeader:
+def _read_webp(stream: _LimitedStream) -> StillHeader:
     stream.seek(12)
     kind = stream.read(4)
     if kind == b"VP8X":
@@ -219,7 +220,7 @@ def _read_webp(stream: _Patient) -> StillHeader:
     raise ValueError(f"no picture in the WebP file, its first part is {kind!r}")
 
 
-def _webp_orientation(stream: _Patient) -> int:
+def _webp_orientation(stream: _LimitedStream) -> int:
     position = 12
     while True:
         stream.seek(position)
@@ -233,7 +234,7 @@ def _webp_orientation(stream: _Patient) -> int:
         position += 8 + length + (length & 1)
 
 
-def _read_tiff(stream: _Patient) -> StillHeader:
+def _read_tiff(stream: _LimitedStream) -> StillHeader:
     order = "<" if stream.read(2) == b"II" else ">"
     (offset,) = _unpack(stream, f"{order}2xI")
     stream.seek(offset)
@@ -248,11 +249,11 @@ def _tiff_tags(entries: bytes, order: str) -> dict[int, int]:
     tags: dict[int, int] = {}
     for start in range(0, len(entries) - 11, 12):
         tag, kind = struct.unpack_from(f"{order}HH", entries, start)
-        value = 0  # of another type: none that these tags have in honest files
+        value = 0  # another type, which these tags do not have in valid files
         if kind in (3, 4):
             layout = f"{order}{'H' if kind == 3 else 'I'}"
             (value,) = struct.unpack_from(layout, entries, start + 8)
-        # Of a tag that stands there twice the first counts, as it does for libtiff.
+        # If a tag occurs twice the first one counts, as in libtiff.
         tags.setdefault(tag, value)
     return tags
 
@@ -277,7 +278,7 @@ def _checked_orientation(found: int | None) -> int:
     return found if found is not None and 1 <= found <= 8 else _UPRIGHT
 
 
-_READERS: dict[str, Callable[[_Patient], StillHeader]] = {
+_READERS: dict[str, Callable[[_LimitedStream], StillHeader]] = {
     "jpeg": _read_jpeg,
     "png": _read_png,
     "gif": _read_gif,

@@ -1,4 +1,4 @@
-"""Pictures as they come: from a camera, from an address, or from a file played at its own speed."""
+"""Read live frames from a camera, a network stream, or a file played at its own speed."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ from deepfake.types import Frame
 __all__ = ["ArrivedFrame", "Stream", "open_stream"]
 
 _OPEN_SECONDS, _READ_SECONDS = 10.0, 5.0
-"""An address that does not answer for so long is lost."""
+"""Timeouts of a network stream, for opening and for each read."""
 
 _MAX_BEHIND_SECONDS = 0.5
-"""A file that is decoded so much too late is read on from where it should be."""
+"""If decoding a file is later than this, frames are skipped to catch up."""
 
 _PROTOCOLS = {
     "rtsp": "rtsp,rtsps,rtp,srtp,udp,tcp,tls,crypto",
@@ -50,19 +50,19 @@ _FORMATS = {
     "rtsp": "rtsp",
     "http": "mpjpeg,mjpeg,mpegts,flv,matroska,mov,h264,hevc,ogg",
 }
-"""No playlists: they name other addresses."""
+"""No playlists: they refer to other addresses."""
 
 _NATIVE_ERRORS = (av.error.FFmpegError, OSError, EOFError, ValueError, RuntimeError, LookupError)
 
 
 @dataclass(frozen=True, slots=True)
 class ArrivedFrame:
-    """A frame and the moment at which it was there to be looked at.
+    """A frame and the time at which it became available.
 
     Attributes:
-        frame: `frame_index` counts all frames of the source, also those that nobody was given.
-        arrived_at: By `time.monotonic`, seconds: of a camera or an address when it was decoded, of
-            a file played at its own speed when it was due.
+        frame: `frame_index` counts all frames of the source, also skipped ones.
+        arrived_at: By `time.monotonic`, seconds: for a camera or a network stream when it was
+            decoded, for a file played at its own speed when it was due.
     """
 
     frame: Frame
@@ -70,41 +70,41 @@ class ArrivedFrame:
 
 
 class Stream(Protocol):
-    """An open source.
+    """An open source of frames.
 
     Attributes:
-        is_live: Whether it goes on by itself and has no end.
+        is_live: Whether it runs in real time and has no end.
     """
 
     is_live: bool
 
     def frames(self) -> Iterator[ArrivedFrame]:
-        """Yield its frames; one thread, once. A live one ends with an error only.
+        """Yield its frames; call it once. A live source ends only with an error.
 
         Raises:
-            MediaError: It was lost, or cannot be decoded.
+            MediaError: The source was lost, or cannot be decoded.
         """
         ...
 
     def close(self) -> None:
-        """Close it; not while `frames` is at work in another thread."""
+        """Close it; not while another thread iterates over `frames`."""
         ...
 
 
 def open_stream(
     source: Source, *, limits: MediaLimits, is_realtime: bool = True, stop: Event | None = None
 ) -> Stream:
-    """Open a source.
+    """Open a source of live frames.
 
     Args:
-        source: Which.
-        limits: How large a frame may be, and a file.
-        is_realtime: Whether a file is played at its own speed; else as quickly as it is asked for.
-        stop: Ends waiting for the next frame of a file.
+        source: The source.
+        limits: Size limits of a frame and of a file.
+        is_realtime: Whether a file is played at its own speed; else as fast as it is read.
+        stop: Set it to stop waiting for the next frame of a file.
 
     Raises:
-        MediaError: It is not there, does not answer, or is no video. Nothing of an address but its
-            host stands in the message.
+        MediaError: It does not exist, does not answer, or is not a video. The message shows only
+            the host of an address.
     """
     if source.kind == "camera":
         return _Camera(source, limits=limits)
@@ -114,7 +114,7 @@ def open_stream(
 
 
 class _Camera:
-    """A camera of this machine, by OpenCV."""
+    """A camera of this machine, read with OpenCV."""
 
     is_live = True
 
@@ -127,7 +127,7 @@ class _Camera:
             raise UnreadableMediaError(
                 "no such camera, or it is in use", path=source.shown, hint=_camera_hint()
             )
-        # What waits in the driver is old; not every driver can be told.
+        # Frames buffered by the driver are old; not every driver supports this setting.
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
 
     def frames(self) -> Iterator[ArrivedFrame]:
@@ -135,7 +135,7 @@ class _Camera:
         for index in itertools.count():
             is_read, bgr = self._capture.read()
             if not is_read or bgr is None:
-                raise DecodeError("the camera gives no more pictures", path=self._source.shown)
+                raise DecodeError("the camera delivers no more pictures", path=self._source.shown)
             now = time.monotonic()
             began = now if began is None else began
             with _named(self._source):
@@ -153,7 +153,7 @@ def _camera_hint() -> str:
 
 
 class _Network:
-    """An address, by PyAV. Times are those of arrival."""
+    """A network stream, read with PyAV. Times are those of arrival."""
 
     is_live = True
 
@@ -176,7 +176,7 @@ class _Network:
         except MediaError:
             self._container.close()
             raise
-        self._stream.codec_context.thread_count = 1  # more would hold frames back
+        self._stream.codec_context.thread_count = 1  # more threads would delay frames
         self._stream.codec_context.flags |= av.codec.context.Flags.low_delay
 
     def _open(self, options: dict[str, str]) -> Any:
@@ -187,7 +187,7 @@ class _Network:
                 timeout=(_OPEN_SECONDS, _READ_SECONDS),
                 metadata_errors="replace",
             )
-        # Without its cause: FFmpeg's own errors quote the whole address.
+        # Without the cause: FFmpeg's errors contain the whole address.
         except _NATIVE_ERRORS as error:
             raise _open_error(error, source=self._source) from None
 
@@ -226,7 +226,7 @@ class _Network:
 
 @contextmanager
 def _named(source: Source) -> Iterator[None]:
-    """Put the source's name into errors of checks that know files only."""
+    """Put the name of the source into errors raised by checks on files."""
     try:
         yield
     except MediaError as error:
@@ -237,7 +237,9 @@ def _open_error(error: Exception, *, source: Source) -> MediaError:
     reason = getattr(error, "strerror", None) or type(error).__name__
     if isinstance(error, av.error.InvalidDataError):
         return UnsupportedMediaError(
-            "not a video stream that is read", path=source.shown, hint="Playlists (HLS) are not."
+            "not a supported video stream",
+            path=source.shown,
+            hint="Playlists (HLS) are not supported.",
         )
     hint = None
     if isinstance(error, av.error.HTTPUnauthorizedError):
@@ -247,7 +249,7 @@ def _open_error(error: Exception, *, source: Source) -> MediaError:
 
 
 class _File:
-    """A video file, by the reader that scoring uses."""
+    """A video file, read with the decoder that scoring uses."""
 
     is_live = False
 
@@ -275,7 +277,7 @@ class _File:
             at = yield from self._from(at, began=began)
 
     def _from(self, at: int, *, began: float) -> Generator[ArrivedFrame, None, int | None]:
-        """Yield the frames from one on; return where to read on if they come too late."""
+        """Yield frames from an index on; return the index to continue at if they are late."""
         num_frames = self._reader.info.num_frames
         for frame in self._reader.read(range(at, num_frames)):
             due = began + frame.pts_seconds if self._is_realtime else time.monotonic()

@@ -1,4 +1,4 @@
-"""The native libraries behind this package: which there are, and keeping them quiet."""
+"""Settings of the native libraries: versions, log output, number of threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["available_decoders", "limit_threads", "quiet_native_logs"]
 
 
 def available_decoders() -> dict[str, str]:
-    """Return the version of each decoder that is installed, by its name.
+    """Return the version of each installed decoder, by name.
 
     Example:
         >>> sorted(set(available_decoders()) - {"decord"})
@@ -39,7 +39,7 @@ def available_decoders() -> dict[str, str]:
 def quiet_native_logs() -> None:
     """Stop FFmpeg, OpenCV and decord from writing to the process's standard error.
 
-    What goes wrong is raised as an error in any case. A worker calls this once at its start.
+    Errors are raised as exceptions in any case. A worker calls this once at its start.
     """
     av.logging.set_libav_level(av.logging.FATAL)
     av.logging.set_level(None)
@@ -51,12 +51,12 @@ def quiet_native_logs() -> None:
 
 
 def limit_threads(num_threads: int = 1) -> None:
-    """Tell the native libraries of this process how many threads each may take, and to be quiet.
+    """Limit the threads of each native library of this process, and silence their logs.
 
-    OpenVINO's engines are told one by one, where they are compiled.
+    OpenVINO's threads are set for each engine where it is compiled.
     """
     cv2.setNumThreads(num_threads)
-    # PyTorch takes seconds to import and most workers do without: it reads this when it comes.
+    # PyTorch takes seconds to import and most workers do not need it; it reads this if imported.
     os.environ["OMP_NUM_THREADS"] = str(num_threads)
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(num_threads)

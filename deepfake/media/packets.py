@@ -1,6 +1,7 @@
-"""The index of a video stream: which frames there are and when they are shown.
+"""Index the frames of a video stream: their times, and where decoding can start.
 
-Headers lie about counts, rates and durations. The packets themselves are read, not decoded.
+The index is built by reading all packets, without decoding, since headers are often wrong about
+the number of frames, rate and duration.
 """
 
 from __future__ import annotations
@@ -24,18 +25,18 @@ __all__ = ["PacketIndex", "index_packets", "iter_packets"]
 
 @dataclass(frozen=True, slots=True)
 class PacketIndex:
-    """The frames of a stream in the order in which they are shown.
+    """The frames of a stream, in presentation order.
 
     Attributes:
         pts: Presentation times in units of `time_base`, strictly ascending, (N,) int64.
         is_key: Whether decoding can start at the frame, (N,) bool.
-        dts: Decoding times, same units, (N,) int64; the pts where a packet has none.
+        dts: Decoding times, same units, (N,) int64; the pts if a packet has none.
         time_base: Seconds a unit.
-        last_duration: How long the last frame is shown, same units; 0 where nothing says so.
-        has_packet_times: Whether the times are those of the packets. Where they are not, frames
-            are known by counting them from the start and seeking is of no use.
-        start_byte: Where in the file the very first packet lies; None where nothing says so.
-        keys: The frames where decoding can start, (K,) int64.
+        last_duration: Duration of the last frame, same units; 0 if unknown.
+        has_packet_times: Whether the times come from the packets. If not, frames can only be found
+            by counting them from the start, without seeking.
+        start_byte: Position of the first packet in the file; None if unknown.
+        keys: Indices of the key frames, (K,) int64.
     """
 
     pts: NDArray[np.int64]
@@ -71,12 +72,12 @@ class PacketIndex:
         return at if at < self.num_frames and self.pts[at] == pts else None
 
     def key_before(self, frame_index: int) -> int | None:
-        """Return the last frame at or before `frame_index` where decoding can start, or None."""
+        """Return the last key frame at or before `frame_index`, or None."""
         key = int(self.keys_before(np.array([frame_index]))[0])
         return key if key >= 0 else None
 
     def keys_before(self, frame_indices: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Return the same for many frames, (M,) int64; -1 where there is none."""
+        """Return the last key frame at or before each of many frames, (M,) int64; -1 if none."""
         at = np.searchsorted(self.keys, frame_indices, side="right")
         found: NDArray[np.int64] = np.append(self.keys, -1)[at - 1]
         return found
@@ -92,10 +93,10 @@ class PacketIndex:
 
 
 def iter_packets(container: Any, stream: Any) -> Iterator[Any]:
-    """Yield the packets of a stream from where the container stands.
+    """Yield the packets of a stream from the current position of the container.
 
-    Where the file breaks off or is damaged, the packets end: what came before stands. The last
-    packet yielded is the empty one that flushes a decoder.
+    At the end of the file, or where it is damaged, the packets end. The last packet is the empty
+    one that flushes a decoder.
     """
     packets = container.demux(stream)
     while True:
@@ -104,12 +105,12 @@ def iter_packets(container: Any, stream: Any) -> Iterator[Any]:
         except StopIteration:
             return
         except (av.error.FFmpegError, OSError, ValueError, IndexError):
-            # (PyAV 18 raises IndexError at the end if a stream turned up on the way.)
+            # (PyAV 18 raises IndexError at the end if a stream appeared after opening.)
             return
 
 
 def index_packets(container: Any, stream: Any, *, limits: MediaLimits, path: Path) -> PacketIndex:
-    """Return the index of a stream, from its start, by reading its packets.
+    """Index a stream from its start by reading its packets.
 
     Args:
         container: Freshly opened.
@@ -118,7 +119,7 @@ def index_packets(container: Any, stream: Any, *, limits: MediaLimits, path: Pat
         path: The file.
 
     Raises:
-        MediaTooLargeError: There are more frames; no more packets than that were kept.
+        MediaTooLargeError: There are more frames than allowed.
     """
     packets = _read_packets(container, stream, limits=limits, path=path)
     shown = packets.shown()
@@ -126,7 +127,7 @@ def index_packets(container: Any, stream: Any, *, limits: MediaLimits, path: Pat
     order = np.argsort(pts, kind="stable")
     pts = pts[order]
     time_base = Fraction(stream.time_base)
-    # AVI stores the order of decoding alone: with B-frames its presentation times are guesses.
+    # AVI stores only the decoding order: with B-frames its presentation times are guesses.
     is_guessed = "avi" in container.format.name and stream.codec_context.has_b_frames
     if is_guessed or 0 in packets.has_pts[shown] or (np.diff(pts) <= 0).any():
         nothing = np.zeros(0, np.int64)
@@ -143,9 +144,9 @@ def index_packets(container: Any, stream: Any, *, limits: MediaLimits, path: Pat
 
 @dataclass(slots=True)
 class _Packets:
-    """What is kept of a stream's packets, in the order of the file; 26 bytes each.
+    """Times and flags of a stream's packets, in file order; 26 bytes each.
 
-    A film of ten hours has two million: they would be half a gigabyte of Python's numbers.
+    Ten hours of video have two million packets: half a gigabyte as Python integers.
     """
 
     pts: array[int] = field(default_factory=lambda: array("q"))
@@ -167,9 +168,9 @@ class _Packets:
         self.is_last_corrupt = packet.is_corrupt
 
     def shown(self) -> slice:
-        """Return which of them become frames."""
+        """Return the range of packets that become frames."""
         count = len(self.pts)
-        # A packet that the end of the file cut in two is no frame.
+        # A packet that is cut off by the end of the file gives no frame.
         end = count - 1 if count > 1 and self.is_last_corrupt else count
         # Nothing can be decoded before the first key frame, if the container marks any.
         keys = self.is_key[:end]
@@ -182,7 +183,7 @@ def _read_packets(container: Any, stream: Any, *, limits: MediaLimits, path: Pat
     for packet in iter_packets(container, stream):
         if found.start_byte is None and packet.size:
             found.start_byte = packet.pos
-        if packet.size == 0 or packet.is_discard:  # what an edit list cuts away is not shown
+        if packet.size == 0 or packet.is_discard:  # discarded by an edit list
             continue
         if is_vp8 and not memoryview(packet)[0] & 0x10:  # RFC 6386, 9.1: show_frame
             continue

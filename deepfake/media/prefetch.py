@@ -1,4 +1,4 @@
-"""Decoding while others compute."""
+"""Decode the next frame in a thread while the current one is processed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["read_ahead"]
 
 
 def read_ahead(frames: Iterator[Frame]) -> Iterator[Frame]:
-    """Yield the same frames; while one is looked at, a thread decodes the next.
+    """Yield the same frames; a thread decodes the next while one is processed.
 
     Args:
         frames: Used in that thread only, until this iterator is exhausted or closed.

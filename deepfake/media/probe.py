@@ -1,4 +1,4 @@
-"""What a file is, by its content."""
+"""Probe a file: picture or video, codec, size, duration, by its content."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["probe_media"]
 
 
 def probe_media(path: Path, *, limits: MediaLimits) -> MediaInfo:
-    """Tell whether a file is a picture or a video, and describe it.
+    """Probe a file: find out whether it is a picture or a video, and describe it.
 
-    The name plays no part. Pictures are not decoded; of a video the packets are counted and the
+    The file name is ignored. Pictures are not decoded; of a video the packets are counted and the
     first frame is decoded. An animated GIF or PNG is a video.
 
     Args:
         path: The file; links are followed.
-        limits: What is larger is refused before a pixel is decoded.
+        limits: Larger media are rejected before decoding.
 
     Returns:
         The description.
@@ -29,7 +29,7 @@ def probe_media(path: Path, *, limits: MediaLimits) -> MediaInfo:
         EmptyMediaError: The file has no bytes, or only zeros.
         UnsupportedMediaError: Text, sound only, a playlist, a folder, a special file.
         MediaTooLargeError: It has or declares more than `limits` allow.
-        UnreadableMediaError: It does not exist, or the system refuses to read it.
+        UnreadableMediaError: It does not exist, or reading it is denied.
         ProbeError: A known format whose header is damaged or cut off.
         DecodeError: A video of which no frame can be decoded.
     """

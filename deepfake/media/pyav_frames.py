@@ -1,4 +1,4 @@
-"""Frames of a video by PyAV: exact, by presentation time, one thread."""
+"""Decode frames of a video with PyAV: exact by presentation time, in one thread."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _HELD_BACK = 4
 
 
 class PyavFrames:
-    """The frames of one video file, found by index.
+    """Decodes the frames of one video file by index.
 
     Args:
         path: A regular file.
@@ -84,7 +84,7 @@ class PyavFrames:
         runs = self._runs(indices)
         with translated(self._path, doing="decoding the video"):
             for number, run in enumerate(runs, 1):
-                # After the last run somebody may read on, for which the decoder is left as it is.
+                # After the last run the caller may read on, so the decoder keeps its state.
                 pays = number < len(runs) or self._is_near_key(run)
                 self._due = set(run) if self._may_drain and pays else None
                 for target in run:
@@ -93,12 +93,12 @@ class PyavFrames:
                         yield target, self._to_rgb(frame)
 
     def _is_near_key(self, run: Sequence[int]) -> bool:
-        """Return whether it costs little to decode the end of a run once more."""
+        """Return whether decoding the end of a run again is cheap."""
         key = self.index.key_before(run[-1]) if run else None
         return key is not None and run[-1] - key < _HELD_BACK
 
     def _runs(self, indices: Sequence[int]) -> list[list[int]]:
-        """Return the indices in runs that are decoded in one go; between them jumping pays."""
+        """Divide the indices into runs decoded in one go; between runs seeking saves decoding."""
         at = np.asarray(indices, np.int64)
         pays = self.index.keys_before(at)[1:] > at[:-1] + 1
         return [run.tolist() for run in np.split(at, np.flatnonzero(pays) + 1)]
@@ -110,7 +110,7 @@ class PyavFrames:
             context = self.stream.codec_context
             context.thread_count = 1
             context.options = {**context.options, "max_pixels": codec_max_pixels(self._limits)}
-            for other in self.container.streams:  # their packets are not even looked at
+            for other in self.container.streams:  # their packets are skipped
                 if other is not self.stream:
                     other.discard = av.stream.Discard.all
         except BaseException:
@@ -118,7 +118,7 @@ class PyavFrames:
             raise
 
     def _check_first_frame(self) -> None:
-        """Decode the first frame; trust the packets' times only if it stands among them."""
+        """Decode the first frame; use the packets' times only if its time is among them."""
         self._rewind()
         first = next(self._decoded, None)
         if first is None:
@@ -132,12 +132,12 @@ class PyavFrames:
             self.index = _counted_index(self._count_frames(), stream=self.stream)
             self._rewind()
         else:
-            # Frames that lean on something before the start of the file are never shown.
+            # Frames that depend on data before the start of the file are never shown.
             self.index = self.index.starting_at(at)
             self._pending = (0, first)
 
     def _count_frames(self) -> list[int | None]:
-        """Return the times of all frames by decoding each."""
+        """Decode all frames and return their times."""
         times: list[int | None] = []
         for frame in self._decoded:
             times.append(frame.pts)
@@ -145,9 +145,9 @@ class PyavFrames:
         return times
 
     def _rewind(self) -> None:
-        """Stand before the very first packet."""
+        """Go to the position before the first packet."""
         if not (self._can_seek and self.index.num_frames and self._seek_to_start()):
-            # Not every format can seek to its very start; opening it anew always works.
+            # Not every format can seek to its start; opening the file again always works.
             self._reopen()
             self._restart(())
 
@@ -174,7 +174,7 @@ class PyavFrames:
         self._counted = itertools.count()
 
     def _next_frame(self) -> tuple[int, Any] | None:
-        """Return the next frame in the order shown and its index, None at the end."""
+        """Return the next frame in presentation order with its index, None at the end."""
         for frame in self._decoded:
             number = next(self._counted)
             found = self.index.frame_of(frame.pts) if self.index.has_packet_times else number
@@ -205,13 +205,13 @@ class PyavFrames:
                 return item[1]
 
     def _approach(self, target: int) -> None:
-        """Jump if the target lies behind, or if a key frame before it saves decoding."""
-        # What was passed over for an earlier call is gone, even ahead of the last frame.
+        """Seek if the target was passed, or if starting at a later key frame saves decoding."""
+        # Frames skipped for an earlier call are gone, even those after the last frame read.
         is_behind = self._is_drained or target <= max(self._position, self._stale_to)
         next_frame = self._pending[0] if self._pending else self._position + 1
         key = self.index.key_before(target)
         if key is not None and (is_behind or key > next_frame):
-            self._jump(key)
+            self._seek_key(key)
         elif is_behind:
             self._rewind()
 
@@ -220,14 +220,14 @@ class PyavFrames:
         formats = set(self.container.format.name.split(","))
         return self.index.has_packet_times and bool(formats & _SEEKING_FORMATS)
 
-    def _jump(self, key: int) -> None:
-        """Stand at a key frame, or before it where it does not come out whole by itself.
+    def _seek_key(self, key: int) -> None:
+        """Seek to a key frame, or to the one before if it cannot be decoded on its own.
 
-        Not all that a container marks as a key frame is one: where a picture is refreshed bit by
-        bit, it is only from the mark before it that all is there.
+        Containers mark some frames as key frames that are not: with gradual refresh, decoding has
+        to start at the mark before.
         """
         if key not in self._false_keys:
-            self._stand_at(key)
+            self._go_to_key(key)
             self._pending = next((f for f in iter(self._next_frame, None) if f[0] >= key), None)
             if self._pending is not None and self._pending[0] == key:
                 return
@@ -237,29 +237,29 @@ class PyavFrames:
         if earlier is None:
             self._rewind()
         else:
-            self._stand_at(earlier)
+            self._go_to_key(earlier)
 
-    def _stand_at(self, key: int) -> None:
-        """Stand at the packet of a key frame with nothing decoded."""
+    def _go_to_key(self, key: int) -> None:
+        """Go to the packet of a key frame without decoding anything."""
         if self._can_seek:
-            # Some formats seek by pts, some by dts: where the first lands too late, try the second.
+            # Some formats seek by pts, others by dts: if the first lands too late, try the second.
             for offset in (int(self.index.pts[key]), int(self.index.dts[key])):
                 with suppress(av.error.FFmpegError, OSError):
                     self.container.seek(offset, stream=self.stream, backward=True)
-                    if self._pass_to(key, until=int(self.index.pts[key])):
+                    if self._skip_packets_to(key, until=int(self.index.pts[key])):
                         return
         elif key > self._read_to:
             self.stream.codec_context.flush_buffers()
-            if self._pass_to(key):
+            if self._skip_packets_to(key):
                 return
         self._reopen()
-        if not self._pass_to(key):
+        if not self._skip_packets_to(key):
             self._rewind()
 
-    def _pass_to(self, key: int, *, until: int | None = None) -> bool:
-        """Read packets up to a key frame and decode none; False if it was not there.
+    def _skip_packets_to(self, key: int, *, until: int | None = None) -> bool:
+        """Skip packets up to a key frame without decoding; return False if it was not found.
 
-        Nothing is read after a key frame that is shown later than `until`.
+        Reading stops at a key frame with a time later than `until`.
         """
         for packet in iter_packets(self.container, self.stream):
             if packet.is_keyframe and packet.size and packet.pts is not None:
@@ -271,12 +271,12 @@ class PyavFrames:
         return False
 
     def _decode(self, packets: Iterable[Any]) -> Iterator[Any]:
-        """Yield frames in the order shown, without those that could not be decoded whole."""
+        """Yield frames in presentation order, without damaged ones."""
         can_skip = self.stream.codec_context.codec.canonical_name in _SKIPPING_CODECS
         watch = DamageWatch()
         for packet in packets:
             if self.index.has_packet_times:
-                self._note(packet, can_skip=can_skip)
+                self._register(packet, can_skip=can_skip)
             watch.feed(packet)
             try:
                 frames = packet.decode()
@@ -289,10 +289,10 @@ class PyavFrames:
                 self._is_drained = True
                 return
 
-    def _note(self, packet: Any, *, can_skip: bool) -> None:
-        """Note which frame comes next into the decoder.
+    def _register(self, packet: Any, *, can_skip: bool) -> None:
+        """Register the frame that is fed to the decoder next.
 
-        The decoder may pass over one that nobody wants and no other frame leans on.
+        The decoder may skip a frame that is not wanted and that no other frame depends on.
         """
         index = self.index.frame_of(packet.pts) if packet.size else None
         is_wanted = index is None or self._wanted is None or index in self._wanted
@@ -309,12 +309,12 @@ class PyavFrames:
             self._skipped_to = max(self._skipped_to, index)
 
     def _drain(self) -> list[Any]:
-        """Return the frames that the decoder holds back, without feeding it what comes after."""
+        """Return the frames that the decoder still holds, without feeding it further packets."""
         try:
             frames: list[Any] = self.stream.codec_context.decode(None)
         except (av.error.FFmpegError, ValueError):
             return []
-        # A field each may lie in two packets, and half a picture is none.
+        # The two fields of an interlaced frame may be in two packets.
         self._may_drain = not any(frame.interlaced_frame for frame in frames)
         return frames if self._may_drain else []
 
@@ -335,7 +335,7 @@ def _counted_index(times: list[int | None], *, stream: Any) -> PacketIndex:
     step = 1
     time_base = stream.time_base
     if None in times or (np.diff(pts) <= 0).any():
-        # No usable times at all: what is left is the rate.
+        # No usable times at all: use the frame rate.
         rate = stream.average_rate or stream.guessed_rate or 25
         pts, time_base = np.arange(len(times), dtype=np.int64), 1 / rate
     elif len(times) > 1:

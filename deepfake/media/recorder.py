@@ -1,4 +1,4 @@
-"""Writing a video while it happens."""
+"""Record a live video to a file."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ __all__ = ["VideoRecorder"]
 _SUFFIXES = (".mp4", ".mkv", ".mov")
 _TIME_BASE = Fraction(1, 1000)
 _USUAL_RATE = 25
-"""What the encoder counts bits with; each frame has its own time."""
+"""Frame rate for the encoder's rate control; each frame has its own time."""
 
 
 class VideoRecorder:
-    """Writes frames as they come, each with its own time; use it in a `with` block, or close it.
+    """Writes frames with their times to a video; use it in a `with` block, or close it.
 
-    What was written before the process was killed can be played too.
+    If the process is killed, the part written so far can be played.
 
     Args:
-        path: Where to, `.mp4`, `.mkv` or `.mov`; made with the first frame.
+        path: The file, `.mp4`, `.mkv` or `.mov`; created with the first frame.
 
     Raises:
-        ConfigError: The name has another ending, or its folder is not there.
+        ConfigError: The name has another suffix, or its folder does not exist.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class VideoRecorder:
                 f"recordings end in {', '.join(_SUFFIXES)}, got {path.suffix!r}", path=path
             )
         if not path.parent.is_dir():
-            raise ConfigError("the folder of the recording is not there", path=path)
+            raise ConfigError("the folder of the recording does not exist", path=path)
         self._path = path
         self._container: Any = None
         self._stream: Any = None
@@ -50,8 +50,8 @@ class VideoRecorder:
         """Add a frame.
 
         Args:
-            pixels: (H, W, 3) RGB uint8; another size than the first's is brought to that.
-            pts_seconds: When it is shown; ascending.
+            pixels: (H, W, 3) RGB uint8; resized to the size of the first frame.
+            pts_seconds: Presentation time; ascending.
 
         Raises:
             MediaError: It cannot be encoded or written.
@@ -80,7 +80,7 @@ class VideoRecorder:
 
     def _open(self, *, height: int, width: int) -> None:
         is_mp4 = self._path.suffix.lower() != ".mkv"
-        # In pieces that can be played if nobody comes to end it, put together where somebody does.
+        # Fragmented, so that an unfinished file can be played; defragmented when closed.
         flags = {"movflags": "+hybrid_fragmented"} if is_mp4 else {}
         options = {"flush_packets": "1", **flags}
         container = av.open(str(self._path), "w", container_options=options)
@@ -90,7 +90,7 @@ class VideoRecorder:
                 rate=_USUAL_RATE,
                 options={"preset": "veryfast", "crf": "20", "g": str(_USUAL_RATE), "bf": "0"},
             )
-            # x264 with half the colours takes even sides only.
+            # x264 with 4:2:0 chroma takes even sides only.
             stream.width, stream.height = max(2, width // 2 * 2), max(2, height // 2 * 2)
             stream.pix_fmt = "yuv420p"
             stream.codec_context.time_base = _TIME_BASE

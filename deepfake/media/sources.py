@@ -1,7 +1,7 @@
-"""What a user may name as a source of live pictures: a camera, a file, an address.
+"""Parse the source of live pictures that a user names: a camera, a file or a network address.
 
-Nothing is fetched that was not named with its scheme spelled out, and what is shown of an address
-is its host alone: user, password, path and query may each hold a secret.
+An address needs its scheme written out. Messages show only its host, since user, password, path
+and query may contain secrets.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(?=://)")
 _SCHEMES = ("rtsp", "rtsps", "http", "https")
 _CAMERA = re.compile(r"(?:/dev/video)?(\d{1,3})")
 _USERINFO = re.compile(r"^[^/@]*:[^@]*@")
-"""Of an address whose scheme was forgotten."""
+"""User and password of an address whose scheme was forgotten."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where live pictures come from.
+    """A source of live pictures.
 
     Attributes:
-        kind: A camera of this machine, a file, or an address in a network.
+        kind: A camera of this machine, a file, or a network address.
         address: The camera's number, the file's path, or the whole URL.
-        shown: The same for messages, without anything that may be a secret.
+        shown: The address for messages, without secrets.
     """
 
     kind: Literal["camera", "file", "network"]
@@ -41,14 +41,14 @@ class Source:
 
 
 def parse_source(text: str) -> Source:
-    """Return what a source named on the command line is.
+    """Parse a source named on the command line.
 
     Args:
         text: `0` or `/dev/video0`, a path, or an address that begins with `rtsp://`, `rtsps://`,
             `http://` or `https://`. A file that is called `0` is `./0`.
 
     Raises:
-        ConfigError: It is empty, of another scheme, or no complete address.
+        ConfigError: The text is empty, of another scheme, or an incomplete address.
 
     Example:
         >>> parse_source("rtsp://me:word@door.example:8554/live?key=1")

@@ -1,4 +1,4 @@
-"""Stills: decoded and encoded by OpenCV, from and to bytes, so that any file name works."""
+"""Read and write stills with OpenCV, through bytes in memory so that any file name works."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TURNS |= {5: (3, True), 6: (1, False), 7: (1, True), 8: (3, False)}
 
 
 def still_header(path: Path) -> StillHeader | None:
-    """Return what a still declares, or None if the file's content is not a still.
+    """Read the header of a still; None if the file's content is not a still.
 
     Raises:
         UnreadableMediaError: The system refuses to read it.
@@ -41,19 +41,19 @@ def still_header(path: Path) -> StillHeader | None:
 
 
 def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
-    """Return the description of a still by its header, or None if the content is something else.
+    """Describe a still by its header; None if the content is not a still.
 
-    It tells in a moment what to open a file with: what is not a still is either a video, an
-    animated GIF or PNG among them, or nothing that is read; `open_video` says which.
+    A file that is not a still is a video (animated GIF and PNG included) or unsupported;
+    `open_video` finds out which.
 
     Args:
         path: The file; links are followed.
-        limits: What has or declares more is refused.
+        limits: Files that exceed or declare more are rejected.
 
     Raises:
         EmptyMediaError: The file has no bytes.
         UnsupportedMediaError: A folder, a special file, or an animated WebP, which no decoder
-            here plays.
+            here supports.
         MediaTooLargeError: It is over a limit.
         UnreadableMediaError: It does not exist, or the system refuses to read it.
         ProbeError: The header is damaged or cut off.
@@ -78,21 +78,21 @@ def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
 
 
 def read_image(path: Path, *, limits: MediaLimits) -> Frame:
-    """Read a still, turned upright by its EXIF orientation.
+    """Read a still and rotate it upright by its EXIF orientation.
 
-    Grey becomes three equal channels, 16 bits become 8, transparency is left off. Of an
-    animation the first picture is read.
+    Grey becomes three equal channels, 16 bits become 8, transparency is dropped. Of an animation
+    the first picture is read.
 
     Args:
-        path: A JPEG, PNG, WebP, BMP, TIFF or GIF file, told by its content.
-        limits: Declared pixels and bytes over these are refused before decoding.
+        path: A JPEG, PNG, WebP, BMP, TIFF or GIF file, recognised by its content.
+        limits: Pictures that exceed these are rejected before decoding.
 
     Returns:
         The picture; `pixels` (H, W, 3) RGB uint8.
 
     Raises:
         EmptyMediaError: The file has no bytes.
-        UnsupportedMediaError: It is no still that is read here.
+        UnsupportedMediaError: It is not a supported still.
         MediaTooLargeError: It is over a limit.
         UnreadableMediaError: The system refuses to read it.
         ProbeError: The header is damaged.
@@ -102,7 +102,7 @@ def read_image(path: Path, *, limits: MediaLimits) -> Frame:
     header = still_header(path)
     if header is None:
         raise UnsupportedMediaError(
-            "not a JPEG, PNG, WebP, BMP, TIFF or GIF picture, which alone are read", path=path
+            "not a picture of a supported format (JPEG, PNG, WebP, BMP, TIFF, GIF)", path=path
         )
     _check_header(header, limits=limits, path=path)
     try:
@@ -113,15 +113,15 @@ def read_image(path: Path, *, limits: MediaLimits) -> Frame:
 
 
 def write_image(path: Path, pixels: NDArray[np.uint8]) -> Path:
-    """Write a still in the format that the name's ending says.
+    """Write a still in the format of the file name's suffix.
 
     Args:
         path: Ends in `.png`, `.jpg`, `.webp`, `.bmp` or `.tiff`.
         pixels: (H, W, 3) RGB uint8.
 
     Raises:
-        UnsupportedMediaError: OpenCV has no encoder for the ending, or not for such pixels.
-        UnreadableMediaError: The system refuses to write.
+        UnsupportedMediaError: OpenCV cannot encode such pixels in that format.
+        UnreadableMediaError: Writing is denied.
     """
     try:
         is_encoded, encoded = cv2.imencode(path.suffix, cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
@@ -142,13 +142,13 @@ def _check_header(header: StillHeader, *, limits: MediaLimits, path: Path) -> No
     check_pixels(header.width, header.height, limits=limits, path=path)
     if header.is_animated and header.codec == "webp":
         raise UnsupportedMediaError(
-            "an animated WebP, of which no frame after the first could be read", path=path
+            "an animated WebP, whose frames after the first cannot be read", path=path
         )
 
 
 def _decode(data: bytes, *, header: StillHeader, path: Path) -> NDArray[np.uint8]:
-    # One truth about orientation: what the header said is applied here, not by OpenCV.
-    # (Its TIFF reader turns pictures by itself, flag or no flag.)
+    # The orientation of the header is applied here, not by OpenCV.
+    # (Its TIFF reader rotates pictures regardless of the flag.)
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

@@ -1,4 +1,4 @@
-"""What metadata say of a file's making: camera, program, encoder, dates. Anybody can write them."""
+"""Read metadata about a file's origin: camera, program, encoder, dates. They can be forged."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _EXIF = {
 _EXIF_MORE = {0x9003: "taken_at", 0x9004: "digitised_at", 0xA434: "lens"}
 _EXIF_DIRECTORY = 0x8769
 _TEXTS = {"Software": "software", "Creation Time": "created_at", "parameters": "parameters"}
-"""Of PNG; the last is what image generators write their prompts into."""
+"""Text chunks of PNG; image generators write their prompts into `parameters`."""
 _CONTAINER = {
     "encoder": "encoder",
     "creation_time": "created_at",
@@ -46,11 +46,11 @@ _MAX_TEXT = 300
 
 
 def read_tags(path: Path, *, limits: MediaLimits) -> dict[str, str]:
-    """Return what a file's metadata say of its making, by plain names; empty if nothing.
+    """Return a file's metadata about its origin, by name; empty if there are none.
 
     Args:
         path: The file.
-        limits: How large it may be.
+        limits: Size limits.
 
     Raises:
         MediaError: It cannot be opened.
@@ -62,8 +62,8 @@ def read_tags(path: Path, *, limits: MediaLimits) -> dict[str, str]:
     found: dict[str, str] = {}
     with open_container(path, limits=limits) as container:
         streams = [s.metadata for s in container.streams if s.type == "video"]
-        for told in (container.metadata, *streams):
-            for key, value in dict(told).items():
+        for metadata in (container.metadata, *streams):
+            for key, value in dict(metadata).items():
                 name = _CONTAINER.get(str(key).lower())
                 if name is not None and str(value).strip():
                     found.setdefault(name, _clean(value))
@@ -84,7 +84,7 @@ def _still_tags(path: Path) -> Iterator[tuple[str, str]]:
             ]
     except MediaError:
         raise
-    # A header from a stranger: whatever Pillow stumbles over, there is nothing to tell of it.
+    # An untrusted header: any error of Pillow means that the metadata cannot be read.
     except Exception as error:
         raise DecodeError(f"the metadata cannot be read ({_clean(error)})", path=path) from error
     for name, value in values:

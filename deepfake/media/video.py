@@ -1,4 +1,4 @@
-"""Videos: which frames there are, when they are shown, and their pixels."""
+"""Open a video: choose the decoder, index its frames, read them by index."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from deepfake.types import Frame, Kind, MediaInfo
 __all__ = ["VideoReader", "open_video"]
 
 _TRUNCATED_BELOW = 0.9
-"""Share of the promised duration under which a video counts as cut off."""
+"""Share of the declared duration below which a video counts as truncated."""
 
 
 class _Frames(Protocol):
@@ -36,18 +36,18 @@ class VideoReader:
     """An open video; use it in a `with` block, or close it.
 
     Args:
-        info: What probing found.
+        info: Its description.
         decoder: Name of the library that decodes.
         pts_seconds: Presentation times of the frames, (N,) float64.
         is_key: Whether decoding can start at a frame, (N,) bool.
-        frames: Where the pixels come from.
+        frames: Decodes the pixels.
 
     Attributes:
-        info: What probing found.
-        decoder: `pyav` or `decord`, whichever it is in fact.
+        info: Its description.
+        decoder: The library in use, `pyav` or `decord`.
         pts_seconds: Presentation time of each frame, (N,) float64, ascending, 0.0 for the first.
-        is_key: Whether decoding can start at a frame, (N,) bool. All False where the packets have
-            no usable times, so that frames are known by counting alone.
+        is_key: Whether decoding can start at a frame, (N,) bool. All False if the packets have
+            no usable times, so that frames can only be counted.
     """
 
     def __init__(
@@ -67,11 +67,11 @@ class VideoReader:
 
     @property
     def is_truncated(self) -> bool:
-        """Whether the header promises over a tenth more time than the content holds."""
-        promised = self.info.duration_seconds_from_header
-        if promised is None:
+        """Whether the content is over a tenth shorter than the header declares."""
+        declared = self.info.duration_seconds_from_header
+        if declared is None:
             return False
-        return self.info.duration_seconds < _TRUNCATED_BELOW * promised
+        return self.info.duration_seconds < _TRUNCATED_BELOW * declared
 
     def read(self, indices: Sequence[int]) -> Iterator[Frame]:
         """Yield the frames with the given indices; those that cannot be decoded are left out.
@@ -81,7 +81,7 @@ class VideoReader:
 
         Raises:
             ValueError: The indices are not ascending, or out of range.
-            DecodeError: The stream is beyond use.
+            DecodeError: The stream cannot be decoded.
             MediaTooLargeError: A frame has more pixels than the limits allow.
         """
         wanted = [int(i) for i in indices]
@@ -118,11 +118,11 @@ class VideoReader:
 def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav") -> VideoReader:
     """Open a video and index its frames.
 
-    PyAV reads the index in any case, so the times are the same whatever decodes.
+    PyAV builds the index in any case, so the times do not depend on the decoder.
 
     Args:
-        path: A video file, told by its content.
-        limits: Declared pixels and bytes over these are refused before decoding.
+        path: A video file, recognised by its content.
+        limits: Videos that exceed these are rejected before decoding.
         decoder: `pyav`; `decord`, which then must be installed and agree with the index; or
             `auto`: decord where it is installed and agrees, else PyAV.
 
@@ -130,13 +130,13 @@ def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav"
         The open video.
 
     Raises:
-        ConfigError: decord is demanded and not installed.
+        ConfigError: decord is requested and not installed.
         EmptyMediaError: The file has no bytes.
         UnsupportedMediaError: Text, sound only, a playlist, no regular file.
         MediaTooLargeError: It is over a limit.
-        UnreadableMediaError: The system refuses to read it.
+        UnreadableMediaError: Reading it is denied.
         ProbeError: The container is damaged.
-        DecodeError: No frame can be decoded, or the demanded decord refuses.
+        DecodeError: No frame can be decoded, or the requested decord cannot open it.
     """
     check_regular_file(path, limits=limits)
     source = PyavFrames(path, limits=limits)
@@ -144,7 +144,7 @@ def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav"
         info = _info_of(source)
         by_decord = None
         if decoder != "pyav":
-            by_decord = _try_decord(path, source=source, is_demanded=decoder == "decord")
+            by_decord = _try_decord(path, source=source, is_requested=decoder == "decord")
     except BaseException:
         source.close()
         raise
@@ -159,8 +159,8 @@ def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav"
     )
 
 
-def _try_decord(path: Path, *, source: PyavFrames, is_demanded: bool) -> DecordFrames | None:
-    if is_demanded and not has_decord():
+def _try_decord(path: Path, *, source: PyavFrames, is_requested: bool) -> DecordFrames | None:
+    if is_requested and not has_decord():
         raise ConfigError(
             "the decoder 'decord' is not installed, 'auto' and 'pyav' work without it",
             hint="Install decord (it has no wheel for ARM), or choose another decoder.",
@@ -171,7 +171,7 @@ def _try_decord(path: Path, *, source: PyavFrames, is_demanded: bool) -> DecordF
             raise DecodeError(f"decord is not used for {reason}", path=path)
         return DecordFrames(path, num_frames=source.index.num_frames, size=source.size)
     except (DecodeError, ConfigError):
-        if is_demanded:
+        if is_requested:
             raise
         return None
 
@@ -203,13 +203,13 @@ def _info_of(source: PyavFrames) -> MediaInfo:
         fps=fps,
         num_frames=index.num_frames,
         duration_seconds=_duration_of(index, fps=fps),
-        duration_seconds_from_header=_promised_seconds(container, stream),
+        duration_seconds_from_header=_declared_seconds(container, stream),
         has_audio=len(container.streams.audio) > 0,
     )
 
 
 def _fps_of(index: PacketIndex, *, declared: Fraction | None) -> Fraction | None:
-    """Return the declared rate unless the frames' own times contradict it by a tenth."""
+    """Return the declared frame rate unless the frames' times differ from it by over a tenth."""
     span = int(index.pts[-1] - index.pts[0]) * index.time_base if index.num_frames > 1 else 0
     if not span:
         return Fraction(declared) if declared else None
@@ -229,8 +229,8 @@ def _duration_of(index: PacketIndex, *, fps: Fraction | None) -> float:
     return float((int(index.pts[-1] - index.pts[0]) + last) * index.time_base)
 
 
-def _promised_seconds(container: Any, stream: Any) -> float | None:
-    """Return what the header claims for the video stream itself."""
+def _declared_seconds(container: Any, stream: Any) -> float | None:
+    """Return the duration that the header declares for the video stream."""
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     if container.duration is not None and len(container.streams) == 1:

@@ -13,7 +13,7 @@ from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import BundleError, UnknownModelError
 from deepfake.registry import ResolvedModel, champion_or_none, resolve_model_uri
-from deepfake.storage import DataRoot, Location, StorePath, folder_locally, location_of
+from deepfake.storage import DataRoot, Location, StorePath, copy_folder_locally, location_of
 
 __all__ = ["resolve_detector"]
 
@@ -89,7 +89,7 @@ def _registered(found: ResolvedModel) -> DetectorIdentity:
 
 def _fetched(folder: StorePath) -> Path:
     try:
-        return folder_locally(folder)
+        return copy_folder_locally(folder)
     except FileNotFoundError as error:
         raise BundleError("no such folder", path=folder) from error
 

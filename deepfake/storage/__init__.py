@@ -1,13 +1,13 @@
-"""Where things lie, and reading and writing them whole."""
+"""Local and object-store paths; atomic reads and writes; leases; the event log."""
 
 from deepfake.storage.copies import (
     LocalCopies,
+    cache_folder,
     clear_copies,
-    copies_bytes,
-    folder_locally,
+    copy_folder_locally,
     local_copy,
-    machine_cache,
     map_threaded,
+    max_copies_bytes,
     read_locally,
 )
 from deepfake.storage.files import (
@@ -35,7 +35,7 @@ from deepfake.storage.locations import (
     location_of,
     remove_folder,
 )
-from deepfake.storage.media import is_there, medium_file, stat_medium
+from deepfake.storage.media import medium_exists, medium_file, stat_medium
 from deepfake.storage.stores import ObjectStat, StorePath
 
 __all__ = [
@@ -47,19 +47,19 @@ __all__ = [
     "ObjectStat",
     "StorePath",
     "atomic_path",
+    "cache_folder",
     "check_schema",
     "clear_copies",
-    "copies_bytes",
-    "folder_locally",
+    "copy_folder_locally",
     "folders_in",
     "is_store_uri",
-    "is_there",
     "lease_owner",
     "local_copy",
     "local_path",
     "location_of",
-    "machine_cache",
     "map_threaded",
+    "max_copies_bytes",
+    "medium_exists",
     "medium_file",
     "path_of_uri",
     "read_json",

@@ -1,4 +1,4 @@
-"""Local copies of a store's objects, so many bytes of them that a disk can hold."""
+"""Local copies of objects in a store: a cache of bounded size, and temporary copies."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from deepfake.storage.stores import StorePath
 
 __all__ = [
     "LocalCopies",
+    "cache_folder",
     "clear_copies",
-    "copies_bytes",
-    "folder_locally",
+    "copy_folder_locally",
     "local_copy",
-    "machine_cache",
     "map_threaded",
+    "max_copies_bytes",
     "read_locally",
 ]
 
@@ -37,13 +37,13 @@ Result = TypeVar("Result")
 _DEFAULT_GIB = 10.0
 _CHUNK_BYTES = 1 << 20
 _TRIES = 3
-_SIDE_BY_SIDE = 16
+_NUM_THREADS = 16
 
 
-def machine_cache() -> Path:
-    """Return the folder of this machine's caches; what lies there can be had again.
+def cache_folder() -> Path:
+    """Return the cache folder of this machine; its content can always be made again.
 
-    `DEEPFAKE_CACHE` names it, else it is `deepfake` in the user's folder of caches.
+    It is `DEEPFAKE_CACHE` if set, else `deepfake` in the user's cache folder.
     """
     named = os.environ.get("DEEPFAKE_CACHE")
     if named:
@@ -52,44 +52,44 @@ def machine_cache() -> Path:
     return (Path(above) if above else Path.home() / ".cache") / "deepfake"
 
 
-def copies_bytes() -> int:
-    """Return how many bytes of copies this machine may keep: `DEEPFAKE_CACHE_GIB`, else 10 GiB.
+def max_copies_bytes() -> int:
+    """Return the size limit of the cache of copies: `DEEPFAKE_CACHE_GIB`, else 10 GiB.
 
     Raises:
-        ConfigError: No number.
+        ConfigError: The variable is not a number.
     """
-    told = os.environ.get("DEEPFAKE_CACHE_GIB", str(_DEFAULT_GIB))
+    gib = os.environ.get("DEEPFAKE_CACHE_GIB", str(_DEFAULT_GIB))
     try:
-        size = int(float(told) * 2**30)
+        size = int(float(gib) * 2**30)
     except (ValueError, OverflowError):
         size = -1
     if size < 0:
-        raise ConfigError(f"expected a number of GiB in DEEPFAKE_CACHE_GIB, got {told!r}")
+        raise ConfigError(f"expected a number of GiB in DEEPFAKE_CACHE_GIB, got {gib!r}")
     return size
 
 
 @dataclass(frozen=True, slots=True)
 class LocalCopies:
-    """A folder of copies that several processes share. The one used longest ago goes first.
+    """A cache of copies that several processes share; the least recently used is removed first.
 
     Attributes:
-        folder: Where they are.
-        max_bytes: Of all together; one that is larger is there alone.
+        folder: The folder that holds them.
+        max_bytes: Size limit of all copies together; a larger object is kept alone.
     """
 
     folder: Path
     max_bytes: int
 
     def get(self, path: StorePath, *, sha256: str | None = None) -> Path:
-        """Return a copy of an object, which another process may remove at any time.
+        """Return a copy of an object; another process may remove it at any time.
 
         Args:
             path: The object.
-            sha256: What its content must be; None takes what the store has now.
+            sha256: Expected SHA-256 of the content; None accepts what the store has now.
 
         Raises:
             FileNotFoundError: No such object.
-            DataError: The content is another, also when it is fetched again.
+            DataError: The content differs, also after it was downloaded again.
             StoreError: The store did not answer.
         """
         name = sha256 or _name_of(path)
@@ -112,13 +112,13 @@ class LocalCopies:
         try:
             path.get(part)
             if sha256 is not None and _sha256_of(part) != sha256:
-                raise DataError("was changed since it was written", path=path)
+                raise DataError("the object was changed since it was written", path=path)
             part.replace(local)
         finally:
             part.unlink(missing_ok=True)
-        self._make_room(keeping=local)
+        self._evict(keeping=local)
 
-    def _make_room(self, *, keeping: Path) -> None:
+    def _evict(self, *, keeping: Path) -> None:
         with filelock.FileLock(self.folder / ".lock"):
             found = []
             for file in self.folder.glob("??/*"):
@@ -135,8 +135,8 @@ class LocalCopies:
 
 
 def _name_of(path: StorePath) -> str:
-    told = path.stat()
-    text = f"{path.uri} {told.size_bytes} {told.mtime_ns} {told.tag}"
+    stat = path.stat()
+    text = f"{path.uri} {stat.size_bytes} {stat.mtime_ns} {stat.tag}"
     return hashlib.sha256(text.encode()).hexdigest()
 
 
@@ -151,36 +151,39 @@ def _sha256_of(path: Path) -> str:
 def read_locally(
     path: Location, read: Callable[[Path], Result], *, sha256: str | None = None
 ) -> Result:
-    """Return what a function reads out of a file, or out of a copy where it lies in a store.
+    """Call a function with a file, or with a local copy if the file is in a store.
 
     Args:
         path: The file.
-        read: Opens it. What it maps into memory stays readable when the copy is removed.
-        sha256: What an object's content must be.
+        read: Reads a local file. Memory that it maps stays valid when the copy is removed.
+        sha256: Expected SHA-256 of an object's content.
+
+    Returns:
+        What the function returns.
 
     Raises:
         FileNotFoundError: No such file.
-        DataError: The content of an object is another.
+        DataError: The content of an object differs.
         StoreError: The store did not answer.
     """
     if isinstance(path, Path):
         return read(path)
-    copies = LocalCopies(machine_cache() / "copies", copies_bytes())
+    copies = LocalCopies(cache_folder() / "copies", max_copies_bytes())
     for _ in range(_TRIES - 1):
         local = copies.get(path, sha256=sha256)
         try:
             return read(local)
-        except FileNotFoundError:  # another process made room just now
+        except FileNotFoundError:  # another process removed the copy just now
             continue
     return read(copies.get(path, sha256=sha256))
 
 
 @contextmanager
 def local_copy(path: Location) -> Iterator[Path]:
-    """Yield a file, or a copy that nobody else knows of and that goes at the end.
+    """Yield a local file, or a temporary copy of an object, deleted at the end of the block.
 
     Args:
-        path: The file; one that is here is yielded as it is.
+        path: The file.
 
     Raises:
         FileNotFoundError: No such object.
@@ -196,11 +199,11 @@ def local_copy(path: Location) -> Iterator[Path]:
 
 
 def clear_copies() -> int:
-    """Remove all copies of objects that this machine keeps, and return how many there were.
+    """Delete all cached copies of objects on this machine, and return how many there were.
 
-    Whoever reads one meanwhile fetches it again.
+    A process that is reading one downloads it again.
     """
-    folder = machine_cache() / "copies"
+    folder = cache_folder() / "copies"
     if not folder.is_dir():
         return 0
     with filelock.FileLock(folder / ".lock"):
@@ -210,18 +213,18 @@ def clear_copies() -> int:
     return len(found)
 
 
-def folder_locally(folder: StorePath) -> Path:
-    """Return a local folder with the objects of one in a store, those right below it.
+def copy_folder_locally(folder: StorePath) -> Path:
+    """Return a local copy of a folder in a store, without its subfolders.
 
     Raises:
-        FileNotFoundError: There is none.
+        FileNotFoundError: No such folder.
         StoreError: The store did not answer.
     """
-    found = sorted((path, told) for path, told in folder.iter_objects() if path.parent == folder)
+    found = sorted((path, stat) for path, stat in folder.iter_objects() if path.parent == folder)
     if not found:
         raise FileNotFoundError(f"no such folder: {folder.uri}")
-    text = "".join(f"{path.name} {told.size_bytes} {told.tag}\n" for path, told in found)
-    target = machine_cache() / "folders" / hashlib.sha256(text.encode()).hexdigest()[:16]
+    text = "".join(f"{path.name} {stat.size_bytes} {stat.tag}\n" for path, stat in found)
+    target = cache_folder() / "folders" / hashlib.sha256(text.encode()).hexdigest()[:16]
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -230,22 +233,22 @@ def folder_locally(folder: StorePath) -> Path:
         made.mkdir()
         for path, _ in found:
             path.get(made / path.name)
-        # Of two that make it at once one finds the other's, which is the same.
+        # If two processes make it at once, one of them finds the other's, which is equal.
         with suppress(OSError):
             made.rename(target)
     return target
 
 
 def map_threaded(function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-    """Yield what a function makes of items, in their order, asking a store for 16 at a time.
+    """Yield a function's results for items, in their order, computed by 16 threads.
 
-    A store answers slowly, and many at once. No more results than that wait to be taken.
+    A store answers each request slowly, but many at once. At most 16 results are held.
     """
-    out: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+    pending: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(_NUM_THREADS) as pool:
         for item in items:
-            out.append(pool.submit(function, item))
-            if len(out) == _SIDE_BY_SIDE:
-                yield out.popleft().result()
-        while out:
-            yield out.popleft().result()
+            pending.append(pool.submit(function, item))
+            if len(pending) == _NUM_THREADS:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()

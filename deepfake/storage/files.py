@@ -1,4 +1,4 @@
-"""Files, here or in a store: their keys and digests, and writing that leaves all of one or none."""
+"""Read and write files, local or in a store: uris, digests, atomic writes, JSON and Parquet."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ _CHUNK_BYTES = 1 << 20
 
 
 def to_uri(path: str | os.PathLike[str] | StorePath) -> str:
-    """Return the key of a file: its absolute POSIX path, links kept as they are, or its URI."""
+    """Return the uri of a file: its absolute POSIX path, symlinks kept, or its store URI."""
     if isinstance(path, StorePath):
         return path.uri
     return Path(os.path.abspath(path)).as_posix()  # noqa: PTH100 - resolve() would follow links
 
 
 def path_of_uri(uri: str) -> Path:
-    """Return the local path of a URI.
+    """Return the local path that a uri stands for.
 
     Raises:
-        DataError: It is in a store.
+        DataError: The uri is in a store.
     """
     if is_store_uri(uri):
         raise DataError(f"only local files are read here, got the scheme {uri.split('://')[0]!r}")
@@ -80,14 +80,14 @@ def sha256_of(path: Path) -> str:
 _SAMPLES = 16
 _SAMPLE_BYTES = 1 << 18
 SAMPLED_BYTES = _SAMPLES * _SAMPLE_BYTES
-"""What `sampled_digest_of` reads of a large file."""
+"""Bytes of a large file that `sampled_digest_of` reads."""
 
 
 def sampled_digest_of(path: Path) -> str:
     """Return a digest of a file's size and of 16 samples, a quarter of a MiB each.
 
-    A file no larger than all samples has the digest of its bytes, that of `sha256_of`. Two large
-    files that differ between the samples alone are taken for one.
+    A file no larger than all samples together gets the digest of `sha256_of`. Two large files that
+    differ only between the samples get the same digest.
 
     Raises:
         UnreadableMediaError: The operating system refused to read the file.
@@ -109,10 +109,10 @@ def sampled_digest_of(path: Path) -> str:
 
 @contextmanager
 def atomic_path(path: Location) -> Iterator[Path]:
-    """Yield a `.part` beside `path`; synced and renamed on success, removed on failure.
+    """Yield a temporary path beside `path`; synced and renamed on success, removed on failure.
 
-    The name is the writer's own, so two writers of one file do not mix their bytes. What is for a
-    store is written here first, and put on success.
+    Its name, which ends in `.part`, is unique, so two writers of one file do not mix their bytes.
+    A file for a store is written to local disk first and uploaded on success.
 
     Raises:
         DataError: The disk is full.
@@ -152,14 +152,14 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_text(path: Place, text: str) -> Place:
-    """Write a UTF-8 text file, whole or not at all."""
+    """Write a UTF-8 text file atomically."""
     with atomic_path(path) as part:
         part.write_text(text, encoding="utf-8")
     return path
 
 
 def write_json(path: Place, value: Any) -> Place:
-    """Write a JSON file with sorted keys; NaN is refused, since JSON has none."""
+    """Write a JSON file with sorted keys; NaN is an error, since JSON has none."""
     return write_text(path, json.dumps(value, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
 
@@ -182,7 +182,7 @@ def _refuse(constant: str) -> None:
 
 
 def write_table(path: Place, table: pa.Table) -> Place:
-    """Write a Parquet file, whole or not at all."""
+    """Write a Parquet file atomically."""
     with atomic_path(path) as part:
         pq.write_table(table, part, compression="zstd")
     return path
@@ -212,8 +212,8 @@ def read_table(
 
     Args:
         path: The file.
-        schema: What it must be: columns, types, and its metadata's name and version.
-        sha256: What the content must be, where it is in a store.
+        schema: Expected columns, types, and name and version in the metadata.
+        sha256: Expected SHA-256 of the content, for a file in a store.
         may_follow: Whether a column may stand behind those of the schema.
 
     Raises:
@@ -260,12 +260,12 @@ def check_schema(path: Location, schema: pa.Schema) -> None:
 
 def _compare_schemas(found: pa.Schema, *, wanted: pa.Schema, path: Location) -> None:
     names = dict(wanted.metadata or {})
-    told = {k: v for k, v in (found.metadata or {}).items() if k in names}
-    if told != names:
+    found_names = {k: v for k, v in (found.metadata or {}).items() if k in names}
+    if found_names != names:
         raise DataError(
-            f"schema {_describe(told)} is not {_describe(names)}",
+            f"schema {_describe(found_names)} is not {_describe(names)}",
             path=path,
-            hint="It was written by another version of this program: make it anew.",
+            hint="It was written by another version of this program: write it again.",
         )
     if not found.equals(wanted):
         raise DataError("its columns are not those of its schema", path=path)
@@ -282,5 +282,4 @@ def _check_rows(num_rows: int, *, path: Path) -> None:
 
 
 def _describe(metadata: dict[bytes, bytes]) -> str:
-    told = " ".join(v.decode("utf-8", "replace") for _, v in sorted(metadata.items()))
-    return told or "(none)"
+    return " ".join(v.decode("utf-8", "replace") for _, v in sorted(metadata.items())) or "(none)"

@@ -1,4 +1,4 @@
-"""What fsspec has for each kind of store, and how the objects of each are listed."""
+"""Open fsspec's file system for a scheme, and list its objects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PAGE = 1000
 
 
 def file_system(scheme: str) -> Any:
-    """Return the store of a scheme: one a process, none taken over a fork."""
+    """Return the file system of a scheme; each process has its own, also after a fork."""
     if scheme not in _STORES:
         known = ", ".join(_STORES[:-1])
         raise ConfigError(f"{scheme!r} is not the scheme of an object store ({known})")
@@ -28,15 +28,15 @@ def file_system(scheme: str) -> Any:
         return _opened(scheme, os.getpid())
     except ImportError as error:
         raise ConfigError(
-            f"nothing is installed that reads {scheme}:// ({reason_of(error)})",
+            f"no package that reads {scheme}:// is installed ({reason_of(error)})",
             hint=_how_to_install(scheme),
         ) from error
 
 
 @cache
 def _opened(scheme: str, _process: int) -> Any:
-    # fsspec itself makes one a thread. Others put and remove objects too: what was listed once is
-    # not remembered.
+    # fsspec itself makes one for each thread. Others write and delete objects too: listings are
+    # not cached.
     return fsspec.filesystem(scheme, use_listings_cache=False)
 
 
@@ -48,7 +48,7 @@ def _how_to_install(scheme: str) -> str:
 
 
 def list_objects(store: Any, key: str) -> Iterator[dict[str, Any]]:
-    """Yield what a store tells of each object below a key."""
+    """Yield the listing entry of each object below a key."""
     return _listed_by_s3(store, key) if hasattr(store, "call_s3") else _listed(store, key)
 
 
@@ -68,7 +68,7 @@ def _listed(store: Any, key: str) -> Iterator[dict[str, Any]]:
 
 
 def _listed_by_s3(store: Any, key: str) -> Iterator[dict[str, Any]]:
-    """Yield the objects below a key, a page at a time: s3fs itself gathers a whole folder."""
+    """Yield the objects below a key page by page; s3fs itself would load a whole folder."""
     bucket, _, prefix = key.partition("/")
     start: dict[str, str] = {}
     while True:
@@ -80,7 +80,7 @@ def _listed_by_s3(store: Any, key: str) -> Iterator[dict[str, Any]]:
             **start,
         )
         for entry in page.get("Contents", ()):
-            # A key with a slash at its end is what browsers make of a folder.
+            # Web consoles represent an empty folder by a key that ends in a slash.
             if not entry["Key"].endswith("/"):
                 yield {**entry, "name": f"{bucket}/{entry['Key']}", "size": entry["Size"]}
         if not page.get("IsTruncated"):
@@ -89,5 +89,5 @@ def _listed_by_s3(store: Any, key: str) -> Iterator[dict[str, Any]]:
 
 
 def reason_of(error: Exception) -> str:
-    """Return the first line of what a library says."""
+    """Return the first line of an error's message."""
     return next(iter(str(error).splitlines()), "") or "no reason given"

@@ -1,4 +1,4 @@
-"""Where things lie under the data root."""
+"""The folders under the data root."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ __all__ = ["DataRoot"]
 
 @dataclass(frozen=True, slots=True)
 class DataRoot:
-    """The layout of the folder that holds everything but code and tracking.
+    """The folder that holds corpora, runs, detectors and evaluations, and its layout.
 
-    A store holds corpora: manifests, shards, splits. Whatever else a run makes stays here.
+    In an object store only corpora are kept: manifests, shards, splits, held-out sets. Everything
+    else stays on the local disk.
 
     Attributes:
-        path: The folder, here or in a store; made when something is written.
+        path: The folder, local or in a store; created when something is written.
 
     Raises:
-        ConfigError: A URI of a store that was taken for a path.
+        ConfigError: `path` is a store URI whose second slash was lost.
     """
 
     path: Location
@@ -30,11 +31,11 @@ class DataRoot:
 
     @property
     def here(self) -> Path:
-        """The folder of what is not in a store: `path` itself, or `data`."""
+        """The local data root: `path` itself, or `data` if `path` is in a store."""
         return self.path if isinstance(self.path, Path) else Path("data")
 
     def manifest(self, corpus: str) -> Location:
-        """Return where the manifest of a corpus lies."""
+        """Return the path of a corpus's manifest."""
         return self.path / "manifests" / f"{corpus}.parquet"
 
     def corpus_shards(self, corpus: str) -> Location:
@@ -43,7 +44,7 @@ class DataRoot:
 
     @property
     def splits(self) -> Location:
-        """The folder of kept group assignments."""
+        """The folder of split assignments by group."""
         return self.path / "splits"
 
     @property
@@ -68,16 +69,16 @@ class DataRoot:
 
     @property
     def engine_cache(self) -> Path:
-        """The folder of networks converted for the CPU; whatever lies there can be made again."""
+        """The folder of networks converted for the CPU; it can be deleted at any time."""
         return self.here / ".cache" / "openvino"
 
     @property
     def outputs(self) -> Path:
-        """The folder of notes on where scores went, so that what they tell can be removed."""
+        """The folder that records where scores were written, so that media can be removed there."""
         return self.here / "outputs"
 
     def log(self, name: str) -> Path:
-        """Return where the runs of a flow tell what they do, JSON lines."""
+        """Return the path of a flow's event log."""
         return self.here / "logs" / f"{name}.jsonl"
 
     @property

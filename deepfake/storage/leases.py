@@ -1,7 +1,8 @@
-"""Who is at work in a folder of a store: one at a time, and nobody for ever.
+"""Leases: let one process at a time write to a folder in a store.
 
-A lease is an object that is put only if there is none, put again while its owner lives, and over
-when it was not for a while. All times are the store's own, so clocks that differ do no harm.
+A lease is an object that is created only if it does not exist, rewritten while its owner runs, and
+expired when it was not rewritten for a while. Ages are measured by the store's own clock, so the
+machines' clocks may differ.
 """
 
 from __future__ import annotations
@@ -29,13 +30,13 @@ _NS = 10**9
 
 
 class Lease:
-    """A lease that is ours until it is released, or was lost.
+    """A lease held by this process until it is released or lost; a thread renews it.
 
     Args:
-        path: Its object.
-        content: What it says; `token` is ours alone.
-        seconds: It is over if it was not put again for so long.
-        began: When it was put, by `time.monotonic`, or earlier.
+        path: The lease's object.
+        content: Content of the object; its `token` is unique to this process.
+        seconds: The lease expires if it is not renewed for so long.
+        began: When it was taken, by `time.monotonic`, or earlier.
     """
 
     def __init__(
@@ -47,23 +48,23 @@ class Lease:
         self._renewed = began
         self._is_lost = False
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="lease", daemon=True)
+        self._thread = threading.Thread(target=self._renew, name="lease", daemon=True)
         self._thread.start()
 
     @property
     def is_ours(self) -> bool:
-        """Whether nobody else can have taken it."""
+        """Whether no other process can have taken it."""
         return not self._is_lost and time.monotonic() - self._renewed < self._seconds
 
     def release(self) -> None:
-        """Give it up."""
+        """Release the lease."""
         self._stop.set()
         self._thread.join()
         with suppress(StoreError):
             if _token(self._path) == self._content["token"]:
                 self._path.unlink(missing_ok=True)
 
-    def _keep(self) -> None:
+    def _renew(self) -> None:
         while not self._stop.wait(self._seconds / 4):
             with suppress(StoreError):  # tried again soon
                 began = time.monotonic()
@@ -77,14 +78,14 @@ class Lease:
 def take_lease(
     path: StorePath, owner: Mapping[str, Any], *, seconds: float = _SECONDS
 ) -> Lease | None:
-    """Take a lease, or return None if somebody else has it.
+    """Take a lease, or return None if another process holds it.
 
-    That of a process of this machine that is gone is over at once.
+    A lease of a process of this machine that no longer runs counts as expired.
 
     Args:
-        path: Its object.
-        owner: Who takes it, for people.
-        seconds: How long it lasts without being put again.
+        path: The lease's object.
+        owner: Describes the owner, for people.
+        seconds: The lease expires if it is not renewed for so long.
 
     Raises:
         StoreError: The store refused or did not answer.
@@ -92,7 +93,7 @@ def take_lease(
     token = uuid.uuid4().hex
     content = {"token": token, "owner": dict(owner), "process": _this_process()}
     found = _read(path)
-    if found is not None and not (_is_dead_here(found) or _is_over(path, seconds)):
+    if found is not None and not (_is_dead_here(found) or _is_expired(path, seconds)):
         return None
     if found is not None:
         path.unlink(missing_ok=True)
@@ -102,7 +103,7 @@ def take_lease(
     except FileExistsError:
         return None
     if found is not None:
-        # Whoever found the same one over may have removed ours in its place.
+        # Another process that saw the same expired lease may have deleted ours instead.
         time.sleep(_SETTLE_SECONDS)
     if _token(path) != token:
         return None
@@ -110,9 +111,9 @@ def take_lease(
 
 
 def lease_owner(path: StorePath, *, seconds: float = _SECONDS) -> dict[str, Any] | None:
-    """Return what the owner of a lease said of itself; None if nobody has it."""
+    """Return the description of a lease's owner; None if nobody holds it."""
     found = _read(path)
-    if found is None or _is_dead_here(found) or _is_over(path, seconds):
+    if found is None or _is_dead_here(found) or _is_expired(path, seconds):
         return None
     owner = found.get("owner")
     return dict(owner) if isinstance(owner, dict) else {}
@@ -124,12 +125,12 @@ def _encoded(content: Mapping[str, Any]) -> bytes:
 
 def _read(path: StorePath) -> dict[str, Any] | None:
     try:
-        told = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except FileNotFoundError:
         return None
     except ValueError:
         return {}
-    return told if isinstance(told, dict) else {}
+    return content if isinstance(content, dict) else {}
 
 
 def _token(path: StorePath) -> str | None:
@@ -137,18 +138,18 @@ def _token(path: StorePath) -> str | None:
     return found.get("token")
 
 
-def _is_over(path: StorePath, seconds: float) -> bool:
-    """Return whether a lease was not put again for so long, by the store's clock."""
-    clock = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}")
+def _is_expired(path: StorePath, seconds: float) -> bool:
+    """Return whether a lease was not renewed for so long, by the store's clock."""
+    probe = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}")
     try:
-        put = path.stat().mtime_ns
-        clock.write_bytes(b"")
-        now = clock.stat().mtime_ns
+        renewed = path.stat().mtime_ns
+        probe.write_bytes(b"")
+        now = probe.stat().mtime_ns
     except FileNotFoundError:
         return True
     finally:
-        clock.unlink(missing_ok=True)
-    return put is not None and now is not None and now // _NS - put // _NS > seconds
+        probe.unlink(missing_ok=True)
+    return renewed is not None and now is not None and now // _NS - renewed // _NS > seconds
 
 
 def _this_process() -> dict[str, Any]:
@@ -157,15 +158,16 @@ def _this_process() -> dict[str, Any]:
 
 
 def _machine() -> str:
-    """Return what tells this machine, and this container on it, from others; else nothing."""
+    """Return an identifier of this machine and container; empty if there is none."""
     with suppress(OSError):
         boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
         return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - no path
     return ""
 
 
-def _is_dead_here(told: Mapping[str, Any]) -> bool:
-    process = told.get("process")
+def _is_dead_here(content: Mapping[str, Any]) -> bool:
+    """Return whether a lease was taken by a process of this machine that no longer runs."""
+    process = content.get("process")
     if not isinstance(process, dict) or not _machine() or process.get("machine") != _machine():
         return False
     try:

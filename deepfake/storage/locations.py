@@ -1,4 +1,4 @@
-"""What a text names: a file or folder of this machine, or one in a store."""
+"""Parse a local path or an object-store URI; list and delete folders of either kind."""
 
 from __future__ import annotations
 
@@ -20,21 +20,22 @@ __all__ = [
 ]
 
 Location = Path | StorePath
-"""A file or folder, here or in a store."""
+"""A file or folder, local or in an object store."""
 
 _SCHEME = re.compile(r"([a-z][a-z0-9+.-]+):/+", re.IGNORECASE)
 
 
 def is_store_uri(text: str) -> bool:
-    """Return whether a text names something in a store, not a file here."""
+    """Return whether a text is a URI and not a local path."""
     return "://" in text
 
 
 def location_of(text: str | Path | StorePath) -> Location:
-    """Return what a text from the command line names: a path, or a URI of a store.
+    """Parse a local path or an object-store URI.
 
     Raises:
-        ConfigError: A scheme that nothing reads, or whose package is missing.
+        ConfigError: The scheme is unknown or its package is not installed, the URI holds
+            credentials, or it lacks a slash or a name.
     """
     if isinstance(text, StorePath):
         return text
@@ -42,16 +43,16 @@ def location_of(text: str | Path | StorePath) -> Location:
     if found is None:
         return Path(text)
     if not is_store_uri(str(text)):
-        # `Path` made one slash of two, or a shell's user forgot one.
+        # `Path` has merged the two slashes, or the user has typed one.
         raise ConfigError(
-            f"a URI of a store was meant, or a folder named '{found[1]}:', which is not taken",
-            hint=f"Write {found[1]}://bucket/name. Commands that say no URI take local paths only.",
+            f"a store URI with one slash, or a folder named '{found[1]}:', which is not allowed",
+            hint=f"Write {found[1]}://bucket/name. Some commands take local paths only.",
         )
     scheme, rest = str(text).split("://", 1)
     if "@" in rest.split("/", 1)[0]:
         raise ConfigError(
-            f"credentials do not belong into a URI ({scheme}://...)",
-            hint="Give them as the store's own environment variables or configuration files.",
+            f"credentials are not allowed in a URI ({scheme}://...)",
+            hint="Use the store's own environment variables or configuration files.",
         )
     file_system(scheme.lower())
     if not rest.strip("/") or rest.startswith("/") or "::" in str(text):
@@ -60,19 +61,19 @@ def location_of(text: str | Path | StorePath) -> Location:
 
 
 def local_path(text: str | Path | StorePath) -> Path:
-    """Return what a text names, which has to be here.
+    """Parse a local path.
 
     Raises:
-        ConfigError: It is in a store.
+        ConfigError: The text is an object-store URI.
     """
     place = location_of(text)
     if isinstance(place, StorePath):
-        raise ConfigError(f"expected a file or folder of this machine, got {place}")
+        raise ConfigError(f"expected a local file or folder, got {place}")
     return place
 
 
 def folders_in(place: Location) -> list[str]:
-    """Return the names of the folders right below one, sorted; none where it is not there.
+    """Return the names of a folder's direct subfolders, sorted; none if it does not exist.
 
     Raises:
         StoreError: The store refused or did not answer.
@@ -85,7 +86,7 @@ def folders_in(place: Location) -> list[str]:
 
 
 def remove_folder(place: Location) -> bool:
-    """Remove a folder and all that is in it, and return whether there was anything.
+    """Delete a folder with its content, and return whether there was anything.
 
     Raises:
         StoreError: The store refused or did not answer.

@@ -1,4 +1,4 @@
-"""Media for a worker to read: where they are, or as a copy that goes when they were read."""
+"""Open media for a worker: a local file in place, an object as a temporary copy."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from deepfake.storage.files import path_of_uri
 from deepfake.storage.locations import is_store_uri, location_of
 from deepfake.storage.stores import ObjectStat, StorePath
 
-__all__ = ["is_there", "medium_file", "stat_medium"]
+__all__ = ["medium_exists", "medium_file", "stat_medium"]
 
 _CHUNK_BYTES = 8 << 20
 _HANDLES = Path("/proc/self/fd")
 
 
 def stat_medium(uri: str) -> tuple[int, int | None]:
-    """Return size in bytes and time of the last change, nanoseconds, of a medium.
+    """Return the size of a medium in bytes and its time of change in nanoseconds.
 
     Raises:
-        FileNotFoundError: It is not there.
-        OSError: The system, or the store, refuses to look.
+        FileNotFoundError: It does not exist.
+        OSError: The system or the store denies access.
     """
     place = location_of(uri) if is_store_uri(uri) else path_of_uri(uri)
     if isinstance(place, StorePath):
-        told = place.stat()
-        return told.size_bytes, told.mtime_ns
+        stat = place.stat()
+        return stat.size_bytes, stat.mtime_ns
     found = place.stat()
     return found.st_size, found.st_mtime_ns
 
 
-def is_there(uri: str) -> bool:
-    """Return whether something bears the name, be it a link to nothing."""
+def medium_exists(uri: str) -> bool:
+    """Return whether a uri exists; a broken symlink counts."""
     if is_store_uri(uri):
         place = location_of(uri)
         return isinstance(place, StorePath) and place.is_file()
@@ -45,17 +45,17 @@ def is_there(uri: str) -> bool:
 
 @contextmanager
 def medium_file(uri: str, *, max_bytes: int) -> Iterator[Path]:
-    """Yield a path under which a medium can be read.
+    """Yield a local path under which a medium can be read.
 
-    Of a medium in a store that is a copy without a name, which is gone with this process, whatever
-    ends it. No more bytes are fetched than the store says that it has.
+    An object is downloaded into an unnamed temporary file, which disappears with this process
+    however it ends. No more bytes are downloaded than the store declares.
 
     Args:
-        uri: An absolute path, or a URI of a store.
-        max_bytes: What is larger is not fetched; files here are for the reader to refuse.
+        uri: An absolute path, or an object-store URI.
+        max_bytes: Larger objects are not downloaded; the size of local files is not checked here.
 
     Raises:
-        MediaTooLargeError: An object of more bytes.
+        MediaTooLargeError: The object is larger than `max_bytes`.
         FileNotFoundError: No such object.
         StoreError: The store did not answer, or the object changed meanwhile.
     """
@@ -63,29 +63,29 @@ def medium_file(uri: str, *, max_bytes: int) -> Iterator[Path]:
     if isinstance(place, Path):
         yield place
         return
-    told = place.stat()
-    if told.size_bytes > max_bytes:
+    stat = place.stat()
+    if stat.size_bytes > max_bytes:
         raise MediaTooLargeError(
-            f"the file has {told.size_bytes:,} bytes, at most {max_bytes:,} are allowed", path=uri
+            f"the file has {stat.size_bytes:,} bytes, at most {max_bytes:,} are allowed", path=uri
         )
     if not _HANDLES.is_dir():
         with tempfile.NamedTemporaryFile(prefix="deepfake-medium-") as stream:
-            _fetch(place, told, stream)
+            _download(place, stat, stream)
             yield Path(stream.name)
         return
-    # It never has a name that a killed process could leave behind.
-    with tempfile.TemporaryFile() as nameless:
-        _fetch(place, told, nameless)
-        yield _HANDLES / str(nameless.fileno())
+    # Without a name, a killed process leaves nothing behind.
+    with tempfile.TemporaryFile() as unnamed:
+        _download(place, stat, unnamed)
+        yield _HANDLES / str(unnamed.fileno())
 
 
-def _fetch(place: StorePath, told: ObjectStat, stream: IO[bytes]) -> None:
-    for start in range(0, told.size_bytes, _CHUNK_BYTES):
-        end = min(start + _CHUNK_BYTES, told.size_bytes)
+def _download(place: StorePath, stat: ObjectStat, stream: IO[bytes]) -> None:
+    for start in range(0, stat.size_bytes, _CHUNK_BYTES):
+        end = min(start + _CHUNK_BYTES, stat.size_bytes)
         chunk = place.read_bytes(start, end)
         if len(chunk) != end - start:
-            raise StoreError("ended before its time", path=place.uri)
+            raise StoreError("the object ended early", path=place.uri)
         stream.write(chunk)
     stream.flush()
-    if place.stat() != told:
-        raise StoreError("was changed while it was fetched", path=place.uri)
+    if place.stat() != stat:
+        raise StoreError("the object was changed while it was downloaded", path=place.uri)

@@ -1,7 +1,7 @@
-"""Objects of a store: S3, and whatever else fsspec has a file system for.
+"""Paths in an object store: S3, and the others that fsspec has a file system for.
 
-A put is whole or not there, and nothing is renamed. What a library says of a failure is turned
-into this project's errors here.
+An upload is atomic, and nothing is renamed. Errors of the store's library are translated into this
+project's errors here.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ _NS = 10**9
 
 @dataclass(frozen=True, slots=True)
 class ObjectStat:
-    """What a store says of an object without opening it.
+    """Size, time and tag of an object, as the store lists them.
 
     Attributes:
         size_bytes: Its size.
-        mtime_ns: When it was put. Stores tell whole seconds, so what is below a second is taken
-            from the tag: another content put in the same second has another time.
-        tag: Its ETag, or whatever the store has in its place, be it the time alone.
+        mtime_ns: When it was written. Stores give whole seconds; the fraction is derived from the
+            tag, so that another content written in the same second has another time.
+        tag: Its ETag, or what the store has in its place; the time if it has nothing.
     """
 
     size_bytes: int
@@ -43,11 +43,11 @@ class ObjectStat:
 class StorePath:
     """An object, or a folder of objects, by its URI.
 
-    It has those of `pathlib.Path`'s methods that a store can keep its word for. It is no
-    `os.PathLike`, so that no library takes it for a file here.
+    It has the methods of `pathlib.Path` that a store can support. It is not an `os.PathLike`, so
+    that no library takes it for a local file.
 
     Attributes:
-        uri: `s3://bucket/key`, without a slash at its end. Nothing in it is quoted.
+        uri: `s3://bucket/key`, without a trailing slash. Nothing in it is percent-encoded.
     """
 
     uri: str
@@ -60,26 +60,26 @@ class StorePath:
 
     @property
     def scheme(self) -> str:
-        """What is before the colon."""
+        """The scheme of the URI, `s3`."""
         return self.uri.partition("://")[0]
 
     @property
     def name(self) -> str:
-        """What is after the last slash."""
+        """The part after the last slash."""
         return self.uri.rpartition("/")[2]
 
     @property
     def parent(self) -> StorePath:
-        """The folder around it; a bucket's is itself."""
+        """The parent folder; a bucket is its own parent."""
         above = self.uri.rpartition("/")[0]
         return self if above.endswith(("/", ":")) else StorePath(above)
 
     def with_name(self, name: str) -> StorePath:
-        """Return its neighbour of that name."""
+        """Return the path of that name in the same folder."""
         return self.parent / name
 
     def relative_to(self, folder: StorePath) -> str:
-        """Return the name below a folder."""
+        """Return the path relative to a folder, as text."""
         return self.uri.removeprefix(f"{folder.uri}/")
 
     def stat(self) -> ObjectStat:
@@ -96,7 +96,7 @@ class StorePath:
         return _stat_of(found)
 
     def is_file(self) -> bool:
-        """Return whether there is such an object."""
+        """Return whether the object exists."""
         try:
             self.stat()
         except FileNotFoundError:
@@ -108,11 +108,11 @@ class StorePath:
         return next(self.iter_objects(), None) is not None
 
     def exists(self) -> bool:
-        """Return whether there is an object of that name, or objects below it."""
+        """Return whether the object, or any object below it, exists."""
         return self.is_file() or self.is_dir()
 
     def iter_objects(self) -> Iterator[tuple[StorePath, ObjectStat]]:
-        """Yield all objects below it as they are listed, none held back.
+        """Yield all objects below it, as the store lists them.
 
         Raises:
             StoreError: The store refused or did not answer.
@@ -124,7 +124,7 @@ class StorePath:
                 yield StorePath(f"{self.scheme}://{name}"), _stat_of(entry)
 
     def iter_folders(self) -> Iterator[StorePath]:
-        """Yield the folders right below it that have objects, however deep.
+        """Yield the direct subfolders that hold objects, at any depth.
 
         Raises:
             StoreError: The store refused or did not answer.
@@ -143,7 +143,7 @@ class StorePath:
     def glob(self, pattern: str) -> Iterator[StorePath]:
         """Yield the objects below it whose names match; `*` does not stand for a slash.
 
-        Everything below is listed, so this is for folders of our own.
+        All objects below are listed, so this is for folders that this project wrote.
         """
         wanted = PurePosixPath(pattern).parts
         for path, _ in self.iter_objects():
@@ -162,7 +162,7 @@ class StorePath:
             return bytes(self._store().cat_file(self._key(), start=start, end=end))
 
     def open(self) -> Any:
-        """Return a file that asks the store for what is read of it, and no more.
+        """Open the object as a file that downloads only the bytes that are read.
 
         Raises:
             FileNotFoundError: No such object.
@@ -176,15 +176,14 @@ class StorePath:
         return self.read_bytes().decode(encoding, errors)
 
     def write_bytes(self, content: bytes, *, is_new: bool = False) -> None:
-        """Put a small object.
+        """Write a small object.
 
         Args:
             content: Its bytes.
-            is_new: Only if there is no object of that name; stores without conditional puts do
-                not keep to it.
+            is_new: Fail if the object exists; stores without conditional writes ignore it.
 
         Raises:
-            FileExistsError: There is one, and it was to be new.
+            FileExistsError: `is_new`, and the object exists.
             StoreError: The store refused or did not answer.
         """
         with _translated(self, may_be_missing=False):
@@ -192,7 +191,7 @@ class StorePath:
             self._store().pipe_file(self._key(), content, mode=mode)
 
     def put(self, local: Path) -> None:
-        """Put a local file: afterwards it is there as a whole, or as it was before.
+        """Upload a local file, atomically.
 
         Raises:
             StoreError: The store refused or did not answer.
@@ -201,7 +200,7 @@ class StorePath:
             self._store().put_file(str(local), self._key())
 
     def get(self, local: Path) -> None:
-        """Write the content into a local file.
+        """Download the object into a local file.
 
         Raises:
             FileNotFoundError: No such object.
@@ -211,7 +210,7 @@ class StorePath:
             self._store().get_file(self._key(), str(local))
 
     def copy_to(self, target: StorePath) -> None:
-        """Copy it inside the store.
+        """Copy the object within the store.
 
         Raises:
             FileNotFoundError: No such object.
@@ -221,10 +220,10 @@ class StorePath:
             self._store().cp_file(self._key(), target._key())
 
     def unlink(self, missing_ok: bool = False) -> None:
-        """Remove the object.
+        """Delete the object.
 
         Raises:
-            FileNotFoundError: No such object, and it was to be there.
+            FileNotFoundError: No such object, unless `missing_ok`.
             StoreError: The store refused or did not answer.
         """
         try:
@@ -243,7 +242,7 @@ class StorePath:
 
 _TAGS = ("ETag", "etag", "md5Hash", "content_md5", "generation")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime", "created")
-"""What stores' listings call it."""
+"""Names of the tag and the time in the listings of different stores."""
 
 
 def _stat_of(entry: dict[str, Any]) -> ObjectStat:
@@ -259,19 +258,19 @@ def _stat_of(entry: dict[str, Any]) -> ObjectStat:
     return ObjectStat(int(entry.get("size") or 0), mtime_ns, etag or str(mtime_ns or ""))
 
 
-def _seconds_of(told: Any) -> float | None:
-    if isinstance(told, str):
-        told = datetime.fromisoformat(told)
-    if isinstance(told, datetime):
-        return told.timestamp()
-    return float(told) if isinstance(told, (int, float)) else None
+def _seconds_of(time: Any) -> float | None:
+    if isinstance(time, str):
+        time = datetime.fromisoformat(time)
+    if isinstance(time, datetime):
+        return time.timestamp()
+    return float(time) if isinstance(time, (int, float)) else None
 
 
 @contextmanager
 def _translated(path: StorePath, *, may_be_missing: bool = True) -> Iterator[None]:
-    """Turn what a store's library raises into this project's errors.
+    """Translate errors of the store's library into this project's errors.
 
-    That an object is not there stays a `FileNotFoundError`, where it may be so.
+    A missing object stays a `FileNotFoundError` if `may_be_missing`.
     """
     try:
         yield
@@ -280,11 +279,13 @@ def _translated(path: StorePath, *, may_be_missing: bool = True) -> Iterator[Non
     except FileNotFoundError as error:
         if may_be_missing:
             raise FileNotFoundError(f"no such object: {path.uri}") from error
-        raise StoreError(f"no such place ({reason_of(error)})", path=path.uri) from error
+        raise StoreError(f"no such bucket or folder ({reason_of(error)})", path=path.uri) from error
     except NotImplementedError as error:
-        raise ConfigError(f"{path.scheme}:// cannot be written to", path=path.uri) from error
+        raise ConfigError(
+            f"{path.scheme}:// does not support this operation", path=path.uri
+        ) from error
     except PermissionError as error:
-        raise StoreError(f"the store refuses ({reason_of(error)})", path=path.uri) from error
+        raise StoreError(f"the store denies access ({reason_of(error)})", path=path.uri) from error
     except Exception as error:  # each library has its own
         reason = f"{type(error).__name__}: {reason_of(error)}"
-        raise StoreError(f"the store did not do it ({reason})", path=path.uri) from error
+        raise StoreError(f"the store failed ({reason})", path=path.uri) from error

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from deepfake.corpora.shards.schemas import kind_of_shard
 from deepfake.corpora.shards.shard import shards_folder
 from deepfake.errors import DataError, ShardError, StoreError
-from deepfake.storage import Location, StorePath, copies_bytes, read_locally
+from deepfake.storage import Location, StorePath, max_copies_bytes, read_locally
 
 __all__ = ["CropReader", "read_columns", "shard_path"]
 
@@ -130,7 +130,7 @@ class CropReader:
         names = list(self._columns)
         size = sum(column.num_bytes for column in self._columns.values())
         for name in names[:-1]:
-            if size <= copies_bytes():
+            if size <= max_copies_bytes():
                 return
             size -= self._columns.pop(name).num_bytes
 

@@ -30,10 +30,10 @@ from deepfake.storage import (
     Location,
     StorePath,
     atomic_path,
+    cache_folder,
     folders_in,
     lease_owner,
     location_of,
-    machine_cache,
     read_json,
     take_lease,
     write_json,
@@ -127,7 +127,7 @@ class ScoresFolder:
         """Where this machine keeps what it alone needs: here, or among its caches."""
         if isinstance(self.path, Path):
             return self.path
-        return machine_cache() / "outputs" / f"{self.path.name}-{digest_of(self.path.uri)}"
+        return cache_folder() / "outputs" / f"{self.path.name}-{digest_of(self.path.uri)}"
 
     @property
     def state(self) -> Path:

@@ -42,7 +42,7 @@ from deepfake.scoring import (
 )
 from deepfake.scoring.parts import write_part as write_score_part
 from deepfake.storage import DataRoot, Location, write_json
-from deepfake.storage.journal import journal, tell
+from deepfake.storage.event_log import event_log, log_event
 from deepfake.types import Face, FaceCrop, Kind, Label, Outcome, Status
 from tests.scores import make_score
 
@@ -130,7 +130,7 @@ class Kept:
         note_output(self.root, self.output.path)
         with (
             self.output.held(),
-            journal(self.output.log, run_id="r", mask=str),
+            event_log(self.output.log, run_id="r", mask=str),
             open_state(self.output.state, folder=str(self.media), version=version) as state,
         ):
             made_with = describe_setup(setup, bundle=bundle, limits=WorkerLimits())
@@ -154,7 +154,7 @@ class Kept:
                 )
                 state.commit(part)
                 for row in claimed[at : at + _LIMIT]:
-                    tell("file failed", media_id=row.media_id, uri=row.uri, status="timeout")
+                    log_event("file failed", media_id=row.media_id, uri=row.uri, status="timeout")
             write_scores(self.output, state, setup=setup, bundle=bundle)
             write_listing(self.output.path, state)
             for row in self.rows():
@@ -214,9 +214,9 @@ def make_kept(path: Path, detector: Path, *, place: Location | None = None) -> K
     kept.score(prior=0.1)
     _evaluate(kept)
     _run_tasks(kept)
-    with journal(kept.root.log("ingest-c"), run_id="r", mask=str):
+    with event_log(kept.root.log("ingest-c"), run_id="r", mask=str):
         for row in kept.rows():
-            tell("file failed", media_id=row.media_id, uri=row.uri, status="timeout")
+            log_event("file failed", media_id=row.media_id, uri=row.uri, status="timeout")
     return kept
 
 

@@ -17,7 +17,7 @@ from deepfake.errors import DataError, StoreError
 from deepfake.evidence import evidence_folder, list_evidence
 from deepfake.forgetting import forget
 from deepfake.scoring import find_parts, make_receipt, open_state, read_listing
-from deepfake.storage import StorePath, machine_cache, read_json
+from deepfake.storage import StorePath, cache_folder, read_json
 from deepfake.views.report import read_report, write_report
 from tests.deepfake.forgetting.kept import Kept, crop_bytes, make_kept, mentions
 from tests.deepfake.scoring.known import known_files
@@ -50,7 +50,7 @@ def _left(kept: Kept, tmp_path: Path, *needles: str) -> list[str]:
         local.parent.mkdir(parents=True, exist_ok=True)
         path.get(local)
     shutil.copytree(tmp_path / "data", copy / "data")
-    shutil.copytree(machine_cache(), copy / "cache")
+    shutil.copytree(cache_folder(), copy / "cache")
     return mentions(copy, *needles)
 
 
@@ -147,7 +147,7 @@ def test_another_machine_that_knows_nothing_forgets_by_what_the_store_tells(
 
 
 def _left_in_bucket(kept: Kept, tmp_path: Path, *needles: str) -> list[str]:
-    machine_cache().mkdir(parents=True, exist_ok=True)
+    cache_folder().mkdir(parents=True, exist_ok=True)
     return [n for n in _left(kept, tmp_path, *needles) if n.startswith("bucket")]
 
 

@@ -164,7 +164,7 @@ def test_a_camera_gives_rgb_until_it_is_unplugged(monkeypatch: pytest.MonkeyPatc
     first = next(frames)
     assert first.frame.pixels[0, 0].tolist() == [200, 20, 10]
     assert next(frames).frame.frame_index == 1
-    with pytest.raises(DecodeError, match="gives no more pictures: camera 2"):
+    with pytest.raises(DecodeError, match="delivers no more pictures: camera 2"):
         list(frames)
 
 

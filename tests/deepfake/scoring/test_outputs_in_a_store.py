@@ -271,7 +271,7 @@ def test_tables_are_shown_at_the_top_with_the_one_that_tells_of_them_last(
 
 
 def test_a_uri_that_became_a_path_is_refused() -> None:
-    with pytest.raises(ConfigError, match="a URI of a store was meant"):
+    with pytest.raises(ConfigError, match="a store URI with one slash"):
         ScoresFolder(Path("s3://bucket/scores"))
 
 

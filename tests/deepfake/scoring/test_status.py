@@ -32,7 +32,7 @@ from deepfake.scoring import (
     write_setup,
 )
 from deepfake.scoring.setups import StoredSetup
-from deepfake.storage.journal import journal
+from deepfake.storage.event_log import event_log
 from deepfake.types import Kind, Status
 from tests.media_factory import as_ordinary_user, readable_folder
 from tests.product import make_detector
@@ -56,7 +56,7 @@ def _run(
 ) -> Iterator[tuple[ScoringState, RunRecord]]:
     with (
         to.held(),
-        journal(to.log, run_id=f"run-{version}", mask=str),
+        event_log(to.log, run_id=f"run-{version}", mask=str),
         open_state(to.state, folder="/media", version=version) as state,
         recorded(to, state, run_id=f"run-{version}", setup=setup) as record,
     ):

@@ -13,9 +13,9 @@ from deepfake.storage import (
     LocalCopies,
     StorePath,
     clear_copies,
-    copies_bytes,
     local_copy,
     map_threaded,
+    max_copies_bytes,
     read_locally,
 )
 
@@ -98,12 +98,12 @@ def test_a_local_file_is_read_where_it_is(tmp_path: Path) -> None:
 def test_a_size_that_is_none_is_refused(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPFAKE_CACHE_GIB", told)
     with pytest.raises(ConfigError, match="DEEPFAKE_CACHE_GIB"):
-        copies_bytes()
+        max_copies_bytes()
 
 
 def test_the_size_is_in_gib(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPFAKE_CACHE_GIB", "0.5")
-    assert copies_bytes() == 2**29
+    assert max_copies_bytes() == 2**29
 
 
 def test_side_by_side_keeps_the_order() -> None:

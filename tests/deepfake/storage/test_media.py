@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.errors import MediaTooLargeError, StoreError
-from deepfake.storage import StorePath, is_there, medium_file, stat_medium
+from deepfake.storage import StorePath, medium_exists, medium_file, stat_medium
 from deepfake.storage import media as module
 
 
@@ -20,9 +20,9 @@ def test_a_local_medium_is_read_where_it_is(tmp_path: Path) -> None:
     with medium_file(str(path), max_bytes=0) as found:
         assert found == path
     assert stat_medium(str(path)) == (1, path.stat().st_mtime_ns)
-    assert is_there(str(path))
+    assert medium_exists(str(path))
     (tmp_path / "link").symlink_to(tmp_path / "nothing")
-    assert is_there(str(tmp_path / "link")) and not is_there(str(tmp_path / "gone"))
+    assert medium_exists(str(tmp_path / "link")) and not medium_exists(str(tmp_path / "gone"))
 
 
 @pytest.mark.parametrize("has_handles", [True, False])
@@ -42,7 +42,7 @@ def test_an_object_is_read_through_a_copy(
     assert list(tmp_path.iterdir()) == []
     told = (bucket / "x").stat()
     assert stat_medium((bucket / "x").uri) == (told.size_bytes, told.mtime_ns)
-    assert is_there((bucket / "x").uri) and not is_there((bucket / "y").uri)
+    assert medium_exists((bucket / "x").uri) and not medium_exists((bucket / "y").uri)
 
 
 def test_what_is_too_large_is_not_fetched(
@@ -79,7 +79,7 @@ def test_an_object_that_changes_while_it_is_fetched_is_not_read(
     with pytest.raises(StoreError, match="was changed"), medium_file(path.uri, max_bytes=100):
         pass
     monkeypatch.setattr(StorePath, "read_bytes", lambda *_: b"")
-    with pytest.raises(StoreError, match="ended before"), medium_file(path.uri, max_bytes=100):
+    with pytest.raises(StoreError, match="ended early"), medium_file(path.uri, max_bytes=100):
         pass
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from deepfake.registry import masked
-from deepfake.storage.journal import journal, journal_files, tell, telling
+from deepfake.storage.event_log import event_log, event_log_files, log_event, log_run
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
@@ -20,10 +20,12 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def test_lines_have_time_level_event_run_and_fields(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "log.jsonl"
-    with journal(path, run_id="r1", mask=masked):
-        tell("file failed", media_id="ab", uri="/m/ü\n.mp4", status="timeout", message="too slow")
+    with event_log(path, run_id="r1", mask=masked):
+        log_event(
+            "file failed", media_id="ab", uri="/m/ü\n.mp4", status="timeout", message="too slow"
+        )
         logging.getLogger("deepfake.media").warning("odd %s", "file")
-    tell("file failed", uri="/after")
+    log_event("file failed", uri="/after")
     failed, warned = _lines(path)
     assert failed["event"] == "file failed"
     assert failed["run_id"] == warned["run_id"] == "r1"
@@ -35,9 +37,9 @@ def test_lines_have_time_level_event_run_and_fields(tmp_path: Path) -> None:
 
 def test_no_credentials_at_any_depth(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with journal(path, run_id="r", mask=masked):
+    with event_log(path, run_id="r", mask=masked):
         secret = "s3://me:hunter2@store/bucket?token=abc123"
-        tell("x", uri=secret, deep={"list": [secret], "number": 1})
+        log_event("x", uri=secret, deep={"list": [secret], "number": 1})
         logging.getLogger("deepfake.storage").error("cannot read %s", secret)
         try:
             raise ValueError(secret)
@@ -53,8 +55,8 @@ def test_no_credentials_at_any_depth(tmp_path: Path) -> None:
 def test_who_listens_at_the_root_hears_what_they_heard_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with journal(tmp_path / "log.jsonl", run_id="r", mask=masked):
-        tell("chatter")
+    with event_log(tmp_path / "log.jsonl", run_id="r", mask=masked):
+        log_event("chatter")
         logging.getLogger("deepfake.x").info("more chatter")
         logging.getLogger("deepfake.x").warning("heard")
     assert [record.getMessage() for record in caplog.records] == ["heard"]
@@ -70,8 +72,8 @@ def test_logging_is_left_as_it_was(tmp_path: Path) -> None:
     before = (logger.level, logger.propagate, list(logger.handlers))
     with (
         pytest.raises(RuntimeError),
-        journal(tmp_path / "a.jsonl", run_id="a", mask=masked),
-        journal(tmp_path / "b.jsonl", run_id="b", mask=masked),
+        event_log(tmp_path / "a.jsonl", run_id="a", mask=masked),
+        event_log(tmp_path / "b.jsonl", run_id="b", mask=masked),
     ):
         raise RuntimeError
     assert (logger.level, logger.propagate, list(logger.handlers)) == before
@@ -81,8 +83,8 @@ def test_a_run_inside_another_is_heard_once_outside(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
-        journal(tmp_path / "a.jsonl", run_id="a", mask=masked),
-        journal(tmp_path / "b.jsonl", run_id="b", mask=masked),
+        event_log(tmp_path / "a.jsonl", run_id="a", mask=masked),
+        event_log(tmp_path / "b.jsonl", run_id="b", mask=masked),
     ):
         logging.getLogger("deepfake.x").warning("once")
     assert len(caplog.records) == 1
@@ -92,8 +94,8 @@ def test_a_run_inside_another_is_heard_once_outside(
 def test_a_line_that_a_kill_cut_short_does_not_swallow_the_next(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"event": "whole"}\n{"event": "cut sho')
-    with journal(path, run_id="r", mask=masked):
-        tell("next")
+    with event_log(path, run_id="r", mask=masked):
+        log_event("next")
     lines = path.read_text().splitlines()
     assert lines[1] == '{"event": "cut sho'
     assert json.loads(lines[2])["event"] == "next"
@@ -101,10 +103,10 @@ def test_a_line_that_a_kill_cut_short_does_not_swallow_the_next(tmp_path: Path) 
 
 def test_its_size_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with journal(path, run_id="r", mask=masked, max_bytes=2000):
+    with event_log(path, run_id="r", mask=masked, max_bytes=2000):
         for i in range(500):
-            tell("line", number=i)
-    files = journal_files(path)
+            log_event("line", number=i)
+    files = event_log_files(path)
     assert len(files) == 4
     assert sum(file.stat().st_size for file in tmp_path.iterdir()) <= 4 * 2000
     kept = [line["number"] for file in reversed(files) for line in _lines(file)]
@@ -119,19 +121,19 @@ def test_a_full_disk_does_not_end_the_run(
         pytest.skip("no /dev/full here")
     link = tmp_path / "log.jsonl"
     link.symlink_to(full)
-    with journal(link, run_id="r", mask=masked):
-        tell("lost")
-        tell("lost too")
+    with event_log(link, run_id="r", mask=masked):
+        log_event("lost")
+        log_event("lost too")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
     assert "Traceback" not in capsys.readouterr().err
 
 
 def test_how_a_run_ended_is_told(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with journal(path, run_id="r", mask=masked):
-        with telling(folder="/m") as ending:
+    with event_log(path, run_id="r", mask=masked):
+        with log_run(folder="/m") as ending:
             ending["num_files"] = 3
-        with pytest.raises(OSError, match="gone"), telling(folder="/m"):
+        with pytest.raises(OSError, match="gone"), log_run(folder="/m"):
             raise OSError("gone\nand more")
     _, finished, _, failed = _lines(path)
     assert (finished["event"], finished["outcome"], finished["num_files"]) == (

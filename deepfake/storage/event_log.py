@@ -1,7 +1,7 @@
-"""What a run tells of itself: JSON lines in a file, bounded in size, without credentials.
+"""The event log of a run: JSON lines in a file, bounded in size, without credentials.
 
-Anything in the library may `tell` an event, or log to a logger named `deepfake...`; where a run
-starts, `journal` says which file that goes to. Without one nothing is written anywhere.
+Any code of the library may call `log_event`, or log to a logger named `deepfake...`. The code that
+starts a run opens the file with `event_log`; without it nothing is written.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
-__all__ = ["journal", "journal_files", "tell", "telling"]
+__all__ = ["event_log", "event_log_files", "log_event", "log_run"]
 
 _ROOT = "deepfake"
 _MAX_BYTES = 64 * 2**20
@@ -25,52 +25,52 @@ _OLDER_FILES = 3
 _logger = logging.getLogger(__name__)
 
 
-def tell(event: str, **fields: Any) -> None:
-    """Tell an event, such as `file failed`, with fields of JSON types."""
-    _logger.info(event, extra={"told": fields})
+def log_event(event: str, **fields: Any) -> None:
+    """Log an event, such as `file failed`, with fields of JSON types."""
+    _logger.info(event, extra={"fields": fields})
 
 
 @contextmanager
-def telling(**fields: Any) -> Iterator[dict[str, Any]]:
-    """Tell that a run begins and how it ends.
+def log_run(**fields: Any) -> Iterator[dict[str, Any]]:
+    """Log that a run began, and how it ended.
 
     Args:
-        fields: Of its beginning.
+        fields: Fields of the event `run began`.
 
     Yields:
-        What is told at its end; the run fills it in.
+        Fields of the event `run ended`; the run fills them in.
     """
-    tell("run began", **fields)
+    log_event("run began", **fields)
     numbers: dict[str, Any] = {}
     try:
         yield numbers
     except BaseException as error:
-        said = next(iter(str(error).splitlines()), "")
-        told = f"{type(error).__name__}: {said}"
-        tell("run ended", outcome="failed", **numbers, message=told)
+        first_line = next(iter(str(error).splitlines()), "")
+        message = f"{type(error).__name__}: {first_line}"
+        log_event("run ended", outcome="failed", **numbers, message=message)
         raise
-    tell("run ended", outcome="finished", **numbers)
+    log_event("run ended", outcome="finished", **numbers)
 
 
-def journal_files(path: Path) -> list[Path]:
-    """Return the files that hold a journal's lines, the newest first."""
+def event_log_files(path: Path) -> list[Path]:
+    """Return the files of an event log, the newest first."""
     older = [path.with_name(f"{path.name}.{i}") for i in range(1, _OLDER_FILES + 1)]
     return [file for file in (path, *older) if file.is_file()]
 
 
 @contextmanager
-def journal(
+def event_log(
     path: Path, *, run_id: str, mask: Callable[[str], str], max_bytes: int = _MAX_BYTES
 ) -> Iterator[None]:
-    """Append what is told and logged inside the block to a file, a JSON object a line.
+    """Append the events and log records of the block to a file, a JSON object a line.
 
     A line has `time`, `level`, `logger`, `event`, `run_id`, and the fields of its event.
 
     Args:
         path: The file; older lines are kept in `.1` to `.3` beside it.
-        run_id: Stands in every line.
-        mask: Takes the credentials out of a text.
-        max_bytes: Of one file.
+        run_id: Added to every line.
+        mask: Removes credentials from a text.
+        max_bytes: Size at which a new file is begun.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     _end_cut_line(path)
@@ -86,8 +86,8 @@ def journal(
     level, is_propagating = logger.level, logger.propagate
     handlers: list[logging.Handler] = [handler]
     if is_propagating:
-        # Terminals and others who listen at the root hear what they heard before, and no more.
-        handlers.append(_Outward(logger.getEffectiveLevel()))
+        # Handlers of the root logger, such as a terminal's, get the same records as before.
+        handlers.append(_ToRootLogger(logger.getEffectiveLevel()))
     for each in handlers:
         logger.addHandler(each)
     logger.setLevel(min(logging.INFO, logger.getEffectiveLevel()))
@@ -103,7 +103,7 @@ def journal(
 
 
 def _end_cut_line(path: Path) -> None:
-    """Begin a new line where a run was killed in the middle of one."""
+    """Start a new line if a run was killed in the middle of writing one."""
     if not path.is_file() or path.stat().st_size == 0:
         return
     with path.open("r+b") as stream:
@@ -123,8 +123,8 @@ class _Lines(JsonFormatter):
         self._mask = mask
 
     def process_log_record(self, log_data: dict[str, Any]) -> dict[str, Any]:
-        told = log_data.pop("told", {})
-        ordered = {"time": log_data.pop("time"), **log_data, **told}
+        fields = log_data.pop("fields", {})
+        ordered = {"time": log_data.pop("time"), **log_data, **fields}
         return {name: self._masked(value) for name, value in ordered.items()}
 
     def _masked(self, value: Any) -> Any:
@@ -138,25 +138,25 @@ class _Lines(JsonFormatter):
 
 
 class _BoundedFile(RotatingFileHandler):
-    """A file of lines whose loss, on a full disk, does not end the run."""
+    """A rotating file; on a full disk lines are lost, but the run goes on."""
 
-    _is_complaining = True
+    _is_first_failure = True
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
-        self._complain()
+        self._warn_once()
 
     def close(self) -> None:
         try:
             super().close()
         except OSError:
-            self._complain()
+            self._warn_once()
 
-    def _complain(self) -> None:
-        if self._is_complaining:
-            self._is_complaining = False
-            logging.getLogger().warning("lines are missing in the log %s", self.baseFilename)
+    def _warn_once(self) -> None:
+        if self._is_first_failure:
+            self._is_first_failure = False
+            logging.getLogger().warning("lines are missing in the event log %s", self.baseFilename)
 
 
-class _Outward(logging.Handler):
+class _ToRootLogger(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         logging.getLogger().handle(record)
