@@ -72,16 +72,16 @@ class Explainer:
         self, record: EvidenceRecord, request: EvidenceRequest, path: Path
     ) -> Evidence:
         rows = _deciding_faces(request)
-        crop_rows = rows[: self._setup.max_crops]
+        rows_by_crop_id = rows[: self._setup.max_crops]
         indices = list(dict.fromkeys(int(row["frame_index"]) for row in rows))
         indices = indices[: self._setup.max_frames]
-        wanted = sorted({*indices, *(int(row["frame_index"]) for row in crop_rows)})
+        wanted = sorted({*indices, *(int(row["frame_index"]) for row in rows_by_crop_id)})
         frames = self._read_frames(path, wanted)
         drawn = [
             draw_frame(frames[index], request, picture=f"frame-{number}.jpg")
             for number, index in enumerate(index for index in indices if index in frames)
         ]
-        found = [row for row in crop_rows if int(row["frame_index"]) in frames]
+        found = [row for row in rows_by_crop_id if int(row["frame_index"]) in frames]
         crops = self._crops.explain(request, found, frames)
         notes = [*record.notes, *crops.notes]
         if len(frames) < len(wanted):

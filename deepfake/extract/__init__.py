@@ -1,1 +1,1 @@
-"""One medium to what a detector looks at: frames, faces, tracks, crops."""
+"""Extract from a medium what detectors work on: sampled frames, faces, tracks, crops."""

@@ -1,7 +1,7 @@
-"""One media file to its face crops.
+"""Extract the face crops of one media file: decode, detect, crop, track.
 
-Runs inside a media worker. Nothing here depends on another file, so a file's crops are the same
-alone and in any batch.
+Runs inside a media worker. Nothing depends on other files, so a file gives the same crops alone and
+in any batch.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ __all__ = [
 ]
 
 STEP_VERSION = "4"
-"""Raised whenever the same file and settings would give other crops."""
+"""Raised whenever the same file and settings give other crops than before."""
 
 _MAX_EXTRA = 2
-"""Further frames looked at, over those sampled, where these show no face."""
+"""At most so many extra frames per sampled frame, if sampled frames show no face."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,9 @@ class ExtractRequest:
     """A file to be extracted.
 
     Attributes:
-        uri: Where it is.
+        uri: Its path or store URI.
         media_id: SHA-256 of its bytes.
-        decoder: Which decoder reads it if it is a video; None for that of the worker.
+        decoder: Decoder for a video; None for the worker's default.
     """
 
     uri: str
@@ -77,13 +77,13 @@ class ExtractRequest:
 
 @dataclass(frozen=True, slots=True)
 class ExtractorSetup:
-    """What a worker is set up with.
+    """Settings of a worker that extracts.
 
     Attributes:
         config: Everything that can change a crop.
-        decoder: Which decoder reads videos.
-        device: Where the face detector runs.
-        cache: Where networks converted for the CPU are kept; None converts in each worker.
+        decoder: Decoder for videos.
+        device: Device of the face detector, `cpu` or `cuda`.
+        cache: Folder of networks converted for the CPU; None converts them in each worker.
     """
 
     config: ExtractConfig
@@ -94,13 +94,13 @@ class ExtractorSetup:
 
 @dataclass(frozen=True, slots=True)
 class ExtractedMedium:
-    """The crops of one file and what became of it.
+    """The crops and the outcome of one file.
 
     Attributes:
-        outcome: Its row.
-        kind: Image or video; None where it could not be told.
+        outcome: Its outcome.
+        kind: Image or video; None if unknown.
         crops: Ascending in time and track; empty unless the status is `ok`.
-        frame_wh: Width and height of its frames, pixels; zeros where there are none.
+        frame_wh: Width and height of its frames, pixels; zeros without frames.
     """
 
     outcome: Outcome
@@ -110,8 +110,8 @@ class ExtractedMedium:
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
-    """A frame after detection: the pixels are gone, the crops stay."""
+class _ExtractedFrame:
+    """A frame after detection: its faces and crops, without the pixels."""
 
     frame_index: int
     pts_seconds: float
@@ -121,14 +121,14 @@ class _Looked:
 
 
 class Extractor:
-    """Finds and crops the faces of one file after another.
+    """Extracts face crops from one file after another.
 
     Args:
         config: Everything that can change a crop.
-        decoder: Which decoder reads videos.
-        device: Where the face detector runs, `cpu` or `cuda`.
-        cache: Where networks converted for the CPU are kept; None converts them here.
-        client: What computes the networks instead of this process.
+        decoder: Decoder for videos.
+        device: Device of the face detector, `cpu` or `cuda`.
+        cache: Folder of networks converted for the CPU; None converts them here.
+        client: Connection to the device process that runs the networks; None runs them here.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Extractor:
         )
 
     def extract(self, request: ExtractRequest) -> ExtractedMedium:
-        """Return the crops of a file; a failure is an outcome, not an exception."""
+        """Extract the crops of a file; an error becomes an outcome, not an exception."""
         started = time.perf_counter()
         try:
             medium = self._extract(request)
@@ -174,13 +174,13 @@ class Extractor:
 
     def _extract_file(self, request: ExtractRequest, path: Path) -> ExtractedMedium:
         if not path.exists():
-            raise FileNotFoundError(f"was there when it was listed, and is gone: {request.uri}")
+            raise FileNotFoundError(f"the file has disappeared since it was listed: {request.uri}")
         still = probe_still(path, limits=self.config.limits)
         if still is not None:
             frame = read_image(path, limits=self.config.limits)
             (seen,) = detect_frames([frame], detector=self._detector)
-            looked = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
-            return self._finish(request, still, looked, wanted=1, read=1, is_truncated=False)
+            frames = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
+            return self._finish(request, still, frames, wanted=1, read=1, is_truncated=False)
         decoder = request.decoder or self.decoder
         with open_video(path, decoder=decoder, limits=self.config.limits) as reader:
             return self._extract_video(request, reader)
@@ -195,41 +195,41 @@ class Extractor:
         max_faces = min(
             self.config.faces.max_faces, max(1, self.config.max_crops // max(1, len(indices)))
         )
-        looked = list(self._look_at(reader, indices.tolist(), max_faces=max_faces))
-        read = len(looked)
-        looked += self._look_for_more(reader, looked, indices, max_faces=max_faces)
-        looked.sort(key=lambda seen: seen.frame_index)
+        frames = list(self._extract_frames(reader, indices.tolist(), max_faces=max_faces))
+        read = len(frames)
+        frames += self._more_frames_with_faces(reader, frames, indices, max_faces=max_faces)
+        frames.sort(key=lambda seen: seen.frame_index)
         return self._finish(
             request,
             reader.info,
-            looked,
+            frames,
             wanted=len(indices),
             read=read,
             is_truncated=reader.is_truncated,
         )
 
-    def _look_for_more(
+    def _more_frames_with_faces(
         self,
         reader: VideoReader,
-        looked: Sequence[_Looked],
+        frames: Sequence[_ExtractedFrame],
         indices: NDArray[np.int64],
         *,
         max_faces: int,
-    ) -> list[_Looked]:
-        """Look at frames in the largest gaps until as many show a face as were sampled.
+    ) -> list[_ExtractedFrame]:
+        """Extract further frames until as many show a face as were sampled.
 
-        A round takes as many frames as it needs if they show faces as often as those before; one
-        without any is the last.
+        They are taken from the largest gaps between frames. The size of each round assumes that as
+        many of its frames show a face as before; a round without any face is the last.
         """
         taken: list[int] = indices.tolist()
-        lacking = sum(not seen.faces for seen in looked)
-        num_with_face = len(looked) - lacking
+        lacking = sum(not seen.faces for seen in frames)
+        num_with_face = len(frames) - lacking
         left = _MAX_EXTRA * len(indices) if self.config.sampling.strategy == "uniform" else 0
-        more: list[_Looked] = []
+        more: list[_ExtractedFrame] = []
         while lacking > 0 and left > 0:
             need = -(-lacking * len(taken) // num_with_face) if num_with_face else lacking
             order = spread_order(len(reader.pts_seconds), taken=taken, limit=min(need, left))
-            seen_now = self._look_at(reader, sorted(order), max_faces=max_faces)
+            seen_now = self._extract_frames(reader, sorted(order), max_faces=max_faces)
             found = {seen.frame_index: seen for seen in seen_now if seen.faces}
             best_first = [found[index] for index in order if index in found]
             if not best_first:
@@ -240,17 +240,17 @@ class Extractor:
             taken += order
         return more
 
-    def _look_at(
+    def _extract_frames(
         self, reader: VideoReader, indices: Sequence[int], *, max_faces: int
-    ) -> Iterator[_Looked]:
+    ) -> Iterator[_ExtractedFrame]:
         frames = read_ahead(reader.read(indices))
         is_guided = self.config.faces.is_guided
         for seen in detect_frames(frames, detector=self._detector, is_guided=is_guided):
             yield self._crops_of(seen, max_faces=max_faces)
 
-    def _crops_of(self, seen: SeenFrame, *, max_faces: int) -> _Looked:
+    def _crops_of(self, seen: SeenFrame, *, max_faces: int) -> _ExtractedFrame:
         faces = seen.faces[:max_faces]
-        return _Looked(
+        return _ExtractedFrame(
             frame_index=seen.frame.frame_index,
             pts_seconds=seen.frame.pts_seconds,
             signature=seen.signature,
@@ -262,13 +262,13 @@ class Extractor:
         self,
         request: ExtractRequest,
         info: MediaInfo,
-        looked: Sequence[_Looked],
+        frames: Sequence[_ExtractedFrame],
         *,
         wanted: int,
         read: int,
         is_truncated: bool,
     ) -> ExtractedMedium:
-        crops = _tracked_crops(looked)
+        crops = _tracked_crops(frames)
         status, message = _judge(wanted=wanted, read=read, num_faces=len(crops))
         kept = tuple(crops) if status is Status.OK else ()
         if message is None and is_truncated:
@@ -289,12 +289,12 @@ class Extractor:
 
 
 def make_crop(frame: Frame, face: Face, *, config: CropConfig) -> FaceCrop:
-    """Return the crop of a face, encoded as it is stored, in no track yet.
+    """Return the encoded crop of a face, without a track.
 
     Args:
-        frame: Where the face is.
-        face: Which.
-        config: Of the square and its codec.
+        frame: The frame.
+        face: A face in it.
+        config: Size, margin and codec of the crop.
     """
     cropped = crop_face(frame.pixels, face, config=config)
     return FaceCrop(
@@ -308,11 +308,11 @@ def make_crop(frame: Frame, face: Face, *, config: CropConfig) -> FaceCrop:
     )
 
 
-def _tracked_crops(looked: Sequence[_Looked]) -> list[FaceCrop]:
-    """Return the crops with the tracks that they belong to."""
-    cuts = find_cuts([seen.signature for seen in looked])
+def _tracked_crops(frames: Sequence[_ExtractedFrame]) -> list[FaceCrop]:
+    """Return all crops with their track ids."""
+    cuts = find_cuts([seen.signature for seen in frames])
     tracks = build_tracks(
-        [((seen.frame_index, seen.pts_seconds), seen.faces) for seen in looked], cuts=cuts
+        [((seen.frame_index, seen.pts_seconds), seen.faces) for seen in frames], cuts=cuts
     )
     track_of = {
         (index, face.bbox_xyxy): track.track_id
@@ -321,7 +321,7 @@ def _tracked_crops(looked: Sequence[_Looked]) -> list[FaceCrop]:
     }
     crops = [
         replace(crop, track_id=track_of[(seen.frame_index, crop.face.bbox_xyxy)])
-        for seen in looked
+        for seen in frames
         for crop in seen.crops
     ]
     return sorted(crops, key=lambda crop: (crop.frame_index, crop.track_id))
@@ -340,8 +340,8 @@ def _judge(*, wanted: int, read: int, num_faces: int) -> tuple[Status, str | Non
 
 
 def _truncation_message(info: MediaInfo) -> str:
-    promised = info.duration_seconds_from_header or 0.0
-    return f"holds {info.duration_seconds:.1f} s of the {promised:.1f} s that its header promises"
+    declared = info.duration_seconds_from_header or 0.0
+    return f"holds {info.duration_seconds:.1f} s of the {declared:.1f} s that its header declares"
 
 
 def _details(info: MediaInfo) -> dict[str, Any]:
@@ -366,12 +366,12 @@ def _failed(request: ExtractRequest, status: Status, error: Exception) -> Outcom
         media_id=request.media_id,
         status=status,
         error_type=type(error).__name__,
-        message=message or "memory ran out while reading it",
+        message=message or "out of memory",
     )
 
 
 def create_extractor(setup: ExtractorSetup) -> Extractor:
-    """Set up a worker: one thread for each library, quiet decoders, networks loaded once."""
+    """Set up a worker: one thread a library, silent decoders, networks loaded once."""
     limit_threads()
     return Extractor(
         setup.config,

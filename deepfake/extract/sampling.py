@@ -1,4 +1,4 @@
-"""Which frames of a video to look at: arithmetic on times, nothing is decoded here."""
+"""Choose the frames of a video to extract, from their times alone; nothing is decoded here."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from deepfake.types import MediaInfo
 __all__ = ["sample_indices", "sample_uniform", "spread_order"]
 
 _DECODED_FOR_ONE = 1.5
-"""For `bursts`: frames that may have to be decoded, for each that is looked at."""
+"""For `bursts`: frames that may be decoded, for each frame that is chosen."""
 _TIE_SECONDS = 1e-6
-"""A time this close before a frame's start is that frame's; rounding must not choose."""
+"""A time this close before a frame's start counts as that frame's, against rounding errors."""
 
 
 def sample_uniform(info: MediaInfo, *, num_frames: int) -> NDArray[np.float64]:
@@ -53,27 +53,27 @@ def sample_indices(
     duration_seconds: float,
     is_key: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
-    """Return the indices of the frames to look at.
+    """Return the indices of the frames to extract.
 
     - `uniform`: the frame shown at the centre of each of `num_frames` bins over the whole clip.
     - `keyframes`: `num_frames` key frames spread over the clip, all if there are fewer. They can
       be decoded alone.
     - `bursts`: `num_frames` frames in runs of about `burst_length`, each after a key frame, the
       key frames spread over the clip. Where these are too few for so many runs, further runs
-      start inside the longest groups of pictures. For each frame that is looked at no more than
-      one is decoded in vain, however long the clip is.
+      start inside the longest groups of pictures. For each chosen frame at most
+      one other is decoded, however long the clip is.
     - `fps`: the frame shown at 0, 1 / fps, 2 / fps seconds and so on.
     - `all`: every frame.
 
-    The latter two are thinned evenly to `max_frames`. Each frame appears once, so fewer than
-    asked for may come back. Where no frame is marked as a key frame, `keyframes` and `bursts`
-    are as `uniform`: nothing is known of what a frame costs.
+    The last two are thinned evenly to `max_frames`. Each frame appears once, so fewer than
+    requested may be returned. If no frame is marked as a key frame, `keyframes` and `bursts`
+    work like `uniform`.
 
     Args:
         pts_seconds: Presentation time of each frame, (N,) ascending, from 0.0.
         config: The strategy and its numbers.
         duration_seconds: End of the last frame; a smaller value than its start is raised to it.
-        is_key: Whether decoding can start at a frame, (N,) bool; None where nobody knows.
+        is_key: Whether decoding can start at a frame, (N,) bool; None if unknown.
 
     Returns:
         Frame indices, (M,) int64, ascending, each once, at least one.
@@ -115,14 +115,14 @@ def sample_indices(
 
 
 def spread_order(num_frames: int, *, taken: Iterable[int], limit: int) -> list[int]:
-    """Return further frames in order of greatest spread: each splits the largest gap left.
+    """Return further frames, each in the middle of the largest gap that is left.
 
-    Where the sampled frames show no face, these are the next to look at.
+    These are extracted next if the sampled frames show no face.
 
     Args:
         num_frames: Frames in the clip.
-        taken: Frames already looked at; those out of range are passed over.
-        limit: How many further frames are wanted at most.
+        taken: Frames chosen before; those out of range are ignored.
+        limit: Maximum number of further frames.
 
     Returns:
         At most `limit` frame indices, none of them taken, each once, best first.
@@ -132,13 +132,13 @@ def spread_order(num_frames: int, *, taken: Iterable[int], limit: int) -> list[i
         [1, 6, 2, 7]
     """
     edges = [-1, *sorted({i for i in taken if 0 <= i < num_frames}), num_frames]
-    # Largest gap first, then the earliest; a gap is what lies between two taken frames.
+    # The largest gap first, then the earliest; a gap lies between two chosen frames.
     gaps = [(left - right + 1, left, right) for left, right in pairwise(edges)]
     heapq.heapify(gaps)
     order: list[int] = []
     while gaps and len(order) < limit:
         negative_size, left, right = heapq.heappop(gaps)
-        if negative_size >= 0:  # the largest gap holds no frame: all are taken
+        if negative_size >= 0:  # the largest gap is empty: all frames are taken
             break
         middle = (left + right) // 2
         order.append(middle)
@@ -182,7 +182,7 @@ def _spread_keys(
     after = np.searchsorted(times, centres).clip(1, keys.size - 1)
     is_before = centres - times[after - 1] <= times[after] - centres
     nearest = after - is_before
-    # One that is taken already gives way to the next, as far as there are any.
+    # If a key frame is taken already, use the next one, as far as there are any.
     order = np.arange(wanted)
     nearest = np.maximum.accumulate(nearest - order) + order
     chosen: NDArray[np.int64] = keys[np.minimum(nearest, keys.size - wanted + order)]
@@ -196,40 +196,39 @@ def _bursts(
     config: SamplingConfig,
     end: float,
 ) -> NDArray[np.int64]:
-    """Return runs of frames at key frames and, where these are few, between them."""
+    """Return runs of frames at key frames and, if these are too few, between them."""
     num_available, wanted = int(pts_seconds.size), config.num_frames
-    if keys[0] > 0:  # a file can be read from its start, whatever it marks
+    if keys[0] > 0:  # decoding can always start at the first frame
         keys = np.append(0, keys)
     num_runs = -(-wanted // config.burst_length)
     starts = _spread_keys(keys, pts_seconds, wanted=num_runs, end=end)
     if starts.size < num_runs:
-        # What is left when there is a run at each key frame.
+        # What is left of the decoding budget with a run at each key frame.
         reach = max(0, int(_DECODED_FOR_ONE * wanted) - keys.size * config.burst_length)
         walls = np.append(keys, num_available)
         starts = _with_runs_between(walls, num_more=num_runs - keys.size, reach=reach)
-    if num_available - starts[0] < wanted:  # too few frames are left from there on
+    if num_available - starts[0] < wanted:  # too few frames follow
         starts = np.append(0, starts)
-    lengths = _levelled(np.diff(np.append(starts, num_available)), total=wanted)
+    lengths = _divided_evenly(np.diff(np.append(starts, num_available)), total=wanted)
     before = np.cumsum(lengths) - lengths
     return np.repeat(starts - before, lengths) + np.arange(wanted, dtype=np.int64)
 
 
 def _with_runs_between(walls: NDArray[np.int64], *, num_more: int, reach: int) -> NDArray[np.int64]:
-    """Return the starts of runs: each key frame, and more inside the longest groups.
+    """Return the starts of runs: each key frame, and more inside the longest groups of pictures.
 
-    All between a key frame and a run in its group has to be decoded. So `reach` frames are shared
-    out to the groups evenly, and runs lie evenly within them: what stands between two runs is
-    decoded in any case.
+    All frames between a key frame and a run in its group have to be decoded. So the budget of
+    `reach` frames is divided evenly among the groups, and runs are spaced evenly within them.
 
     Args:
-        walls: The key frames and the number of frames, ascending.
-        num_more: Runs wanted beside those at the key frames.
-        reach: Frames between key frames and the last runs of their groups, at most, in all.
+        walls: The key frames, then the number of frames, ascending.
+        num_more: Number of runs beside those at the key frames.
+        reach: Maximum total distance from key frames to the last runs of their groups, frames.
     """
     sizes = np.diff(walls)
     longest = np.sort(np.argsort(-sizes, kind="stable")[:num_more])
     room = sizes[longest] - 1
-    farthest = _levelled(room, total=min(int(room.sum()), reach)).tolist()
+    farthest = _divided_evenly(room, total=min(int(room.sum()), reach)).tolist()
     groups = list(zip(walls[longest].tolist(), sizes[longest].tolist(), farthest, strict=True))
     counts = _divide_runs([group[1:] for group in groups], num_more=num_more)
     between = [
@@ -241,7 +240,7 @@ def _with_runs_between(walls: NDArray[np.int64], *, num_more: int, reach: int) -
 
 
 def _divide_runs(groups: Sequence[tuple[int, int]], *, num_more: int) -> list[int]:
-    """Return how many runs each group gets: one after the other where they lie farthest apart."""
+    """Return the number of runs of each group; each goes where runs are farthest apart."""
     counts = [0] * len(groups)
     widest = [(-_spacing(size, far, 1), group) for group, (size, far) in enumerate(groups)]
     heapq.heapify(widest)
@@ -253,19 +252,19 @@ def _divide_runs(groups: Sequence[tuple[int, int]], *, num_more: int) -> list[in
 
 
 def _spacing(size: int, far: int, count: int) -> float:
-    # Evenly up to the next key frame, or to where frames are out of reach.
+    # Evenly up to the next key frame, or up to the end of the decoding budget.
     return min(size / (count + 1), far / count)
 
 
-def _levelled(capacity: NDArray[np.int64], *, total: int) -> NDArray[np.int64]:
-    """Return whole shares of `total`, as equal as capacities allow; they must allow it.
+def _divided_evenly(capacity: NDArray[np.int64], *, total: int) -> NDArray[np.int64]:
+    """Divide `total` into integers as equal as the capacities allow.
 
     Example:
-        >>> _levelled(np.array([9, 2, 5]), total=11).tolist()
+        >>> _divided_evenly(np.array([9, 2, 5]), total=11).tolist()
         [5, 2, 4]
     """
     ascending = np.sort(capacity)
-    # With the k smallest filled to the brim, the rest is shared by the others.
+    # With the k smallest filled, the rest is divided among the others.
     filled = np.concatenate([[0], np.cumsum(ascending)[:-1]])
     levels = (total - filled) // np.arange(capacity.size, 0, -1)
     has_room = levels < ascending

@@ -9,7 +9,7 @@ from pathlib import Path
 from deepfake.errors import DataError, DeepfakeError
 from deepfake.forgetting.media_to_forget import MediaToForget, Removal
 from deepfake.forgetting.prefect_home import is_in_database
-from deepfake.storage import DataRoot, Location, is_store_uri, is_there, read_json
+from deepfake.storage import DataRoot, Location, is_store_uri, medium_exists, read_json
 
 __all__ = ["describe_remains", "describe_warnings"]
 
@@ -82,7 +82,7 @@ def describe_warnings(media: MediaToForget, *, missing: Sequence[Location]) -> I
     """
     for uri in sorted(media.uris):
         with suppress(DeepfakeError, OSError):
-            if not is_there(uri):
+            if not medium_exists(uri):
                 continue
             yield f"the file itself is still there, and the next run scores it again: {uri}"
     for folder in missing:

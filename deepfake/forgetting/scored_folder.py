@@ -17,7 +17,7 @@ from deepfake.scoring.output.tables import count_rows, rewrite_csv
 from deepfake.scoring.parts import Part, parts_holding, remove_part, rewrite_part
 from deepfake.scoring.state.media import count_media, forget_media
 from deepfake.storage import Location, read_json, write_json
-from deepfake.storage.journal import journal_files
+from deepfake.storage.event_log import event_log_files
 
 __all__ = ["remove_from_scored_folder"]
 
@@ -63,7 +63,7 @@ def remove_from_scored_folder(
     yield from _publish_again(folder, media, has_changed=has_changed, is_dry_run=is_dry_run)
     if count := remove_from_listing(folder.path, media, is_dry_run=is_dry_run):
         yield Removal(str(folder.path), f"rows of the listing for other machines: {count}")
-    for path in journal_files(folder.log):
+    for path in event_log_files(folder.log):
         if count := scrub_lines(path, media, is_dry_run=is_dry_run):
             yield Removal(str(path), f"lines: {count}")
 

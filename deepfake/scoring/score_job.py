@@ -16,9 +16,9 @@ from deepfake.scoring.scorer import ScorerSetup, scorer_setup
 from deepfake.storage import (
     Location,
     StorePath,
-    folder_locally,
+    cache_folder,
+    copy_folder_locally,
     location_of,
-    machine_cache,
     to_uri,
 )
 
@@ -56,7 +56,7 @@ class ScoreJob(BaseModel):
         detector = scorer.detector
         if self.shared_detector is not None:
             detector = replace(detector, path=_local_folder(self.shared_detector))
-        cache = scorer.cache or machine_cache() / "openvino"
+        cache = scorer.cache or cache_folder() / "openvino"
         return self.model_copy(update={"scorer": replace(scorer, detector=detector, cache=cache)})
 
     def worker_setup(self) -> WorkerSetup:
@@ -66,7 +66,7 @@ class ScoreJob(BaseModel):
 
 def _local_folder(uri: str) -> Path:
     folder = location_of(uri)
-    return folder_locally(folder) if isinstance(folder, StorePath) else folder
+    return copy_folder_locally(folder) if isinstance(folder, StorePath) else folder
 
 
 def create_score_job(

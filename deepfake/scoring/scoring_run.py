@@ -34,7 +34,7 @@ from deepfake.scoring.score_job import ScoreJob, share_detector
 from deepfake.scoring.setups import describe_setup, write_setup
 from deepfake.scoring.state.state import ScoringState, open_state
 from deepfake.storage import DataRoot, Location, to_uri, write_json
-from deepfake.storage.journal import journal
+from deepfake.storage.event_log import event_log
 
 __all__ = [
     "FolderOptions",
@@ -161,7 +161,7 @@ def score_folder(
     setup = describe_setup(job.scorer, bundle=bundle, limits=job.worker_limits)
     with (
         to.held() as hold,
-        journal(to.log, run_id=run_id, mask=masked),
+        event_log(to.log, run_id=run_id, mask=masked),
         open_state(to.state, folder=to_uri(folder), version=version) as state,
         recorded(to, state, run_id=run_id, setup=setup) as record,
         batches,

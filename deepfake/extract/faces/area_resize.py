@@ -1,9 +1,9 @@
-"""Parts of a frame at any smaller size, from sums over rectangles that are made once.
+"""Shrink regions of a frame by area averaging, with an integral image computed once a frame.
 
-MTCNN was trained and is used by facenet-pytorch with pictures shrunk by adaptive average pooling:
-an output pixel is the mean of all pixels that it touches. Its answers move by several percent of
-the eyes' distance when they are shrunk otherwise. A summed-area table (Crow, SIGGRAPH 1984) gives
-those means for all sizes and all candidates at four look-ups each.
+facenet-pytorch feeds MTCNN with pictures shrunk by adaptive average pooling: an output pixel is the
+mean of all pixels that it overlaps. With other resampling its landmarks move by several percent of
+the distance between the eyes. An integral image (Crow, SIGGRAPH 1984) gives these means for all
+scales and all candidates with four look-ups each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 __all__ = ["FrameView", "Means", "Window", "bins", "means_of"]
 
 _MAX_SHORTER_PX = 800
-"""Larger frames are halved first; a face of 8 % of 1080 lines has 43 pixels then."""
+"""Larger frames are halved first; a face of 8 % of 1080 lines then has 43 pixels."""
 
 Pixels = NDArray[np.uint8]
 Places = NDArray[np.int64]
@@ -27,12 +27,12 @@ Window = tuple[int, int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Means:
-    """Which rectangles of a table are averaged.
+    """Rectangles of an integral image to be averaged.
 
     Attributes:
-        corners: Places in the flat table: lower right, lower left, upper right and upper left,
-            (4, N).
-        shares: One over the pixels of each rectangle, (N, 1), float32; 0 gives black.
+        corners: Positions in the flat integral image: lower right, lower left, upper right and
+            upper left, (4, N).
+        shares: One over the area of each rectangle, (N, 1), float32; 0 gives black.
     """
 
     corners: NDArray[np.intp]
@@ -40,16 +40,16 @@ class Means:
 
 
 class FrameView:
-    """A frame, or a window of it, that can be asked for parts of itself at smaller sizes.
+    """A frame, or a window of it, from which shrunk regions are taken.
 
     Args:
         pixels: The frame, shape (H, W, 3), uint8, RGB.
-        window: All that will be looked at; None for the whole frame.
-        levels: Table of 256 levels that the frame is seen through; None as it is.
+        window: The only part that will be used; None for the whole frame.
+        levels: Look-up table of 256 levels applied to the pixels; None for none.
 
     Attributes:
-        step: Pixels of the frame for one of the table, along each side.
-        stride: Items of a row of the table.
+        step: Pixels of the frame per pixel of the integral image, along each side.
+        stride: Items of a row of the integral image.
     """
 
     def __init__(
@@ -66,11 +66,11 @@ class FrameView:
         self._sums: NDArray[np.void] | None = None
 
     def part(self, window: Window) -> FrameView:
-        """Return the same frame for one who looks at a window only."""
+        """Return a view of a window of the same frame."""
         return FrameView(self.pixels, window=window, levels=self._levels)
 
     def brightened(self, levels: Pixels) -> FrameView:
-        """Return the same frame seen through a table of 256 levels."""
+        """Return a view of the same frame through a look-up table of 256 levels."""
         return FrameView(self.pixels, window=self.window, levels=levels)
 
     def averages(self, means: Means, *, window: Window) -> Pixels:
@@ -87,12 +87,11 @@ class FrameView:
         return self._averages(means, offset=top // self.step * self.stride + left // self.step)
 
     def crops(self, places: Places, *, side: int) -> Pixels:
-        """Return many parts of the frame as squares of one size.
+        """Return regions of the frame, resized to squares.
 
         Args:
-            places: Windows, (N, 4); what lies outside of the view's own is cut off, and some of
-                each must be inside.
-            side: Of the results, pixels.
+            places: Regions, (N, 4); clipped to the view's window, which each must overlap.
+            side: Side of the squares, pixels.
 
         Returns:
             Shape (N, side, side, 3), uint8.
@@ -103,36 +102,36 @@ class FrameView:
         return averages.reshape(len(places), side, side, 3)
 
     def _averages(self, means: Means, *, offset: int) -> Pixels:
-        table = self._table()
+        integral = self._integral_image()
         corners = means.corners + offset if offset else means.corners
         lower_right, lower_left, upper_right, upper_left = (
-            table.take(places).view(np.int32).reshape(-1, 3) for places in corners
+            integral.take(places).view(np.int32).reshape(-1, 3) for places in corners
         )
-        # Sums over more than 8 million pixels overflow; differences stay right.
+        # Sums over more than 8 million pixels overflow; their differences are still correct.
         total = lower_right - lower_left
         total -= upper_right
         total += upper_left
-        # (In float32 by name: NumPy would go to float64.)
+        # (Explicitly float32: NumPy would use float64.)
         averages = total.astype(np.float32)
         averages *= means.shares
         averages += np.float32(0.5)
         return np.asarray(averages.astype(np.uint8))
 
     def _inside(self, places: Places) -> Places:
-        """Return places in pixels of the table, at least one wide and high."""
+        """Return regions in pixels of the integral image, at least one pixel wide and high."""
         left, top, right, bottom = self.window
         size = np.array([(right - left) // self.step, (bottom - top) // self.step])
         first = ((places[:, :2] - (left, top)) // self.step).clip(0, size - 1)
         last = np.maximum((places[:, 2:] - (left, top)) // self.step, first + 1).clip(max=size)
         return np.concatenate([first, last], axis=1)
 
-    def _table(self) -> NDArray[np.void]:
-        """Return the sums, flat, three channels an item."""
+    def _integral_image(self) -> NDArray[np.void]:
+        """Return the integral image, flat, three channels an item."""
         if self._sums is None:
             left, top, right, bottom = self.window
             part = self.pixels[top:bottom, left:right]
             if self.step == 2:
-                # Exact halves: OpenCV averages four pixels, ten times faster than other factors.
+                # At exactly 2 OpenCV averages four pixels, ten times faster than at other factors.
                 height, width = part.shape[0] // 2, part.shape[1] // 2
                 even = part[: 2 * height, : 2 * width]
                 part = np.asarray(cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA))
@@ -146,15 +145,15 @@ class FrameView:
 def bins(
     first: NDArray[np.int64], last: NDArray[np.int64], count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each of `count` bins between two places begins and ends; neighbours overlap.
+    """Divide ranges into `count` bins each; neighbouring bins may overlap.
 
     Args:
-        first: Shape (N,).
-        last: Shape (N,), over `first`.
-        count: Bins.
+        first: Starts of the ranges, shape (N,).
+        last: Ends of the ranges, shape (N,), greater than `first`.
+        count: Number of bins.
 
     Returns:
-        Beginnings and ends, (N, count) each. Source: PyTorch's adaptive average pooling.
+        Starts and ends of the bins, (N, count) each. Source: PyTorch's adaptive average pooling.
     """
     at = np.arange(count + 1) * (last - first)[:, None]  # (N, count + 1)
     return first[:, None] + at[:, :-1] // count, first[:, None] - (-at[:, 1:] // count)
@@ -169,9 +168,9 @@ def means_of(
     """Return the rectangles of N grids, row by row.
 
     Args:
-        x: Where the columns begin and end, (N, W) each.
-        y: Where the rows begin and end, (N, H) each.
-        stride: Of the table.
+        x: Starts and ends of the columns, (N, W) each.
+        y: Starts and ends of the rows, (N, H) each.
+        stride: Items of a row of the integral image.
     """
     (x0, x1), (y0, y1) = x, y
     upper, lower = (y0 * stride)[:, :, None], (y1 * stride)[:, :, None]

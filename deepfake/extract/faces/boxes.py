@@ -1,4 +1,4 @@
-"""Vectorised box arithmetic of the cascade; boxes are (N, 4) float64, left, top, right, bottom."""
+"""Box arithmetic of MTCNN: suppression, refinement, clipping. Boxes are (N, 4) float64, xyxy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["best_of_crowds", "clip_to_pixels", "make_square", "non_maximum_suppression", "refine"]
+__all__ = ["best_of_clusters", "clip_to_pixels", "make_square", "non_maximum_suppression", "refine"]
 
 Boxes = NDArray[np.float64]
 
@@ -14,13 +14,14 @@ Boxes = NDArray[np.float64]
 def non_maximum_suppression(
     boxes: Boxes, scores: NDArray[np.float64], *, max_overlap: float, over: str = "union"
 ) -> NDArray[np.int64]:
-    """Return the rows to keep: the highest score first, what overlaps it too much dropped.
+    """Return the boxes to keep, the highest score first, without those that overlap a better one.
 
     Args:
         boxes: Shape (N, 4).
         scores: Shape (N,).
-        max_overlap: Share of the intersection that is still allowed.
-        over: Of the `union`, or of the smaller box (`min`), as MTCNN's last stage does.
+        max_overlap: Largest overlap that is kept.
+        over: Intersection over the `union`, or over the smaller box (`min`), as in MTCNN's last
+            stage.
 
     Returns:
         Row numbers, descending by score.
@@ -37,7 +38,7 @@ def non_maximum_suppression(
 def _suppress_over_smaller(
     boxes: Boxes, scores: NDArray[np.float64], *, max_overlap: float
 ) -> NDArray[np.int64]:
-    """Do the same over the smaller box, which OpenCV does not offer; the boxes are few."""
+    """Suppress by overlap with the smaller box, which OpenCV does not support."""
     order = np.argsort(-scores, kind="stable")
     inter, areas = _intersections(boxes[order])
     is_over = inter > max_overlap * np.minimum(areas[:, None], areas)  # (N, N)
@@ -49,7 +50,7 @@ def _suppress_over_smaller(
 
 
 def _intersections(boxes: Boxes) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the areas that boxes share, (N, N), and their own, (N,)."""
+    """Return the areas of pairwise intersections, (N, N), and of the boxes, (N,)."""
     left, top, right, bottom = boxes.T
     width = np.minimum(right[:, None], right) - np.maximum(left[:, None], left)
     height = np.minimum(bottom[:, None], bottom) - np.maximum(top[:, None], top)
@@ -57,13 +58,15 @@ def _intersections(boxes: Boxes) -> tuple[NDArray[np.float64], NDArray[np.float6
     return np.maximum(width, 0.0) * np.maximum(height, 0.0), areas
 
 
-def best_of_crowds(boxes: Boxes, *, max_overlap: float, most: int) -> NDArray[np.int64]:
-    """Return the rows to keep: not those that overlap with `most` better ones.
+def best_of_clusters(boxes: Boxes, *, max_overlap: float, most: int) -> NDArray[np.int64]:
+    """Return the boxes to keep: at most about `most` in each cluster of overlapping boxes.
+
+    A box is dropped if it overlaps `most` better ones.
 
     Args:
         boxes: Shape (N, 4), the best first.
-        max_overlap: Intersection over union that does not count.
-        most: How many boxes of a crowd are kept.
+        max_overlap: Boxes overlap if their intersection over union is greater than this.
+        most: Boxes kept in a cluster.
     """
     inter, areas = _intersections(boxes)
     is_near = inter > max_overlap * (areas[:, None] + areas - inter)
@@ -71,12 +74,12 @@ def best_of_crowds(boxes: Boxes, *, max_overlap: float, most: int) -> NDArray[np
 
 
 def refine(boxes: Boxes, offsets: NDArray[np.float64], *, is_inclusive: bool) -> Boxes:
-    """Move the sides of boxes by offsets given as shares of width and height.
+    """Move the sides of boxes by offsets relative to width and height.
 
     Args:
         boxes: Shape (N, 4).
         offsets: Shape (N, 4).
-        is_inclusive: Whether right and bottom belong to the box, as in R-net's and O-net's frame.
+        is_inclusive: Whether right and bottom belong to the box, as for R-net and O-net.
     """
     extra = 1.0 if is_inclusive else 0.0
     width = boxes[:, 2] - boxes[:, 0] + extra
@@ -86,7 +89,7 @@ def refine(boxes: Boxes, offsets: NDArray[np.float64], *, is_inclusive: bool) ->
 
 
 def make_square(boxes: Boxes) -> Boxes:
-    """Return squares around the same centres with the longer side."""
+    """Return squares with the same centres and the longer side."""
     width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
     side = np.maximum(width, height)
     left = boxes[:, 0] + (width - side) * 0.5
@@ -95,9 +98,9 @@ def make_square(boxes: Boxes) -> Boxes:
 
 
 def clip_to_pixels(boxes: Boxes, *, width: int, height: int) -> NDArray[np.int64]:
-    """Return whole pixels inside the frame: (N, 4), the last two exclusive.
+    """Return boxes in whole pixels, clipped to the frame: (N, 4), right and bottom exclusive.
 
-    MTCNN counts pixels from 1 and includes both ends, hence the -1 on the first two.
+    MTCNN counts pixels from 1 and includes both ends, hence the -1 on left and top.
     """
     whole = np.trunc(boxes).astype(np.int64)
     left = np.maximum(whole[:, 0], 1) - 1

@@ -1,10 +1,10 @@
-"""Faces of successive frames: searched for everywhere in some, and where they were in the rest.
+"""Guided face detection: search some frames as a whole, and track the faces in between.
 
-Every few frames, at least every few seconds, and wherever the picture cuts, the whole frame is
-searched. If the searched frames before and after agree on who is there, the frames between are
-looked at only where the last faces were: by O-net alone in the very boxes, and where that loses one
-and the frames are more than a moment apart, by all three networks in a window at the faces' own
-size. A frame in which a face is still lost, or seen with less confidence, is searched after all.
+The whole frame is searched every few frames, at least every few seconds, and after a scene cut. If
+the searched frames before and after show the same faces, the frames between are only examined
+around the previous faces: first by O-net in the same boxes; if that loses a face and the frames are
+not close in time, by all three networks in a window at the size of the face. A frame in which a
+face is still lost, or found with less confidence, is searched as a whole.
 """
 
 from __future__ import annotations
@@ -22,35 +22,35 @@ from deepfake.extract.faces.mtcnn import Detection
 from deepfake.extract.faces.tracks import find_cuts, frame_signature, match_faces
 from deepfake.types import Face, Frame
 
-__all__ = ["FaceFollower", "SeenFrame", "detect_frames"]
+__all__ = ["LiveFaceDetector", "SeenFrame", "detect_frames"]
 
 _FOLLOW_SECONDS = 0.1
-"""Between frames this close, faces stay in their boxes."""
+"""In frames this close in time, faces stay in their boxes."""
 
 _NEAR_SECONDS = 2.0
-"""Between frames farther apart, each is searched."""
+"""Frames farther apart than this are all searched."""
 
 _SEARCH_EVERY = 8
-"""So manieth frame, at least."""
+"""At least every Nth frame is searched."""
 
 _SEARCH_SECONDS = 4.0
-"""And as often as this, but for frames that are farther apart."""
+"""And at least as often as this, unless frames are farther apart."""
 
 _LIVE_SEARCH_SECONDS = 0.5
-"""The same where frames are looked at as they come: so long may somebody be there unseen."""
+"""The same for live frames: a new face stays undetected for at most so long."""
 
 _MAX_HELD_BYTES = 256 * 2**20
-"""Of frames that wait for the next search: nine frames of 4K."""
+"""Limit for frames that wait for the next search: nine frames of 4K."""
 
 _MAX_GUIDED = 6
-"""With more faces, searching the whole frame is no dearer."""
+"""With more faces, searching the whole frame is as fast."""
 
 _STEADY_CONFIDENCE = 0.95
-"""A face that is seen with less is searched for."""
+"""If a face is found with less, the frame is searched."""
 
 
 class _Detector(Protocol):
-    """What finds faces in one frame; see `MtcnnDetector`."""
+    """Detects faces in one frame; see `MtcnnDetector`."""
 
     def search(self, view: FrameView) -> Detection: ...
 
@@ -65,9 +65,9 @@ class SeenFrame:
 
     Attributes:
         frame: The frame.
-        signature: By which scene changes are told, see `frame_signature`.
+        signature: Histogram for detecting scene cuts, see `frame_signature`.
         faces: The largest first.
-        levels: The table that the frame was brightened with; None where it was seen as it is.
+        levels: Look-up table that the frame was brightened with; None if it was not.
         is_searched: Whether the whole frame was searched.
     """
 
@@ -80,14 +80,14 @@ class SeenFrame:
 
 @dataclass(frozen=True, slots=True)
 class _Waiting:
-    """A frame that is not looked at yet, and how far it is from the one before."""
+    """A frame without detection so far, and its distance in time from the one before."""
 
     seen: SeenFrame
     gap: _Gap
 
 
 class _Gap(Enum):
-    """How far a frame is from the one before."""
+    """Distance in time from the frame before."""
 
     FOLLOW = "a moment"
     NEAR = "some samples"
@@ -97,17 +97,17 @@ class _Gap(Enum):
 def detect_frames(
     frames: Iterable[Frame], *, detector: _Detector, is_guided: bool = True
 ) -> Iterator[SeenFrame]:
-    """Find the faces of frames of one video.
+    """Detect the faces in frames of one video.
 
-    At most nine frames are held at a time, of very large ones fewer.
+    At most nine frames are held in memory, of very large ones fewer.
 
     Args:
         frames: Ascending in time.
-        detector: What finds faces in one frame.
-        is_guided: Whether frames may be looked at in part; else each is searched.
+        detector: Detects faces in one frame.
+        is_guided: Whether faces are tracked between searched frames; else each is searched.
 
     Yields:
-        The frames, in their order.
+        The frames with their faces, in order.
     """
     first: SeenFrame | None = None  # is searched
     run: list[_Waiting] = []
@@ -127,16 +127,16 @@ def detect_frames(
     yield from _finished(first, run, detector)
 
 
-class FaceFollower:
-    """Finds faces in frames as they come: each is answered before the next is known.
+class LiveFaceDetector:
+    """Detects faces in live frames: each result is returned before the next frame is known.
 
-    As `detect_frames`, but for the second look: the whole frame is searched every few frames and
-    wherever the picture cuts, else where the faces were, and wherever one of them is lost.
+    The whole frame is searched every few frames, after a scene cut, and when a face is lost;
+    otherwise only the surroundings of the previous faces are examined.
 
     Args:
-        detector: What finds faces in one frame.
-        search_every: So manieth frame is searched, at least.
-        search_seconds: And as often as this.
+        detector: Detects faces in one frame.
+        search_every: At least every Nth frame is searched.
+        search_seconds: And at least as often as this.
     """
 
     def __init__(
@@ -152,11 +152,11 @@ class FaceFollower:
         self._since = 0
         self._searched_at = 0.0
 
-    def look(self, frame: Frame) -> SeenFrame:
-        """Return a frame with its faces.
+    def detect(self, frame: Frame) -> SeenFrame:
+        """Detect the faces in the next frame.
 
         Args:
-            frame: Later than the one before.
+            frame: Later than the frame before.
         """
         seen = SeenFrame(frame, frame_signature(frame.pixels))
         gap = _Gap.BREAK if self._last is None else _gap_between(self._last, seen)
@@ -176,7 +176,7 @@ class FaceFollower:
 
 
 def _is_due(first: SeenFrame, run: Sequence[_Waiting]) -> bool:
-    """Return whether the last frame has to be searched."""
+    """Return whether the last frame of the run has to be searched."""
     last = run[-1].seen.frame
     held = max(1, min(_SEARCH_EVERY, _MAX_HELD_BYTES // last.pixels.nbytes))
     return len(run) >= held or last.pts_seconds - first.frame.pts_seconds >= _SEARCH_SECONDS
@@ -193,7 +193,7 @@ def _gap_between(before: SeenFrame, now: SeenFrame) -> _Gap:
 def _finished(
     first: SeenFrame | None, run: Sequence[_Waiting], detector: _Detector
 ) -> list[SeenFrame]:
-    """Return a run that nothing follows. Within a moment nobody enters unseen."""
+    """Finish a run that no frame follows; if its frames are close in time, none is searched."""
     if first is None:
         return []
     if all(waiting.gap is _Gap.FOLLOW for waiting in run):
@@ -202,7 +202,7 @@ def _finished(
 
 
 def _settled(first: SeenFrame, run: Sequence[_Waiting], detector: _Detector) -> list[SeenFrame]:
-    """Search the last frame, and look at those between as far as both ends allow."""
+    """Search the last frame; track through those between if both ends show the same faces."""
     between, last = run[:-1], _searched(run[-1].seen, detector)
     if _is_steady(first.faces, last.faces):
         return [first, *_guided(first, between, detector), last]
@@ -223,7 +223,7 @@ def _guided_one(before: SeenFrame, waiting: _Waiting, detector: _Detector) -> Se
     view = FrameView(seen.frame.pixels, levels=before.levels)
     faces = detector.follow(view, before.faces)
     if is_near and _is_steady(before.faces, faces):
-        # Faces have moved in their boxes: a second look is at boxes that fit.
+        # Faces have moved in their boxes: run again with the updated boxes.
         faces = detector.follow(view, faces)
     if is_near and not _is_steady(before.faces, faces):
         faces = detector.search_near(view, before.faces)
@@ -233,7 +233,7 @@ def _guided_one(before: SeenFrame, waiting: _Waiting, detector: _Detector) -> Se
 
 
 def _is_steady(before: Sequence[Face], now: Sequence[Face]) -> bool:
-    """Return whether the same faces are there, none seen with less confidence."""
+    """Return whether both show the same faces, none with less confidence."""
     partners = match_faces(before, now)
     return len(before) == len(now) == len(partners) and all(
         now[n].confidence >= min(_STEADY_CONFIDENCE, before[b].confidence)

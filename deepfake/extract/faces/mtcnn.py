@@ -1,7 +1,8 @@
-"""MTCNN (Zhang et al., IEEE Signal Processing Letters 2016), all candidates of a frame at once.
+"""Detect faces with MTCNN (Zhang et al., IEEE Signal Processing Letters 2016).
 
-Three networks look in turn: P-net over a pyramid of the picture, R-net at what P-net proposes,
-O-net at what R-net keeps. Boxes and landmarks are given in the frame's own pixels.
+Three networks run in turn: P-net proposes boxes on an image pyramid, R-net filters them, O-net
+gives the final boxes and landmarks. All candidates of a frame are computed in batches; coordinates
+are in pixels of the frame.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from deepfake.config import FaceConfig
 from deepfake.extract.faces.area_resize import FrameView, Window
 from deepfake.extract.faces.boxes import (
-    best_of_crowds,
+    best_of_clusters,
     clip_to_pixels,
     make_square,
     non_maximum_suppression,
@@ -30,49 +31,49 @@ from deepfake.types import Face
 __all__ = ["Detection", "MtcnnDetector"]
 
 _SMALLEST_PX = 20
-"""Side of the smallest face that can be told; facenet-pytorch's default."""
+"""Side of the smallest face that can be detected; facenet-pytorch's default."""
 
 _MAX_CANDIDATES = 256
-"""Of P-net, the most probable; a frame of twenty faces leaves some 150."""
+"""Most probable proposals of P-net that are kept; twenty faces give some 150."""
 
 _NEAR_KEPT = 4
-"""Of those that R-net keeps around such a face, O-net sees the most probable."""
+"""Candidates around an expected face that O-net gets from R-net, the most probable."""
 
-_ROUND = 48
-"""Of them, R-net sees so many at a time, the most probable first,"""
+_BATCH = 48
+"""R-net gets the proposals in batches of this size, the most probable first,"""
 
-_WORTH_ANOTHER = 0.4
-"""and goes on as long as this share passes: one face leaves it fewer, a crowd more."""
+_MIN_PASSED_SHARE = 0.4
+"""and stops after a batch of which a smaller share passes."""
 
 _MAX_FOR_ONE = 8
-"""Boxes around one face that O-net sees, of those that R-net keeps the most probable."""
+"""Candidates around one face that O-net gets from R-net, the most probable."""
 
 _NEAR_CANDIDATES = 12
-"""The same around a face that is expected."""
+"""Proposals of P-net that are kept around an expected face."""
 
 _NEAR_WINDOW = 2.8
-"""Side of the window searched around an expected face, in sizes of the face. At the largest scale
-that is 48 pixels, so that one canvas serves nearly all of them."""
+"""Side of the window searched around an expected face, in face sizes. At the largest scale it has
+48 pixels, so that one canvas shape fits nearly all of them."""
 
 _FOLLOW_WINDOW = 1.5
-"""The same where only O-net looks."""
+"""The same if only O-net runs."""
 
 _NEAR_SIZES = 1 / 0.709
-"""Around an expected face, faces by this much smaller are looked for, and by as much larger."""
+"""Factor by which a face may be smaller or larger than expected."""
 
 _RNET_PX, _ONET_PX = 24, 48
 
 _MIN_SEEN = 1 / 3
-"""Share of a face's box inside the frame; the rest of a crop is a reflection."""
+"""Minimum share of a face's box inside the frame; the rest of a crop is mirrored."""
 
 _DARK_BELOW = 0.3
-"""Mean luminance, 0 to 1, under which a frame without a face is looked at again, brightened."""
+"""Mean luminance, 0 to 1, below which a frame without a face is brightened and searched again."""
 
 _MEASURED_PX = 128
-"""Pixels along the shorter side whose luminance is measured."""
+"""Pixels sampled along the shorter side to measure luminance."""
 
 _LIFTED_MEAN = 0.45
-"""What the mean luminance becomes. On a DFDC clip filmed in the dark (mean 0.14) the networks find
+"""Mean luminance after brightening. On a DFDC clip filmed in the dark (mean 0.14) the networks find
 the face in none of 15 frames as they are, and in all 15 at this mean."""
 
 Pixels = NDArray[np.uint8]
@@ -85,11 +86,11 @@ _NOTHING: _Found = (np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)))
 
 @dataclass(frozen=True, slots=True)
 class Detection:
-    """What was found in a frame.
+    """The faces of a frame.
 
     Attributes:
         faces: The largest first.
-        levels: The table that the frame was brightened with; None where it was seen as it is.
+        levels: Look-up table that the frame was brightened with; None if it was not.
     """
 
     faces: tuple[Face, ...]
@@ -97,14 +98,14 @@ class Detection:
 
 
 class MtcnnDetector:
-    """Finds all faces above a size relative to the frame.
+    """Detects all faces above a size relative to the frame.
 
     Args:
-        config: What counts as a face.
+        config: Thresholds and smallest size of a face.
         device: `cpu` or `cuda`.
-        backend: What runs the networks.
-        cache: Where networks converted for the CPU are kept; None converts them here.
-        networks: Instead of those that device and backend name.
+        backend: Library that runs the networks.
+        cache: Folder of networks converted for the CPU; None converts them here.
+        networks: Networks to use instead of those of `device` and `backend`.
 
     Raises:
         FaceError: The networks could not be built.
@@ -131,7 +132,7 @@ class MtcnnDetector:
         return list(self.search(FrameView(pixels)).faces)
 
     def search(self, view: FrameView) -> Detection:
-        """Return the faces of one frame, wherever they are."""
+        """Search a whole frame for faces."""
         if min(view.width, view.height) < _SMALLEST_PX:
             return Detection(())
         faces = self._faces(view, self._cascade(view))
@@ -145,19 +146,19 @@ class MtcnnDetector:
         return Detection(faces, levels if faces else None)
 
     def search_near(self, view: FrameView, expected: Sequence[Face]) -> tuple[Face, ...]:
-        """Return the faces around places where they are expected, at about their size.
+        """Search around expected faces, at about their sizes.
 
         Args:
-            view: The frame, brightened if the faces were found in one that was.
+            view: The frame, brightened if the expected faces were found in a brightened one.
             expected: Faces of a frame before or after.
         """
         return self._joined(view, [self._near(view, face) for face in expected])
 
     def follow(self, view: FrameView, expected: Sequence[Face]) -> tuple[Face, ...]:
-        """Return the faces that O-net sees in the very boxes of another frame.
+        """Run O-net in the boxes of another frame's faces.
 
         Args:
-            view: The frame, brightened if the faces were found in one that was.
+            view: The frame, brightened if the expected faces were found in a brightened one.
             expected: Faces of a frame a moment before or after.
         """
         return self._joined(view, [self._in_box(view, face) for face in expected])
@@ -166,7 +167,7 @@ class MtcnnDetector:
         window = _window_around(face, view, sides=_NEAR_WINDOW)
         if window is None:
             return _NOTHING
-        # Proposals may reach over the window a little.
+        # Proposals may exceed the window a little.
         part = view.part(_window_around(face, view, sides=_NEAR_WINDOW + 0.4) or window)
         scales = self._scales_near(face, window)
         boxes = self._propose(part, window=window, scales=scales, limit=_NEAR_CANDIDATES)
@@ -180,7 +181,7 @@ class MtcnnDetector:
         return self._locate(view.part(window), box)
 
     def _joined(self, view: FrameView, found: Sequence[_Found]) -> tuple[Face, ...]:
-        """Return what was found in windows that may overlap, each face once."""
+        """Join the results of windows that may overlap; each face once."""
         boxes, scores, landmarks = (
             np.concatenate(parts) for parts in zip(_NOTHING, *found, strict=True)
         )
@@ -217,10 +218,10 @@ class MtcnnDetector:
         return make_square(refine(boxes[keep], moves[keep], is_inclusive=False))
 
     def _filter(self, view: FrameView, boxes: Floats) -> Floats:
-        """Return what R-net keeps of boxes in descending order of P-net's score."""
+        """Return the boxes that pass R-net; `boxes` descend by P-net's score."""
         passed, scores, moves = [np.empty((0, 4))], [np.empty(0)], [np.empty((0, 4))]
-        for start in range(0, len(boxes), _ROUND):
-            some, crops = _crops(view, boxes[start : start + _ROUND], side=_RNET_PX)
+        for start in range(0, len(boxes), _BATCH):
+            some, crops = _crops(view, boxes[start : start + _BATCH], side=_RNET_PX)
             if len(some) == 0:
                 continue
             offsets, probs = self._networks.rnet(crops)
@@ -228,12 +229,12 @@ class MtcnnDetector:
             passed.append(some[is_passed])
             scores.append(probs[is_passed].astype(np.float64))
             moves.append(offsets[is_passed].astype(np.float64))
-            if is_passed.mean() < _WORTH_ANOTHER:
+            if is_passed.mean() < _MIN_PASSED_SHARE:
                 break
         found, confidence = np.concatenate(passed), np.concatenate(scores)
         keep = non_maximum_suppression(found, confidence, max_overlap=0.7)
         moved = make_square(refine(found[keep], np.concatenate(moves)[keep], is_inclusive=True))
-        return moved[best_of_crowds(moved, max_overlap=0.5, most=_MAX_FOR_ONE)]
+        return moved[best_of_clusters(moved, max_overlap=0.5, most=_MAX_FOR_ONE)]
 
     def _locate(self, view: FrameView, boxes: Floats) -> _Found:
         boxes, crops = _crops(view, boxes, side=_ONET_PX)
@@ -250,7 +251,7 @@ class MtcnnDetector:
         return boxes[keep], scores[keep], landmarks[keep]
 
     def _faces(self, view: FrameView, found: _Found) -> tuple[Face, ...]:
-        """Return what counts as a face, the largest first."""
+        """Return the detections that count as faces, the largest first."""
         faces = [
             _to_face(box, points, float(confidence))
             for box, confidence, points in zip(*found, strict=True)
@@ -272,7 +273,7 @@ class MtcnnDetector:
 
 
 def _window_around(face: Face, view: FrameView, *, sides: float) -> Window | None:
-    """Return the part of the frame around a face, so many of its sizes; None where none is left."""
+    """Return a window around a face, `sides` face sizes wide; None if outside the frame."""
     half = face.size_px * sides / 2
     x, y = face.center_xy
     left, top = max(0, round(x - half)), max(0, round(y - half))
@@ -283,7 +284,7 @@ def _window_around(face: Face, view: FrameView, *, sides: float) -> Window | Non
 def _cells(
     canvas: Canvas, offsets: NDArray[np.float32], probs: NDArray[np.float32], *, threshold: float
 ) -> _Found:
-    """Return boxes (N, 4) in the frame, scores (N,) and offsets (N, 4) of P-net's cells."""
+    """Return frame boxes (N, 4), scores (N,) and offsets (N, 4) of P-net's positive cells."""
     boxes, scores, moves = [np.empty((0, 4))], [np.empty(0)], [np.empty((0, 4))]
     for level in canvas.levels:
         rows_columns = level.cells
@@ -304,7 +305,7 @@ def _cells(
 
 
 def _crops(view: FrameView, boxes: Floats, *, side: int) -> tuple[Floats, Pixels]:
-    """Return the boxes that have a pixel in the picture, and their crops (N, side, side, 3)."""
+    """Return the boxes that overlap the frame, and their crops (N, side, side, 3)."""
     places = clip_to_pixels(boxes, width=view.width, height=view.height)
     has_pixels = (places[:, 2] > places[:, 0]) & (places[:, 3] > places[:, 1])
     boxes, places = boxes[has_pixels], places[has_pixels]
@@ -314,7 +315,7 @@ def _crops(view: FrameView, boxes: Floats, *, side: int) -> tuple[Floats, Pixels
 
 
 def _brightening(view: FrameView) -> Pixels | None:
-    """Return the 256 levels that lift a dark picture's mid-tones; None where it is not dark."""
+    """Return a look-up table that brightens a dark picture; None if it is not dark."""
     step = max(1, min(view.width, view.height) // _MEASURED_PX)
     some = np.ascontiguousarray(view.pixels[::step, ::step])
     mean = float(cv2.cvtColor(some, cv2.COLOR_RGB2GRAY).mean()) / 255.0

@@ -1,6 +1,6 @@
-"""MTCNN's three networks with facenet-pytorch's weights, in OpenVINO on the CPU or in PyTorch.
+"""Run MTCNN's three networks, with facenet-pytorch's weights, in OpenVINO or PyTorch.
 
-Both take uint8 pictures, channels last, and scale them as the networks were trained:
+Both take uint8 pictures, channels last, and normalise them as in training:
 (pixel - 127.5) / 128.
 """
 
@@ -51,13 +51,13 @@ Pictures = NDArray[np.uint8]
 Outputs = tuple[NDArray[np.float32], ...]
 
 _MAX_ENGINES = 48
-"""Kept at a time; a folder of videos needs about twenty."""
+"""Compiled engines kept at a time; a folder of videos needs about twenty."""
 
 _BATCHES = (1, 2, 4, 8, 12, 16, 24, 32, 48, 64)
-"""Numbers of candidates that engines are compiled for."""
+"""Batch sizes that engines are compiled for."""
 
 _GRAPH_VERSION = 1
-"""Raised whenever the same weights are written down otherwise."""
+"""Raised whenever the same weights are converted to another graph."""
 
 NETWORK_NAMES: tuple[NetworkName, ...] = ("pnet", "rnet", "onet")
 
@@ -71,10 +71,10 @@ class Runner(Protocol):
 
 
 class Networks:
-    """The three networks, whatever runs them.
+    """The three networks of MTCNN.
 
     Args:
-        run: What runs them.
+        run: Runs a network by name.
     """
 
     def __init__(self, run: Runner) -> None:
@@ -93,7 +93,7 @@ class Networks:
     def onet(self, crops: Pictures) -> Outputs:
         """Return offsets (N, 4), landmarks (N, 10) and probabilities (N,) of (N, 48, 48, 3).
 
-        Landmarks are five x, then five y, as shares of the box.
+        Landmarks are five x, then five y, relative to the box.
         """
         offsets, landmarks, probs = self._run("onet", crops)
         return offsets, landmarks, probs[:, 1]
@@ -102,10 +102,10 @@ class Networks:
 @once
 def weights_digest() -> str:
     """Return 16 hex digits of SHA-256 over the three networks' weight files."""
-    # Found without importing it: it would bring PyTorch along.
+    # Found without importing it, which would import PyTorch.
     package = find_spec("facenet_pytorch")
     if package is None or package.origin is None:
-        raise FaceError("facenet-pytorch is not installed, whose networks find the faces")
+        raise FaceError("facenet-pytorch is not installed; its networks detect the faces")
     folder = Path(package.origin).parent / "data"
     digest = hashlib.sha256()
     for name in NETWORK_NAMES:
@@ -122,9 +122,9 @@ def create_networks(
     """Build the networks.
 
     Args:
-        backend: `auto` is OpenVINO on the CPU where it is installed, else PyTorch.
-        device: `cpu` or `cuda`; the latter is PyTorch's.
-        cache: Where networks converted for the CPU are kept; None converts them here.
+        backend: `auto` is OpenVINO on the CPU if it is installed, else PyTorch.
+        device: `cpu` or `cuda`; `cuda` needs PyTorch.
+        cache: Folder of networks converted for the CPU; None converts them here.
 
     Raises:
         FaceError: They cannot be built.
@@ -148,10 +148,10 @@ def _modules() -> dict[NetworkName, Any]:
 
 
 class TorchRunner:
-    """The reference, and what runs on CUDA.
+    """Runs the networks in PyTorch: the reference, and on CUDA.
 
     Args:
-        device: Where the networks compute.
+        device: Device of the networks.
     """
 
     def __init__(self, *, device: str = "cpu") -> None:
@@ -167,7 +167,7 @@ class TorchRunner:
         return tuple(out.cpu().numpy() for out in self.compute(name, batch))
 
     def compute(self, name: NetworkName, pictures: torch.Tensor) -> tuple[torch.Tensor, ...]:
-        """Return the outputs on the device, without waiting for it.
+        """Return the outputs on the device, without waiting for them.
 
         Args:
             name: The network.
@@ -184,14 +184,13 @@ class TorchRunner:
 
 
 class OpenVinoRunner:
-    """On the CPU, in f32 by name, on one thread.
+    """Runs the networks in OpenVINO on the CPU, in f32, on one thread.
 
-    An engine is compiled for each shape when it is first met, which takes some 25 ms and pays back
-    within a few frames: one that takes any shape is half as dear again. Candidates are filled up to
-    a few rounded numbers.
+    An engine is compiled for each input shape when it first occurs, which takes some 25 ms; an
+    engine for any shape is 1.5 times as slow. Batches of candidates are padded to a few sizes.
 
     Args:
-        cache: Where the converted networks are kept; None converts them here.
+        cache: Folder of the converted networks; None converts them here.
     """
 
     def __init__(self, *, cache: Path | None = None) -> None:
@@ -212,18 +211,18 @@ class OpenVinoRunner:
             return self._engine(name, pictures.shape).run(pictures)
         most = _BATCHES[-1]
         parts = [
-            self._run_filled(name, pictures[start : start + most])
+            self._run_padded(name, pictures[start : start + most])
             for start in range(0, len(pictures), most)
         ]
         return tuple(np.concatenate(outs) for outs in zip(*parts, strict=True))
 
-    def _run_filled(self, name: NetworkName, crops: Pictures) -> Outputs:
+    def _run_padded(self, name: NetworkName, crops: Pictures) -> Outputs:
         count = len(crops)
         size = next(size for size in _BATCHES if size >= count)
         if size > count:
-            filled = np.zeros((size, *crops.shape[1:]), dtype=np.uint8)
-            filled[:count] = crops
-            crops = filled
+            padded = np.zeros((size, *crops.shape[1:]), dtype=np.uint8)
+            padded[:count] = crops
+            crops = padded
         outputs = self._engine(name, crops.shape).run(crops)
         return tuple(out[:count] for out in outputs)
 
@@ -241,7 +240,7 @@ def _load_graphs(cache: Path | None) -> dict[NetworkName, Graph]:
 
 
 def fill_cache(cache: str | Path) -> None:
-    """Convert all three networks into a folder of kept graphs."""
+    """Convert all three networks and store them in a cache folder."""
     _load_graphs(Path(cache))
 
 
@@ -250,10 +249,10 @@ def _write_graph(name: NetworkName, path: Path) -> None:
 
 
 def _build_graph(module: Any) -> Graph:
-    """Write a network's layers down as an OpenVINO graph over uint8 pictures, channels last.
+    """Convert a network to an OpenVINO graph over uint8 pictures, channels last.
 
-    The layers stand in the module in the order in which they run; what is named `_1`, `_2` and so
-    on are heads on the same features.
+    The module's layers are in the order in which they run; those named `_1`, `_2` and so on are
+    heads on the same features.
     """
     openvino = import_openvino()
     ops = openvino.opset13
@@ -279,7 +278,7 @@ def _build_graph(module: Any) -> Graph:
             heads.append(out)
         else:
             features = out
-    # Offsets, then landmarks where there are some, then probabilities, as the module gives them.
+    # Offsets, then landmarks if any, then probabilities, as the module returns them.
     return openvino.Model([*heads[1:], heads[0]], [pictures], "mtcnn")
 
 
@@ -299,4 +298,4 @@ def _layer(ops: Any, layer: Any, features: Any) -> Any:
         ).output(0)
     if kind == "Linear":
         return ops.add(ops.matmul(features, weights["weight"], False, True), weights["bias"])
-    raise FaceError(f"no layer of the kind {kind!r} is known in MTCNN")
+    raise FaceError(f"unknown layer type {kind!r} in MTCNN")

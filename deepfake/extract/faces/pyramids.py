@@ -1,7 +1,6 @@
-"""All sizes of a picture side by side on one canvas, so that P-net looks once.
+"""Image pyramids: all scales of a picture on one canvas, so that P-net runs once a frame.
 
-A network compiled for one shape is half as dear again as one that takes any, and a few rounded
-shapes serve all media.
+Canvas sizes are rounded, so that the network is compiled for a few shapes only.
 """
 
 from __future__ import annotations
@@ -27,25 +26,25 @@ PYRAMID_STEP = 0.709
 """About 1 / sqrt(2): each level has half the area. Source: MTCNN's authors' code."""
 
 _ROUND_TO_PX = 16
-"""Canvases are made for sides rounded up to this, so that few shapes serve all media."""
+"""Canvas sides are rounded up to a multiple of this, so that few shapes occur."""
 
 _GAP_PX = 2
-"""Between levels; cells that reach over an edge are not looked at."""
+"""Gap between levels; cells that cross an edge are ignored."""
 
 Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One size of the picture on the canvas.
+    """One scale of the picture on the canvas.
 
     Attributes:
-        left: On the canvas, pixels, even.
-        top: On the canvas, pixels, even.
+        left: Position on the canvas, pixels, even.
+        top: Position on the canvas, pixels, even.
         width: Pixels.
         height: Pixels.
-        scale: Pixels of the level over pixels of the frame.
-        origin_xy: Left and top of what it shows, in the frame, pixels.
+        scale: Pixels of the level per pixel of the frame.
+        origin_xy: Left and top in the frame of what it shows, pixels.
     """
 
     left: int
@@ -57,7 +56,7 @@ class Level:
 
     @property
     def cells(self) -> tuple[slice, slice]:
-        """Rows and columns of P-net's answer that lie in this level whole."""
+        """Rows and columns of P-net's output that lie fully inside this level."""
         top, left = self.top // STRIDE_PX, self.left // STRIDE_PX
         rows = (self.height - CELL_PX) // STRIDE_PX + 1
         columns = (self.width - CELL_PX) // STRIDE_PX + 1
@@ -66,11 +65,11 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """A picture with all levels on it.
+    """A canvas with all levels of a pyramid.
 
     Attributes:
         pixels: Shape (H, W, 3), uint8, RGB; black between the levels.
-        levels: Where they are.
+        levels: The levels.
     """
 
     pixels: Pixels
@@ -78,7 +77,7 @@ class Canvas:
 
 
 def scales_of(smallest_px: float, *, shorter_px: float) -> list[float]:
-    """Return the scales at which faces from `smallest_px` up to the whole picture fill a cell."""
+    """Return the scales at which faces from `smallest_px` to the whole picture fit P-net's cell."""
     scales = []
     scale = CELL_PX / smallest_px
     while shorter_px * scale >= CELL_PX:
@@ -88,16 +87,16 @@ def scales_of(smallest_px: float, *, shorter_px: float) -> list[float]:
 
 
 def draw_canvas(view: FrameView, *, window: Window, scales: Sequence[float]) -> Canvas:
-    """Draw a window of the frame at several scales.
+    """Draw a window of the frame at several scales on one canvas.
 
     Args:
         view: The frame.
         window: Left, top, right, bottom in the frame, pixels, inside it.
-        scales: Descending, each at least so large that the window is a cell wide.
+        scales: Descending; at each the window is at least one cell wide.
     """
     size = (window[2] - window[0], window[3] - window[1])
     is_whole = window == (0, 0, view.width, view.height)
-    # All frames of a video are drawn alike; a window around a face seldom comes twice.
+    # Cached for whole frames, which all have the same plan; a window around a face rarely recurs.
     plan = _plan if is_whole else _plan.__wrapped__
     levels, means, shape = plan(size, tuple(scales), stride=view.stride, step=view.step)
     pixels = view.averages(means, window=window).reshape(*shape, 3)
@@ -109,13 +108,13 @@ def draw_canvas(view: FrameView, *, window: Window, scales: Sequence[float]) -> 
 def _plan(
     size: tuple[int, int], scales: tuple[float, ...], *, stride: int, step: int
 ) -> tuple[tuple[Level, ...], Means, tuple[int, int]]:
-    """Return the levels, what each pixel of the canvas is the mean of, and its shape (H, W).
+    """Return the levels, the rectangle averaged by each canvas pixel, and the shape (H, W).
 
     Args:
         size: Width and height of the window, pixels of the frame.
-        scales: Of the levels.
-        stride: Items of a row of the view's table.
-        step: Pixels of the frame for one of the table.
+        scales: Scales of the levels.
+        stride: Items of a row of the view's integral image.
+        step: Pixels of the frame per pixel of the integral image.
     """
     width, height = size
     slots, (canvas_width, canvas_height) = _layout(
@@ -139,8 +138,7 @@ def _plan(
 
 
 def _drawn(length: float) -> int:
-    # facenet-pytorch draws a level up to a pixel larger than its scale says, and so do we: its
-    # networks' answers are read with that scale.
+    # As in facenet-pytorch, a level is up to a pixel larger than its scale says.
     return int(length + 1)
 
 
@@ -152,9 +150,9 @@ def _rounded(length: float) -> int:
 def _layout(
     largest: tuple[int, int], num_levels: int
 ) -> tuple[tuple[tuple[int, int], ...], tuple[int, int]]:
-    """Return left and top of each level's slot, and the size of the canvas.
+    """Return left and top of each level, and the size of the canvas.
 
-    Levels lie in rows, the largest first; each goes to the first row that still has room.
+    Levels are packed into rows, the largest first; each goes into the first row with room.
     """
     slots: list[tuple[int, int]] = []
     rows: list[list[int]] = []  # top, height, filled to
@@ -175,5 +173,5 @@ def _slot_sizes(largest: tuple[int, int], num_levels: int) -> Iterator[tuple[int
     width, height = float(largest[0]), float(largest[1])
     for _ in range(num_levels - 1):
         width, height = width * PYRAMID_STEP, height * PYRAMID_STEP
-        # Rounded up to even, so that the next slot begins on P-net's grid.
+        # Rounded up to even, so that the next level starts on P-net's grid.
         yield -(-int(width + 1) // 2) * 2, -(-int(height + 1) // 2) * 2

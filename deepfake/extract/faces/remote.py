@@ -1,4 +1,4 @@
-"""MTCNN's networks as the device process computes them."""
+"""Run MTCNN's networks in the device process."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["remote_networks"]
 
 
 def remote_networks(client: DeviceClient) -> Networks:
-    """Return MTCNN's networks as the device process computes them."""
+    """Return MTCNN's networks, computed by the device process."""
 
     def run(name: NetworkName, pictures: NDArray[np.uint8]) -> tuple[NDArray[np.float32], ...]:
         return client.run(name, pictures)

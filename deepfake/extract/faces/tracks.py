@@ -1,4 +1,4 @@
-"""Link the faces of sampled frames into tracks, cut where the scene changes."""
+"""Link the faces of sampled frames into tracks, which end at scene cuts."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ __all__ = ["build_tracks", "find_cuts", "frame_signature", "match_faces"]
 
 _SIGNATURE_BINS = (8, 4, 4)
 _SIGNATURE_PX = 96
-"""Rows or columns that are looked at, at least, along the shorter side."""
+"""Minimum number of pixels sampled along the shorter side."""
 
 _CUT_CORRELATION = 0.5
-"""Histogram correlation under which two sampled frames are taken for different shots. Sampled
+"""Two sampled frames with a lower histogram correlation belong to different shots. Sampled
 talking-head footage stays above 0.9; shots of one film against each other mostly below 0.3."""
 
 _MAX_SHIFT = 1.5
@@ -28,11 +28,11 @@ _MAX_LOG_SIZE = float(np.log(1.8))
 """Sizes that differ by more than this factor are different people."""
 
 _MAX_GAP = 8
-"""Sampled frames that a face may be gone and come back in the same track."""
+"""A face that is missing for at most so many sampled frames stays in its track."""
 
 
 def frame_signature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return a coarse HSV histogram of a frame, by which scene changes are told.
+    """Return a coarse HSV histogram of a frame, for detecting scene cuts.
 
     Args:
         pixels: Shape (H, W, 3), uint8, RGB.
@@ -40,7 +40,7 @@ def frame_signature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     Returns:
         Shape (128,), float32, summing to 1.
     """
-    # Some pixels stand for all: averages over the whole frame would cost more than the histogram.
+    # A sample of the pixels: averaging the whole frame would cost more than the histogram.
     step = max(1, min(pixels.shape[:2]) // _SIGNATURE_PX)
     hsv = cv2.cvtColor(np.ascontiguousarray(pixels[::step, ::step]), cv2.COLOR_RGB2HSV)
     histogram = cv2.calcHist(
@@ -51,13 +51,13 @@ def frame_signature(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def find_cuts(signatures: Sequence[NDArray[np.float32]]) -> list[bool]:
-    """Return for each sampled frame whether a new shot begins with it.
+    """Return for each sampled frame whether it starts a new shot.
 
     Args:
-        signatures: One a frame, ascending in time.
+        signatures: One per frame, ascending in time.
 
     Returns:
-        As long as `signatures`; the first is False.
+        One bool per frame; the first is False.
     """
     cuts = [False] * len(signatures)
     for i in range(1, len(signatures)):
@@ -81,11 +81,11 @@ def build_tracks(
     *,
     cuts: Sequence[bool] | None = None,
 ) -> list[FaceTrack]:
-    """Link faces by distance and size.
+    """Link faces into tracks by distance and size.
 
     Args:
-        frames: Ascending in time: the frame, or its index and time, with its faces.
-        cuts: For each frame, whether a new shot begins with it; None for one shot.
+        frames: Ascending in time: each frame, or its index and time, with its faces.
+        cuts: For each frame, whether it starts a new shot; None for one shot.
 
     Returns:
         The tracks, in the order of first appearance; a track has at most one face a frame.
@@ -125,14 +125,14 @@ def _close(track: _Open) -> FaceTrack:
 
 
 def match_faces(before: Sequence[Face], now: Sequence[Face]) -> dict[int, int]:
-    """Pair the faces of two frames by distance and size, at the least total cost.
+    """Match the faces of two frames by distance and size, with the least total cost.
 
     Args:
-        before: Of one frame.
-        now: Of the other.
+        before: Faces of one frame.
+        now: Faces of the other frame.
 
     Returns:
-        For each paired face of `now`, by position, the position of its partner in `before`.
+        Position in `before` of each matched face, by its position in `now`.
     """
     if not before or not now:
         return {}
@@ -144,7 +144,7 @@ def match_faces(before: Sequence[Face], now: Sequence[Face]) -> dict[int, int]:
     is_allowed = (shift <= _MAX_SHIFT) & (growth <= _MAX_LOG_SIZE)
     if cost.size == 1:
         return {0: 0} if is_allowed[0, 0] else {}
-    # Only here: the import takes longer than most media show more than one face for.
+    # Imported here since it is slow and most media show one face at a time.
     from scipy.optimize import linear_sum_assignment
 
     rows, columns = linear_sum_assignment(np.where(is_allowed, cost, 1e6))

@@ -20,7 +20,7 @@ from deepfake.scoring.run.counters import RunCounters, write_metrics
 from deepfake.scoring.setups import StoredSetup
 from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import SAMPLED_BYTES, to_uri
-from deepfake.storage.journal import tell
+from deepfake.storage.event_log import log_event
 
 __all__ = ["RunRecord", "recorded"]
 
@@ -63,7 +63,7 @@ class RunRecord:
 
     def begin(self) -> None:
         """Record that the run begins."""
-        tell(
+        log_event(
             "run began",
             folder=self._state.folder,
             output=str(self._to.path),
@@ -108,7 +108,7 @@ class RunRecord:
             "seconds": round(totals.seconds, 3),
             "at": _iso(time.time()),
         }
-        tell(
+        log_event(
             "part committed",
             part=part.key,
             media=len(part.media),
@@ -118,14 +118,14 @@ class RunRecord:
         for failed in totals.failed:
             names = self._state.names_of([failed["media_id"]])
             for uri in sorted({uri for uri, _ in names} | {failed["uri"]}):
-                tell("file failed", **{**failed, "uri": uri})
+                log_event("file failed", **{**failed, "uri": uri})
         self._publish()
 
     def compared(self, drift: DriftReport) -> None:
         """Record how far the media lie from the detector's own."""
         self._drift = drift
         for found in drift.moved:
-            tell("media moved", **{name: getattr(found, name) for name in _DRIFT_COLUMNS})
+            log_event("media moved", **{name: getattr(found, name) for name in _DRIFT_COLUMNS})
 
     def wrote(self, counts: TableCounts, *, num_waiting: int) -> None:
         """Record what the tables hold."""
@@ -136,7 +136,7 @@ class RunRecord:
         self._ended = time.time()
         self._outcome = outcome
         message = {} if error is None else {"message": error}
-        tell("run ended", outcome=outcome, **self.counters.numbers(), **message)
+        log_event("run ended", outcome=outcome, **self.counters.numbers(), **message)
         self._publish(is_forced=True)
 
     def _publish(self, *, is_forced: bool = False) -> None:

@@ -22,8 +22,8 @@ from deepfake.scoring.state.files import NotedFiles, is_as_probed, is_same_in_ta
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.scoring.state.parts import NotedParts
 from deepfake.scoring.state.schema import connect, translated
-from deepfake.storage import is_there
-from deepfake.storage.journal import tell
+from deepfake.storage import medium_exists
+from deepfake.storage.event_log import log_event
 from deepfake.types import EXPECTED_STATUSES, TRANSIENT_STATUSES, Status
 
 __all__ = [
@@ -253,7 +253,7 @@ class ScoringState:
         """
         others = []
         for file in moved:
-            tell("file failed", error_type=None, **asdict(file))
+            log_event("file failed", error_type=None, **asdict(file))
             with self._writing():
                 self._files.mark_failed(file.uri, status=file.status, message=file.message)
                 self._db.execute("DELETE FROM claimed WHERE media_id = ?", (file.media_id,))
@@ -285,7 +285,7 @@ class ScoringState:
         A file that this run did not list is looked for, since a filter may have left it out.
         """
         unseen = self._files.not_listed_by(self.run)
-        gone = [(uri, media_id) for uri, media_id in unseen if not is_there(uri)]
+        gone = [(uri, media_id) for uri, media_id in unseen if not medium_exists(uri)]
         with self._writing():
             self._files.mark_gone([uri for uri, _ in gone], message=_VANISHED)
             if gone:
@@ -387,7 +387,7 @@ class ScoringState:
 
 def _tell_failed(row: ManifestRow) -> None:
     if row.status not in EXPECTED_STATUSES:
-        tell(
+        log_event(
             "file failed",
             media_id=row.media_id,
             uri=row.uri,

@@ -8,7 +8,13 @@ from pathlib import Path
 
 from deepfake.detectors.inference import Detector, load_detector
 from deepfake.extract.extractor import limit_threads, make_crop
-from deepfake.extract.faces import FaceFollower, MtcnnDetector, SeenFrame, find_cuts, match_faces
+from deepfake.extract.faces import (
+    LiveFaceDetector,
+    MtcnnDetector,
+    SeenFrame,
+    find_cuts,
+    match_faces,
+)
 from deepfake.media import decode_crop
 from deepfake.types import Face, Frame, Verdict
 from deepfake.views.webcam.rolling_verdict import Judgement, TrackJudge
@@ -80,7 +86,7 @@ class Watcher:
 
     def __init__(self, detector: Detector, *, faces: MtcnnDetector) -> None:
         self._detector = detector
-        self._follower = FaceFollower(faces)
+        self._follower = LiveFaceDetector(faces)
         self._followed: list[_Followed] = []
         self._last: SeenFrame | None = None
         self._num_tracks = self._num_frames = 0
@@ -91,7 +97,7 @@ class Watcher:
         Args:
             frame: Later than the one before.
         """
-        seen = self._follower.look(frame)
+        seen = self._follower.detect(frame)
         self._num_frames += 1
         if self._last is not None and find_cuts([self._last.signature, seen.signature])[1]:
             self._followed = []

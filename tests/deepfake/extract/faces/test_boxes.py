@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from deepfake.extract.faces.boxes import best_of_crowds, non_maximum_suppression
+from deepfake.extract.faces.boxes import best_of_clusters, non_maximum_suppression
 
 
 def overlap(a: np.ndarray, b: np.ndarray) -> float:
@@ -24,7 +24,7 @@ def boxes(count: int) -> np.ndarray:
 
 def test_of_a_crowd_the_best_are_kept() -> None:
     some = boxes(40)
-    kept = best_of_crowds(some, max_overlap=0.5, most=3)
+    kept = best_of_clusters(some, max_overlap=0.5, most=3)
     expected = [
         row
         for row, box in enumerate(some)
@@ -35,8 +35,8 @@ def test_of_a_crowd_the_best_are_kept() -> None:
 
 
 def test_few_boxes_are_all_kept() -> None:
-    assert best_of_crowds(boxes(3), max_overlap=0.5, most=3).tolist() == [0, 1, 2]
-    assert best_of_crowds(np.empty((0, 4)), max_overlap=0.5, most=3).tolist() == []
+    assert best_of_clusters(boxes(3), max_overlap=0.5, most=3).tolist() == [0, 1, 2]
+    assert best_of_clusters(np.empty((0, 4)), max_overlap=0.5, most=3).tolist() == []
 
 
 def test_suppression_leaves_no_two_that_overlap() -> None:

@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from deepfake.config import FaceConfig
-from deepfake.extract.faces import FaceFollower, MtcnnDetector, SeenFrame, detect_frames
+from deepfake.extract.faces import LiveFaceDetector, MtcnnDetector, SeenFrame, detect_frames
 from deepfake.extract.faces.area_resize import FrameView
 from deepfake.extract.faces.mtcnn import Detection
 from deepfake.types import Face, Frame
@@ -197,9 +197,9 @@ def test_no_frames_give_none(counting: Counting) -> None:
 def test_following_answers_each_frame_at_once_and_searches_now_and_then(
     counting: Counting,
 ) -> None:
-    follower = FaceFollower(counting, search_seconds=60.0)
+    follower = LiveFaceDetector(counting, search_seconds=60.0)
     pictures = [scene(100 + 2 * i) for i in range(20)]
-    seen = [follower.look(frame) for frame in frames(pictures, step=0.04)]
+    seen = [follower.detect(frame) for frame in frames(pictures, step=0.04)]
     assert_same_faces(seen, whole(pictures, counting.detector))
     assert [at for at, one in enumerate(seen) if one.is_searched] == [0, 8, 16]
     assert counting.calls.count("follow") == 17
@@ -208,9 +208,9 @@ def test_following_answers_each_frame_at_once_and_searches_now_and_then(
 def test_following_finds_a_newcomer_within_half_a_second_and_another_scene_at_once(
     counting: Counting,
 ) -> None:
-    follower = FaceFollower(counting, search_every=1000)
+    follower = LiveFaceDetector(counting, search_every=1000)
     pictures = [scene(), *[scene(300)] * 15, scene(50, light=240)]
-    seen = [follower.look(frame) for frame in frames(pictures, step=0.04)]
+    seen = [follower.detect(frame) for frame in frames(pictures, step=0.04)]
     found = next(one.frame.pts_seconds for one in seen if one.faces)
     assert 0.04 <= found <= 0.54
     assert seen[-1].is_searched
@@ -218,8 +218,8 @@ def test_following_finds_a_newcomer_within_half_a_second_and_another_scene_at_on
 
 
 def test_following_searches_where_a_face_is_lost(counting: Counting) -> None:
-    follower = FaceFollower(counting, search_seconds=60.0)
+    follower = LiveFaceDetector(counting, search_seconds=60.0)
     pictures = [scene(100), scene(100), scene(), scene()]
-    seen = [follower.look(frame) for frame in frames(pictures, step=0.04)]
+    seen = [follower.detect(frame) for frame in frames(pictures, step=0.04)]
     assert [len(one.faces) for one in seen] == [1, 1, 0, 0]
     assert [one.is_searched for one in seen] == [True, False, True, False]
