@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
-from pydantic import Field
 
 from deepfake import __version__
 from deepfake.config import TrainConfig, digest_of
+from deepfake.config.options import RetrainOptions, takes_options
 from deepfake.corpora.held_out import (
     HeldOutSet,
     read_held_out_set,
@@ -25,119 +25,76 @@ from deepfake.corpora.held_out import (
     refuse_held_out_media,
 )
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
+from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import DataError
 from deepfake.evaluation.promotion import (
-    DEFAULT_POLICY,
+    ComparedFiles,
     Contender,
     Decision,
+    Evidence,
+    MeasuredPair,
     PromotionPolicy,
     decide,
     decision_markdown,
+    files_to_compare,
     load_policy,
+    measure_pair,
     read_decision,
 )
-from deepfake.registry import MODEL_NAME, masked, tracking_uri, ui_command
+from deepfake.registry import masked, tracking_uri, ui_command
 from deepfake.storage import DataRoot, location_of
 from deepfake.training import RunFolder, TrainResult, read_result
-from deepfake.training.recipes import load_recipe
-from flows.comparison import ComparedFiles, files_to_compare, gather_evidence
-from flows.datasets import resolve_dataset
-from flows.limits import one_training
-from flows.parameters import CorpusName, Positive
+from deepfake.training.challenger import challenger_config, is_nothing_new, retrain_key
+from flows.ingest import open_dataset
+from flows.server.limits import one_training
+from tasks import evaluate as evaluating
 from tasks import retrain as steps
 from tasks import train as training
 
 __all__ = ["retrain"]
 
-Start = Literal["champion", "scratch"]
-
-_VERSION = 1
-"""Of the way in which a challenger is made; part of a run's name."""
-
 
 @flow(name="retrain", flow_run_name="retrain-{name}")
-def retrain(
-    dataset: Annotated[list[str], Field(min_length=1)],
-    data_root: str = "data",
-    *,
-    start: Start = "champion",
-    recipe: str | None = None,
-    model: str | None = None,
-    epochs: Positive | None = None,
-    batch_size: Positive | None = None,
-    lr: Annotated[float, Field(gt=0)] | None = None,
-    max_crops: Positive | None = None,
-    max_minutes: Annotated[float, Field(gt=0)] | None = None,
-    seed: int | None = None,
-    device: Literal["auto", "cpu", "cuda"] = "auto",
-    policy: str = DEFAULT_POLICY,
-    benchmark: str | None = None,
-    name: CorpusName = MODEL_NAME,
-) -> dict[str, Any]:
+@takes_options
+def retrain(options: RetrainOptions) -> dict[str, Any]:
     """Train a challenger on the newest data, and promote it if it proves better.
-
-    Args:
-        dataset: Ingested corpora, or folders; the newest snapshot of each.
-        data_root: The data root.
-        start: Begin with the champion's weights, or as the recipe says.
-        recipe: Name of a recipe, or a TOML file; None: as the champion was trained.
-        model: As for `train`; None for the recipe's, as with all options that it has a setting for.
-        epochs: At most.
-        batch_size: Crops.
-        lr: Learning rate.
-        max_crops: Crops of an epoch, at most.
-        max_minutes: Training takes, at most.
-        seed: Of everything random.
-        device: Where.
-        policy: `default`, or a TOML file that says what a challenger has to show.
-        benchmark: The frozen benchmark that decides; None for the policy's.
-        name: The registered model whose champion is challenged.
 
     Returns:
         The summary: outcome, reasons, both detectors, where everything is.
     """
-    root = DataRoot(location_of(data_root))
-    rules = _rules(policy, benchmark=benchmark)
+    root = DataRoot(location_of(options.data_root))
+    rules = _rules(options.policy, benchmark=options.benchmark)
     held_out = None if rules.benchmark is None else read_held_out_set(root, rules.benchmark)
     training.catch_up(root.runs)
+    name = options.name
     champion = _Champion.of(steps.find_champion(name))
-    resolved = [resolve_dataset(one, data_root=data_root) for one in dataset]
-    snapshots = [snapshot for snapshot, _ in resolved]
+    opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
+    snapshots = [snapshot for snapshot, _ in opened]
     refuse_held_out_media(snapshots)
-    given = {
-        "model": model,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": lr,
-        "max_crops_per_epoch": max_crops,
-        "max_minutes": max_minutes,
-        "seed": seed,
-    }
-    config = _config(champion.bundle, start=start, recipe=recipe, given=given)
-    notes = [note for _, told in resolved for note in told]
+    config = challenger_config(champion.bundle, options)
+    notes = [note for _, found in opened for note in found]
     summary = {
         "model_name": name,
         "champion": {"version": champion.identity.version, "digest": champion.bundle.digest},
         "tracking_uri": masked(tracking_uri()),
         "ui_command": ui_command(),
     }
-    if _is_nothing_new(champion.bundle, snapshots, config=config, start=start):
+    if is_nothing_new(champion.bundle, snapshots, config=config, start=options.start):
         reason = "the champion learnt from these very snapshots, with these settings"
         return {**summary, "outcome": "nothing_new", "reasons": [reason], "notes": notes}
     parts = files_to_compare(root, snapshots, benchmark=held_out, champion=champion.bundle)
-    key = _key(config, snapshots=snapshots, champion=champion.bundle, name=name)
+    key = retrain_key(config, snapshots=snapshots, champion=champion.bundle, name=name)
     tried = _train(
         snapshots,
         config=config,
         run_dir=root.runs / f"retrain-{name}-{key}",
         name=name,
-        device=device,
+        device=options.device,
         tags=_tags(snapshots, key=key, champion=champion),
     )
     decision, is_old = _decide(
-        champion, tried, parts, rules=rules, benchmark=held_out, root=root, device=device
+        champion, tried, parts, rules=rules, benchmark=held_out, root=root, device=options.device
     )
     if is_old:
         notes.append(f"decided at {decision.decided_at}: nothing has changed since")
@@ -147,7 +104,7 @@ def retrain(
 
 @dataclass(frozen=True, slots=True)
 class _Champion:
-    """Who is challenged."""
+    """The version that is challenged."""
 
     identity: DetectorIdentity
     bundle: Bundle
@@ -171,53 +128,6 @@ def _rules(policy: str, *, benchmark: str | None) -> PromotionPolicy:
     return rules if benchmark is None else rules.model_copy(update={"benchmark": benchmark})
 
 
-def _config(
-    champion: Bundle, *, start: Start, recipe: str | None, given: dict[str, Any]
-) -> TrainConfig:
-    """Return the settings of the challenger's training: the champion's, or a recipe's.
-
-    Raises:
-        ConfigError: There is no such recipe, or options contradict it.
-    """
-    base = champion.spec.train_config if recipe is None else load_recipe(recipe)
-    chosen = {name: value for name, value in given.items() if value is not None}
-    if start == "champion":
-        chosen["pretrained"] = _named(champion)
-    elif recipe is None:
-        # The champion may have begun with an earlier champion.
-        chosen["pretrained"] = "auto"
-    # A copy is not checked.
-    return TrainConfig.model_validate(base.model_copy(update=chosen).model_dump())
-
-
-def _named(champion: Bundle) -> str:
-    packaged = packaged_detector()
-    if packaged is not None and load_bundle(packaged).digest == champion.digest:
-        return "packaged"
-    return str(champion.path)
-
-
-def _is_nothing_new(
-    champion: Bundle, snapshots: Sequence[Snapshot], *, config: TrainConfig, start: Start
-) -> bool:
-    if champion.spec.data_digests != {s.corpus: s.digest for s in snapshots}:
-        return False
-    before = champion.spec.train_config
-    if start == "champion":
-        before = before.model_copy(update={"pretrained": config.pretrained})
-    return before == config
-
-
-def _key(config: TrainConfig, *, snapshots: Sequence[Snapshot], champion: Bundle, name: str) -> str:
-    """Return what a run is named after: whatever the challenger and its rival depend on."""
-    settings = config.model_dump(mode="json")
-    if settings["pretrained"] in (str(champion.path), "packaged"):
-        # Where a bundle lies does not matter.
-        settings["pretrained"] = champion.digest
-    data = {s.corpus: s.digest for s in snapshots}
-    return digest_of("retrain", str(_VERSION), __version__, settings, data, champion.digest, name)
-
-
 def _tags(snapshots: Sequence[Snapshot], *, key: str, champion: _Champion) -> dict[str, str]:
     return {
         "stage": "train",
@@ -232,7 +142,7 @@ def _tags(snapshots: Sequence[Snapshot], *, key: str, champion: _Champion) -> di
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """Who challenges."""
+    """A trained challenger."""
 
     result: TrainResult
     bundle: Bundle
@@ -288,7 +198,7 @@ def _decide(
     kept = _decided(tried, rules=rules, benchmark=benchmark)
     if kept is not None:
         return kept, True
-    evidence = gather_evidence(champion.bundle, tried.bundle, parts, device=device, root=root)
+    evidence = _gather_evidence(champion.bundle, tried.bundle, parts, device=device, root=root)
     decision = decide(
         rules,
         evidence,
@@ -300,6 +210,47 @@ def _decide(
     )
     steps.write(decision, tried.folder)
     return decision, False
+
+
+def _gather_evidence(
+    champion: Bundle,
+    challenger: Bundle,
+    parts: Sequence[ComparedFiles],
+    *,
+    device: str,
+    root: DataRoot,
+) -> Evidence:
+    """Measure both on the same files, and what a face costs them on the first of these."""
+    cache = root.engine_cache
+    pairs = [
+        (part, _measure_part(champion, challenger, part, device=device, cache=cache))
+        for part in parts
+    ]
+    cost = None
+    if parts:
+        snapshot, index = parts[0].snapshot, parts[0].index
+        cost = steps.measure_cost(
+            champion.path, challenger.path, snapshot, index, device=device, cache=cache
+        )
+    return Evidence(
+        benchmark=next((pair for part, pair in pairs if part.is_benchmark), None),
+        tests=tuple(pair for part, pair in pairs if not part.is_benchmark),
+        cost=cost,
+        notes=tuple(f"{part.name}: {note}" for part in parts for note in part.notes),
+    )
+
+
+def _measure_part(
+    champion: Bundle, challenger: Bundle, part: ComparedFiles, *, device: str, cache: Path
+) -> MeasuredPair:
+    seed = challenger.spec.seed
+    results = []
+    for bundle in (champion, challenger):
+        crops = evaluating.predict(
+            bundle.path, part.snapshot, part.index, device=device, precision="f32", cache=cache
+        )
+        results.append(evaluating.measure(bundle.path, crops, part.outcomes, seed=seed))
+    return measure_pair(part.name, results[0], results[1], seed=seed)
 
 
 def _look(root: DataRoot, benchmark: HeldOutSet | None, *bundles: Bundle) -> int:

@@ -15,8 +15,8 @@ from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from deepfake.config.options.fields import TaskRunnerName
 from deepfake.errors import ConfigError, WorkerError
-from flows.parameters import TaskRunnerName
 from tasks.progress import advance
 from tasks.settings import is_lost_worker
 

@@ -1,4 +1,4 @@
-"""The steps of calibrating a detector, and of making clips to do it with."""
+"""The steps of calibrating a detector."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from prefect.cache_policies import NO_CACHE
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import load_bundle
 from deepfake.registry import log_training_or_defer
+from deepfake.registry.mlflow_values import write_metrics_lines
 from deepfake.training.calibrate import CalibrationSummary, calibrate_bundle
 from tasks.progress import tracked
 from tasks.settings import RETRIES
@@ -59,12 +60,14 @@ def record(
 ) -> str | None:
     """Write a calibration into MLflow; a store that is down is not an error."""
     bundle = load_bundle(summary.bundle)
+    metrics_jsonl = run_dir / "metrics.jsonl"
+    write_metrics_lines(metrics_jsonl, summary.metrics)
     return log_training_or_defer(
         pending=run_dir / "mlflow-pending.json",
         experiment="deepfake",
         run_name=run_dir.name,
         params={**bundle.spec.made_with, **params},
-        metrics_jsonl=run_dir / "metrics.jsonl",
+        metrics_jsonl=metrics_jsonl,
         bundle=summary.bundle,
         tags={**tags, **bundle.tags},
     )

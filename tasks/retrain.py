@@ -11,16 +11,14 @@ from prefect.cache_policies import NO_CACHE
 
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.detectors.inference import load_detector
 from deepfake.errors import TrackingError, UnknownModelError
 from deepfake.evaluation.promotion import (
     CostComparison,
     Decision,
-    compare_costs,
     decision_markdown,
+    measure_bundle_costs,
     write_decision,
 )
-from deepfake.media import decode_crop
 from deepfake.registry import (
     CHALLENGER,
     CHAMPION,
@@ -49,7 +47,6 @@ __all__ = [
 ]
 
 _EXPERIMENT = "deepfake"
-_FACES = 64
 
 
 @task(name="find-champion", task_run_name="find-champion-{name}", cache_policy=NO_CACHE, **RETRIES)
@@ -83,18 +80,8 @@ def measure_cost(
     device: str,
     cache: Path,
 ) -> CostComparison | None:
-    """Return what a face costs both, on some faces of an index; None without a face."""
-    if index.empty:
-        return None
-    reader = snapshot.reader()
-    places = index[["shard", "row"]].head(_FACES).itertuples(index=False, name=None)
-    crops = [decode_crop(reader.encoded(shard, int(row))) for shard, row in places]
-    # One thread: more of them wait for one another, and the CPU time counts that too.
-    first, second = (
-        load_detector(path, device=device, cache=cache, num_threads=1)
-        for path in (champion, challenger)
-    )
-    return compare_costs(first, second, crops)
+    """Measure what a face costs both, on some faces of an index; None without a face."""
+    return measure_bundle_costs(champion, challenger, snapshot, index, device=device, cache=cache)
 
 
 @task(name="write", cache_policy=NO_CACHE, **RETRIES)

@@ -26,7 +26,8 @@ from deepfake.detectors.inference import load_detector
 from deepfake.detectors.models import create_model
 from deepfake.errors import WeightsUnavailableError
 from deepfake.storage import read_json, write_json, write_text
-from flows.operations import configure_environment, held_server
+from deepfake.storage.environment import configure_environment
+from flows.server.run import held_server
 
 __all__ = ["main"]
 

@@ -26,7 +26,8 @@ from deepfake.detectors.inference import load_detector
 from deepfake.detectors.models import create_model
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, read_json, write_json, write_text
-from flows.operations import configure_environment, held_server
+from deepfake.storage.environment import configure_environment
+from flows.server.run import held_server
 
 __all__ = ["main"]
 
@@ -111,11 +112,11 @@ def _ingest_all(media: Path, data_root: Path) -> list[str]:
     corpora = []
     name, folder = _STILLS
     if (media / folder).is_dir():
-        ingest(str(media / folder), name, "folder", str(data_root))
+        ingest(str(media / folder), name, data_root=str(data_root))
         corpora.append(name)
     for name, (folder, layout) in _VIDEOS.items():
         if (media / folder).is_dir():
-            ingest(str(media / folder), name, layout, str(data_root))  # type: ignore[arg-type]
+            ingest(str(media / folder), name, layout=layout, data_root=str(data_root))
             corpora.append(name)
     name, folder = _PRESUMED_REAL
     if (media / folder).is_dir():
@@ -123,7 +124,7 @@ def _ingest_all(media: Path, data_root: Path) -> list[str]:
         table.parent.mkdir(parents=True, exist_ok=True)
         rows = scan_media([media / folder])
         write_text(table, "uri,label\n" + "".join(f"{row.uri},real\n" for row in rows))
-        ingest(str(table), name, "csv", str(data_root))
+        ingest(str(table), name, layout="csv", data_root=str(data_root))
         corpora.append(name)
     return corpora
 
@@ -132,7 +133,7 @@ def _evaluate(corpus: str, weights: str, data_root: Path) -> dict[str, Any]:
     from flows.evaluate import evaluate
 
     split = "test" if corpus == _STILLS[0] else "all"
-    summary = evaluate(corpus, weights, str(data_root), split=split)  # type: ignore[arg-type]
+    summary = evaluate(corpus, weights=weights, data_root=str(data_root), split=split)
     report = read_json(Path(summary["folder"]) / "report.json")
     return {
         "split": summary["split"],
@@ -145,15 +146,14 @@ def _evaluate(corpus: str, weights: str, data_root: Path) -> dict[str, Any]:
 def _sweep(weights: str, data_root: Path) -> dict[str, Any]:
     from flows.robustness import robustness
 
-    swept = robustness(_STILLS[0], weights, str(data_root), split="test", max_files=_SWEEP_FILES)
+    measured = {"weights": weights, "data_root": str(data_root), "split": "test"}
+    swept = robustness(_STILLS[0], **measured, max_files=_SWEEP_FILES)
     folder = Path(swept["folder"])
     figure = ROOT / "docs" / "images" / "robustness.png"
     figure.write_bytes((folder / "figures" / "robustness.png").read_bytes())
     whole = robustness(
         _STILLS[0],
-        weights,
-        str(data_root),
-        split="test",
+        **measured,
         perturbations=[f"{name}:{value:g}" for name, value in _TARGETED],
     )
     return {

@@ -25,8 +25,9 @@ from deepfake.detectors.inference import load_detector
 from deepfake.evaluation.metrics import binary_metrics
 from deepfake.evaluation.predict import predict_crops
 from deepfake.storage import DataRoot, read_json, write_json, write_text
+from deepfake.storage.environment import configure_environment
 from deepfake.training.calibrate import blends_of
-from flows.operations import configure_environment, held_server
+from flows.server.run import held_server
 
 __all__ = ["main"]
 

@@ -70,7 +70,9 @@ def short_run(name: str, *, options: argparse.Namespace, **settings: Any) -> Sho
     )
     minutes = (_cpu_seconds() - began) / 60
     bundle = Path(trained["bundle"])
-    measured = evaluate(options.dataset, str(bundle), str(options.data_root), split="val")
+    measured = evaluate(
+        options.dataset, weights=str(bundle), data_root=str(options.data_root), split="val"
+    )
     report = read_json(Path(measured["folder"]) / "report.json")["corpora"][options.dataset]
     files = report["files"]
     low, high = files["intervals"]["values"]["auc"] or (None, None)

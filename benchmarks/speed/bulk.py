@@ -123,7 +123,8 @@ def _child(kind: str, media: Path, output: Path) -> dict[str, Any]:
 
 
 def _run(kind: str, media: Path, output: Path) -> dict[str, Any]:
-    from flows.operations import configure_environment, held_server
+    from deepfake.storage.environment import configure_environment
+    from flows.server.run import held_server
 
     data_root = output.parent / "data"
     data_root.mkdir(exist_ok=True)
@@ -136,7 +137,9 @@ def _run(kind: str, media: Path, output: Path) -> dict[str, Any]:
     busy = _Busy()
     with held_server(), busy if kind == "real" else nullcontext():
         began = time.perf_counter()
-        summary = score(str(media), str(output), "packaged", str(data_root), evidence=0)
+        summary = score(
+            str(media), str(output), weights="packaged", data_root=str(data_root), evidence=0
+        )
         ended = time.perf_counter()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     measured = {"seconds": ended - began, "peak_mb": peak, "num_files": summary["num_files"]}

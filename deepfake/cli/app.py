@@ -1,4 +1,4 @@
-"""The program: all of its commands, and what becomes of its errors."""
+"""The program: all of its commands, and how its errors are printed."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 
 from deepfake import __version__
-from deepfake.cli import benchmark, corpora, installation, media, models
+from deepfake.cli.options import add_command
 from deepfake.cli.text import in_one_line
+from deepfake.config import options as of
 from deepfake.errors import ConfigError, DeepfakeError
 
 __all__ = ["LIBGL_HINT", "app", "main"]
@@ -24,27 +25,74 @@ _SETTINGS = {
 LIBGL_HINT = "Where libGL is missing: apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu)."
 
 
-def _with_groups(app: typer.Typer, *groups: typer.Typer) -> typer.Typer:
-    for group in groups:
-        app.add_typer(group)
-    return app
+_COMMANDS: dict[str, tuple[type[of.Options], str]] = {
+    "ingest": (of.IngestOptions, "deepfake.cli.ingest:run_ingest"),
+    "train": (of.TrainOptions, "deepfake.cli.train:run_train"),
+    "retrain": (of.RetrainOptions, "deepfake.cli.retrain:run_retrain"),
+    "sweep": (of.SweepOptions, "deepfake.cli.sweep:run_sweep"),
+    "calibrate": (of.CalibrateOptions, "deepfake.cli.calibrate:run_calibrate"),
+    "clips": (of.ClipsOptions, "deepfake.cli.clips:run_clips"),
+    "evaluate": (of.EvaluateOptions, "deepfake.cli.evaluate:run_evaluate"),
+    "robustness": (of.RobustnessOptions, "deepfake.cli.robustness:run_robustness"),
+    "detect": (of.DetectOptions, "deepfake.cli.detect:run_detect"),
+    "webcam": (of.WebcamOptions, "deepfake.cli.webcam:run_webcam"),
+    "app": (of.AppOptions, "deepfake.cli.webapp:run_app"),
+    "score": (of.ScoreOptions, "deepfake.cli.score:run_score"),
+    "report": (of.ReportOptions, "deepfake.cli.report:run_report"),
+    "status": (of.StatusOptions, "deepfake.cli.status:run_status"),
+    "sample": (of.SampleOptions, "deepfake.cli.sample:run_sample"),
+    "receipt": (of.ReceiptOptions, "deepfake.cli.receipts:run_receipt"),
+    "verify": (of.VerifyOptions, "deepfake.cli.receipts:run_verify"),
+    "forget": (of.ForgetOptions, "deepfake.cli.forget:run_forget"),
+    "export": (of.ExportOptions, "deepfake.cli.export:run_export"),
+    "setup": (of.SetupOptions, "deepfake.cli.servers:run_setup"),
+    "up": (of.UpOptions, "deepfake.cli.servers:run_up"),
+    "demo": (of.DemoOptions, "deepfake.cli.demo:run_demo"),
+    "doctor": (of.DoctorOptions, "deepfake.cli.doctor:run_doctor"),
+}
+"""The options of each command, and the function that runs it; in the order of the help."""
+
+_GROUPS: dict[str, tuple[str, dict[str, tuple[type[of.Options], str]]]] = {
+    "models": (
+        "List, compare, promote and roll back registered detectors.",
+        {
+            "list": (of.ListVersionsOptions, "deepfake.cli.models:run_list"),
+            "show": (of.ShowVersionOptions, "deepfake.cli.models:run_show"),
+            "compare": (of.CompareVersionsOptions, "deepfake.cli.models:run_compare"),
+            "promote": (of.PromoteOptions, "deepfake.cli.models:run_promote"),
+            "rollback": (of.RollbackOptions, "deepfake.cli.models:run_rollback"),
+        },
+    ),
+    "benchmark": (
+        "Freeze files that decide on detectors and are never trained on.",
+        {
+            "freeze": (of.FreezeOptions, "deepfake.cli.benchmark:run_freeze"),
+            "list": (of.ListBenchmarksOptions, "deepfake.cli.benchmark:run_list"),
+        },
+    ),
+}
 
 
-app = _with_groups(
-    typer.Typer(
+def _create_app() -> typer.Typer:
+    program = typer.Typer(
         name="deepfake",
         help="Find deepfakes: ingest corpora, train and compare detectors, score media folders.",
         no_args_is_help=True,
         add_completion=False,
         context_settings=_SETTINGS,
         pretty_exceptions_enable=False,
-    ),
-    corpora.app,
-    media.app,
-    installation.app,
-    models.app,
-    benchmark.app,
-)
+    )
+    for name, (model, target) in _COMMANDS.items():
+        add_command(program, name, model, target)
+    for group_name, (text, commands) in _GROUPS.items():
+        group = typer.Typer(name=group_name, help=text, no_args_is_help=True)
+        for name, (model, target) in commands.items():
+            add_command(group, name, model, target)
+        program.add_typer(group)
+    return program
+
+
+app = _create_app()
 
 
 def _version(is_asked: bool) -> None:

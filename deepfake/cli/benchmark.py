@@ -1,41 +1,66 @@
-"""`deepfake benchmark`: files that decide on detectors. Starts no server."""
+"""`deepfake benchmark`: held-out files that decide on detectors. Starts no server."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
-
 import typer
+from rich.console import Console
+from rich.table import Table
 
-__all__ = ["app"]
-
-app = typer.Typer(
-    name="benchmark",
-    help="Freeze files that decide on detectors and are never learnt from.",
-    no_args_is_help=True,
+from deepfake.config.options import FreezeOptions, ListBenchmarksOptions
+from deepfake.corpora.held_out import (
+    HeldOutSet,
+    count_uses,
+    freeze_held_out_set,
+    list_held_out_sets,
 )
+from deepfake.corpora.shards import open_snapshot
+from deepfake.evaluation.metrics import MIN_GROUPS
+from deepfake.storage import DataRoot, location_of
 
-RootOption = Annotated[str, typer.Option(help="Where corpora and benchmarks lie.")]
-
-
-@app.command()
-def freeze(
-    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the benchmark.")],
-    dataset: Annotated[str, typer.Option(help="An ingested corpus; its newest snapshot.")],
-    split: Annotated[
-        Literal["test", "all"],
-        typer.Option(help="Its test part, or all of it: then it cannot be trained on."),
-    ] = "test",
-    data_root: RootOption = "data",
-) -> None:
-    """Freeze the labelled files of a corpus under a name, for good."""
-    from deepfake.cli.freeze import run_freeze
-
-    run_freeze(name, dataset=dataset, split=split, data_root=data_root)
+__all__ = ["run_freeze", "run_list"]
 
 
-@app.command("list")
-def list_(data_root: RootOption = "data") -> None:
-    """List the benchmarks, and how often each was looked at."""
-    from deepfake.cli.freeze import print_benchmarks
+def run_freeze(options: FreezeOptions) -> None:
+    """Freeze a benchmark, and say what it holds."""
+    root = DataRoot(location_of(options.data_root))
+    snapshot = open_snapshot(root, options.dataset)
+    frozen = freeze_held_out_set(root, options.name, snapshot=snapshot, split=options.split)
+    typer.echo(
+        f"benchmark {frozen.name}: {frozen.num_media} media of {_groups(frozen)} groups, "
+        f"{frozen.split} of {frozen.corpus} at {frozen.snapshot}"
+    )
+    if _groups(frozen) < MIN_GROUPS:
+        typer.echo(
+            f"note: with fewer than {MIN_GROUPS} groups no interval can be estimated, and nothing "
+            "is promoted",
+            err=True,
+        )
 
-    print_benchmarks(data_root)
+
+def run_list(options: ListBenchmarksOptions) -> None:
+    """Print the benchmarks of a data root."""
+    root = DataRoot(location_of(options.data_root))
+    found = list_held_out_sets(root)
+    if not found:
+        typer.echo("no benchmark; `deepfake benchmark freeze NAME --dataset CORPUS` makes one")
+        return
+    table = Table()
+    for column in ("name", "corpus", "part", "snapshot", "media", "groups", "looks", "frozen at"):
+        table.add_column(column, overflow="fold")
+    for frozen in found:
+        table.add_row(
+            frozen.name,
+            frozen.corpus,
+            frozen.split,
+            frozen.snapshot,
+            str(len(frozen.media_ids)),
+            str(_groups(frozen)),
+            str(count_uses(root, frozen.name)),
+            frozen.created_at,
+        )
+    Console(markup=False).print(table)
+
+
+def _groups(frozen: HeldOutSet) -> int:
+    # A medium without a group is one of its own.
+    return len(frozen.groups) or len(frozen.media_ids)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
 
-from deepfake.cli.commands import print_evaluate, print_ingest, print_score, print_train
+from deepfake.cli.evaluate import print_evaluate
+from deepfake.cli.ingest import print_ingest
+from deepfake.cli.score import print_score
+from deepfake.cli.train import print_train
+from deepfake.config.options import DemoOptions
 from deepfake.corpora.demo import find_sources, make_demo_media
-from flows.operations import configure_environment, held_server, prefect_ui_command
+from deepfake.storage import local_path
+from deepfake.storage.environment import configure_environment
 
 __all__ = ["MODEL_NAME", "run_demo"]
 
@@ -17,8 +25,11 @@ MODEL_NAME = "deepfake-detector-demo"
 _CORPUS = "demo"
 
 
-def run_demo(data_root: Path) -> None:
+def run_demo(options: DemoOptions) -> None:
     """Make media, ingest, train, evaluate and score, and say where everything is."""
+    from flows.server.run import held_server
+
+    data_root = local_path(options.data_root)
     console = Console(markup=False)
     find_sources()
     data_root.mkdir(parents=True, exist_ok=True)
@@ -38,7 +49,7 @@ def _run_flows(console: Console, data_root: Path, corpus: Path, inbox: Path) -> 
 
     root = str(data_root)
     console.rule("2 of 5: ingest (scan, probe, extract, split, index)")
-    print_ingest(ingest(str(corpus), _CORPUS, "folder", root, frames=8))
+    print_ingest(ingest(str(corpus), _CORPUS, data_root=root, frames=8))
     console.rule("3 of 5: train")
     trained = train(
         _CORPUS,
@@ -49,7 +60,8 @@ def _run_flows(console: Console, data_root: Path, corpus: Path, inbox: Path) -> 
     )
     print_train(trained)
     console.rule("4 of 5: evaluate")
-    print_evaluate(evaluate(_CORPUS, trained["bundle"], root), is_brief=True)
+    measured = evaluate(_CORPUS, weights=trained["bundle"], data_root=root)
+    print_evaluate(measured, is_brief=True)
     console.print(
         "Two people, seen in training and test alike, are no evaluation: "
         "these numbers say that the steps work, nothing about deepfakes.",
@@ -57,7 +69,8 @@ def _run_flows(console: Console, data_root: Path, corpus: Path, inbox: Path) -> 
     )
     console.rule("5 of 5: score a folder")
     output = data_root / "demo" / "scores"
-    print_score(score(str(inbox), str(output), trained["bundle"], root))
+    scored = score(str(inbox), str(output), weights=trained["bundle"], data_root=root)
+    print_score(scored)
     console.print("notes.mp4 is a text file and landscape.png has no face: each has its row.")
     console.rule("where everything is")
     console.print(f"scores:     {output / 'scores.csv'}", soft_wrap=True)
@@ -65,7 +78,14 @@ def _run_flows(console: Console, data_root: Path, corpus: Path, inbox: Path) -> 
     console.print(f"MLflow run: {trained['run_id']}")
     console.print(f"MLflow UI:  {trained['ui_command']}", soft_wrap=True, highlight=False)
     console.print(
-        f"Prefect UI: {prefect_ui_command(data_root)}   (then open http://127.0.0.1:4200)",
+        f"Prefect UI: {_prefect_ui_command(data_root)}   (then open http://127.0.0.1:4200)",
         soft_wrap=True,
         highlight=False,
     )
+
+
+def _prefect_ui_command(data_root: Path) -> str:
+    """Return the one command that opens Prefect's page on the runs under a data root."""
+    home = os.environ.get("PREFECT_HOME", str((data_root / ".prefect").resolve()))
+    command = shutil.which("prefect", path=str(Path(sys.executable).parent)) or "prefect"
+    return f"PREFECT_HOME={home} PREFECT_SERVER_ANALYTICS_ENABLED=false {command} server start"

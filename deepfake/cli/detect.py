@@ -12,53 +12,47 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from deepfake.cli.commands import exit_for
 from deepfake.cli.detector_choice import choose_detector, data_root_of, engine_cache_of
+from deepfake.cli.flow_runs import exit_for
+from deepfake.cli.options import reject_missing
 from deepfake.cli.report import write_detect_report
 from deepfake.cli.verdicts import verdict_line
 from deepfake.compute.devices import resolve_device
+from deepfake.config.options import DetectOptions
 from deepfake.corpora.layouts import scan_media
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
-from deepfake.errors import ConfigError
+from deepfake.extract.options import choose_sampling
 from deepfake.scoring import ScorerSetup, score_media
-from flows.operations import configure_environment
-from flows.parameters import create_media_limits, create_worker_limits
-from flows.sampling_option import choose_sampling
+from deepfake.storage.environment import configure_environment
 
 __all__ = ["run_detect"]
 
 
-def run_detect(options: dict[str, Any]) -> None:
+def run_detect(options: DetectOptions) -> None:
     """Score the files named and print a line, or a JSON object, for each."""
-    prior = options["prior"]
-    if prior is not None and not 0 < prior < 1:
-        raise ConfigError(f"--prior lies between 0 and 1, got {prior}")
-    data_root = data_root_of(options)
+    reject_missing(*options.files)
+    data_root = data_root_of(options.data_root)
     configure_environment(data_root)
-    rows = scan_media([Path(file) for file in options["files"]])
+    rows = scan_media(list(options.files))
     console = Console(stderr=True, markup=False)
-    identity, notes = choose_detector(options["weights"], data_root=data_root, told=console)
+    identity, notes = choose_detector(options.weights, data_root=data_root, console=console)
     setup = _setup(identity, options, data_root=data_root)
-    limits = create_worker_limits(
-        timeout_seconds=options["timeout_seconds"],
-        cpu_seconds=options["cpu_seconds"],
-        memory_mb=options["memory_mb"],
-    )
+    limits = options.worker_limits
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("detect", total=len(rows))
         media = score_media(
             rows, setup=setup, limits=limits, on_done=lambda done: bar.update(task, completed=done)
         )
     scores = [medium.score.as_row() for medium in media]
-    if options["as_json"]:
-        told = [{**_json_row(row), "notes": notes} for row in scores]
-        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
+    if options.as_json:
+        records = [{**_json_row(row), "notes": notes} for row in scores]
+        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
     else:
         _print_verdicts(scores)
-    if options["report"] is not None:
-        write_detect_report(Path(options["report"]), media, setup=setup, limits=limits)
+    if options.report is not None:
+        write_detect_report(options.report, media, setup=setup, limits=limits)
     statuses = Counter(str(medium.score.status) for medium in media)
     if len(scores) > 1:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
@@ -66,26 +60,22 @@ def run_detect(options: dict[str, Any]) -> None:
     exit_for(statuses)
 
 
-def _setup(identity: DetectorIdentity, options: dict[str, Any], *, data_root: Path) -> ScorerSetup:
-    device = resolve_device(options["device"])
-    check_precision(options["precision"], device=device)
+def _setup(identity: DetectorIdentity, options: DetectOptions, *, data_root: Path) -> ScorerSetup:
+    device = resolve_device(options.device)
+    check_precision(options.precision, device=device)
     sampling = choose_sampling(
         load_bundle(identity.path).spec.sampling,
-        strategy=options["sampling"],
-        frames=options["frames"],
-        fps=options["fps"],
+        strategy=options.sampling,
+        frames=options.frames,
+        fps=options.fps,
     )
     return ScorerSetup(
         identity,
         device=device,
-        precision=options["precision"],
+        precision=options.precision,
         sampling=sampling,
-        prior=options["prior"],
-        limits=create_media_limits(
-            max_pixels=options["max_pixels"],
-            max_frames=options["max_frames"],
-            max_mb=options["max_mb"],
-        ),
+        prior=options.prior,
+        limits=options.media_limits,
         cache=engine_cache_of(data_root),
     )
 

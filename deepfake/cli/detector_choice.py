@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 
@@ -16,30 +15,30 @@ __all__ = ["choose_detector", "data_root_of", "engine_cache_of"]
 
 
 def choose_detector(
-    weights: str | None, *, data_root: Path, told: Console
+    weights: str | None, *, data_root: Path, console: Console
 ) -> tuple[DetectorIdentity, list[str]]:
     """Print which detector it is and how its verdicts are to be read, and return both.
 
     Args:
         weights: As named on the command line.
         data_root: The data root.
-        told: Gets the lines.
+        console: Gets the lines.
 
     Raises:
         ModelError: There is none.
     """
     identity, how = resolve_detector(weights, data_root=data_root)
     version = f" version {identity.version}" if identity.version else ""
-    told.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
+    console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
     notes = load_bundle(identity.path).spec.reading_notes
     for note in notes:
-        told.print(f"note: {note}", style="dim", highlight=False)
+        console.print(f"note: {note}", style="dim", highlight=False)
     return identity, notes
 
 
-def data_root_of(options: dict[str, Any]) -> Path:
+def data_root_of(data_root: str) -> Path:
     """Return the data root on this machine; it need not be there."""
-    return DataRoot(location_of(options["data_root"])).here
+    return DataRoot(location_of(data_root)).here
 
 
 def engine_cache_of(data_root: Path) -> Path | None:

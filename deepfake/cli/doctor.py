@@ -16,7 +16,9 @@ from rich.console import Console
 from rich.table import Table
 
 from deepfake.cli.app import LIBGL_HINT
-from flows.operations import check_prefect, configure_environment
+from deepfake.config.options import DoctorOptions
+from deepfake.storage import local_path
+from deepfake.storage.environment import configure_environment
 
 __all__ = ["Finding", "run_doctor"]
 
@@ -37,7 +39,7 @@ _PACKAGES = (
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at."""
+    """One thing that was checked."""
 
     name: str
     is_fine: bool
@@ -45,8 +47,9 @@ class Finding(NamedTuple):
     hint: str | None = None
 
 
-def run_doctor(data_root: Path) -> None:
+def run_doctor(options: DoctorOptions) -> None:
     """Print the findings; exit code 1 if one is wrong."""
+    data_root = local_path(options.data_root)
     configure_environment(data_root)
     findings = list(_findings(data_root))
     table = Table(title="deepfake doctor", title_justify="left")
@@ -70,7 +73,7 @@ def _findings(data_root: Path) -> Iterator[Finding]:
     for name, check in _CHECKS.items():
         yield _guarded(name, check)
     yield _guarded("data root", lambda: _folder(data_root))
-    yield _guarded("Prefect", lambda: Finding("Prefect", *check_prefect()))
+    yield _guarded("Prefect", _prefect)
     yield _guarded("MLflow", _mlflow)
 
 
@@ -179,6 +182,26 @@ def _folder(data_root: Path) -> Finding:
     is_fine = os.access(nearest, os.W_OK)
     hint = None if is_fine else f"{nearest} may not be written: give another --data-root."
     return Finding("data root", is_fine, str(data_root.resolve()), hint)
+
+
+def _prefect() -> Finding:
+    from deepfake.registry import masked
+
+    api = os.environ.get("PREFECT_API_URL")
+    if api is None:
+        return Finding(
+            "Prefect", True, f"started when needed, state in {os.environ['PREFECT_HOME']}"
+        )
+    import httpx
+
+    try:
+        httpx.get(f"{api.rstrip('/')}/health", timeout=5.0).raise_for_status()
+    except httpx.HTTPError as error:
+        hint = "Start it with `prefect server start`, or unset PREFECT_API_URL."
+        return Finding(
+            "Prefect", False, f"{masked(api)} does not answer ({type(error).__name__})", hint
+        )
+    return Finding("Prefect", True, f"{masked(api)} answers")
 
 
 def _mlflow() -> Finding:

@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 import typer
 
+from deepfake.config.options import ForgetOptions
 from deepfake.forgetting import forget
 from deepfake.storage import DataRoot, location_of
 
 __all__ = ["run_forget"]
 
 
-def run_forget(options: dict[str, Any]) -> None:
+def run_forget(options: ForgetOptions) -> None:
     """Remove what is kept of a medium, and print what was removed where and what remains."""
     home = os.environ.get("PREFECT_HOME")
-    is_dry_run = options["dry_run"]
+    is_dry_run = options.dry_run
     done = forget(
-        DataRoot(location_of(options["data_root"])),
-        options["which"],
-        outputs=[location_of(output) for output in options["output"] or ()],
+        DataRoot(location_of(options.data_root)),
+        options.which,
+        outputs=[location_of(output) for output in options.output or ()],
         prefect_home=None if home is None else Path(home),
         is_dry_run=is_dry_run,
     )

@@ -1,123 +1,104 @@
-"""Options that several commands share, and how options are handed on."""
+"""Commands out of models of options: what `deepfake.config.options` states, as Typer wants it."""
 
 from __future__ import annotations
 
+import importlib
+import inspect
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any
 
 import typer
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
+from deepfake.config.options import Options, iter_fields
+from deepfake.config.options.fields import Argument, OptionName
 from deepfake.errors import ConfigError
 
-__all__ = [
-    "CpuOption",
-    "DaskOption",
-    "DataRootOption",
-    "DatasetOption",
-    "DeviceOption",
-    "MaxFramesOption",
-    "MaxMbOption",
-    "MaxPixelsOption",
-    "MemoryOption",
-    "PrecisionOption",
-    "PrefectFileOption",
-    "PriorOption",
-    "RetryOption",
-    "RunnerOption",
-    "ScoredFpsOption",
-    "ScoredFramesOption",
-    "ScoredSamplingOption",
-    "TimeoutOption",
-    "WeightsOption",
-    "WorkersOption",
-    "existing",
-    "plain",
-]
-
-DataRootOption = Annotated[
-    str, typer.Option(help="Where manifests, shards, detectors and Prefect's state lie.")
-]
-WeightsOption = Annotated[
-    str | None,
-    typer.Option(
-        help="A bundle's folder, models:/NAME@ALIAS, or packaged; else champion, else packaged."
-    ),
-]
-DatasetOption = Annotated[str, typer.Option(help="An ingested corpus, or a folder.")]
-DeviceOption = Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where networks run.")]
-WorkersOption = Annotated[int, typer.Option(min=0, help="Media workers; 0 for one a core.")]
-TimeoutOption = Annotated[float, typer.Option(min=0.1, help="Seconds by the clock for a file.")]
-CpuOption = Annotated[float, typer.Option(min=0.1, help="Seconds of CPU time for a file.")]
-MemoryOption = Annotated[int, typer.Option(min=1, help="MiB that a worker may take.")]
-MaxPixelsOption = Annotated[int, typer.Option(min=1, help="Pixels of a picture or a frame.")]
-MaxFramesOption = Annotated[int, typer.Option(min=1, help="Frames that a video may have.")]
-MaxMbOption = Annotated[int, typer.Option(min=1, help="MiB that a file may have.")]
-RetryOption = Annotated[
-    bool, typer.Option("--retry-failed", help="Again where a file timed out or crashed.")
-]
-RunnerOption = Annotated[
-    Literal["threads", "dask"], typer.Option(help="Where batches run: here, or on Dask.")
-]
-DaskOption = Annotated[str | None, typer.Option(help="Address of a running Dask scheduler.")]
-PriorOption = Annotated[
-    float | None,
-    typer.Option(
-        help="Share of fakes among the media, between 0 and 1; prob_fake holds for it, verdicts "
-        "for the detector's own."
-    ),
-]
+__all__ = ["add_command", "reject_missing"]
 
 
-PrecisionOption = Annotated[
-    Literal["f32", "bf16"], typer.Option(help="What a detector computes in on the CPU.")
-]
-ScoredSamplingOption = Annotated[
-    Literal["uniform", "fps", "all", "keyframes", "bursts"] | None,
-    typer.Option(help="Which frames of a video; else as the detector was trained."),
-]
-ScoredFramesOption = Annotated[
-    int | None,
-    typer.Option(min=1, help="Frames of a video, for uniform, keyframes and bursts."),
-]
-PrefectFileOption = Annotated[
-    Path, typer.Option(help="The prefect.yaml that describes the deployments.")
-]
-ScoredFpsOption = Annotated[float | None, typer.Option(min=0.001, help="Frames a second, for fps.")]
-
-
-Named = TypeVar("Named", str, list[Path])
-
-
-def existing(named: Named) -> Named:
-    """Refuse names of nothing: most likely the user mistyped them.
+def add_command(app: typer.Typer, name: str, model: type[Options], target: str) -> None:
+    """Add a command whose options are the fields of a model.
 
     Args:
-        named: Files or folders; as text also one in a store, which is not asked.
+        app: Gets the command.
+        name: Name of the command.
+        model: Its options; the docstring is its help.
+        target: `MODULE:FUNCTION` that is called with the options; imported when the command runs.
     """
-    is_in_store = isinstance(named, str) and "://" in named
-    names = [Path(named)] if isinstance(named, str) else named
-    for name in [] if is_in_store else names:
-        try:
-            name.stat()
-        except (FileNotFoundError, NotADirectoryError):
-            raise typer.BadParameter(f"no such file or folder: {name}") from None
-        except OSError:
-            continue
-    return named
+
+    def command(**typed: Any) -> None:
+        options = _validated(model, typed)
+        module, _, function = target.partition(":")
+        getattr(importlib.import_module(module), function)(options)
+
+    parameters = [_parameter(name, field) for name, field in iter_fields(model)]
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    command.__doc__ = inspect.getdoc(model)
+    app.command(name)(command)
 
 
-def plain(options: dict[str, Any]) -> dict[str, Any]:
-    """Return options as flows take them: paths as text."""
-    return {
-        name: _as_text(name, value) if isinstance(value, (Path, str)) else value
-        for name, value in options.items()
-    }
+def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
+    marks = {type(mark): mark for mark in field.metadata}
+    shown: dict[str, Any] = {"help": field.description}
+    for mark in field.metadata:
+        shown.update({"min": mark.ge} if hasattr(mark, "ge") else {})
+        shown.update({"max": mark.le} if hasattr(mark, "le") else {})
+    info: Any
+    if Argument in marks:
+        info = typer.Argument(metavar=marks[Argument].metavar, **shown)
+    else:
+        option = marks[OptionName].name if OptionName in marks else f"--{name.replace('_', '-')}"
+        if field.annotation == bool | None or (field.annotation is bool and field.default):
+            option = f"{option}/--no-{option.removeprefix('--')}"
+        info = typer.Option(option, **shown)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if field.is_required() else field.default,
+        annotation=Annotated[field.annotation, info],
+    )
 
 
-def _as_text(name: str, path: Path | str) -> str:
-    text = str(path)
+def _validated(model: type[Options], typed: dict[str, Any]) -> Options:
+    for name, value in typed.items():
+        _reject_undecodable(name, value)
     try:
-        text.encode()
+        return model(**typed)
+    except ValidationError as error:
+        first = error.errors()[0]
+        option = f"--{str(first['loc'][0]).replace('_', '-')}"
+        raise typer.BadParameter(first["msg"], param_hint=f"'{option}'") from None
+
+
+def _reject_undecodable(name: str, value: object) -> None:
+    if not isinstance(value, (str, Path)):
+        return
+    try:
+        str(value).encode()
     except UnicodeEncodeError:
-        raise ConfigError(f"{name}: the name is not valid UTF-8, rename it", path=text) from None
-    return text
+        raise ConfigError(
+            f"{name}: the name is not valid UTF-8, rename it", path=str(value)
+        ) from None
+
+
+def reject_missing(*paths: str | Path) -> None:
+    """Reject paths that do not exist: most likely they were mistyped.
+
+    Args:
+        paths: Files or folders; a store's URI is not looked up.
+
+    Raises:
+        typer.BadParameter: There is nothing under a name.
+    """
+    for path in paths:
+        if isinstance(path, str) and "://" in path:
+            continue
+        try:
+            Path(path).stat()
+        except (FileNotFoundError, NotADirectoryError):
+            raise typer.BadParameter(f"no such file or folder: {path}") from None
+        except OSError:
+            continue  # whether a file can be read is for its row to say

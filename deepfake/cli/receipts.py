@@ -4,52 +4,53 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
 
 import typer
 
 from deepfake.cli.detector_choice import engine_cache_of
+from deepfake.cli.options import reject_missing
+from deepfake.config.options import ReceiptOptions, VerifyOptions
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import DataError
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScoresFolder, make_receipt, read_receipt, verify_receipt
 from deepfake.storage import local_path, location_of, write_json
-from flows.operations import configure_environment
+from deepfake.storage.environment import configure_environment
 
 __all__ = ["run_receipt", "run_verify"]
 
 _MARKS = {True: "ok  ", False: "FAIL", None: "note"}
 
 
-def run_receipt(options: dict[str, Any]) -> None:
+def run_receipt(options: ReceiptOptions) -> None:
     """Write the receipt of one score."""
-    receipt = make_receipt(ScoresFolder(location_of(options["folder"])), options["which"])
-    told = receipt.model_dump(mode="json")
-    if options["output"] is None:
-        typer.echo(json.dumps(told, indent=2, sort_keys=True, ensure_ascii=False))
+    receipt = make_receipt(ScoresFolder(location_of(options.folder)), options.which)
+    record = receipt.model_dump(mode="json")
+    if options.output is None:
+        typer.echo(json.dumps(record, indent=2, sort_keys=True, ensure_ascii=False))
         return
-    written = write_json(Path(options["output"]), told)
+    written = write_json(options.output, record)
     typer.echo(f"receipt of {receipt.uri}: {written}")
 
 
-def run_verify(options: dict[str, Any]) -> None:
+def run_verify(options: VerifyOptions) -> None:
     """Print what a receipt is worth, a line a check, and leave with 1 where it is not verified."""
-    data_root = local_path(options["data_root"])
+    _reject_no_file(options.receipt, options.file)
+    data_root = local_path(options.data_root)
     configure_environment(data_root)
     try:
-        receipt = read_receipt(Path(options["receipt"]))
+        receipt = read_receipt(options.receipt)
     except DataError as error:
         _end(f"{_MARKS[False]}  receipt: {error}", is_verified=False)
         return
-    detector, how = resolve_detector(options["weights"], data_root=data_root)
+    detector, how = resolve_detector(options.weights, data_root=data_root)
     typer.echo(f"detector: {detector.name} ({how})", err=True)
-    file = options["file"]
     is_verified = True
     for check in verify_receipt(
         receipt,
         detector=detector,
         bundle=load_bundle(detector.path),
-        file=None if file is None else Path(file),
+        file=options.file,
         cache=engine_cache_of(data_root),
     ):
         typer.echo(f"{_MARKS[check.is_passed]}  {check.name}: {check.finding}")
@@ -63,3 +64,10 @@ def _end(line: str, *, is_verified: bool) -> None:
     typer.echo("verified" if is_verified else "not verified")
     if not is_verified:
         raise typer.Exit(1)
+
+
+def _reject_no_file(*paths: Path | None) -> None:
+    reject_missing(*(path for path in paths if path is not None))
+    for path in paths:
+        if path is not None and path.is_dir():
+            raise typer.BadParameter(f"a folder, not a file: {path}")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
 from deepfake.config import WorkerLimits
+from deepfake.config.options import ReportOptions
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, DataError
 from deepfake.evidence import explain_scores
@@ -22,12 +22,12 @@ from deepfake.views.report import Report, create_report, read_report, write_repo
 __all__ = ["run_report", "write_detect_report"]
 
 
-def run_report(options: dict[str, Any]) -> None:
+def run_report(options: ReportOptions) -> None:
     """Write the report of a folder of scores."""
-    folder = ScoresFolder(location_of(options["folder"]))
+    folder = ScoresFolder(location_of(options.folder))
     report = read_report(folder.path, version=folder.version(_version_shown(folder.path)))
-    output = options["output"]
-    _write(folder.path / REPORT_NAME if output is None else Path(output), report)
+    output = options.output
+    _write(folder.path / REPORT_NAME if output is None else output, report)
 
 
 def _version_shown(folder: Location) -> str:

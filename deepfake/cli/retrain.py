@@ -1,14 +1,18 @@
-"""What `deepfake retrain` prints."""
+"""`deepfake retrain`: a challenger, and whether it becomes champion."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from rich.console import Console
+from rich.markdown import Markdown
 
-__all__ = ["print_retrain"]
+from deepfake.cli.flow_runs import prepare, run_flow
+from deepfake.config.options import RetrainOptions
 
-_SAID = {
+__all__ = ["run_retrain"]
+
+_OUTCOMES = {
     "promoted": "promoted: the challenger is champion now",
     "kept": "kept: the champion stays",
     "no_benchmark": "not decided: without a benchmark nothing is promoted by itself",
@@ -16,10 +20,13 @@ _SAID = {
 }
 
 
-def print_retrain(summary: dict[str, Any]) -> None:
-    """Print what a retraining came to, and why."""
-    from rich.markdown import Markdown
+def run_retrain(options: RetrainOptions) -> None:
+    """Run the `retrain` flow, and print its decision and the reasons."""
+    prepare(options.data_root)
+    _print_retrain(run_flow("retrain", options))
 
+
+def _print_retrain(summary: dict[str, Any]) -> None:
     console = Console(markup=False)
     for note in summary["notes"]:
         console.print(f"  note: {note}")
@@ -27,10 +34,10 @@ def print_retrain(summary: dict[str, Any]) -> None:
         console.print(Markdown(summary["markdown"]))
     champion = summary["champion"]
     console.print(f"compared with: {summary['model_name']} version {champion['version']}")
-    said = _SAID[summary["outcome"]]
+    outcome = _OUTCOMES[summary["outcome"]]
     if summary["outcome"] == "promoted" and summary["alias"] != "champion":
-        said = "better, and not promoted: see the note"
-    console.print(said)
+        outcome = "better, and not promoted: see the note"
+    console.print(outcome)
     for reason in summary["reasons"]:
         console.print(f"  {reason}", soft_wrap=True)
     if summary["outcome"] == "nothing_new":

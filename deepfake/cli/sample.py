@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import typer
 
+from deepfake.config.options import SampleOptions
 from deepfake.errors import ConfigError, DataError
 from deepfake.scoring import labelling_csv, least_certain
 from deepfake.storage import location_of, write_text
@@ -15,17 +13,17 @@ from deepfake.types import Verdict
 __all__ = ["run_sample"]
 
 
-def run_sample(options: dict[str, Any]) -> None:
+def run_sample(options: SampleOptions) -> None:
     """Write or print the media, and say what to do with them."""
-    path = None if options["output"] is None else Path(options["output"])
-    if path is not None and path.exists() and not options["overwrite"]:
+    path = options.output
+    if path is not None and path.exists() and not options.overwrite:
         # Somebody may have filled in labels.
         raise ConfigError("a file is there already", path=path, hint="Replace it by --overwrite.")
-    media = least_certain(location_of(options["folder"]), num=options["uncertain"])
+    media = least_certain(location_of(options.folder), num=options.uncertain)
     if not media:
         raise DataError(
             "no medium with a score is there to be labelled",
-            path=options["folder"],
+            path=options.folder,
             hint="Media have to lie on this machine, where they were scored.",
         )
     if path is None:

@@ -2,40 +2,38 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Any
-
 import typer
 
-from deepfake.cli.commands import prepare
+from deepfake.cli.flow_runs import prepare
+from deepfake.config.options import SetupOptions, UpOptions
 
 __all__ = ["run_setup", "run_up"]
 
 
-def run_setup(options: dict[str, Any]) -> None:
+def run_setup(options: SetupOptions) -> None:
     """Make what the Prefect server in use lacks, and say what was done."""
-    prepare(options)
-    from flows.setup import set_up
+    prepare(options.data_root)
+    from flows.server.setup import set_up
 
     steps = set_up(
-        Path(options["file"]),
-        data_root=options["data_root"],
-        schedule=options["schedule"],
-        timezone=options["timezone"],
+        options.file,
+        data_root=options.data_root,
+        schedule=options.schedule,
+        timezone=options.timezone,
     )
     widths = [max(len(getattr(step, name)) for step in steps) for name in ("kind", "name")]
     for step in steps:
         typer.echo(f"{step.kind:{widths[0]}}  {step.name:{widths[1]}}  {step.outcome}")
 
 
-def run_up(options: dict[str, Any]) -> None:
+def run_up(options: UpOptions) -> None:
     """Run the servers of one machine until told to stop."""
-    from flows.servers import serve
+    from flows.server.processes import serve
 
     serve(
-        data_root=options["data_root"],
-        file=Path(options["file"]),
-        port=options["port"],
-        mlflow_port=options["mlflow_port"],
+        data_root=options.data_root,
+        file=options.file,
+        port=options.port,
+        mlflow_port=options.mlflow_port,
         say=typer.echo,
     )

@@ -1,4 +1,4 @@
-"""Ending what would go on for ever."""
+"""Stop gracefully on Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["set_on_interrupt"]
 
 @contextmanager
 def set_on_interrupt(stop: threading.Event) -> Iterator[None]:
-    """Let the first Ctrl-C or SIGTERM end the loop after its round, and the second end it at once.
+    """Let the first Ctrl-C or SIGTERM end a loop after its present round, the second at once.
 
     Args:
         stop: Set by the first.

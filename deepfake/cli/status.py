@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
 
 import typer
 
+from deepfake.config.options import StatusOptions
 from deepfake.scoring import ScoresFolder, ScoresStatus, read_status
 from deepfake.scoring.run.status import RunStatus
 from deepfake.storage import location_of
@@ -16,10 +16,10 @@ from deepfake.storage import location_of
 __all__ = ["run_status"]
 
 
-def run_status(options: dict[str, Any]) -> None:
+def run_status(options: StatusOptions) -> None:
     """Print how far the scores of an output folder are."""
-    status = read_status(ScoresFolder(location_of(options["output"])))
-    if options["as_json"]:
+    status = read_status(ScoresFolder(location_of(options.output)))
+    if options.as_json:
         typer.echo(json.dumps(status.as_record(), indent=2, ensure_ascii=False))
         return
     for line in _lines(status):
@@ -63,11 +63,11 @@ def _lines(status: ScoresStatus) -> Iterator[str]:
 def _run_lines(run: RunStatus) -> Iterator[str]:
     ended = f", ended {run.ended_at}" if run.ended_at else ""
     yield f"run {run.run_id}: {run.outcome}; began {run.began_at}{ended}"
-    told = run.counters
+    counters = run.counters
     yield (
-        f"  listed {told['num_listed']}, hashed {told['num_probed']} "
-        f"({told['hashed_bytes'] / 2**20:.0f} MiB), scored {told['num_scored']} of "
-        f"{told['num_claimed']} found so far, vanished {told['num_vanished']}"
+        f"  listed {counters['num_listed']}, hashed {counters['num_probed']} "
+        f"({counters['hashed_bytes'] / 2**20:.0f} MiB), scored {counters['num_scored']} of "
+        f"{counters['num_claimed']} found so far, vanished {counters['num_vanished']}"
     )
     left = ""
     if run.seconds_left is not None:

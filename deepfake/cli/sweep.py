@@ -1,4 +1,4 @@
-"""`deepfake sweep`: what it prints."""
+"""`deepfake sweep`: the best settings of a training."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-__all__ = ["print_sweep"]
+from deepfake.cli.flow_runs import prepare, run_flow
+from deepfake.config.options import SweepOptions
+
+__all__ = ["run_sweep"]
 
 _SHOWN = 10
 
 
-def print_sweep(summary: dict[str, Any]) -> None:
-    """Print the best trials, and what to do with the best."""
+def run_sweep(options: SweepOptions) -> None:
+    """Run the `sweep` flow, and print the best trials and what to do with the best."""
+    prepare(options.data_root)
+    _print_sweep(run_flow("sweep", options))
+
+
+def _print_sweep(summary: dict[str, Any]) -> None:
     console = Console(markup=False)
     trials, best = summary["trials"], summary["best"]
     states = [trial["state"] for trial in trials]
@@ -22,7 +30,7 @@ def print_sweep(summary: dict[str, Any]) -> None:
     for note in summary["notes"]:
         console.print(f"  note: {note}")
     if best is None:
-        console.print("no trial came to its end")
+        console.print("no trial was completed")
         return
     done = [trial for trial in trials if trial["value"] is not None]
     table = Table(title=f"best by {summary['metric']}", title_justify="left")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import ExitStack, closing
 from functools import partial
-from pathlib import Path
 from threading import Event
-from typing import Any
 
 from rich.console import Console
 from rich.text import Text
@@ -18,8 +16,10 @@ from deepfake.cli.text import in_one_line
 from deepfake.cli.verdicts import styled_verdict
 from deepfake.compute.devices import resolve_device
 from deepfake.config import MediaLimits
+from deepfake.config.options import WebcamOptions
 from deepfake.errors import ConfigError
 from deepfake.media import Source, Stream, open_stream, parse_source, quiet_native_logs
+from deepfake.storage.environment import configure_environment
 from deepfake.views.webcam import (
     Changes,
     FrameReader,
@@ -35,58 +35,57 @@ from deepfake.views.webcam import (
     create_watcher,
     watch,
 )
-from flows.operations import configure_environment
 
 __all__ = ["run_webcam"]
 
 
-def run_webcam(options: dict[str, Any]) -> None:
+def run_webcam(options: WebcamOptions) -> None:
     """Watch a source until it ends or the user stops it."""
-    source = parse_source(options["source"])
+    source = parse_source(options.source)
     _check_options(options, source=source)
     quiet_native_logs()
     stop = Event()
-    told = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
+    console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     with set_on_interrupt(stop), ExitStack() as opened:
         reopen = partial(
             open_stream,
             source,
-            limits=MediaLimits(max_pixels=options["max_pixels"]),
-            is_realtime=options["realtime"],
+            limits=MediaLimits(max_pixels=options.max_pixels),
+            is_realtime=options.realtime,
             stop=stop,
         )
         # What is quick comes first: a source that is not there need not wait for the networks.
         stream = reopen()
-        reader = _reader(stream, reopen=reopen, options=options, stop=stop, told=told)
+        reader = _reader(stream, reopen=reopen, options=options, stop=stop, console=console)
         opened.callback(reader.close)
         if stream.is_live:
             reader.start()  # what comes while the networks are loaded is old by then
-        window = [] if options["headless"] else [opened.enter_context(closing(Window(stop)))]
-        watcher = _watcher(options, told=told)
+        window = [] if options.headless else [opened.enter_context(closing(Window(stop)))]
+        watcher = _watcher(options, console=console)
         outputs = [*_outputs(options, opened=opened), *window]
-        told.print(f"watching {in_one_line(source.shown)}; {_how_to_stop(options)} ends it")
+        console.print(f"watching {in_one_line(source.shown)}; {_how_to_stop(options)} ends it")
         summary = watch(
             reader,
             watcher=watcher,
             outputs=outputs,
             stop=stop,
-            max_seconds=options["max_seconds"],
+            max_seconds=options.max_seconds,
         )
-    _print_summary(summary, options, told=told)
+    _print_summary(summary, options, console=console)
 
 
-def _check_options(options: dict[str, Any], *, source: Source) -> None:
-    if source.kind != "file" and not options["realtime"]:
+def _check_options(options: WebcamOptions, *, source: Source) -> None:
+    if source.kind != "file" and not options.realtime:
         raise ConfigError(
             f"--no-realtime is for files: {source.shown} does not wait",
-            hint="With --every N each so manieth frame is looked at.",
+            hint="With --every N only every Nth frame is analysed.",
         )
-    for name in ("record", "jsonl"):
-        if options[name] is not None:
-            check_new(Path(options[name]), source=source.address, overwrite=options["overwrite"])
-    if options["record"] is not None:
-        Recording(Path(options["record"])).close()  # a name that is not written is refused here
-    if not options["headless"]:
+    for path in (options.record, options.jsonl):
+        if path is not None:
+            check_new(path, source=source.address, overwrite=options.overwrite)
+    if options.record is not None:
+        Recording(options.record).close()  # a name that is not written is refused here
+    if not options.headless:
         check_display()
 
 
@@ -94,37 +93,37 @@ def _reader(
     stream: Stream,
     *,
     reopen: partial[Stream],
-    options: dict[str, Any],
+    options: WebcamOptions,
     stop: Event,
-    told: Console,
+    console: Console,
 ) -> FrameReader:
     return FrameReader(
         stream,
         reopen=reopen,
         stop=stop,
-        is_dropping=options["realtime"],
-        every=options["every"],
-        tell=lambda line: told.print(in_one_line(line), style="yellow"),
+        is_dropping=options.realtime,
+        every=options.every,
+        tell=lambda line: console.print(in_one_line(line), style="yellow"),
     )
 
 
-def _watcher(options: dict[str, Any], *, told: Console) -> Watcher:
-    data_root = data_root_of(options)
+def _watcher(options: WebcamOptions, *, console: Console) -> Watcher:
+    data_root = data_root_of(options.data_root)
     configure_environment(data_root)
-    identity, _ = choose_detector(options["weights"], data_root=data_root, told=told)
+    identity, _ = choose_detector(options.weights, data_root=data_root, console=console)
     return create_watcher(
         identity.path,
-        device=resolve_device(options["device"]),
+        device=resolve_device(options.device),
         cache=engine_cache_of(data_root),
     )
 
 
-def _outputs(options: dict[str, Any], *, opened: ExitStack) -> list[Output]:
+def _outputs(options: WebcamOptions, *, opened: ExitStack) -> list[Output]:
     outputs: list[Output] = [Changes(partial(_print_change, Console(highlight=False)))]
-    if options["jsonl"] is not None:
-        outputs.append(opened.enter_context(closing(JsonLines(Path(options["jsonl"])))))
-    if options["record"] is not None:
-        outputs.append(opened.enter_context(closing(Recording(Path(options["record"])))))
+    if options.jsonl is not None:
+        outputs.append(opened.enter_context(closing(JsonLines(options.jsonl))))
+    if options.record is not None:
+        outputs.append(opened.enter_context(closing(Recording(options.record))))
     return outputs
 
 
@@ -139,20 +138,20 @@ def _print_change(console: Console, pts_seconds: float, face: WatchedFace) -> No
     sys.stdout.flush()
 
 
-def _how_to_stop(options: dict[str, Any]) -> str:
-    return "Ctrl-C" if options["headless"] else "q, Esc or Ctrl-C"
+def _how_to_stop(options: WebcamOptions) -> str:
+    return "Ctrl-C" if options.headless else "q, Esc or Ctrl-C"
 
 
-def _print_summary(summary: WatchSummary, options: dict[str, Any], *, told: Console) -> None:
+def _print_summary(summary: WatchSummary, options: WebcamOptions, *, console: Console) -> None:
     if not summary.num_frames:
-        told.print("no frame was looked at")
+        console.print("no frame was analysed")
         return
-    told.print(
-        f"{summary.num_frames} frames looked at in {summary.seconds:.1f} s "
+    console.print(
+        f"{summary.num_frames} frames analysed in {summary.seconds:.1f} s "
         f"({summary.frames_per_second:.1f} a second), {summary.num_dropped} dropped; "
         f"{summary.latency_p50_ms:.0f} ms from frame to verdict, "
         f"95 % within {summary.latency_p95_ms:.0f} ms"
     )
-    for name, what in (("record", "recording"), ("jsonl", "lines")):
-        if options[name] is not None:
-            told.print(f"{what}: {in_one_line(options[name])}")
+    for path, what in ((options.record, "recording"), (options.jsonl, "lines")):
+        if path is not None:
+            console.print(f"{what}: {in_one_line(str(path))}")

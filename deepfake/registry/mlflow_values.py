@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic_core import to_jsonable_python
 
 from deepfake.errors import TrackingError
+from deepfake.storage import write_text
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
-__all__ = ["flat", "legal_name", "numbers_of", "read_metrics"]
+__all__ = ["flat", "legal_name", "numbers_of", "read_metrics", "write_metrics_lines"]
 
 _ILLEGAL = re.compile(r"[^\w\-. /]")
 _MAX_NAME_CHARS = 250
@@ -89,3 +91,18 @@ def legal_name(name: str) -> str:
         'val/auc_5_'
     """
     return _ILLEGAL.sub("_", name)[:_MAX_NAME_CHARS]
+
+
+def write_metrics_lines(path: Path, metrics: Mapping[str, float | int | str | None]) -> None:
+    """Write the numbers among metrics as a file that `read_metrics` reads.
+
+    Args:
+        path: The file.
+        metrics: By name; those without a number are left out.
+    """
+    lines = [
+        {"epoch": None, "step": 0, "name": name, "value": value, "timestamp": time.time()}
+        for name, value in metrics.items()
+        if isinstance(value, (int, float))
+    ]
+    write_text(path, "".join(json.dumps(line) + "\n" for line in lines))

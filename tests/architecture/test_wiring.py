@@ -1,77 +1,43 @@
-"""Every option reaches its flow, every entrypoint imports."""
+"""Commands take their options to their flows, and every entrypoint of `prefect.yaml` imports."""
 
 from __future__ import annotations
 
 import importlib
 import inspect
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from deepfake.cli import app as command_line
+from deepfake.config.options import Options, flow_parameters
 
 ROOT = Path(__file__).parents[2]
-_CLI = [importlib.import_module(f"deepfake.cli.{name}") for name in ("corpora", "media")]
-_ONLY_IN_CLI = {"train": {"use_gpu"}, "score": {"watch"}}
-_COMMANDS = [
-    "ingest",
-    "train",
-    "sweep",
-    "retrain",
-    "calibrate",
-    "evaluate",
-    "robustness",
-    "score",
-]
-
-
-def _command(name: str) -> Callable[..., Any]:
-    (found,) = [getattr(module, name) for module in _CLI if hasattr(module, name)]
-    return found  # type: ignore[no-any-return]
+_NEEDED = {
+    "ingest": [".", "--corpus", "c"],
+    "train": ["--dataset", "d"],
+    "sweep": ["--dataset", "d"],
+    "retrain": ["--dataset", "d", "--dataset", "e"],
+    "calibrate": ["--dataset", "d", "--dataset", "e"],
+    "evaluate": ["--dataset", "d"],
+    "robustness": ["--dataset", "d", "--perturbation", "jpeg"],
+    "score": [".", "--output", "o"],
+}
+"""What each command that runs a flow cannot do without."""
 
 
 def _flow(name: str) -> Any:
     return getattr(importlib.import_module(f"flows.{name}"), name)
 
 
-def _parameters(function: Callable[..., Any]) -> dict[str, inspect.Parameter]:
-    return dict(inspect.signature(function).parameters)
-
-
-@pytest.mark.parametrize("name", _COMMANDS)
-def test_a_command_and_its_flow_take_the_same(name: str) -> None:
-    command = set(_parameters(_command(name))) - _ONLY_IN_CLI.get(name, set())
-    assert command == set(_parameters(_flow(name).fn))
-
-
-@pytest.mark.parametrize("name", _COMMANDS)
-def test_a_command_and_its_flow_have_the_same_defaults(name: str) -> None:
-    command, flow = _parameters(_command(name)), _parameters(_flow(name).fn)
-    for option, parameter in flow.items():
-        default = command[option].default
-        plain = str(default) if isinstance(default, Path) else default
-        assert plain == parameter.default, option
-
-
-@pytest.mark.parametrize("name", _COMMANDS)
-def test_a_command_and_its_flow_offer_the_same_choices(name: str) -> None:
-    command = get_type_hints(_command(name))
-    flow = get_type_hints(_flow(name).fn)
-    for option, kind in flow.items():
-        choices = [a for a in get_args(kind) if isinstance(a, str)]
-        if option != "return" and choices:
-            assert list(get_args(command[option])) == choices, option
-
-
-def _invoke(monkeypatch: pytest.MonkeyPatch, runner_name: str, args: list[str]) -> dict[str, Any]:
-    taken: list[dict[str, Any]] = []
-    commands = importlib.import_module("deepfake.cli.commands")
-    monkeypatch.setattr(commands, runner_name, taken.append)
-    result = CliRunner().invoke(command_line, args)
+def _typed(monkeypatch: pytest.MonkeyPatch, name: str, *more: str) -> Options:
+    """Return the options that a command hands on."""
+    taken: list[Options] = []
+    module = importlib.import_module(f"deepfake.cli.{name}")
+    monkeypatch.setattr(module, f"run_{name}", taken.append)
+    result = CliRunner().invoke(command_line, [name, *_NEEDED[name], *more])
     assert result.exit_code == 0, result.output
     (options,) = taken
     return options
@@ -79,37 +45,23 @@ def _invoke(monkeypatch: pytest.MonkeyPatch, runner_name: str, args: list[str]) 
 
 @pytest.mark.parametrize("spelling", ["--batch-size", "--batch_size"])
 def test_both_spellings_work(monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
-    options = _invoke(monkeypatch, "run_train", ["train", "--dataset", "d", spelling, "7"])
-    assert options["batch_size"] == 7
+    options = _typed(monkeypatch, "train", spelling, "7")
+    assert options.batch_size == 7  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("spelling", ["--use-gpu", "--use_gpu"])
 def test_flags_have_both_spellings_too(monkeypatch: pytest.MonkeyPatch, spelling: str) -> None:
-    options = _invoke(monkeypatch, "run_train", ["train", "--dataset", "d", spelling])
-    assert options["use_gpu"] is True
+    options = _typed(monkeypatch, "train", spelling)
+    assert options.use_gpu is True  # type: ignore[attr-defined]
 
 
-@pytest.mark.parametrize("name", _COMMANDS)
-def test_what_is_typed_is_what_the_flow_can_be_called_with(
+@pytest.mark.parametrize("name", _NEEDED)
+def test_the_flow_takes_what_its_command_hands_on(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    needed = {
-        "ingest": [".", "--corpus", "c"],
-        "train": ["--dataset", "d"],
-        "sweep": ["--dataset", "d"],
-        "retrain": ["--dataset", "d", "--dataset", "e"],
-        "calibrate": ["--dataset", "d", "--dataset", "e"],
-        "evaluate": ["--dataset", "d"],
-        "robustness": ["--dataset", "d", "--perturbation", "jpeg"],
-        "score": [".", "--output", "o"],
-    }
-    options = _invoke(monkeypatch, f"run_{name}", [name, *needed[name]])
-    for only in _ONLY_IN_CLI.get(name, set()):
-        del options[only]
-    flow = _flow(name)
+    parameters = flow_parameters(_typed(monkeypatch, name))
     # What Prefect itself does before a run exists: names, types, ranges.
-    validated = flow.validate_parameters(options)
-    assert set(validated) == set(options)
+    assert _flow(name).validate_parameters(parameters) == parameters
 
 
 def test_a_bad_value_is_wrong_usage() -> None:
@@ -118,18 +70,18 @@ def test_a_bad_value_is_wrong_usage() -> None:
 
 
 def _deployments() -> list[dict[str, Any]]:
-    told = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
-    return list(told["deployments"])
+    described = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+    return list(described["deployments"])
 
 
 @pytest.mark.parametrize("position", range(len(_deployments())))
 def test_a_run_of_a_deployment_is_missed_when_it_dies(position: int) -> None:
-    """By its tag and its heartbeats: what `flows.automations` goes by."""
-    from flows.automations import TAG
+    """By its tag and its heartbeats: what `flows.server.automations` goes by."""
+    from flows.server.automations import TAG
 
-    told = _deployments()[position]
-    assert TAG in told["tags"]
-    environment = told["work_pool"]["job_variables"]["env"]
+    deployment = _deployments()[position]
+    assert TAG in deployment["tags"]
+    environment = deployment["work_pool"]["job_variables"]["env"]
     assert environment == {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}
 
 
@@ -152,7 +104,7 @@ def test_an_entrypoint_imports_and_takes_its_parameters(position: int) -> None:
     assert not place.endswith(".py") or (ROOT / place).is_file()
     flow = _entrypoint(deployment["entrypoint"])
     given = deployment.get("parameters") or {}
-    taken = _parameters(flow.fn)
+    taken = inspect.signature(flow.fn).parameters
     assert set(given) <= set(taken)
     required = {n for n, p in taken.items() if p.default is inspect.Parameter.empty}
     assert required <= set(given), "a deployment must run with its defaults"

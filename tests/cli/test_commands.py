@@ -11,7 +11,9 @@ import typer
 from typer.testing import CliRunner
 
 from deepfake.cli.app import app
-from deepfake.cli.commands import exit_for, print_ingest, print_score
+from deepfake.cli.flow_runs import exit_for
+from deepfake.cli.ingest import print_ingest
+from deepfake.cli.score import print_score
 from deepfake.training.recipes import list_recipes
 from tests.product import run_deepfake
 

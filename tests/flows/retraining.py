@@ -31,7 +31,8 @@ __all__ = ["Flows", "Home", "files_of", "make_home", "running_flows"]
 _SERVE = """
 import importlib, json, sys
 from pathlib import Path
-from flows.operations import configure_environment, held_server
+from deepfake.storage.environment import configure_environment
+from flows.server.run import held_server
 Path("data").mkdir(exist_ok=True)
 configure_environment(Path("data"))
 from deepfake.errors import DeepfakeError

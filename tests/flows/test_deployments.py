@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from deepfake.errors import ConfigError
-from flows.deployments import Deployment, create_schedule, read_deployments, triggers_of
+from flows.server.deployments import Deployment, create_schedule, read_deployments, triggers_of
 
 _FILE = Path(__file__).parents[2] / "prefect.yaml"
 

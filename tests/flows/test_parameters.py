@@ -64,23 +64,6 @@ def test_value_that_only_the_flow_refuses_is_wrong_usage_too(tmp_path: Path) -> 
     assert not (tmp_path / "data" / ".prefect" / "prefect.db").exists()
 
 
-def test_numbers_that_the_sampling_has_no_use_for_are_refused() -> None:
-    from deepfake.errors import ConfigError
-    from flows.parameters import create_sampling
-
-    assert create_sampling("uniform", frames=8, fps=None).num_frames == 8
-    assert create_sampling("uniform", frames=None, fps=None).num_frames == 32
-    for strategy in ("keyframes", "bursts"):
-        chosen = create_sampling(strategy, frames=8, fps=None)
-        assert (chosen.strategy, chosen.num_frames) == (strategy, 8)
-        with pytest.raises(ConfigError, match="fps goes with fps"):
-            create_sampling(strategy, frames=None, fps=2.0)
-    with pytest.raises(ConfigError, match="frames goes with uniform"):
-        create_sampling("all", frames=8, fps=None)
-    with pytest.raises(ConfigError, match="fps goes with fps"):
-        create_sampling("uniform", frames=None, fps=2.0)
-
-
 @pytest.mark.parametrize("method", ["labels", "sbi"])
 def test_share_that_the_method_has_no_use_for_is_wrong_usage(tmp_path: Path, method: str) -> None:
     options = ["--dataset", "d", "--method", method, "--sbi-share", "0.3"]

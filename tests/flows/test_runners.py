@@ -12,7 +12,7 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 from prefect.tasks import Task
 
-from deepfake.errors import DataError, StoreError, WorkerError
+from deepfake.errors import ConfigError, DataError, StoreError, WorkerError
 from flows import runners
 from flows.runners import run_batches
 from tasks.settings import can_pass
@@ -151,3 +151,8 @@ def test_what_is_worth_another_try(error: Exception, is_tried_again: bool) -> No
     state: Any = SimpleNamespace(result=lambda raise_on_failure: error)
     unused: Any = None
     assert can_pass(unused, unused, state) is is_tried_again
+
+
+def test_an_address_of_a_cluster_without_dask_is_refused() -> None:
+    with pytest.raises(ConfigError, match="batches run in threads"):
+        runners.create_runner("threads", dask_address="tcp://127.0.0.1:8786")

@@ -16,11 +16,11 @@ CHECKOUT = Path(__file__).parents[2]
 RUN_A_FLOW = """
 import json, sys
 from pathlib import Path
-from flows.operations import configure_environment
+from deepfake.storage.environment import configure_environment
 Path("data").mkdir()
 configure_environment(Path("data"))
 import deepfake, flows.ingest, tasks.ingest
-summary = flows.ingest.ingest(sys.argv[1], "stills", "folder", "data", num_workers=1)
+summary = flows.ingest.ingest(sys.argv[1], "stills", num_workers=1)
 places = [module.__file__ for module in (deepfake, flows, tasks)]
 Path("result.json").write_text(json.dumps([places, summary["statuses"]]))
 """

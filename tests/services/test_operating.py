@@ -170,7 +170,7 @@ def test_the_schedule_comes_true(up: _Up) -> None:
 def test_trainings_wait_for_one_another(up: _Up) -> None:
     code = (
         "import time\n"
-        "from flows.limits import one_training\n"
+        "from flows.server.limits import one_training\n"
         "with one_training():\n"
         "    print(time.time(), flush=True)\n"
         "    time.sleep(4)\n"
@@ -230,7 +230,7 @@ def server(tmp_path: Path) -> Iterator[Server]:
 def test_a_training_against_a_server_that_was_not_set_up_says_so(
     server: Server, tmp_path: Path
 ) -> None:
-    code = "from flows.limits import one_training\nwith one_training(): pass"
+    code = "from flows.server.limits import one_training\nwith one_training(): pass"
     command = [sys.executable, "-c", code]
     done = subprocess.run(
         command, env=server.environment, cwd=tmp_path, capture_output=True, text=True, check=False

@@ -3,7 +3,12 @@
 Nothing here trains, registers or promotes: numbers go in, and a decision comes out.
 """
 
-from deepfake.evaluation.promotion.costs import CostComparison, compare_costs
+from deepfake.evaluation.promotion.compared_files import ComparedFiles, files_to_compare
+from deepfake.evaluation.promotion.costs import (
+    CostComparison,
+    compare_costs,
+    measure_bundle_costs,
+)
 from deepfake.evaluation.promotion.decide import decide
 from deepfake.evaluation.promotion.decision import (
     Check,
@@ -21,6 +26,7 @@ from deepfake.evaluation.promotion.policy import DEFAULT_POLICY, PromotionPolicy
 __all__ = [
     "DEFAULT_POLICY",
     "Check",
+    "ComparedFiles",
     "ComparedPart",
     "ComparedSlice",
     "Contender",
@@ -32,7 +38,9 @@ __all__ = [
     "compare_costs",
     "decide",
     "decision_markdown",
+    "files_to_compare",
     "load_policy",
+    "measure_bundle_costs",
     "measure_pair",
     "read_decision",
     "write_decision",

@@ -5,17 +5,22 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.detectors.inference import Detector
+from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.inference import Detector, load_detector
 from deepfake.errors import DataError
+from deepfake.media import decode_crop
 
-__all__ = ["CostComparison", "compare_costs"]
+__all__ = ["CostComparison", "compare_costs", "measure_bundle_costs"]
 
 _ROUNDS = 7
+_FACES = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +93,37 @@ def _seconds(
     began = clock()
     detector.logits(crops)
     return clock() - began
+
+
+def measure_bundle_costs(
+    first: Path,
+    second: Path,
+    snapshot: Snapshot,
+    index: pd.DataFrame,
+    *,
+    device: str,
+    cache: Path,
+) -> CostComparison | None:
+    """Measure what a face costs two bundles, on the first faces of an index.
+
+    Args:
+        first: A bundle's folder.
+        second: The other's.
+        snapshot: Whose crops the index lists.
+        index: Rows of its index.
+        device: Where.
+        cache: Folder of converted networks.
+
+    Returns:
+        The comparison; None without a face.
+    """
+    if index.empty:
+        return None
+    reader = snapshot.reader()
+    places = index[["shard", "row"]].head(_FACES).itertuples(index=False, name=None)
+    crops = [decode_crop(reader.encoded(shard, int(row))) for shard, row in places]
+    # One thread: more of them wait for one another, and the CPU time counts that too.
+    one, other = (
+        load_detector(path, device=device, cache=cache, num_threads=1) for path in (first, second)
+    )
+    return compare_costs(one, other, crops)

@@ -2,7 +2,7 @@
 faces are looked for, as they are on their way to whoever scores them.
 """
 
-from deepfake.evaluation.robustness.figure import write_robustness_figure
+from deepfake.evaluation.robustness.output import flat_metrics, write_sweep
 from deepfake.evaluation.robustness.perturbations import (
     PERTURBATIONS,
     Perturbation,
@@ -22,10 +22,11 @@ __all__ = [
     "ConditionResult",
     "Perturbation",
     "choose_files",
+    "flat_metrics",
     "measure_condition",
     "perturb_file",
     "perturbations_of",
     "score_condition",
     "sweep_markdown",
-    "write_robustness_figure",
+    "write_sweep",
 ]

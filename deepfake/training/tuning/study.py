@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -142,6 +143,30 @@ class TuningStudy:
         path = self.folder / "best.toml"
         write_text(path, _as_toml(best.config.model_dump(mode="json")))
         return path
+
+    def trial_folder(self, number: int) -> Path:
+        """Return where the run of a trial lies."""
+        return self.folder / "trials" / f"{number:03d}"
+
+    def remove_worse(self, trials: Sequence[Trial | None]) -> None:
+        """Remove the bundles of those trials that are not the best: they would fill the disk."""
+        best = self.best()
+        for trial in trials:
+            if trial is not None and (best is None or trial.number != best.number):
+                shutil.rmtree(self.trial_folder(trial.number) / "bundle", ignore_errors=True)
+
+    def summary(self) -> dict[str, Any]:
+        """Write all trials to `trials.json`, and return them with the best one, as JSON."""
+        best, rows = self.best(), self.rows()
+        write_text(self.folder / "trials.json", json.dumps(rows, indent=2))
+        value = None if best is None else rows[best.number]["value"]
+        return {
+            "metric": self.metric,
+            "best": None if best is None else {"number": best.number, "value": value} | best.values,
+            "bundle": None if best is None else str(self.trial_folder(best.number) / "bundle"),
+            "recipe": None if best is None else str(self.folder / "best.toml"),
+            "trials": rows,
+        }
 
     def _take_up(self) -> None:
         """Try again what was under way when the sweep was killed."""

@@ -10,7 +10,6 @@ from deepfake.config import TrainConfig
 from deepfake.detectors.models import resolve_model_name
 from deepfake.errors import ConfigError
 from deepfake.training.recipes import DEFAULT_RECIPE, list_recipes, load_recipe
-from flows.train import _config
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -52,23 +51,3 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
 def test_unknown_recipe_names_the_known() -> None:
     with pytest.raises(ConfigError, match="there are ablation, baseline"):
         load_recipe("best")
-
-
-def test_options_come_on_top() -> None:
-    config = _config(
-        "two_headed",
-        augment={"is_enabled": None, "match_resolution": False},
-        epochs=2,
-        seed=None,
-        sbi_share=0.25,
-    )
-    base = load_recipe("two_headed")
-    assert (config.epochs, config.sbi_share, config.seed) == (2, 0.25, base.seed)
-    assert config.augment == base.augment.model_copy(update={"match_resolution": False})
-
-
-def test_contradictions_are_refused() -> None:
-    with pytest.raises(ConfigError, match="sbi_share goes with"):
-        _config("sbi", augment={}, sbi_share=0.5)
-    with pytest.raises(ValueError, match="epochs"):
-        _config("sbi", augment={}, epochs=-1)

@@ -1,44 +1,44 @@
-"""`deepfake app`: the web page, on loopback unless told otherwise."""
+"""`deepfake app`: the web page, on loopback unless another address is named."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
 import socket
-from typing import Any
 
 import typer
 
 from deepfake.cli.detector_choice import data_root_of
 from deepfake.compute.devices import resolve_device
+from deepfake.config.options import AppOptions
 from deepfake.errors import ConfigError
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import location_of
+from deepfake.storage.environment import configure_environment
 from deepfake.views.webapp import AppSettings, page_command, page_environment
-from flows.operations import configure_environment
 
-__all__ = ["run_page"]
+__all__ = ["run_app"]
 
 
-def run_page(options: dict[str, Any]) -> None:
-    """Become the process that serves the page; Ctrl-C ends it."""
-    data_root = data_root_of(options)
+def run_app(options: AppOptions) -> None:
+    """Replace this process by the one that serves the page; Ctrl-C ends it."""
+    data_root = data_root_of(options.data_root)
     configure_environment(data_root)
-    resolve_device(options["device"])
-    _check_port(options["host"], options["port"])
-    outputs = tuple(str(location_of(output)) for output in options["output"] or ())
+    resolve_device(options.device)
+    _check_port(options.host, options.port)
+    outputs = tuple(str(location_of(output)) for output in options.output or ())
     for output in outputs:
         if not (location_of(output) / "run.json").is_file():
             typer.echo(f"note: no finished results are in {output} yet", err=True)
-    if options["weights"] is not None:
-        resolve_detector(options["weights"], data_root=data_root)
-    limits = {n: options[n] for n in ("max_mb", "max_seconds", "max_pixels")}
-    costs = {n: options[n] for n in ("cpu_seconds", "memory_mb", "device", "weights")}
-    is_loopback = _is_loopback(options["host"])
+    if options.weights is not None:
+        resolve_detector(options.weights, data_root=data_root)
+    limits = options.model_dump(include={"max_mb", "max_seconds", "max_pixels"})
+    costs = options.model_dump(include={"cpu_seconds", "memory_mb", "device", "weights"})
+    is_loopback = _is_loopback(options.host)
     settings = AppSettings(
         data_root=data_root, outputs=outputs, is_showing_paths=is_loopback, **limits, **costs
     )
-    command = page_command(settings, host=options["host"], port=options["port"])
+    command = page_command(settings, host=options.host, port=options.port)
     if not is_loopback:
         typer.echo(
             "warning: the page has no password: whoever reaches this address can use it, "

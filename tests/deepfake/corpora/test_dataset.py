@@ -1,4 +1,4 @@
-"""What `--dataset` means; nothing is decoded and no server is started to say so."""
+"""A data set as `--dataset` names it; nothing is decoded to resolve it."""
 
 from __future__ import annotations
 
@@ -7,26 +7,23 @@ from typing import Any
 
 import pytest
 
+from deepfake.corpora.dataset import resolve_dataset
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import write_manifest
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot
-
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:prefect.*")
 
 
 class _IngestCalledError(Exception):
     """Says under which name a folder would have been ingested."""
 
 
+def _ingest(_folder: Path, corpus: str) -> dict[str, Any]:
+    raise _IngestCalledError(corpus)
+
+
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DataRoot:
-    from flows import datasets
-
-    def ingest(_folder: str, corpus: str, *_: Any) -> None:
-        raise _IngestCalledError(corpus)
-
-    monkeypatch.setattr(datasets, "ingest", ingest)
+def root(tmp_path: Path) -> DataRoot:
     return DataRoot(tmp_path / "data")
 
 
@@ -38,10 +35,8 @@ def _folder(path: Path, *names: str) -> Path:
 
 
 def _name_of(folder: Path, root: DataRoot) -> str:
-    from flows.datasets import resolve_dataset
-
     with pytest.raises(_IngestCalledError) as raised:
-        resolve_dataset(str(folder), data_root=str(root.path))
+        resolve_dataset(str(folder), data_root=str(root.path), ingest=_ingest)
     return str(raised.value)
 
 
@@ -76,17 +71,8 @@ def test_folder_ingested_by_a_layout_that_knows_more_keeps_what_it_knows(
 def test_folder_without_labels_is_refused_before_anything_is_decoded(
     tmp_path: Path, root: DataRoot
 ) -> None:
-    from flows.datasets import resolve_dataset
-
     folder = _folder(tmp_path / "set", "unreal/a.png")
     with pytest.raises(ConfigError, match="no folder named real or fake"):
-        resolve_dataset(str(folder), data_root=str(root.path))
+        resolve_dataset(str(folder), data_root=str(root.path), ingest=_ingest)
     with pytest.raises(ConfigError, match="neither an ingested corpus"):
-        resolve_dataset("absent", data_root=str(root.path))
-
-
-def test_address_of_a_cluster_is_not_ignored() -> None:
-    from flows.runners import create_runner
-
-    with pytest.raises(ConfigError, match="batches run in threads"):
-        create_runner("threads", dask_address="tcp://127.0.0.1:8786")
+        resolve_dataset("absent", data_root=str(root.path), ingest=_ingest)

@@ -21,15 +21,15 @@ from prefect.workers.process import ProcessWorker
 from deepfake.errors import ConfigError
 from deepfake.registry import MODEL_NAME, champion_or_none, ensure_first_champion
 from deepfake.storage import is_store_uri
-from flows.automations import crash_zombies
-from flows.deployments import (
+from flows.server.automations import crash_zombies
+from flows.server.deployments import (
     Deployment,
     create_schedule,
     put_deployment,
     read_deployments,
     triggers_of,
 )
-from flows.limits import TRAINING_LIMIT
+from flows.server.limits import TRAINING_LIMIT
 
 __all__ = ["POOL", "SCHEDULED", "Step", "set_up"]
 

@@ -27,7 +27,7 @@ import psutil
 from deepfake.errors import ConfigError, WorkerError
 from deepfake.registry import make_store, masked, tracking_uri
 from deepfake.storage import DataRoot, location_of
-from flows.operations import configure_environment
+from deepfake.storage.environment import configure_environment
 
 __all__ = ["serve"]
 

@@ -1,9 +1,11 @@
-"""What `--dataset` means: an ingested corpus by name, or a folder that is ingested first."""
+"""A data set as `--dataset` names it: an ingested corpus, or a folder that is ingested first."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 from deepfake.config import digest_of
 from deepfake.corpora.ingest import read_previous_rows
@@ -12,19 +14,24 @@ from deepfake.corpora.manifest import ManifestRow
 from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot, is_store_uri, location_of, to_uri
-from flows.ingest import ingest
 
 __all__ = ["resolve_dataset"]
 
 
-def resolve_dataset(dataset: str, *, data_root: str) -> tuple[Snapshot, list[str]]:
-    """Return the snapshot that a name or a folder stands for, and what to tell the user.
+def resolve_dataset(
+    dataset: str,
+    *,
+    data_root: str,
+    ingest: Callable[[Path, str], Mapping[str, Any]],
+) -> tuple[Snapshot, list[str]]:
+    """Return the snapshot that a name or a folder stands for, and notes for the user.
 
     A name wins over a folder of the same name. A folder is ingested, or brought up to date.
 
     Args:
         dataset: Name of a corpus, or a folder `{train,val,test}/{real,fake}` or `{real,fake}`.
         data_root: The data root.
+        ingest: Ingests a folder as the corpus of a name, and returns its summary.
 
     Raises:
         ConfigError: Neither a corpus nor a folder, or a folder without labels.
@@ -49,7 +56,7 @@ def resolve_dataset(dataset: str, *, data_root: str) -> tuple[Snapshot, list[str
             hint="Name a folder with real/ and fake/ in it, or run `deepfake ingest` first.",
         )
     corpus = _corpus_of(folder, root=root)
-    summary = ingest(str(folder), corpus, "folder", data_root)
+    summary = ingest(folder, corpus)
     statuses = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
     note = (
         f"the folder {dataset} is the corpus {corpus!r} now "
@@ -68,13 +75,13 @@ def _corpus_of(folder: Path, *, root: DataRoot) -> str:
             f"no folder named real or fake in {folder}",
             hint="Ingest a corpus of another layout with `deepfake ingest --layout`.",
         )
-    here = {row.uri: _told_of(row) for row in rows}
-    before = {row.uri: _told_of(row) for row in read_previous_rows(root, corpus)}
+    here = {row.uri: _labels_of(row) for row in rows}
+    before = {row.uri: _labels_of(row) for row in read_previous_rows(root, corpus)}
     shared = before.keys() & here.keys()
     if not before or (shared and all(before[uri] == here[uri] for uri in shared)):
         return corpus
     return f"{corpus}-{digest_of(to_uri(folder.resolve()))[:8]}"
 
 
-def _told_of(row: ManifestRow) -> tuple[str | None, ...]:
+def _labels_of(row: ManifestRow) -> tuple[str | None, ...]:
     return row.label, row.method, row.identity, row.source_id, row.target_id

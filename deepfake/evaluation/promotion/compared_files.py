@@ -1,10 +1,9 @@
-"""A champion and a challenger on the same files: the benchmark's, and the new data's test parts."""
+"""The files that champion and challenger are compared on: a benchmark's, and the test parts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -12,13 +11,10 @@ from deepfake.corpora.held_out import HeldOutSet, open_held_out_set
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import ConfigError
-from deepfake.evaluation.promotion import CostComparison, Evidence, MeasuredPair, measure_pair
 from deepfake.storage import DataRoot
 from deepfake.types import Label, Split
-from tasks import evaluate as evaluating
-from tasks import retrain as steps
 
-__all__ = ["ComparedFiles", "files_to_compare", "gather_evidence"]
+__all__ = ["ComparedFiles", "files_to_compare"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +75,11 @@ def files_to_compare(
         if set(index["label"].dropna()) == {str(label) for label in Label}:
             parts.append(ComparedFiles(f"{snapshot.corpus}, test", snapshot, index, outcomes))
     for part in parts:
-        _check_crops(champion, part.snapshot)
+        _check_comparable(champion, part.snapshot)
     return parts
 
 
-def _check_crops(champion: Bundle, snapshot: Snapshot) -> None:
+def _check_comparable(champion: Bundle, snapshot: Snapshot) -> None:
     wanted, found = champion.spec.crop, snapshot.config.crop
     if wanted != found:
         raise ConfigError(
@@ -92,53 +88,3 @@ def _check_crops(champion: Bundle, snapshot: Snapshot) -> None:
             hint=f"Ingest it with --face-size {wanted.size} --margin {wanted.margin:g} "
             f"--codec {wanted.codec}.",
         )
-
-
-def gather_evidence(
-    champion: Bundle,
-    challenger: Bundle,
-    parts: Sequence[ComparedFiles],
-    *,
-    device: str,
-    root: DataRoot,
-) -> Evidence:
-    pairs = [
-        (part, _measure_part(champion, challenger, part, device=device, cache=root.engine_cache))
-        for part in parts
-    ]
-    return Evidence(
-        benchmark=next((pair for part, pair in pairs if part.is_benchmark), None),
-        tests=tuple(pair for part, pair in pairs if not part.is_benchmark),
-        cost=_cost(champion, challenger, parts, device=device, cache=root.engine_cache),
-        notes=tuple(f"{part.name}: {note}" for part in parts for note in part.notes),
-    )
-
-
-def _measure_part(
-    champion: Bundle, challenger: Bundle, part: ComparedFiles, *, device: str, cache: Path
-) -> MeasuredPair:
-    seed = challenger.spec.seed
-    results = []
-    for bundle in (champion, challenger):
-        crops = evaluating.predict(
-            bundle.path, part.snapshot, part.index, device=device, precision="f32", cache=cache
-        )
-        results.append(evaluating.measure(bundle.path, crops, part.outcomes, seed=seed))
-    return measure_pair(part.name, results[0], results[1], seed=seed)
-
-
-def _cost(
-    champion: Bundle,
-    challenger: Bundle,
-    parts: Sequence[ComparedFiles],
-    *,
-    device: str,
-    cache: Path,
-) -> CostComparison | None:
-    if not parts:
-        return None
-    part = parts[0]
-    found: CostComparison | None = steps.measure_cost(
-        champion.path, challenger.path, part.snapshot, part.index, device=device, cache=cache
-    )
-    return found

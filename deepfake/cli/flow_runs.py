@@ -1,0 +1,99 @@
+"""Run the flow of a command, and print what all flows report."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+import typer
+from rich.console import Console
+
+from deepfake.config.options import Options, flow_parameters
+from deepfake.registry import masked, tracking_uri
+from deepfake.storage import DataRoot, location_of
+from deepfake.storage.environment import configure_environment
+from deepfake.types import EXPECTED_STATUSES
+
+__all__ = [
+    "detector_name",
+    "exit_for",
+    "prepare",
+    "print_detector",
+    "print_metrics",
+    "print_run",
+    "run_flow",
+]
+
+_FAILED_FILES = 3
+"""Exit code: the run is complete, and some file has an unexpected status."""
+
+
+def prepare(data_root: str) -> None:
+    """Set and print where Prefect and MLflow keep their state, before Prefect is imported."""
+    root = DataRoot(location_of(data_root)).here
+    root.mkdir(parents=True, exist_ok=True)
+    configure_environment(root)
+    api = os.environ.get("PREFECT_API_URL")
+    prefect = masked(api) if api else os.environ.get("PREFECT_HOME", "")
+    line = f"Prefect: {prefect}   MLflow: {masked(tracking_uri())}"
+    Console(stderr=True, markup=False).print(line, style="dim", highlight=False)
+
+
+def run_flow(name: str, options: Options) -> dict[str, Any]:
+    """Run a flow with the options of its command, and return its summary.
+
+    Args:
+        name: Of the flow and of its module in `flows`.
+        options: Those of the command.
+    """
+    import importlib
+
+    from flows.server import run
+
+    flow = getattr(importlib.import_module(f"flows.{name}"), name)
+    return run.run_flow(flow, flow_parameters(options))
+
+
+def detector_name(detector: dict[str, Any]) -> str:
+    """Return a detector's name, with its version where it has one."""
+    version = f" version {detector['version']}" if detector["version"] else ""
+    return f"{detector['name']}{version}"
+
+
+def print_detector(console: Console, summary: dict[str, Any]) -> None:
+    """Print which detector it was, how it was chosen, and what to know about it."""
+    name = detector_name(summary["detector"])
+    console.print(f"detector: {name} ({summary['detector_chosen_by']})")
+    for note in summary.get("notes", []):
+        console.print(f"  note: {note}")
+
+
+def print_metrics(console: Console, summary: dict[str, Any]) -> None:
+    """Print a new detector's metrics on `val`, and where it is."""
+    for note in summary["notes"]:
+        console.print(f"  note: {note}")
+    for name, value in sorted(summary["metrics"].items()):
+        if value is not None:
+            text = f"{value:.4f}" if isinstance(value, float) else str(value)
+            console.print(f"  {name}: {text}")
+    console.print(f"detector: {summary['bundle']}", soft_wrap=True)
+    print_run(console, summary)
+
+
+def print_run(console: Console, summary: dict[str, Any]) -> None:
+    """Print the MLflow run, and the registered version if there is one."""
+    if summary.get("run_id"):
+        console.print(f"MLflow run: {summary['run_id']} in {summary['tracking_uri']}")
+        console.print(f"look at it: {summary['ui_command']}", soft_wrap=True)
+    if summary.get("model_version"):
+        console.print(f"registered: {summary['model_name']} version {summary['model_version']}")
+
+
+def exit_for(statuses: dict[str, int]) -> None:
+    """Exit with code 3, and say why, if some file has an unexpected status."""
+    expected = {str(status) for status in EXPECTED_STATUSES}
+    unexpected = {s: n for s, n in statuses.items() if s not in expected}
+    if unexpected:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(unexpected.items()))
+        typer.echo(f"some files could not be used: {counts}", err=True)
+        raise typer.Exit(_FAILED_FILES)

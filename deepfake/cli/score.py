@@ -1,0 +1,159 @@
+"""`deepfake score`: a folder of media to tables of scores, once or until it is stopped."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from deepfake.cli.flow_runs import exit_for, prepare, print_detector, run_flow
+from deepfake.cli.signals import set_on_interrupt
+from deepfake.cli.text import in_one_line
+from deepfake.config.options import ScoreOptions
+from deepfake.types import EXPECTED_STATUSES
+
+__all__ = ["print_score", "run_score"]
+
+
+def run_score(options: ScoreOptions) -> None:
+    """Run the `score` flow, once or until it is stopped."""
+    prepare(options.data_root)
+    if options.watch is not None:
+        _watch(options, seconds=options.watch)
+        return
+    summary = run_flow("score", options)
+    print_score(summary)
+    exit_for(summary["statuses"])
+
+
+def _watch(options: ScoreOptions, *, seconds: float) -> None:
+    from flows.server.run import held_server
+
+    options = options.model_copy(update={"wait_for_files": True})
+    summary: dict[str, Any] = {}
+    stop = threading.Event()
+    with held_server(), set_on_interrupt(stop):
+        while not stop.is_set():
+            try:
+                before, summary = summary, run_flow("score", options)
+            except Exception:
+                # Ctrl-C reaches Prefect's server too; finished parts are kept all the same.
+                if stop.is_set():
+                    break
+                raise
+            if not before:
+                print_score(summary)
+            elif summary["num_changes"]:
+                _print_pass(summary)
+            stop.wait(seconds)
+    exit_for(summary.get("statuses", {}))
+
+
+def _print_pass(summary: dict[str, Any]) -> None:
+    console = Console(markup=False)
+    now = datetime.now().astimezone().strftime("%H:%M:%S")
+    console.print(
+        f"{now}  {summary['num_scored']} scored, {summary['num_vanished']} vanished, "
+        f"{summary['num_files']} files in all",
+        highlight=False,
+    )
+
+
+def print_score(summary: dict[str, Any]) -> None:
+    """Print what a scoring run did."""
+    console = Console(markup=False)
+    console.print(_counts(summary))
+    print_detector(console, summary)
+    console.print(_what_was_done(summary))
+    for line in _drift_lines(summary.get("drift")):
+        console.print(line, soft_wrap=True)
+    if summary["num_waiting"]:
+        console.print(f"not scored yet, for --limit or a filter: {summary['num_waiting']} files")
+    console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
+    for line in _warnings(summary):
+        console.print(in_one_line(line), style="yellow", soft_wrap=True)
+    for line in _next_steps(summary):
+        console.print(line, soft_wrap=True)
+
+
+def _counts(summary: dict[str, Any]) -> Table:
+    table = Table(title=f"{summary['num_files']} files", title_justify="left")
+    table.add_column("counted by")
+    table.add_column("value")
+    table.add_column("number", justify="right")
+    for kind, label in (("statuses", "status"), ("verdicts", "verdict")):
+        for value, files in sorted(summary[kind].items()):
+            table.add_row(label, value, str(files))
+        table.add_section()
+    for value, number in _throughput(summary):
+        table.add_row("this run", value, number)
+    return table
+
+
+def _warnings(summary: dict[str, Any]) -> Iterator[str]:
+    if before := summary.get("folder_before"):
+        yield (
+            f"note: until now these tables were of {before}; its scores are kept, and come back "
+            "when it is scored again: another --output has both side by side"
+        )
+    if error := summary.get("evidence_error"):
+        yield f"the evidence could not be made: {error}"
+
+
+def _next_steps(summary: dict[str, Any]) -> Iterator[str]:
+    if explained := summary.get("num_explained"):
+        files = "1 file" if explained == 1 else f"{explained} files"
+        yield f"evidence made for {files}; to look at it: deepfake report {summary['output']}"
+    expected = {str(status) for status in EXPECTED_STATUSES}
+    failed = sum(n for status, n in summary["statuses"].items() if status not in expected)
+    if failed:
+        files = (
+            "1 file, and what to do about it" if failed == 1 else f"{failed} files, and what to do"
+        )
+        yield f"failures: {summary['output']}/failures.csv ({files})"
+
+
+def _drift_lines(drift: dict[str, Any] | None) -> Iterator[str]:
+    if drift is None:
+        return
+    known = [found for found in drift["features"] if found["index"] is not None]
+    if not drift["features"]:
+        yield f"drift: {drift['note']}"
+    elif not known:
+        yield "drift: too few media to say"
+    for found in known:
+        if found["level"] == "moved" or (found is known[0] and not drift["is_drifted"]):
+            moved = "has moved" if found["level"] == "moved" else "lies furthest away"
+            yield (
+                f"drift: {found['name']} of {found['kind']}s {moved}, PSI {found['index']:.2f} "
+                f"(limit {drift['limit']:g}; {found['num_media']} media, {drift['note']})"
+            )
+
+
+def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    counters = summary.get("counters")
+    if not counters or not summary["num_scored"]:
+        return
+    yield "media scored", str(counters["num_scored"])
+    yield "files a second", f"{summary['files_per_second']:.2f}"
+    yield "MiB hashed a second", f"{counters['hashed_bytes'] / 2**20 / summary['seconds']:.2f}"
+    for name in ("extract", "classify"):
+        seconds = counters[f"{name}_seconds"] / counters["num_scored"]
+        yield f"seconds a medium to {name}", f"{seconds:.2f}"
+
+
+def _what_was_done(summary: dict[str, Any]) -> str:
+    if summary["num_scored"] == 0:
+        # What another machine found out changes the state here too, and nothing is probed for it.
+        is_changed = summary["num_probed"] > 0 and summary["num_changes"] > 0
+        why = "none with new content that can be scored" if is_changed else "none new or changed"
+        return f"nothing to score: {summary['num_listed']} files listed, {why}"
+    rate = summary["files_per_second"]
+    return (
+        f"scored {summary['num_scored']} media of {summary['num_listed']} files "
+        f"in {summary['seconds']:.0f} s, {rate:.1f} files a second"
+    )

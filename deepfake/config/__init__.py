@@ -1,0 +1,41 @@
+"""Settings of each stage, and below `options` what commands and flows can be asked."""
+
+from deepfake.config.settings import (
+    AggregationConfig,
+    AugmentConfig,
+    CropConfig,
+    DecoderName,
+    ExtractConfig,
+    FaceConfig,
+    HeadName,
+    MediaLimits,
+    Precision,
+    SamplingConfig,
+    SelfBlendConfig,
+    SplitConfig,
+    TrainConfig,
+    TrainMethod,
+    WorkerLimits,
+    digest_of,
+    heads_of,
+)
+
+__all__ = [
+    "AggregationConfig",
+    "AugmentConfig",
+    "CropConfig",
+    "DecoderName",
+    "ExtractConfig",
+    "FaceConfig",
+    "HeadName",
+    "MediaLimits",
+    "Precision",
+    "SamplingConfig",
+    "SelfBlendConfig",
+    "SplitConfig",
+    "TrainConfig",
+    "TrainMethod",
+    "WorkerLimits",
+    "digest_of",
+    "heads_of",
+]

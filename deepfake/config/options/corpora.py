@@ -1,0 +1,83 @@
+"""Options of the commands that make corpora, clips and held-out sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from deepfake.config.options.fields import (
+    Argument,
+    BatchOptions,
+    CorpusName,
+    DataRootPath,
+    FileLimitOptions,
+    Options,
+    SamplingName,
+)
+from deepfake.config.settings import DecoderName
+
+__all__ = ["ClipsOptions", "FreezeOptions", "IngestOptions", "ListBenchmarksOptions"]
+
+
+class IngestOptions(FileLimitOptions, BatchOptions):
+    """Turn a labelled corpus into face-crop shards."""
+
+    input_path: Annotated[str, Argument("INPUT")] = Field(
+        description="Folder or CSV file of the corpus, or a store's URI."
+    )
+    corpus: CorpusName
+    layout: Literal["folder", "faceforensics", "dfdc", "celebdf", "csv"] = Field(
+        "folder", description="How the corpus is laid out."
+    )
+    data_root: DataRootPath = "data"
+    sampling: SamplingName = Field("uniform", description="Which frames of a video.")
+    frames: int | None = Field(
+        None, ge=1, description="Frames of a video, for uniform, keyframes and bursts (32)."
+    )
+    fps: float | None = Field(None, ge=0.001, description="Frames a second, for fps (1).")
+    face_size: int = Field(256, ge=32, le=1024, description="Side of a stored crop, pixels.")
+    margin: float = Field(
+        1.3, ge=1, le=3, description="Side of the crop over the longer side of the face."
+    )
+    min_face: float = Field(
+        0.08, ge=0.01, le=1, description="Smallest face over the frame's shorter side."
+    )
+    codec: Literal["jpeg", "png"] = Field("jpeg", description="Format in which crops are stored.")
+    decoder: DecoderName = Field(
+        "pyav", description="What decodes videos; auto: decord where it can, else pyav."
+    )
+    device: Literal["cpu", "cuda"] = Field("cpu", description="Where faces are detected.")
+    split: Literal["auto", "official", "grouped"] = Field(
+        "auto", description="The corpus's own split, ours, or the former where there is one."
+    )
+    seed: int = Field(0, description="Seed of our split.")
+
+
+class ClipsOptions(Options):
+    """Make videos out of labelled stills, to calibrate a detector for videos with."""
+
+    dataset: str = Field(description="An ingested corpus of labelled stills.")
+    output: Path = Field(description="Folder for the clips and clips.csv.")
+    split: Literal["train", "val", "test"] = Field("val", description="Which part of the corpus.")
+    max_clips: int | None = Field(None, ge=3, description="Clips, at most.")
+    seed: int = Field(0, description="Seed of everything random.")
+    data_root: DataRootPath = "data"
+
+
+class FreezeOptions(Options):
+    """Freeze the labelled files of a corpus under a name, for good."""
+
+    name: Annotated[str, Argument("NAME")] = Field(description="Name of the benchmark.")
+    dataset: str = Field(description="An ingested corpus; its newest snapshot.")
+    split: Literal["test", "all"] = Field(
+        "test", description="Its test part, or all of it: then it cannot be trained on."
+    )
+    data_root: DataRootPath = "data"
+
+
+class ListBenchmarksOptions(Options):
+    """List the benchmarks, and how often each was looked at."""
+
+    data_root: DataRootPath = "data"

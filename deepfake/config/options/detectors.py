@@ -1,0 +1,275 @@
+"""Options of the commands that train, improve and measure detectors."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from deepfake.config.options.fields import (
+    Argument,
+    CommandOnly,
+    DataRootPath,
+    Dataset,
+    Datasets,
+    Device,
+    ModelName,
+    NumWorkers,
+    OptionName,
+    Options,
+    Overwrite,
+    PrecisionName,
+    RunName,
+    Weights,
+)
+from deepfake.config.settings import TrainMethod
+
+__all__ = [
+    "CalibrateOptions",
+    "CompareVersionsOptions",
+    "EvaluateOptions",
+    "ExportOptions",
+    "ListVersionsOptions",
+    "PromoteOptions",
+    "RetrainOptions",
+    "RobustnessOptions",
+    "RollbackOptions",
+    "ShowVersionOptions",
+    "SweepOptions",
+    "TrainOptions",
+]
+
+_Epochs = Annotated[int | None, Field(ge=1, description="Epochs, at most.")]
+_BatchSize = Annotated[int | None, Field(ge=1, description="Crops of a batch.")]
+_LearningRate = Annotated[float | None, Field(gt=0, description="Learning rate.")]
+_MaxCrops = Annotated[int | None, Field(ge=1, description="Crops of an epoch, at most.")]
+_MaxMinutes = Annotated[
+    float | None, Field(ge=0.01, description="Minutes that training takes, at most.")
+]
+_TrainSeed = Annotated[int | None, Field(description="Seed of everything random.")]
+
+
+class TrainOptions(Options):
+    """Train a detector, and record it in MLflow."""
+
+    dataset: Dataset
+    recipe: str = Field(
+        "baseline",
+        description="baseline, sbi, sbi_paper, mixed, two_headed, ablation, or a TOML file: what "
+        "holds where no option below says otherwise.",
+    )
+    model: str | None = Field(
+        None, description="Network: resnet50, xception, efficientnet, or any timm name."
+    )
+    epochs: _Epochs = None
+    batch_size: _BatchSize = None
+    lr: _LearningRate = None
+    optimizer: Literal["adam", "adamw", "sgd"] | None = Field(None, description="Optimizer.")
+    weight_decay: float | None = Field(None, ge=0, description="Weight decay.")
+    device: Device = "auto"
+    use_gpu: Annotated[bool, CommandOnly()] = Field(False, description="Same as --device cuda.")
+    pretrained: str | None = Field(
+        None,
+        description="Weights to begin with: auto, imagenet, none, packaged, a detector's folder, "
+        "or a file.",
+    )
+    resume: bool = Field(
+        False,
+        description="Continue from the last checkpoint of the run named by --run-name, else of "
+        "the newest.",
+    )
+    seed: _TrainSeed = None
+    name: ModelName = "deepfake-detector"
+    run_name: RunName = None
+    patience: int | None = Field(
+        None, ge=1, description="Epochs without a better validation AUC before training stops."
+    )
+    max_crops: _MaxCrops = None
+    max_minutes: _MaxMinutes = None
+    max_cpu_minutes: float | None = Field(
+        None, ge=0.01, description="The same in CPU minutes, of all cores together."
+    )
+    method: TrainMethod | None = Field(
+        None, description="Fakes to learn from: labelled ones, self-blended reals, or both."
+    )
+    sbi_share: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="For mixed and two_headed: share of self-blended ones among the fakes.",
+    )
+    match_resolution: bool | None = Field(
+        None, description="Bring both classes to one distribution of face sizes."
+    )
+    augment: bool | None = Field(None, description="Augment crops.")
+    data_root: DataRootPath = "data"
+
+
+class RetrainOptions(Options):
+    """Train a challenger on what is new, and promote it if it proves better."""
+
+    dataset: Datasets
+    start: Literal["champion", "scratch"] = Field(
+        "champion", description="Begin with the champion's weights, or as the recipe says."
+    )
+    recipe: str | None = Field(
+        None, description="As for train; without it as the champion was trained."
+    )
+    model: str | None = Field(
+        None, description="As for train; another network needs --start scratch."
+    )
+    epochs: _Epochs = None
+    batch_size: _BatchSize = None
+    lr: _LearningRate = None
+    max_crops: _MaxCrops = None
+    max_minutes: _MaxMinutes = None
+    seed: _TrainSeed = None
+    device: Device = "auto"
+    policy: str = Field(
+        "default", description="default, or a TOML file: what a challenger has to show."
+    )
+    benchmark: str | None = Field(
+        None, description="The frozen benchmark that decides; else the policy's."
+    )
+    name: ModelName = "deepfake-detector"
+    data_root: DataRootPath = "data"
+
+
+class SweepOptions(Options):
+    """Search for the best training settings; a sweep that was stopped continues."""
+
+    dataset: Dataset
+    space: str = Field(
+        "baseline", description="Search space: baseline, two_headed, or a TOML file."
+    )
+    trials: int = Field(
+        20, ge=1, description="Trials of the whole sweep, those of earlier runs included."
+    )
+    name: RunName = Field(None, description="Name of the sweep; else made of space and corpus.")
+    device: Device = "auto"
+    seed: int = Field(0, description="Seed of the first trials.")
+    data_root: DataRootPath = "data"
+
+
+class CalibrateOptions(Options):
+    """Fit a detector's probabilities and thresholds anew, and record it in MLflow."""
+
+    dataset: Annotated[
+        list[str],
+        Field(
+            min_length=1,
+            description="An ingested corpus, or a folder, with a val part; repeatable.",
+        ),
+    ]
+    weights: Weights = None
+    prior: float = Field(
+        0.5, gt=0, lt=1, description="Share of fakes that probabilities shall hold for."
+    )
+    max_false_alarm: float | None = Field(
+        None, ge=0, lt=1, description="Share of reals that may be called fake; else 0.05."
+    )
+    max_miss: float | None = Field(
+        None,
+        ge=0,
+        lt=1,
+        description="Share of fakes that may be called real; else 0.05 of stills, 0.1 of videos.",
+    )
+    device: Device = "auto"
+    half_weights: bool = Field(
+        False, description="Store weights in half the bytes; computing stays as it is."
+    )
+    name: ModelName = "deepfake-detector"
+    run_name: RunName = None
+    data_root: DataRootPath = "data"
+
+
+class EvaluateOptions(Options):
+    """Measure a detector on a labelled corpus, and record it in MLflow."""
+
+    dataset: Dataset
+    weights: Weights = None
+    split: Literal["auto", "test", "val", "train", "all"] = Field(
+        "auto", description="Which part; auto: the test part where there is one, else all."
+    )
+    device: Device = "auto"
+    precision: PrecisionName = "f32"
+    against: str | None = Field(
+        None, description="Another detector, to compare with on the same media."
+    )
+    seed: int = Field(0, description="Seed of the bootstrap.")
+    data_root: DataRootPath = "data"
+
+
+class RobustnessOptions(Options):
+    """Measure a detector on media degraded in six ways, and record it in MLflow."""
+
+    dataset: Dataset
+    weights: Weights = None
+    split: Literal["auto", "test", "val", "all"] = Field(
+        "auto", description="Which part; auto: the test part where there is one, else all."
+    )
+    perturbations: Annotated[list[str] | None, OptionName("--perturbation")] = Field(
+        None,
+        description="jpeg, h264, resize, blur, noise, brightness, or one step such as jpeg:40; "
+        "repeatable; else all.",
+    )
+    max_files: int | None = Field(
+        None, ge=2, description="Files of both classes together, at most; else all."
+    )
+    device: Device = "auto"
+    precision: PrecisionName = "f32"
+    num_workers: NumWorkers = 0
+    seed: int = Field(0, description="Seed of the choice of files and of the bootstrap.")
+    data_root: DataRootPath = "data"
+
+
+class ExportOptions(Options):
+    """Write a detector's network as ONNX, and compare it with the original."""
+
+    output: Path = Field(description="The ONNX file.")
+    weights: Weights = None
+    overwrite: Overwrite = False
+    data_root: DataRootPath = "data"
+
+
+_RegisteredName = Annotated[str, Field(description="Name of the registered model.")]
+_VERSION = Field(description="A version's number, champion, challenger or latest.")
+_Reason = Annotated[str | None, Field(description="Why; kept with the version.")]
+
+
+class ListVersionsOptions(Options):
+    """List the versions of a registered detector, the newest first."""
+
+    name: _RegisteredName = "deepfake-detector"
+
+
+class ShowVersionOptions(Options):
+    """Show all that is known of a version, and the history of champions."""
+
+    which: Annotated[str, Argument("VERSION"), _VERSION]
+    name: _RegisteredName = "deepfake-detector"
+
+
+class CompareVersionsOptions(Options):
+    """Show what is on record of two versions, side by side."""
+
+    first: Annotated[str, Argument("A"), _VERSION]
+    second: Annotated[str, Argument("B"), _VERSION]
+    name: _RegisteredName = "deepfake-detector"
+
+
+class PromoteOptions(Options):
+    """Make a version champion by hand: what scoring uses from then on."""
+
+    which: Annotated[str, Argument("VERSION"), _VERSION]
+    reason: _Reason = None
+    yes: bool = Field(False, description="Promote without a reason.")
+    name: _RegisteredName = "deepfake-detector"
+
+
+class RollbackOptions(Options):
+    """Make the last champion before the present one champion again; repeatable, step by step."""
+
+    reason: _Reason = None
+    name: _RegisteredName = "deepfake-detector"

@@ -1,0 +1,52 @@
+"""Options of the commands about an installation and the servers beside it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+
+from deepfake.config.options.fields import DataRootPath, Options
+
+__all__ = ["DemoOptions", "DoctorOptions", "SetupOptions", "UpOptions"]
+
+_PrefectFile = Annotated[Path, Field(description="The prefect.yaml that lists the deployments.")]
+
+
+class SetupOptions(Options):
+    """Create pool, limits, deployments and automations in Prefect; again changes nothing."""
+
+    file: _PrefectFile = Path("prefect.yaml")
+    schedule: str | None = Field(
+        None,
+        description='When to retrain, as a cron expression such as "0 3 * * 1"; off for never; '
+        "else as it is.",
+    )
+    timezone: str = Field("UTC", description="Time zone of the schedule.")
+    data_root: DataRootPath = "data"
+
+
+class UpOptions(Options):
+    """Run Prefect's server, a worker and MLflow's UI on this machine, until Ctrl-C."""
+
+    file: _PrefectFile = Path("prefect.yaml")
+    port: int = Field(
+        4200, ge=0, le=65535, description="Port of the Prefect server; 0 for a free one."
+    )
+    mlflow_port: int = Field(
+        5000, ge=0, le=65535, description="Port of the MLflow UI; 0 for a free one."
+    )
+    data_root: DataRootPath = "data"
+
+
+class DemoOptions(Options):
+    """Run the whole pipeline on media made here: two people, so no evaluation."""
+
+    data_root: DataRootPath = "data"
+
+
+class DoctorOptions(Options):
+    """Check what is installed, what is found, and what is wrong."""
+
+    data_root: DataRootPath = "data"

@@ -1,0 +1,198 @@
+"""Options of the commands that look at media, and at what was found out about them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from deepfake.config.options.fields import (
+    Argument,
+    AsJson,
+    BatchOptions,
+    CommandOnly,
+    CpuSeconds,
+    DataRootPath,
+    Device,
+    FileLimitOptions,
+    MaxPixels,
+    MemoryMb,
+    OptionName,
+    Options,
+    Overwrite,
+    ScoredFrameOptions,
+    ScoresFolderPath,
+    Weights,
+)
+
+__all__ = [
+    "AppOptions",
+    "DetectOptions",
+    "ForgetOptions",
+    "ReceiptOptions",
+    "ReportOptions",
+    "SampleOptions",
+    "ScoreOptions",
+    "StatusOptions",
+    "VerifyOptions",
+    "WebcamOptions",
+]
+
+
+class DetectOptions(ScoredFrameOptions, FileLimitOptions):
+    """Say of each file whether it is real or fake. Starts no server."""
+
+    files: Annotated[list[Path], Argument("FILE...")] = Field(
+        min_length=1, description="Pictures or videos."
+    )
+    weights: Weights = None
+    as_json: AsJson = Field(False, description="Print the score rows as JSON.")
+    report: Path | None = Field(
+        None, description="Write verdicts and evidence into this HTML file too."
+    )
+    data_root: DataRootPath = "data"
+
+
+class ScoreOptions(ScoredFrameOptions, BatchOptions, FileLimitOptions):
+    """Score every file of a folder; run again, only what is new or changed."""
+
+    folder: Annotated[str, Argument("FOLDER")] = Field(
+        description="The media: a folder, or a store's URI."
+    )
+    output: str = Field(description="Where the tables go: a folder, or a URI.")
+    weights: Weights = None
+    data_root: DataRootPath = "data"
+    include: list[str] | None = Field(
+        None, description="Only files that match, as in a .gitignore: *.mp4; repeatable."
+    )
+    exclude: list[str] | None = Field(
+        None, description="Leave out files and folders that match; repeatable."
+    )
+    since: datetime | None = Field(
+        None, description="Only files that changed then or later, local time."
+    )
+    limit: int | None = Field(None, ge=1, description="Score no more media than this, then stop.")
+    evidence: int = Field(
+        200,
+        ge=0,
+        le=100_000,
+        description="Number of files to keep timeline, frames, face crops and heat maps of, the "
+        "most suspicious ones; 0 for none.",
+    )
+    hashing: Annotated[Literal["full", "sampled"], OptionName("--hash")] = Field(
+        "full", description="Distinguish contents by all bytes, or by samples of large files."
+    )
+    watch: Annotated[float | None, CommandOnly()] = Field(
+        None, ge=1, description="Look again after so many seconds, until stopped."
+    )
+    wait_for_files: bool = Field(False, description="Accept a folder without files.")
+    drift_limit: float = Field(
+        0.25,
+        ge=0.001,
+        description="Population stability index above which media count as unlike those that the "
+        "detector was made with.",
+    )
+
+
+class WebcamOptions(Options):
+    """Watch a camera, a stream or a file live. Starts no server."""
+
+    source: str = Field(
+        "0", description="A camera's number, a video file, or an rtsp:// or http(s):// address."
+    )
+    weights: Weights = None
+    record: Path | None = Field(None, description="Record what is shown: .mp4, .mkv or .mov.")
+    jsonl: Path | None = Field(
+        None, description="Write a line of JSON for each frame that was analysed."
+    )
+    headless: bool = Field(False, description="No window; verdicts are printed as they change.")
+    realtime: bool = Field(
+        True,
+        description="Play a file at its own speed and drop frames as need be; or analyse each "
+        "of its frames.",
+    )
+    every: int = Field(1, ge=1, description="Analyse every Nth frame.")
+    max_seconds: float | None = Field(
+        None, ge=0.1, description="Stop after so many seconds of wall-clock time."
+    )
+    overwrite: Overwrite = False
+    device: Device = "auto"
+    max_pixels: MaxPixels = 100_000_000
+    data_root: DataRootPath = "data"
+
+
+class AppOptions(Options):
+    """Serve a web page that judges uploads and shows results."""
+
+    host: str = Field(
+        "127.0.0.1",
+        description="Address to listen on; others than loopback have no password.",
+    )
+    port: int = Field(8501, ge=1, le=65535, description="Port of the page.")
+    weights: Weights = None
+    output: list[str] | None = Field(
+        None,
+        description="Results to offer, beside those noted under the data root; repeatable.",
+    )
+    max_mb: int = Field(200, ge=1, description="MiB that an upload may have.")
+    max_seconds: float = Field(600.0, ge=0.1, description="Seconds that a video may have.")
+    max_pixels: MaxPixels = 50_000_000
+    cpu_seconds: CpuSeconds = 300.0
+    memory_mb: MemoryMb = 4096
+    device: Device = "auto"
+    data_root: DataRootPath = "data"
+
+
+class ReportOptions(Options):
+    """Write scores and evidence into one HTML file. Starts no server."""
+
+    folder: ScoresFolderPath
+    output: Path | None = Field(None, description="The HTML file; else report.html in OUTPUT.")
+
+
+class StatusOptions(Options):
+    """Say how far a scoring job is, running or done. Starts no server."""
+
+    output: ScoresFolderPath
+    as_json: AsJson = Field(False, description="Print all of it as JSON.")
+
+
+class SampleOptions(Options):
+    """Export the media most worth a label, as a CSV that `ingest --layout csv` takes back."""
+
+    folder: ScoresFolderPath
+    uncertain: int = Field(50, ge=1, description="Number of media, the least certain first.")
+    output: Path | None = Field(None, description="The CSV file; else it is printed.")
+    overwrite: Overwrite = False
+
+
+class ReceiptOptions(Options):
+    """Export a score as JSON, with all that is needed to compute it again."""
+
+    folder: ScoresFolderPath
+    which: Annotated[str, Argument("FILE_OR_MEDIA_ID")] = Field(description="Whose score.")
+    output: Path | None = Field(None, description="The JSON file; else it is printed.")
+
+
+class VerifyOptions(Options):
+    """Score a receipt's file again: exit code 0 verified, 1 not verified, 2 wrong usage."""
+
+    receipt: Annotated[Path, Argument("RECEIPT")] = Field(
+        description="What `deepfake receipt` wrote."
+    )
+    file: Path | None = Field(None, description="The file; else where the receipt says.")
+    weights: Weights = None
+    data_root: DataRootPath = "data"
+
+
+class ForgetOptions(Options):
+    """Remove a file's crops, scores and evidence everywhere. Starts no server."""
+
+    which: Annotated[str, Argument("MEDIA_ID|URI")] = Field(description="What to remove.")
+    output: list[str] | None = Field(
+        None, description="Scores beside those noted under the data root; repeatable."
+    )
+    dry_run: bool = Field(False, description="Only list what would be removed.")
+    data_root: DataRootPath = "data"

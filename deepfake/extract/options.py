@@ -1,0 +1,76 @@
+"""Settings of sampling and extraction, as options ask for them."""
+
+from __future__ import annotations
+
+from deepfake.config import CropConfig, ExtractConfig, FaceConfig, SamplingConfig
+from deepfake.config.options import IngestOptions
+from deepfake.config.options.fields import SamplingName
+from deepfake.errors import ConfigError
+
+__all__ = ["choose_sampling", "create_sampling", "extract_config"]
+
+_COUNTED = ("uniform", "keyframes", "bursts")
+
+
+def extract_config(options: IngestOptions) -> ExtractConfig:
+    """Return the settings of extraction that `ingest` was asked for.
+
+    Raises:
+        ConfigError: A number of frames that the sampling has no use for.
+    """
+    return ExtractConfig(
+        sampling=create_sampling(options.sampling, frames=options.frames, fps=options.fps),
+        faces=FaceConfig(min_face_fraction=options.min_face),
+        crop=CropConfig(size=options.face_size, margin=options.margin, codec=options.codec),
+        limits=options.media_limits,
+    )
+
+
+def create_sampling(
+    strategy: SamplingName, *, frames: int | None, fps: float | None
+) -> SamplingConfig:
+    """Return the sampling that options ask for.
+
+    Raises:
+        ConfigError: A number that the strategy has no use for.
+    """
+    if frames is not None and strategy not in _COUNTED:
+        raise ConfigError(
+            f"frames goes with uniform, keyframes and bursts sampling, not with {strategy!r}"
+        )
+    if fps is not None and strategy != "fps":
+        raise ConfigError(f"fps goes with fps sampling, not with {strategy!r}")
+    given = {"num_frames": frames, "fps": fps}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    return SamplingConfig.model_validate({"strategy": strategy, **chosen})
+
+
+def choose_sampling(
+    trained_with: SamplingConfig,
+    *,
+    strategy: SamplingName | None,
+    frames: int | None,
+    fps: float | None,
+) -> SamplingConfig | None:
+    """Return the sampling that options ask for; None where they ask for nothing.
+
+    Args:
+        trained_with: What the bundle says, for whatever is not asked for.
+        strategy: Which frames.
+        frames: How many, for strategies that count.
+        fps: How many a second, for `fps`.
+
+    Raises:
+        ConfigError: A number that the strategy has no use for.
+
+    Example:
+        >>> trained_with = SamplingConfig(num_frames=16)
+        >>> choose_sampling(trained_with, strategy="bursts", frames=None, fps=None).num_frames
+        16
+    """
+    if strategy is None and frames is None and fps is None:
+        return None
+    wanted = create_sampling(strategy or trained_with.strategy, frames=frames, fps=fps)
+    given = {"num_frames": frames, "fps": fps}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return trained_with.model_copy(update={"strategy": wanted.strategy, **changes})

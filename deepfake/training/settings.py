@@ -1,0 +1,83 @@
+"""The settings and the folder of a training run, as `train` was asked for them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from deepfake.config import TrainConfig
+from deepfake.config.options import TrainOptions
+from deepfake.errors import ConfigError
+from deepfake.training.recipes import load_recipe
+
+__all__ = ["resolve_run_folder", "resolve_train_config"]
+
+
+def resolve_train_config(options: TrainOptions) -> TrainConfig:
+    """Return a recipe with the options that were given on top.
+
+    Raises:
+        ConfigError: There is no such recipe, or options contradict it.
+    """
+    base = load_recipe(options.recipe)
+    given = {
+        "model": options.model,
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "learning_rate": options.lr,
+        "optimizer": options.optimizer,
+        "weight_decay": options.weight_decay,
+        "pretrained": options.pretrained,
+        "seed": options.seed,
+        "patience": options.patience,
+        "max_crops_per_epoch": options.max_crops,
+        "max_minutes": options.max_minutes,
+        "max_cpu_minutes": options.max_cpu_minutes,
+        "method": options.method,
+        "sbi_share": options.sbi_share,
+    }
+    augment = {"is_enabled": options.augment, "match_resolution": options.match_resolution}
+    chosen = {name: value for name, value in given.items() if value is not None}
+    changed = {name: value for name, value in augment.items() if value is not None}
+    config = base.model_copy(update={**chosen, "augment": base.augment.model_copy(update=changed)})
+    if options.sbi_share is not None and config.method not in ("mixed", "two_headed"):
+        raise ConfigError(
+            f"sbi_share goes with the methods mixed and two_headed, not with {config.method}"
+        )
+    # `model_copy` validates nothing.
+    return TrainConfig.model_validate(config.model_dump())
+
+
+def resolve_run_folder(
+    runs: Path, *, name: str | None, model: str, corpus: str, resume: bool
+) -> Path:
+    """Return the folder of a new run, or of the one that is resumed.
+
+    Args:
+        runs: Folder of all runs.
+        name: Of the run; None for one made of model, corpus and time.
+        model: The network.
+        corpus: What is trained on.
+        resume: Whether an interrupted run continues: the named one, else the newest.
+
+    Raises:
+        ConfigError: The name is taken, or there is nothing to resume.
+    """
+    if name is not None:
+        folder = runs / name
+        if folder.exists() and not resume:
+            raise ConfigError(
+                f"the run {name!r} is there already",
+                hint="Give another --run-name, or continue it with --resume.",
+            )
+        return folder
+    stem = f"{model}-{corpus}".replace("/", "-")
+    if resume:
+        earlier = sorted(runs.glob(f"{stem}-*/checkpoints/last.ckpt"))
+        if not earlier:
+            raise ConfigError(
+                f"no interrupted run {stem}-* to resume under {runs}",
+                hint="Name the run with --run-name, or leave --resume out.",
+            )
+        return max(earlier, key=lambda path: path.stat().st_mtime).parents[1]
+    return runs / f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"

@@ -1,0 +1,1 @@
+"""Prefect itself: its servers, deployments, automations and limits, and running a flow."""
