@@ -278,36 +278,37 @@ def _has_torch() -> bool:
 
 
 def has_graph(root: Path, name: str) -> bool:
-    """Return whether a graph is kept under a name; `load_graph` says whether it is sound."""
+    """Return whether a graph is cached under a name; `load_graph` checks whether it is sound."""
     return (_folder_of(root, name) / _DIGESTS).is_file()
 
 
 def load_graph(root: Path, name: str, *, write: Callable[[Path], None]) -> Graph:
-    """Return the graph that is kept under a name; it is written first where there is none.
+    """Return the graph that is cached under a name; it is written first where there is none.
 
-    Processes that ask at once wait for the one that writes. What is kept is compared with its
-    digests, and written anew if it was altered. Where nothing can be kept, nothing is.
+    Processes that ask at the same time wait for the one that writes. The files are compared with
+    their digests, and written again if they were changed. Without a writable folder nothing is
+    cached.
 
     Args:
-        root: The folder of kept graphs.
+        root: The folder of cached graphs.
         name: Says everything that can change the graph; OpenVINO's version is added.
         write: Writes the graph to the path that it gets, as `save_graph` does.
     """
     folder = _folder_of(root, name)
-    kept = _read_kept(folder)
-    if kept is not None:
-        return kept
+    cached = _read_cached(folder)
+    if cached is not None:
+        return cached
     lock = FileLock(f"{folder}.lock", timeout=_LOCK_SECONDS)
     try:
         root.mkdir(parents=True, exist_ok=True)
         lock.acquire()
     except OSError as error:  # its time-out is one too
-        logger.warning("a converted network is not kept (%s)", error)
+        logger.warning("a converted network is not cached (%s)", error)
         with tempfile.TemporaryDirectory() as scratch:
             return _written(Path(scratch), write)
     try:
-        kept = _read_kept(folder)
-        return _write_again(folder, write) if kept is None else kept
+        cached = _read_cached(folder)
+        return _write_again(folder, write) if cached is None else cached
     finally:
         lock.release()
 
@@ -316,7 +317,7 @@ def _folder_of(root: Path, name: str) -> Path:
     return root / f"{name}-{importlib.metadata.version('openvino')}"
 
 
-def _read_kept(folder: Path) -> Graph | None:
+def _read_cached(folder: Path) -> Graph | None:
     try:
         digests = read_json(folder / _DIGESTS)
         if digests != {name: sha256_of(folder / name) for name in _FILES}:
@@ -332,7 +333,7 @@ def _write_again(folder: Path, write: Callable[[Path], None]) -> Graph:
     try:
         _written(part, write)
         write_json(part / _DIGESTS, {name: sha256_of(part / name) for name in _FILES})
-        # What is there was altered, and the lock is ours.
+        # The files were changed, and the lock is ours.
         shutil.rmtree(folder, ignore_errors=True)
         part.replace(folder)
     finally:

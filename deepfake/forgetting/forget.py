@@ -19,7 +19,7 @@ from deepfake.forgetting.remains import describe_remains, describe_warnings
 from deepfake.forgetting.scored_folder import remove_from_scored_folder
 from deepfake.forgetting.splits import SplitPlan, plan_splits, remove_from_splits
 from deepfake.registry import masked
-from deepfake.scoring import ScoresFolder, noted_outputs
+from deepfake.scoring import ScoresFolder, list_outputs
 from deepfake.storage import (
     DataRoot,
     Location,
@@ -82,7 +82,7 @@ def forget(
         StoreError: A store refused or did not answer.
     """
     absolute = (place.absolute() if isinstance(place, Path) else place for place in outputs)
-    every = sorted({*noted_outputs(root), *absolute}, key=str)
+    every = sorted({*list_outputs(root), *absolute}, key=str)
     present = [output for output in every if output.is_dir()]
     home = prefect_home or root.prefect_home
     plan_file = root.path / "forgetting.json"

@@ -25,7 +25,7 @@ from deepfake.scoring.output.folder import (
     scores_version,
     write_scores,
 )
-from deepfake.scoring.output.known_outputs import note_output, noted_outputs
+from deepfake.scoring.output.known_outputs import list_outputs, remember_output
 from deepfake.scoring.output.listing import read_listing, write_listing
 from deepfake.scoring.parts import Part, find_parts, part_path
 from deepfake.scoring.reason_text import advice_on, describe_reason
@@ -89,9 +89,8 @@ __all__ = [
     "find_parts",
     "labelling_csv",
     "least_certain",
+    "list_outputs",
     "make_receipt",
-    "note_output",
-    "noted_outputs",
     "open_state",
     "part_path",
     "read_listing",
@@ -100,6 +99,7 @@ __all__ = [
     "reading_of",
     "recorded",
     "refused_score",
+    "remember_output",
     "score_batch",
     "score_files",
     "score_folder",

@@ -361,7 +361,7 @@ def score_probed(
 
 @contextmanager
 def _with_cache(setup: ScorerSetup) -> Iterator[ScorerSetup]:
-    """Yield the set-up with a cache: without one each worker would convert the network anew."""
+    """Yield the set-up with a cache: without one each worker would convert the network again."""
     if setup.cache is not None:
         yield setup
         return

@@ -24,7 +24,7 @@ from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
 from deepfake.scoring.drift import DEFAULT_LIMIT
 from deepfake.scoring.drift.watch import DriftReport, DriftWatch
 from deepfake.scoring.output.folder import Hold, ScoresFolder, scores_version, write_scores
-from deepfake.scoring.output.known_outputs import note_output
+from deepfake.scoring.output.known_outputs import remember_output
 from deepfake.scoring.output.listing import read_listing, write_listing
 from deepfake.scoring.output.tables import TableCounts
 from deepfake.scoring.parts import find_parts, part_path
@@ -166,7 +166,7 @@ def score_folder(
         recorded(to, state, run_id=run_id, setup=setup) as record,
         batches,
     ):
-        note_output(data_root, to.path)
+        remember_output(data_root, to.path)
         folder_before = to.scored_folder
         write_setup(to.version(version), setup)
         # What earlier runs left: another machine's listing, parts on disk, limits.

@@ -26,7 +26,7 @@ _BLOCK_BYTES = 16 * 2**20
 """Of the memory that a worker shares at first; it grows with the largest request."""
 
 _AGAIN_SECONDS = 60.0
-"""For a worker to find the device process again after it was lost and started anew."""
+"""For a worker to find the device process again after it was lost and started again."""
 
 
 class DeviceClient:
@@ -61,7 +61,7 @@ class DeviceClient:
         try:
             return self._ask(network, pictures)
         except (EOFError, OSError):
-            # It was lost, with all that it held, and starts anew at the same place.
+            # It was lost, with all that it held, and starts again at the same address.
             self._connection.close()
             self._block = None
         try:

@@ -23,7 +23,7 @@ _IDLE_SECONDS = 0.5
 
 
 class DeviceProcess:
-    """Starts the device process, and starts it anew when it is lost.
+    """Starts the device process, and starts it again when it is lost.
 
     Args:
         setup: What it makes.

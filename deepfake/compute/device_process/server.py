@@ -95,7 +95,7 @@ def serve(address: DeviceAddress, setup: DeviceSetup, parent: Connection) -> Non
 
 
 @dataclass
-class _Asked:
+class _OpenRequest:
     """A request that is being worked on; its pictures may be spread over several batches."""
 
     connection: Connection
@@ -108,7 +108,7 @@ class _Asked:
         return sum(len(outputs[0]) for _, outputs in self.answers) == len(self.pictures)
 
 
-_Rows = list[tuple[_Asked, int, int]]
+_Rows = list[tuple[_OpenRequest, int, int]]
 """Which rows of which request a batch holds: first and last."""
 
 
@@ -149,17 +149,17 @@ class _Server:
     def _receive(self, connection: Connection) -> bool:
         """Take a request; return whether its worker is still there."""
         try:
-            request: Request = connection.recv()
+            message: Request = connection.recv()
         except (EOFError, OSError):
             return False
-        if request.block is not None:
-            self._blocks[connection] = Block(Path(request.block))
-        if request.network not in self._networks:
-            return _send(connection, WorkerError(f"no network {request.network!r} on the device"))
-        pictures = self._blocks[connection].array(request.shape, np.uint8)
-        asked = _Asked(connection, pictures)
-        rows = self._waiting.setdefault((request.network, request.shape[1:]), [])
-        rows.append((asked, 0, len(pictures)))
+        if message.block is not None:
+            self._blocks[connection] = Block(Path(message.block))
+        if message.network not in self._networks:
+            return _send(connection, WorkerError(f"no network {message.network!r} on the device"))
+        pictures = self._blocks[connection].array(message.shape, np.uint8)
+        request = _OpenRequest(connection, pictures)
+        rows = self._waiting.setdefault((message.network, message.shape[1:]), [])
+        rows.append((request, 0, len(pictures)))
         return True
 
     def _launch(self) -> None:
@@ -176,8 +176,8 @@ class _Server:
                 continue
             batch = np.zeros((network.batch_size, *kind[1]), dtype=np.uint8)
             at = 0
-            for asked, first, last in taken:
-                batch[at : at + last - first] = asked.pictures[first:last]
+            for request, first, last in taken:
+                batch[at : at + last - first] = request.pictures[first:last]
                 at += last - first
             try:
                 self._in_flight.append((network.launch(batch), taken))
@@ -200,29 +200,29 @@ class _Server:
 
     def _hand_out(self, taken: _Rows, outputs: Outputs) -> None:
         at = 0
-        for asked, first, last in taken:
-            if asked.is_failed:
+        for request, first, last in taken:
+            if request.is_failed:
                 at += last - first
                 continue
-            asked.answers.append((first, tuple(o[at : at + last - first] for o in outputs)))
+            request.answers.append((first, tuple(o[at : at + last - first] for o in outputs)))
             at += last - first
-            if asked.is_answered:
-                self._reply(asked)
+            if request.is_answered:
+                self._reply(request)
 
-    def _reply(self, asked: _Asked) -> None:
-        parts = [outputs for _, outputs in sorted(asked.answers, key=lambda answer: answer[0])]
+    def _reply(self, request: _OpenRequest) -> None:
+        parts = [outputs for _, outputs in sorted(request.answers, key=lambda answer: answer[0])]
         places, offset = [], 0
-        block = self._blocks.get(asked.connection)
+        block = self._blocks.get(request.connection)
         if block is None:
             return  # its worker has left
         for output in (np.concatenate(rows) for rows in zip(*parts, strict=True)):
             if offset + output.nbytes > block.num_bytes:
-                _send(asked.connection, WorkerError("the answers do not fit into shared memory"))
+                _send(request.connection, WorkerError("the answers do not fit into shared memory"))
                 return
             block.array(output.shape, np.float32, offset=offset)[...] = output
             places.append((output.shape, offset))
             offset += output.nbytes
-        _send(asked.connection, places)
+        _send(request.connection, places)
 
     def _fail(self, taken: _Rows, error: Exception) -> None:
         answer = (
@@ -230,10 +230,10 @@ class _Server:
             if isinstance(error, DeepfakeError)
             else WorkerError(f"the device failed ({type(error).__name__}: {error})")
         )
-        for asked, _, _ in taken:
-            if not asked.is_failed:
-                asked.is_failed = True
-                _send(asked.connection, answer)
+        for request, _, _ in taken:
+            if not request.is_failed:
+                request.is_failed = True
+                _send(request.connection, answer)
 
 
 def _first_rows(waiting: _Rows, *, count: int) -> tuple[_Rows, _Rows]:
@@ -241,12 +241,12 @@ def _first_rows(waiting: _Rows, *, count: int) -> tuple[_Rows, _Rows]:
     taken: _Rows = []
     left = deque(waiting)
     while left and count:
-        asked, first, last = left.popleft()
+        request, first, last = left.popleft()
         end = min(last, first + count)
-        taken.append((asked, first, end))
+        taken.append((request, first, end))
         count -= end - first
         if end < last:
-            left.appendleft((asked, end, last))
+            left.appendleft((request, end, last))
     return taken, list(left)
 
 

@@ -1,4 +1,4 @@
-"""What the media looked like that a detector was made with: histograms beside its bundle."""
+"""The reference of drift: histograms of the media that a detector was made with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The folder that scores go into: one run at a time, one version of the scores beside another."""
+"""The output folder of scores: held by one run at a time, with a subfolder for each version."""
 
 from __future__ import annotations
 

@@ -8,19 +8,19 @@ from deepfake.config import digest_of
 from deepfake.errors import DataError
 from deepfake.storage import DataRoot, Location, location_of, read_json, to_uri, write_json
 
-__all__ = ["note_output", "noted_outputs"]
+__all__ = ["list_outputs", "remember_output"]
 
 
-def note_output(root: DataRoot, output: Location) -> None:
-    """Note that scores go to a folder."""
+def remember_output(root: DataRoot, output: Location) -> None:
+    """Add a folder to the list."""
     uri = to_uri(output)
     path = root.outputs / f"{digest_of(uri)}.json"
     if not path.is_file():
         write_json(path, {"output": uri, "since": datetime.now(UTC).isoformat(timespec="seconds")})
 
 
-def noted_outputs(root: DataRoot) -> list[Location]:
-    """Return the folders that scores went to, here or in a store, in the order of their names.
+def list_outputs(root: DataRoot) -> list[Location]:
+    """Return the folders that scores were written to, here or in a store, sorted by name.
 
     Raises:
         DataError: A note is damaged.

@@ -12,13 +12,13 @@ from deepfake.errors import DataError
 from deepfake.scoring.state.schema import BELOW, COLUMNS, bounds, row_of
 from deepfake.types import Status
 
-__all__ = ["NotedFiles", "is_as_probed", "is_same_in_tables"]
+__all__ = ["KnownFiles", "is_as_probed", "is_same_in_tables"]
 
 _FINAL = {Status.OK, Status.EMPTY, Status.UNSUPPORTED, Status.DECODE_ERROR, Status.TOO_LARGE}
 """What probing says of bytes and would say again."""
 
 
-class NotedFiles:
+class KnownFiles:
     """The files of a state; the caller sees to it that changes are written together.
 
     Args:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from deepfake.scoring.parts import Part
 from deepfake.types import Status
 
-__all__ = ["NotedParts"]
+__all__ = ["KnownParts"]
 
 
-class NotedParts:
+class KnownParts:
     """The parts of one version; whoever calls sees to it that changes are written together.
 
     Args:

@@ -18,9 +18,9 @@ from deepfake.config import MediaLimits
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.scoring.batch import ChangedFile
 from deepfake.scoring.parts import Part
-from deepfake.scoring.state.files import NotedFiles, is_as_probed, is_same_in_tables
+from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables
 from deepfake.scoring.state.finished import FinishedScores
-from deepfake.scoring.state.parts import NotedParts
+from deepfake.scoring.state.parts import KnownParts
 from deepfake.scoring.state.schema import connect, translated
 from deepfake.storage import medium_exists
 from deepfake.storage.event_log import log_event
@@ -55,8 +55,8 @@ class ScoringState:
         self.folder = folder
         self.version = version
         self._db = connect(path)
-        self._files = NotedFiles(self._db, folder=folder)
-        self._parts = NotedParts(self._db, version=version)
+        self._files = KnownFiles(self._db, folder=folder)
+        self._parts = KnownParts(self._db, version=version)
         self._progress: str | None = None
         self.run = self._count("run") + 1
         self._changes_before = self._count("changes")

@@ -13,7 +13,7 @@ import streamlit as st
 from deepfake.config import digest_of
 from deepfake.errors import DataError, DeepfakeError
 from deepfake.evidence import evidence_folder, list_evidence, load_evidence
-from deepfake.scoring import ScoresFolder, noted_outputs
+from deepfake.scoring import ScoresFolder, list_outputs
 from deepfake.storage import DataRoot, Location, location_of, read_json
 from deepfake.views.report import Report, read_report
 from deepfake.views.webapp.display_names import display_names, without_folder
@@ -41,7 +41,7 @@ def offered_outputs() -> list[str]:
     settings = page_settings()
     named = list(settings.outputs)
     try:
-        named += [str(place) for place in noted_outputs(DataRoot(settings.data_root))]
+        named += [str(place) for place in list_outputs(DataRoot(settings.data_root))]
     except DataError as error:
         show_text(
             f"Results noted under the data root cannot be offered: {error.message}.", is_small=True

@@ -32,8 +32,8 @@ from deepfake.scoring import (
     ScorerSetup,
     ScoresFolder,
     describe_setup,
-    note_output,
     open_state,
+    remember_output,
     score_origin,
     scores_version,
     write_listing,
@@ -127,7 +127,7 @@ class Kept:
         setup = ScorerSetup(DetectorIdentity(self.detector, "tried"), prior=prior)
         version = scores_version(setup, bundle=bundle)
         origin = score_origin(setup, bundle=bundle)
-        note_output(self.root, self.output.path)
+        remember_output(self.root, self.output.path)
         with (
             self.output.held(),
             event_log(self.output.log, run_id="r", mask=str),

@@ -160,15 +160,15 @@ def test_strangers_read_names_and_not_where_files_lie() -> None:
 def test_only_results_that_were_named_or_noted_are_offered(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    from deepfake.scoring import note_output
+    from deepfake.scoring import remember_output
     from deepfake.views.webapp import results_page
 
     root = DataRoot(tmp_path / "data")
     for name in ("named", "noted", "neither"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "run.json").write_text(json.dumps({"version": "x"}))
-    note_output(root, tmp_path / "noted")
-    note_output(root, tmp_path / "gone")
+    remember_output(root, tmp_path / "noted")
+    remember_output(root, tmp_path / "gone")
     settings = AppSettings(data_root=root.here, outputs=(str(tmp_path / "named"),))
     monkeypatch.setattr(results_page, "page_settings", lambda: settings)
     assert results_page.offered_outputs() == [str(tmp_path / "named"), str(tmp_path / "noted")]
