@@ -10,9 +10,10 @@ from typing import Any
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import DataError
 from deepfake.scoring.state.schema import BELOW, COLUMNS, bounds, row_of
-from deepfake.types import Status
+from deepfake.storage.event_log import log_event
+from deepfake.types import EXPECTED_STATUSES, Status
 
-__all__ = ["KnownFiles", "is_as_probed", "is_same_in_tables"]
+__all__ = ["KnownFiles", "is_as_probed", "is_same_in_tables", "log_failure"]
 
 _FINAL = {Status.OK, Status.EMPTY, Status.UNSUPPORTED, Status.DECODE_ERROR, Status.TOO_LARGE}
 """What probing says of bytes and would say again."""
@@ -163,3 +164,16 @@ def is_same_in_tables(old: ManifestRow, new: ManifestRow) -> bool:
         return row.media_id, row.kind, row.status, row.error_type, row.message
 
     return shown(old) == shown(new)
+
+
+def log_failure(row: ManifestRow) -> None:
+    """Write a file with an unexpected status to the log."""
+    if row.status not in EXPECTED_STATUSES:
+        log_event(
+            "file failed",
+            media_id=row.media_id,
+            uri=row.uri,
+            status=str(row.status),
+            error_type=row.error_type,
+            message=row.message,
+        )

@@ -39,6 +39,15 @@ class KnownParts:
             )
         )
 
+    def claim(self, media_id: str) -> bool:
+        """Let this run score a content, and return whether it was not claimed before."""
+        done = self._db.execute("INSERT OR IGNORE INTO claimed VALUES (?)", (media_id,))
+        return bool(done.rowcount)
+
+    def unclaim(self, media_id: str) -> None:
+        """Let a content be claimed again in this run."""
+        self._db.execute("DELETE FROM claimed WHERE media_id = ?", (media_id,))
+
     def note(self, part: Part) -> None:
         """Note a part; its scores supersede those of others of the same contents."""
         self._db.execute(

@@ -18,13 +18,13 @@ from deepfake.config import MediaLimits
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.scoring.batch import ChangedFile
 from deepfake.scoring.parts import Part
-from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables
+from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables, log_failure
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.scoring.state.parts import KnownParts
 from deepfake.scoring.state.schema import connect, translated
 from deepfake.storage import medium_exists
 from deepfake.storage.event_log import log_event
-from deepfake.types import EXPECTED_STATUSES, TRANSIENT_STATUSES, Status
+from deepfake.types import TRANSIENT_STATUSES, Status
 
 __all__ = [
     "ScoringState",
@@ -179,7 +179,7 @@ class ScoringState:
             else:
                 unknown.append(row)
         for row in changed:
-            _tell_failed(row)
+            log_failure(row)
         with self._writing():
             self._put(changed, racy_after=None)
             # What is probed is noted by `record`: until then it must not look finished.
@@ -202,9 +202,9 @@ class ScoringState:
             ):
                 self._mark_changed()
         for row in rows:
-            _tell_failed(row)
+            log_failure(row)
         for row, status in self._scored_as(rows):
-            _tell_failed(replace(row, status=status, message="the same bytes have that outcome"))
+            log_failure(replace(row, status=status, message="the same bytes have that outcome"))
 
     def claim(
         self,
@@ -237,13 +237,9 @@ class ScoringState:
             is_done = status in set(Status) and not (
                 is_retrying_failed and Status(status) in TRANSIENT_STATUSES
             )
-            if not is_done and self._claim(media_id):
+            if not is_done and self._parts.claim(media_id):
                 claimed.append(row)
         return claimed
-
-    def _claim(self, media_id: str) -> bool:
-        done = self._db.execute("INSERT OR IGNORE INTO claimed VALUES (?)", (media_id,))
-        return bool(done.rowcount)
 
     def release(self, moved: Iterable[ChangedFile]) -> list[ManifestRow]:
         """Note files that were no longer what had been hashed, and give their contents free.
@@ -256,7 +252,7 @@ class ScoringState:
             log_event("file failed", error_type=None, **asdict(file))
             with self._writing():
                 self._files.mark_failed(file.uri, status=file.status, message=file.message)
-                self._db.execute("DELETE FROM claimed WHERE media_id = ?", (file.media_id,))
+                self._parts.unclaim(file.media_id)
                 self._set_meta("unlisted", 1)
                 self._mark_changed()
             other = self._files.one_of(file.media_id)
@@ -293,7 +289,7 @@ class ScoringState:
                 self._mark_changed()
         for uri, media_id in gone:
             row = ManifestRow(uri, "", media_id, status=Status.VANISHED, message=_VANISHED)
-            _tell_failed(row)
+            log_failure(row)
         return len(gone)
 
     @property
@@ -383,18 +379,6 @@ class ScoringState:
             if self._progress is not None:
                 self._set_meta("progress", self._progress)
                 self._progress = None
-
-
-def _tell_failed(row: ManifestRow) -> None:
-    if row.status not in EXPECTED_STATUSES:
-        log_event(
-            "file failed",
-            media_id=row.media_id,
-            uri=row.uri,
-            status=str(row.status),
-            error_type=row.error_type,
-            message=row.message,
-        )
 
 
 @contextmanager
