@@ -47,8 +47,8 @@ def measure(
     get_run_logger().info(
         "%s: AUC %s, accuracy %.3f", perturbation.label, result.auc, result.accuracy
     )
-    told = scored.assign(perturbation=perturbation.name, value=perturbation.value)
-    return result, told
+    table = scored.assign(perturbation=perturbation.name, value=perturbation.value)
+    return result, table
 
 
 @task(name="record", cache_policy=NO_CACHE, **RETRIES)

@@ -88,5 +88,5 @@ def record(
 def register(run_id: str, *, name: str, bundle: Path, tags: Mapping[str, str]) -> str:
     """Make the run's bundle the newest version of a registered model, unless it is one already."""
     digest = load_bundle(bundle).digest
-    told = {k: v for k, v in tags.items() if k == "stage" or k.startswith("data.")}
-    return str(register_once(run_id, name=name, digest=digest, tags=told))
+    kept = {k: v for k, v in tags.items() if k == "stage" or k.startswith("data.")}
+    return str(register_once(run_id, name=name, digest=digest, tags=kept))

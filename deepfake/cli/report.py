@@ -31,8 +31,8 @@ def run_report(options: ReportOptions) -> None:
 
 
 def _version_shown(folder: Location) -> str:
-    told = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
-    version = told.get("version") if isinstance(told, dict) else None
+    run = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
+    version = run.get("version") if isinstance(run, dict) else None
     if not isinstance(version, str):
         raise DataError(
             "no finished scores are there",

@@ -27,7 +27,7 @@ def run_setup(options: SetupOptions) -> None:
 
 
 def run_up(options: UpOptions) -> None:
-    """Run the servers of one machine until told to stop."""
+    """Run the servers of one machine until they are stopped."""
     from flows.server.processes import serve
 
     serve(

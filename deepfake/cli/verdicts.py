@@ -49,10 +49,10 @@ def verdict_line(row: Mapping[str, Any]) -> Text:
     """
     prob = row["prob_fake"]
     likely = "" if prob is None else f"{prob:6.1%} likely a fake"
-    told = describe_reason(row)
+    reason = describe_reason(row)
     # File names are text, never markup.
     rest = in_one_line(f"{likely:<20}  {row['uri']}")
     line = Text.assemble(styled_verdict(str(row["verdict"])), rest)
-    if told:
-        line.append(in_one_line(f"  ({told})"), style="dim")
+    if reason:
+        line.append(in_one_line(f"  ({reason})"), style="dim")
     return line

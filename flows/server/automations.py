@@ -1,4 +1,4 @@
-"""What the Prefect server does of its own accord."""
+"""Automations: what the Prefect server does when a run falls silent."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ _RESTS = ("Paused", "Suspended", "AwaitingRetry", "Scheduled", "Pending")
 def crash_zombies() -> AutomationCore:
     """Return the automation that marks a run as Crashed once its heartbeats have stopped.
 
-    A run whose machine, worker and process died at once stays Running for ever otherwise, and
-    holds its place under every concurrency limit.
+    Otherwise a run whose machine, worker and process died together stays Running for ever and
+    keeps its slot in every concurrency limit.
 
-    Only runs of this project's deployments, by their tag: others may tell less often of themselves,
-    Prefect's own default is every 180 seconds.
+    Only runs of this project's deployments, by their tag: others may send heartbeats less often,
+    by Prefect's default every 180 seconds.
 
     Source: docs.prefect.io/v3/advanced/detect-zombie-flows
     """

@@ -1,4 +1,4 @@
-"""`prefect.yaml` to deployments, told apart by what they hold: new, changed, or as they were."""
+"""`prefect.yaml` to deployments, and whether each is new, changed or unchanged."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def read_deployments(path: Path, *, data_root: str) -> list[Deployment]:
         ConfigError: It is not there, or is no such file.
     """
     try:
-        told = yaml.safe_load(path.read_text(encoding="utf-8"))
-        described = list(told["deployments"])
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        described = list(content["deployments"])
     except (OSError, UnicodeDecodeError, yaml.YAMLError, KeyError, TypeError) as error:
         raise ConfigError(
             f"no deployments can be read here ({error})",
@@ -78,43 +78,44 @@ def read_deployments(path: Path, *, data_root: str) -> list[Deployment]:
         raise ConfigError(f"a deployment makes no sense ({error})", path=path) from error
 
 
-def _read(told: Mapping[str, Any], *, folder: Path, data_root: str) -> Deployment:
-    place, _, function = str(told["entrypoint"]).partition(":")
+def _read(described: Mapping[str, Any], *, folder: Path, data_root: str) -> Deployment:
+    place, _, function = str(described["entrypoint"]).partition(":")
     module = importlib.import_module(place.removesuffix(".py").replace("/", "."))
     flow: Flow[..., Any] = getattr(module, function)
-    parameters = dict(told.get("parameters") or {})
+    parameters = dict(described.get("parameters") or {})
     if "data_root" in parameters:
         parameters["data_root"] = data_root
-    pool, limit = told["work_pool"], told.get("concurrency_limit")
+    pool, limit = described["work_pool"], described.get("concurrency_limit")
     options = None
     if limit is not None:
         options = ConcurrencyOptions(collision_strategy=limit["collision_strategy"])
     settings = {
-        "name": told["name"],
-        "description": told.get("description") or flow.description,
-        "tags": list(told.get("tags") or ()),
-        "entrypoint": told["entrypoint"],
+        "name": described["name"],
+        "description": described.get("description") or flow.description,
+        "tags": list(described.get("tags") or ()),
+        "entrypoint": described["entrypoint"],
         "work_pool_name": pool["name"],
         "job_variables": dict(pool.get("job_variables") or {}),
         "parameters": parameters,
         "parameter_openapi_schema": parameter_schema(flow).model_dump(mode="json"),
         "enforce_parameter_schema": flow.should_validate_parameters,
-        "pull_steps": _filled(told.get("pull") or [], folder=folder),
+        "pull_steps": _filled(described.get("pull") or [], folder=folder),
         "concurrency_limit": None if limit is None else int(limit["limit"]),
         "concurrency_options": options,
     }
     return Deployment(
         flow=flow,
         settings=settings,
-        schedules=tuple(_schedule(one) for one in told.get("schedules") or ()),
+        schedules=tuple(_schedule(one) for one in described.get("schedules") or ()),
         triggers=tuple(
-            DeploymentEventTrigger.model_validate(dict(one)) for one in told.get("triggers") or ()
+            DeploymentEventTrigger.model_validate(dict(one))
+            for one in described.get("triggers") or ()
         ),
     )
 
 
 def _filled(value: Any, *, folder: Path) -> Any:
-    """Return a value with variables of the environment put in, as Prefect itself does it."""
+    """Return a value with environment variables substituted, as Prefect itself does."""
     if isinstance(value, Mapping):
         return {key: _filled(part, folder=folder) for key, part in value.items()}
     if isinstance(value, list):
@@ -125,9 +126,11 @@ def _filled(value: Any, *, folder: Path) -> Any:
     return _VARIABLE.sub(lambda match: known[match.group(1)], value)
 
 
-def _schedule(told: Mapping[str, Any]) -> DeploymentScheduleCreate:
+def _schedule(described: Mapping[str, Any]) -> DeploymentScheduleCreate:
     return create_schedule(
-        told["cron"], timezone=told.get("timezone", "UTC"), is_active=bool(told.get("active", True))
+        described["cron"],
+        timezone=described.get("timezone", "UTC"),
+        is_active=bool(described.get("active", True)),
     )
 
 
@@ -171,7 +174,7 @@ def put_deployment(
             DeploymentScheduleCreate(schedule=s.schedule, active=s.active) for s in found.schedules
         ]
     chosen = schedules if schedule is None else [schedule]
-    if found is not None and _told(found) == _asked(wanted, chosen):
+    if found is not None and _as_deployed(found) == _as_wanted(wanted, chosen):
         return "unchanged", found
     flow_id = client.create_flow_from_name(wanted.flow.name)
     client.create_deployment(flow_id=flow_id, schedules=chosen, **wanted.settings)
@@ -199,7 +202,7 @@ _SAME = (
 )
 
 
-def _told(found: DeploymentResponse) -> dict[str, Any]:
+def _as_deployed(found: DeploymentResponse) -> dict[str, Any]:
     limit = found.global_concurrency_limit
     return {
         **{name: getattr(found, name) for name in _SAME},
@@ -209,7 +212,7 @@ def _told(found: DeploymentResponse) -> dict[str, Any]:
     }
 
 
-def _asked(wanted: Deployment, schedules: list[DeploymentScheduleCreate]) -> dict[str, Any]:
+def _as_wanted(wanted: Deployment, schedules: list[DeploymentScheduleCreate]) -> dict[str, Any]:
     return {
         **{name: wanted.settings[name] for name in _SAME},
         "concurrency_limit": wanted.settings["concurrency_limit"],

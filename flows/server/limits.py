@@ -1,4 +1,4 @@
-"""What must not be done twice at a time, whoever starts it."""
+"""The concurrency limit that lets one training run at a time, whoever starts it."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ TRAINING_LIMIT = "deepfake-training"
 
 @contextmanager
 def one_training() -> Iterator[None]:
-    """Wait for the training that is at work on this Prefect server, then keep others waiting.
+    """Wait until no other training runs on this Prefect server, and keep others waiting meanwhile.
 
-    Without a server of its own (`PREFECT_API_URL`) nobody else is known of, and nothing waits.
+    Without a server of its own (`PREFECT_API_URL`) no other training is known, and nothing waits.
 
     Raises:
         ConfigError: The server has no such limit.

@@ -1,6 +1,6 @@
 """Prefect's server, a worker and MLflow's page on one machine, stopped together.
 
-Prefect itself is not imported here: who watches over processes has to stay small.
+Prefect itself is not imported here: the process that watches the others has to stay small.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ def serve(
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
     }
-    with _told_to_stop() as stop, _Servers(here / "logs", environment, stop=stop) as servers:
+    with _stop_on_signal() as stop, _Servers(here / "logs", environment, stop=stop) as servers:
         _start(servers, address, file=file, data_root=data_root, mlflow_port=mlflow_port, say=say)
         if not stop.is_set():
             say("Ctrl-C stops all of them.")
@@ -268,7 +268,7 @@ def _is_online(api: str) -> bool:
 
 
 @contextmanager
-def _told_to_stop() -> Iterator[threading.Event]:
+def _stop_on_signal() -> Iterator[threading.Event]:
     stop = threading.Event()
 
     def set_stop(_number: int, _frame: object) -> None:

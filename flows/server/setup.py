@@ -1,4 +1,4 @@
-"""Everything that a Prefect server has to know once: pool, limits, deployments, automations."""
+"""Create what a Prefect server needs: work pool, limits, deployments, automations."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _OFF = "off"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that was looked at.
+    """One thing that was checked.
 
     Attributes:
         kind: What it is, for a person.
@@ -110,7 +110,7 @@ def _steps(
 
 
 def _champion() -> Iterator[Step]:
-    """Give `retrain` somebody to challenge."""
+    """Make the packaged detector champion where there is none, for `retrain` to challenge."""
     before = champion_or_none(MODEL_NAME)
     version = ensure_first_champion(MODEL_NAME)
     if version is not None:
@@ -179,6 +179,6 @@ def _content(automation: AutomationCore) -> dict[str, object]:
 
 def _schedules(client: SyncPrefectClient) -> Iterator[Step]:
     for one in client.read_deployment_by_name(SCHEDULED).schedules:
-        told = one.schedule.model_dump(mode="json")
-        when = f"{told.get('cron', told)} {told.get('timezone') or 'UTC'}"
+        schedule = one.schedule.model_dump(mode="json")
+        when = f"{schedule.get('cron', schedule)} {schedule.get('timezone') or 'UTC'}"
         yield Step("schedule", SCHEDULED, f"{when}, {'on' if one.active else 'off'}")

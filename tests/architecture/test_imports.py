@@ -78,18 +78,18 @@ def test_pictures_are_coded_in_media_alone(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PUBLIC)
-def test_all_tells_what_a_module_offers(name: str) -> None:
+def test_all_lists_what_a_module_offers(name: str) -> None:
     path = ROOT / Path(*name.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if not any(not isinstance(n, ast.Expr) for n in tree.body):
         return  # a docstring alone: nothing is offered
-    told = _literal_all(tree)
-    assert told is not None, f"{name} has no __all__"
-    assert told == sorted(told, key=_ruff_order)
+    listed = _literal_all(tree)
+    assert listed is not None, f"{name} has no __all__"
+    assert listed == sorted(listed, key=_ruff_order)
     defined = _defined(tree)
-    assert set(told) <= defined | _imported(tree)
-    assert {n for n in _own(tree) if not n.startswith("_")} - _commands(tree) <= set(told)
+    assert set(listed) <= defined | _imported(tree)
+    assert {n for n in _own(tree) if not n.startswith("_")} - _commands(tree) <= set(listed)
 
 
 def _commands(tree: ast.Module) -> set[str]:

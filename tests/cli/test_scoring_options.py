@@ -32,9 +32,9 @@ def _detect(
 ) -> ScorerSetup:
     taken: list[ScorerSetup] = []
 
-    def score_media(_: object, *, setup: ScorerSetup, **told: object) -> list[ScoredMedium]:
+    def score_media(_: object, *, setup: ScorerSetup, **given: object) -> list[ScoredMedium]:
         taken.append(setup)
-        assert told["limits"] == (limits or WorkerLimits())
+        assert given["limits"] == (limits or WorkerLimits())
         return [ScoredMedium(make_score("/m/a.png", prob_fake=0.1))]
 
     module = importlib.import_module("deepfake.cli.detect")
@@ -102,8 +102,8 @@ def test_export_writes_where_it_is_told_and_says_how_well(
 
     def export_onnx(folder: Path, output: Path, *, overwrite: bool) -> OnnxExport:
         taken.append((folder, output, overwrite))
-        told = {"input": "[/x]", "output": "logit", "mean": "[0.5]", "std": "[0.5]"}
-        return OnnxExport(output, 18, told, 2.5e-6)
+        metadata = {"input": "[/x]", "output": "logit", "mean": "[0.5]", "std": "[0.5]"}
+        return OnnxExport(output, 18, metadata, 2.5e-6)
 
     module = importlib.import_module("deepfake.cli.export")
     monkeypatch.setattr(module, "export_onnx", export_onnx)

@@ -22,8 +22,8 @@ def _run(
     patch.setattr(sys, "argv", ["deepfake", "webcam", *map(str, arguments)])
     with pytest.raises(SystemExit) as ended:
         main()
-    told = capfd.readouterr()
-    return int(ended.value.code or 0), told.out + told.err
+    printed = capfd.readouterr()
+    return int(ended.value.code or 0), printed.out + printed.err
 
 
 @pytest.mark.parametrize(
@@ -47,19 +47,19 @@ def test_a_source_that_is_not_there_is_one_line_and_exit_code_1(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = ["--headless", "--source", source]
-    code, told = _run(arguments, patch=monkeypatch, capfd=capfd)
+    code, printed = _run(arguments, patch=monkeypatch, capfd=capfd)
     assert code == 1
-    assert expected in told
-    assert [line.split(":")[0] for line in told.splitlines()][:1] == ["error"]
-    assert len(told.splitlines()) <= 2
+    assert expected in printed
+    assert [line.split(":")[0] for line in printed.splitlines()][:1] == ["error"]
+    assert len(printed.splitlines()) <= 2
     if more:
         # A traceback quotes errors of libraries, and these quote the address.
         monkeypatch.setattr(sys, "argv", ["deepfake", *more, "webcam", *arguments])
         with pytest.raises(SystemExit):
             main()
-        told += "".join(capfd.readouterr())
-        assert "Traceback" in told
-    assert "secretword" not in told
+        printed += "".join(capfd.readouterr())
+        assert "Traceback" in printed
+    assert "secretword" not in printed
     assert list(tmp_path.iterdir()) == []
 
 
@@ -86,12 +86,12 @@ def test_wrong_usage_is_told_before_anything_is_loaded(
     monkeypatch.chdir(tmp_path)
     write_clip(tmp_path / "clip.mp4")
     (tmp_path / "there.mp4").write_bytes(b"kept")
-    code, told = _run(
+    code, printed = _run(
         ["--headless", "--source", "clip.mp4", *arguments], patch=monkeypatch, capfd=capfd
     )
     assert code == 2
-    assert expected in " ".join(told.split())
-    assert "secretword" not in told
+    assert expected in " ".join(printed.split())
+    assert "secretword" not in printed
     assert (tmp_path / "there.mp4").read_bytes() == b"kept"
 
 
@@ -101,7 +101,7 @@ def test_without_a_display_it_says_so_and_names_headless(
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         monkeypatch.delenv(name, raising=False)
     clip = write_clip(tmp_path / "clip.mp4")
-    code, told = _run(["--source", clip], patch=monkeypatch, capfd=capfd)
+    code, printed = _run(["--source", clip], patch=monkeypatch, capfd=capfd)
     assert code == 2
-    assert "error: there is no display to open a window on\n" in told
-    assert "--headless" in told
+    assert "error: there is no display to open a window on\n" in printed
+    assert "--headless" in printed

@@ -50,7 +50,7 @@ def test_retraining_is_for_the_corpus_that_has_grown(deployments: dict[str, Depl
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "said"),
     [
         ("deployments: [", "no deployments can be read"),
         ("name: x", "no deployments can be read"),
@@ -59,10 +59,10 @@ def test_retraining_is_for_the_corpus_that_has_grown(deployments: dict[str, Depl
         ("deployments:\n- {name: local, entrypoint: 'flows/score.py:x'}", "makes no sense"),
     ],
 )
-def test_another_file_is_refused(tmp_path: Path, text: str, told: str) -> None:
+def test_another_file_is_refused(tmp_path: Path, text: str, said: str) -> None:
     path = tmp_path / "prefect.yaml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=said):
         read_deployments(path, data_root="data")
 
 

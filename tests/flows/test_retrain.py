@@ -154,8 +154,10 @@ def test_without_a_benchmark_nothing_is_promoted_by_itself(home: Home, flows: Fl
 def test_files_of_a_benchmark_are_not_learnt_from(home: Home, flows: Flows) -> None:
     files = files_of("train", real=8, grid=8) + files_of("test", real=2, grid=2)
     home.write("leaky", files)
-    told = home.command("benchmark", "freeze", "leaky-all", "--dataset", "leaky", "--split", "all")
-    assert "20 media of 20 groups, all of leaky" in told
+    printed = home.command(
+        "benchmark", "freeze", "leaky-all", "--dataset", "leaky", "--split", "all"
+    )
+    assert "20 media of 20 groups, all of leaky" in printed
     home.crown("leaky", "good")
     done = _retrain(flows, home, "leaky", name="leaky")
     assert "belong to the held-out set 'leaky-all'" in done["error"]
@@ -182,8 +184,8 @@ def test_killed_in_training_it_goes_on_from_its_last_checkpoint(
     def epochs() -> list[int]:
         found = list(home.root.runs.glob("retrain-killed-*/metrics.jsonl"))
         lines = found[0].read_text().splitlines(keepends=True) if found else []
-        told = [json.loads(line) for line in lines if line.endswith("\n")]
-        return [line["epoch"] for line in told if line["name"] == "train_loss"]
+        written = [json.loads(line) for line in lines if line.endswith("\n")]
+        return [line["epoch"] for line in written if line["name"] == "train_loss"]
 
     with running_flows(home, log=tmp_path / "log") as doomed:
         doomed.begin("retrain", options)
