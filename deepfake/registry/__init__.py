@@ -1,7 +1,7 @@
-"""Runs, metrics and the model registry, in MLflow. The only importer of mlflow.
+"""MLflow: training runs, their metrics, and the registry of detectors. The only importer of mlflow.
 
-Nothing that was computed depends on it: metrics lie in files first, and a store that does not
-answer costs a warning and a later `replay`.
+No result depends on it: metrics are written to files first. A store that does not answer costs a
+warning; `replay` writes the run later.
 """
 
 from deepfake.registry.champion_history import Promotion
@@ -19,6 +19,7 @@ from deepfake.registry.champions import (
 from deepfake.registry.deferred_logging import PENDING, log_training_or_defer, replay, replay_all
 from deepfake.registry.log_runs import (
     BUNDLE_ARTIFACT,
+    PARENT_TAG,
     find_run,
     find_training,
     log_bundle,
@@ -27,7 +28,7 @@ from deepfake.registry.log_runs import (
     log_training,
     metrics_of_run,
 )
-from deepfake.registry.log_sweeps import PARENT_TAG, begin_sweep, end_sweep, log_trial
+from deepfake.registry.log_sweeps import begin_sweep, end_sweep, log_trial
 from deepfake.registry.model_versions import (
     CHAMPION,
     MODEL_NAME,

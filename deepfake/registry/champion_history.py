@@ -1,7 +1,7 @@
-"""The history of champions, kept as tags of the registered model, one an event.
+"""Read and write the history of champions: tags of the registered model, one an event.
 
-An event is written before the alias moves: what was begun and not finished is known by the alias,
-and does not count.
+An event is written before the alias moves. One whose alias did not move was interrupted, and does
+not count.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Promotion:
     """A change of champion.
 
     Attributes:
-        action: `promote`, `rollback`, or `found`: somebody moved the alias by other means.
+        action: `promote`, `rollback`, or `found`: the alias was moved by other means.
         version: Champion from then on.
         was: Champion until then; None for nobody.
         who: Did it.
@@ -55,12 +55,12 @@ class Promotion:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What is known of a model's champions.
+    """The champions of a model.
 
     Attributes:
-        events: Those that took place.
+        events: The changes that took place.
         num_written: How many of them are written.
-        champion: Whom the alias names.
+        champion: The version that has the alias.
     """
 
     events: tuple[Promotion, ...]
@@ -77,7 +77,7 @@ def read_history(client: MlflowClient, name: str) -> History:
     written = _written(client, name)
     champion = aliases_of(client, name).get(CHAMPION)
     if written and written[-1].version != champion and written[-1].was == champion:
-        written = written[:-1]  # begun, and killed before the alias moved
+        written = written[:-1]  # interrupted before the alias moved
     events = list(written)
     last = events[-1].version if events else None
     if champion is not None and champion != last:
@@ -87,11 +87,11 @@ def read_history(client: MlflowClient, name: str) -> History:
 
 
 def write_event(client: MlflowClient, name: str, history: History, event: Promotion) -> None:
-    """Add an event, and whatever is not written yet, over what did not take place."""
+    """Write an event and those not written yet, over an interrupted one."""
     for number, one in enumerate((*history.events, event), start=1):
         if number > history.num_written:
-            told = json.dumps(asdict(one), sort_keys=True)
-            client.set_registered_model_tag(name, f"{_EVENT}{number:04d}", told)
+            value = json.dumps(asdict(one), sort_keys=True)
+            client.set_registered_model_tag(name, f"{_EVENT}{number:04d}", value)
 
 
 def _written(client: MlflowClient, name: str) -> list[Promotion]:
@@ -107,7 +107,7 @@ def _written(client: MlflowClient, name: str) -> list[Promotion]:
 
 
 def champions_before(events: Sequence[Promotion]) -> list[int]:
-    """Return the champions that roll-backs go back through, the present one's predecessor last."""
+    """Return the champions that roll-backs return to in turn, the last one first to be restored."""
     stack: list[int] = []
     for event in events:
         if event.action == "rollback" and event.version in stack:

@@ -1,4 +1,4 @@
-"""Which version is champion, who made it so, and the way back."""
+"""List versions, promote one to champion, and roll back."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ def ensure_first_champion(
 ) -> int | None:
     """Make the packaged detector champion of a model that has none, and return the champion.
 
-    Nothing is done where there is a champion. Killed on the way and called again, it goes on.
+    Does nothing where there is a champion. After an interruption, a second call continues.
 
     Args:
-        name: Of the model, made where there is none.
-        who: Is named in the history.
+        name: Of the model; created if absent.
+        who: Name for the history.
         uri: The store; None means the one in use.
 
     Returns:
@@ -144,13 +144,13 @@ def register_once(
     tags: Mapping[str, str] | None = None,
     uri: str | None = None,
 ) -> int:
-    """Return the version of a bundle, registered now if it was not before.
+    """Return the version of a bundle, registering it if it is not registered.
 
     Args:
         run_id: The run that holds the bundle.
         name: Of the model.
-        digest: The bundle's: what tells whether it is registered.
-        tags: Of the version; of one that was there they are written again.
+        digest: The bundle's digest, by which a registered one is found.
+        tags: Of the version; written again to one that exists.
         uri: The store; None means the one in use.
 
     Raises:
@@ -158,13 +158,13 @@ def register_once(
     """
     chosen = uri or tracking_uri()
     client = client_of(chosen)
-    told = {**(tags or {}), _DIGEST: digest}
+    all_tags = {**(tags or {}), _DIGEST: digest}
     with translated(f"the versions of {name!r} cannot be looked up"):
         version = _known(client, name, digest=digest)
         if version is not None:
-            _tag(client, name, version, told)
+            _tag(client, name, version, all_tags)
             return version
-    return register_bundle(run_id, name=name, tags=told, uri=chosen)
+    return register_bundle(run_id, name=name, tags=all_tags, uri=chosen)
 
 
 def promote(
@@ -181,17 +181,17 @@ def promote(
     Args:
         name: Of the model.
         version: Which.
-        who: Does it.
-        why: For what reason.
-        expected: Who has to be champion until then; None asks for nobody.
+        who: Who does it.
+        why: The reason.
+        expected: The version that must be champion now; None accepts any.
         uri: The store; None means the one in use.
 
     Returns:
-        What was done; where the version is champion already, what made it so.
+        The promotion; the earlier one where the version is champion already.
 
     Raises:
         UnknownModelError: There is no such version.
-        TrackingError: Somebody else is champion than was expected, or the store refused.
+        TrackingError: Another version is champion than expected, or the store refused.
     """
     client = client_of(uri or tracking_uri())
     with translated(f"version {version} of {name!r} cannot become champion"):
@@ -199,28 +199,28 @@ def promote(
         was = aliases_of(client, name).get(CHAMPION)
         if expected is not None and was != expected:
             raise TrackingError(
-                f"version {was} of {name!r} is champion by now, not {expected}",
-                hint="Nothing was promoted: compare again, with the champion of now.",
+                f"version {was} of {name!r} is champion now, not {expected}",
+                hint="Nothing was promoted. Compare again with the present champion.",
             )
         return _move(client, name, version, action="promote", who=who, why=why)
 
 
 def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str | None = None) -> Promotion:
-    """Make the last champion before the present one champion again; any number of times.
+    """Restore the champion before the present one; can be repeated.
 
     Args:
         name: Of the model.
-        who: Does it.
-        why: For what reason.
+        who: Who does it.
+        why: The reason.
         uri: The store; None means the one in use.
 
     Raises:
-        ConfigError: Nobody was champion before.
+        ConfigError: There was no champion before.
         TrackingError: The store refused.
     """
     chosen = uri or tracking_uri()
     if is_absent(chosen):
-        raise UnknownModelError(f"there is no registry at {masked(chosen)} yet")
+        raise UnknownModelError(f"there is no registry at {masked(chosen)}")
     client = client_of(chosen)
     with translated(f"the last champion of {name!r} cannot be restored"):
         history = read_history(client, name)
@@ -234,7 +234,7 @@ def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str | None = N
 
 
 def rolled_back(name: str = MODEL_NAME, *, uri: str | None = None) -> set[int]:
-    """Return the versions that were given up by a roll-back and not promoted since.
+    """Return the versions that a roll-back removed and nobody promoted since.
 
     Raises:
         TrackingError: The store cannot be reached.
@@ -262,8 +262,8 @@ def _move(
     event = Promotion(action, version, history.champion, who[:_MAX_CHARS], why[:_MAX_CHARS], now())
     write_event(client, name, history, event)
     was = "none" if event.was is None else str(event.was)
-    told_here = {"who": event.who, "why": event.why, "at": event.at, "was": was}
-    _tag(client, name, version, {f"{action}.{key}": value for key, value in told_here.items()})
+    details = {"who": event.who, "why": event.why, "at": event.at, "was": was}
+    _tag(client, name, version, {f"{action}.{key}": value for key, value in details.items()})
     client.set_registered_model_alias(name, CHAMPION, str(version))
     if aliases_of(client, name).get(CHALLENGER) == version:
         client.delete_registered_model_alias(name, CHALLENGER)
@@ -276,7 +276,7 @@ def _versions(client: MlflowClient, name: str) -> list[ModelVersion]:
 
 
 def _known(client: MlflowClient, name: str, *, digest: str) -> int | None:
-    """Return the first version of a bundle."""
+    """Return the first version with a bundle's digest."""
     same = [int(v.version) for v in _versions(client, name) if v.tags.get(_DIGEST) == digest]
     return min(same, default=None)
 
@@ -284,8 +284,8 @@ def _known(client: MlflowClient, name: str, *, digest: str) -> int | None:
 def _check_there(client: MlflowClient, name: str, version: int) -> None:
     known = sorted(int(v.version) for v in _versions(client, name))
     if version not in known:
-        told = ", ".join(map(str, known)) or "none"
-        raise UnknownModelError(f"{name!r} has no version {version} (there are: {told})")
+        versions = ", ".join(map(str, known)) or "none"
+        raise UnknownModelError(f"{name!r} has no version {version} (there are: {versions})")
 
 
 def _tag(client: MlflowClient, name: str, version: int, tags: Mapping[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""Trainings that the tracking store did not take, and takes later."""
+"""Log a training to MLflow, or keep it in a file and log it later."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from typing import Any
 
 from deepfake.errors import DataError, TrackingError
 from deepfake.registry.log_runs import log_training
-from deepfake.registry.mlflow_values import flat
-from deepfake.registry.store import client_of, tracking_uri, translated
+from deepfake.registry.mlflow_values import flatten
+from deepfake.registry.open_run import run_exists
+from deepfake.registry.store import client_of, tracking_uri
 from deepfake.storage import read_json, write_json
 
 __all__ = ["PENDING", "log_training_or_defer", "replay", "replay_all"]
@@ -22,7 +23,7 @@ _logger = logging.getLogger(__name__)
 
 
 def log_training_or_defer(*, pending: Path, **training: Any) -> str | None:
-    """Write a finished training into the store, or note down how to do so later.
+    """Log a finished training, or write a note from which `replay` can do it later.
 
     Args:
         pending: The note for `replay`, written only where the store failed.
@@ -40,14 +41,14 @@ def log_training_or_defer(*, pending: Path, **training: Any) -> str | None:
 
 
 def replay_all(runs: Path, *, uri: str | None = None) -> list[str]:
-    """Write every deferred training below a folder into the store.
+    """Log every deferred training below a folder.
 
     Args:
         runs: The folder of runs, each with its note where it was deferred.
         uri: The store; None means the one in use.
 
     Returns:
-        Ids of the runs that were written. What the store still refuses keeps its note.
+        Ids of the logged runs. A training that the store still refuses keeps its note.
     """
     written = []
     for pending in sorted(runs.glob(f"*/{PENDING}")):
@@ -59,7 +60,7 @@ def replay_all(runs: Path, *, uri: str | None = None) -> list[str]:
 
 
 def replay(pending: Path, *, uri: str | None = None) -> str:
-    """Write a deferred training into the store, remove the note, and return the run's id.
+    """Log a deferred training, remove its note, and return the run's id.
 
     Args:
         pending: What `log_training_or_defer` wrote.
@@ -83,13 +84,7 @@ def replay(pending: Path, *, uri: str | None = None) -> str:
 
 def _known_run(run_id: str | None, *, uri: str | None) -> str | None:
     # The run may have been opened in another store, or not at all.
-    if run_id is None:
-        return None
-    client = client_of(uri or tracking_uri())
-    try:
-        with translated(f"the run {run_id} is not there"):
-            client.get_run(run_id)
-    except TrackingError:
+    if run_id is None or not run_exists(client_of(uri or tracking_uri()), run_id):
         return None
     return run_id
 
@@ -104,7 +99,7 @@ def _as_note(training: Mapping[str, Any]) -> dict[str, Any]:
         elif key == "extra_artifacts":
             note[key] = [str(Path(path).absolute()) for path in value]
         elif key == "params":
-            note[key] = {k: str(v) for k, v in flat(value).items()}
+            note[key] = {k: str(v) for k, v in flatten(value).items()}
         else:
             note[key] = value
     return note

@@ -1,14 +1,18 @@
-"""Trainings, evaluations and decisions in the tracking store."""
+"""Log trainings, evaluations and decisions as MLflow runs, and find such runs."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake.errors import TrackingError
-from deepfake.registry.mlflow_values import legal_name, numbers_of, read_metrics
+from deepfake.registry.mlflow_values import (
+    legal_name,
+    metric_points,
+    metrics_from_file,
+    numeric_values,
+)
 from deepfake.registry.open_run import log_metrics, log_params, open_run
 from deepfake.registry.store import (
     client_of,
@@ -24,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BUNDLE_ARTIFACT",
+    "PARENT_TAG",
     "find_run",
     "find_training",
     "log_bundle",
@@ -33,8 +38,11 @@ __all__ = [
     "metrics_of_run",
 ]
 
+PARENT_TAG = "mlflow.parentRunId"
+"""Tag that places a run below another one in the UI."""
+
 BUNDLE_ARTIFACT = "detector"
-"""Where the bundle's folder lies among a run's artifacts."""
+"""Path of the bundle among a run's artifacts."""
 
 
 def log_training(
@@ -50,7 +58,7 @@ def log_training(
     run_id: str | None = None,
     uri: str | None = None,
 ) -> str:
-    """Write a finished training into the store and return the run's id.
+    """Log a finished training and return the run's id.
 
     Args:
         experiment: Name, made where there is none; not used with `run_id`.
@@ -59,8 +67,8 @@ def log_training(
         metrics_jsonl: Lines of `epoch`, `step`, `name`, `value` (and `timestamp`, seconds, where
             known, else the file's own time). A last line that was cut off is left out.
         bundle: The detector's folder, kept as the artifact `detector/`.
-        metrics: Of the finished detector, beside those of epochs; what is no number, or has been
-            told by an epoch, is left out.
+        metrics: Of the finished detector. Left out are values that are no numbers, and metrics that
+            an epoch has logged.
         tags: Such as data digests.
         extra_artifacts: Files and folders kept under `training/`.
         run_id: A run that is there, such as `tracked_run` made; None makes one.
@@ -82,7 +90,7 @@ def log_training(
             client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
             for path in (metrics_jsonl, *extra_artifacts):
                 _log_path(client, id_, path, folder="training")
-            # Who opened it may be dead, or may not have reached the store to close it.
+            # The process that opened the run may have ended without closing it.
             client.set_terminated(id_)
     return id_
 
@@ -90,12 +98,12 @@ def log_training(
 def _all_metrics(metrics_jsonl: Path, *, final: Mapping[str, Any]) -> list[Metric]:
     from mlflow.entities import Metric
 
-    points = read_metrics(metrics_jsonl)
-    told = {point.key for point in points}
-    # Of the file's time: written again they are the same points.
+    points = metrics_from_file(metrics_jsonl)
+    logged = {point.key for point in points}
+    # With the file's time, logging them again adds no points.
     stamp = int(metrics_jsonl.stat().st_mtime * 1000)
-    rest = {legal_name(name): value for name, value in numbers_of(final).items()}
-    return [*points, *(Metric(k, v, stamp, 0) for k, v in rest.items() if k not in told)]
+    rest = {legal_name(name): value for name, value in numeric_values(final).items()}
+    return [*points, *(Metric(k, v, stamp, 0) for k, v in rest.items() if k not in logged)]
 
 
 def log_bundle(
@@ -106,7 +114,7 @@ def log_bundle(
     tags: Mapping[str, str] | None = None,
     uri: str | None = None,
 ) -> str:
-    """Write a bundle that was not trained here into the store, and return its run's id.
+    """Log a bundle that was not trained here, and return its run's id.
 
     Args:
         bundle: The detector's folder, kept as the artifact `detector/`.
@@ -136,7 +144,7 @@ def log_decision(
     run_id: str | None = None,
     uri: str | None = None,
 ) -> str:
-    """Write a decision about a detector into the store, and return its run's id.
+    """Log a promotion decision, and return its run's id.
 
     Args:
         folder: Its files, kept as the artifact `decision/`.
@@ -154,10 +162,10 @@ def log_decision(
     """
     all_tags = {**tags, "mlflow.note.content": markdown}
     if below is not None:
-        all_tags["mlflow.parentRunId"] = below
+        all_tags[PARENT_TAG] = below
     opened = open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
     with opened as (client, id_):
-        log_metrics(client, id_, _metrics_of(metrics, prefix=""))
+        log_metrics(client, id_, metric_points(metrics))
         with translated("the decision cannot be stored"):
             client.log_artifacts(id_, str(folder), artifact_path="decision")
     return id_
@@ -177,7 +185,7 @@ def log_evaluation(
     trained_by: str | None = None,
     uri: str | None = None,
 ) -> str:
-    """Write an evaluation into the store and return the run's id.
+    """Log an evaluation and return the run's id.
 
     Args:
         report: `EvaluationResult.to_json()`; its `summary` becomes the metrics (`video_auc`,
@@ -191,22 +199,22 @@ def log_evaluation(
         prefix: Before each metric's name, to tell several evaluations in one run apart.
         run_id: A run that is there; None makes one.
         trained_by: The run that trained the detector: the evaluation hangs below it, and its
-            numbers stand there too, so that one row of the UI tells all of a detector.
+            numbers stand there too, so that one row of the UI shows all of a detector.
         uri: The store; None means the one in use.
 
     Raises:
         TrackingError: The store refused.
     """
-    metrics = _metrics_of(report, prefix=prefix)
+    summary = report.get("summary", report)
     all_tags = dict(tags or {})
     if trained_by is not None:
-        all_tags["mlflow.parentRunId"] = trained_by
+        all_tags[PARENT_TAG] = trained_by
     if markdown is not None:
         all_tags["mlflow.note.content"] = markdown
     opened = open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
     with opened as (client, id_):
         log_params(client, id_, params or {})
-        log_metrics(client, id_, metrics)
+        log_metrics(client, id_, metric_points(summary, prefix=prefix))
         with translated("the artifacts cannot be stored"):
             client.log_dict(id_, dict(report), "evaluation/report.json")
             if markdown is not None:
@@ -215,18 +223,8 @@ def log_evaluation(
                 client.log_artifacts(id_, str(figures), artifact_path="evaluation")
         if trained_by is not None:
             where = f"{all_tags.get('corpus', 'data')}-{(params or {}).get('split', 'all')}"
-            log_metrics(client, trained_by, _metrics_of(report, prefix=f"{where}/"))
+            log_metrics(client, trained_by, metric_points(summary, prefix=f"{where}/"))
     return id_
-
-
-def _metrics_of(report: Mapping[str, Any], *, prefix: str) -> list[Metric]:
-    from mlflow.entities import Metric
-
-    now = int(time.time() * 1000)
-    return [
-        Metric(legal_name(prefix + name), value, now, 0)
-        for name, value in numbers_of(report.get("summary", report)).items()
-    ]
 
 
 def find_training(model_digest: str, *, experiment: str, uri: str | None = None) -> str | None:

@@ -1,4 +1,4 @@
-"""What MLflow takes: legal names, flat mappings, metrics read from their file."""
+"""Convert names, parameters and metrics to what MLflow accepts."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from deepfake.storage import write_text
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
-__all__ = ["flat", "legal_name", "numbers_of", "read_metrics", "write_metrics_lines"]
+__all__ = ["flatten", "legal_name", "metrics_from_file", "numeric_values", "write_metrics_lines"]
 
 _ILLEGAL = re.compile(r"[^\w\-. /]")
 _MAX_NAME_CHARS = 250
 
 
-def read_metrics(path: Path) -> list[Metric]:
-    """Return the metrics of a file of JSON lines, without a last line that was cut off.
+def metrics_from_file(path: Path) -> list[Metric]:
+    """Return the metrics of a JSON-lines file, without an incomplete last line.
 
     Of two lines for one step, as a resumed training leaves them, the later one holds.
 
@@ -53,38 +53,48 @@ def read_metrics(path: Path) -> list[Metric]:
                 metrics[metric.key, metric.step] = metric
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             if number == len(lines):
-                break  # the writer was killed in the middle of its last line
+                break  # the writer was interrupted within its last line
             raise TrackingError(f"line {number} is not a metric ({error})", path=path) from error
     return list(metrics.values())
 
 
-def numbers_of(values: Mapping[str, Any]) -> dict[str, float]:
-    """Return the numbers of a nested mapping under names joined with `_`."""
+def metric_points(values: Mapping[str, Any], *, prefix: str = "") -> list[Metric]:
+    """Return the numeric values of a nested mapping as metrics of this moment, at step 0."""
+    from mlflow.entities import Metric
+
+    now = int(time.time() * 1000)
+    return [
+        Metric(legal_name(prefix + name), value, now, 0)
+        for name, value in numeric_values(values).items()
+    ]
+
+
+def numeric_values(values: Mapping[str, Any]) -> dict[str, float]:
+    """Return the numeric values of a nested mapping, under names joined with `_`."""
     return {
         key: float(value)
-        for key, value in flat(values, joint="_").items()
+        for key, value in flatten(values, joint="_").items()
         if isinstance(value, (int, float)) and not isinstance(value, bool)
     }
 
 
-def flat(values: Mapping[str, Any], *, joint: str = ".") -> dict[str, Any]:
-    """Return a nested mapping as one level, the names joined; what is None is not there.
+def flatten(values: Mapping[str, Any], *, joint: str = ".") -> dict[str, Any]:
+    """Flatten a nested mapping, joining the names; None is left out.
 
-    A page that compares runs takes `None` for a word, and a number beside it for another. What JSON
-    has no word for becomes what it has, a tuple a list: a setting reads alike in memory and out of
-    a file, and the store refuses a run's setting that is told in another way.
+    MLflow's comparison page takes `None` for a text. Values become what JSON holds, a tuple a list:
+    a setting is then the same from memory and from a file, as MLflow refuses a changed parameter.
     """
     result: dict[str, Any] = {}
     for key, value in values.items():
         if isinstance(value, Mapping):
-            result |= {f"{key}{joint}{k}": v for k, v in flat(value, joint=joint).items()}
+            result |= {f"{key}{joint}{k}": v for k, v in flatten(value, joint=joint).items()}
         elif value is not None:
             result[str(key)] = to_jsonable_python(value, fallback=str)
     return result
 
 
 def legal_name(name: str) -> str:
-    """Return a name with what MLflow does not take replaced, cut to its limit.
+    """Replace characters that MLflow does not accept, and cut a name to its limit.
 
     Example:
         >>> legal_name("val/auc@5%")

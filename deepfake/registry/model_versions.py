@@ -1,4 +1,4 @@
-"""The model registry: detector bundles as versions of a named model."""
+"""Register detector bundles as versions of a model, and resolve `models:/` URIs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _NOT_FOUND = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "N
 
 
 class ResolvedModel(NamedTuple):
-    """A registered version and where its bundle lies on this machine."""
+    """A registered version and the local folder of its bundle."""
 
     path: Path
     name: str
@@ -52,11 +52,11 @@ def register_bundle(
     tags: Mapping[str, str] | None = None,
     uri: str | None = None,
 ) -> int:
-    """Make the bundle of a run the next version of a model, and return its number.
+    """Register the bundle of a run as the next version of a model, and return its number.
 
     Args:
         run_id: A run that `log_training` filled.
-        name: Of the registered model, made where there is none.
+        name: Of the registered model; created if absent.
         alias: Given to the new version, taken from an older one.
         tags: Of the version.
         uri: The store; None means the one in use.
@@ -86,7 +86,7 @@ def register_bundle(
 
 
 def set_alias(name: str, *, alias: str, version: int, uri: str | None = None) -> None:
-    """Give an alias to a version, taking it from the one that had it: promotion and roll-back.
+    """Move an alias to a version.
 
     Raises:
         TrackingError: There is no such version, or the store refused.
@@ -99,7 +99,7 @@ def set_alias(name: str, *, alias: str, version: int, uri: str | None = None) ->
 def resolve_model_uri(
     model_uri: str, *, uri: str | None = None, cache: Path | None = None
 ) -> ResolvedModel:
-    """Return the bundle that `models:/NAME@ALIAS` or `models:/NAME/VERSION` means.
+    """Resolve `models:/NAME@ALIAS` or `models:/NAME/VERSION` to a bundle.
 
     Args:
         model_uri: `models:/NAME/latest` is the highest version.
@@ -113,7 +113,7 @@ def resolve_model_uri(
     match = _MODEL_URI.fullmatch(model_uri)
     if match is None:
         raise UnknownModelError(
-            f"{model_uri!r} is no model URI",
+            f"{model_uri!r} is not a model URI",
             hint="It is models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest.",
         )
     chosen = uri or tracking_uri()
@@ -181,7 +181,7 @@ def _known_models(client: MlflowClient) -> str:
 
 
 def _fetch(client: MlflowClient, found: ModelVersion, *, uri: str, cache: Path) -> Path:
-    with translated(f"the bundle of {found.name} version {found.version} cannot be had"):
+    with translated(f"the bundle of {found.name} version {found.version} cannot be downloaded"):
         source = client.get_model_version_download_uri(found.name, found.version)
         if urlsplit(source).scheme in {"", "file"}:
             return _local(source)
@@ -194,13 +194,13 @@ def _local(source: str) -> Path:
     path = Path(local_file_uri_to_path(source))  # type: ignore[no-untyped-call]
     if path.is_file():
         raise TrackingError(
-            "what is registered is a file, and no detector bundle",
+            "the registered version is a file, not a detector bundle",
             path=path,
             hint="Versions are registered by `train`, `calibrate` and `retrain`.",
         )
     if not path.is_dir():
         raise TrackingError(
-            "the registered bundle is gone", path=path, hint="Register the detector anew."
+            "the registered bundle is gone", path=path, hint="Register the detector again."
         )
     return path
 
@@ -214,5 +214,5 @@ def _download(source: str, *, uri: str, cache: Path) -> Path:
         part = cache / f"{key}.part"
         part.mkdir(parents=True, exist_ok=True)
         fetched = download_artifacts(artifact_uri=source, dst_path=str(part), tracking_uri=uri)
-        Path(fetched).replace(target)  # under its name only when it is whole
+        Path(fetched).replace(target)  # renamed only when complete
     return target

@@ -1,4 +1,4 @@
-"""Opening runs in the tracking store, and what goes into all of them."""
+"""Open and close MLflow runs, and write their parameters and metrics."""
 
 from __future__ import annotations
 
@@ -9,14 +9,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepfake.errors import TrackingError
-from deepfake.registry.mlflow_values import flat, legal_name
+from deepfake.registry.mlflow_values import flatten, legal_name
 from deepfake.registry.store import client_of, resolve_experiment, tracking_uri, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric
 
-__all__ = ["TrackedRun", "log_metrics", "log_params", "open_run", "tracked_run"]
+__all__ = [
+    "TrackedRun",
+    "create_run",
+    "log_metrics",
+    "log_params",
+    "mark_running",
+    "open_run",
+    "run_exists",
+    "tracked_run",
+]
 
 _MAX_PARAM_CHARS = 6000
 _MAX_TAG_CHARS = 8000
@@ -28,7 +37,7 @@ _logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class TrackedRun:
-    """A run that is open while something is computed.
+    """The MLflow run of a computation.
 
     Attributes:
         run_id: Of the run; None where the store did not answer.
@@ -49,17 +58,17 @@ def tracked_run(
     run_id: str | None = None,
     uri: str | None = None,
 ) -> Iterator[TrackedRun]:
-    """Open a run with system metrics around a computation, which never fails because of the store.
+    """Open a run around a computation and log system metrics; the store cannot make it fail.
 
-    A store that does not answer is a warning; `log_training` makes the run later. An exception from
-    within ends the run as failed and goes on.
+    A store that does not answer is a warning; `log_training` creates the run later. An exception
+    from within marks the run as failed and is raised again.
 
     Args:
         experiment: Name, made where there is none.
         run_name: Shown in the UI.
         params: As for `log_training`.
         tags: As for `log_training`.
-        run_id: A run that was begun and is gone on with; None makes one.
+        run_id: A run to continue; None creates one.
         uri: The store; None means the one in use.
     """
     chosen = uri or tracking_uri()
@@ -67,11 +76,11 @@ def tracked_run(
     warning: str | None = None
     try:
         client = client_of(chosen)
-        id_ = run_id or _create_run(
+        id_ = run_id or create_run(
             client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen
         )
         opened = client, id_
-        _mark_running(client, id_)
+        mark_running(client, id_)
         log_params(client, id_, params or {})
     except TrackingError as error:
         warning = str(error)
@@ -106,7 +115,7 @@ def open_run(
                 client.set_tag(run_id, legal_name(key), str(value)[:_MAX_TAG_CHARS])
         yield client, run_id
         return
-    created = _create_run(client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen)
+    created = create_run(client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen)
     with _closed_at_end(client, created):
         yield client, created
 
@@ -124,7 +133,7 @@ def _closed_at_end(client: MlflowClient, run_id: str) -> Iterator[None]:
         _terminate(client, run_id, status=status)
 
 
-def _create_run(
+def create_run(
     client: MlflowClient,
     *,
     experiment: str,
@@ -132,6 +141,11 @@ def _create_run(
     tags: Mapping[str, str] | None,
     uri: str,
 ) -> str:
+    """Create a run and return its id.
+
+    Raises:
+        TrackingError: The store refused.
+    """
     experiment_id = resolve_experiment(client, experiment, uri=uri)
     plain = {legal_name(key): str(value)[:_MAX_TAG_CHARS] for key, value in (tags or {}).items()}
     with translated("a run cannot be made"):
@@ -139,13 +153,28 @@ def _create_run(
     return str(run.info.run_id)
 
 
-def _mark_running(client: MlflowClient, run_id: str) -> None:
+def run_exists(client: MlflowClient, run_id: str) -> bool:
+    """Return whether the store has a run."""
+    try:
+        with translated(f"the run {run_id} is not there"):
+            client.get_run(run_id)
+    except TrackingError:
+        return False
+    return True
+
+
+def mark_running(client: MlflowClient, run_id: str) -> None:
+    """Set the status of a run to running.
+
+    Raises:
+        TrackingError: The store refused.
+    """
     with translated(f"the run {run_id} cannot be used"):
         client.update_run(run_id, status="RUNNING")
 
 
 def _terminate(client: MlflowClient, run_id: str, *, status: str) -> None:
-    # What was computed stands; a store that is gone by now must not undo it.
+    # The result is there; a store that is gone by now must not discard it.
     try:
         with translated(f"the run {run_id} cannot be closed"):
             client.set_terminated(run_id, status=status)
@@ -175,24 +204,25 @@ def _system_metrics(run_id: str, *, uri: str) -> Iterator[None]:
 def log_params(client: MlflowClient, run_id: str, params: Mapping[str, Any]) -> None:
     """Write parameters; nested mappings become `outer.inner`.
 
-    A store never changes a parameter. One that has another value there stays, with a warning: what
-    else is to be told of the run is worth more.
+    MLflow never changes a parameter. One with another value keeps it, and a warning says so.
 
     Raises:
         TrackingError: The store refused.
     """
     from mlflow.entities import Param
 
-    told = {legal_name(key): str(value)[:_MAX_PARAM_CHARS] for key, value in flat(params).items()}
+    values = {
+        legal_name(key): str(value)[:_MAX_PARAM_CHARS] for key, value in flatten(params).items()
+    }
     with translated("the parameters cannot be stored"):
         known = client.get_run(run_id).data.params
-        for name in told.keys() & known.keys():
-            if told[name] != known[name]:
+        for name in values.keys() & known.keys():
+            if values[name] != known[name]:
                 _logger.warning(
                     "the run %s keeps %s = %s; it was now %s",
-                    *(run_id, name, known[name], told[name]),
+                    *(run_id, name, known[name], values[name]),
                 )
-        entries = [Param(name, value) for name, value in told.items() if name not in known]
+        entries = [Param(name, value) for name, value in values.items() if name not in known]
         for start in range(0, len(entries), _PARAMS_A_BATCH):
             client.log_batch(run_id, params=entries[start : start + _PARAMS_A_BATCH])
 

@@ -1,7 +1,6 @@
-"""Which detector is used: one rule for the whole project.
+"""Choose the detector to use: the one named, else the registry's champion, else the packaged one.
 
-Named by the user, else the registry's champion, else the packaged one, else an error. Which it
-was is always said.
+Which one it was is always printed.
 """
 
 from __future__ import annotations
@@ -23,17 +22,17 @@ _BY_NAME = "named by the user"
 def resolve_detector(
     weights: str | None = None, *, data_root: Location = Path("data")
 ) -> tuple[DetectorIdentity, str]:
-    """Return the detector to use, and in a few words how it was chosen.
+    """Return the detector to use, and a phrase that says how it was chosen.
 
     Args:
         weights: A bundle's folder, here or in a store, the name of a bundle under
             `<data-root>/detectors`, a registry URI `models:/NAME@ALIAS` or `models:/NAME/VERSION`,
-            or `packaged`, where no folder is called so.
+            or `packaged`, unless a folder has that name.
         data_root: The data root.
 
     Raises:
         UnknownModelError: There is none.
-        BundleError: What was named is no bundle.
+        BundleError: The name leads to something else than a bundle.
     """
     if weights is not None:
         return _named(weights, data_root=data_root)
@@ -77,9 +76,9 @@ def _registered(found: ResolvedModel) -> DetectorIdentity:
     try:
         load_bundle(found.path)
     except BundleError as error:
-        # Anybody may register anything by hand.
+        # Other tools can register anything in MLflow.
         raise BundleError(
-            f"{found.name} version {found.version} is no detector of this program: {error.message}",
+            f"{found.name} version {found.version} is not a deepfake detector: {error.message}",
             path=error.path,
             hint="Name another version; `deepfake models list` shows them, and "
             "`deepfake models rollback` goes back to the last champion.",
@@ -100,6 +99,6 @@ def _packaged() -> DetectorIdentity | None:
 
 
 def _champion() -> ResolvedModel | None:
-    # Opening a tracking store would make one: ask only where there is one.
+    # Connecting creates a store, so ask only where there is one.
     is_configured = "MLFLOW_TRACKING_URI" in os.environ or Path("mlruns/mlflow.db").is_file()
     return champion_or_none() if is_configured else None

@@ -1,4 +1,4 @@
-"""Which MLflow store is used, how it is reached, and how its errors are told."""
+"""Choose the MLflow store, connect to it, and translate its errors."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ __all__ = [
 
 _DEFAULT_DATABASE = Path("mlruns", "mlflow.db")
 _CONNECT_SECONDS = 5.0
-# No telemetry unless it was asked for. Seven retries would hold a run up for four minutes. Standard
-# output is for what was asked for.
+# No telemetry by default. MLflow's seven retries would take four minutes. Standard output is for
+# results.
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "DO_NOT_TRACK": "true",
@@ -72,7 +72,7 @@ def masked(uri: str) -> str:
 
 
 def client_of(uri: str) -> MlflowClient:
-    """Return a client for a store; a SQLite store is made where there is none.
+    """Return a client of a store; a SQLite store is created if absent.
 
     Raises:
         TrackingError: The store cannot be reached.
@@ -87,12 +87,12 @@ def client_of(uri: str) -> MlflowClient:
         from mlflow import MlflowClient
 
         client = MlflowClient(tracking_uri=uri)
-        client.search_experiments(max_results=1)  # the first question makes the tables
+        client.search_experiments(max_results=1)  # the first query creates the tables
     return client
 
 
 def make_store(uri: str | None = None) -> None:
-    """Make the store's folder and tables where they are lacking.
+    """Create the store's folder and tables if absent.
 
     Args:
         uri: The store; None means the one in use.
@@ -104,13 +104,13 @@ def make_store(uri: str | None = None) -> None:
 
 
 def is_absent(uri: str) -> bool:
-    """Say whether the store is a file that nobody has made yet. Makes none."""
+    """Return whether the store is a file that does not exist yet; creates none."""
     database = _database_of(uri)
     return database is not None and not database.exists()
 
 
 def resolve_experiment(client: MlflowClient, name: str, *, uri: str) -> str:
-    """Return the id of an experiment, made where there is none.
+    """Return the id of an experiment, created if absent.
 
     On a SQLite store artifacts lie beside the database, in `artifacts/<name>`; a server decides for
     itself.
@@ -140,7 +140,7 @@ def resolve_experiment(client: MlflowClient, name: str, *, uri: str) -> str:
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Turn the errors of MLflow and of what it stands on into `TrackingError`."""
+    """Turn the errors of MLflow and its libraries into `TrackingError`."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException
     from sqlalchemy.exc import SQLAlchemyError
@@ -163,7 +163,7 @@ def translated(what: str) -> Iterator[None]:
 
 
 def check_tracking(uri: str | None = None) -> tuple[bool, str]:
-    """Say whether the store answers, for a person. A store that is not there yet is not made.
+    """Return whether the store answers, and a sentence about it; creates none.
 
     Args:
         uri: The store; None means the one in use.
@@ -183,7 +183,7 @@ def check_tracking(uri: str | None = None) -> tuple[bool, str]:
 
 
 def ui_command(uri: str | None = None) -> str:
-    """Return the one command that opens the MLflow UI on the store.
+    """Return the command that opens the MLflow UI on the store.
 
     A URI with credentials is not spelled out; the command then reads it from the environment.
 
@@ -246,6 +246,6 @@ def _check_reachable(uri: str) -> None:
     )
     if parts.scheme not in {"http", "https"} or not parts.hostname or proxies:
         return
-    # A host that swallows packets would otherwise cost MLflow's two minutes, several times over.
+    # A host that drops packets would otherwise cost MLflow's two-minute time-out several times.
     port = parts.port or (443 if parts.scheme == "https" else 80)
     socket.create_connection((parts.hostname, port), timeout=_CONNECT_SECONDS).close()

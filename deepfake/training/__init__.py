@@ -1,4 +1,7 @@
-"""Training: snapshots to a detector bundle. Knows no tracker: loggers are handed in."""
+"""Train a detector: from snapshots of crops to a detector bundle.
+
+It knows no tracker: loggers and callbacks are arguments.
+"""
 
 from deepfake.training.crop_selection import Selection, select_crops
 from deepfake.training.run_folder import RunFolder, TrainResult, read_result

@@ -85,7 +85,7 @@ def _notes(plan: RunPlan) -> tuple[str, ...]:
     notes = [] if plan.created.message is None else [plan.created.message]
     notes += [*plan.selection.notes, *_method_notes(plan)]
     for snapshot in plan.snapshots:
-        # Whoever reads the model card has to know of people on both sides of the test.
+        # Readers of the model card must know of people in several splits.
         shared = snapshot.description().get("split", {}).get("shared_identities", [])
         if shared:
             notes.append(f"The splits of {snapshot.corpus} share {len(shared)} people.")
@@ -93,12 +93,10 @@ def _notes(plan: RunPlan) -> tuple[str, ...]:
 
 
 def _method_notes(plan: RunPlan) -> list[str]:
-    """Say what fakes were learnt from, and what chose the weights."""
+    """Return notes on the training fakes and on what chose the weights."""
     notes = []
     if plan.config.method == "sbi":
-        notes.append(
-            "Trained on self-blended reals alone: it has seen no forgery that somebody else made."
-        )
+        notes.append("Trained on self-blended reals alone; it has seen no other forgery.")
     if not plan.chooses_by:
         notes.append(
             "The weights are those of the last epoch: the half of `val` that would choose lacks a "
@@ -107,14 +105,14 @@ def _method_notes(plan: RunPlan) -> list[str]:
     if plan.chooses_by == ("blends",):
         notes.append(
             "The checkpoint was chosen on self-blended reals of `val`, whose choosing half has no "
-            f"fake: {plan.choosing_metric} says how well these are told apart, and nothing of "
-            "fakes that somebody else made."
+            f"fake: {plan.choosing_metric} says how well these are separated, and nothing of "
+            "other fakes."
         )
     return notes
 
 
 def _scope(plan: RunPlan) -> str:
-    """Say what was learnt, and that of everything else nothing is known."""
+    """Return a sentence that says what the detector has learnt and what not."""
     corpora = ", ".join(s.corpus for s in plan.snapshots)
     blends = f"faces blended into faces of {corpora}"
     labelled = f"fakes like those of {corpora}"
@@ -131,7 +129,7 @@ def _scope(plan: RunPlan) -> str:
 
 
 def _metrics(plan: RunPlan, *, fitted: Fitted) -> _Metrics:
-    # A resumed epoch stands twice in the file; the later line holds.
+    # A resumed epoch is twice in the file; the later line counts.
     logged = {
         line["name"]: line["value"]
         for line in read_metrics_file(plan.folder.metrics)

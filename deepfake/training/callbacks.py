@@ -72,7 +72,7 @@ def create_callbacks(
 
 
 class _CpuBudget(Callback):  # type: ignore[misc]
-    """Ends training once this process and its children have used so many CPU seconds."""
+    """Stop training once this process and its children have used a budget of CPU seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds

@@ -1,4 +1,4 @@
-"""Which crops train, which choose the checkpoint and which calibrate; and that nothing leaks."""
+"""Select the crops that train, choose the checkpoint and calibrate; refuse leaks between them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Selection", "has_both_classes", "select_crops", "shared_config"]
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The labelled crops of a run; no group stands in two of the tables.
+    """The labelled crops of a run; no group is in two of the tables.
 
     Attributes:
         train: Crops that the network learns from; both classes, or reals alone for `sbi`.
@@ -94,7 +94,7 @@ def _some_files(train: pd.DataFrame, *, max_files: int | None, seed: int) -> pd.
 
 
 def _without_bystanders(train: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Leave out all but the largest face of a fake: nobody says that the others are fake too."""
+    """Keep only the largest face of each fake, as the others may be real."""
     keys = ["corpus", "uri"]
     tracks = train.groupby([*keys, "track_id"])["face_px"].transform("median")
     largest = tracks.groupby([train[key] for key in keys]).transform("max")
@@ -107,7 +107,7 @@ def _without_bystanders(train: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, .
 def _learned(
     train: pd.DataFrame, *, method: TrainMethod, crop: CropConfig
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Return what a method learns from, out of the labelled crops of `train`, and what to say."""
+    """Return the crops of `train` that a method learns from, and notes on those left out."""
     if method == "labels":
         _check_classes(train, needs_fakes=True)
         return train, ()
@@ -123,8 +123,8 @@ def _learned(
 
 
 def _blendable(choose: pd.DataFrame, *, method: TrainMethod, crop: CropConfig) -> pd.DataFrame:
-    # Labelled fakes are better judges than fakes that are made as those learnt from; but of the
-    # head that learns from blends alone they are none.
+    # Labelled fakes choose better than blends made like those trained on. But they cannot judge a
+    # head that learns from blends alone.
     if method == "labels" or (method != "two_headed" and has_both_classes(choose)):
         return choose[:0]
     reals = choose[choose["label"] == str(Label.REAL)]

@@ -1,4 +1,4 @@
-"""The fit itself, by Lightning: loaders in, the chosen weights out."""
+"""Fit the network with Lightning: from loaders to the chosen weights."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Fitted:
 
     Attributes:
         state: Tensors of the network by timm's names, on the CPU.
-        best_epoch: The epoch that they are of, from 0.
+        best_epoch: Their epoch, from 0.
         num_epochs: Epochs trained, those before a resumption too.
     """
 
@@ -59,7 +59,7 @@ def fit(
     callbacks: Sequence[Callback] = (),
     show_progress: bool = True,
 ) -> Fitted:
-    """Train, and return the weights of the best epoch, or of the last where nothing chooses.
+    """Train, and return the weights of the best epoch, or of the last where no metric chooses.
 
     Raises:
         ModelError: Training diverged.
@@ -111,7 +111,7 @@ def _placement(device: torch.device) -> dict[str, Any]:
         return {"accelerator": "cuda", "devices": [device.index]}
     if torch.cuda.device_count() < 2:
         return {"accelerator": "cuda", "devices": 1}
-    # Spawned, since plain DDP runs the whole command again in each process, flow and all.
+    # Spawned, since plain DDP would run the whole command, with its flow, in each process.
     return {"accelerator": "cuda", "devices": "auto", "strategy": "ddp_spawn"}
 
 

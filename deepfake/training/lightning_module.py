@@ -1,4 +1,4 @@
-"""The Lightning module: loss, optimiser, schedule, and a validation AUC of files."""
+"""The Lightning module: loss, optimiser, schedule, AUC of validation files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deepfake.verdicts.calibration import either_of, fit_temperature
 __all__ = ["FUSED_AUC", "DetectorModule", "Validation", "mean_by_file"]
 
 FUSED_AUC = "val_fused_auc"
-"""Of the one logit that two heads end in: the mean of its AUC on what each head was taught."""
+"""The AUC of the combined logit of two heads, averaged over the validation loaders of the heads."""
 
 _SGD_MOMENTUM = 0.9
 _FLOOR = 0.01
@@ -55,13 +55,13 @@ def mean_by_file(
 
 @dataclass(frozen=True, slots=True)
 class Validation:
-    """What one loader of validation holds.
+    """The labels and files of one validation loader.
 
     Attributes:
         name: What its metrics begin with.
         labels: Label of each of its rows, shape (N,).
         files: Number of the file of each of its rows, shape (N,).
-        head: The output that it is about.
+        head: The head that it judges.
     """
 
     name: str
@@ -71,8 +71,8 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
-    """What the network said of the rows of one loader: `logits` is (N, H), the rest (N,)."""
+class _LoaderOutputs:
+    """The network's outputs on one validation loader: `logits` is (N, H), the rest (N,)."""
 
     name: str
     head: int
@@ -82,7 +82,7 @@ class _Seen:
 
     @property
     def own(self) -> NDArray[np.float64]:
-        """Logits of the head that the loader is about."""
+        """Logits of the head that the loader judges."""
         return np.ascontiguousarray(self.logits[:, self.head])
 
     def auc(self, values: NDArray[np.float64]) -> float | None:
@@ -94,11 +94,11 @@ class _Seen:
         return float(roc_auc_score(truth, means))
 
 
-def _fused_auc(seen: Sequence[_Seen]) -> float | None:
-    """Return the AUC of the logit that the heads end in, averaged over what each was taught.
+def _fused_auc(seen: Sequence[_LoaderOutputs]) -> float | None:
+    """Return the AUC of the combined logit, averaged over the validation loaders of the heads.
 
-    A head that gains on its own fakes can cost the other's: its odds on them are noise that is
-    added. So the checkpoint is chosen by what is scored with, scaled as `calibrating` scales it.
+    A head that improves on its own fakes can add noise to the other's. So the checkpoint is chosen
+    by the combined logit, scaled as `calibrate` scales it.
     """
     scales = [fit_temperature(one.own, one.labels) for one in seen]
     aucs = []
@@ -172,7 +172,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         return loss
 
     def _targets(self, labels: Tensor, rows: Tensor) -> Tensor:
-        """Return what each head shall say of each crop, NaN where nobody knows.
+        """Return the target of each head for each crop, NaN where it is unknown.
 
         A real is asked of both heads, but for the real of a blended pair: its colours and its
         sharpness may have been changed, which labelled fakes never are.
@@ -221,8 +221,8 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         self._val_logits[dataloader_idx].append(self(inputs).float().cpu())
 
     def on_validation_epoch_end(self) -> None:
-        """Log loss over crops and AUC over files of each loader, and what the heads end in."""
-        seen = [self._seen(number) for number in range(len(self.validations))]
+        """Log each loader's loss over crops and AUC over files, and the combined logit's AUC."""
+        seen = [self._outputs_of(number) for number in range(len(self.validations))]
         self._val_rows = [[] for _ in self.validations]
         self._val_logits = [[] for _ in self.validations]
         for one in seen:
@@ -230,7 +230,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         if len(seen) > 1:
             self._log_auc(FUSED_AUC, _fused_auc(seen))
 
-    def _seen(self, number: int) -> _Seen:
+    def _outputs_of(self, number: int) -> _LoaderOutputs:
         validation = self.validations[number]
         rows, logits = self._gathered(number)
         if not np.isfinite(logits).all():
@@ -238,7 +238,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
                 f"training diverged in epoch {self.current_epoch}: a logit is not finite",
                 hint="Try a lower learning rate.",
             )
-        return _Seen(
+        return _LoaderOutputs(
             name=validation.name,
             head=[head.name for head in self.heads].index(validation.head),
             logits=logits,
@@ -246,7 +246,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
             files=validation.files[rows],
         )
 
-    def _log_own(self, seen: _Seen) -> None:
+    def _log_own(self, seen: _LoaderOutputs) -> None:
         loss = nn.functional.binary_cross_entropy_with_logits(
             torch.from_numpy(seen.own), torch.from_numpy(seen.labels)
         )

@@ -18,7 +18,7 @@ __all__ = ["MetricsFile", "drop_incomplete_line", "read_metrics_file"]
 
 
 class MetricsFile(Logger):  # type: ignore[misc]
-    """Appends every metric to a JSON-lines file, so that a tracker that is down loses nothing.
+    """A Lightning logger that appends to a JSON-lines file, so that no metric needs a tracker.
 
     A line: `{"epoch", "step", "name", "value", "timestamp"}`; `value` is null where it is not
     finite, `timestamp` is seconds since 1970. A resumed run appends; of equal epochs the later line
@@ -39,7 +39,7 @@ class MetricsFile(Logger):  # type: ignore[misc]
 
     @property
     def version(self) -> None:
-        """There is one; a number would stand in the progress bar."""
+        """None; a version would appear in the progress bar."""
         return None
 
     @rank_zero_only  # type: ignore[untyped-decorator]
@@ -67,7 +67,7 @@ class MetricsFile(Logger):  # type: ignore[misc]
 
 
 def read_metrics_file(path: Path) -> list[dict[str, Any]]:
-    """Return the lines of a metrics file; a last line that was cut short is left out."""
+    """Return the lines of a metrics file, without an incomplete last line."""
     if not path.is_file():
         return []
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -75,7 +75,7 @@ def read_metrics_file(path: Path) -> list[dict[str, Any]]:
 
 
 def drop_incomplete_line(path: Path) -> None:
-    """Remove a last line that was cut short, so that what is appended begins a line of its own."""
+    """Remove an incomplete last line, so that the next one starts on a new line."""
     if not path.is_file():
         return
     text = path.read_bytes()

@@ -1,4 +1,4 @@
-"""What the training data look like to the network that learnt them."""
+"""Fit the novelty measure: how far a face is from the training crops in feature space."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ def fit_novelty(
     seed: int,
     num_workers: int = 0,
 ) -> dict[str, Tensor]:
-    """Return the tensors of `Novelty`, under the names that a bundle has them by.
+    """Return the tensors of `Novelty`, under their names in a bundle.
 
     Args:
         network: Trained, in evaluation mode, on `device`.
-        crops: What it was trained on; some 2,000 of them are looked at, as scoring sees them.
+        crops: The training crops; at most 2,000 are used, prepared as for scoring.
         spec: The network's input.
         device: Where it computes.
         seed: Of the choice.
         num_workers: Processes that decode.
 
     Returns:
-        Empty where there are fewer than 50 crops, which have no spread to speak of.
+        Empty where there are fewer than 50 crops, too few to estimate a spread.
 
     Raises:
-        ModelError: The network does not part its features from its classifier.
+        ModelError: The network does not separate its features from its classifier.
     """
     count = min(_MAX_CROPS, len(crops))
     if count < _MIN_CROPS:

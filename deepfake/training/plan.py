@@ -28,7 +28,7 @@ __all__ = ["RunPlan", "plan_run"]
 
 @dataclass(frozen=True, slots=True)
 class RunPlan:
-    """A run whose options were checked against each other and the data.
+    """A checked training run: its options, crops, network and folder.
 
     Attributes:
         name: The detector's name.

@@ -22,7 +22,7 @@ _EXPECTED_WARNINGS = (
 
 @contextmanager
 def quiet_lightning() -> Iterator[None]:
-    """Hold back what Lightning says about itself; what it says about a fault stays."""
+    """Suppress Lightning's expected warnings; others still show."""
     log = logging.getLogger("lightning.pytorch.utilities.rank_zero")
     before = log.level
     log.setLevel(logging.WARNING)

@@ -1,4 +1,4 @@
-"""What a run writes about itself, before it starts and when it ends."""
+"""The folder of a training run: its files, its configuration, its result, resuming it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _MAY_DIFFER = frozenset({"epochs", "patience"})
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """Where the files of one run lie.
+    """The paths of one run's files.
 
     Attributes:
         path: The run's folder.
@@ -77,7 +77,7 @@ class RunFolder:
 
 @dataclass(frozen=True, slots=True)
 class TrainResult:
-    """What came of a run.
+    """The result of a run.
 
     Attributes:
         bundle: Folder of the detector.
@@ -88,7 +88,7 @@ class TrainResult:
         num_train_crops: Crops that could be drawn.
         num_train_files: Files that they are of.
         pretrained_source: Where the weights started, `scratch` for nowhere.
-        notes: What a reader of the metrics must know, a sentence each.
+        notes: Sentences that a reader of the metrics must know.
         seconds: Wall time of this call.
     """
 
@@ -112,7 +112,7 @@ def describe_run(
     pretrained_source: str,
     device: str,
 ) -> dict[str, Any]:
-    """Return what `config.json` says."""
+    """Return the content of `config.json`."""
     return {
         "schema_version": 1,
         "name": name,
@@ -136,7 +136,7 @@ def describe_run(
 def check_resumable(
     folder: RunFolder, *, config: TrainConfig, snapshots: Sequence[Snapshot], resume: bool
 ) -> dict[str, Any] | None:
-    """Return what `config.json` of the interrupted run says, None for a new run.
+    """Return the `config.json` of the interrupted run, None for a new run.
 
     Raises:
         ConfigError: There is a run and `resume` is off, there is none and it is on, or the run was
@@ -148,13 +148,13 @@ def check_resumable(
         return None
     if not resume:
         raise ConfigError(
-            "a run is there already",
+            "the run exists already",
             path=folder.path,
             hint="Continue it with `--resume`, or give this one another folder.",
         )
     kept: dict[str, Any] = read_json(folder.config)
     wanted = config.model_dump(mode="json")
-    # A setting that came later has a default under which nothing changed.
+    # A setting added since has a default that changes nothing.
     began = {**TrainConfig().model_dump(mode="json"), **kept["config"]}
     changed = [k for k in wanted if k not in _MAY_DIFFER and began[k] != wanted[k]]
     if changed:
@@ -185,7 +185,7 @@ def read_result(path: Path) -> TrainResult:
         return TrainResult(
             **{
                 **kept,
-                # A run whose folder was moved has its bundle beside it all the same.
+                # The folder may have been moved; the bundle is beside the file.
                 "bundle": path.parent / "bundle",
                 "run_dir": path.parent,
                 "notes": tuple(kept["notes"]),

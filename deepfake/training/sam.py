@@ -14,7 +14,7 @@ _TINY = 1e-12
 
 
 class SharpnessAware(torch.optim.Optimizer):
-    """Takes the step of another optimiser with the gradient at the worst place nearby.
+    """Step an optimiser with the gradient at the worst point nearby.
 
     Each step computes the loss twice: where the weights are, and `rho` along the gradient from
     there. The weights themselves are moved by the second gradient.

@@ -124,8 +124,8 @@ def _novelty(
             num_workers=plan.num_workers,
         )
     except ModelError as error:
-        return {}, (f"The detector does not tell how new a face looks ({error.message}).",)
-    note = "The detector does not tell how new a face looks: it learnt from too few."
+        return {}, (f"The detector does not measure novelty ({error.message}).",)
+    note = "The detector does not measure novelty: it had too few training crops."
     return tensors, () if tensors else (note,)
 
 

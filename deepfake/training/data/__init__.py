@@ -1,4 +1,4 @@
-"""From snapshots to batches: balanced draws, matched resolution, augmented and plain inputs."""
+"""Training data: from snapshots to batches."""
 
 from deepfake.training.data.balance import (
     BalancedSampler,

@@ -1,7 +1,7 @@
-"""Training augmentations: what happens to a picture between a camera and whoever scores it.
+"""Augmentations: what happens to a picture on its way from the camera.
 
-They work on uint8 tensors and draw from PyTorch's generator alone, so that a seed set before a call
-determines its result in whatever worker it runs.
+They work on uint8 tensors and use PyTorch's generator alone, so that a seed set before a call
+determines its result in any worker.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _FEATURES = ((0, 1), (2,), (3, 4))
 def cover_feature(
     pixels: NDArray[np.uint8], landmarks: NDArray[np.float64], *, rng: np.random.Generator
 ) -> NDArray[np.uint8]:
-    """Cover eyes, nose or mouth, so that no one of them is all that is looked at.
+    """Cover eyes, nose or mouth, so that the network does not rely on one of them.
 
     Args:
         pixels: A crop, shape (S, S, 3), uint8; is not changed.
@@ -109,7 +109,7 @@ class _Jpeg(v2.JPEG):  # type: ignore[misc]
 
 
 class _H264(v2.Transform):  # type: ignore[misc]
-    """A frame of a video: x264 and back, at a random quality.
+    """Encode a picture as an x264 frame of random quality, and decode it.
 
     Args:
         crf: Best and worst.

@@ -1,7 +1,6 @@
-"""Which crops an epoch draws, and how much detail each may keep.
+"""Balance what differs between the classes beside the forgery.
 
-What differs between the classes beside the forgery is taken away here: their numbers, the number of
-crops a file, and the resolution of the faces.
+That is the number of crops, the number of crops a file, and the resolution of the faces.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ def balanced_weights(labels: ArrayLike, *, files: ArrayLike) -> NDArray[np.float
 
 
 def effective_sizes(face_px: ArrayLike, *, crop: CropConfig) -> NDArray[np.float64]:
-    """Return the resolution that faces have in their crops: storing them caps it, never adds.
+    """Return the face sizes in the stored crops, which the crop size caps.
 
     Args:
         face_px: Longer side of each box in its frame, pixels.
@@ -68,7 +67,7 @@ def effective_sizes(face_px: ArrayLike, *, crop: CropConfig) -> NDArray[np.float
 def matched_sizes(
     face_px: ArrayLike, labels: ArrayLike, *, weights: ArrayLike | None = None
 ) -> NDArray[np.float64]:
-    """Return the face size to which each crop has to be reduced so that size tells nothing.
+    """Return the face size to reduce each crop to, so that size does not reveal the class.
 
     A crop at quantile q of its class is brought to the smallest of the classes' sizes at q. So no
     crop has to grow, and both classes end in one distribution.
@@ -103,7 +102,7 @@ def matched_sizes(
 def reduce_resolution(
     crop: NDArray[np.uint8], *, target_px: float, face_px: float, margin: float
 ) -> NDArray[np.uint8]:
-    """Give a crop the detail that it would have if its face had been smaller in the frame.
+    """Reduce a crop's detail as if its face had been smaller in the frame.
 
     Shrinks by areas to what the crop function would have cut, and grows back bicubic as it does.
 

@@ -1,6 +1,6 @@
-"""From snapshots to batches.
+"""Datasets and loaders of single crops, for training and for evaluation.
 
-A sample carries its own seed, so an epoch is the same whatever the number of worker processes.
+A sample carries its own seed, so that an epoch is the same for any number of worker processes.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def landmarks_of(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.float64
 
 
 class CropDataset(Dataset[Sample]):
-    """Crops of a table, decoded when they are asked for.
+    """The crops of a table, decoded on access.
 
     Args:
         crops: Rows of `collect_crops`.
@@ -307,7 +307,7 @@ def evaluation_loader(
     num_workers: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader[Sample]:
-    """Return batches of all crops in order, as scoring sees them."""
+    """Return batches of all crops in order, prepared as for scoring."""
     return DataLoader(
         CropDataset(crops, spec=spec),
         batch_size=batch_size,
@@ -316,7 +316,7 @@ def evaluation_loader(
 
 
 def worker_options(num_workers: int, *, pin_memory: bool) -> dict[str, Any]:
-    """Return what a `DataLoader` is told about its processes."""
+    """Return the options of a `DataLoader` about its processes."""
     return {
         "num_workers": num_workers,
         # A fork would take over the locks and sockets of whatever threads the caller runs.

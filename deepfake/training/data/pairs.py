@@ -1,7 +1,7 @@
-"""Batches of pairs: a real beside a fake, made of it by blending or drawn from the labelled ones.
+"""Datasets and loaders of pairs: a real and a self-blended or labelled fake.
 
-Both crops of a pair stand in one batch and are augmented with the same random numbers, so that a
-batch holds as many reals as fakes and what was made by augmenting tells nothing.
+Both crops of a pair are in one batch and are augmented with the same random numbers. So a batch
+holds as many reals as fakes, and the augmentation does not reveal the class.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = [
 
 
 class PairDraw(NamedTuple):
-    """What a pair is made of.
+    """The rows and the seed of a pair.
 
     Attributes:
         real_row: Row of the real.
@@ -64,7 +64,7 @@ def has_usable_landmarks(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np
 
 
 class PairDataset(Dataset[tuple[Sample, Sample]]):
-    """Pairs of a real and a fake, made when they are asked for.
+    """Pairs of a real and a fake, made on access.
 
     A blended fake has the row of its real, plus the length of the table.
 

@@ -1,8 +1,8 @@
-"""Self-blended images: a fake made out of one real face, in which blending alone is to be seen.
+"""Self-blended images: fakes made of one real face, which differ from it by blending alone.
 
-A real face is taken twice, one of the two is changed a little in colour and sharpness, and the
-first is pasted over the second through a soft mask. What is left to learn is what every face swap
-leaves: a border, and two sides of it that do not quite agree.
+A real face is taken twice. One copy is changed a little in colour and sharpness, and the first is
+pasted over the second through a soft mask. What remains to learn is what every face swap leaves: a
+border, and two sides that do not quite match.
 
 Source: Shiohara and Yamasaki, Detecting Deepfakes with Self-Blended Images, CVPR 2022, section 3.
 """
@@ -179,9 +179,9 @@ def _checked(square: Picture, landmarks: ArrayLike) -> Points:
         raise DataError(f"self-blending takes RGB squares (S, S, 3), got {square.shape}")
     size = square.shape[0]
     if not are_usable_landmarks(landmarks, size=size):
-        told = np.asarray(landmarks, dtype=np.float64).round(1).tolist()
+        points = np.asarray(landmarks, dtype=np.float64).round(1).tolist()
         raise DataError(
-            f"the landmarks {told} are not those of a face in a square of {size} pixels",
+            f"the landmarks {points} are not those of a face in a square of {size} pixels",
             hint="Eyes, nose and mouth corners, apart from each other, in the square's own pixels.",
         )
     return np.asarray(landmarks, dtype=np.float64)

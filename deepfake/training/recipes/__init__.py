@@ -1,6 +1,6 @@
-"""Recipes: complete settings of a training, kept as files, run by name.
+"""Recipes: complete training settings in TOML files, used by name.
 
-`deepfake train --recipe NAME` takes one; options of the command line come on top of it.
+`deepfake train --recipe NAME` uses one; options of the command line replace its settings.
 """
 
 from __future__ import annotations

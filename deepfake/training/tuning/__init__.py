@@ -1,7 +1,4 @@
-"""Looking for the settings of a training that are best: a search space, trials, their outcomes.
-
-The only importer of optuna.
-"""
+"""Tune the settings of a recipe: search space and trials. The only importer of optuna."""
 
 from deepfake.training.tuning.pruner import GivenUpError, TrialWatch
 from deepfake.training.tuning.space import (

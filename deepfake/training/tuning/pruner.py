@@ -1,4 +1,4 @@
-"""What a trial tells of its epochs, and the end of one that lags behind."""
+"""Report a trial's epochs, and stop it when it falls behind."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["GivenUpError", "TrialWatch"]
 
 
 class GivenUpError(Exception):
-    """A trial lags behind and is not trained to its end."""
+    """A trial fell behind and was stopped."""
 
 
 class TrialWatch(Callback):  # type: ignore[misc]
-    """Reports the metric that chooses checkpoints after each epoch, and ends what lags behind.
+    """Report the choosing metric after each epoch, and stop a trial that falls behind.
 
     Args:
         lags: Takes an epoch and its value, says whether the trial is to be given up.
@@ -29,7 +29,7 @@ class TrialWatch(Callback):  # type: ignore[misc]
         self.best: float | None = None
 
     def on_fit_start(self, trainer: Any, *_: Any) -> None:
-        """Find out what chooses.
+        """Find the choosing metric.
 
         Raises:
             ConfigError: Nothing does.

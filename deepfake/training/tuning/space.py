@@ -1,4 +1,4 @@
-"""Search spaces: which settings of a recipe are tried, and between what."""
+"""Search spaces: which settings of a recipe are tried, in which ranges."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class _Told(BaseModel):
 
 
 class Range(_Told):
-    """Numbers between two ends, both included; whole ones where both ends are written so.
+    """A range of numbers, both ends included; whole numbers if both ends are.
 
     Attributes:
         low: The lower end.
@@ -61,7 +61,7 @@ class Range(_Told):
 
     @property
     def ends(self) -> tuple[Value, ...]:
-        """What has to be allowed for all between to be."""
+        """Both ends, which must be valid for all between to be."""
         return self.low, self.high
 
 
@@ -81,7 +81,7 @@ class Choices(_Told):
 
 
 class PrunerSettings(_Told):
-    """When a trial that lags behind is given up.
+    """When a trial that falls behind is stopped.
 
     Attributes:
         name: `median`: worse at its best epoch so far than the median of earlier trials at that
@@ -96,7 +96,7 @@ class PrunerSettings(_Told):
 
 
 class SearchSpace(_Told):
-    """What is tried.
+    """A recipe, and the settings to try on it.
 
     Attributes:
         recipe: What holds for all settings that are not named.
@@ -183,6 +183,6 @@ def load_space(name: str = DEFAULT_SPACE) -> SearchSpace:
 
 
 def _ends(space: SearchSpace) -> Iterator[tuple[str, Value]]:
-    for setting, told in space.settings.items():
-        for value in told.ends:
+    for setting, values in space.settings.items():
+        for value in values.ends:
             yield setting, value

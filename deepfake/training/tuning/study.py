@@ -1,4 +1,4 @@
-"""Trials of one sweep, kept in a file, so that a sweep that was killed goes on."""
+"""The trials of a sweep, kept in a file so that an interrupted sweep continues."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _AGAIN = "again"
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """Settings to be tried.
+    """The settings of a trial.
 
     Attributes:
         number: From 0.
@@ -43,7 +43,7 @@ class Trial:
 
 
 class TuningStudy:
-    """What was tried, and what comes next.
+    """The trials of a sweep, and the choice of the next one.
 
     Args:
         study: Optuna's.
@@ -59,46 +59,46 @@ class TuningStudy:
 
     @property
     def num_done(self) -> int:
-        """Trials that have ended, but for those that were killed and are tried again."""
+        """Number of finished trials, without interrupted ones, which are tried again."""
         trials = self._study.get_trials(deepcopy=False)
         again = {trial.user_attrs.get(_AGAIN) for trial in trials}
         return sum(trial.state in _DONE and trial.number not in again for trial in trials)
 
     def next_trial(self) -> Trial:
-        """Choose settings in the light of what is known."""
+        """Choose the next settings."""
         trial = self._study.ask()
-        for name, told in self.space.settings.items():
-            if not isinstance(told, Range):
-                trial.suggest_categorical(name, told.choices)
-            elif told.is_whole:
-                trial.suggest_int(name, int(told.low), int(told.high), log=told.log)
+        for name, setting in self.space.settings.items():
+            if not isinstance(setting, Range):
+                trial.suggest_categorical(name, setting.choices)
+            elif setting.is_whole:
+                trial.suggest_int(name, int(setting.low), int(setting.high), log=setting.log)
             else:
-                trial.suggest_float(name, told.low, told.high, log=told.log)
+                trial.suggest_float(name, setting.low, setting.high, log=setting.log)
         self._live[trial.number] = trial
         values: dict[str, Value] = dict(trial.params)
         return Trial(trial.number, self.space.config(values), values)
 
     def report(self, number: int, *, epoch: int, value: float) -> bool:
-        """Note an epoch of a trial, and return whether it is to be given up."""
+        """Record an epoch of a trial, and return whether to stop it."""
         trial = self._live[number]
         trial.report(value, epoch)
         return bool(trial.should_prune())
 
     def complete(self, number: int, *, value: float, metric: str) -> None:
-        """Note what came of a trial."""
+        """Record the result of a trial."""
         self._study.set_user_attr("metric", metric)
         self._study.tell(number, value)
 
     def prune(self, number: int) -> None:
-        """Note that a trial was given up."""
+        """Record that a trial was pruned."""
         self._study.tell(number, state=TrialState.PRUNED)
 
     def fail(self, number: int) -> None:
-        """Note that a trial could not be run; it is not tried again."""
+        """Record that a trial failed; it is not tried again."""
         self._study.tell(number, state=TrialState.FAIL)
 
     def best(self) -> Trial | None:
-        """Return the best of the trials that came to their end, None before there is one."""
+        """Return the best completed trial, None before there is one."""
         done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if not done:
             return None
@@ -121,18 +121,18 @@ class TuningStudy:
 
     @property
     def metric(self) -> str | None:
-        """Name of what trials are chosen by; None before one came to its end."""
+        """Name of the metric that ranks trials; None before one is completed."""
         found = self._study.user_attrs.get("metric")
         return None if found is None else str(found)
 
     @property
     def tracked_as(self) -> str | None:
-        """The tracker's run of the whole sweep, where there is one."""
+        """The sweep's run in the tracker, if any."""
         found = self._study.user_attrs.get("run_id")
         return None if found is None else str(found)
 
     def track_as(self, run_id: str) -> None:
-        """Keep the tracker's run of the whole sweep."""
+        """Store the sweep's run in the tracker."""
         self._study.set_user_attr("run_id", run_id)
 
     def write_best(self) -> Path | None:
@@ -169,7 +169,7 @@ class TuningStudy:
         }
 
     def _take_up(self) -> None:
-        """Try again what was under way when the sweep was killed."""
+        """Queue again the trials that were running when the sweep was interrupted."""
         for trial in self._study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             self._study.enqueue_trial(trial.params, user_attrs={_AGAIN: trial.number})
             self._study.tell(trial.number, state=TrialState.FAIL)
@@ -179,7 +179,7 @@ class TuningStudy:
 def open_study(
     folder: Path, *, space: SearchSpace, data_digests: Mapping[str, str], seed: int
 ) -> Iterator[TuningStudy]:
-    """Open the study of a folder, or begin one; nobody else may while it is open.
+    """Open the study of a folder, or create one; one process at a time.
 
     Args:
         folder: `study.db`, `sweep.json` and `best.toml` lie there.
@@ -221,19 +221,19 @@ def open_study(
 
 
 def _pruner(space: SearchSpace) -> optuna.pruners.BasePruner:
-    told = space.pruner
-    if told.name == "hyperband":
+    pruner = space.pruner
+    if pruner.name == "hyperband":
         return optuna.pruners.HyperbandPruner(
-            min_resource=told.warmup_epochs + 1, max_resource=space.config({}).epochs
+            min_resource=pruner.warmup_epochs + 1, max_resource=space.config({}).epochs
         )
     return optuna.pruners.MedianPruner(
-        n_startup_trials=told.startup_trials, n_warmup_steps=told.warmup_epochs
+        n_startup_trials=pruner.startup_trials, n_warmup_steps=pruner.warmup_epochs
     )
 
 
 def _check_same(folder: Path, *, space: SearchSpace, data_digests: Mapping[str, str]) -> None:
     path = folder / "sweep.json"
-    told = {
+    description = {
         "schema_version": 1,
         "space": space.model_dump(mode="json"),
         # A recipe's file may change under its name.
@@ -241,10 +241,10 @@ def _check_same(folder: Path, *, space: SearchSpace, data_digests: Mapping[str, 
         "data_digests": dict(data_digests),
     }
     if not path.is_file():
-        write_json(path, told)
+        write_json(path, description)
         return
     kept = read_json(path)
-    changed = [name for name in told if kept.get(name) != told[name]]
+    changed = [name for name in description if kept.get(name) != description[name]]
     if changed:
         raise ConfigError(
             f"the sweep was begun with other {' and '.join(changed)}",

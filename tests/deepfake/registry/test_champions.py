@@ -180,7 +180,7 @@ def test_a_promotion_expects_whom_it_was_compared_with(name: str, tmp_path: Path
     for digest in ("a1", "a2", "a3"):
         _register(name, tmp_path / digest, digest=digest)
     _promote(name, 2)
-    with pytest.raises(TrackingError, match=r"version 2 .* is champion by now, not 1"):
+    with pytest.raises(TrackingError, match=r"version 2 .* is champion now, not 1"):
         tracking.promote(name, 3, who="retrain", why="", expected=1)
     with pytest.raises(UnknownModelError, match=r"no version 9 \(there are: 1, 2, 3\)"):
         _promote(name, 9)
@@ -212,7 +212,7 @@ def test_a_version_of_another_schema_is_refused_by_name(
     name: str, tmp_path: Path, text: str, told: str
 ) -> None:
     _register(name, tmp_path / "a", digest="a", text=text)
-    with pytest.raises(BundleError, match=f"{name} version 1 is no detector.*{told}") as caught:
+    with pytest.raises(BundleError, match=f"{name} version 1 is not a deepfake detector.*{told}") as caught:
         resolve_detector(f"models:/{name}/1")
     assert "deepfake models rollback" in (caught.value.hint or "")
 
