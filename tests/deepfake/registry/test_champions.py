@@ -227,7 +227,7 @@ def test_a_version_that_somebody_registered_from_elsewhere_is_refused(
     client.create_model_version(name, (tmp_path / "pickles" / "model.pkl").as_uri())
     with pytest.raises(BundleError, match=f"{name} version 1 .* no detector.json"):
         resolve_detector(f"models:/{name}/1")
-    with pytest.raises(TrackingError, match="a file, and no detector bundle"):
+    with pytest.raises(TrackingError, match="a file, not a detector bundle"):
         resolve_detector(f"models:/{name}/2")
 
 
