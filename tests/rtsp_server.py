@@ -160,14 +160,14 @@ def _lines(request: str) -> dict[str, str]:
 
 def _is_by(request: str, login: tuple[str, str]) -> bool:
     """Return whether a request is signed with name and password."""
-    told = dict(re.findall(r'(\w+)="([^"]*)"', _lines(request).get("authorization", "")))
+    fields = dict(re.findall(r'(\w+)="([^"]*)"', _lines(request).get("authorization", "")))
     method, name, password = request.split(" ", 1)[0], *login
 
     def digest(*parts: str) -> str:
         return hashlib.md5(":".join(parts).encode()).hexdigest()
 
-    who, what = digest(name, _REALM, password), digest(method, told.get("uri", ""))
-    return told.get("username") == name and told.get("response") == digest(who, _NONCE, what)
+    who, what = digest(name, _REALM, password), digest(method, fields.get("uri", ""))
+    return fields.get("username") == name and fields.get("response") == digest(who, _NONCE, what)
 
 
 def _refusal(request: str) -> bytes:
@@ -177,15 +177,15 @@ def _refusal(request: str) -> bytes:
 
 
 def _answer(method: str, request: str) -> bytes:
-    told = [f"CSeq: {_lines(request)['cseq']}"]
+    headers = [f"CSeq: {_lines(request)['cseq']}"]
     body = ""
     if method == "OPTIONS":
-        told.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")
+        headers.append("Public: OPTIONS, DESCRIBE, SETUP, PLAY, TEARDOWN")
     elif method == "DESCRIBE":
         body = _SDP
-        told += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
+        headers += ["Content-Type: application/sdp", f"Content-Length: {len(body)}"]
     elif method == "SETUP":
-        told += ["Transport: RTP/AVP/TCP;unicast;interleaved=0-1", "Session: 1"]
+        headers += ["Transport: RTP/AVP/TCP;unicast;interleaved=0-1", "Session: 1"]
     elif method == "PLAY":
-        told += ["Session: 1", "Range: npt=0.000-"]
-    return ("RTSP/1.0 200 OK\r\n" + "\r\n".join(told) + "\r\n\r\n" + body).encode()
+        headers += ["Session: 1", "Range: npt=0.000-"]
+    return ("RTSP/1.0 200 OK\r\n" + "\r\n".join(headers) + "\r\n\r\n" + body).encode()

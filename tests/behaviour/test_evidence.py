@@ -25,9 +25,9 @@ def _kept(output: Path) -> dict[str, int]:
 
 
 def _shown(page: Path) -> dict[str, Any]:
-    told = read_embedded_json(page.read_text(encoding="utf-8"))
-    assert isinstance(told, dict)
-    return told
+    data = read_embedded_json(page.read_text(encoding="utf-8"))
+    assert isinstance(data, dict)
+    return data
 
 
 def test_a_folder_is_scored_explained_reported_and_forgotten(
@@ -52,8 +52,8 @@ def test_a_folder_is_scored_explained_reported_and_forgotten(
     first = _kept(output)
     assert set(first) == {sha256_of(path) for path in (clip, signed, elsewhere)}
     states = {
-        told["media_id"]: told["provenance"]["credentials"]["state"]
-        for told in map(read_json, output.glob("versions/*/evidence/*/evidence.json"))
+        evidence["media_id"]: evidence["provenance"]["credentials"]["state"]
+        for evidence in map(read_json, output.glob("versions/*/evidence/*/evidence.json"))
     }
     assert states[sha256_of(signed)] == "untrusted"
     assert states[sha256_of(elsewhere)] == "elsewhere"
@@ -67,8 +67,8 @@ def test_a_folder_is_scored_explained_reported_and_forgotten(
     assert done.returncode == 0, done.stderr
     page = _shown(output / "report.html")
     assert len(page["columns"]["uri"]) == 7
-    assert {told["media_id"] for told in page["items"]} == set(second)
-    assert all(told["pictures"] for told in page["items"])
+    assert {item["media_id"] for item in page["items"]} == set(second)
+    assert all(item["pictures"] for item in page["items"])
     done = run_deepfake("forget", clip, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert set(_kept(output)) == set(second) - set(first) | {

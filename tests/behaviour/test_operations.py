@@ -105,11 +105,11 @@ def job(tmp_path_factory: pytest.TempPathFactory, detector: Path) -> _Job:
 
 
 def test_the_summary_tells_throughput_and_where_failures_are(job: _Job) -> None:
-    told = " ".join(job.first.stdout.split())
-    assert "this run │ media scored │ 6" in told
-    assert "files a second" in told
-    assert "seconds a medium to extract" in told
-    assert "failures: out/failures.csv (2 files, and what to do)" in told
+    output = " ".join(job.first.stdout.split())
+    assert "this run │ media scored │ 6" in output
+    assert "files a second" in output
+    assert "seconds a medium to extract" in output
+    assert "failures: out/failures.csv (2 files, and what to do)" in output
 
 
 def test_the_log_tells_the_run_its_parts_and_each_failure(job: _Job) -> None:
@@ -146,18 +146,20 @@ def test_the_numbers_agree_with_the_log_and_the_tables(job: _Job) -> None:
     assert values["run_ended_timestamp_seconds"] > values["run_began_timestamp_seconds"] > 1.6e9
     scores = pd.read_parquet(job.output / "scores.parquet")
     for by in ("status", "verdict"):
-        told = {s.labels[by]: s.value for s in samples if s.name == f"deepfake_score_files_by_{by}"}
-        assert told == scores[by].value_counts().to_dict()
+        counts = {
+            s.labels[by]: s.value for s in samples if s.name == f"deepfake_score_files_by_{by}"
+        }
+        assert counts == scores[by].value_counts().to_dict()
 
 
 def test_status_of_a_finished_job(job: _Job) -> None:
     before = {p: p.stat().st_mtime_ns for p in job.output.rglob("*.parquet")}
-    told = json.loads(job.run("status", "out", "--json").stdout)
-    assert told["owner"] is None
-    assert (told["num_files"], told["num_scored"], told["num_waiting"]) == (9, 6, 0)
-    assert told["statuses"] == {"empty": 1, "ok": 7, "unsupported": 1}
-    assert sum(told["verdicts"].values()) == 9
-    assert told["run"]["outcome"] == "finished"
+    status = json.loads(job.run("status", "out", "--json").stdout)
+    assert status["owner"] is None
+    assert (status["num_files"], status["num_scored"], status["num_waiting"]) == (9, 6, 0)
+    assert status["statuses"] == {"empty": 1, "ok": 7, "unsupported": 1}
+    assert sum(status["verdicts"].values()) == 9
+    assert status["run"]["outcome"] == "finished"
     lines = job.run("status", "out").stdout
     assert "at work: nobody" in lines
     assert "files: 9 known, 0 waiting for a score; 6 media scored" in lines
@@ -203,20 +205,20 @@ def test_a_job_is_watched_while_it_works_and_cannot_be_forgotten_from(
     with _started(_arguments(detector, "--batch-files", "4"), cwd=tmp_path) as run:
         _wait_for_scores(tmp_path)
         os.kill(run.pid, signal.SIGSTOP)  # it holds all that it held, and is slow to end
-        told = json.loads(run_deepfake("status", "out", "--json", cwd=tmp_path).stdout)
-        assert told["owner"]["pid"] == run.pid
-        assert told["run"]["outcome"] == "at work"
-        assert told["run"]["last_part"]["media"] == 4
-        assert 0 < told["num_scored"] < 80
-        assert told["run"]["media_per_second"] > 0
+        status = json.loads(run_deepfake("status", "out", "--json", cwd=tmp_path).stdout)
+        assert status["owner"]["pid"] == run.pid
+        assert status["run"]["outcome"] == "at work"
+        assert status["run"]["last_part"]["media"] == 4
+        assert 0 < status["num_scored"] < 80
+        assert status["run"]["media_per_second"] > 0
         refused = run_deepfake("forget", "media/0.png", cwd=tmp_path)
         assert refused.returncode == 1
         assert f"another run is at work on this output: process {run.pid}" in refused.stderr
         os.kill(run.pid, signal.SIGCONT)
         out, err = run.communicate(timeout=240)
         assert run.returncode == 0, out + err
-    told = json.loads(run_deepfake("status", "out", "--json", cwd=tmp_path).stdout)
-    assert (told["num_files"], told["num_scored"], told["owner"]) == (80, 80, None)
+    status = json.loads(run_deepfake("status", "out", "--json", cwd=tmp_path).stdout)
+    assert (status["num_files"], status["num_scored"], status["owner"]) == (80, 80, None)
 
 
 def test_a_killed_job_says_so(detector: Path, tmp_path: Path) -> None:
@@ -226,9 +228,9 @@ def test_a_killed_job_says_so(detector: Path, tmp_path: Path) -> None:
         _wait_for_scores(tmp_path)
         os.killpg(run.pid, signal.SIGKILL)
         run.wait(timeout=30)
-    told = json.loads(run_deepfake("status", "out", "--json", cwd=tmp_path).stdout)
-    assert told["owner"] is None
-    assert told["run"]["outcome"] == "interrupted"
+    status = json.loads(run_deepfake("status", "out", "--json", cwd=tmp_path).stdout)
+    assert status["owner"] is None
+    assert status["run"]["outcome"] == "interrupted"
     done = run_deepfake(*_arguments(detector, "--batch-files", "4"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     for line in (tmp_path / "out" / "log.jsonl").read_text().splitlines():
@@ -261,10 +263,12 @@ def test_a_changed_score_file_or_detector_is_not_verified(
     job: _Job, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     path = job.receipt("2.png")
-    told = json.loads(path.read_text())
+    receipt = json.loads(path.read_text())
     off = job.root / "off.json"
     off.write_text(
-        json.dumps({**told, "score": {**told["score"], "logit": told["score"]["logit"] + 0.01}})
+        json.dumps(
+            {**receipt, "score": {**receipt["score"], "logit": receipt["score"]["logit"] + 0.01}}
+        )
     )
     lines = job.verify(off, code=1)
     assert [line for line in lines if line.startswith("FAIL")] == [
@@ -272,7 +276,9 @@ def test_a_changed_score_file_or_detector_is_not_verified(
     ]
     near = job.root / "near.json"
     near.write_text(
-        json.dumps({**told, "score": {**told["score"], "logit": told["score"]["logit"] + 5e-4}})
+        json.dumps(
+            {**receipt, "score": {**receipt["score"], "logit": receipt["score"]["logit"] + 5e-4}}
+        )
     )
     assert any("5.0e-04 apart" in line for line in job.verify(near, code=0))
     assert job.verify(path, "--file", job.media / "3.png", code=1)[-1] == "not verified"
@@ -311,8 +317,8 @@ def test_a_receipt_of_a_sampled_file_has_the_hash_of_all_its_bytes(
     done = run_deepfake(*_arguments(detector, "--hash", "sampled"), cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     job = _Job(tmp_path, detector, done)
-    told = json.loads(job.receipt("large.bmp").read_text())
-    assert told["sha256"] == sha256_of(path) != told["score"]["media_id"]
+    receipt = json.loads(job.receipt("large.bmp").read_text())
+    assert receipt["sha256"] == sha256_of(path) != receipt["score"]["media_id"]
     assert job.verify(tmp_path / "receipt.json", code=0)[-1] == "verified"
     # Between two samples: the samples say nothing of it, its time does.
     content = bytearray(path.read_bytes())

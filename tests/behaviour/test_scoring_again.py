@@ -120,9 +120,9 @@ def test_another_folder_takes_the_tables_over_and_says_so(inbox: _Inbox, tmp_pat
     other = _Inbox(tmp_path / "other", inbox.detector)
     other.output = inbox.output
     (other.media / "notes.png").write_text("words, and no picture")
-    told = other.run(code=3).stdout
-    assert "nothing to score: 1 files listed, none with new content that can be scored" in told
-    assert f"until now these tables were of {inbox.media}" in " ".join(told.split())
+    output = other.run(code=3).stdout
+    assert "nothing to score: 1 files listed, none with new content that can be scored" in output
+    assert f"until now these tables were of {inbox.media}" in " ".join(output.split())
     assert list(inbox.scores().index) == ["notes.png"]
     assert "nothing to score" in inbox.run().stdout
     pd.testing.assert_frame_equal(inbox.scores(), first)
@@ -177,9 +177,9 @@ def test_watching_scores_what_arrives_until_it_is_stopped(inbox: _Inbox) -> None
         _still(inbox.media / "late.png", seed=300)
         _wait_until(lambda: "late.png" in inbox.scores().index)
         watching.send_signal(signal.SIGINT)
-        told, _ = watching.communicate(timeout=60)
+        output, _ = watching.communicate(timeout=60)
         assert watching.returncode == 0
-    assert "1 scored, 0 vanished, 7 files in all" in told
+    assert "1 scored, 0 vanished, 7 files in all" in output
 
 
 def test_an_empty_folder_is_an_error_unless_it_is_watched(tmp_path: Path, detector: Path) -> None:

@@ -85,14 +85,14 @@ def test_each_frame_of_a_file_becomes_a_line_and_the_verdict_is_printed(home: Pa
 
 @contextmanager
 def _watching(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the command; what it says goes to `told.txt`."""
+    """Start the command; what it says goes to `output.txt`."""
     command = [sys.executable, "-m", "deepfake", "webcam", "--headless", "--overwrite"]
-    with (home / "told.txt").open("wb") as told:
+    with (home / "output.txt").open("wb") as output:
         child = subprocess.Popen(
             [*command, *arguments],
             cwd=home,
             env=product_environment(),
-            stdout=told,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
     try:
@@ -104,7 +104,7 @@ def _watching(home: Path, *arguments: str) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def _told(home: Path) -> str:
-    return (home / "told.txt").read_text(encoding="utf-8")
+    return (home / "output.txt").read_text(encoding="utf-8")
 
 
 def _wait_for(condition: Callable[[], bool], child: subprocess.Popen[bytes]) -> None:

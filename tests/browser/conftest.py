@@ -65,7 +65,7 @@ class Browser:
                 opened.requests.append(request.url)
 
         page.on("request", note)
-        page.on("console", lambda told: opened.complaints.append(told.text))
+        page.on("console", lambda message: opened.complaints.append(message.text))
         page.on("pageerror", lambda error: opened.complaints.append(str(error)))
         page.on("dialog", lambda dialog: opened.complaints.append(f"dialog: {dialog.message}"))
         page.goto(own)

@@ -1,4 +1,4 @@
-"""Media that look otherwise than a detector's own: seen by a scoring job, told to Prefect."""
+"""A scoring job detects drift and emits the event to Prefect."""
 
 from __future__ import annotations
 
@@ -73,27 +73,27 @@ def _keep_reference(detector: Path, output: Path) -> None:
 
 def _events(server: Server) -> list[dict[str, Any]]:
     api = server.environment["PREFECT_API_URL"]
-    told = {"filter": {"event": {"name": ["deepfake.scores.drifted"]}}}
-    answer = httpx.post(f"{api}/events/filter", json=told, timeout=30)
+    query = {"filter": {"event": {"name": ["deepfake.scores.drifted"]}}}
+    answer = httpx.post(f"{api}/events/filter", json=query, timeout=30)
     return list(answer.raise_for_status().json()["events"])
 
 
 def test_other_media_are_seen_and_told_and_the_same_are_not(server: Server, tmp_path: Path) -> None:
     detector = make_detector(tmp_path / "detector")
-    printed, told = _score(_media(tmp_path / "own", first=0), detector, server)
+    printed, summary = _score(_media(tmp_path / "own", first=0), detector, server)
     assert "drift: the detector keeps no reference to compare with" in printed
-    assert (told["is_drifted"], told["features"]) == (False, [])
+    assert (summary["is_drifted"], summary["features"]) == (False, [])
     _keep_reference(detector, tmp_path / "own-scores")
 
-    printed, told = _score(_media(tmp_path / "alike", first=1000), detector, server)
+    printed, summary = _score(_media(tmp_path / "alike", first=1000), detector, server)
     assert "lies furthest away" in printed
-    assert told["is_drifted"] is False
-    assert {f["level"] for f in told["features"]} == {"stable"}
-    assert {f["num_media"] for f in told["features"]} == {_NUM}
+    assert summary["is_drifted"] is False
+    assert {f["level"] for f in summary["features"]} == {"stable"}
+    assert {f["num_media"] for f in summary["features"]} == {_NUM}
     assert _events(server) == []
 
-    printed, told = _score(_media(tmp_path / "blurred", first=2000, sigma=2.0), detector, server)
-    moved = {f["name"]: f["index"] for f in told["features"] if f["level"] == "moved"}
+    printed, summary = _score(_media(tmp_path / "blurred", first=2000, sigma=2.0), detector, server)
+    moved = {f["name"]: f["index"] for f in summary["features"] if f["level"] == "moved"}
     assert "sharpness" in moved
     assert f"drift: sharpness of images has moved, PSI {moved['sharpness']:.2f}" in printed
     wait_until(lambda: bool(_events(server)))
@@ -104,5 +104,5 @@ def test_other_media_are_seen_and_told_and_the_same_are_not(server: Server, tmp_
     metrics = (tmp_path / "blurred-scores" / "metrics.prom").read_text()
     assert 'feature="sharpness"' in metrics
 
-    _, told = _score(tmp_path / "blurred", detector, server, "--limit", "1")
-    assert told["is_drifted"] is True, "a run that scores nothing leaves what was found"
+    _, summary = _score(tmp_path / "blurred", detector, server, "--limit", "1")
+    assert summary["is_drifted"] is True, "a run that scores nothing leaves what was found"

@@ -58,9 +58,9 @@ def test_an_ingest_that_added_media_says_so_once(tmp_path: Path) -> None:
         ingest(server)
         (event,) = _wait_for(server, 1)
         assert event["resource"]["prefect.resource.id"] == f"deepfake.corpus.{_CORPUS}"
-        told = event["payload"]
-        assert told["snapshot"] == open_snapshot(DataRoot(data_root), _CORPUS).digest
-        assert (told["num_added"], told["num_files"]) == (4, 4)
+        payload = event["payload"]
+        assert payload["snapshot"] == open_snapshot(DataRoot(data_root), _CORPUS).digest
+        assert (payload["num_added"], payload["num_files"]) == (4, 4)
         ingest(server)
         shutil.copy(media / "real" / "still-0.png", media / "real" / "same-content.png")
         ingest(server)

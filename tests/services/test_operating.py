@@ -30,8 +30,8 @@ _START_SECONDS = 900.0
 _QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PYTHONPATH": str(_CHECKOUT)}
 
 
-def _ask(api: str, path: str, **told: Any) -> Any:
-    answer = httpx.post(f"{api}/{path}", json=told, timeout=30)
+def _ask(api: str, path: str, **query: Any) -> Any:
+    answer = httpx.post(f"{api}/{path}", json=query, timeout=30)
     answer.raise_for_status()
     return answer.json()
 
@@ -160,8 +160,8 @@ def test_the_schedule_comes_true(up: _Up) -> None:
     finally:
         up.setup("--schedule", "off")
     logs = {"flow_run_id": {"any_": [ended()[0]["id"]]}}
-    told = [line["message"] for line in _ask(up.api, "logs/filter", logs=logs)]
-    assert any("Beginning flow run" in line for line in told), "Prefect's page shows what it told"
+    messages = [line["message"] for line in _ask(up.api, "logs/filter", logs=logs)]
+    assert any("Beginning flow run" in line for line in messages), "Prefect's page shows the log"
     # There is nothing to train on; that it began, and when, is what was asked.
     assert "neither an ingested corpus" in ended()[0]["state"]["message"]
     assert ended()[0]["expected_start_time"][17:19] == "00"

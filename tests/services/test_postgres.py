@@ -123,8 +123,8 @@ def test_five_hundred_task_runs_and_a_measured_detector(
             timeout=_RUN_SECONDS,
             check=False,
         )
-        told = f"{done.stdout[-3000:]}{done.stderr[-3000:]}\n{tail_of(server.logs)}"
-        assert f"done {_NUM_TASKS}" in done.stdout, told
+        output = f"{done.stdout[-3000:]}{done.stderr[-3000:]}\n{tail_of(server.logs)}"
+        assert f"done {_NUM_TASKS}" in done.stdout, output
         states = "SELECT state_type, count(*)::int FROM task_run GROUP BY 1"
         # The server takes in what became of a task a little later.
         wait_until(

@@ -187,11 +187,11 @@ def test_scores_are_those_of_files_here_and_nothing_is_done_twice(
     assert f"scores: {bucket.uri('inbox/scores')}/scores.csv" in first.stdout
     found = bucket.scores("inbox/scores")
     pd.testing.assert_frame_equal(found.sort_index(), expected.sort_index())
-    told = {
+    names = {
         name.rpartition("/")[2] for name in bucket.names("inbox/scores") if "/versions/" not in name
     }
-    assert told >= {"scores.parquet", "scores.csv", "tracks.parquet", "frames.parquet", "run.json"}
-    assert ".lease.json" not in told
+    assert names >= {"scores.parquet", "scores.csv", "tracks.parquet", "frames.parquet", "run.json"}
+    assert ".lease.json" not in names
 
     again = f"nothing to score: {num_all} files listed, none new or changed"
     assert again in bucket.run(*_arguments(bucket, detector), code=3).stdout
@@ -347,8 +347,8 @@ def test_a_medium_is_vouched_for_and_forgotten(
     bucket.run("report", output)
     assert "scores/report.html" in bucket.names("scores")
     assert bucket.uri("corpus") in bucket.run("status", output).stdout
-    told = other.run("forget", uri, "--data-root", root, "--output", output).stdout
-    assert f"media_id: {receipts[0]['sha256']}" in told
+    printed = other.run("forget", uri, "--data-root", root, "--output", output).stdout
+    assert f"media_id: {receipts[0]['sha256']}" in printed
     bucket.run("forget", uri, "--data-root", root)
     for place in (*bucket.names("data"), *bucket.names("scores")):
         content = bucket.store.cat_file(f"{bucket.name}/{place}")
@@ -362,12 +362,12 @@ def test_a_medium_is_vouched_for_and_forgotten(
 
 
 def test_what_cannot_be_is_said_in_a_line(bucket: _Bucket, detector: Path) -> None:
-    for uri, told in (
+    for uri, message in (
         ("s3://no-such-bucket/x", "s3://no-such-bucket/x"),
         (bucket.uri("nothing"), "no file to look at; found no object below it"),
     ):
         done = bucket.run("score", uri, "--output", bucket.uri("out"), code=1)
-        assert told in done.stderr and "Traceback" not in done.stderr
+        assert message in done.stderr and "Traceback" not in done.stderr
     for arguments in (
         ["score", "s3:/bucket/x", "--output", "out"],
         ["ingest", bucket.uri("inbox"), "--corpus", "c", "--layout", "celebdf"],

@@ -89,8 +89,8 @@ def _reference_movie(path: Path, outside: Outside) -> None:
 
 def _described(path: Path, outside: Outside) -> None:
     """Write a picture whose description names addresses."""
-    told = f"<x:xmpmeta><a href='{outside.url}/xmp'/>{outside.canary}</x:xmpmeta>".encode()
-    body = b"http://ns.adobe.com/xap/1.0/\0" + told
+    xmp = f"<x:xmpmeta><a href='{outside.url}/xmp'/>{outside.canary}</x:xmpmeta>".encode()
+    body = b"http://ns.adobe.com/xap/1.0/\0" + xmp
     jpeg = face_jpeg()
     path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:])
 

@@ -119,8 +119,8 @@ def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
     assert tracking.rolled_back(name) == {3}
     assert tracking.roll_back(name, who="bob", why="").version == 4
     assert tracking.roll_back(name, who="bob", why="").version == 1
-    told = [(e.action, e.version, e.who) for e in tracking.champion_history(name)]
-    assert told[:5] == [
+    changes = [(e.action, e.version, e.who) for e in tracking.champion_history(name)]
+    assert changes[:5] == [
         ("promote", 1, "ann"),
         ("promote", 2, "ann"),
         ("promote", 3, "ann"),
@@ -201,7 +201,7 @@ def test_a_challenger_that_becomes_champion_is_challenger_no_more(
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ('{"schema_version": 99}', "schema version 99 of the bundle is not"),
         ("no json", "detector.json is not JSON"),
@@ -209,10 +209,12 @@ def test_a_challenger_that_becomes_champion_is_challenger_no_more(
     ],
 )
 def test_a_version_of_another_schema_is_refused_by_name(
-    name: str, tmp_path: Path, text: str, told: str
+    name: str, tmp_path: Path, text: str, message: str
 ) -> None:
     _register(name, tmp_path / "a", digest="a", text=text)
-    with pytest.raises(BundleError, match=f"{name} version 1 is not a deepfake detector.*{told}") as caught:
+    with pytest.raises(
+        BundleError, match=f"{name} version 1 is not a deepfake detector.*{message}"
+    ) as caught:
         resolve_detector(f"models:/{name}/1")
     assert "deepfake models rollback" in (caught.value.hint or "")
 

@@ -75,17 +75,17 @@ def test_a_training_is_kept_whole(store: str, training: dict[str, object]) -> No
 def test_what_is_known_of_a_finished_detector_stands_beside_its_epochs(
     store: str, training: dict[str, object]
 ) -> None:
-    told = {
+    arguments = {
         **training,
         "params": {"lr": 1e-3, "max_minutes": None, "augment": {"jpeg_p": None}},
         "metrics": {"val_auc": 0.9, "num_train_real": 7, "why": "text", "val_loss": None},
     }
-    run_id = tracking.log_training(**told, uri=store)  # type: ignore[arg-type]
-    again = tracking.log_training(**told, run_id=run_id, uri=store)  # type: ignore[arg-type]
+    run_id = tracking.log_training(**arguments, uri=store)  # type: ignore[arg-type]
+    again = tracking.log_training(**arguments, run_id=run_id, uri=store)  # type: ignore[arg-type]
     client = client_of(store)
     run = client.get_run(again)
     assert run.data.params == {"lr": "0.001"}, "what is not known is not there"
-    assert run.data.metrics["val_auc"] == 0.5, "an epoch told it"
+    assert run.data.metrics["val_auc"] == 0.5, "an epoch logged it"
     assert run.data.metrics["num_train_real"] == 7
     assert not {"why", "val_loss"} & set(run.data.metrics)
     assert len(client.get_metric_history(run_id, "num_train_real")) == 1
@@ -100,20 +100,20 @@ def test_a_training_ends_in_the_run_that_its_settings_began(
     ) as opened:
         assert opened.run_id is not None
     out_of_a_file = json.loads(config.model_dump_json())
-    told = {**training, "params": out_of_a_file, "run_id": opened.run_id}
-    assert tracking.log_training(**told, uri=store) == opened.run_id  # type: ignore[arg-type]
+    arguments = {**training, "params": out_of_a_file, "run_id": opened.run_id}
+    assert tracking.log_training(**arguments, uri=store) == opened.run_id  # type: ignore[arg-type]
     run = client_of(store).get_run(opened.run_id)
     assert run.data.params["augment.jpeg_quality"] == str(list(config.augment.jpeg_quality))
     assert run.data.metrics["val_auc"] == 0.5
-    assert not caplog.records, "nothing was told in two ways"
+    assert not caplog.records, "no parameter differs"
 
 
 def test_a_setting_that_the_store_knows_otherwise_costs_no_training(
     store: str, training: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
-    told = {**training, "params": {"lr": 0.5, "seed": 3}, "run_id": run_id}
-    assert tracking.log_training(**told, uri=store) == run_id  # type: ignore[arg-type]
+    arguments = {**training, "params": {"lr": 0.5, "seed": 3}, "run_id": run_id}
+    assert tracking.log_training(**arguments, uri=store) == run_id  # type: ignore[arg-type]
     params = client_of(store).get_run(run_id).data.params
     assert params == {"lr": "0.001", "augment.jpeg_p": "0.3", "seed": "3"}
     assert f"the run {run_id} keeps lr = 0.001; it was now 0.5" in caplog.text
@@ -258,8 +258,8 @@ def test_an_evaluation_without_figures_is_kept(store: str, tmp_path: Path) -> No
 
 
 def test_an_evaluation_hangs_below_the_training(store: str, training: dict[str, object]) -> None:
-    told = {**training, "tags": {"stage": "train", "model_digest": "0123456789abcdef"}}
-    trained = tracking.log_training(**told, uri=store)  # type: ignore[arg-type]
+    arguments = {**training, "tags": {"stage": "train", "model_digest": "0123456789abcdef"}}
+    trained = tracking.log_training(**arguments, uri=store)  # type: ignore[arg-type]
     experiment = str(training["experiment"])
     found = tracking.find_training("0123456789abcdef", experiment=experiment, uri=store)
     assert found == trained

@@ -33,7 +33,7 @@ def test_recipe_of_ones_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("epochs = 0", "epochs: Input should be greater"),
         ("epoch = 3", "epoch: Extra inputs"),
@@ -41,10 +41,10 @@ def test_recipe_of_ones_own(tmp_path: Path) -> None:
         ("[augment]\nblur = 1", "augment.blur"),
     ],
 )
-def test_what_is_wrong_is_named(tmp_path: Path, text: str, told: str) -> None:
+def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "wrong.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         load_recipe(str(path))
 
 

@@ -109,7 +109,7 @@ def test_one_head_mixes_labelled_pairs_alone_too() -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"method": "labels", "mixup_p": 0.3}, "mixup_p mixes pairs"),
         ({"method": "sbi", "mixup_p": 0.3}, "mixup_p mixes pairs"),
@@ -117,8 +117,10 @@ def test_one_head_mixes_labelled_pairs_alone_too() -> None:
         ({"sharpness_rho": 0.05, "precision": "16-mixed"}, "sharpness_rho needs"),
     ],
 )
-def test_settings_that_do_not_go_together_are_refused(changes: dict[str, Any], told: str) -> None:
-    with pytest.raises(ValueError, match=told):
+def test_settings_that_do_not_go_together_are_refused(
+    changes: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
         TrainConfig(**changes)
 
 

@@ -18,7 +18,7 @@ EVERYTHING = AugmentConfig(flip_p=1, jpeg_p=1, blur_p=1, noise_p=1, downscale_p=
 
 @pytest.fixture
 def picture() -> Tensor:
-    # Detail and flat ground, left and right told apart.
+    # Detail and flat ground, left and right different.
     pixels = torch.full((3, 64, 64), 90, dtype=torch.uint8)
     pixels[:, ::2, :32] = 200
     pixels[0, :, 40:] = 20

@@ -42,7 +42,7 @@ def test_a_space_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("settings = {}", "settings"),
         ("[settings]\nlearning_rat = {low = 0.1, high = 0.2}", "no setting 'learning_rat'"),
@@ -59,11 +59,11 @@ def test_a_space_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
     ],
 )
 def test_what_cannot_be_trained_with_is_refused_at_once(
-    tmp_path: Path, text: str, told: str
+    tmp_path: Path, text: str, message: str
 ) -> None:
     path = tmp_path / "own.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         load_space(str(path))
 
 

@@ -38,8 +38,8 @@ SPACE = SearchSpace(
 
 
 def _open(folder: Path, **changes: Any) -> AbstractContextManager[TuningStudy]:
-    told: dict[str, Any] = {"space": SPACE, "data_digests": {"c": "00ff"}, "seed": 0}
-    return open_study(folder / "study", **{**told, **changes})
+    options: dict[str, Any] = {"space": SPACE, "data_digests": {"c": "00ff"}, "seed": 0}
+    return open_study(folder / "study", **{**options, **changes})
 
 
 def test_what_lags_behind_is_given_up_and_the_best_is_kept(tmp_path: Path) -> None:
@@ -127,17 +127,17 @@ def _train(snapshot: Snapshot, run_dir: Path, watch: TrialWatch) -> Any:
 
 
 def test_a_training_reports_what_chooses_its_checkpoint(snapshot: Snapshot, tmp_path: Path) -> None:
-    told: list[tuple[int, float]] = []
+    reported: list[tuple[int, float]] = []
 
     def lags(epoch: int, value: float) -> bool:
-        told.append((epoch, value))
+        reported.append((epoch, value))
         return False
 
     watch = TrialWatch(lags)
     result = _train(snapshot, tmp_path / "run", watch)
-    assert [epoch for epoch, _ in told] == [0, 1, 2]
+    assert [epoch for epoch, _ in reported] == [0, 1, 2]
     assert watch.metric == "val_auc"
-    assert watch.best == max(value for _, value in told)
+    assert watch.best == max(value for _, value in reported)
     assert result.metrics["val_auc"] == pytest.approx(watch.best, abs=1e-6)
 
 
