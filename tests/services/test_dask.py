@@ -77,14 +77,14 @@ def test_one_of_two_workers_is_killed_in_mid_run(
             media_workers = psutil.Process(one.pid).children(recursive=True)
             os.kill(one.pid, signal.SIGKILL)
             left = _NUM_FILES - 4 * _num_parts(output)
-            output, _ = run.communicate(timeout=_RUN_SECONDS)
-        assert run.returncode == 3, f"{output}\n{tail_of(cluster.server.logs)}"
+            printed, _ = run.communicate(timeout=_RUN_SECONDS)
+        assert run.returncode == 3, f"{printed}\n{tail_of(cluster.server.logs)}"
         assert left > 8, "it was killed in the middle"
         assert media_workers, "it had media workers"
         _, alive = psutil.wait_procs(media_workers, timeout=10)
         assert not alive, "they died with it"
     pd.testing.assert_frame_equal(_scores(output), expected)
-    assert f"scored {_NUM_FILES} media of {_NUM_FILES + 1} files" in output
+    assert f"scored {_NUM_FILES} media of {_NUM_FILES + 1} files" in printed
 
 
 def test_a_corpus_is_ingested_under_a_nanny(cluster: Cluster, tmp_path: Path) -> None:
