@@ -20,7 +20,7 @@ from rich.text import Text
 
 from benchmarks import ROOT
 from deepfake.media import write_image
-from tests.product import face_close_up, landscape, write_face_clip
+from tests.sample_data import face_close_up, landscape, write_face_clip
 
 __all__ = ["draw_terminal", "make_inbox"]
 

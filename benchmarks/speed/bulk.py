@@ -90,7 +90,7 @@ def _entries(folder: Path, count: int) -> dict[str, Any]:
 
 def _real(folder: Path, count: int) -> dict[str, Any]:
     from deepfake.media import write_image
-    from tests.product import clip_frames
+    from tests.sample_data import clip_frames
 
     media = folder / "real"
     media.mkdir()

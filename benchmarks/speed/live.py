@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from benchmarks import RESULTS
 from deepfake.media import write_video
 from deepfake.storage import write_json
-from tests.product import face_close_up
+from tests.sample_data import face_close_up
 
 __all__ = ["figures_of", "scene_720p"]
 

@@ -16,13 +16,7 @@ from tests.media_factory import (
     write_sound,
     write_text_clip,
 )
-from tests.product import (
-    crowd,
-    face_close_up,
-    landscape,
-    make_detector,
-    write_face_clip,
-)
+from tests.sample_data import crowd, face_close_up, landscape, make_detector, write_face_clip
 
 
 @pytest.fixture(scope="session")

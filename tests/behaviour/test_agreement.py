@@ -25,7 +25,7 @@ from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.scoring.scorer import extract_config
 from deepfake.storage import DataRoot
 from deepfake.verdicts.aggregation import aggregate_by_uri
-from tests.product import crowd, make_corpus
+from tests.sample_data import crowd, make_corpus
 
 _TOLERANCE = 1e-3
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deepfake.scoring import SCORES_SCHEMA
-from tests.product import Completed, drop_root_rights, run_deepfake
+from tests.command_line import Completed, drop_root_rights, run_deepfake
 
 
 @pytest.fixture(scope="module")

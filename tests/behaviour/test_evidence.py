@@ -11,9 +11,10 @@ import pytest
 from deepfake.evidence.embedded_json import read_embedded_json
 from deepfake.media import write_image
 from deepfake.storage import read_json, sha256_of
+from tests.access_monitor import listening
+from tests.command_line import run_deepfake
 from tests.credentials import make_chain, sign_file
-from tests.product import face_close_up, landscape, run_deepfake, write_face_clip
-from tests.watching import listening
+from tests.sample_data import face_close_up, landscape, write_face_clip
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from deepfake.media import write_image
-from tests.product import face_close_up, run_deepfake, write_face_clip
+from tests.command_line import run_deepfake
+from tests.sample_data import face_close_up, write_face_clip
 
 pytestmark = pytest.mark.slow
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from deepfake.media import write_image, write_video
-from tests.product import crowd, face_close_up, run_deepfake
+from tests.command_line import run_deepfake
+from tests.sample_data import crowd, face_close_up
 
 pytestmark = pytest.mark.slow
 

@@ -16,7 +16,7 @@ from deepfake.extract.extractor import ExtractedMedium, ExtractRequest, extract_
 from deepfake.media import write_video
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Status
-from tests.product import Pixels, face_close_up, write_face_clip
+from tests.sample_data import Pixels, face_close_up, write_face_clip
 
 LIMITS = WorkerLimits(memory_bytes=1_500_000_000)
 

@@ -24,15 +24,13 @@ from deepfake.errors import DataError
 from deepfake.media import write_image
 from deepfake.scoring import ScoresFolder, read_receipt, read_status
 from deepfake.storage import DataRoot, sha256_of
+from tests.command_line import Completed, product_environment, run_deepfake
 from tests.deepfake.forgetting.kept import mentions
-from tests.product import (
-    Completed,
+from tests.sample_data import (
     clip_frames,
     face_close_up,
     make_corpus,
     make_detector,
-    product_environment,
-    run_deepfake,
     write_face_clip,
 )
 

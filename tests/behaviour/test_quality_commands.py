@@ -10,7 +10,8 @@ import pytest
 
 from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
-from tests.product import Completed, clip_frames, make_detector, run_deepfake
+from tests.command_line import Completed, run_deepfake
+from tests.sample_data import clip_frames, make_detector
 
 pytestmark = pytest.mark.slow
 

@@ -18,13 +18,8 @@ import pandas as pd
 import pytest
 
 from deepfake.media import write_image
-from tests.product import (
-    Completed,
-    clip_frames,
-    make_detector,
-    product_environment,
-    run_deepfake,
-)
+from tests.command_line import Completed, product_environment, run_deepfake
+from tests.sample_data import clip_frames, make_detector
 
 pytestmark = pytest.mark.slow
 

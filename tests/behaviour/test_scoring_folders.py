@@ -14,7 +14,8 @@ import pytest
 from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
 from deepfake.scoring import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
-from tests.product import Completed, drop_root_rights, landscape, make_detector, run_deepfake
+from tests.command_line import Completed, drop_root_rights, run_deepfake
+from tests.sample_data import landscape, make_detector
 
 pytestmark = pytest.mark.slow
 

@@ -19,7 +19,7 @@ from deepfake.extract.extractor import ExtractRequest
 from deepfake.scoring import ScorerSetup
 from deepfake.scoring.scorer import ScoredMedium, score_medium, scorer_setup
 from deepfake.storage import sha256_of, to_uri
-from tests.product import make_corpus, make_detector
+from tests.sample_data import make_corpus, make_detector
 
 
 def scored(setup: WorkerSetup, media: list[Path]) -> list[ScoredMedium]:

@@ -11,7 +11,8 @@ from mlflow import MlflowClient
 from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
 from deepfake.training.recipes import load_recipe
-from tests.product import clip_frames, product_environment, run_deepfake
+from tests.command_line import product_environment, run_deepfake
+from tests.sample_data import clip_frames
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3000)]
 

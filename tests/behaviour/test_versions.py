@@ -12,7 +12,7 @@ from deepfake import registry as tracking
 from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
 from tests.flows.retraining import Home, running_flows
-from tests.product import face_close_up, make_detector
+from tests.sample_data import face_close_up, make_detector
 
 pytestmark = [
     pytest.mark.slow,

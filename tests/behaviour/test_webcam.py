@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
 from deepfake.media import open_video, write_video
-from tests.product import clip_frames, product_environment, run_deepfake
+from tests.command_line import product_environment, run_deepfake
 from tests.rtsp_server import RtspServer
+from tests.sample_data import clip_frames
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(2700)]
 

@@ -18,15 +18,8 @@ import pytest
 
 from deepfake.media import write_image, write_video
 from tests.browser.conftest import Browser, Opened
-from tests.product import (
-    astronaut,
-    crowd,
-    landscape,
-    make_detector,
-    product_environment,
-    run_deepfake,
-    write_face_clip,
-)
+from tests.command_line import product_environment, run_deepfake
+from tests.sample_data import astronaut, crowd, landscape, make_detector, write_face_clip
 from tests.services.processes import free_port, running, wait_until
 
 pytestmark = pytest.mark.browser

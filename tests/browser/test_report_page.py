@@ -9,7 +9,7 @@ import pytest
 
 from deepfake.views.report import write_report
 from tests.browser.conftest import Browser, Opened
-from tests.reports import SCRIPT_NAME, evidence, report, score
+from tests.sample_report import SCRIPT_NAME, evidence, report, score
 
 pytestmark = pytest.mark.browser
 

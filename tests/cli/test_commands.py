@@ -15,7 +15,7 @@ from deepfake.cli.flow_runs import exit_for
 from deepfake.cli.ingest import print_ingest
 from deepfake.cli.score import print_score
 from deepfake.training.recipes import list_recipes
-from tests.product import run_deepfake
+from tests.command_line import run_deepfake
 
 
 def _ingested(**changes: Any) -> dict[str, Any]:

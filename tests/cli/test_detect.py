@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import run_deepfake
+from tests.command_line import run_deepfake
 
 
 @pytest.mark.parametrize("name", ["absent.mp4", "dangling.mp4", "file.png/inside.mp4"])

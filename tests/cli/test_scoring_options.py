@@ -14,7 +14,7 @@ from deepfake.config import MediaLimits, SamplingConfig, WorkerLimits
 from deepfake.detectors.inference import OnnxExport
 from deepfake.errors import ConfigError
 from deepfake.scoring import ScoredMedium, ScorerSetup
-from tests.product import make_detector
+from tests.sample_data import make_detector
 from tests.scores import make_score
 
 

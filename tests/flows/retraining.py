@@ -23,8 +23,8 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.storage import DataRoot
 from deepfake.training import train_detector
 from deepfake.training.recipes import load_recipe
+from tests.command_line import product_environment
 from tests.deepfake.conftest import CropFile, write_corpus
-from tests.product import product_environment
 
 __all__ = ["Flows", "Home", "files_of", "make_home", "running_flows"]
 

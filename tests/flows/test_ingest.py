@@ -17,7 +17,8 @@ import pytest
 
 from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.storage import DataRoot
-from tests.product import Completed, make_corpus, product_environment, run_deepfake
+from tests.command_line import Completed, product_environment, run_deepfake
+from tests.sample_data import make_corpus
 
 pytestmark = pytest.mark.slow
 

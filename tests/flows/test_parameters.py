@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.product import run_deepfake
+from tests.command_line import run_deepfake
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:prefect.*")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.product import product_environment
+from tests.command_line import product_environment
 
 _FUZZERS = ["bundles", "corpora", "manifests", "media", "parts", "receipts", "shards", "states"]
 _SECONDS = 8

@@ -16,7 +16,7 @@ from deepfake.media import write_image
 from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.storage import sha256_of, to_uri
 from deepfake.training.data.self_blend import self_blend
-from tests.product import astronaut
+from tests.sample_data import astronaut
 
 __all__ = ["blended_crops", "golden_crops", "golden_scores", "real_crop"]
 

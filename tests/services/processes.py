@@ -17,7 +17,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.product import product_environment
+from tests.command_line import product_environment
 
 __all__ = ["Server", "free_port", "prefect_server", "running", "stop", "tail_of", "wait_until"]
 

@@ -18,7 +18,8 @@ from distributed.security import Security
 from deepfake.corpora.shards import open_snapshot
 from deepfake.media import write_image
 from deepfake.storage import DataRoot
-from tests.product import clip_frames, make_corpus, make_detector, run_deepfake
+from tests.command_line import run_deepfake
+from tests.sample_data import clip_frames, make_corpus, make_detector
 from tests.services.clusters import Cluster, dask_cluster
 from tests.services.processes import tail_of, wait_until
 

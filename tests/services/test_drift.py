@@ -16,7 +16,8 @@ import pytest
 from deepfake.media import write_image
 from deepfake.scoring.drift import fit_reference, write_reference
 from deepfake.types import Kind
-from tests.product import clip_frames, make_detector, run_deepfake
+from tests.command_line import run_deepfake
+from tests.sample_data import clip_frames, make_detector
 from tests.services.processes import Server, prefect_server, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(2400)]

@@ -13,7 +13,8 @@ import pytest
 
 from deepfake.corpora.shards import open_snapshot
 from deepfake.storage import DataRoot
-from tests.product import make_corpus, run_deepfake
+from tests.command_line import run_deepfake
+from tests.sample_data import make_corpus
 from tests.services.processes import Server, prefect_server
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(3600)]

@@ -19,7 +19,8 @@ import psutil
 import pytest
 
 from deepfake.media import write_image
-from tests.product import clip_frames, make_detector, product_environment, run_deepfake
+from tests.command_line import product_environment, run_deepfake
+from tests.sample_data import clip_frames, make_detector
 from tests.services.processes import Server, prefect_server, running, tail_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]

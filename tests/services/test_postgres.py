@@ -16,7 +16,8 @@ from pathlib import Path
 import psycopg2
 import pytest
 
-from tests.product import make_corpus, make_detector, run_deepfake
+from tests.command_line import run_deepfake
+from tests.sample_data import make_corpus, make_detector
 from tests.services.processes import free_port, prefect_server, running, tail_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1800)]

@@ -21,14 +21,8 @@ import s3fs
 
 from deepfake.media import write_image
 from deepfake.storage import StorePath, location_of, take_lease
-from tests.product import (
-    Completed,
-    clip_frames,
-    make_corpus,
-    make_detector,
-    product_environment,
-    run_deepfake,
-)
+from tests.command_line import Completed, product_environment, run_deepfake
+from tests.sample_data import clip_frames, make_corpus, make_detector
 from tests.services.clusters import dask_cluster
 from tests.services.processes import free_port, running, wait_until
 

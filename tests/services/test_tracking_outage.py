@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from deepfake import registry as tracking
+from tests.command_line import product_environment
 from tests.flows.retraining import Home, files_of, make_home, running_flows
-from tests.product import product_environment
 from tests.services.processes import free_port, running, wait_until
 
 pytestmark = [

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from tests.product import face_close_up
+from tests.sample_data import face_close_up
 from tests.torture.kinds import Kind, Outside
 from tests.torture.stills import face_jpeg
 from tests.torture.videos import face_clip

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from tests.media_factory import write_jpeg_with_orientation, write_png_bomb, write_still
-from tests.product import crowd, face_close_up, landscape
+from tests.sample_data import crowd, face_close_up, landscape
 from tests.torture.kinds import Kind, Outside
 
 __all__ = ["STILLS", "face_jpeg"]

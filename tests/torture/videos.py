@@ -18,7 +18,7 @@ from tests.media_factory import (
     write_clip,
     write_sound,
 )
-from tests.product import clip_frames
+from tests.sample_data import clip_frames
 from tests.torture.kinds import Kind, Outside
 
 __all__ = ["VIDEOS", "face_clip", "patched"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ROOT
-from tests.product import product_environment
+from tests.command_line import product_environment
 
 pytestmark = pytest.mark.slow
 

@@ -24,7 +24,7 @@ from benchmarks.speed.timer import Measured, Work
 from deepfake.detectors.bundles import DetectorSpec, load_bundle, save_bundle
 from deepfake.detectors.models import create_model
 from tests.media_factory import frame_number, write_clip
-from tests.product import make_detector, write_face_clip
+from tests.sample_data import make_detector, write_face_clip
 
 KEYS = {
     "extract_uniform_over_floor",

@@ -25,7 +25,7 @@ from deepfake.errors import ConfigError, DataError, SplitLeakageError
 from deepfake.storage import DataRoot, location_of, read_json, write_json
 from deepfake.training import train_detector
 from deepfake.training.calibrate import calibrate_bundle
-from tests.product import make_detector
+from tests.sample_data import make_detector
 
 Write = Callable[..., Snapshot]
 _COUNTS = {"train": 4, "val": 4, "test": 4}

@@ -11,7 +11,7 @@ from deepfake.detectors.inference import load_detector
 from deepfake.detectors.models import create_model
 from deepfake.evidence.heat_maps import GRID, HeatMapper, mask_hottest, mask_random, measure_moves
 from deepfake.verdicts.calibration import Calibration
-from tests.product import clip_frames, make_detector
+from tests.sample_data import clip_frames, make_detector
 
 _CALIBRATION = Calibration(temperature=0.5, bias=-0.7, is_fitted=True)
 

@@ -29,7 +29,7 @@ from deepfake.media import write_image
 from deepfake.scoring import FRAMES_SCHEMA, SCORES_SCHEMA, ScorerSetup, score_media
 from deepfake.storage import sha256_of
 from tests.credentials import make_chain, sign_file
-from tests.product import face_close_up, make_detector, write_face_clip
+from tests.sample_data import face_close_up, make_detector, write_face_clip
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from PIL.PngImagePlugin import PngInfo
 from deepfake.config import MediaLimits
 from deepfake.errors import MediaError
 from deepfake.media import read_tags
-from tests.product import write_face_clip
+from tests.sample_data import write_face_clip
 
 _LIMITS = MediaLimits()
 

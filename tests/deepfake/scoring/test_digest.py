@@ -23,7 +23,7 @@ from deepfake.scoring import (
 )
 from deepfake.scoring.scorer import extract_config
 from deepfake.types import Status
-from tests.product import make_detector
+from tests.sample_data import make_detector
 
 
 @pytest.fixture(scope="module")

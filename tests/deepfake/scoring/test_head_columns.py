@@ -32,7 +32,7 @@ from deepfake.scoring.state.state import open_state
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Kind
 from tests.deepfake.detectors.inference.conftest import write_bundle
-from tests.product import face_close_up
+from tests.sample_data import face_close_up
 
 _KEY = "0123456789abcdef"
 _HEADS = ("blended", "generated", "lips")

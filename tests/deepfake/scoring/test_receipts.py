@@ -26,7 +26,7 @@ from deepfake.scoring.receipts.receipt import ScoreRow
 from deepfake.scoring.receipts.verify import _at_most
 from deepfake.scoring.setups import describe_setup
 from deepfake.storage import sha256_of
-from tests.product import make_detector
+from tests.sample_data import make_detector
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from deepfake.scoring import (
     score_folder,
 )
 from deepfake.storage import DataRoot
-from tests.product import face_close_up, landscape, make_detector
+from tests.sample_data import face_close_up, landscape, make_detector
 
 
 class _InThisProcess:

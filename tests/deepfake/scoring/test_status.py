@@ -35,7 +35,7 @@ from deepfake.scoring.setups import StoredSetup
 from deepfake.storage.event_log import event_log
 from deepfake.types import Kind, Status
 from tests.media_factory import as_ordinary_user, readable_folder
-from tests.product import make_detector
+from tests.sample_data import make_detector
 
 
 @pytest.fixture(scope="module")

@@ -18,7 +18,7 @@ from deepfake.storage import sha256_of, to_uri
 from deepfake.verdicts.calibration import Support, Thresholds
 from deepfake.verdicts.judgement import JudgementSettings
 from tests.deepfake.detectors.inference.conftest import write_bundle
-from tests.product import face_close_up
+from tests.sample_data import face_close_up
 
 EVERYTHING_IS_FAKE = Thresholds(real_below=0.0, fake_from=0.0)
 

@@ -21,7 +21,7 @@ from deepfake.detectors.bundles import DetectorSpec, save_bundle
 from deepfake.detectors.models import create_model
 from deepfake.verdicts.calibration import Calibration
 from deepfake.verdicts.judgement import JudgementSettings
-from tests.product import clip_frames
+from tests.sample_data import clip_frames
 
 Pixels = NDArray[np.uint8]
 

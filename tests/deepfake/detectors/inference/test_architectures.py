@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from deepfake.detectors.inference import load_detector
-from tests.product import clip_frames
+from tests.sample_data import clip_frames
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from deepfake.evaluation.robustness import (
 )
 from deepfake.media import open_video, read_image, write_image
 from tests.deepfake.detectors.inference.conftest import write_bundle
-from tests.product import face_close_up, write_face_clip
+from tests.sample_data import face_close_up, write_face_clip
 
 
 def _pixels(path: Path) -> np.ndarray:

@@ -9,9 +9,9 @@ import pytest
 
 from deepfake.evidence.provenance import Credentials, describe_provenance, read_credentials
 from deepfake.media import write_image
+from tests.access_monitor import Listener, listening
 from tests.credentials import Chain, make_chain, sign_file
-from tests.product import face_close_up
-from tests.watching import Listener, listening
+from tests.sample_data import face_close_up
 
 
 @pytest.fixture(scope="module")

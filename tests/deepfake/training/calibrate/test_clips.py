@@ -16,7 +16,7 @@ from deepfake.extract.faces import MtcnnDetector
 from deepfake.media import open_video, write_image
 from deepfake.storage import sha256_of, to_uri
 from deepfake.training.calibrate.clips import ClipPlan, make_clips, plan_clips
-from tests.product import clip_frames
+from tests.sample_data import clip_frames
 
 
 @pytest.fixture(scope="module")

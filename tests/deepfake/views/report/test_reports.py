@@ -16,7 +16,7 @@ from deepfake.evidence.embedded_json import read_embedded_json
 from deepfake.scoring import SCORES_SCHEMA
 from deepfake.storage import write_json
 from deepfake.views.report import MAX_BYTES, MAX_ROWS, read_report, render_report, write_report
-from tests.reports import SCRIPT_NAME, evidence, report, score
+from tests.sample_report import SCRIPT_NAME, evidence, report, score
 
 
 def _data(page: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from deepfake.views.webapp import AppSettings, page_command, page_environment
 from deepfake.views.webapp.detector_choice import list_detectors
 from deepfake.views.webapp.display_names import without_folder
 from deepfake.views.webapp.settings import read_settings
-from tests.product import run_deepfake
+from tests.command_line import run_deepfake
 from tests.services.processes import free_port
 
 

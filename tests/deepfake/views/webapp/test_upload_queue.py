@@ -11,7 +11,7 @@ import pytest
 from deepfake.types import Status
 from deepfake.views.webapp.settings import AppSettings
 from deepfake.views.webapp.upload_queue import Job, Stage, UploadQueue
-from tests.product import astronaut, landscape, make_detector, write_face_clip
+from tests.sample_data import astronaut, landscape, make_detector, write_face_clip
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from deepfake.extract.faces import MtcnnDetector
 from deepfake.media import ArrivedFrame, open_stream, parse_source, write_video
 from deepfake.types import Frame, Verdict
 from deepfake.views.webcam import FrameReader, Look, Watcher, create_watcher, watch
-from tests.product import astronaut, clip_frames, landscape
+from tests.sample_data import astronaut, clip_frames, landscape
 
 _STEP = 0.05
 Pixels = NDArray[np.uint8]

@@ -1,13 +1,8 @@
-"""The product as its user has it: a process, a folder of media, a detector."""
+"""Media, corpora and detectors that are made for tests."""
 
 from __future__ import annotations
 
-import ctypes
 import importlib.util
-import os
-import subprocess
-import sys
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -30,26 +25,18 @@ from deepfake.media import write_image, write_video
 from deepfake.verdicts.judgement import JudgementSettings
 
 __all__ = [
-    "Completed",
+    "Pixels",
     "astronaut",
     "clip_frames",
     "crowd",
-    "drop_root_rights",
     "face_close_up",
     "landscape",
     "make_corpus",
     "make_detector",
-    "product_environment",
-    "run_deepfake",
     "write_face_clip",
 ]
 
 Pixels = NDArray[np.uint8]
-Completed = subprocess.CompletedProcess[str]
-
-_PR_CAPBSET_DROP = 24
-_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH = 1, 2
-"""Linux: prctl(2), capabilities(7)."""
 
 
 def astronaut() -> Pixels:
@@ -136,54 +123,3 @@ def make_detector(folder: Path, *, name: str = "tried", num_frames: int = 8) -> 
         train_config=TrainConfig(),
     )
     return save_bundle(folder, state_dict=state, spec=spec)
-
-
-def drop_root_rights() -> None:
-    """Before `exec`: let root read only what its permissions say, as any ordinary user.
-
-    Another user's id would not do: the interpreter may lie where only root may go.
-    """
-    if os.geteuid() == 0:
-        libc = ctypes.CDLL(None, use_errno=True)
-        for capability in (_CAP_DAC_OVERRIDE, _CAP_DAC_READ_SEARCH):
-            if libc.prctl(_PR_CAPBSET_DROP, capability, 0, 0, 0) != 0:
-                raise OSError(ctypes.get_errno(), "cannot give up a capability")
-
-
-def product_environment(**more: str) -> dict[str, str]:
-    """Return this process's environment without any Prefect or MLflow of its own."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_", "MLFLOW_"))}
-    return {
-        **kept,
-        "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "120",
-        "OMP_NUM_THREADS": "1",
-        **more,
-    }
-
-
-def run_deepfake(
-    *arguments: str | Path,
-    cwd: Path,
-    environment: Mapping[str, str] | None = None,
-    before: Callable[[], None] | None = None,
-    timeout_seconds: float = 240.0,
-) -> Completed:
-    """Run the command line in a process of its own.
-
-    Args:
-        arguments: After `deepfake`.
-        cwd: Where; a folder of the test's, so that no registry of the checkout is found.
-        environment: Instead of `product_environment()`.
-        before: Called in the child before `exec`.
-        timeout_seconds: Until the process is killed.
-    """
-    return subprocess.run(
-        [sys.executable, "-m", "deepfake", *map(str, arguments)],
-        cwd=cwd,
-        env=dict(product_environment() if environment is None else environment),
-        preexec_fn=before,
-        capture_output=True,
-        text=True,
-        timeout=timeout_seconds,
-        check=False,
-    )

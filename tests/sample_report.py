@@ -16,7 +16,7 @@ from deepfake.evidence import (
 from deepfake.evidence.provenance import Credentials, describe_provenance
 from deepfake.media import encode_shown
 from deepfake.views.report import Report, create_report
-from tests.product import face_close_up
+from tests.sample_data import face_close_up
 
 __all__ = ["SCRIPT_NAME", "evidence", "report", "score"]
 
