@@ -10,8 +10,8 @@ from deepfake.errors import TrackingError
 from deepfake.registry.mlflow_values import (
     legal_name,
     metric_points,
-    metrics_from_file,
     numeric_values,
+    read_metrics_lines,
 )
 from deepfake.registry.open_run import log_metrics, log_params, open_run
 from deepfake.registry.store import (
@@ -98,7 +98,7 @@ def log_training(
 def _all_metrics(metrics_jsonl: Path, *, final: Mapping[str, Any]) -> list[Metric]:
     from mlflow.entities import Metric
 
-    points = metrics_from_file(metrics_jsonl)
+    points = read_metrics_lines(metrics_jsonl)
     logged = {point.key for point in points}
     # With the file's time, logging them again adds no points.
     stamp = int(metrics_jsonl.stat().st_mtime * 1000)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deepfake.registry.log_runs import BUNDLE_ARTIFACT
-from deepfake.registry.mlflow_values import legal_name, metric_points, metrics_from_file
+from deepfake.registry.mlflow_values import legal_name, metric_points, read_metrics_lines
 from deepfake.registry.open_run import (
     create_run,
     log_metrics,
@@ -73,7 +73,7 @@ def log_trial(
         TrackingError: The store refused.
     """
     client = client_of(uri or tracking_uri())
-    points = metrics_from_file(metrics_jsonl) if metrics_jsonl.is_file() else []
+    points = read_metrics_lines(metrics_jsonl) if metrics_jsonl.is_file() else []
     points += metric_points(metrics)
     log_metrics(client, run_id, points)
     with translated("the trial cannot be stored"):

@@ -17,13 +17,20 @@ from deepfake.storage import write_text
 if TYPE_CHECKING:
     from mlflow.entities import Metric
 
-__all__ = ["flatten", "legal_name", "metrics_from_file", "numeric_values", "write_metrics_lines"]
+__all__ = [
+    "flatten",
+    "legal_name",
+    "metric_points",
+    "numeric_values",
+    "read_metrics_lines",
+    "write_metrics_lines",
+]
 
 _ILLEGAL = re.compile(r"[^\w\-. /]")
 _MAX_NAME_CHARS = 250
 
 
-def metrics_from_file(path: Path) -> list[Metric]:
+def read_metrics_lines(path: Path) -> list[Metric]:
     """Return the metrics of a JSON-lines file, without an incomplete last line.
 
     Of two lines for one step, as a resumed training leaves them, the later one holds.
@@ -104,7 +111,7 @@ def legal_name(name: str) -> str:
 
 
 def write_metrics_lines(path: Path, metrics: Mapping[str, float | int | str | None]) -> None:
-    """Write the numbers among metrics as a file that `read_metrics` reads.
+    """Write the numbers among metrics as a file that `read_metrics_lines` reads.
 
     Args:
         path: The file.

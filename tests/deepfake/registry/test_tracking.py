@@ -15,7 +15,7 @@ import pytest
 from deepfake import registry as tracking
 from deepfake.config import TrainConfig
 from deepfake.errors import TrackingError
-from deepfake.registry.mlflow_values import metrics_from_file
+from deepfake.registry.mlflow_values import read_metrics_lines
 
 # MLflow 3.17 asks SQLAlchemy 2.1 for a strategy that it wants to drop.
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
@@ -216,15 +216,15 @@ def test_a_line_cut_off_by_a_kill_is_left_out(tmp_path: Path) -> None:
     path = tmp_path / "metrics.jsonl"
     whole = '{"epoch": 1, "step": null, "name": "a@b", "value": 2}\n'
     path.write_text(whole + '{"epoch": 2, "na')
-    (metric,) = metrics_from_file(path)
+    (metric,) = read_metrics_lines(path)
     assert (metric.key, metric.value, metric.step) == ("a_b", 2.0, 1)
     later = '{"epoch": 1, "step": null, "name": "a@b", "value": 3}\n'
     path.write_text(whole + later + '{"epoch": null, "step": null, "name": "c", "value": null}\n')
-    (metric,) = metrics_from_file(path)
+    (metric,) = read_metrics_lines(path)
     assert metric.value == 3.0  # a resumed training writes its last epoch anew
     path.write_text("nonsense\n" + whole)
     with pytest.raises(TrackingError, match="line 1"):
-        metrics_from_file(path)
+        read_metrics_lines(path)
 
 
 def test_an_evaluation_is_kept(store: str, tmp_path: Path) -> None:
