@@ -21,17 +21,17 @@ from deepfake.errors import ConfigError
 from deepfake.media import Source, Stream, open_stream, parse_source, quiet_native_logs
 from deepfake.storage.environment import configure_environment
 from deepfake.views.webcam import (
-    Changes,
     FrameReader,
     JsonLines,
     Output,
     Recording,
+    VerdictChanges,
     WatchedFace,
     Watcher,
     WatchSummary,
     Window,
     check_display,
-    check_new,
+    check_output_path,
     create_watcher,
     watch,
 )
@@ -82,7 +82,7 @@ def _check_options(options: WebcamOptions, *, source: Source) -> None:
         )
     for path in (options.record, options.jsonl):
         if path is not None:
-            check_new(path, source=source.address, overwrite=options.overwrite)
+            check_output_path(path, source=source.address, overwrite=options.overwrite)
     if options.record is not None:
         Recording(options.record).close()  # a name that is not written is refused here
     if not options.headless:
@@ -103,7 +103,7 @@ def _reader(
         stop=stop,
         is_dropping=options.realtime,
         every=options.every,
-        tell=lambda line: console.print(in_one_line(line), style="yellow"),
+        on_status=lambda line: console.print(in_one_line(line), style="yellow"),
     )
 
 
@@ -119,7 +119,7 @@ def _watcher(options: WebcamOptions, *, console: Console) -> Watcher:
 
 
 def _outputs(options: WebcamOptions, *, opened: ExitStack) -> list[Output]:
-    outputs: list[Output] = [Changes(partial(_print_change, Console(highlight=False)))]
+    outputs: list[Output] = [VerdictChanges(partial(_print_change, Console(highlight=False)))]
     if options.jsonl is not None:
         outputs.append(opened.enter_context(closing(JsonLines(options.jsonl))))
     if options.record is not None:

@@ -159,7 +159,7 @@ def test_a_stream_that_goes_away_and_comes_back_is_watched_on(home: Path) -> Non
         child.send_signal(signal.SIGTERM)
         assert child.wait(_PATIENCE_SECONDS) == 0
     text = _told(home)
-    assert "found again after" in text
+    assert "reopened after" in text
     waits = [
         line.rsplit(", in ", 1)[1].strip()
         for line in text.splitlines()

@@ -68,8 +68,8 @@ def test_a_source_that_is_not_there_is_one_line_and_exit_code_1(
     [
         (["--source", "ftp://me:secretword@host/a"], "sources of the scheme 'ftp' are not read"),
         (["--record", "out.gif"], "recordings end in .mp4, .mkv, .mov"),
-        (["--record", "there.mp4"], "there is something already: there.mp4"),
-        (["--jsonl", "there.mp4"], "there is something already: there.mp4"),
+        (["--record", "there.mp4"], "already exists: there.mp4"),
+        (["--jsonl", "there.mp4"], "already exists: there.mp4"),
         (["--record", "clip.mp4", "--overwrite"], "this is the file that is watched: clip.mp4"),
         (["--record", "absent/out.mp4"], "the folder of the recording is not there"),
         (["--every", "0"], "--every"),

@@ -1,10 +1,10 @@
-"""Live pictures: who is there, and what the last seconds of each face say.
+"""Live video: track the faces in it, and give each a verdict from its last seconds.
 
-Knows no flow and starts no server. Frames that come too quickly are dropped, never queued.
+It runs without Prefect or any server. Frames that arrive too quickly are dropped, never queued.
 """
 
-from deepfake.views.webcam.outputs import Changes, JsonLines, Recording, check_new
-from deepfake.views.webcam.reader import WAITS_SECONDS, FrameReader
+from deepfake.views.webcam.outputs import JsonLines, Recording, VerdictChanges, check_output_path
+from deepfake.views.webcam.reader import RETRY_SECONDS, FrameReader
 from deepfake.views.webcam.rolling_verdict import (
     HOLD_SECONDS,
     WINDOW_SECONDS,
@@ -12,29 +12,29 @@ from deepfake.views.webcam.rolling_verdict import (
     Judgement,
     TrackJudge,
 )
-from deepfake.views.webcam.session import Look, Output, WatchSummary, watch
+from deepfake.views.webcam.session import FrameResult, Output, WatchSummary, watch
 from deepfake.views.webcam.watcher import WatchedFace, Watcher, create_watcher
 from deepfake.views.webcam.window import Window, check_display
 
 __all__ = [
     "HOLD_SECONDS",
-    "WAITS_SECONDS",
+    "RETRY_SECONDS",
     "WINDOW_SECONDS",
-    "Changes",
     "FrameReader",
+    "FrameResult",
     "Hysteresis",
     "JsonLines",
     "Judgement",
-    "Look",
     "Output",
     "Recording",
     "TrackJudge",
+    "VerdictChanges",
     "WatchSummary",
     "WatchedFace",
     "Watcher",
     "Window",
     "check_display",
-    "check_new",
+    "check_output_path",
     "create_watcher",
     "watch",
 ]

@@ -1,4 +1,4 @@
-"""What is seen, as lines and as a recording."""
+"""Outputs of a session: JSON lines, a recording, and changes of verdicts."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from pathlib import Path
 
 from deepfake.errors import ConfigError, UnreadableMediaError
 from deepfake.media import VideoRecorder
-from deepfake.views.webcam.overlay import draw_look
-from deepfake.views.webcam.session import Look
+from deepfake.views.webcam.overlay import draw_result
+from deepfake.views.webcam.session import FrameResult
 from deepfake.views.webcam.watcher import WatchedFace
 
-__all__ = ["Changes", "JsonLines", "Recording", "check_new"]
+__all__ = ["JsonLines", "Recording", "VerdictChanges", "check_output_path"]
 
 
 class JsonLines:
-    """A JSON object a line for each frame that was looked at; each line is whole at any time.
+    """Writes a line of JSON for each analysed frame; a reader never sees a partial line.
 
     Args:
-        path: The file; one that is there is written anew.
+        path: The file; an existing one is replaced.
 
     Raises:
         UnreadableMediaError: It cannot be written.
@@ -33,19 +33,19 @@ class JsonLines:
                 f"the file cannot be written ({error.strerror})", path=path
             ) from error
 
-    def add(self, look: Look) -> None:
+    def add(self, result: FrameResult) -> None:
         """Write a line."""
         line = {
-            "pts_seconds": round(look.frame.pts_seconds, 4),
-            "frame_index": look.frame.frame_index,
-            "latency_ms": round(look.latency_ms, 1),
-            "num_dropped": look.num_dropped,
-            "tracks": [_as_record(face) for face in look.faces],
+            "pts_seconds": round(result.frame.pts_seconds, 4),
+            "frame_index": result.frame.frame_index,
+            "latency_ms": round(result.latency_ms, 1),
+            "num_dropped": result.num_dropped,
+            "tracks": [_as_record(face) for face in result.faces],
         }
         self._file.write(json.dumps(line, separators=(",", ":")) + "\n")
 
     def idle(self, problem: str | None) -> None:
-        """There is nothing to write."""
+        """Write nothing."""
 
     def close(self) -> None:
         """Close the file."""
@@ -64,64 +64,64 @@ def _as_record(face: WatchedFace) -> dict[str, object]:
 
 
 class Recording:
-    """The frames that were looked at, with what is drawn on them, as a video.
+    """Records the analysed frames, with boxes and verdicts drawn on them, as a video.
 
     Args:
-        path: Where to.
+        path: The video file.
 
     Raises:
-        ConfigError: The name has an ending that is not written, or its folder is not there.
+        ConfigError: Its suffix is not supported, or its folder does not exist.
     """
 
     def __init__(self, path: Path) -> None:
         self._recorder = VideoRecorder(path)
 
-    def add(self, look: Look) -> None:
+    def add(self, result: FrameResult) -> None:
         """Write a frame."""
-        self._recorder.write(draw_look(look), pts_seconds=look.frame.pts_seconds)
+        self._recorder.write(draw_result(result), pts_seconds=result.frame.pts_seconds)
 
     def idle(self, problem: str | None) -> None:
-        """There is nothing to write."""
+        """Write nothing."""
 
     def close(self) -> None:
         """Finish the video."""
         self._recorder.close()
 
 
-class Changes:
-    """Calls somebody whenever a verdict changes, and for the first that has held.
+class VerdictChanges:
+    """Calls a function whenever the verdict on a face changes, and for its first verdict.
 
     Args:
-        tell: Gets the frame's time in seconds and the face.
+        on_change: Called with the frame's time in seconds and the face.
     """
 
-    def __init__(self, tell: Callable[[float, WatchedFace], None]) -> None:
-        self._tell = tell
+    def __init__(self, on_change: Callable[[float, WatchedFace], None]) -> None:
+        self._on_change = on_change
 
-    def add(self, look: Look) -> None:
-        """Tell of those whose verdict is new."""
-        for face in look.faces:
+    def add(self, result: FrameResult) -> None:
+        """Report the faces whose verdict has changed."""
+        for face in result.faces:
             if face.judgement is not None and face.judgement.is_changed:
-                self._tell(look.frame.pts_seconds, face)
+                self._on_change(result.frame.pts_seconds, face)
 
     def idle(self, problem: str | None) -> None:
-        """Nothing changes."""
+        """Report nothing."""
 
 
-def check_new(path: Path, *, source: str, overwrite: bool) -> None:
-    """Refuse to write over what is there.
+def check_output_path(path: Path, *, source: str, overwrite: bool) -> None:
+    """Check that writing a file destroys nothing.
 
     Args:
-        path: Where something is going to be written.
-        source: The file that is watched, or another source's name.
-        overwrite: Whether what is there may go; the watched file never may.
+        path: The file to be written.
+        source: The file that is watched, or the address of another source.
+        overwrite: Whether an existing file may be replaced; the watched file never may.
 
     Raises:
-        ConfigError: It would.
+        ConfigError: It would replace the watched file, a folder, or a file without `overwrite`.
     """
     if not path.exists():
         return
     if Path(source).exists() and path.samefile(source):
         raise ConfigError("this is the file that is watched", path=path)
     if path.is_dir() or not overwrite:
-        raise ConfigError("there is something already", path=path, hint="Add --overwrite.")
+        raise ConfigError("already exists", path=path, hint="Add --overwrite.")

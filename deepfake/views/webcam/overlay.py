@@ -1,4 +1,4 @@
-"""Boxes, verdicts and rates drawn onto a frame."""
+"""Draw boxes, verdicts and rates onto a frame."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.types import Verdict
-from deepfake.views.webcam.session import Look
+from deepfake.views.webcam.session import FrameResult
 from deepfake.views.webcam.watcher import WatchedFace
 
-__all__ = ["draw_look", "draw_problem"]
+__all__ = ["draw_problem", "draw_result"]
 
 _COLORS = {
     Verdict.REAL: (60, 190, 90),
@@ -22,7 +22,7 @@ _COLORS = {
 _WHITE, _BLACK = (255, 255, 255), (0, 0, 0)
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _LINES_PER_FRAME = 30
-"""A line of text is a thirtieth of the frame's height."""
+"""The height of a line of text is a thirtieth of the frame's."""
 
 _FONT_PX = 22
 """Height of a capital in OpenCV's font at scale 1."""
@@ -30,25 +30,25 @@ _FONT_PX = 22
 Pixels = NDArray[np.uint8]
 
 
-def draw_look(look: Look) -> Pixels:
-    """Return a frame with a box around each face, its verdict, and how quickly it was found.
+def draw_result(result: FrameResult) -> Pixels:
+    """Return a frame with a box and a verdict for each face, and with rate and latency.
 
     Args:
-        look: Its frame is not changed.
+        result: The result; its frame is not changed.
     """
-    pixels = look.frame.pixels.copy()
-    for face in look.faces:
+    pixels = result.frame.pixels.copy()
+    for face in result.faces:
         _draw_face(pixels, face)
-    told = (
-        f"{look.frames_per_second:.1f} frames/s   {look.latency_ms:.0f} ms   "
-        f"dropped {look.num_dropped}"
+    rates = (
+        f"{result.frames_per_second:.1f} frames/s   {result.latency_ms:.0f} ms   "
+        f"dropped {result.num_dropped}"
     )
-    _write(pixels, told, at=(0, 0), color=_BLACK)
+    _write(pixels, rates, at=(0, 0), color=_BLACK)
     return pixels
 
 
 def draw_problem(pixels: Pixels, problem: str) -> Pixels:
-    """Return a picture with a line that says why it does not go on."""
+    """Return a picture with a line of text that says why there are no new frames."""
     pixels = pixels.copy()
     _write(pixels, problem, at=(0, pixels.shape[0] // 2), color=_COLORS[Verdict.FAKE])
     return pixels
@@ -70,7 +70,7 @@ def _draw_face(pixels: Pixels, face: WatchedFace) -> None:
 
 
 def _write(pixels: Pixels, text: str, *, at: tuple[int, int], color: tuple[int, int, int]) -> None:
-    """Write a line in a bar of its own, moved to the left where it would reach over the border."""
+    """Write a line of text on a bar, shifted to stay inside the picture."""
     line_px = max(12, pixels.shape[0] // _LINES_PER_FRAME)
     scale = 0.6 * line_px / _FONT_PX
     (text_px, _), _ = cv2.getTextSize(text, _FONT, scale, 1)

@@ -1,4 +1,4 @@
-"""How many frames a second are looked at, and how long that takes."""
+"""Frame rate and latency of a session."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _RECENT_SECONDS = 2.0
 
 
 class RecentRate:
-    """Frames a second over the last two seconds."""
+    """The frame rate over the last two seconds."""
 
     def __init__(self) -> None:
         self._times: deque[float] = deque()
 
     def add(self, now: float) -> float:
-        """Note a frame and return the rate; 0.0 for the first.
+        """Add a frame and return the rate; 0.0 for the first.
 
         Args:
-            now: Seconds, ascending.
+            now: Time of the frame, seconds, ascending.
         """
         self._times.append(now)
         while now - self._times[0] > _RECENT_SECONDS and len(self._times) > 2:
@@ -29,17 +29,17 @@ class RecentRate:
 
 
 class LatencyCounts:
-    """Latencies of any number of frames, kept as counts of whole milliseconds."""
+    """A histogram of latencies, in whole milliseconds."""
 
     def __init__(self) -> None:
         self._counts: Counter[int] = Counter()
 
     def add(self, latency_ms: float) -> None:
-        """Note a latency."""
+        """Add a latency."""
         self._counts[round(latency_ms)] += 1
 
     def quantile_ms(self, share: float) -> float | None:
-        """Return the least latency that at least this share of the frames had; None without any.
+        """Return the latency that this share of the frames did not exceed; None without frames.
 
         Example:
             >>> counts = LatencyCounts()

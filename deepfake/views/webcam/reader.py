@@ -1,4 +1,4 @@
-"""A thread that always holds the newest frame of a source, and finds the source again if lost."""
+"""Read a source in a thread that holds the newest frame, and reopen the source if it is lost."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from threading import Condition, Event, Thread
 from deepfake.errors import MediaError
 from deepfake.media import ArrivedFrame, Stream
 
-__all__ = ["WAITS_SECONDS", "FrameReader"]
+__all__ = ["RETRY_SECONDS", "FrameReader"]
 
-WAITS_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Between attempts to find a lost source again; the last for ever."""
+RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Wait before each attempt to reopen a lost source; the last value is repeated."""
 
 _JOIN_SECONDS = 1.0
-"""A thread that sits in a driver for longer is left to end with the process."""
+"""A thread that is blocked in a driver for longer is left to end with the process."""
 
 
 class FrameReader:
-    """Reads a source in a thread; whoever asks gets the newest frame, once.
+    """Reads a source in a thread; `take` returns its newest frame, each frame once.
 
     Args:
         opened: The open source.
-        reopen: Opens it again after it was lost; a live one only.
+        reopen: Opens it again after it was lost; called for live sources only.
         stop: Ends reading.
-        is_dropping: Whether a frame that nobody has taken gives way to the next. If not, the source
+        is_dropping: Whether a frame that was not taken is replaced by the next. If not, the source
             waits.
-        every: Only each so manieth frame is held.
-        tell: Gets a line when the source is lost and when it is found again; called in the thread.
-        waits_seconds: Before each attempt to open it again.
+        every: Only every Nth frame is held.
+        on_status: Called in the thread with a line of text when the source is lost or reopened.
+        retry_seconds: Wait before each attempt to reopen it.
 
     Attributes:
         problem: Why there are no frames at the moment; None while there are.
@@ -44,13 +44,13 @@ class FrameReader:
         stop: Event,
         is_dropping: bool = True,
         every: int = 1,
-        tell: Callable[[str], None] = lambda _: None,
-        waits_seconds: Sequence[float] = WAITS_SECONDS,
+        on_status: Callable[[str], None] = lambda _: None,
+        retry_seconds: Sequence[float] = RETRY_SECONDS,
     ) -> None:
         self._stream = opened
-        self._reopen, self._stop, self._tell = reopen, stop, tell
+        self._reopen, self._stop, self._on_status = reopen, stop, on_status
         self._is_dropping, self._every = is_dropping, every
-        self._waits = waits_seconds
+        self._retry_seconds = retry_seconds
         self._changed = Condition()
         self._newest: ArrivedFrame | None = None
         self._is_done = False
@@ -70,18 +70,18 @@ class FrameReader:
 
     @property
     def num_dropped(self) -> int:
-        """Frames between the first and the last one taken that nobody was given."""
+        """Frames between the first and the last one taken that were not taken."""
         if not self._num_taken:
             return 0
         return (self._last_taken - self._first_taken) // self._every + 1 - self._num_taken
 
     def start(self) -> None:
-        """Begin to read; beginning twice does no harm."""
+        """Start reading; a second call has no effect."""
         if self._thread.ident is None:
             self._thread.start()
 
     def take(self, *, timeout_seconds: float) -> ArrivedFrame | None:
-        """Return the newest frame that was not taken yet; None if there is none in time.
+        """Return the newest frame that was not taken yet; None if none arrives in time.
 
         Raises:
             MediaError: The source cannot be read, and is not live.
@@ -100,7 +100,7 @@ class FrameReader:
         if not self._num_taken:
             self._first_taken = self._last_taken
         self._num_taken += 1
-        # A frame that had to wait for us is not late.
+        # A frame that had to wait for `take` is not late.
         return taken if self._is_dropping else replace(taken, arrived_at=time.monotonic())
 
     def close(self) -> None:
@@ -115,17 +115,17 @@ class FrameReader:
 
     def _run(self) -> None:
         try:
-            while self._read_to_its_end():
+            while self._read_to_end():
                 pass
-        except BaseException as error:  # for whoever takes
+        except BaseException as error:  # raised by `take`
             self._error = error
         finally:
             with self._changed:
                 self._is_done = True
                 self._changed.notify_all()
 
-    def _read_to_its_end(self) -> bool:
-        """Read the open source, and return whether it is open again after it was lost."""
+    def _read_to_end(self) -> bool:
+        """Read the open source to its end, and return whether it was lost and reopened."""
         stream = self._stream
         try:
             for arrived in stream.frames():
@@ -135,31 +135,32 @@ class FrameReader:
         except MediaError as error:
             if not stream.is_live:
                 raise
-            self.problem = f"{error.message}; trying to find it again"
+            self.problem = f"{error.message}; trying to reopen it"
         finally:
             stream.close()
         self._num_before = self._num_arrived
-        return self._find_again()
+        return self._reopen_lost()
 
-    def _find_again(self) -> bool:
+    def _reopen_lost(self) -> bool:
         lost_at = time.monotonic()
         while True:
-            wait = self._waits[min(self._num_attempts, len(self._waits) - 1)]
+            attempt = min(self._num_attempts, len(self._retry_seconds) - 1)
+            wait = self._retry_seconds[attempt]
             self._num_attempts += 1
-            self._tell(f"lost: {self.problem}, in {wait:g} s")
+            self._on_status(f"lost: {self.problem}, in {wait:g} s")
             if self._stop.wait(wait):
                 return False
             try:
                 self._stream = self._reopen()
             except MediaError as error:
-                self.problem = f"{error.message}; trying to find it again"
+                self.problem = f"{error.message}; trying to reopen it"
                 continue
             self.problem = None
-            self._tell(f"found again after {time.monotonic() - lost_at:.0f} s")
+            self._on_status(f"reopened after {time.monotonic() - lost_at:.0f} s")
             return True
 
     def _hold(self, arrived: ArrivedFrame, *, is_live: bool) -> bool:
-        """Hold a frame for whoever asks; False if nobody will."""
+        """Hold a frame until it is taken or replaced; return False if reading has ended."""
         if is_live:
             arrived = self._rebased(arrived)
         if arrived.frame.frame_index % self._every:
@@ -174,7 +175,7 @@ class FrameReader:
         return True
 
     def _rebased(self, arrived: ArrivedFrame) -> ArrivedFrame:
-        """Return a frame whose number and time go on from before the source was lost."""
+        """Return a frame whose index and time continue those from before the source was lost."""
         self._began = arrived.arrived_at if self._began is None else self._began
         self._num_attempts = 0
         index = self._num_before + arrived.frame.frame_index

@@ -1,4 +1,4 @@
-"""From the logits of a face over the last seconds to a verdict that does not flicker."""
+"""A stable verdict on a face, from the head outputs of its crops over the last seconds."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ from deepfake.verdicts.calibration import Thresholds, judge
 __all__ = ["HOLD_SECONDS", "WINDOW_SECONDS", "Hysteresis", "Judgement", "TrackJudge"]
 
 WINDOW_SECONDS = 3.0
-"""What is averaged: about the length of the clips that videos are calibrated on."""
+"""Time that is averaged over: about the length of the clips that videos are calibrated on."""
 
 HOLD_SECONDS = 1.0
-"""A verdict changes only after another has held for so long."""
+"""A verdict changes only after another one has held for this time."""
 
 _MARGIN = 0.05
-"""Probability by which a threshold has to be passed again before `real` or `fake` is given up."""
+"""How far the probability must be past a threshold before `real` or `fake` is given up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What is said of a face at a moment.
+    """The verdict on a face at a moment.
 
     Attributes:
-        verdict: What is shown.
-        reason: What a reader has to know of it, None if nothing.
+        verdict: The verdict that is shown.
+        reason: What a reader has to know about it; None if nothing.
         prob_fake: Of the last seconds, calibrated for videos, at the calibration's own prior.
-        is_changed: Whether the verdict is another than a moment ago, or the first that has held.
+        is_changed: Whether the verdict has just changed, or is the first that has held.
     """
 
     verdict: Verdict
@@ -41,13 +41,13 @@ class Judgement:
 
 
 class Hysteresis:
-    """A verdict that changes only after another has held for some time.
+    """A verdict that changes only after another one has held for some time.
 
     Args:
         thresholds: Where the verdict changes.
-        hold_seconds: For how long another has to hold.
-        margin: How far behind its threshold a probability has to fall before `real` or `fake` is
-            given up.
+        hold_seconds: For how long another verdict has to hold.
+        margin: How far the probability must be past a threshold before `real` or `fake` is given
+            up.
     """
 
     def __init__(
@@ -72,9 +72,9 @@ class Hysteresis:
         """Return the verdict at a moment.
 
         Args:
-            prob: At the calibration's own prior.
+            prob: Probability at the calibration's own prior.
             pts_seconds: The moment, ascending.
-            outside: Why nothing may be called real or fake, None if it may.
+            outside: Why the face is outside of the calibration's support; None if it is not.
 
         Raises:
             DataError: The probability is not between 0 and 1.
@@ -88,7 +88,7 @@ class Hysteresis:
         return Judgement(shown, reason, prob, is_changed)
 
     def _has_held(self, now: Verdict, pts_seconds: float) -> bool:
-        """Note what would be said, and return whether that has been so for long enough."""
+        """Record the present verdict, and return whether it has held for long enough."""
         is_unseen = pts_seconds - self._last_at > self._hold_seconds
         self._last_at = pts_seconds
         if now is self._held:
@@ -114,12 +114,12 @@ def _with_fake_from(thresholds: Thresholds, margin: float) -> Thresholds:
 
 
 class TrackJudge:
-    """What the crops of one face over the last seconds say.
+    """Gives a verdict on one face from its crops over the last seconds.
 
     Args:
-        spec: The detector's description: how crops add up, calibration, thresholds and bounds for
+        spec: The detector's description: aggregation, calibration, thresholds and support for
             videos.
-        window_seconds: How far back is looked; farther where there are too few frames to judge.
+        window_seconds: Time that is averaged over; more where it has too few frames to judge.
         hold_seconds: As for `Hysteresis`.
     """
 
@@ -136,12 +136,12 @@ class TrackJudge:
         self._hysteresis = Hysteresis(self._settings.thresholds, hold_seconds=hold_seconds)
         self._rows: deque[dict[str, float]] = deque()
 
-    def add(self, crop: FaceCrop, said: Mapping[str, float]) -> Judgement:
-        """Add a crop and return what is said now.
+    def add(self, crop: FaceCrop, head_outputs: Mapping[str, float]) -> Judgement:
+        """Add a crop and return the verdict at its time.
 
         Args:
-            crop: Later than the one before.
-            said: What the network says of it, by the names of `DetectorSpec.outputs`.
+            crop: A crop, later than the one before.
+            head_outputs: What the network returns for it, by the names of `DetectorSpec.outputs`.
         """
         row = {
             "frame_index": float(crop.frame_index),
@@ -150,7 +150,7 @@ class TrackJudge:
             "face_px": crop.face.size_px,
             "sharpness": crop.sharpness,
         }
-        self._rows.append({**row, **said})
+        self._rows.append({**row, **head_outputs})
         while len(self._rows) > self._settings.support.min_frames and self._is_old(crop):
             self._rows.popleft()
         score = aggregate_track(
@@ -173,7 +173,7 @@ class TrackJudge:
         return Judgement(found.verdict, self._looks_like(), found.prob_fake, found.is_changed)
 
     def _looks_like(self) -> str | None:
-        """Return which head of several is surest."""
+        """Return which of several heads is the most certain."""
         heads = self._spec.heads
         if len(heads) == 1:
             return None

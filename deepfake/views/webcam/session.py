@@ -1,4 +1,4 @@
-"""From a source to what is shown, written and recorded, until somebody stops it."""
+"""Watch a source: read, analyse and output its frames until it ends or is stopped."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from deepfake.views.webcam.rates import LatencyCounts, RecentRate
 from deepfake.views.webcam.reader import FrameReader
 from deepfake.views.webcam.watcher import WatchedFace, Watcher
 
-__all__ = ["Look", "Output", "WatchSummary", "watch"]
+__all__ = ["FrameResult", "Output", "WatchSummary", "watch"]
 
 _PATIENCE_SECONDS = 0.1
-"""After so long without a frame the outputs are asked whether somebody wants to stop."""
+"""After this time without a frame, the outputs are updated: the user may want to stop."""
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
-    """What was seen in a frame.
+class FrameResult:
+    """The faces in one analysed frame.
 
     Attributes:
         frame: The frame.
-        faces: Who is there.
-        latency_ms: From the frame's arrival to the verdicts.
-        frames_per_second: Looked at, over the last two seconds.
-        num_dropped: Frames so far that nobody looked at.
+        faces: The faces in it.
+        latency_ms: From the arrival of the frame to the verdicts.
+        frames_per_second: Frames analysed in each of the last two seconds.
+        num_dropped: Frames so far that were not analysed.
     """
 
     frame: Frame
@@ -39,28 +39,28 @@ class Look:
 
 
 class Output(Protocol):
-    """Something that gets what is seen."""
+    """Something that shows, writes or records the results."""
 
-    def add(self, look: Look) -> None:
-        """Take a frame and what is said of it."""
+    def add(self, result: FrameResult) -> None:
+        """Output the result of a frame."""
         ...
 
     def idle(self, problem: str | None) -> None:
-        """There was no frame for a moment; why, if that is known."""
+        """React to a moment without frames; `problem` says why, if that is known."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class WatchSummary:
-    """What was done.
+    """Totals of a session.
 
     Attributes:
-        seconds: From the first frame to the last, by the clock.
-        num_frames: Looked at.
-        num_dropped: Not looked at.
-        num_tracks: People who were there, one who came back after a while counting again.
-        latency_p50_ms: Half of the frames had at most this; None without frames.
-        latency_p95_ms: The same for 95 %.
+        seconds: Wall time from the first frame to the last.
+        num_frames: Frames analysed.
+        num_dropped: Frames not analysed.
+        num_tracks: People seen; one who came back after a while counts again.
+        latency_p50_ms: Median latency; None without frames.
+        latency_p95_ms: 95th percentile of the latency; None without frames.
     """
 
     seconds: float
@@ -72,7 +72,7 @@ class WatchSummary:
 
     @property
     def frames_per_second(self) -> float:
-        """Frames looked at a second; 0.0 where there is no time between them."""
+        """Frames analysed a second; 0.0 where there is no time between them."""
         return (self.num_frames - 1) / self.seconds if self.seconds > 0 else 0.0
 
 
@@ -84,14 +84,14 @@ def watch(
     stop: Event,
     max_seconds: float | None = None,
 ) -> WatchSummary:
-    """Look at frames until the source ends or `stop` is set.
+    """Analyse frames until the source ends or `stop` is set.
 
     Args:
-        reader: Begins to read here if it has not yet, and is closed at the end.
-        watcher: What looks at them.
-        outputs: What gets what was seen. The caller closes them.
-        stop: Ends it after the frame at hand.
-        max_seconds: By the clock, after which it ends; None for no end.
+        reader: Reads the source; started here if it has not been yet, and closed at the end.
+        watcher: Analyses the frames.
+        outputs: Get each result. The caller closes them.
+        stop: Ends the session after the current frame.
+        max_seconds: Wall time after which the session ends; None for no limit.
 
     Raises:
         MediaError: The source cannot be read.
@@ -110,16 +110,17 @@ def watch(
                 for output in outputs:
                     output.idle(reader.problem)
                 continue
-            faces = watcher.look(arrived.frame)
+            faces = watcher.analyse(arrived.frame)
             last_at = time.monotonic()
             first_at = first_at if num_frames else last_at
             num_frames += 1
             num_tracks = max(num_tracks, *(face.track_id + 1 for face in faces), 0)
             latency_ms = (last_at - arrived.arrived_at) * 1000
             latencies.add(latency_ms)
-            look = Look(arrived.frame, faces, latency_ms, rate.add(last_at), reader.num_dropped)
+            fps = rate.add(last_at)
+            result = FrameResult(arrived.frame, faces, latency_ms, fps, reader.num_dropped)
             for output in outputs:
-                output.add(look)
+                output.add(result)
     finally:
         reader.close()
     return WatchSummary(

@@ -1,4 +1,4 @@
-"""One frame after another: who is there, and what is said of each face."""
+"""Analyse one frame after another: find its faces, follow them, and judge each."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from deepfake.views.webcam.rolling_verdict import Judgement, TrackJudge
 __all__ = ["WatchedFace", "Watcher", "create_watcher"]
 
 _GONE_SECONDS = 1.0
-"""A face that is away for longer is another when it comes back,"""
+"""A face that is gone for longer gets a new track when it comes back,"""
 
 _GONE_FRAMES = 3
-"""if more than so many frames were looked at meanwhile."""
+"""if more than this number of frames were analysed in between."""
 
 _MAX_CLASSIFIED = 6
-"""Faces of a frame that the network sees: with more, they take turns."""
+"""Faces classified in each frame: if there are more, they take turns."""
 
 
 @dataclass(frozen=True, slots=True)
 class WatchedFace:
-    """A face of a frame and what is said of it.
+    """A face in a frame, and the verdict on it.
 
     Attributes:
-        track_id: The person's number, from 0, in the order of first appearance.
-        bbox_xyxy: Left, top, right, bottom, pixels; may reach over the border.
-        judgement: What is said; None while the network has not seen it yet.
+        track_id: Number of the person, from 0, in the order of first appearance.
+        bbox_xyxy: Left, top, right, bottom, in pixels; may reach over the border.
+        judgement: The verdict; None while the face has not been classified yet.
     """
 
     track_id: int
@@ -47,25 +47,25 @@ class WatchedFace:
 
     @property
     def verdict(self) -> Verdict:
-        """What is shown."""
+        """The verdict that is shown."""
         return Verdict.UNCERTAIN if self.judgement is None else self.judgement.verdict
 
     @property
     def reason(self) -> str | None:
-        """What a reader has to know of it."""
+        """What a reader has to know about the verdict."""
         if self.judgement is None:
-            return "not looked at yet: too many faces at once"
+            return "not classified yet: too many faces at once"
         return self.judgement.reason
 
     @property
     def prob_fake(self) -> float | None:
-        """Of the last seconds."""
+        """The probability over the last seconds."""
         return None if self.judgement is None else self.judgement.prob_fake
 
 
 @dataclass
-class _Followed:
-    """A person who is there."""
+class _Track:
+    """A face that is followed from frame to frame."""
 
     track_id: int
     judge: TrackJudge
@@ -81,61 +81,61 @@ class Watcher:
 
     Args:
         detector: The detector.
-        faces: What finds faces.
+        faces: The face detector.
     """
 
     def __init__(self, detector: Detector, *, faces: MtcnnDetector) -> None:
         self._detector = detector
         self._follower = LiveFaceDetector(faces)
-        self._followed: list[_Followed] = []
+        self._tracks: list[_Track] = []
         self._last: SeenFrame | None = None
         self._num_tracks = self._num_frames = 0
 
-    def look(self, frame: Frame) -> tuple[WatchedFace, ...]:
+    def analyse(self, frame: Frame) -> tuple[WatchedFace, ...]:
         """Return the faces of a frame, in the order of their first appearance.
 
         Args:
-            frame: Later than the one before.
+            frame: A frame, later than the one before.
         """
         seen = self._follower.detect(frame)
         self._num_frames += 1
         if self._last is not None and find_cuts([self._last.signature, seen.signature])[1]:
-            self._followed = []
+            self._tracks = []
         self._last = seen
         now = self._follow(seen)
         judged = self._judge(frame, now)
         return tuple(
             WatchedFace(
-                track_id=one.track_id,
-                bbox_xyxy=one.face.bbox_xyxy,
-                judgement=judged.get(one.track_id, one.judgement),
+                track_id=track.track_id,
+                bbox_xyxy=track.face.bbox_xyxy,
+                judgement=judged.get(track.track_id, track.judgement),
             )
-            for one in sorted(now, key=lambda one: one.track_id)
+            for track in sorted(now, key=lambda track: track.track_id)
         )
 
-    def _follow(self, seen: SeenFrame) -> list[_Followed]:
-        """Give each face of a frame to somebody, and return those who are there."""
+    def _follow(self, seen: SeenFrame) -> list[_Track]:
+        """Assign each face of a frame to a track, and return the tracks of these faces."""
         at = seen.frame.pts_seconds
-        known = [one for one in self._followed if not self._is_gone(one, at)]
-        partners = match_faces([one.face for one in known], seen.faces)
+        known = [track for track in self._tracks if not self._is_gone(track, at)]
+        partners = match_faces([track.face for track in known], seen.faces)
         here = []
         for number, face in enumerate(seen.faces):
             if number in partners:
-                one = known[partners[number]]
-                one.face, one.seen_at, one.seen_in = face, at, self._num_frames
+                track = known[partners[number]]
+                track.face, track.seen_at, track.seen_in = face, at, self._num_frames
             else:
-                one = self._newcomer(face, at)
-                known.append(one)
-            here.append(one)
-        self._followed = known
+                track = self._new_track(face, at)
+                known.append(track)
+            here.append(track)
+        self._tracks = known
         return here
 
-    def _is_gone(self, one: _Followed, at: float) -> bool:
-        is_long = at - one.seen_at > _GONE_SECONDS
-        return is_long and self._num_frames - one.seen_in > _GONE_FRAMES
+    def _is_gone(self, track: _Track, at: float) -> bool:
+        is_long = at - track.seen_at > _GONE_SECONDS
+        return is_long and self._num_frames - track.seen_in > _GONE_FRAMES
 
-    def _newcomer(self, face: Face, at: float) -> _Followed:
-        one = _Followed(
+    def _new_track(self, face: Face, at: float) -> _Track:
+        track = _Track(
             track_id=self._num_tracks,
             judge=TrackJudge(self._detector.spec),
             face=face,
@@ -143,28 +143,29 @@ class Watcher:
             seen_in=self._num_frames,
         )
         self._num_tracks += 1
-        return one
+        return track
 
-    def _judge(self, frame: Frame, here: Sequence[_Followed]) -> dict[int, Judgement]:
-        """Let the network see those whom it has not seen for longest; return what is new."""
-        due = sorted(here, key=lambda one: (one.judged_in, -one.face.size_px))[:_MAX_CLASSIFIED]
+    def _judge(self, frame: Frame, here: Sequence[_Track]) -> dict[int, Judgement]:
+        """Classify the faces that have waited longest; return the new verdict of each track."""
+        longest_first = sorted(here, key=lambda track: (track.judged_in, -track.face.size_px))
+        due = longest_first[:_MAX_CLASSIFIED]
         if not due:
             return {}
         config = self._detector.spec.crop
-        crops = [make_crop(frame, one.face, config=config) for one in due]
-        # What was stored is what is scored: the crops go through their codec here too.
-        said = self._detector.head_outputs([decode_crop(crop.encoded) for crop in crops])
+        crops = [make_crop(frame, track.face, config=config) for track in due]
+        # Through their codec, as in scoring files.
+        head_outputs = self._detector.head_outputs([decode_crop(crop.encoded) for crop in crops])
         found = {}
-        for at, (one, crop) in enumerate(zip(due, crops, strict=True)):
-            told = {name: float(values[at]) for name, values in said.items()}
-            found[one.track_id] = one.judge.add(crop, told)
-            # Whoever is not seen next time has the same verdict, and no change.
-            one.judgement = _kept(found[one.track_id])
-            one.judged_in = self._num_frames
+        for at, (track, crop) in enumerate(zip(due, crops, strict=True)):
+            outputs = {name: float(values[at]) for name, values in head_outputs.items()}
+            found[track.track_id] = track.judge.add(crop, outputs)
+            # In a frame in which the face is not classified, its verdict is the same.
+            track.judgement = _without_change(found[track.track_id])
+            track.judged_in = self._num_frames
         return found
 
 
-def _kept(judgement: Judgement) -> Judgement:
+def _without_change(judgement: Judgement) -> Judgement:
     return Judgement(judgement.verdict, judgement.reason, judgement.prob_fake)
 
 
@@ -174,13 +175,13 @@ def create_watcher(folder: Path, *, device: str = "auto", cache: Path | None = N
     Args:
         folder: The bundle.
         device: `auto`, `cpu` or `cuda`.
-        cache: Where networks converted for the CPU are kept; None converts them here.
+        cache: Where networks converted for the CPU are cached; None converts them again.
 
     Raises:
         BundleError: The bundle is incomplete or altered.
-        ConfigError: The device is not there.
+        ConfigError: There is no such device.
     """
-    # One thread finds faces, one core each classifies one of them, and another thread decodes.
+    # One thread finds faces, each core classifies one of them, and another thread decodes.
     limit_threads()
     detector = load_detector(folder, device=device, cache=cache)
     faces = MtcnnDetector(detector.spec.faces, device=detector.device, cache=cache)

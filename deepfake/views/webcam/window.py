@@ -1,4 +1,4 @@
-"""A window on the screen, where there is one."""
+"""The window that shows the live results."""
 
 from __future__ import annotations
 
@@ -15,32 +15,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.errors import ConfigError
-from deepfake.views.webcam import screen
-from deepfake.views.webcam.overlay import draw_look, draw_problem
-from deepfake.views.webcam.session import Look
+from deepfake.views.webcam import window_process
+from deepfake.views.webcam.overlay import draw_problem, draw_result
+from deepfake.views.webcam.session import FrameResult
 
 __all__ = ["Window", "check_display"]
 
 _TITLE = "deepfake webcam (q or Esc ends it)"
 _CHILD = "import runpy, sys; runpy.run_path(sys.argv[1])['main']()"
 _OPEN_SECONDS, _CLOSE_SECONDS = 60.0, 5.0
-_HINT = "Use --headless, with --record or --jsonl to keep what is seen."
+_HINT = "Use --headless, with --record or --jsonl to save the results."
 
 Pixels = NDArray[np.uint8]
 
 
 def check_display() -> None:
-    """Check that this session has a display; whether it lets a window be opened is seen later.
+    """Check that there is a display; whether a window can be opened on it is found out later.
 
     Raises:
-        ConfigError: It has none.
+        ConfigError: There is none.
     """
     if sys.platform == "linux" and not any(map(os.environ.get, ("DISPLAY", "WAYLAND_DISPLAY"))):
         raise ConfigError("there is no display to open a window on", hint=_HINT)
 
 
 class Window:
-    """Shows what is seen, in a process of its own; use it in a `with` block, or close it.
+    """Shows the results in a window, from a child process; close it after use.
 
     Args:
         stop: Set when the user presses q or Esc, or closes the window.
@@ -54,7 +54,7 @@ class Window:
         self._stop = stop
         self._last: Pixels = np.zeros((480, 640, 3), np.uint8)
         self._child = subprocess.Popen(
-            [sys.executable, "-P", "-c", _CHILD, str(Path(screen.__file__)), _TITLE],
+            [sys.executable, "-P", "-c", _CHILD, str(Path(window_process.__file__)), _TITLE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -71,7 +71,7 @@ class Window:
             raise ConfigError("no window can be opened on the display", hint=_HINT)
 
     def _opens(self) -> bool:
-        """Return whether the window is there; where there is no screen, its process dies."""
+        """Wait until the window is open; return False if its process ends without opening it."""
         waited = 0.0
         while waited < _OPEN_SECONDS and not self._is_gone.is_set():
             if self._is_ready.wait(0.1):
@@ -79,8 +79,8 @@ class Window:
             waited += 0.1
         return self._is_ready.is_set()
 
-    def _listen(self, told: IO[bytes]) -> None:
-        for line in told:
+    def _listen(self, messages: IO[bytes]) -> None:
+        for line in messages:
             if line.strip() == b"ready":
                 self._is_ready.set()
             else:
@@ -89,13 +89,13 @@ class Window:
         if self._is_ready.is_set():
             self._stop.set()  # the window is gone, whatever ended it
 
-    def add(self, look: Look) -> None:
+    def add(self, result: FrameResult) -> None:
         """Show a frame."""
-        self._last = draw_look(look)
+        self._last = draw_result(result)
         self._show(self._last)
 
     def idle(self, problem: str | None) -> None:
-        """Show why there are no frames."""
+        """Show why there are no frames, if that is known."""
         if problem is not None:
             self._show(draw_problem(self._last, problem))
 
@@ -115,7 +115,7 @@ class Window:
     def _show(self, pixels: Pixels) -> None:
         bgr = np.ascontiguousarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
         try:
-            self._frames.write(screen.HEADER.pack(*bgr.shape[:2]))
+            self._frames.write(window_process.HEADER.pack(*bgr.shape[:2]))
             self._frames.write(bgr.data)
             self._frames.flush()
         except OSError:  # the window's process is gone

@@ -1,4 +1,4 @@
-"""The newest frame is held, and a lost source is found again."""
+"""The newest frame is held, and a lost source is reopened."""
 
 from __future__ import annotations
 
@@ -118,7 +118,7 @@ def test_a_file_that_breaks_ends_it_with_its_error() -> None:
 
 
 def test_a_lost_source_is_found_again_with_growing_waits_and_time_goes_on() -> None:
-    stop, told = threading.Event(), []
+    stop, lines = threading.Event(), []
     first, second = Scripted(3, error="unplugged"), Scripted(3, error="unplugged again")
     attempts: list[Callable[[], Scripted]] = []
 
@@ -138,8 +138,8 @@ def test_a_lost_source_is_found_again_with_growing_waits_and_time_goes_on() -> N
         reopen=reopen,
         stop=stop,
         is_dropping=False,
-        tell=told.append,
-        waits_seconds=(0.01, 0.02, 0.04),
+        on_status=lines.append,
+        retry_seconds=(0.01, 0.02, 0.04),
     )
     reader.start()
     taken = []
@@ -150,13 +150,13 @@ def test_a_lost_source_is_found_again_with_growing_waits_and_time_goes_on() -> N
     times = [seconds for _, seconds in taken]
     assert times == sorted(times)
     assert times[3] - times[2] >= 0.07  # the three waits
-    assert told == [
-        "lost: unplugged; trying to find it again, in 0.01 s",
-        "lost: nobody answers; trying to find it again, in 0.02 s",
-        "lost: nobody answers; trying to find it again, in 0.04 s",
-        "found again after 0 s",
-        "lost: unplugged again; trying to find it again, in 0.01 s",
-        "lost: enough; trying to find it again, in 0.02 s",
+    assert lines == [
+        "lost: unplugged; trying to reopen it, in 0.01 s",
+        "lost: nobody answers; trying to reopen it, in 0.02 s",
+        "lost: nobody answers; trying to reopen it, in 0.04 s",
+        "reopened after 0 s",
+        "lost: unplugged again; trying to reopen it, in 0.01 s",
+        "lost: enough; trying to reopen it, in 0.02 s",
     ]
     assert first.is_closed
     assert second.is_closed
@@ -164,7 +164,7 @@ def test_a_lost_source_is_found_again_with_growing_waits_and_time_goes_on() -> N
 
 def test_an_rtsp_stream_that_goes_away_and_comes_back_is_read_on() -> None:
     pictures = [index_frame(i, width=320, height=192) for i in range(64)]
-    stop, told = threading.Event(), []
+    stop, lines = threading.Event(), []
     with RtspServer(pictures) as first:
         source = parse_source(f"rtsp://me:secretword@127.0.0.1:{first.port}/live")
 
@@ -173,11 +173,11 @@ def test_an_rtsp_stream_that_goes_away_and_comes_back_is_read_on() -> None:
 
         waits = (0.2, 0.4)
         reader = FrameReader(
-            reopen(), reopen=reopen, stop=stop, tell=told.append, waits_seconds=waits
+            reopen(), reopen=reopen, stop=stop, on_status=lines.append, retry_seconds=waits
         )
         reader.start()
         before = [_taken(reader) for _ in range(3)]
-    _wait_for(lambda: len(told) >= 2)
+    _wait_for(lambda: len(lines) >= 2)
     while reader.take(timeout_seconds=0.1):
         pass  # what was held when it was lost
     with RtspServer(pictures, port=first.port):
@@ -189,9 +189,9 @@ def test_an_rtsp_stream_that_goes_away_and_comes_back_is_read_on() -> None:
     assert [frame_number(frame.pixels) for frame in after] == sorted(
         frame_number(frame.pixels) for frame in after
     )
-    assert "found again after" in told[-1]
-    assert [line.rsplit(", in ", 1)[1] for line in told[:2]] == ["0.2 s", "0.4 s"]
-    assert "secretword" not in "".join(told)
+    assert "reopened after" in lines[-1]
+    assert [line.rsplit(", in ", 1)[1] for line in lines[:2]] == ["0.2 s", "0.4 s"]
+    assert "secretword" not in "".join(lines)
 
 
 def test_a_camera_that_asks_for_a_password_gets_it_and_nobody_else_does() -> None:
@@ -218,12 +218,12 @@ def _taken(reader: FrameReader) -> Frame:
 
 
 def test_closing_ends_the_thread_at_once_even_while_it_waits() -> None:
-    told: list[str] = []
+    lines: list[str] = []
     stream = Scripted(1, error="unplugged")
-    reader = _reader(stream, tell=told.append, waits_seconds=(600.0,))
+    reader = _reader(stream, on_status=lines.append, retry_seconds=(600.0,))
     reader.start()
-    _wait_for(lambda: bool(told))
-    assert reader.problem == "unplugged; trying to find it again"
+    _wait_for(lambda: bool(lines))
+    assert reader.problem == "unplugged; trying to reopen it"
     reader.close()
     assert not [t for t in threading.enumerate() if t.name == "frames"]
 

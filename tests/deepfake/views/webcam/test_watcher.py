@@ -19,7 +19,7 @@ from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.extract.faces import MtcnnDetector
 from deepfake.media import ArrivedFrame, open_stream, parse_source, write_video
 from deepfake.types import Frame, Verdict
-from deepfake.views.webcam import FrameReader, Look, Watcher, create_watcher, watch
+from deepfake.views.webcam import FrameReader, FrameResult, Watcher, create_watcher, watch
 from tests.sample_data import astronaut, clip_frames, landscape
 
 _STEP = 0.05
@@ -33,8 +33,8 @@ def _packaged() -> Path:
 
 
 @dataclass
-class Told:
-    """A detector at the edge of the library: says of each crop what the test says."""
+class FixedDetector:
+    """A detector that returns the same logit for each crop."""
 
     logit: float = -6.0
     num_seen: list[int] = field(default_factory=list)
@@ -63,53 +63,57 @@ def _frames(pictures: Sequence[Pixels]) -> Iterator[Frame]:
         yield Frame(pixels, index * _STEP, index)
 
 
-def _watched(detector: Told, faces: MtcnnDetector, pictures: Sequence[Pixels]) -> list[Any]:
+def _watched(
+    detector: FixedDetector, faces: MtcnnDetector, pictures: Sequence[Pixels]
+) -> list[Any]:
     watcher = Watcher(detector, faces=faces)  # type: ignore[arg-type]
-    return [watcher.look(frame) for frame in _frames(pictures)]
+    return [watcher.analyse(frame) for frame in _frames(pictures)]
 
 
 def test_two_people_are_followed_each_with_a_verdict_of_its_own(faces: MtcnnDetector) -> None:
     pictures = [_scene(40 + 2 * i, 600 - 2 * i) for i in range(30)]
-    looks = _watched(Told(logit=-6.0), faces, pictures)
-    assert {tuple(face.track_id for face in look) for look in looks} == {(0, 1)}
-    ways = [[look[who].bbox_xyxy[0] for look in looks] for who in (0, 1)]
+    results = _watched(FixedDetector(logit=-6.0), faces, pictures)
+    assert {tuple(face.track_id for face in result) for result in results} == {(0, 1)}
+    ways = [[result[who].bbox_xyxy[0] for result in results] for who in (0, 1)]
     assert abs(ways[0][-1] - ways[0][0]) > 40
     assert (ways[0][-1] - ways[0][0]) * (ways[1][-1] - ways[1][0]) < 0
-    assert [face.verdict for face in looks[-1]] == [Verdict.REAL, Verdict.REAL]
-    assert sum(f.judgement.is_changed for look in looks for f in look) == 2
+    assert [face.verdict for face in results[-1]] == [Verdict.REAL, Verdict.REAL]
+    assert sum(f.judgement.is_changed for result in results for f in result) == 2
 
 
 def test_another_scene_has_other_people(faces: MtcnnDetector) -> None:
     bright = np.where(_scene(300) == 90, 250, _scene(300)).astype(np.uint8)
-    looks = _watched(Told(), faces, [*[_scene(300)] * 3, *[bright] * 3])
-    assert [[face.track_id for face in look] for look in looks] == [[0]] * 3 + [[1]] * 3
+    results = _watched(FixedDetector(), faces, [*[_scene(300)] * 3, *[bright] * 3])
+    assert [[face.track_id for face in result] for result in results] == [[0]] * 3 + [[1]] * 3
 
 
 def test_one_who_was_away_for_a_while_is_somebody_else(faces: MtcnnDetector) -> None:
-    short = _watched(Told(), faces, [_scene(300), *[_scene()] * 8, _scene(300), *[_scene(300)] * 9])
-    gone = _watched(Told(), faces, [_scene(300), *[_scene()] * 30, *[_scene(300)] * 10])
+    short = _watched(
+        FixedDetector(), faces, [_scene(300), *[_scene()] * 8, _scene(300), *[_scene(300)] * 9]
+    )
+    gone = _watched(FixedDetector(), faces, [_scene(300), *[_scene()] * 30, *[_scene(300)] * 10])
     assert short[-1][0].track_id == 0
     assert gone[-1][0].track_id == 1
 
 
 def test_a_picture_of_nobody_costs_no_network(faces: MtcnnDetector) -> None:
-    detector = Told()
-    looks = _watched(detector, faces, [landscape()] * 3)
-    assert looks == [()] * 3
+    detector = FixedDetector()
+    results = _watched(detector, faces, [landscape()] * 3)
+    assert results == [()] * 3
     assert detector.num_seen == []
 
 
 def test_with_many_faces_they_take_turns(faces: MtcnnDetector) -> None:
     crowd = np.tile(astronaut()[20:230, 120:330], (2, 5, 1))
-    detector = Told()
-    looks = _watched(detector, faces, [crowd] * 4)
-    num_faces = len(looks[0])
+    detector = FixedDetector()
+    results = _watched(detector, faces, [crowd] * 4)
+    num_faces = len(results[0])
     assert num_faces > 6
     assert set(detector.num_seen) == {6}
-    unseen = [face for face in looks[0] if face.judgement is None]
+    unseen = [face for face in results[0] if face.judgement is None]
     assert len(unseen) == num_faces - 6
     assert {(f.verdict, f.prob_fake) for f in unseen} == {(Verdict.UNCERTAIN, None)}
-    assert all(face.judgement is not None for face in looks[-1])
+    assert all(face.judgement is not None for face in results[-1])
 
 
 @dataclass
@@ -117,16 +121,16 @@ class Kept:
     """An output that keeps what it gets, and takes its time."""
 
     seconds: float = 0.0
-    looks: list[Look] = field(default_factory=list)
+    results: list[FrameResult] = field(default_factory=list)
     num_idle: int = 0
     stop_after: tuple[int, threading.Event] | None = None
 
-    def add(self, look: Look) -> None:
+    def add(self, result: FrameResult) -> None:
         # All but the pixels.
-        frame = replace(look.frame, pixels=np.zeros((1, 1, 3), np.uint8))
-        self.looks.append(replace(look, frame=frame))
+        frame = replace(result.frame, pixels=np.zeros((1, 1, 3), np.uint8))
+        self.results.append(replace(result, frame=frame))
         time.sleep(self.seconds)
-        if self.stop_after is not None and len(self.looks) >= self.stop_after[0]:
+        if self.stop_after is not None and len(self.results) >= self.stop_after[0]:
             self.stop_after[1].set()
 
     def idle(self, problem: str | None) -> None:
@@ -156,18 +160,18 @@ def test_one_who_is_slower_than_the_camera_drops_frames_and_never_lags(
     stop = threading.Event()
     kept = Kept(seconds=0.2, stop_after=(8, stop))
     reader = FrameReader(Quick(), reopen=Quick, stop=stop)
-    watcher = Watcher(Told(), faces=faces)  # type: ignore[arg-type]
+    watcher = Watcher(FixedDetector(), faces=faces)  # type: ignore[arg-type]
     summary = watch(reader, watcher=watcher, outputs=[kept], stop=stop)
-    indices = [look.frame.frame_index for look in kept.looks]
+    indices = [result.frame.frame_index for result in kept.results]
     assert summary.num_frames == len(indices) == 8
     assert summary.num_dropped == indices[-1] - indices[0] + 1 - 8 > 8
     # Whoever is asked gets what is new, however long it was busy: it never falls behind.
-    waited = [look.latency_ms for look in kept.looks[1:]]
+    waited = [result.latency_ms for result in kept.results[1:]]
     assert sorted(waited)[len(waited) // 2] < 200
 
 
-def test_watching_ends_after_so_many_seconds_and_when_it_is_told_to(faces: MtcnnDetector) -> None:
-    watcher = Watcher(Told(), faces=faces)  # type: ignore[arg-type]
+def test_watching_ends_after_so_many_seconds_and_when_it_is_stopped(faces: MtcnnDetector) -> None:
+    watcher = Watcher(FixedDetector(), faces=faces)  # type: ignore[arg-type]
     began = time.monotonic()
     ended = threading.Event()
     watch(
@@ -202,12 +206,12 @@ def test_the_real_detector_judges_each_frame_of_a_real_file(tmp_path: Path) -> N
     reader = FrameReader(stream, reopen=lambda: stream, stop=stop, is_dropping=False)
     summary = watch(reader, watcher=create_watcher(_packaged()), outputs=[kept], stop=stop)
     assert (summary.num_frames, summary.num_dropped, summary.num_tracks) == (50, 0, 1)
-    assert [len(look.faces) for look in kept.looks] == [1] * 50
-    last = kept.looks[-1].faces[0]
+    assert [len(result.faces) for result in kept.results] == [1] * 50
+    last = kept.results[-1].faces[0]
     assert last.verdict is Verdict.REAL
     assert last.prob_fake is not None
     assert last.prob_fake < load_bundle(_packaged()).spec.judgement["video"].thresholds.real_below
-    assert sum(f.judgement.is_changed for k in kept.looks for f in k.faces if f.judgement) == 1
+    assert sum(f.judgement.is_changed for k in kept.results for f in k.faces if f.judgement) == 1
     left, top, right, bottom = last.bbox_xyxy
     assert 400 < left < right < 880
     assert 120 < top < bottom < 600
@@ -225,16 +229,16 @@ def test_small_and_blurred_faces_are_uncertain_with_the_reason_of_every_other_co
     worse: Any, reason: str
 ) -> None:
     watcher = create_watcher(_packaged())
-    told: tuple[Any, ...] = ()
+    faces: tuple[Any, ...] = ()
     for index, face in enumerate(clip_frames(30, side=480)):
         pixels = np.asarray(worse(face), np.uint8)
-        told = watcher.look(Frame(pixels, index * _STEP, index))
-    (seen,) = told
+        faces = watcher.analyse(Frame(pixels, index * _STEP, index))
+    (seen,) = faces
     assert seen.verdict is Verdict.UNCERTAIN
     assert f"the face is too {reason}" in str(seen.reason)
 
 
-def test_what_is_told_to_the_network_went_through_the_codec(
+def test_what_the_network_gets_went_through_the_codec(
     faces: MtcnnDetector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded: list[int] = []
@@ -244,5 +248,5 @@ def test_what_is_told_to_the_network_went_through_the_codec(
         return np.zeros((256, 256, 3), np.uint8)
 
     monkeypatch.setattr("deepfake.views.webcam.watcher.decode_crop", decode)
-    _watched(Told(), faces, [_scene(300)])
+    _watched(FixedDetector(), faces, [_scene(300)])
     assert len(decoded) == 1

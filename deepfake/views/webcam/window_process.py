@@ -1,9 +1,9 @@
-"""What runs in the window's own process: OpenCV and nothing else.
+"""The child process that shows the window. It imports OpenCV and not PyAV.
 
-PyAV and OpenCV each bring libraries of the screen along, and once PyAV is loaded, opening a window
-hangs or kills the process. So frames go to a child: raw pixels over its standard input, each after
-its height and width. It answers `ready` when the window is there and `quit` when the user has had
-enough, and ends with its input.
+PyAV and OpenCV each bundle display libraries, and once PyAV is loaded, opening a window hangs or
+kills the process. So the parent sends frames over standard input: height and width, then raw
+pixels. The child prints `ready` when the window is open and `quit` when the user closes it, and
+ends when its input ends.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ _WAIT_MS = 10
 
 
 class _Newest:
-    """The last frame that came."""
+    """The newest frame that was received."""
 
     def __init__(self) -> None:
         self.frame: NDArray[np.uint8] | None = None
         self.is_ended = False
 
     def read(self, stream: Any) -> None:
-        """Read until there is no more."""
+        """Receive frames until the input ends."""
         while len(header := stream.read(HEADER.size)) == HEADER.size:
             height, width = HEADER.unpack(header)
             data = stream.read(height * width * 3)
@@ -46,7 +46,7 @@ class _Newest:
 
 
 def main() -> None:
-    """Show what comes until it ends or the user quits; the title is the last argument."""
+    """Show frames until the input ends or the user quits; the last argument is the title."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends the input
     title = sys.argv[-1]
     cv2.namedWindow(title, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
@@ -59,7 +59,7 @@ def main() -> None:
 
 
 def _show(newest: _Newest, title: str) -> bool:
-    """Return whether the user quits."""
+    """Show the newest frame until the input ends; return whether the user quit before."""
     shown: NDArray[np.uint8] | None = None
     was_visible = False
     while not newest.is_ended:
