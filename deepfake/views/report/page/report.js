@@ -1,5 +1,5 @@
 "use strict";
-// Every text out of media and names of files is set as text, never as HTML.
+// Strings from media and file names are always set as text, never as HTML.
 (() => {
   const data = JSON.parse(document.getElementById("report-data").textContent);
   const { columns, names } = data;
@@ -44,7 +44,7 @@
     { key: "reason", label: "reason", text: (r) => named("reason", r), value: (r) => columns.reason[r] },
   ];
 
-  let searched = null; // lower-case names and reasons, made when they are first asked for
+  let searched = null; // lower-case names and reasons, made at the first search
   let order = null; // all rows, as sorted
   let shown = []; // those that pass the filters, as sorted
   let active = 0;
@@ -55,13 +55,13 @@
   const rendered = new Map();
 
   function sortRows() {
-    const head = HEADS.find((told) => told.key === sort.key);
+    const head = HEADS.find((column) => column.key === sort.key);
     const values = Array.from({ length: numRows }, (_, row) => head.value(row));
     const sign = sort.isDescending ? -1 : 1;
     order = Uint32Array.from(values.keys()).sort((a, b) => {
       const x = values[a], y = values[b];
       if (x === y) return a - b;
-      // What is not known stands last, whichever way it is sorted.
+      // Unknown values come last in either direction.
       if (x === null) return 1;
       if (y === null) return -1;
       return (x < y ? -1 : 1) * sign;
@@ -133,7 +133,7 @@
     for (const [at, element] of rendered) {
       if (at < first || at >= end) { element.remove(); rendered.delete(at); }
     }
-    // From the last to the first, so that each has its place before the one below it.
+    // From the last to the first, so that each is inserted before the one below it.
     for (let at = end - 1, below = null; at >= first; at -= 1) {
       if (!rendered.has(at)) {
         rendered.set(at, rowElement(at));
@@ -142,7 +142,7 @@
       below = rendered.get(at);
       below.classList.toggle("active", at === active && !isPrinting);
     }
-    // Heads stand over their columns whatever room the scroll bar takes.
+    // Headings stay aligned with their columns, however wide the scroll bar is.
     byId("grid-head").style.paddingRight = `${body.offsetWidth - body.clientWidth}px`;
     if (rendered.has(active)) byId("grid").setAttribute("aria-activedescendant", `row-${active}`);
     else byId("grid").removeAttribute("aria-activedescendant");
@@ -162,7 +162,7 @@
     const moves = { ArrowDown: 1, ArrowUp: -1, PageDown: page, PageUp: -page, Home: -numRows, End: numRows };
     if (event.key in moves) { event.preventDefault(); moveTo(active + moves[event.key]); }
     else if (event.key === "Enter" && shown.length) {
-      // Or the same press would go on to the button that gets the focus, and close it again.
+      // Otherwise the same key press would reach the focused Close button.
       event.preventDefault();
       open(shown[active]);
     }
@@ -193,7 +193,7 @@
   function picture(item, name, alt, caption) {
     const figure = make("figure");
     const content = item.pictures[name];
-    if (content === undefined) figure.append(make("p", "The picture is gone.", { class: "quiet" }));
+    if (content === undefined) figure.append(make("p", "The picture is missing.", { class: "quiet" }));
     else figure.append(make("img", null, { src: `data:image/jpeg;base64,${content}`, alt }));
     figure.append(make("figcaption", caption));
     return figure;
@@ -206,8 +206,8 @@
     const x = (at) => left + (at / last) * (width - left - 10);
     const y = (prob) => top + (1 - prob) * (height - bottom - top);
     const high = Math.min(1, item.fake_from ?? 1), low = Math.min(high, item.real_below ?? 0);
-    const told = item.tracks.map((track) => `face ${track.track_id} between ${percent(Math.min(...track.prob_fake))} and ${percent(Math.max(...track.prob_fake))}`);
-    const svg = draw("svg", { class: "timeline", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `prob_fake over ${last.toFixed(1)} seconds: ${told.join(", ")}` });
+    const ranges = item.tracks.map((track) => `face ${track.track_id} between ${percent(Math.min(...track.prob_fake))} and ${percent(Math.max(...track.prob_fake))}`);
+    const svg = draw("svg", { class: "timeline", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `prob_fake over ${last.toFixed(1)} seconds: ${ranges.join(", ")}` });
     svg.append(draw("rect", { class: "band", x: left, y: y(high), width: width - left - 10, height: Math.max(0, y(low) - y(high)) }));
     for (const value of [0, 0.5, 1]) svg.append(draw("text", { x: 4, y: y(value) + 4 }, `${100 * value} %`));
     for (const value of [0, last]) svg.append(draw("text", { x: value === 0 ? left : width - 44, y: height - 6 }, `${value.toFixed(1)} s`));
@@ -232,12 +232,12 @@
 
   function provenance(item) {
     const part = make("section");
-    part.append(make("h4", "What the file says of its own making (no part of the score)"));
-    const told = item.provenance;
-    if (told === null) { part.append(make("p", "It was not looked at.")); return part; }
-    for (const sentence of told.sentences) part.append(make("p", sentence));
-    const pairs = Object.entries(told.tags).map(([name, value]) => [name.replaceAll("_", " "), value]);
-    const credentials = told.credentials;
+    part.append(make("h4", "What the file says about how it was made (no part of the score)"));
+    const found = item.provenance;
+    if (found === null) { part.append(make("p", "It was not read.")); return part; }
+    for (const sentence of found.sentences) part.append(make("p", sentence));
+    const pairs = Object.entries(found.tags).map(([name, value]) => [name.replaceAll("_", " "), value]);
+    const credentials = found.credentials;
     if (credentials !== null && credentials.state !== "none") {
       pairs.unshift(["Content Credentials", credentials.state]);
       if (credentials.source_types.length) pairs.push(["digital source type", credentials.source_types.join(", ")]);
@@ -261,7 +261,7 @@
       ["SHA-256", item.media_id],
     ]));
     if (item.kind === "video" && item.tracks.length) {
-      part.append(make("h4", "prob_fake over time; what is uncertain is the band"), timeline(item));
+      part.append(make("h4", "prob_fake over time; the band is uncertain"), timeline(item));
     }
     if (item.frames.length) {
       part.append(make("h4", "Strongest frames"));

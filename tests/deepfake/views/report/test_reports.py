@@ -69,7 +69,7 @@ def test_long_names_and_much_evidence_stay_under_the_limit() -> None:
     small = render_report(report(rows[:10], evidence=items), max_bytes=300_000)
     assert len(small.encode()) <= 300_000
     assert 0 < len(_data(small)["items"]) < 50
-    assert f"Of {50 - len(_data(small)['items'])} more there was no room" in small
+    assert f"no room in this file for that of {50 - len(_data(small)['items'])} more" in small
 
 
 def test_false_alarms_are_reckoned_or_unknown() -> None:
