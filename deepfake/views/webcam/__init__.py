@@ -9,7 +9,7 @@ from deepfake.views.webcam.rolling_verdict import (
     HOLD_SECONDS,
     WINDOW_SECONDS,
     Hysteresis,
-    Judgement,
+    LiveVerdict,
     TrackJudge,
 )
 from deepfake.views.webcam.session import FrameResult, Output, WatchSummary, watch
@@ -24,7 +24,7 @@ __all__ = [
     "FrameResult",
     "Hysteresis",
     "JsonLines",
-    "Judgement",
+    "LiveVerdict",
     "Output",
     "Recording",
     "TrackJudge",

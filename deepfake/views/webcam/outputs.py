@@ -101,7 +101,7 @@ class VerdictChanges:
     def add(self, result: FrameResult) -> None:
         """Report the faces whose verdict has changed."""
         for face in result.faces:
-            if face.judgement is not None and face.judgement.is_changed:
+            if face.live_verdict is not None and face.live_verdict.is_changed:
                 self._on_change(result.frame.pts_seconds, face)
 
     def idle(self, problem: str | None) -> None:

@@ -11,7 +11,7 @@ from deepfake.types import FaceCrop, Kind, Verdict
 from deepfake.verdicts.aggregation import TrackScore, aggregate_track
 from deepfake.verdicts.calibration import Thresholds, judge
 
-__all__ = ["HOLD_SECONDS", "WINDOW_SECONDS", "Hysteresis", "Judgement", "TrackJudge"]
+__all__ = ["HOLD_SECONDS", "WINDOW_SECONDS", "Hysteresis", "LiveVerdict", "TrackJudge"]
 
 WINDOW_SECONDS = 3.0
 """Time that is averaged over: about the length of the clips that videos are calibrated on."""
@@ -24,7 +24,7 @@ _MARGIN = 0.05
 
 
 @dataclass(frozen=True, slots=True)
-class Judgement:
+class LiveVerdict:
     """The verdict on a face at a moment.
 
     Attributes:
@@ -68,7 +68,7 @@ class Hysteresis:
         self._other: Verdict | None = None
         self._other_since = self._last_at = 0.0
 
-    def judge(self, prob: float, *, pts_seconds: float, outside: str | None = None) -> Judgement:
+    def judge(self, prob: float, *, pts_seconds: float, outside: str | None = None) -> LiveVerdict:
         """Return the verdict at a moment.
 
         Args:
@@ -85,7 +85,7 @@ class Hysteresis:
             self._held, self._other = now, None
         shown = self._held or Verdict.UNCERTAIN
         reason = self._reason(shown, prob, outside) if shown is Verdict.UNCERTAIN else None
-        return Judgement(shown, reason, prob, is_changed)
+        return LiveVerdict(shown, reason, prob, is_changed)
 
     def _has_held(self, now: Verdict, pts_seconds: float) -> bool:
         """Record the present verdict, and return whether it has held for long enough."""
@@ -131,12 +131,12 @@ class TrackJudge:
         hold_seconds: float = HOLD_SECONDS,
     ) -> None:
         self._spec = spec
-        self._settings = spec.judgement_of(Kind.VIDEO)
+        self._judgement = spec.judgement_of(Kind.VIDEO)
         self._window_seconds = window_seconds
-        self._hysteresis = Hysteresis(self._settings.thresholds, hold_seconds=hold_seconds)
+        self._hysteresis = Hysteresis(self._judgement.thresholds, hold_seconds=hold_seconds)
         self._rows: deque[dict[str, float]] = deque()
 
-    def add(self, crop: FaceCrop, head_outputs: Mapping[str, float]) -> Judgement:
+    def add(self, crop: FaceCrop, head_outputs: Mapping[str, float]) -> LiveVerdict:
         """Add a crop and return the verdict at its time.
 
         Args:
@@ -151,7 +151,7 @@ class TrackJudge:
             "sharpness": crop.sharpness,
         }
         self._rows.append({**row, **head_outputs})
-        while len(self._rows) > self._settings.support.min_frames and self._is_old(crop):
+        while len(self._rows) > self._judgement.support.min_frames and self._is_old(crop):
             self._rows.popleft()
         score = aggregate_track(
             {name: [r[name] for r in self._rows] for name in self._rows[-1]},
@@ -162,15 +162,15 @@ class TrackJudge:
     def _is_old(self, crop: FaceCrop) -> bool:
         return crop.pts_seconds - self._rows[0]["pts_seconds"] > self._window_seconds
 
-    def _judged(self, score: TrackScore, *, pts_seconds: float) -> Judgement:
+    def _judged(self, score: TrackScore, *, pts_seconds: float) -> LiveVerdict:
         found = self._hysteresis.judge(
-            self._settings.calibration.prob(score.logit),
+            self._judgement.calibration.prob(score.logit),
             pts_seconds=pts_seconds,
-            outside=self._settings.reason_against(score),
+            outside=self._judgement.reason_against(score),
         )
         if found.verdict is not Verdict.FAKE:
             return found
-        return Judgement(found.verdict, self._looks_like(), found.prob_fake, found.is_changed)
+        return LiveVerdict(found.verdict, self._looks_like(), found.prob_fake, found.is_changed)
 
     def _looks_like(self) -> str | None:
         """Return which of several heads is the most certain."""

@@ -17,7 +17,7 @@ from deepfake.extract.faces import (
 )
 from deepfake.media import decode_crop
 from deepfake.types import Face, Frame, Verdict
-from deepfake.views.webcam.rolling_verdict import Judgement, TrackJudge
+from deepfake.views.webcam.rolling_verdict import LiveVerdict, TrackJudge
 
 __all__ = ["WatchedFace", "Watcher", "create_watcher"]
 
@@ -38,29 +38,29 @@ class WatchedFace:
     Attributes:
         track_id: Number of the person, from 0, in the order of first appearance.
         bbox_xyxy: Left, top, right, bottom, in pixels; may reach over the border.
-        judgement: The verdict; None while the face has not been classified yet.
+        live_verdict: The verdict; None while the face has not been classified yet.
     """
 
     track_id: int
     bbox_xyxy: tuple[float, float, float, float]
-    judgement: Judgement | None
+    live_verdict: LiveVerdict | None
 
     @property
     def verdict(self) -> Verdict:
         """The verdict that is shown."""
-        return Verdict.UNCERTAIN if self.judgement is None else self.judgement.verdict
+        return Verdict.UNCERTAIN if self.live_verdict is None else self.live_verdict.verdict
 
     @property
     def reason(self) -> str | None:
         """What a reader has to know about the verdict."""
-        if self.judgement is None:
+        if self.live_verdict is None:
             return "not classified yet: too many faces at once"
-        return self.judgement.reason
+        return self.live_verdict.reason
 
     @property
     def prob_fake(self) -> float | None:
         """The probability over the last seconds."""
-        return None if self.judgement is None else self.judgement.prob_fake
+        return None if self.live_verdict is None else self.live_verdict.prob_fake
 
 
 @dataclass
@@ -72,7 +72,7 @@ class _Track:
     face: Face
     seen_at: float
     seen_in: int
-    judgement: Judgement | None = None
+    live_verdict: LiveVerdict | None = None
     judged_in: int = -1
 
 
@@ -108,7 +108,7 @@ class Watcher:
             WatchedFace(
                 track_id=track.track_id,
                 bbox_xyxy=track.face.bbox_xyxy,
-                judgement=judged.get(track.track_id, track.judgement),
+                live_verdict=judged.get(track.track_id, track.live_verdict),
             )
             for track in sorted(now, key=lambda track: track.track_id)
         )
@@ -145,7 +145,7 @@ class Watcher:
         self._num_tracks += 1
         return track
 
-    def _judge(self, frame: Frame, here: Sequence[_Track]) -> dict[int, Judgement]:
+    def _judge(self, frame: Frame, here: Sequence[_Track]) -> dict[int, LiveVerdict]:
         """Classify the faces that have waited longest; return the new verdict of each track."""
         longest_first = sorted(here, key=lambda track: (track.judged_in, -track.face.size_px))
         due = longest_first[:_MAX_CLASSIFIED]
@@ -160,13 +160,13 @@ class Watcher:
             outputs = {name: float(values[at]) for name, values in head_outputs.items()}
             found[track.track_id] = track.judge.add(crop, outputs)
             # In a frame in which the face is not classified, its verdict is the same.
-            track.judgement = _without_change(found[track.track_id])
+            track.live_verdict = _without_change(found[track.track_id])
             track.judged_in = self._num_frames
         return found
 
 
-def _without_change(judgement: Judgement) -> Judgement:
-    return Judgement(judgement.verdict, judgement.reason, judgement.prob_fake)
+def _without_change(live_verdict: LiveVerdict) -> LiveVerdict:
+    return LiveVerdict(live_verdict.verdict, live_verdict.reason, live_verdict.prob_fake)
 
 
 def create_watcher(folder: Path, *, device: str = "auto", cache: Path | None = None) -> Watcher:

@@ -19,7 +19,7 @@ from deepfake.types import Frame, Verdict
 from deepfake.views.webcam import (
     FrameResult,
     JsonLines,
-    Judgement,
+    LiveVerdict,
     VerdictChanges,
     WatchedFace,
     Window,
@@ -32,16 +32,16 @@ from deepfake.views.webcam.rates import LatencyCounts, RecentRate
 _BOX = (200.0, 100.0, 400.0, 320.0)
 
 
-def _result(judgement: Judgement | None, *, index: int = 7) -> FrameResult:
+def _result(live_verdict: LiveVerdict | None, *, index: int = 7) -> FrameResult:
     frame = Frame(np.full((480, 640, 3), 128, np.uint8), index / 25, index)
-    face = WatchedFace(3, _BOX, judgement)
+    face = WatchedFace(3, _BOX, live_verdict)
     return FrameResult(frame, (face,), latency_ms=31.26, frames_per_second=24.5, num_dropped=2)
 
 
 @pytest.mark.parametrize("verdict", [Verdict.REAL, Verdict.FAKE, Verdict.UNCERTAIN])
 def test_a_box_in_the_verdicts_colour_stands_around_the_face(verdict: Verdict) -> None:
     result = _result(
-        Judgement(verdict, "the face is too small: 37 pixels, calibrated from 79", 0.9)
+        LiveVerdict(verdict, "the face is too small: 37 pixels, calibrated from 79", 0.9)
     )
     before = result.frame.pixels.copy()
     drawn = draw_result(result)
@@ -64,7 +64,7 @@ def test_anything_may_be_drawn_onto(size: tuple[int, int]) -> None:
 def test_each_frame_is_a_whole_line_as_soon_as_it_is_written(tmp_path: Path) -> None:
     path = tmp_path / "out.jsonl"
     lines = JsonLines(path)
-    lines.add(_result(Judgement(Verdict.FAKE, "looks blended", 0.98765)))
+    lines.add(_result(LiveVerdict(Verdict.FAKE, "looks blended", 0.98765)))
     lines.add(_result(None, index=8))
     first, second = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     lines.close()
@@ -95,8 +95,8 @@ def test_lines_that_cannot_be_written_are_an_error_of_ours(tmp_path: Path) -> No
 def test_changes_are_reported_and_nothing_else() -> None:
     reported: list[tuple[float, Verdict]] = []
     changes = VerdictChanges(lambda seconds, face: reported.append((seconds, face.verdict)))
-    changes.add(_result(Judgement(Verdict.REAL, None, 0.1)))
-    changes.add(_result(Judgement(Verdict.FAKE, None, 0.9, is_changed=True)))
+    changes.add(_result(LiveVerdict(Verdict.REAL, None, 0.1)))
+    changes.add(_result(LiveVerdict(Verdict.FAKE, None, 0.9, is_changed=True)))
     changes.add(_result(None))
     assert reported == [(0.28, Verdict.FAKE)]
 
@@ -153,7 +153,7 @@ def test_a_window_is_opened_beside_the_decoders_and_closed_again(display: str) -
     stop = Event()
     with closing(Window(stop)) as window:
         for index in range(3):
-            window.add(_result(Judgement(Verdict.REAL, None, 0.1), index=index))
+            window.add(_result(LiveVerdict(Verdict.REAL, None, 0.1), index=index))
         window.idle("lost: unplugged")
         window.idle(None)
         assert not stop.is_set()

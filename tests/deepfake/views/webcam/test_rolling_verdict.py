@@ -20,7 +20,7 @@ from deepfake.types import Face, FaceCrop, Verdict
 from deepfake.verdicts.aggregation import aggregate_track
 from deepfake.verdicts.calibration import Calibration, Support, Thresholds
 from deepfake.verdicts.judgement import JudgementSettings
-from deepfake.views.webcam import Hysteresis, Judgement, TrackJudge
+from deepfake.views.webcam import Hysteresis, LiveVerdict, TrackJudge
 
 _STEP = 0.05
 _THRESHOLDS = Thresholds(real_below=0.35, fake_from=0.65)
@@ -60,23 +60,23 @@ def _crop(index: int, *, pts_seconds: float, face_px: float = 100.0) -> FaceCrop
     return FaceCrop(b"", face, -1, pts_seconds, index, sharpness=50.0, brightness=100.0)
 
 
-def _judged(probs: Sequence[float], hysteresis: Hysteresis, *, start: int = 0) -> list[Judgement]:
+def _judged(probs: Sequence[float], hysteresis: Hysteresis, *, start: int = 0) -> list[LiveVerdict]:
     return [
         hysteresis.judge(prob, pts_seconds=(start + at) * _STEP) for at, prob in enumerate(probs)
     ]
 
 
 def test_a_first_verdict_comes_after_it_has_held_for_a_second() -> None:
-    judgements = _judged([0.9] * 25, Hysteresis(_THRESHOLDS))
-    assert [j.verdict for j in judgements] == [Verdict.UNCERTAIN] * 20 + [Verdict.FAKE] * 5
-    assert [at for at, j in enumerate(judgements) if j.is_changed] == [20]
-    assert judgements[0].reason == "not seen for long enough: it has to hold for 1 s"
-    assert judgements[20].reason is None
+    verdicts = _judged([0.9] * 25, Hysteresis(_THRESHOLDS))
+    assert [j.verdict for j in verdicts] == [Verdict.UNCERTAIN] * 20 + [Verdict.FAKE] * 5
+    assert [at for at, j in enumerate(verdicts) if j.is_changed] == [20]
+    assert verdicts[0].reason == "not seen for long enough: it has to hold for 1 s"
+    assert verdicts[20].reason is None
 
 
 def test_one_frame_in_between_begins_the_second_anew() -> None:
-    judgements = _judged([0.9] * 19 + [0.5] + [0.9] * 19, Hysteresis(_THRESHOLDS))
-    assert {j.verdict for j in judgements} == {Verdict.UNCERTAIN}
+    verdicts = _judged([0.9] * 19 + [0.5] + [0.9] * 19, Hysteresis(_THRESHOLDS))
+    assert {j.verdict for j in verdicts} == {Verdict.UNCERTAIN}
 
 
 def test_a_verdict_stays_while_another_flickers_and_goes_once_it_has_held() -> None:
@@ -101,19 +101,19 @@ def test_a_threshold_has_to_be_passed_by_a_margin_to_give_a_verdict_up() -> None
 
 def test_a_margin_never_makes_uncertain_what_is_between_no_thresholds() -> None:
     narrow = Thresholds(real_below=0.5, fake_from=0.5)
-    judgements = _judged([0.51] * 25 + [0.49] * 25, Hysteresis(narrow))
-    assert (judgements[24].verdict, judgements[-1].verdict) == (Verdict.FAKE, Verdict.REAL)
+    verdicts = _judged([0.51] * 25 + [0.49] * 25, Hysteresis(narrow))
+    assert (verdicts[24].verdict, verdicts[-1].verdict) == (Verdict.FAKE, Verdict.REAL)
 
 
 def test_nothing_is_called_fake_outside_of_what_was_calibrated_on() -> None:
     hysteresis = Hysteresis(_THRESHOLDS)
     _judged([0.99] * 30, hysteresis)
     reason = "the face is too small"
-    judgements = [
+    verdicts = [
         hysteresis.judge(0.99, pts_seconds=(30 + at) * _STEP, outside=reason) for at in range(30)
     ]
-    assert judgements[0].verdict is Verdict.FAKE
-    assert (judgements[-1].verdict, judgements[-1].reason) == (Verdict.UNCERTAIN, reason)
+    assert verdicts[0].verdict is Verdict.FAKE
+    assert (verdicts[-1].verdict, verdicts[-1].reason) == (Verdict.UNCERTAIN, reason)
 
 
 def test_time_in_which_nobody_looked_does_not_count_as_holding() -> None:
@@ -125,14 +125,14 @@ def test_time_in_which_nobody_looked_does_not_count_as_holding() -> None:
 def test_a_probability_is_of_the_last_seconds_and_calibrated_for_videos() -> None:
     judge = TrackJudge(_spec(), window_seconds=1.0)
     logits = [-4.0] * 40 + [4.0] * 30
-    judgements = [
+    verdicts = [
         judge.add(_crop(at, pts_seconds=at * _STEP), {"logit": logit})
         for at, logit in enumerate(logits)
     ]
     calibration = Calibration(temperature=2.0)
-    assert judgements[39].prob_fake == pytest.approx(calibration.prob(-4.0))
-    assert judgements[-1].prob_fake == pytest.approx(calibration.prob(4.0))
-    probs = [j.prob_fake for j in judgements[39:62]]
+    assert verdicts[39].prob_fake == pytest.approx(calibration.prob(-4.0))
+    assert verdicts[-1].prob_fake == pytest.approx(calibration.prob(4.0))
+    probs = [j.prob_fake for j in verdicts[39:62]]
     assert probs == sorted(probs)
     assert max(np.diff(probs)) < 0.15  # smoothed: it takes a second, no jump
 
@@ -153,16 +153,16 @@ def test_faces_outside_the_calibration_are_uncertain_and_the_reason_is_told(
 ) -> None:
     judge = TrackJudge(_spec(judgement=_supported(Support(**bound))))
     for at in range(40):
-        judgement = judge.add(_crop(at, pts_seconds=at * _STEP), {"logit": 9.0, "novelty": 2.0})
-    assert (judgement.verdict, judgement.reason) == (Verdict.UNCERTAIN, expected)
-    assert judgement.prob_fake > 0.9
+        live = judge.add(_crop(at, pts_seconds=at * _STEP), {"logit": 9.0, "novelty": 2.0})
+    assert (live.verdict, live.reason) == (Verdict.UNCERTAIN, expected)
+    assert live.prob_fake > 0.9
 
 
 def test_looking_rarely_is_enough_to_judge() -> None:
     judge = TrackJudge(_spec(judgement=_supported(Support(min_frames=3))))
-    judgements = [judge.add(_crop(at, pts_seconds=at * 0.9), {"logit": 9.0}) for at in range(6)]
+    verdicts = [judge.add(_crop(at, pts_seconds=at * 0.9), {"logit": 9.0}) for at in range(6)]
     rarely = [judge.add(_crop(at, pts_seconds=at * 2.5), {"logit": 9.0}) for at in range(10, 14)]
-    assert judgements[-1].verdict is Verdict.FAKE
+    assert verdicts[-1].verdict is Verdict.FAKE
     assert all("too few frames" not in str(j.reason) for j in rarely)
 
 
@@ -171,8 +171,8 @@ def test_a_fake_tells_which_head_is_surest() -> None:
     judge = TrackJudge(_spec(heads=heads))
     head_outputs = {"logit": 9.0, "logit_blended": 2.0, "logit_generated": 1.5}
     for at in range(40):
-        judgement = judge.add(_crop(at, pts_seconds=at * _STEP), head_outputs)
-    assert (judgement.verdict, judgement.reason) == (Verdict.FAKE, "looks generated")
+        live = judge.add(_crop(at, pts_seconds=at * _STEP), head_outputs)
+    assert (live.verdict, live.reason) == (Verdict.FAKE, "looks generated")
 
 
 def test_a_track_by_itself_says_what_it_says_in_a_file() -> None:

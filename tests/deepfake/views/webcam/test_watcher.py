@@ -78,7 +78,7 @@ def test_two_people_are_followed_each_with_a_verdict_of_its_own(faces: MtcnnDete
     assert abs(ways[0][-1] - ways[0][0]) > 40
     assert (ways[0][-1] - ways[0][0]) * (ways[1][-1] - ways[1][0]) < 0
     assert [face.verdict for face in results[-1]] == [Verdict.REAL, Verdict.REAL]
-    assert sum(f.judgement.is_changed for result in results for f in result) == 2
+    assert sum(f.live_verdict.is_changed for result in results for f in result) == 2
 
 
 def test_another_scene_has_other_people(faces: MtcnnDetector) -> None:
@@ -110,10 +110,10 @@ def test_with_many_faces_they_take_turns(faces: MtcnnDetector) -> None:
     num_faces = len(results[0])
     assert num_faces > 6
     assert set(detector.num_seen) == {6}
-    unseen = [face for face in results[0] if face.judgement is None]
+    unseen = [face for face in results[0] if face.live_verdict is None]
     assert len(unseen) == num_faces - 6
     assert {(f.verdict, f.prob_fake) for f in unseen} == {(Verdict.UNCERTAIN, None)}
-    assert all(face.judgement is not None for face in results[-1])
+    assert all(face.live_verdict is not None for face in results[-1])
 
 
 @dataclass
@@ -211,7 +211,9 @@ def test_the_real_detector_judges_each_frame_of_a_real_file(tmp_path: Path) -> N
     assert last.verdict is Verdict.REAL
     assert last.prob_fake is not None
     assert last.prob_fake < load_bundle(_packaged()).spec.judgement["video"].thresholds.real_below
-    assert sum(f.judgement.is_changed for k in kept.results for f in k.faces if f.judgement) == 1
+    assert (
+        sum(f.live_verdict.is_changed for k in kept.results for f in k.faces if f.live_verdict) == 1
+    )
     left, top, right, bottom = last.bbox_xyxy
     assert 400 < left < right < 880
     assert 120 < top < bottom < 600
