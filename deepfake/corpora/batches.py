@@ -1,8 +1,7 @@
-"""Which media are worked on together.
+"""Divide media into batches of about a minute of work each.
 
-A batch is about a minute of work and one part on disk. The plan follows from the media and from
-what the last finished run named alone, so a run that was killed plans the same batches again and
-finds those that it had finished.
+The plan depends only on the media and on the batches of the last finished run, so a run that was
+killed plans the same batches again and finds those that it had finished.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from deepfake.types import Kind
 __all__ = ["Batch", "Work", "cut_batches", "plan_batches"]
 
 _BATCH_COST = 512
-"""Of a batch, in pictures; 8 videos, about a minute on one core."""
+"""Cost of a batch, in pictures; 8 videos, about a minute on one core."""
 
 _COST = {Kind.IMAGE: 1, Kind.VIDEO: 64}
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A medium to be worked on.
+    """A medium to be extracted.
 
     Attributes:
         media_id: SHA-256 of its bytes.
@@ -37,7 +36,7 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Media that are worked on together.
+    """Media that are extracted together.
 
     Attributes:
         key: Digest of the settings and the media, 16 hex digits.
@@ -61,16 +60,16 @@ def plan_batches(
 
     Args:
         work: The media, in a stable order, each once.
-        settings_digest: Of all that can change the result.
-        known: Batches of the last finished run; kept where all of their media are still wanted.
-        finished: Further batches found on disk; used where the plan would do their work again.
-        max_cost: Of a new batch; a picture costs 1, a video 64. None for what `max_files` videos
-            cost, and no less than 512.
-        max_files: Of a new batch.
+        settings_digest: Digest of all that can change the result.
+        known: Batches of the last finished run; kept if all of their media are still wanted.
+        finished: Further batches found on disk; used if they save work.
+        max_cost: Cost of a new batch; a picture costs 1, a video 64. None for the cost of
+            `max_files` videos, at least 512.
+        max_files: Files of a new batch.
     """
     wanted = {item.media_id: item for item in work}
     if len(wanted) != len(work):
-        raise ValueError("a medium stands twice in the work")
+        raise ValueError("a medium is in the work twice")
     kept = _usable(known or {}, set(wanted), settings_digest)
     rest = _without(work, kept)
     fresh = _chunk(rest, settings_digest, max_cost or _cost_of(max_files), max_files)
@@ -88,13 +87,13 @@ def cut_batches(
     max_cost: int | None = None,
     max_files: int | None = None,
 ) -> tuple[list[list[ManifestRow]], list[ManifestRow]]:
-    """Cut files that wait into full batches, in their order.
+    """Divide waiting files into full batches, in order.
 
     Args:
         rows: Each with its kind.
-        least: The rest is a batch too if it costs that much; None leaves it waiting.
-        max_cost: Of a batch, as of `plan_batches`.
-        max_files: Of a batch.
+        least: Cost from which the rest is a batch too; None leaves the rest waiting.
+        max_cost: Cost of a batch, as in `plan_batches`.
+        max_files: Files of a batch.
 
     Returns:
         The batches, and the rest.
@@ -115,18 +114,15 @@ def cut_batches(
 
 
 def _cost_of(max_files: int | None) -> int:
-    """Return the cost of a batch of which only the number of files is given.
-
-    Who asks for more files than usual, so that a cluster has less to hand out, gets them.
-    """
+    """Return the maximum cost of a batch that holds up to `max_files` videos."""
     return max(_BATCH_COST, (max_files or 0) * _COST[Kind.VIDEO])
 
 
 def _trimmed(batches: Sequence[Batch], stray: Sequence[Batch], settings_digest: str) -> list[Batch]:
-    """Return what the stray batches leave of others.
+    """Return batches without the media of stray ones.
 
-    Nothing is filled up from a neighbour: which of these is finished first must not change what
-    the others are.
+    They are not filled up from their neighbours: the order in which batches finish must not
+    change the others.
     """
     covered = {media_id for batch in stray for media_id in batch.media_ids}
     left = [[m for m in batch.media_ids if m not in covered] for batch in batches]

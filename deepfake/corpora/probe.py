@@ -1,4 +1,4 @@
-"""What a file is, before anything is decoded: its content's address and its header."""
+"""Hash files and read their headers, in the media workers."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class ProbeRequest:
     """A file to be hashed and probed.
 
     Attributes:
-        uri: Where it is.
-        limits: How large it may be.
+        uri: Its path or store URI.
+        limits: Size limits.
         hashing: `full` for all bytes; `sampled` for samples of large files.
     """
 
@@ -34,12 +34,12 @@ class ProbeRequest:
 
 @dataclass(frozen=True, slots=True)
 class Probed:
-    """What hashing and probing found.
+    """The result of hashing and probing a file.
 
     Attributes:
-        media_id: SHA-256; None where the bytes cannot be read, or are too many.
-        info: What the header says; None where it cannot be understood.
-        status: `ok`, or what was wrong.
+        media_id: SHA-256; None if the bytes cannot be read, or are too many.
+        info: Description from the header; None if it cannot be read.
+        status: `ok`, or the kind of failure.
         error_type: Name of the error class.
         message: One sentence for a person.
     """
@@ -58,7 +58,7 @@ def probe_medium(_: Any, request: ProbeRequest) -> Probed:
         with medium_file(request.uri, max_bytes=request.limits.max_bytes) as path:
             if not path.exists():
                 raise FileNotFoundError(request.uri)
-            # What is too large is not even hashed: that could take hours.
+            # Files that are too large are not hashed: that could take hours.
             if path.is_file() and path.stat().st_size <= request.limits.max_bytes:
                 hash_file = sha256_of if request.hashing == "full" else sampled_digest_of
                 media_id = hash_file(path)
@@ -68,7 +68,7 @@ def probe_medium(_: Any, request: ProbeRequest) -> Probed:
     except DeepfakeError as error:
         return Probed(media_id, None, Status.ERROR, type(error).__name__, error.message)
     except FileNotFoundError:
-        message = "was there when it was listed, and is gone"
+        message = "the file has disappeared since it was listed"
         return Probed(media_id, None, Status.VANISHED, "FileNotFoundError", message)
     except OSError as error:
         message = f"cannot be read ({error.strerror or error})"
@@ -79,13 +79,13 @@ def probe_medium(_: Any, request: ProbeRequest) -> Probed:
 def reuse_probes(
     rows: Sequence[ManifestRow], *, before: Iterable[ManifestRow]
 ) -> tuple[list[ManifestRow], list[ManifestRow]]:
-    """Return the rows that an earlier manifest already describes, and those left to be probed.
+    """Reuse the probes of an earlier manifest; return these rows, and those left to be probed.
 
-    A file is taken for unchanged if its name, size and time of change are the same. Files that
-    could not be read are looked at again.
+    A file counts as unchanged if its uri, size and time of change are the same. Files that could
+    not be read are probed again.
 
     Args:
-        rows: As scanned now.
+        rows: Scanned now.
         before: Rows of the earlier manifest.
     """
     earlier = {row.uri: row for row in before}
@@ -94,14 +94,14 @@ def reuse_probes(
         old = earlier.get(row.uri)
         if row.status is not Status.OK:
             known.append(row)
-        elif old is not None and old.media_id is not None and _is_unchanged(row, old):
+        elif old is not None and old.media_id is not None and _has_same_file(row, old):
             known.append(_with_probe(row, _probe_columns(old)))
         else:
             unknown.append(row)
     return known, unknown
 
 
-def _is_unchanged(row: ManifestRow, old: ManifestRow) -> bool:
+def _has_same_file(row: ManifestRow, old: ManifestRow) -> bool:
     is_final = old.kind is not None or old.status in {
         Status.EMPTY,
         Status.UNSUPPORTED,
@@ -130,7 +130,7 @@ _FAILURE_COLUMNS = ("status", "error_type", "message")
 def _probe_columns(old: ManifestRow) -> dict[str, Any]:
     columns = {name: getattr(old, name) for name in _PROBE_COLUMNS}
     if old.kind is None:
-        # What was wrong with the bytes still is; what was wrong with the corpus is found anew.
+        # Errors of the bytes remain; errors of the corpus are found again.
         columns.update({name: getattr(old, name) for name in _FAILURE_COLUMNS})
     return columns
 
@@ -150,24 +150,24 @@ def probe_rows(
     """Hash and probe files in the media workers.
 
     Args:
-        rows: As scanned, status `ok`.
-        workers: Any pool.
-        limits: How large a medium may be.
-        hashing: As `ProbeRequest` says.
+        rows: Scanned, with status `ok`.
+        workers: The media workers.
+        limits: Size limits of a medium.
+        hashing: See `ProbeRequest`.
         on_done: Called with the number of files done, after each.
 
     Returns:
-        The rows with what was found, in their order.
+        The rows with the results, in their order.
     """
     requests = [ProbeRequest(row.uri, limits, hashing) for row in rows]
     done = []
     for row, result in zip(rows, workers.map(probe_medium, requests), strict=True):
-        done.append(_described(row, result))
+        done.append(_with_result(row, result))
         on_done(len(done))
     return done
 
 
-def _described(row: ManifestRow, result: Probed | Failure) -> ManifestRow:
+def _with_result(row: ManifestRow, result: Probed | Failure) -> ManifestRow:
     if isinstance(result, Failure):
         return replace(
             row, status=result.status, error_type=result.error_type, message=result.message

@@ -1,7 +1,7 @@
-"""What tells fakes from reals without looking at the forgery.
+"""Find shortcuts: properties that separate fakes from reals without any trace of the forgery.
 
-A detector trained on a corpus in which fakes are larger, sharper or encoded otherwise learns
-that, and fails outside. Each such thing is measured alone, over files, by the AUC that it has.
+A detector trained on a corpus in which fakes are larger, sharper or encoded differently learns
+that, and fails elsewhere. Each such property is measured alone, over files, by its AUC.
 """
 
 from __future__ import annotations
@@ -31,18 +31,18 @@ _Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Shortcut:
-    """How well one thing alone tells fakes from reals.
+    """How well one property alone separates fakes from reals.
 
     Attributes:
-        name: The thing.
+        name: Name of the property.
         kind: `numeric` or `categorical`.
-        num_real: Real files of which it is known.
-        num_fake: Fake files of which it is known.
-        auc: At least 0.5 whichever way it points; None where either class is lacking.
+        num_real: Real files with a known value.
+        num_fake: Fake files with a known value.
+        auc: At least 0.5 in either direction; None if a class is missing.
         auc_lower: Lower end of its 95 % interval, files taken as independent.
-        direction: Which way it points, for people.
+        direction: The direction of the difference, for people.
         level: `strong` (AUC of 0.65, lower end over 0.6), `weak` (lower end over 0.5), `none`,
-            or `undefined` where there is no AUC.
+            or `undefined` without an AUC.
     """
 
     name: str
@@ -60,7 +60,7 @@ class Shortcut:
 
 
 _NUMERIC: Mapping[str, tuple[str, str]] = {
-    # name: what is said where its mean rank is higher, and where it is lower, for fakes
+    # name: text if fakes have a higher mean rank, and text if they have a lower one
     "size_bytes": ("fakes have more bytes", "fakes have fewer bytes"),
     "bytes_per_second": ("fakes have a higher bit rate", "fakes have a lower bit rate"),
     "bytes_per_pixel": ("fakes are compressed less", "fakes are compressed more"),
@@ -79,19 +79,19 @@ _CATEGORICAL = ("kind", "codec", "container")
 
 
 def find_shortcuts(crops: pd.DataFrame, outcomes: pd.DataFrame) -> list[Shortcut]:
-    """Measure everything beside the forgery that could tell fakes from reals.
+    """Measure every property that could separate fakes from reals.
 
-    A file counts once however many names it has. What is said of faces is the median over frames
-    of the largest face of each.
+    Files with the same content count once. Properties of faces are the median over frames of the
+    largest face of each frame.
 
     Args:
         crops: A row a crop, with the columns of the index.
         outcomes: A row a file, with the columns of the outcomes table.
 
     Returns:
-        The strongest first, those that cannot be measured last. Numbers over the largest face:
+        The strongest first, those that cannot be measured last. Over the largest face:
         `face_px`, `face_fraction` (of the frame's shorter side), `sharpness`, `brightness`,
-        `confidence`; over files: the others. `bytes_per_pixel` is a pixel of a frame.
+        `confidence`; over files: the others. `bytes_per_pixel` counts the pixels of all frames.
     """
     files = _files(crops, outcomes)
     is_fake = (files["label"] == str(Label.FAKE)).to_numpy(dtype=bool)
@@ -113,7 +113,7 @@ def auc_lower_bound(auc: float, *, num_real: int, num_fake: int, level: float = 
         auc: From 0.5 to 1.
         num_real: At least 1.
         num_fake: At least 1.
-        level: Of confidence.
+        level: Confidence level.
 
     Example:
         >>> round(auc_lower_bound(1.0, num_real=2, num_fake=2), 2) < 0.5
@@ -137,7 +137,7 @@ def auc_lower_bound(auc: float, *, num_real: int, num_fake: int, level: float = 
 
 def _files(crops: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     labelled = outcomes[outcomes["label"].isin([str(label) for label in Label])]
-    # A content under both labels is an error, and says nothing about either.
+    # Files whose content has both labels are errors and are left out.
     is_usable = labelled["media_id"].notna() & (labelled["status"] != str(Status.ERROR))
     labelled = labelled[is_usable]
     files = labelled.sort_values("uri").drop_duplicates("media_id").set_index("media_id")
@@ -159,7 +159,7 @@ def _largest_faces(crops: pd.DataFrame) -> pd.DataFrame:
     columns = ["face_px", "face_fraction", "sharpness", "brightness", "confidence"]
     shorter = crops[["frame_width", "frame_height"]].min(axis=1)
     faces = crops.assign(face_fraction=_ratio(_floats(crops["face_px"]), _floats(shorter)))
-    # One content under two names has its crops once; should they stand twice, a median stays.
+    # Duplicated crops do not change a median.
     largest = faces.sort_values("face_px").groupby(["media_id", "frame_index"]).tail(1)
     medians = largest.groupby("media_id")[columns].median()
     return pd.DataFrame(medians)
@@ -191,8 +191,8 @@ def _categorical(
 ) -> Shortcut:
     """Rank files by the share of fakes among the other folds' files of their category.
 
-    Within a fold a category has one rank, so one that everybody has tells nothing, and one that
-    a single file has is ranked like an unknown file.
+    Within a fold a category has one rank, so a category of all files gives no information, and one
+    of a single file is ranked like an unknown file.
     """
     is_known = column.notna().to_numpy(dtype=bool)
     categories = column[is_known].astype(str).to_numpy(dtype=object)
@@ -209,7 +209,7 @@ def _categorical(
 
 
 def _folds(media: pd.Index[Any], fakes: NDArray[np.bool_], *, num_folds: int) -> NDArray[np.int64]:
-    """Deal both classes over folds, in an order that depends on the files' contents alone."""
+    """Distribute both classes over folds, in an order that depends on the contents alone."""
     drawn = np.array([hashlib.sha256(str(name).encode()).hexdigest() for name in media])
     folds = np.zeros(len(drawn), dtype=np.int64)
     for is_class in (fakes, ~fakes):
@@ -251,7 +251,7 @@ def _counts(fakes: NDArray[np.bool_]) -> tuple[int, int]:
 
 
 def _auc(values: _Numbers, fakes: NDArray[np.bool_]) -> float | None:
-    """Return how often a fake's value is above a real's, ties counting half."""
+    """Return the share of pairs in which the fake's value is higher; ties count half."""
     num_real, num_fake = _counts(fakes)
     if not (num_real and num_fake):
         return None

@@ -249,7 +249,7 @@ def score_unchanged(scorer: Scorer, request: ScoreRequest) -> ScoredMedium | Cha
     except StoreError as error:
         return _unknown(request, error.message)
     except FileNotFoundError:
-        message = "was there when it was listed, and is gone"
+        message = "the file has disappeared since it was listed"
         return ChangedFile(request.uri, request.media_id, str(Status.VANISHED), message)
     except OSError:
         return scored

@@ -1,4 +1,4 @@
-"""Corpora of known layouts become manifest rows: one row a file, labelled, not yet hashed."""
+"""Scan corpora of known layouts into manifest rows: one row a file, with labels, not hashed."""
 
 from deepfake.corpora.layouts.contradictions import check_contradictions
 from deepfake.corpora.layouts.scan import LAYOUTS, scan_corpus, scan_media

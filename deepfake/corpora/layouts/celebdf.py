@@ -1,4 +1,4 @@
-"""Celeb-DF (version 1 and 2): three folders and a list, in which 1 means real."""
+"""Scan Celeb-DF (versions 1 and 2): three folders and a test list, in which 1 means real."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["scan_celebdf"]
 _FOLDERS = {"Celeb-real": Label.REAL, "YouTube-real": Label.REAL, "Celeb-synthesis": Label.FAKE}
 _NAMES = {
     "Celeb-real": (re.compile(r"(?P<identity>id\d+)_(?P<clip>\d+)"), "id<person>_<clip>.mp4"),
-    "YouTube-real": (re.compile(r".+"), "<clip>.mp4"),  # whom they show is not said
+    "YouTube-real": (re.compile(r".+"), "<clip>.mp4"),  # the person is not known
     "Celeb-synthesis": (
         re.compile(r"(?P<target_id>id\d+)_(?P<source_id>id\d+)_(?P<clip>\d+)"),
         "id<target>_id<source>_<clip>.mp4",
@@ -32,7 +32,7 @@ def scan_celebdf(root: Path, *, corpus: str) -> list[ManifestRow]:
     """Return a row for every video of the three folders and every entry of the list.
 
     Listed videos are the corpus's own test part; the rest has no split yet. A listed video that
-    is not there is a row with status `missing`.
+    does not exist is a row with status `missing`.
 
     Args:
         root: The folder with `Celeb-real`, `YouTube-real` and `Celeb-synthesis`, or some of them.

@@ -1,4 +1,4 @@
-"""One content under two labels."""
+"""Find files with the same content and different labels."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ __all__ = ["check_contradictions"]
 
 
 def check_contradictions(rows: Iterable[ManifestRow]) -> list[ManifestRow]:
-    """Return the rows, those whose content stands under the other label too turned into errors.
+    """Mark rows whose content also occurs with the other label as errors.
 
-    Two names for one content under one label are fine. Empty files have no content in common.
+    Several files with the same content and label are allowed. Empty files are ignored.
 
     Args:
-        rows: Hashed rows: `media_id` is set where a file could be read.
+        rows: Hashed rows: `media_id` is set if the file could be read.
 
     Returns:
-        The rows in their order; a contradicted one has status `error` and names the other.
+        The rows in their order; a contradicting row has status `error` and names the other file.
     """
     rows = list(rows)
     names: dict[str, dict[Label, str]] = defaultdict(dict)

@@ -1,4 +1,4 @@
-"""A CSV file that names files and says what they are."""
+"""Scan a corpus listed in a CSV file of uris, labels and groups."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ def scan_csv(path: Path, *, corpus: str) -> list[ManifestRow]:
     """Return a row for every line of a CSV file with a header.
 
     Columns `uri` and `label` are required; `split`, `group`, `method`, `identity`, `source_id`,
-    `target_id`, `original` and `compression` are optional. An empty cell says nothing. A relative
-    uri starts at the folder of the CSV. A file that is not there is a row with status `missing`.
+    `target_id`, `original` and `compression` are optional. Empty cells are ignored. A relative
+    uri is resolved from the folder of the CSV. A missing file is a row with status `missing`.
 
     Args:
         path: The CSV file: UTF-8, separated by commas.
         corpus: Name of the corpus.
 
     Raises:
-        CorpusError: Not a CSV of these columns, a value that is not allowed, or a uri that
-            stands twice; the line is named.
+        CorpusError: Not a CSV of these columns, a value that is not allowed, or a uri
+            that occurs twice; the message names the line.
     """
     if not path.is_file():
         raise CorpusError("the layout `csv` expects a CSV file", path=path)
@@ -42,10 +42,10 @@ def scan_csv(path: Path, *, corpus: str) -> list[ManifestRow]:
     for line, cells in _iter_lines(path):
         row = _parse(cells, line=line, path=path, corpus=corpus)
         if lines.setdefault(row.uri, line) != line:
-            raise _refusal(f"{cells['uri']} stands in line {lines[row.uri]} already", line, path)
+            raise _refusal(f"{cells['uri']} is already in line {lines[row.uri]}", line, path)
         rows.append(row)
     if not rows:
-        raise CorpusError("a header and no line", path=path)
+        raise CorpusError("the CSV file has a header but no rows", path=path)
     return rows
 
 
@@ -64,7 +64,7 @@ def _iter_lines(path: Path) -> Iterator[tuple[int, dict[str, str]]]:
 
 
 def _check_header(names: list[str], *, path: Path) -> None:
-    # An unknown column is more often a misspelt `group` than a remark, and that would be a leak.
+    # An unknown column is often a misspelt `group`, which would lead to a leak.
     is_known = set(_REQUIRED) <= set(names) <= set(_COLUMNS)
     if not is_known or len(set(names)) < len(names):
         raise CorpusError(

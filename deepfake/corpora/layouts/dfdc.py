@@ -1,4 +1,4 @@
-"""The training parts of the Deepfake Detection Challenge: a `metadata.json` a folder."""
+"""Scan the training parts of the Deepfake Detection Challenge: a `metadata.json` per folder."""
 
 from __future__ import annotations
 
@@ -31,15 +31,15 @@ def scan_dfdc(root: Path, *, corpus: str) -> list[ManifestRow]:
 
     An entry without a file is a row with status `missing`; a file without an entry is
     unlabelled. A fake's `original` is its `target_id`, and a real is its own target, so that
-    they stand in one group. The `split` of the metadata is not taken over: it says `train` for
-    every video of these parts, which is the challenge's word for all that was published.
+    they are in one group. The `split` of the metadata is ignored: it is `train` for every video
+    of these parts.
 
     Args:
-        root: The folder of one part, or one with any number of them below it.
+        root: The folder of one part, or a folder that contains several.
         corpus: Name of the corpus.
 
     Raises:
-        CorpusError: No `metadata.json`, one that is not of the challenge's form, or no entry.
+        CorpusError: No `metadata.json`, one in another format, or no entry.
     """
     parts = [path for path in iter_files(root) if path.name == _METADATA] if root.is_dir() else []
     if not parts:

@@ -1,4 +1,4 @@
-"""FaceForensics++ and DeepFakeDetection in the tree of the official download script.
+"""Scan FaceForensics++ and DeepFakeDetection, as the official download script stores them.
 
 Source: the layout and the file names are those of github.com/ondyari/FaceForensics, `dataset/`.
 """
@@ -24,15 +24,14 @@ _REAL_NAME = re.compile(r"(?P<identity>\d+)(?:__(?P<scene>.+))?")
 _FAKE_NAME = re.compile(
     r"(?P<target_id>\d+)_(?P<source_id>\d+)(?:__(?P<scene>.+?)(?:__[A-Z0-9]+)?)?"
 )
-_MASKS = "masks"  # stands where a compression does, and holds pictures of where a face was changed
+_MASKS = "masks"  # in the place of a compression: pictures of the manipulated region
 
 
 def scan_faceforensics(root: Path, *, corpus: str) -> list[ManifestRow]:
     """Return a row for every video of the official tree.
 
-    YouTube originals are named by video, actors' by person; either is the identity that ties
-    an original to the fakes made of it. The official lists, where `splits/` is there, give the
-    split of originals and fakes.
+    YouTube originals are named by video, actors' by person; both are used as the identity that
+    links an original to its fakes. If `splits/` exists, the official lists give the splits.
 
     Args:
         root: The folder with `original_sequences` and `manipulated_sequences`, or one of them.

@@ -1,4 +1,4 @@
-"""Any folder: labels and splits from the names of the folders themselves."""
+"""Scan any folder: labels and splits come from folder names."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def scan_folder(root: Location, *, corpus: str) -> list[ManifestRow]:
     The label is that of the one folder named `real` or `fake`, in any case, on the way to the
     file, `root` included; a name that merely contains the word says nothing. Folders below
     `root` named `train`, `val` (`valid`, `validation`) and `test` give the corpus's own split;
-    the name of `root` does not, since it is often chance.
+    the name of `root` is ignored for that.
 
     Args:
-        root: The folder, here or in a store.
+        root: The folder, local or in a store.
         corpus: Name of the corpus.
 
     Raises:
-        CorpusError: Not a folder, no file in it, or a path that carries two labels or splits.
+        CorpusError: Not a folder, no file in it, or a path with two labels or splits.
     """
     if isinstance(root, StorePath):
         rows = [
@@ -73,7 +73,7 @@ def _only_value(parts: tuple[str, ...], *, names: Mapping[str, _Value], uri: str
     found = [names[part.lower()] for part in parts if part.lower() in names]
     if len(set(found)) > 1:
         raise CorpusError(
-            f"the path says {' and '.join(map(str, found))} at once",
+            f"the path contains both {' and '.join(map(str, found))}",
             path=uri,
             hint="Scan the folders one by one, or write a CSV of labels and use the layout `csv`.",
         )

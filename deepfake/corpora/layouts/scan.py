@@ -1,4 +1,4 @@
-"""The layouts by name, and scanning."""
+"""Scan a corpus by the name of its layout, or unlabelled media."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["LAYOUTS", "Scanner", "scan_corpus", "scan_media"]
 
 
 class Scanner(Protocol):
-    """What knows one layout."""
+    """A function that scans one layout."""
 
     def __call__(self, root: Path, /, *, corpus: str) -> list[ManifestRow]:
         """Return a row for every file, or raise `CorpusError`."""
@@ -37,24 +37,24 @@ LAYOUTS: Mapping[str, Scanner] = MappingProxyType(
         "csv": scan_csv,
     }
 )
-"""What `--layout` takes. The user names the layout: guessing it would guess the labels."""
+"""Values of `--layout`. It is never guessed, since that would be guessing labels."""
 
 
 def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[ManifestRow]:
-    """Return the rows of a corpus, one a file, sorted by uri.
+    """Scan a corpus: return a row a file, sorted by uri.
 
-    Files are looked at from outside (size, time of change), neither hashed nor decoded:
+    Only size and time of change are read; files are neither hashed nor decoded, so
     `media_id` and `kind` are None.
 
     Args:
-        folder_or_csv: Where the corpus lies; for the layout `folder` also in a store.
-        corpus: What to call it; becomes part of file names.
+        folder_or_csv: The corpus; for the layout `folder` also in a store.
+        corpus: Name of the corpus; becomes part of file names.
         layout: One of `LAYOUTS`.
 
     Raises:
-        ConfigError: No such layout, a corpus name that cannot be a file's, or a layout that is not
-            read out of stores.
-        CorpusError: Nothing there, another layout than the one named, or no file at all.
+        ConfigError: The layout is unknown or not supported in stores, or the corpus name cannot be
+            part of a file name.
+        CorpusError: The folder is missing, empty, or has another layout.
     """
     if layout not in LAYOUTS:
         raise ConfigError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}")
@@ -69,8 +69,8 @@ def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[Ma
 def _scan_store(root: StorePath, *, corpus: str, layout: str) -> list[ManifestRow]:
     if layout != "folder":
         raise ConfigError(
-            f"the layout {layout!r} is read from folders of this machine, not from {root}",
-            hint="In a store the layout `folder` is read: {train,val,test}/{real,fake} in names.",
+            f"the layout {layout!r} is read from local folders only, got {root}",
+            hint="In a store the layout `folder` is supported: {train,val,test}/{real,fake}/...",
         )
     return scan_folder(root, corpus=corpus)
 
@@ -78,15 +78,15 @@ def _scan_store(root: StorePath, *, corpus: str, layout: str) -> list[ManifestRo
 def scan_media(
     folder_or_files: Path | Iterable[Path], *, corpus: str = "media"
 ) -> list[ManifestRow]:
-    """Return a row, without label, for every file to be scored, sorted by uri.
+    """Scan media to be scored: return an unlabelled row a file, sorted by uri.
 
     Args:
-        folder_or_files: A folder, whose files are all taken; a file; or any number of both. Of
-            several names, a folder that is named like a medium is a row and not walked.
-        corpus: What the rows say they belong to.
+        folder_or_files: A folder, a file, or any number of both. In a list, a folder named like
+            a medium is a row and is not walked.
+        corpus: Corpus name for the rows.
 
     Raises:
-        CorpusError: A folder that is not there, or no file at all.
+        CorpusError: There is no file.
     """
     if isinstance(folder_or_files, Path):
         paths = iter_files(folder_or_files) if folder_or_files.is_dir() else [folder_or_files]

@@ -1,4 +1,4 @@
-"""The files of a folder as they are found: none waits for the last one, none stays in memory."""
+"""List the files of a folder one by one, without holding the whole listing in memory."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ __all__ = ["MediaFilter", "stream_media"]
 
 @dataclass(frozen=True)
 class MediaFilter:
-    """Which files of a folder are looked at.
+    """Selects files of a folder by name and time of change.
 
     Patterns are those of a `.gitignore`, relative to the folder: `*.mp4` anywhere, `/2024/*` at
     the top, `raw/` a folder with all below it, `**` any folders.
 
     Attributes:
-        include: A file has to match one of these; none means every file.
-        exclude: A file or folder that matches one of these is left out.
-        changed_since: A file must have changed then or later.
+        include: A file must match one of these; empty means every file.
+        exclude: Files and folders that match one of these are skipped.
+        changed_since: A file must have changed at this time or later.
 
     Raises:
-        ConfigError: A pattern that is none.
+        ConfigError: A pattern is invalid.
     """
 
     include: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class MediaFilter:
         return not self._exclude.match_file(f"{relative}/")
 
     def takes(self, relative: str, row: ManifestRow) -> bool:
-        """Return whether a file is looked at."""
+        """Return whether a file is selected."""
         if self.include and not self._include.match_file(relative):
             return False
         if self._exclude.match_file(relative):
@@ -70,7 +70,7 @@ def _spec_of(patterns: tuple[str, ...]) -> GitIgnoreSpec:
     try:
         return GitIgnoreSpec.from_lines(patterns)
     except ValueError as error:
-        raise ConfigError(f"not a pattern of files ({error})") from error
+        raise ConfigError(f"invalid file pattern ({error})") from error
 
 
 def stream_media(
@@ -80,21 +80,20 @@ def stream_media(
     skipped: Location | None = None,
     corpus: str = "media",
 ) -> Iterator[ManifestRow]:
-    """Yield a row, without label, for every file below a folder, in the order they are found.
+    """Yield an unlabelled row for every file below a folder, in the order of listing.
 
-    What deserves a row is what `walking.iter_files` says, but for links: a folder that several
-    links lead to is walked once, under its own name where it lies below `root`, so rings of links
-    end.
+    Files are selected as by `walk.iter_files`, except for symlinks: a folder that several links
+    lead to is walked once, under its own name if it is below `root`, so cycles of links end.
 
     Args:
-        root: A folder, or one file, here or in a store.
-        wanted: Which files.
-        skipped: A folder that is not walked, where the results lie.
-        corpus: What the rows say they belong to.
+        root: A folder or a file, local or in a store.
+        wanted: Selects files.
+        skipped: A folder that is not walked, such as that of the results.
+        corpus: Corpus name for the rows.
 
     Raises:
-        CorpusError: A folder could not be listed to its end.
-        StoreError: The store refused or did not answer.
+        CorpusError: A folder could not be listed completely.
+        StoreError: The store denied access or did not answer.
     """
     chosen = wanted or MediaFilter()
     if isinstance(root, StorePath):
@@ -114,7 +113,7 @@ def stream_media(
 def _stream_objects(
     root: StorePath, *, wanted: MediaFilter, skipped: Location | None, corpus: str
 ) -> Iterator[ManifestRow]:
-    # A store has no folders, only names with slashes: all are listed, none is walked.
+    # A store has no folders, only names with slashes: all objects are listed.
     left_out = f"{skipped}/" if isinstance(skipped, StorePath) else None
     if not root.is_dir() and root.is_file():
         yield row_of_object(root, root.stat(), corpus=corpus)
@@ -128,7 +127,7 @@ def _stream_objects(
 
 
 def _relative(path: str, base: str) -> str:
-    # Bytes that are no UTF-8 match no pattern by accident, and do not stop the match.
+    # Bytes that are not UTF-8 are escaped, so that matching does not fail.
     return os.fsencode(os.path.relpath(path, base)).decode("utf-8", "backslashreplace")
 
 
@@ -136,7 +135,7 @@ def _walk(base: str, *, wanted: MediaFilter, left_out: str | None) -> Iterator[s
     seen: set[tuple[int, int]] = set()
     stack, links = [base], list[str]()
     while stack or links:
-        # Links wait until all folders that have a name of their own here are walked.
+        # Links are followed after all real folders.
         folder = stack.pop() if stack else links.pop(0)
         try:
             found = Path(folder).stat()
@@ -162,13 +161,15 @@ def _listed(entries: Iterator[os.DirEntry[str]], folder: str) -> Iterator[os.Dir
     try:
         yield from entries
     except OSError as error:
-        # Files would be missing from the result without a word.
+        # Otherwise files would be missing from the result silently.
         reason = error.strerror or str(error)
-        raise CorpusError(f"could not be listed to its end ({reason})", path=folder) from error
+        raise CorpusError(
+            f"the folder could not be listed completely ({reason})", path=folder
+        ) from error
 
 
 def _is_walked(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir() and Path(entry.name).suffix.lower() not in MEDIA_EXTENSIONS
-    except OSError:  # a link onto itself, or into a folder that may not be entered
+    except OSError:  # a link to itself, or into a folder without access
         return False

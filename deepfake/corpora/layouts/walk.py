@@ -1,4 +1,4 @@
-"""What every layout shares: walking folders, and the row of one file."""
+"""Walk folders and describe single files; shared by all layouts."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _VIDEOS = (
     ".wmv",
 )
 MEDIA_EXTENSIONS = frozenset(_IMAGES + _VIDEOS)
-"""Only for telling a folder that is named like a medium; files are never chosen by their names."""
+"""Used only to recognise folders named like a medium; files are never selected by name."""
 
 SPLIT_NAMES = {
     "train": Split.TRAIN,
@@ -54,30 +54,30 @@ SPLIT_NAMES = {
     "validation": Split.VAL,
     "test": Split.TEST,
 }
-"""What corpora call the parts of a split, in lower case."""
+"""Names that corpora use for splits, in lower case."""
 
 _DESKTOP_FILES = frozenset({"thumbs.db", "desktop.ini"})
 
 
 def is_hidden(name: str) -> bool:
-    """Return whether a file manager, not a person, would look at this file or folder."""
+    """Return whether a file or folder is hidden or belongs to a file manager."""
     return name.startswith(".") or name.lower() in _DESKTOP_FILES
 
 
 def is_plain_name(name: str) -> bool:
-    """Return whether a name that a corpus's own list gives stays inside its folder."""
+    """Return whether a name from a corpus's list stays inside its folder."""
     return bool(name) and name not in {".", ".."} and not set(name) & {"/", "\\", "\0"}
 
 
 def iter_files(root: Path) -> Iterator[Path]:
-    """Yield everything below a folder that deserves a row.
+    """Yield everything below a folder that gets a row.
 
-    That is every file that is not hidden, every link that leads nowhere, every folder that is
-    named like a medium (it is not walked) or cannot be listed. Links to folders are followed,
-    unless they lead to a folder that encloses them: its files are listed without the detour.
+    That is every file that is not hidden, every broken symlink, and every folder that is named like
+    a medium (it is not walked) or cannot be listed. Links to folders are followed, unless they lead
+    to a folder that contains them.
 
     Args:
-        root: The folder; its own name is not looked at.
+        root: The folder; its own name is ignored.
 
     Yields:
         Paths below `root`, in an order that depends on their names alone.
@@ -108,20 +108,20 @@ def iter_files(root: Path) -> Iterator[Path]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link onto itself, or into a folder that may not be entered
+    except OSError:  # a link to itself, or into a folder without access
         return False
 
 
 def row_of(path: Path, *, corpus: str) -> ManifestRow:
-    """Return the unlabelled row of one path; the file is not opened.
+    """Return the unlabelled row of one path, without opening the file.
 
     Args:
-        path: A file, or what stands where a file should.
+        path: A file, or something else in its place.
         corpus: Name of the corpus.
 
     Returns:
-        A row with status `ok`, size and time; or with the status and message of what is wrong:
-        `missing` where nothing is there, `unreadable` where the system refuses to look,
+        A row with status `ok`, size and time; or with the status and message of a problem:
+        `missing` if it does not exist, `unreadable` if access is denied,
         `unsupported` for folders, sockets, pipes and names that are not UTF-8.
     """
     row = ManifestRow(uri=_text_of(to_uri(path)), corpus=corpus)
@@ -129,15 +129,15 @@ def row_of(path: Path, *, corpus: str) -> ManifestRow:
         found = path.stat()
     except (FileNotFoundError, NotADirectoryError):
         is_link = path.is_symlink()
-        return _failed(row, Status.MISSING, "a link to nothing" if is_link else "no such file")
+        return _failed(row, Status.MISSING, "a broken link" if is_link else "no such file")
     except OSError as error:
         reason = error.strerror or str(error)
-        return _failed(row, Status.UNREADABLE, f"cannot be looked at ({reason})")
+        return _failed(row, Status.UNREADABLE, f"access is denied ({reason})")
     row = replace(row, mtime_ns=found.st_mtime_ns)
     if stat.S_ISDIR(found.st_mode):
         is_effective = os.access in os.supports_effective_ids
         if not os.access(path, os.R_OK | os.X_OK, effective_ids=is_effective):
-            return _failed(row, Status.UNREADABLE, "a folder that may not be listed")
+            return _failed(row, Status.UNREADABLE, "a folder without access")
         return _failed(row, Status.UNSUPPORTED, "a folder that is named like a medium")
     if not stat.S_ISREG(found.st_mode):
         return _failed(row, Status.UNSUPPORTED, "not a regular file")
@@ -146,10 +146,10 @@ def row_of(path: Path, *, corpus: str) -> ManifestRow:
     return replace(row, size_bytes=found.st_size)
 
 
-def row_of_object(path: StorePath, told: ObjectStat, *, corpus: str) -> ManifestRow:
-    """Return the unlabelled row of an object, as the listing of its store tells of it."""
+def row_of_object(path: StorePath, found: ObjectStat, *, corpus: str) -> ManifestRow:
+    """Return the unlabelled row of an object, from the listing of its store."""
     return ManifestRow(
-        uri=path.uri, corpus=corpus, size_bytes=told.size_bytes, mtime_ns=told.mtime_ns
+        uri=path.uri, corpus=corpus, size_bytes=found.size_bytes, mtime_ns=found.mtime_ns
     )
 
 
@@ -161,15 +161,15 @@ def iter_objects(root: StorePath, *, corpus: str) -> Iterator[ManifestRow]:
     Raises:
         StoreError: The store refused or did not answer.
     """
-    for path, told in root.iter_objects():
+    for path, found in root.iter_objects():
         if not any(map(is_hidden, path.relative_to(root).split("/"))):
-            yield row_of_object(path, told, corpus=corpus)
+            yield row_of_object(path, found, corpus=corpus)
 
 
 def misnamed(row: ManifestRow, *, expected: str) -> ManifestRow:
-    """Return the row of a file whose name does not say which people it shows.
+    """Return the error row of a file whose name does not give the people in it.
 
-    Without them it could stand on both sides of a split, so it takes no part.
+    Without them the file could be in two splits, so it is excluded.
     """
     if row.status is not Status.OK:
         return row
@@ -178,16 +178,16 @@ def misnamed(row: ManifestRow, *, expected: str) -> ManifestRow:
 
 
 def wrong_layout(root: Path, *, expected: str) -> CorpusError:
-    """Return the error for a folder that is not what the named layout looks like."""
+    """Return the error for a folder that does not have the expected layout."""
     return CorpusError(
         f"expected {expected}; {describe_folder(root)}",
         path=root,
-        hint="Give the folder that holds these itself, or name another layout.",
+        hint="Give the folder that directly contains these, or choose another layout.",
     )
 
 
 def describe_folder(folder: Location, *, limit: int = 8) -> str:
-    """Return what a folder holds, for the message of an error."""
+    """Describe the content of a folder, for an error message."""
     if isinstance(folder, StorePath):
         return "found no object below it"
     try:
@@ -205,18 +205,18 @@ def _failed(row: ManifestRow, status: Status, message: str) -> ManifestRow:
 
 
 def _text_of(uri: str) -> str:
-    """Return a name that can be written down, another one for each name.
+    """Return a uri that can be written to Parquet, unique for each path.
 
-    Lone surrogates, which stand for bytes that are not UTF-8, cannot be written to Parquet: from
-    the first part of the path that has some, such bytes are spelled out. No path that is text has
-    a `/./` in it, as those have before that part.
+    Lone surrogates, which stand for bytes that are not UTF-8, cannot be written. From the first
+    path component that has some, such bytes are escaped, and `/./` is inserted before it, which no
+    other uri contains.
     """
     parts = os.fsencode(uri).split(b"/")
     at = next((i for i, part in enumerate(parts) if not _is_text(part)), None)
     if at is None:
         return uri
-    told = b"/".join(parts[at:]).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
-    return "/".join([*(part.decode() for part in parts[:at]), ".", told])
+    escaped = b"/".join(parts[at:]).replace(b"\\", b"\\\\").decode("utf-8", "backslashreplace")
+    return "/".join([*(part.decode() for part in parts[:at]), ".", escaped])
 
 
 def _is_text(part: bytes) -> bool:

@@ -1,13 +1,13 @@
 """Crop shards, the index over them, and snapshots of a corpus.
 
     <data-root>/shards/<corpus>/
-        parts/<key>.arrow              crops of one batch of media, memory-mapped when read
-        parts/<key>.outcomes.parquet   what became of each medium of the batch; written before it
+        parts/<key>.arrow              a shard: the crops of one batch of media, memory-mapped
+        parts/<key>.outcomes.parquet   the outcome of each medium of the batch; written first
         <digest>/                      a snapshot: outcomes, configuration, and last the index
         latest                         the digest of the newest snapshot
 
-A part holds what follows from the bytes of its media alone. Names, labels and splits stand in the
-snapshot, so that a relabelled corpus shares every part with the one before.
+A shard depends on the bytes of its media alone. Names, labels and splits are in the snapshot, so
+that a relabelled corpus shares every shard with the one before.
 """
 
 from deepfake.corpora.shards.reader import CropReader

@@ -1,4 +1,4 @@
-"""Crops by shard and row, without a scan."""
+"""Read crops by shard and row, memory-mapped."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _SHARD_NAME = re.compile(r"[0-9a-f]{16}\.arrow")
 
 
 def shard_path(corpus_dir: Location, shard: str) -> Location:
-    """Return where a shard lies.
+    """Return the path of a shard's crops, by its file name.
 
     Raises:
-        ShardError: The name could lead out of the folder.
+        ShardError: It is not the name of a shard, and could lead out of the folder.
     """
     if not _SHARD_NAME.fullmatch(shard):
         raise ShardError(f"{shard!r} is not the name of a shard", path=corpus_dir)
@@ -36,7 +36,7 @@ def shard_path(corpus_dir: Location, shard: str) -> Location:
 
 
 def read_columns(path: Location) -> pa.Table:
-    """Return what a shard holds beside the pixels; of one in a store no more is fetched."""
+    """Return a shard's columns without the pixels, which are not downloaded from a store."""
     if isinstance(path, StorePath):
         with path.open() as file, pa.PythonFile(file, mode="r") as source:
             return _read_columns(source)
@@ -54,7 +54,7 @@ def _read_columns(source: pa.NativeFile) -> pa.Table:
 
 
 class _BinaryColumn:
-    """Views of a column's values where they lie; Arrow's own scalars are copies."""
+    """Gives views of a binary column's values; Arrow's own scalars would be copies."""
 
     def __init__(self, column: pa.ChunkedArray) -> None:
         self._ends: list[int] = []
@@ -81,14 +81,14 @@ class _BinaryColumn:
 
 @dataclass
 class CropReader:
-    """Reads crops out of memory-mapped shards; opens each when it is first asked for.
+    """Reads crops from memory-mapped shards; opens each shard on first use.
 
-    Crosses process borders: what is open stays behind. Of shards in a store local copies are
-    mapped, no more of them at once than the folder of copies may hold.
+    It can be sent to another process, which opens the shards again. Of shards in a store local
+    copies are mapped, at most as many as fit into the cache.
 
     Attributes:
         corpus_dir: The folder of the corpus's shards.
-        digests: SHA-256 of shards, by name; what copies are checked by.
+        digests: SHA-256 of shards, by name, to check the copies.
     """
 
     corpus_dir: Location
@@ -99,7 +99,7 @@ class CropReader:
         return {"corpus_dir": self.corpus_dir, "digests": self.digests, "_columns": {}}
 
     def encoded(self, shard: str, row: int) -> memoryview:
-        """Return the bytes of one crop as they are stored, without copying them.
+        """Return the encoded bytes of one crop, without copying them.
 
         Raises:
             ShardError: No such shard or row, or the file is damaged.
@@ -107,7 +107,7 @@ class CropReader:
         column = self._columns.get(shard)
         if column is None:
             column = self._columns[shard] = self._open(shard)
-            self._let_go()
+            self._close_oldest()
         if not 0 <= row < len(column):
             raise ShardError(f"row {row} is not in 0..{len(column) - 1} of {shard}")
         return column[row]
@@ -123,10 +123,10 @@ class CropReader:
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"the shard cannot be read ({error})", path=path) from error
 
-    def _let_go(self) -> None:
+    def _close_oldest(self) -> None:
         if isinstance(self.corpus_dir, Path):
             return
-        # A copy that is mapped takes its room on the disk even when it has lost its name.
+        # A mapped copy occupies disk space even after it was deleted.
         names = list(self._columns)
         size = sum(column.num_bytes for column in self._columns.values())
         for name in names[:-1]:
@@ -140,6 +140,6 @@ def _map_column(path: Path) -> _BinaryColumn:
         file = pa.ipc.open_file(source)
         kind_of_shard(file.schema)
         column = file.read_all()[_PIXELS]
-    # Where its values lie is what the file says: they might lie anywhere.
+    # The offsets come from the file and may be invalid.
     column.validate(full=True)
     return _BinaryColumn(column)

@@ -1,4 +1,4 @@
-"""Snapshots: which crops a corpus has, under which labels and in which split."""
+"""Write and open snapshots: the index of a corpus's crops with labels and splits."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ _DIGEST = re.compile(r"[0-9a-f]{16}")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """A corpus as it was extracted at one moment; never changed once written.
+    """A finished extraction of a corpus; never changed once written.
 
     Attributes:
         corpus_dir: The folder of the corpus's shards.
@@ -58,15 +58,15 @@ class Snapshot:
 
     @property
     def folder(self) -> Location:
-        """Where the snapshot's own files lie."""
+        """The folder of the snapshot's own files."""
         return self.corpus_dir / self.digest
 
     @property
     def config(self) -> ExtractConfig:
-        """The settings that its crops were made with.
+        """The settings that its crops were extracted with.
 
         Raises:
-            ShardError: The description names none of this version.
+            ShardError: The settings are damaged or of another version.
         """
         try:
             return ExtractConfig.model_validate(self.description().get("config"))
@@ -91,7 +91,7 @@ class Snapshot:
         return _read_frame(path, _index_schema(path))
 
     def outcomes(self) -> pd.DataFrame:
-        """Return the files, a row each, columns of `OUTCOMES_SCHEMA`."""
+        """Return a row for each file, with the columns of `OUTCOMES_SCHEMA`."""
         return _read_frame(self.folder / "outcomes.parquet", OUTCOMES_SCHEMA)
 
     def reader(self) -> CropReader:
@@ -99,7 +99,7 @@ class Snapshot:
         return CropReader(self.corpus_dir)
 
     def missing_shards(self) -> list[str]:
-        """Return the shards that the index names and that are gone or altered."""
+        """Return the shards of the index that are missing or changed."""
         pairs = self.index()[["shard", "shard_sha256"]].drop_duplicates()
         return [
             shard
@@ -113,7 +113,7 @@ def _is_whole(shard: Location, digest: str) -> bool:
         return read_locally(shard, sha256_of, sha256=digest) == digest
     except (FileNotFoundError, UnreadableMediaError):
         return False
-    except DataError:  # a copy of something else
+    except DataError:  # the object was changed
         return False
 
 
@@ -198,7 +198,7 @@ def _index_of_shard(
 
 
 def set_latest(corpus_dir: Location, digest: str) -> None:
-    """Make a finished snapshot the one that the corpus's name stands for."""
+    """Make a finished snapshot the latest of its corpus."""
     write_text(corpus_dir / "latest", digest + "\n")
 
 
@@ -208,10 +208,10 @@ def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> 
     Args:
         root: The data root.
         corpus: Name of the corpus.
-        digest: Which; None for the one that `latest` names.
+        digest: Digest of the snapshot; None for the latest.
 
     Raises:
-        ShardError: There is none.
+        ShardError: There is no such snapshot.
     """
     corpus_dir = root.corpus_shards(corpus)
     if digest is None:
@@ -228,10 +228,10 @@ def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> 
         raise ShardError(f"{digest!r} is not the digest of a snapshot", path=corpus_dir)
     snapshot = Snapshot(corpus_dir=corpus_dir, corpus=corpus, digest=digest)
     if not (snapshot.folder / "index.parquet").is_file():
-        raise ShardError(f"the snapshot {digest} is not there", path=corpus_dir)
+        raise ShardError(f"the snapshot {digest} does not exist", path=corpus_dir)
     return snapshot
 
 
 def has_snapshot(corpus_dir: Location, digest: str) -> bool:
-    """Return whether a snapshot of that digest was finished."""
+    """Return whether there is a finished snapshot of that digest."""
     return (corpus_dir / digest / "index.parquet").is_file()

@@ -1,9 +1,8 @@
-"""Which files train, choose and test: whole groups, decided once, only added to.
+"""Split a corpus into train, val and test by groups; existing assignments never change.
 
-A file is known by its member keys: its content, its explicit group, and everybody it shows
-(identity, target, source). Groups are the connected components of files that share a key. What
-is kept from run to run is the group of every key, so that a group's name and its split stay when
-files come and go.
+A file has member keys: its content, its explicit group, and the people in it (identity, target,
+source). Groups are the connected components of files that share a key. The group of every key is
+stored, so that a group keeps its name and its split when files are added or removed.
 """
 
 from deepfake.corpora.splits.assign import SplitResult, assign_splits

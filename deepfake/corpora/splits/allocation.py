@@ -1,4 +1,4 @@
-"""Which split a group that has none goes to."""
+"""Allocate new groups to splits, close to the wanted fractions."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def allocate_groups(
 ) -> list[tuple[Group, Split]]:
     """Choose a split for each group, so that every stratum comes close to the fractions.
 
-    The largest groups choose first, equals in an order drawn from the seed and their keys. Each
-    takes the split that adds least to the sum over strata of (have - want)^2 / want. No split
-    stays empty while train has groups to spare.
+    The largest groups are allocated first, equal ones in an order drawn from the seed and their
+    keys. Each goes to the split that adds least to the sum over strata of (have - want)^2 / want.
+    No split stays empty while train has groups to spare.
 
     Args:
-        groups: Without a split.
-        decided: Those that have one; they count and stay.
-        fractions: The share of files that each split should have; they add up to 1.
-        seed: Another seed, another order.
+        groups: Groups without a split.
+        decided: Groups with a split, which count and stay.
+        fractions: Wanted share of files of each split; they add up to 1.
+        seed: Random seed of the order.
     """
     wanted = [split for split, fraction in fractions.items() if fraction > 0]
     queue = [(group.strata(), _draw(group, seed=seed), group) for group in groups]
@@ -59,8 +59,8 @@ def _draw(group: Group, *, seed: int) -> float:
 
 
 def _drawn(draw: float, fractions: Mapping[Split, float]) -> Split:
-    # A group whose files are all missing weighs nothing: chance keeps the shares right for the
-    # day on which the files turn up.
+    # A group whose files are all missing has no weight: it is drawn at random, so that the
+    # fractions hold if the files appear later.
     for split, fraction in fractions.items():
         draw -= fraction
         if draw < 0:
@@ -69,7 +69,7 @@ def _drawn(draw: float, fractions: Mapping[Split, float]) -> Split:
 
 
 def _cost(strata: _Counts, *, have: _Counts, total: _Counts, share: float) -> float:
-    """Return by how much the strata of a group add to (have - want)^2 / want."""
+    """Return how much a group adds to the sum of (have - want)^2 / want."""
     return sum(
         count * (count - 2 * (share * total[stratum] - have[stratum])) / (share * total[stratum])
         for stratum, count in strata.items()

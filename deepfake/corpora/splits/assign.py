@@ -1,4 +1,4 @@
-"""Giving every file of a corpus its group and its split."""
+"""Assign every file of a corpus its group and its split."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from deepfake.types import Label, Split, Status
 __all__ = ["SplitResult", "assign_splits"]
 
 _MIN_GROUPS = 3
-"""With fewer there is nothing to choose by or to test on that was not trained on."""
+"""With fewer groups than splits, val or test would be empty."""
 
 
 _MAX_NAMED = 10
@@ -32,14 +32,14 @@ _MAX_NAMED = 10
 
 @dataclass(frozen=True, slots=True)
 class SplitResult:
-    """Rows with group and split, and what there is to say about them.
+    """Rows with group and split, and notes about them.
 
     Attributes:
-        rows: In the order they came; those with status `error` have neither group nor split.
-        assignments: To be kept for the next run.
+        rows: In the order given; those with status `error` have neither group nor split.
+        assignments: To be stored for the next run.
         strategy: `official` or `grouped`.
-        shared_identities: People on both sides of an official split; none for `grouped`.
-        quarantined: The rows, among `rows`, that would have joined two splits.
+        shared_identities: People in several official splits; none for `grouped`.
+        quarantined: Those of `rows` that would have joined groups of two splits.
         notes: Sentences for people and for the model card.
     """
 
@@ -53,7 +53,7 @@ class SplitResult:
 
 @dataclass(slots=True)
 class _Plan:
-    """The decisions of one run, in the making."""
+    """The assignments of one run while they are made."""
 
     config: SplitConfig
     kept: Assignments
@@ -78,22 +78,22 @@ class _Plan:
 def assign_splits(
     rows: Iterable[ManifestRow], *, config: SplitConfig, kept: Assignments | None = None
 ) -> SplitResult:
-    """Give every file of one corpus a group and a split.
+    """Assign every file of one corpus a group and a split.
 
     Args:
-        rows: As scanned and hashed: `split` and `group` are the corpus's own, or None.
+        rows: Scanned and hashed; `split` and `group` are the corpus's own, or None.
         config: Strategy, fractions and seed.
-        kept: What an earlier run decided; no key of it changes its split.
+        kept: Assignments of an earlier run; none of its keys changes its split.
 
     Returns:
-        All rows. The result does not depend on their order. Where fewer than three groups are
-        there to be split, all of them are for training.
+        All rows. The result does not depend on their order. With fewer than three groups, all
+        are for training.
 
     Raises:
         SplitLeakageError: The corpus's own lists put one content, or one pair of target and
             source, into two splits.
-        ConfigError: `kept` was made by the other strategy, or official splits are asked for
-            where the corpus has none.
+        ConfigError: `kept` was made by the other strategy, or official splits are requested
+            and the corpus has none.
         DataError: The rows are of several corpora.
     """
     given = tuple(rows)
@@ -127,14 +127,14 @@ def _resolve_strategy(
 ) -> StrategyName:
     has_lists = any(row.split is not None for row in rows)
     if config.strategy == "official" and not has_lists:
-        raise ConfigError("official splits are asked for, but no file of the corpus carries one")
+        raise ConfigError("official splits are requested, but the corpus has none")
     if config.strategy == "auto":
-        # Lists that turn up later must not move what has been trained on.
+        # Lists that appear later must not move files that were trained on.
         return kept.strategy if kept else "official" if has_lists else "grouped"
     if kept and kept.strategy != config.strategy:
         raise ConfigError(
-            f"{config.strategy} splits are asked for, but {kept.strategy} ones are kept",
-            hint="Keep the strategy, ingest under another corpus name, or delete what is kept.",
+            f"{config.strategy} splits are requested, but {kept.strategy} ones are stored",
+            hint="Keep the strategy, use another corpus name, or delete the stored assignments.",
         )
     return config.strategy
 
@@ -161,8 +161,8 @@ def _plan_official(plan: _Plan, rows: Sequence[ManifestRow]) -> None:
             pool.append(row)
         elif before not in {None, split}:
             plan.refusals[row.uri] = {
-                "what was kept": before or split,
-                "what is listed now": split,
+                "the stored split": before or split,
+                "the split listed now": split,
             }
         else:
             parts[split].append(row)
@@ -173,8 +173,8 @@ def _plan_official(plan: _Plan, rows: Sequence[ManifestRow]) -> None:
 
 
 def _settle_listed(plan: _Plan, rows: Sequence[ManifestRow], *, split: Split) -> None:
-    # People may stand in several parts here: groups are a part's own, and of their keys only the
-    # contents are kept.
+    # People may be in several official splits: groups are formed within each split, and only their
+    # contents are stored as keys.
     contents = {content_key(row) for row in rows}
     known = {key: plan.kept.members[key] for key in contents if key in plan.kept.members}
     for group in plan.connect(rows, known=known):
@@ -185,20 +185,20 @@ def _settle_listed(plan: _Plan, rows: Sequence[ManifestRow], *, split: Split) ->
 def _settle_pool(
     plan: _Plan, pool: Sequence[ManifestRow], *, parts: Mapping[Split, Sequence[ManifestRow]]
 ) -> None:
-    """Give the files that the lists leave to us to train and val."""
+    """Assign the files that the official lists do not cover to train and val."""
     share = plan.config.val_fraction / (1 - plan.config.test_fraction)
     learning = {split: parts.get(split, ()) for split in (Split.TRAIN, Split.VAL)}
     owned = {split: {k for r in part for k in member_keys(r)} for split, part in learning.items()}
     groups = plan.connect(pool, known=plan.kept.members)
     for group in groups:
-        # Whoever is listed for training cannot be chosen by; the listed parts come first.
+        # People listed for training cannot be in val; the listed splits come first.
         found = [split for split, keys in owned.items() if not keys.isdisjoint(group.keys)]
         group.split = group.split or (found[0] if found else None)
     held = [Group(list(part), split=split) for split, part in learning.items() if part]
     fractions = {Split.TRAIN: 1 - share, Split.VAL: share}
     is_carved = any(row.split is Split.TRAIN for row in pool)
     what = "the corpus names no val: its train" if is_carved else "what the lists do not name"
-    plan.notes.append(f"{what} ({len(pool)} files) is split by {len(groups)} groups of ours")
+    plan.notes.append(f"{what} ({len(pool)} files) is split by {len(groups)} groups")
     _settle_all(plan, groups, held=held, fractions=fractions)
 
 
@@ -212,7 +212,7 @@ def _settle_all(
     undecided = [group for group in groups if group.split is None]
     decided = [*held, *(group for group in groups if group.split is not None)]
     if undecided and len(undecided) + len(decided) < _MIN_GROUPS:
-        plan.notes.append(f"too few groups to split ({len(groups)}): all is for training")
+        plan.notes.append(f"too few groups to split ({len(groups)}): all are for training")
         fractions = {Split.TRAIN: 1.0}
     chosen = allocate_groups(undecided, decided=decided, fractions=fractions, seed=plan.config.seed)
     for group, split in [*chosen, *((group, group.split) for group in groups)]:

@@ -1,4 +1,4 @@
-"""What is kept of splits from run to run."""
+"""Read and write the split assignments of a corpus, stored from run to run."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ _SCHEMA = {"schema": "deepfake.assignments", "schema_version": 1}
 
 @dataclass(frozen=True, slots=True)
 class Assignments:
-    """What is kept of the splits of one corpus.
+    """The stored split assignments of one corpus.
 
     Attributes:
-        strategy: How they were made.
+        strategy: Strategy that made them.
         splits: The split of each group.
         members: The group of each member key, such as `identity:id0` or `media:<sha256>`.
     """
@@ -33,12 +33,12 @@ class Assignments:
     members: Mapping[str, str] = field(default_factory=dict)
 
     def split_of(self, key: str) -> Split | None:
-        """Return the split that a member key was given, None if it is new."""
+        """Return the split of a member key, None if the key is new."""
         return self.splits[self.members[key]] if key in self.members else None
 
 
 def read_assignments(path: Location) -> Assignments:
-    """Read kept assignments.
+    """Read stored assignments.
 
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
@@ -58,7 +58,7 @@ def read_assignments(path: Location) -> Assignments:
 
 
 def write_assignments(path: Location, assignments: Assignments) -> Location:
-    """Write assignments as JSON, whole or not at all."""
+    """Write assignments as JSON, atomically."""
     splits = {name: str(split) for name, split in assignments.splits.items()}
     value = {"strategy": assignments.strategy, "splits": splits, "members": assignments.members}
     return write_json(path, {**_SCHEMA, **value})

@@ -1,4 +1,4 @@
-"""Files that share keys become groups."""
+"""Group files that share member keys."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LEARNABLE = frozenset({Status.OK, Status.NO_FACE})
 
 @dataclass(slots=True)
 class Group:
-    """Files that must stay on one side.
+    """Files that must stay in one split.
 
     Attributes:
         rows: The files.
@@ -81,7 +81,7 @@ def connect_rows(
 
 
 def _merge(groups: Sequence[Group], group_of: dict[str, Group]) -> Group:
-    """Pour all into the largest group, so that a key moves log2(n) times at most."""
+    """Merge groups into the largest one, so that a key moves at most log2(n) times."""
     if not groups:
         return Group()
     largest = max(groups, key=lambda group: len(group.keys))

@@ -1,4 +1,4 @@
-"""The two halves of `val`: one chooses, the other calibrates."""
+"""Halve `val`: one half selects models, the other calibrates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MEDIUM = re.compile(r"media:[0-9a-f]{64}")
 
 
 def halve_by_group(groups: Sequence[str]) -> NDArray[np.bool_]:
-    """Return which rows fall into the choosing half, by the parity of a hash of their group.
+    """Return which rows are in the half that selects models, by a hash of their group.
 
     A group's half depends on its name alone, so it keeps it when the corpus grows. What the name
     says of corpus and split does not count: clips that are made of stills belong to the stills'

@@ -1,4 +1,4 @@
-"""What stands on both sides of a split: refused, or reported where the corpus wants it so."""
+"""Check for leaks: media, groups or people that are in more than one split."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["SharedIdentity", "check_leakage", "check_lists", "find_shared_identi
 
 @dataclass(frozen=True, slots=True)
 class SharedIdentity:
-    """A person who stands on more than one side of a split.
+    """A person in more than one split.
 
     Attributes:
         identity: The corpus's own name for them.
@@ -31,7 +31,7 @@ class SharedIdentity:
 
 
 def check_leakage(rows: Iterable[ManifestRow], *, strategy: StrategyName = "grouped") -> None:
-    """Check that nothing which must stay together stands in two splits.
+    """Check that no content, group or pair of people is in two splits.
 
     Args:
         rows: With splits; rows without one are not looked at.

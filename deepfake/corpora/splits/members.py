@@ -1,4 +1,4 @@
-"""The keys that tie files of one corpus to each other."""
+"""Member keys: what links files of one corpus to each other."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ def member_keys(row: ManifestRow) -> tuple[str, ...]:
 
 
 def content_key(row: ManifestRow) -> str:
-    """Return the key of a file's bytes; of its uri where they cannot be read or are none."""
+    """Return the key of a file's content, or of its uri if it is empty or unreadable."""
     has_content = row.media_id is not None and row.size_bytes != 0
     return f"media:{row.media_id}" if has_content else f"file:{row.uri}"
 
 
 def key_rank(key: str) -> tuple[int, str]:
-    """Return what member keys are ordered by when a group takes its name from one."""
+    """Return the sort key by which a group chooses the member key it is named after."""
     return _KINDS.index(key.partition(":")[0]), key

@@ -341,9 +341,9 @@ def test_the_strategy_of_what_is_kept_holds() -> None:
     first = assign_splits(rows, config=AUTO)
     listed = [replace(row, split=Split.TEST) for row in rows]
     assert assign_splits(listed, config=AUTO, kept=first.assignments).rows == first.rows
-    with pytest.raises(ConfigError, match="grouped ones are kept"):
+    with pytest.raises(ConfigError, match="grouped ones are stored"):
         assign_splits(listed, config=SplitConfig(strategy="official"), kept=first.assignments)
-    with pytest.raises(ConfigError, match="no file of the corpus"):
+    with pytest.raises(ConfigError, match="the corpus has none"):
         official(rows)
     with pytest.raises(DataError, match="one corpus"):
         assign_splits([*rows, replace(rows[0], corpus="other")], config=AUTO)

@@ -59,7 +59,7 @@ def test_the_input_is_not_changed() -> None:
 def test_broken_bytes_are_an_error() -> None:
     encoded = encode_crop(noise_picture(1), config=CropConfig())
     for broken in (b"", b"no picture", encoded[: len(encoded) // 2]):
-        with pytest.raises(DecodeError, match="bytes are no whole"):
+        with pytest.raises(DecodeError, match="bytes are not a complete"):
             decode_crop(broken)
 
 

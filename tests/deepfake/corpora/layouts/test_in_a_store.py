@@ -79,11 +79,11 @@ def test_labels_and_splits_come_from_the_names(filled: StorePath) -> None:
 
 def test_what_is_not_read_out_of_stores_is_said(filled: StorePath) -> None:
     for layout in ("csv", "celebdf", "dfdc", "faceforensics"):
-        with pytest.raises(ConfigError, match="is read from folders of this machine"):
+        with pytest.raises(ConfigError, match="is read from local folders only"):
             scan_corpus(filled, corpus="c", layout=layout)
     with pytest.raises(CorpusError, match="found no object below it"):
         scan_corpus(filled / "nothing", corpus="c", layout="folder")
     (filled / "real" / "x.png").write_bytes(b"")
     (filled / "real" / "fake" / "x.png").write_bytes(b"")
-    with pytest.raises(CorpusError, match="real and fake at once"):
+    with pytest.raises(CorpusError, match="contains both real and fake"):
         scan_corpus(filled, corpus="c", layout="folder")

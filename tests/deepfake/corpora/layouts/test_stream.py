@@ -58,7 +58,7 @@ def test_patterns(
 
 
 def test_a_pattern_that_is_none_is_refused() -> None:
-    with pytest.raises(ConfigError, match="not a pattern"):
+    with pytest.raises(ConfigError, match="invalid file pattern"):
         MediaFilter(include=("!",))
 
 

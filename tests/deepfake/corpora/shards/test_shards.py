@@ -337,7 +337,7 @@ def test_opening_what_is_not_there(root: DataRoot, corpus_dir: Path) -> None:
     with pytest.raises(ShardError, match=r"no corpus 'c'.*there are: none"):
         open_snapshot(root, "c")
     snapshot = _snapshot(corpus_dir, [_write(corpus_dir)], ["a", "b"])
-    with pytest.raises(ShardError, match="0000000000000000 is not there"):
+    with pytest.raises(ShardError, match="0000000000000000 does not exist"):
         open_snapshot(root, "c", digest="0" * 16)
     assert open_snapshot(root, "c", digest=DIGEST) == snapshot
     with pytest.raises(ShardError, match="not the digest"):
