@@ -153,7 +153,7 @@ def _plan_official(plan: _Plan, rows: Sequence[ManifestRow]) -> None:
     ours = {None, Split.TRAIN} if is_val_ours else {None}
     by_content = {content_key(row): row.split for row in listed if row.split not in ours}
     pool: list[ManifestRow] = []
-    parts: dict[Split, list[ManifestRow]] = defaultdict(list)
+    by_split: dict[Split, list[ManifestRow]] = defaultdict(list)
     for row in rows:
         key = content_key(row)
         split, before = by_content.get(key, row.split), plan.kept.split_of(key)
@@ -165,11 +165,11 @@ def _plan_official(plan: _Plan, rows: Sequence[ManifestRow]) -> None:
                 "the split listed now": split,
             }
         else:
-            parts[split].append(row)
-    for split, part in parts.items():
+            by_split[split].append(row)
+    for split, part in by_split.items():
         _settle_listed(plan, part, split=split)
     if pool:
-        _settle_pool(plan, pool, parts=parts)
+        _settle_pool(plan, pool, by_split=by_split)
 
 
 def _settle_listed(plan: _Plan, rows: Sequence[ManifestRow], *, split: Split) -> None:
@@ -183,11 +183,11 @@ def _settle_listed(plan: _Plan, rows: Sequence[ManifestRow], *, split: Split) ->
 
 
 def _settle_pool(
-    plan: _Plan, pool: Sequence[ManifestRow], *, parts: Mapping[Split, Sequence[ManifestRow]]
+    plan: _Plan, pool: Sequence[ManifestRow], *, by_split: Mapping[Split, Sequence[ManifestRow]]
 ) -> None:
     """Assign the files that the official lists do not cover to train and val."""
     share = plan.config.val_fraction / (1 - plan.config.test_fraction)
-    learning = {split: parts.get(split, ()) for split in (Split.TRAIN, Split.VAL)}
+    learning = {split: by_split.get(split, ()) for split in (Split.TRAIN, Split.VAL)}
     owned = {split: {k for r in part for k in member_keys(r)} for split, part in learning.items()}
     groups = plan.connect(pool, known=plan.kept.members)
     for group in groups:
@@ -241,7 +241,7 @@ def _iter_shared(shared: Sequence[SharedIdentity]) -> Iterator[str]:
     if shared:
         names = ", ".join(s.identity for s in shared[:_MAX_NAMED])
         more = ", ..." if len(shared) > _MAX_NAMED else ""
-        yield f"the official lists show {len(shared)} people in several parts: {names}{more}"
+        yield f"the official lists show {len(shared)} people in several splits: {names}{more}"
 
 
 def _iter_remarks(rows: Sequence[ManifestRow], *, num_quarantined: int) -> Iterator[str]:

@@ -14,7 +14,7 @@ __all__ = ["Group", "Refusals", "Stratum", "connect_rows"]
 
 Stratum = tuple[str | None, ...]
 Refusals = dict[str, Mapping[str, Split]]
-"""By uri, the keys of a file that stand in different splits."""
+"""By uri, the member keys of a file that are in different splits."""
 
 _LEARNABLE = frozenset({Status.OK, Status.NO_FACE})
 
@@ -25,9 +25,9 @@ class Group:
 
     Attributes:
         rows: The files.
-        keys: All their member keys, and those kept from files that are gone.
-        name: The name kept under any of the keys; None for a new group.
-        split: The split kept under any of the keys; None for a new group.
+        keys: All their member keys, and stored ones of files that were removed.
+        name: The stored name of any of the keys; None for a new group.
+        split: The stored split of any of the keys; None for a new group.
     """
 
     rows: list[ManifestRow] = field(default_factory=list)
@@ -51,8 +51,8 @@ def connect_rows(
 
     Args:
         rows: In an order that depends on their keys alone.
-        known: The kept group of keys.
-        splits: The split of each kept group.
+        known: The stored group of each key.
+        splits: The split of each stored group.
 
     Returns:
         The groups that hold any of `rows`, and the rows left out because they would have joined

@@ -19,9 +19,8 @@ _MEDIUM = re.compile(r"media:[0-9a-f]{64}")
 def halve_by_group(groups: Sequence[str]) -> NDArray[np.bool_]:
     """Return which rows are in the half that selects models, by a hash of their group.
 
-    A group's half depends on its name alone, so it keeps it when the corpus grows. What the name
-    says of corpus and split does not count: clips that are made of stills belong to the stills'
-    groups and stand where these do.
+    A group's half depends on its name alone, so it stays when the corpus grows. Corpus and split in
+    the name are ignored: clips made from stills are in the same half as the stills.
     """
     halves = {group: _is_first(group) for group in set(groups)}
     return np.array([halves[group] for group in groups], dtype=np.bool_)

@@ -21,7 +21,7 @@ class SharedIdentity:
 
     Attributes:
         identity: The corpus's own name for them.
-        splits: Where they are shown, in the order train, val, test.
+        splits: The splits, in the order train, val, test.
         num_files: How many files show them.
     """
 
@@ -34,7 +34,7 @@ def check_leakage(rows: Iterable[ManifestRow], *, strategy: StrategyName = "grou
     """Check that no content, group or pair of people is in two splits.
 
     Args:
-        rows: With splits; rows without one are not looked at.
+        rows: Rows with splits; those without one are ignored.
         strategy: For `grouped` no member key may be shared; for `official` no content.
 
     Raises:
@@ -53,7 +53,7 @@ def check_lists(rows: Iterable[ManifestRow]) -> None:
 
 
 def find_shared_identities(rows: Iterable[ManifestRow]) -> list[SharedIdentity]:
-    """Return who is shown, as identity, target or source, in more than one split."""
+    """Return the people who are in more than one split, as identity, target or source."""
     splits: dict[str, list[Split]] = defaultdict(list)
     for row in rows:
         if row.split is not None:
@@ -93,6 +93,6 @@ def _refuse_clashes(
             other = first.setdefault(key, row)
             if other.split is not row.split:
                 raise SplitLeakageError(
-                    f"{key} stands in {other.split} ({other.uri}) and in {row.split} ({row.uri})",
-                    hint="Mend the corpus's lists, or use the strategy `grouped`.",
+                    f"{key} is in {other.split} ({other.uri}) and in {row.split} ({row.uri})",
+                    hint="Correct the corpus's lists, or use the strategy `grouped`.",
                 )

@@ -6,14 +6,14 @@ from deepfake.corpora.manifest import ManifestRow
 
 __all__ = ["content_key", "key_rank", "member_keys"]
 
-_KINDS = ("group", "identity", "media", "file")  # from the most to the least telling
+_KINDS = ("group", "identity", "media", "file")  # from the most to the least specific
 
 
 def member_keys(row: ManifestRow) -> tuple[str, ...]:
     """Return the explicit group, the people and the content of a file, in this order.
 
-    Identity, target and source are one namespace: whoever is a target here and a source there
-    ties the two files together.
+    Identity, target and source share one namespace: a person who is a target in one file and a
+    source in another links the two files.
 
     Example:
         >>> member_keys(ManifestRow("/a/000_003.mp4", "c", target_id="000", source_id="003"))

@@ -285,7 +285,7 @@ def test_official_lists_that_separate_targets_but_not_sources_are_reported() -> 
     assert result.shared_identities == (
         SharedIdentity("9", (Split.TRAIN, Split.TEST), num_files=2),
     )
-    assert any("1 people in several parts: 9" in note for note in result.notes)
+    assert any("1 people in several splits: 9" in note for note in result.notes)
     assert len({row.group for row in result.rows}) == 3
     free = assign_splits(rows, config=GROUPED)
     assert free.rows[0].split is free.rows[1].split
