@@ -300,7 +300,7 @@ def test_where_only_test_is_listed_the_rest_is_split_by_us() -> None:
     assert counts[Split.TEST] == 2
     assert counts[Split.VAL] == pytest.approx(161 * 0.15 / 0.85, abs=4)
     assert [s.identity for s in result.shared_identities] == ["t1"]
-    assert any("groups of ours" in note for note in result.notes)
+    assert any("is split by" in note for note in result.notes)
 
 
 def test_where_val_is_lacking_it_is_taken_out_of_train_by_group() -> None:
