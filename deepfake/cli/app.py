@@ -14,7 +14,7 @@ from deepfake.cli.text import in_one_line
 from deepfake.config import options as of
 from deepfake.errors import ConfigError, DeepfakeError
 
-__all__ = ["LIBGL_HINT", "app", "main"]
+__all__ = ["COMMANDS", "GROUPS", "LIBGL_HINT", "app", "main"]
 
 _SETTINGS = {
     # --batch_size is --batch-size
@@ -25,7 +25,7 @@ _SETTINGS = {
 LIBGL_HINT = "Where libGL is missing: apt-get install libgl1 libglib2.0-0 (Debian, Ubuntu)."
 
 
-_COMMANDS: dict[str, tuple[type[of.Options], str]] = {
+COMMANDS: dict[str, tuple[type[of.Options], str]] = {
     "ingest": (of.IngestOptions, "deepfake.cli.ingest:run_ingest"),
     "train": (of.TrainOptions, "deepfake.cli.train:run_train"),
     "retrain": (of.RetrainOptions, "deepfake.cli.retrain:run_retrain"),
@@ -52,7 +52,7 @@ _COMMANDS: dict[str, tuple[type[of.Options], str]] = {
 }
 """The options of each command, and the function that runs it; in the order of the help."""
 
-_GROUPS: dict[str, tuple[str, dict[str, tuple[type[of.Options], str]]]] = {
+GROUPS: dict[str, tuple[str, dict[str, tuple[type[of.Options], str]]]] = {
     "models": (
         "List, compare, promote and roll back registered detectors.",
         {
@@ -82,9 +82,9 @@ def _create_app() -> typer.Typer:
         context_settings=_SETTINGS,
         pretty_exceptions_enable=False,
     )
-    for name, (model, target) in _COMMANDS.items():
+    for name, (model, target) in COMMANDS.items():
         add_command(program, name, model, target)
-    for group_name, (text, commands) in _GROUPS.items():
+    for group_name, (text, commands) in GROUPS.items():
         group = typer.Typer(name=group_name, help=text, no_args_is_help=True)
         for name, (model, target) in commands.items():
             add_command(group, name, model, target)

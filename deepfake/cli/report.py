@@ -12,11 +12,11 @@ from rich.progress import Progress
 from deepfake.config import WorkerLimits
 from deepfake.config.options import ReportOptions
 from deepfake.detectors.bundles import load_bundle
-from deepfake.errors import ConfigError, DataError
+from deepfake.errors import ConfigError
 from deepfake.evidence import explain_scores
 from deepfake.evidence.embedded_json import REPORT_NAME
 from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, reading_of
-from deepfake.storage import Location, location_of, read_json
+from deepfake.storage import Location, location_of
 from deepfake.views.report import Report, create_report, read_report, write_report
 
 __all__ = ["run_report", "write_detect_report"]
@@ -25,21 +25,9 @@ __all__ = ["run_report", "write_detect_report"]
 def run_report(options: ReportOptions) -> None:
     """Write the report of a folder of scores."""
     folder = ScoresFolder(location_of(options.folder))
-    report = read_report(folder.path, version=folder.version(_version_shown(folder.path)))
+    report = read_report(folder.path, version=folder.version(folder.shown_version))
     output = options.output
     _write(folder.path / REPORT_NAME if output is None else output, report)
-
-
-def _version_shown(folder: Location) -> str:
-    run = read_json(folder / "run.json") if (folder / "run.json").is_file() else {}
-    version = run.get("version") if isinstance(run, dict) else None
-    if not isinstance(version, str):
-        raise DataError(
-            "no finished scores are there",
-            path=folder,
-            hint="Name what was --output of `deepfake score`.",
-        )
-    return version
 
 
 def write_detect_report(

@@ -123,6 +123,22 @@ class ScoresFolder:
         return None
 
     @property
+    def shown_version(self) -> str:
+        """Version of the scores that the tables show.
+
+        Raises:
+            DataError: No run has finished here.
+        """
+        try:
+            return str(read_json(self.path / "run.json")["version"])
+        except (DataError, OSError, KeyError, TypeError) as error:
+            raise DataError(
+                "no finished scores are there",
+                path=self.path,
+                hint="Name what was --output of `deepfake score`.",
+            ) from error
+
+    @property
     def work(self) -> Path:
         """Where this machine keeps what it alone needs: here, or among its caches."""
         if isinstance(self.path, Path):

@@ -34,7 +34,6 @@ from deepfake.storage import (
     Location,
     StorePath,
     medium_file,
-    read_json,
     read_locally,
     sampled_digest_of,
     sha256_of,
@@ -143,7 +142,7 @@ def make_receipt(to: ScoresFolder, which: str) -> Receipt:
     Raises:
         DataError: There is no such score, or the file is no longer what was scored.
     """
-    version = _version_shown(to)
+    version = to.shown_version
     setup = read_setup(to.version(version))
     rows = list(_rows_of(to.version(version) / "scores.parquet", which))
     if not rows:
@@ -166,17 +165,6 @@ def make_receipt(to: ScoresFolder, which: str) -> Receipt:
         ),
         made_with=made_with.made_with,
     )
-
-
-def _version_shown(to: ScoresFolder) -> str:
-    try:
-        return str(read_json(to.path / "run.json")["version"])
-    except (DataError, KeyError, TypeError) as error:
-        raise DataError(
-            "no tables of scores are there",
-            path=to.path,
-            hint="Name the folder that was given to `deepfake score` as --output.",
-        ) from error
 
 
 def _rows_of(table: Location, which: str) -> Iterator[dict[str, Any]]:
