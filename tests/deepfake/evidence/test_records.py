@@ -75,10 +75,10 @@ def test_what_cannot_be_made_out_counts_as_not_there(tmp_path: Path, content: st
 
 @pytest.mark.parametrize("name", ["../x.jpg", "/etc/passwd", "crop-0.html", "a/b-0.jpg", ""])
 def test_a_picture_lies_beside_its_record(name: str) -> None:
-    told = _record().model_dump(mode="json")
-    told["crops"][0]["picture"] = name
+    record = _record().model_dump(mode="json")
+    record["crops"][0]["picture"] = name
     with pytest.raises(ValidationError):
-        EvidenceRecord.model_validate(told)
+        EvidenceRecord.model_validate(record)
 
 
 def test_a_record_names_a_content_and_no_file() -> None:

@@ -237,9 +237,9 @@ def _evaluate(kept: Kept) -> None:
 def _run_tasks(kept: Kept) -> None:
     storage = kept.root.prefect_home / "storage"
     for row in kept.rows():
-        told = json.dumps([{"uri": row.uri}])
+        result = json.dumps([{"uri": row.uri}])
         path = storage / "deep" / Path(row.uri).name
-        write_json(path, {"metadata": {}, "result": told})
+        write_json(path, {"metadata": {}, "result": result})
         write_json(storage / f"id-{Path(row.uri).name}", {"result": f'["{row.media_id}"]'})
 
 

@@ -121,8 +121,8 @@ def test_its_evidence_goes_and_that_of_others_stays(kept: Kept) -> None:
     folders = [evidence_folder(kept.output.version(v)) for v in kept.output.versions()]
     assert all((folder / kept.media_id(1) / "crop-0.jpg").is_file() for folder in folders)
     done = _forget(kept, kept.uri(1))
-    told = [removal.path for removal in done.removals if removal.what.startswith("evidence")]
-    assert told == [str(folder / kept.media_id(1)) for folder in folders]
+    paths = [removal.path for removal in done.removals if removal.what.startswith("evidence")]
+    assert paths == [str(folder / kept.media_id(1)) for folder in folders]
     for folder in folders:
         left = sorted(kept.media_id(n) for n in (0, 2, 3, 4, 5))
         assert list(list_evidence(folder)) == left
@@ -180,10 +180,10 @@ def test_the_next_scoring_has_nothing_to_do(kept: Kept) -> None:
 
 def test_a_dry_run_tells_the_same_and_changes_nothing(kept: Kept) -> None:
     before = _tree(kept.path)
-    told = _forget(kept, kept.uri(1), is_dry_run=True)
+    dry = _forget(kept, kept.uri(1), is_dry_run=True)
     assert _tree(kept.path) == before
     done = _forget(kept, kept.uri(1))
-    assert {(r.path, r.what) for r in told.removals} == {(r.path, r.what) for r in done.removals}
+    assert {(r.path, r.what) for r in dry.removals} == {(r.path, r.what) for r in done.removals}
 
 
 def test_an_output_at_work_is_refused_before_anything_is_removed(kept: Kept) -> None:

@@ -93,7 +93,7 @@ def test_lines_of_a_log(tmp_path: Path) -> None:
 
 def test_objects_and_texts_of_json(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
-    told = {
+    report = {
         "worst": [{"uri": _URI, "media_id": _ID}, {"uri": "/media/other.mp4"}],
         "files": [_URI, "/media/other.mp4"],
         "by_file": {_URI: 1, "/media/other.mp4": 2},
@@ -102,7 +102,7 @@ def test_objects_and_texts_of_json(tmp_path: Path) -> None:
         "group": f"c/media:{_ID}",
         "auc": 0.9,
     }
-    path.write_text(json.dumps(told))
+    path.write_text(json.dumps(report))
     assert scrub_json(path, _MEDIA) == 1
     assert json.loads(path.read_text()) == {
         "worst": [{"uri": "/media/other.mp4"}],

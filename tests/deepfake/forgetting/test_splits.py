@@ -67,8 +67,8 @@ def test_a_group_that_is_named_after_the_medium_gets_another_name(root: DataRoot
     before = _settle(root, tied)
     assert before["/m/1.png"][0] == f"c/media:{_IDS[0]}"
     forget(root, _IDS[0])
-    told = (root.splits / "c.json").read_text() + str(read_manifest(root.manifest("c")))
-    assert _IDS[0] not in told
+    text = (root.splits / "c.json").read_text() + str(read_manifest(root.manifest("c")))
+    assert _IDS[0] not in text
     after = _settle(root, tied[1:])
     assert after["/m/1.png"] == ("c/identity:anna", before["/m/1.png"][1])
     assert {u: g for u, g in after.items() if u != "/m/1.png"} == {

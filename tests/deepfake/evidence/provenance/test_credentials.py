@@ -62,8 +62,8 @@ def test_a_file_changed_after_signing_is_invalid(signed: Path, tmp_path: Path) -
     found = read_credentials(tampered, container="jpeg")
     assert found.state == "invalid"
     assert "assertion.dataHash.mismatch" in found.problems
-    told = " ".join(describe_provenance(found, tags={}).sentences)
-    assert "do not hold" in told and "Test Newsroom" in told
+    text = " ".join(describe_provenance(found, tags={}).sentences)
+    assert "do not hold" in text and "Test Newsroom" in text
 
 
 def test_an_unsigned_file_has_none_and_that_means_nothing(picture: Path) -> None:
@@ -108,7 +108,7 @@ def test_a_format_that_holds_none_and_a_damaged_file_are_told_apart(
 
 def test_a_signature_is_not_said_to_be_the_truth(signed: Path) -> None:
     found = read_credentials(signed, container="jpeg")
-    told = " ".join(describe_provenance(found, tags={"software": "X"}).sentences)
-    assert "not that they are true" in told
-    assert "anybody can make a certificate" in told
-    assert "prove nothing" in told, "of the metadata"
+    text = " ".join(describe_provenance(found, tags={"software": "X"}).sentences)
+    assert "not that they are true" in text
+    assert "anybody can make a certificate" in text
+    assert "prove nothing" in text, "of the metadata"

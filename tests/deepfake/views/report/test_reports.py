@@ -20,9 +20,9 @@ from tests.sample_report import SCRIPT_NAME, evidence, report, score
 
 
 def _data(page: str) -> dict[str, Any]:
-    told = read_embedded_json(page)
-    assert isinstance(told, dict)
-    return told
+    data = read_embedded_json(page)
+    assert isinstance(data, dict)
+    return data
 
 
 def test_names_and_metadata_are_text() -> None:
@@ -89,8 +89,8 @@ def _write_output(output: Path, rows: list[dict[str, Any]]) -> Path:
     version.mkdir(parents=True)
     whole = [{**dict.fromkeys(SCORES_SCHEMA.names), **row} for row in rows]
     pq.write_table(pa.Table.from_pylist(whole, SCORES_SCHEMA), version / "scores.parquet")
-    told = {"name": "tried", "version": "2", "digest": "abc"}
-    write_json(version / "run.json", {"folder": "/media", "detector": told, "notes": ["Scope."]})
+    named = {"name": "tried", "version": "2", "digest": "abc"}
+    write_json(version / "run.json", {"folder": "/media", "detector": named, "notes": ["Scope."]})
     return version
 
 

@@ -1,4 +1,4 @@
-"""How the page is started, and what its process is told."""
+"""How the page is started, and the settings of its process."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_places_are_told_where_only_this_user_can_come(
     started: list[dict[str, str]] = []
     port = str(free_port())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("os.execve", lambda *told: started.append(told[2]))
+    monkeypatch.setattr("os.execve", lambda *arguments: started.append(arguments[2]))
     arguments = ["app", "--host", host, "--port", port, "--output", "none"]
     with patch.dict(os.environ):  # it says where Prefect's things lie
         done = CliRunner().invoke(app, arguments)
@@ -139,9 +139,14 @@ def test_registered_versions_are_offered_the_champion_first(
 
 def test_strangers_read_names_and_not_where_files_lie() -> None:
     def row(uri: str, reason: str | None) -> dict[str, Any]:
-        told = {"uri": uri, "reason": reason, "status": "ok" if reason is None else "unreadable"}
+        status = "ok" if reason is None else "unreadable"
         known = ("media_id", "kind", "verdict", "prob_fake", "num_faces", "num_frames")
-        return {**dict.fromkeys((*known, "strongest_pts_seconds")), **told}
+        return {
+            **dict.fromkeys((*known, "strongest_pts_seconds")),
+            "uri": uri,
+            "reason": reason,
+            "status": status,
+        }
 
     rows = [
         row("/home/anna/desk/a/1.png", None),

@@ -92,8 +92,8 @@ def test_what_breaks_a_limit_is_refused_in_a_sentence(
 ) -> None:
     assert "larger than 1 MiB" in _error(queue, b"x" * (2**20 + 1), "x.png", detectors)
     long = write_face_clip(tmp_path / "long.mp4", num_frames=75).read_bytes()
-    told = _error(queue, long, "long.mp4", detectors)
-    assert told == "the video is 3 s long, and at most 2 s are accepted here"
+    message = _error(queue, long, "long.mp4", detectors)
+    assert message == "the video is 3 s long, and at most 2 s are accepted here"
     wide = _png(cv2.resize(landscape(), (1500, 1000)))
     job = _finished(queue.submit(wide, name="wide.png", weights=detectors[:1]))
     assert job.results[0].score["status"] == "too_large"
@@ -101,8 +101,8 @@ def test_what_breaks_a_limit_is_refused_in_a_sentence(
 
 
 def test_a_detector_that_is_not_there_is_a_sentence(queue: UploadQueue) -> None:
-    told = _error(queue, b"x", "x.png", ["/no/such/detector"])
-    assert "no such" in told or "not a detector" in told or "is missing" in told
+    message = _error(queue, b"x", "x.png", ["/no/such/detector"])
+    assert "no such" in message or "not a detector" in message or "is missing" in message
 
 
 def test_a_crowd_is_told_to_come_back_and_may_take_its_files_back(
