@@ -1,4 +1,4 @@
-"""Seeing what a program touches: files by inotify, hosts by a socket that listens."""
+"""Monitor access: which files are opened (inotify), and who connects (a listening socket)."""
 
 from __future__ import annotations
 

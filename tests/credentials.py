@@ -1,4 +1,4 @@
-"""Content Credentials for tests: a certificate chain made here, and files signed with it."""
+"""Content Credentials for tests: a certificate chain, and files signed with it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Odd media, made by code.
+"""Write unusual media: rates, rotations, damage, formats.
 
 Every frame carries its own index as a row of black and white blocks, so that a test can tell
 exactly which frame it was given.

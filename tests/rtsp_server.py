@@ -1,4 +1,4 @@
-"""A server of one live video over RTSP (RFC 2326), its packets in the same connection.
+"""An RTSP server (RFC 2326) that streams one video, interleaved in the same connection.
 
 FFmpeg has no such server. Packets are made by FFmpeg's own RTP muxer; times are those of the clock.
 """

@@ -1,4 +1,4 @@
-"""Reports for tests: rows and evidence made up, and written by the product's own writers."""
+"""Reports for tests, of made-up scores and evidence."""
 
 from __future__ import annotations
 

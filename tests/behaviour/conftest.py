@@ -1,4 +1,4 @@
-"""A detector, and a folder in which everything that can be wrong with a file is wrong with one."""
+"""A detector, and a folder with one file for each thing that can be wrong with media."""
 
 from __future__ import annotations
 

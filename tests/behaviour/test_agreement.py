@@ -1,4 +1,4 @@
-"""What is measured on shards is what users get: `evaluate` and `score` give the same logits."""
+"""`evaluate` on shards and `score` on the same files give the same logits."""
 
 from __future__ import annotations
 

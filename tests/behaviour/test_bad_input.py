@@ -1,4 +1,4 @@
-"""Bad input through the command line: each file has its row, and none harms another."""
+"""Bad input on the command line: each file gets its row and affects no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Evidence and reports as their user has them: kept beside the scores, looked at in one file."""
+"""`deepfake score` keeps evidence, and `deepfake report` shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The cascade against facenet-pytorch's own `MTCNN`, which runs the same networks."""
+"""Our face cascade finds the faces that facenet-pytorch's `MTCNN` finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits as a user sets them: what is refused is looked at again when they are raised."""
+"""Limits on the command line: files refused by one are scored again when it is raised."""
 
 from __future__ import annotations
 

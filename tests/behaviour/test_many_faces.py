@@ -1,4 +1,4 @@
-"""Ten thousand faces in one picture and in each frame of a clip: a row each, and the next is ok."""
+"""Ten thousand faces in a picture and in each frame of a clip do not harm the next file."""
 
 from __future__ import annotations
 

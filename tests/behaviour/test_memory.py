@@ -1,4 +1,4 @@
-"""Large frames and long videos within a gigabyte and a half."""
+"""Large frames and long videos stay within 1.5 GB of memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A job watched, its log and numbers read, a score exported and done again, a medium forgotten."""
+"""Operating a scoring job: status, log, metrics, receipts, forgetting."""
 
 from __future__ import annotations
 

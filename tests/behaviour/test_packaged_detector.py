@@ -1,4 +1,4 @@
-"""What the detector that ships does: fixed logits, a face beside its forgeries, and its limits."""
+"""The packaged detector: fixed logits, a face against its forgeries, stated limits."""
 
 from __future__ import annotations
 

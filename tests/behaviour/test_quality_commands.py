@@ -1,4 +1,4 @@
-"""From labelled stills to a calibrated, compared and stressed detector, by the command line."""
+"""Train, calibrate, compare and stress a detector by the command line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real recordings: a face that is there all along is found in nearly every frame asked for."""
+"""In real recordings the face is found in nearly every sampled frame."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder that changes between runs, and runs that die: each file is scored once, none is lost."""
+"""Scoring a folder that changed, or whose run was killed: each file is scored once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`deepfake score` on a folder of good and bad media: the tables, again, and against `detect`."""
+"""`deepfake score` on a folder of good and bad media."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Workers that hand their pictures to one device process score as those that compute themselves.
+"""Workers that share one device process give the same scores as those that compute themselves.
 
 The device is PyTorch on the CPU here: the way through shared memory and batches is the same.
 """

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with media at once: each is a row, and none reaches outside."""
+"""Every kind of broken media in one folder: each gets a row, and none is read from outside."""
 
 from __future__ import annotations
 

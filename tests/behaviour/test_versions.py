@@ -1,4 +1,4 @@
-"""Every score names the version that it is of: before a promotion, after it, and rolled back."""
+"""Scores name their model version before a promotion, after it, and after a roll-back."""
 
 from __future__ import annotations
 

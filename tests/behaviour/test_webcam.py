@@ -1,4 +1,4 @@
-"""`deepfake webcam` as its user has it: a process, a source, files that can be used afterwards."""
+"""`deepfake webcam` as a process: a source in, usable files out."""
 
 from __future__ import annotations
 

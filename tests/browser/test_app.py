@@ -1,4 +1,4 @@
-"""The web page as its visitors meet it: a real server, a real Chromium."""
+"""The web page in a real Chromium, on a real server."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import psutil
 import pytest
 
 from deepfake.media import write_image, write_video
-from tests.browser.conftest import Browser, Opened
+from tests.browser.pages import Browser, Opened
 from tests.command_line import product_environment, run_deepfake
 from tests.sample_data import astronaut, crowd, landscape, make_detector, write_face_clip
 from tests.services.processes import free_port, running, wait_until

@@ -1,4 +1,4 @@
-"""The report in a real browser: quick, quiet, and of the file alone."""
+"""The report in a real Chromium: fast, without errors, without requests."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from deepfake.views.report import write_report
-from tests.browser.conftest import Browser, Opened
+from tests.browser.pages import Browser, Opened
 from tests.sample_report import SCRIPT_NAME, evidence, report, score
 
 pytestmark = pytest.mark.browser

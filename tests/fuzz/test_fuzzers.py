@@ -1,4 +1,4 @@
-"""Each fuzzer runs, reaches the code that it is for, and finds nothing in some seconds."""
+"""Each fuzzer runs, reaches its code, and finds nothing in a few seconds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Pictures that may be published, made the same everywhere: public domain, and arithmetic."""
+"""Pictures for golden values: public domain, or computed; the same everywhere."""
 
 from __future__ import annotations
 

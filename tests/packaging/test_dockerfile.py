@@ -1,4 +1,4 @@
-"""What the Dockerfile copies is there and let in, and what it asks for can be had."""
+"""What the Dockerfile copies exists, and what it installs is available."""
 
 from __future__ import annotations
 

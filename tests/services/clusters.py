@@ -1,4 +1,4 @@
-"""A Dask cluster on loopback, each of its workers with a home of its own."""
+"""Start a Dask cluster on loopback, each worker with its own home folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Servers that a test starts as processes on loopback, and stops with all their children."""
+"""Start servers as processes on loopback, and stop them with all their children."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A Dask cluster on loopback: as good as one machine, and no worse for a worker that dies."""
+"""A Dask cluster gives the scores of one machine, also when a worker dies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server, a real worker, the deployments of `prefect.yaml`: what a team runs."""
+"""The deployments of `prefect.yaml` on a real server with a real worker."""
 
 from __future__ import annotations
 

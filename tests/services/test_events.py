@@ -1,4 +1,4 @@
-"""What a real server hears when a corpus grows, and that it hears nothing when it does not."""
+"""An ingest that adds files emits an event; one that adds none does not."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Prefect and MLflow on a PostgreSQL server of the test's own, as a team has them."""
+"""Prefect and MLflow on a PostgreSQL server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Media and scores in an S3 server's buckets: the same results, and the same guarantees."""
+"""Media and scores in S3 buckets: the same results as in local folders."""
 
 from __future__ import annotations
 

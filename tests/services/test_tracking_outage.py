@@ -1,4 +1,4 @@
-"""A tracking server that goes away while something is trained, and comes back."""
+"""Training while the tracking server is down; its records arrive later."""
 
 from __future__ import annotations
 

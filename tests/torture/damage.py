@@ -1,4 +1,4 @@
-"""Whole media cut short or changed, and files that are no media at all."""
+"""Truncated and altered media, and files that are no media."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from tests.sample_data import face_close_up
-from tests.torture.kinds import Kind, Outside
+from tests.torture.bad_file import Kind, Outside
 from tests.torture.stills import face_jpeg
 from tests.torture.videos import face_clip
 

@@ -1,20 +1,20 @@
-"""The folder itself."""
+"""Fill a folder with all kinds of bad files."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from tests.torture.bad_file import Outside
 from tests.torture.damage import DAMAGE
-from tests.torture.kinds import Outside
+from tests.torture.external_references import EXTERNAL_REFERENCES
 from tests.torture.names import NAMES, NOT_UTF8, THINGS
-from tests.torture.outward import OUTWARD
 from tests.torture.stills import STILLS, face_jpeg
 from tests.torture.videos import VIDEOS
 
 __all__ = ["ALL_KINDS", "fill_with_torture"]
 
-ALL_KINDS = [*STILLS, *VIDEOS, *DAMAGE, *OUTWARD, *NAMES, *THINGS]
+ALL_KINDS = [*STILLS, *VIDEOS, *DAMAGE, *EXTERNAL_REFERENCES, *NAMES, *THINGS]
 
 
 def fill_with_torture(folder: Path, outside: Outside) -> dict[str, frozenset[str]]:

@@ -1,4 +1,4 @@
-"""Odd names, and things that are no files."""
+"""Unusual file names, and entries that are no files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import socket
 from pathlib import Path
 
-from tests.torture.kinds import Kind, Outside
+from tests.torture.bad_file import Kind, Outside
 from tests.torture.stills import face_jpeg
 
 __all__ = ["NAMES", "NOT_UTF8", "THINGS"]

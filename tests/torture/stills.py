@@ -1,4 +1,4 @@
-"""Odd pictures, and such as declare more than they hold."""
+"""Unusual pictures, and such that declare more than they hold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from PIL import Image
 
 from tests.media_factory import write_jpeg_with_orientation, write_png_bomb, write_still
 from tests.sample_data import crowd, face_close_up, landscape
-from tests.torture.kinds import Kind, Outside
+from tests.torture.bad_file import Kind, Outside
 
 __all__ = ["STILLS", "face_jpeg"]
 

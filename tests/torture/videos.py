@@ -1,4 +1,4 @@
-"""Odd videos: codecs, rates, times, sizes, and streams that lack something."""
+"""Unusual videos: codecs, rates, times, sizes, missing streams."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.media_factory import (
     write_sound,
 )
 from tests.sample_data import clip_frames
-from tests.torture.kinds import Kind, Outside
+from tests.torture.bad_file import Kind, Outside
 
 __all__ = ["VIDEOS", "face_clip", "patched"]
 

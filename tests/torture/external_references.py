@@ -1,4 +1,4 @@
-"""Files that name other files and hosts. None of these may be opened."""
+"""Files that refer to other files and hosts, none of which may be opened."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import struct
 from collections.abc import Callable
 from pathlib import Path
 
-from tests.torture.kinds import Kind, Outside
+from tests.torture.bad_file import Kind, Outside
 from tests.torture.stills import face_jpeg
 from tests.torture.videos import face_clip
 
-__all__ = ["OUTWARD"]
+__all__ = ["EXTERNAL_REFERENCES"]
 
 
 def _text(template: str) -> Callable[[Path, Outside], None]:
@@ -95,7 +95,7 @@ def _described(path: Path, outside: Outside) -> None:
     path.write_bytes(jpeg[:2] + b"\xff\xe1" + struct.pack(">H", len(body) + 2) + body + jpeg[2:])
 
 
-OUTWARD = [
+EXTERNAL_REFERENCES = [
     Kind("playlist.m3u8", "unsupported", _text(_HLS)),
     Kind("playlist.mp4", "unsupported", _text(_HLS)),
     Kind("playlist-with-mark.ts", "unsupported", _text("\ufeff" + _HLS)),

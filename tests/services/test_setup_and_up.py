@@ -1,4 +1,4 @@
-"""`deepfake setup` and `deepfake up`: real servers, and what becomes of them."""
+"""`deepfake setup` and `deepfake up` start and stop real servers."""
 
 from __future__ import annotations
 

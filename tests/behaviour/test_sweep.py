@@ -1,4 +1,4 @@
-"""A sweep of tiny trials from the command line: tracked as a tree, and gone on with."""
+"""`deepfake sweep`: small trials, logged as a tree of runs, resumed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one kind of bad file is."""
+"""The description of one kind of bad file."""
 
 from __future__ import annotations
 
