@@ -32,8 +32,8 @@ from deepfake.evaluation.promotion import (
     ComparedFiles,
     Contender,
     Decision,
-    Evidence,
     MeasuredPair,
+    Measurements,
     PromotionPolicy,
     decide,
     decision_markdown,
@@ -198,10 +198,10 @@ def _decide(
     kept = _decided(tried, rules=rules, benchmark=benchmark)
     if kept is not None:
         return kept, True
-    evidence = _gather_evidence(champion.bundle, tried.bundle, parts, device=device, root=root)
+    measurements = _measure_both(champion.bundle, tried.bundle, parts, device=device, root=root)
     decision = decide(
         rules,
-        evidence,
+        measurements,
         champion=champion.contender,
         challenger=Contender(name=champion.identity.name, version=None, digest=tried.bundle.digest),
         data_digests=tried.bundle.spec.data_digests,
@@ -212,14 +212,14 @@ def _decide(
     return decision, False
 
 
-def _gather_evidence(
+def _measure_both(
     champion: Bundle,
     challenger: Bundle,
     parts: Sequence[ComparedFiles],
     *,
     device: str,
     root: DataRoot,
-) -> Evidence:
+) -> Measurements:
     """Measure both on the same files, and what a face costs them on the first of these."""
     cache = root.engine_cache
     pairs = [
@@ -232,7 +232,7 @@ def _gather_evidence(
         cost = steps.measure_cost(
             champion.path, challenger.path, snapshot, index, device=device, cache=cache
         )
-    return Evidence(
+    return Measurements(
         benchmark=next((pair for part, pair in pairs if part.is_benchmark), None),
         tests=tuple(pair for part, pair in pairs if not part.is_benchmark),
         cost=cost,

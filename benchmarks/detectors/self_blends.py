@@ -26,7 +26,7 @@ from deepfake.evaluation.metrics import binary_metrics
 from deepfake.evaluation.predict import predict_crops
 from deepfake.storage import DataRoot, read_json, write_json, write_text
 from deepfake.storage.environment import configure_environment
-from deepfake.training.calibrate import blends_of
+from deepfake.training.calibrate import predict_self_blends
 from flows.server.run import held_server
 
 __all__ = ["main"]
@@ -90,7 +90,7 @@ def _measured(part: str, settings: str, *, options: argparse.Namespace) -> dict[
     reals = index[(index["split"] == "val") & (index["label"] == "real")]
     detector = load_detector(run.bundle, device="cpu")
     said = predict_crops(detector, snapshot, reals)
-    blends = blends_of(detector, [snapshot], said, config=SelfBlendConfig())
+    blends = predict_self_blends(detector, [snapshot], said, config=SelfBlendConfig())
     logits = np.concatenate([said["logit"], blends["logit"]])
     labels = np.repeat([0, 1], [len(said), len(blends)])
     auc = binary_metrics(labels, np.zeros(len(labels)), rank=logits).auc

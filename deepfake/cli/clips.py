@@ -8,7 +8,7 @@ from rich.progress import Progress
 from deepfake.config.options import ClipsOptions
 from deepfake.corpora.shards import open_snapshot
 from deepfake.storage import DataRoot, local_path, location_of
-from deepfake.training.calibrate.clips import make_clips, plan_clips
+from deepfake.training.calibrate.synthetic_clips import make_clips, plan_clips
 
 __all__ = ["run_clips"]
 

@@ -1,7 +1,7 @@
-"""Detector bundles: a folder with `weights.safetensors` and `detector.json`, nothing else needed.
+"""Read and write detector bundles: a folder with `weights.safetensors` and `detector.json`.
 
-The weights are tensors alone, so that a bundle from a stranger cannot run code. Whatever scoring
-has to know stands in `detector.json`; nothing is guessed from a name.
+The weights are tensors alone, so that a bundle from a stranger cannot run code. Everything that
+scoring needs to know is in `detector.json`; nothing is guessed from a name.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class DetectorSpec(BaseModel):
     heads: tuple[HeadSpec, ...] = Field(default=(HeadSpec(),), min_length=1)
     """A crop's logit is the logarithm of the mean of their odds."""
     has_novelty: bool = False
-    """Whether the weights tell how far a crop lies from those that were learnt from."""
+    """Whether the network also returns how far a crop is from the training data."""
     prior: float = Field(default=0.5, gt=0, lt=1)
     """The share of fakes for which the calibrated probability holds."""
     data_digests: dict[str, str]
@@ -122,7 +122,7 @@ class DetectorSpec(BaseModel):
 
     @field_validator("heads")
     @classmethod
-    def _have_names_of_their_own(cls, heads: tuple[HeadSpec, ...]) -> tuple[HeadSpec, ...]:
+    def _have_unique_names(cls, heads: tuple[HeadSpec, ...]) -> tuple[HeadSpec, ...]:
         if len({head.name for head in heads}) < len(heads):
             raise ValueError("two heads have the same name")
         return heads
@@ -142,7 +142,7 @@ class DetectorSpec(BaseModel):
 
     @property
     def reading_notes(self) -> list[str]:
-        """What a reader of its verdicts must know, a sentence each: scope, calibration."""
+        """Notes for a reader of its verdicts, a sentence each: on scope and on calibration."""
         fitted = {evidence_plural(k): own.calibration for k, own in self.judgement.items()}
         notes = [self.scope] if self.scope else []
         lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
@@ -155,7 +155,7 @@ class DetectorSpec(BaseModel):
 
     @property
     def made_with(self) -> dict[str, Any]:
-        """All settings that it was made with, under the names that every tracked run has."""
+        """Its training settings, under the names that every tracked run has."""
         return {
             **self.train_config.model_dump(mode="json"),
             "architecture": self.architecture,
@@ -166,14 +166,14 @@ class DetectorSpec(BaseModel):
 
     @property
     def outputs(self) -> tuple[str, ...]:
-        """What the network gives for a crop: `logit`, a logit a head if several, `novelty`."""
+        """Names of the network's outputs: `logit`, one logit a head if several, `novelty`."""
         heads = [f"logit_{head.name}" for head in self.heads] if len(self.heads) > 1 else []
         return ("logit", *heads, *(("novelty",) if self.has_novelty else ()))
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """A bundle whose files were compared with what they should be.
+    """A bundle whose weights were checked against their digest.
 
     Attributes:
         spec: Its description.
@@ -187,7 +187,7 @@ class Bundle:
 
     @property
     def tags(self) -> dict[str, str]:
-        """What tells it from others, under the names that every tracked run has."""
+        """What identifies it, under the names that every tracked run has."""
         return {
             "model_name": self.spec.name,
             "model_digest": self.digest,
@@ -199,7 +199,7 @@ class Bundle:
         """Read the weights onto the CPU.
 
         Raises:
-            BundleError: The file is no safetensors.
+            BundleError: The file is not in the safetensors format.
         """
         # A description is read without PyTorch, which takes seconds to import.
         from safetensors.torch import load_file
@@ -226,7 +226,7 @@ def save_bundle(
         The folder.
 
     Raises:
-        BundleError: The folder is there already and `overwrite` is off, or it is no bundle.
+        BundleError: The folder exists already and `overwrite` is off, or it is not a bundle.
     """
     from safetensors.torch import save_file
 
@@ -251,13 +251,13 @@ def _check_target(folder: Path, *, overwrite: bool) -> None:
     if not folder.exists():
         return
     if not overwrite:
-        raise BundleError("a bundle is there already", path=folder)
+        raise BundleError("a bundle exists already", path=folder)
     if not (folder / _SPEC_NAME).is_file():
-        raise BundleError("what is there is no bundle and is not overwritten", path=folder)
+        raise BundleError("not a bundle, so it is not overwritten", path=folder)
 
 
 def _swap_in(part: Path, folder: Path) -> None:
-    # A folder that is not empty cannot be renamed over: the old one steps aside first.
+    # A rename cannot replace a folder that is not empty: the old one is moved away first.
     old = folder.with_name(f"{part.name}.old")
     if folder.exists():
         folder.replace(old)
@@ -266,7 +266,7 @@ def _swap_in(part: Path, folder: Path) -> None:
 
 
 def load_bundle(folder: Path) -> Bundle:
-    """Open a bundle and compare its weights with their digest.
+    """Open a bundle and check its weights against their digest.
 
     Raises:
         BundleError: Incomplete, altered, or of another schema version.
@@ -283,7 +283,9 @@ def load_bundle(folder: Path) -> Bundle:
     except UnreadableMediaError as error:
         raise BundleError(error.message, path=weights) from error
     if found != spec.weights_sha256:
-        raise BundleError("the weights are not those that the description names", path=folder)
+        raise BundleError(
+            "the weights do not have the digest that the description names", path=folder
+        )
     digest = hashlib.sha256(text + found.encode()).hexdigest()[:16]
     return Bundle(spec=spec, path=folder, digest=digest)
 
@@ -318,7 +320,7 @@ def _parse_spec(text: bytes, *, folder: Path) -> DetectorSpec:
         raise BundleError(
             f"schema version {version!r} of the bundle is neither 2 nor {SCHEMA_VERSION}",
             path=folder,
-            hint="It was written by another version of this program: train it anew.",
+            hint="Another version of this program wrote it: train the detector again.",
         )
     try:
         return DetectorSpec.model_validate(value)

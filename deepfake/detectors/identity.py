@@ -1,4 +1,4 @@
-"""What names a detector in every score."""
+"""Name and version of a detector, as every score carries them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["DetectorIdentity"]
 
 @dataclass(frozen=True, slots=True)
 class DetectorIdentity:
-    """What names the detector in every score.
+    """Name and version of a detector, as every score carries them.
 
     Attributes:
         path: Folder of the bundle.

@@ -1,4 +1,4 @@
-"""The networks of a detector on one device: what its process computes, and what workers ask for."""
+"""The networks of a detector on one device: the device process and its clients in the workers."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _DETECTOR = "detector"
 
 @dataclass(frozen=True, slots=True)
 class DeviceNetworks:
-    """What the device process computes.
+    """The networks that the device process computes.
 
     Attributes:
         device: As `resolve_device` returns it.
@@ -48,14 +48,14 @@ class DeviceNetworks:
 
 
 def device_setup(device: str, *, bundle: Path | None = None) -> DeviceSetup | None:
-    """Return what the device process is set up with; None on the CPU, where workers compute.
+    """Return the setup of the device process; None on the CPU, where the workers compute.
 
     Args:
         device: `auto`, `cpu` or `cuda`.
         bundle: Folder of the detector; None where nothing is scored.
 
     Raises:
-        ConfigError: The device is not there.
+        ConfigError: The device is missing.
     """
     chosen = resolve_device(device)
     if chosen == "cpu":

@@ -7,10 +7,10 @@ from deepfake.evaluation.comparison import (
     comparison_json,
     comparison_markdown,
 )
+from deepfake.evaluation.evaluate import evaluate_predictions
 from deepfake.evaluation.figures import write_figures
 from deepfake.evaluation.markdown import markdown_table
 from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
-from deepfake.evaluation.predictions import evaluate_predictions
 from deepfake.evaluation.report import summary_markdown
 from deepfake.evaluation.result import (
     CorpusResult,

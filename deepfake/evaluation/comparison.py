@@ -8,7 +8,7 @@ from typing import Any, Literal
 import pandas as pd
 
 from deepfake.errors import DataError
-from deepfake.evaluation.corpus import against_reals, called_right, iter_parts
+from deepfake.evaluation.corpus import against_reals, is_correct, iter_slices
 from deepfake.evaluation.metrics import PairedComparison, paired_bootstrap
 from deepfake.evaluation.result import EvaluationResult
 from deepfake.types import Label
@@ -101,7 +101,7 @@ def compare_slices(
     found = [
         _slice_compared(str(corpus), files, rows, by=by, value=value, seed=seed)
         for corpus, files in scored.groupby("corpus", sort=True)
-        for by, value, rows in iter_parts(files.reset_index(drop=True))
+        for by, value, rows in iter_slices(files.reset_index(drop=True))
     ]
     return [part for part in found if part is not None]
 
@@ -145,7 +145,7 @@ def _slice_compared(
 
 def _specificities(corpus: str, rows: pd.DataFrame, *, by: str, value: str) -> SliceComparison:
     other = rows.assign(**{name: rows[f"{name}_other"] for name in _OF_THE_DETECTOR})
-    first, second = (float(called_right(of).mean()) for of in (rows, other))
+    first, second = (float(is_correct(of).mean()) for of in (rows, other))
     return SliceComparison(
         corpus, by, value, len(rows), "specificity", first, second, second - first
     )

@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.evaluation.files import FACE_COLUMNS
 from deepfake.evaluation.matched_pairs import MATCHED_ON, MatchedPairs
 from deepfake.evaluation.metrics import (
     binary_metrics,
@@ -28,15 +27,16 @@ from deepfake.evaluation.result import (
     OwnReal,
     Slice,
 )
+from deepfake.evaluation.tables import FACE_COLUMNS
 from deepfake.types import Kind, Label, Status, Verdict
 from deepfake.verdicts.calibration import Thresholds
 
 __all__ = [
     "MIN_PAIRS",
     "against_reals",
-    "called_right",
     "evaluate_corpus",
-    "iter_parts",
+    "is_correct",
+    "iter_slices",
     "weakest_slice",
 ]
 
@@ -80,7 +80,7 @@ def evaluate_corpus(
     scored = files[files["logit"].notna()].reset_index(drop=True)
     level = _level_of(scored, seed=seed)
     matched = _matched_of(files, pairs, seed=seed)
-    is_right = called_right(files)
+    is_right = is_correct(files)
     answered = files["verdict"].isin([Verdict.REAL, Verdict.FAKE]).to_numpy()
     agrees = (files["verdict"] == files["label"]).to_numpy()
     is_scored = files["logit"].notna().to_numpy()
@@ -106,7 +106,7 @@ def evaluate_corpus(
         operating_points=_operating_points(scored, thresholds),
         precision_at={str(share): value for share, value in precision.items()},
         slices=tuple(
-            _slice_of(files, rows, by=by, value=value) for by, value, rows in iter_parts(files)
+            _slice_of(files, rows, by=by, value=value) for by, value, rows in iter_slices(files)
         ),
         own_real=_own_real_of(scored),
         verdicts={
@@ -147,7 +147,7 @@ def _is_fake(rows: pd.DataFrame) -> NDArray[np.int64]:
     return (rows["label"] == Label.FAKE).to_numpy().astype(np.int64)
 
 
-def called_right(files: pd.DataFrame) -> NDArray[np.bool_]:
+def is_correct(files: pd.DataFrame) -> NDArray[np.bool_]:
     """Return which files are called what they are; one without a score is not."""
     called = (files["prob_fake"] >= files["threshold"]).to_numpy()
     right: NDArray[np.bool_] = files["logit"].notna().to_numpy() & (
@@ -221,7 +221,7 @@ def _operating_points(
     return points
 
 
-def iter_parts(files: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+def iter_slices(files: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield the parts of a corpus that are told apart: by what, which one, and its files.
 
     Args:
@@ -266,7 +266,7 @@ def weakest_slice(slices: Sequence[Slice]) -> Slice | None:
 
 
 def _slice_of(files: pd.DataFrame, rows: pd.DataFrame, *, by: str, value: str) -> Slice:
-    fakes, right = _is_fake(rows), int(called_right(rows).sum())
+    fakes, right = _is_fake(rows), int(is_correct(rows).sum())
     n_fake = int(fakes.sum())
     compared = against_reals(files, rows)
     scored = compared[compared["logit"].notna()]

@@ -198,7 +198,7 @@ class EvaluationResult:
         average_counts: Corpora behind each mean.
         aggregation: How crops became a file.
         settings: Calibrations, thresholds and seed that were used.
-        table: A row a labelled file; see `deepfake.evaluation.files`.
+        table: A row a labelled file; see `deepfake.evaluation.tables`.
     """
 
     corpora: Mapping[str, CorpusResult]

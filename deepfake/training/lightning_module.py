@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from deepfake.config import HeadName, TrainConfig, heads_of
 from deepfake.errors import ModelError
 from deepfake.training.sam import SharpnessAware
-from deepfake.verdicts.calibration import either_of, fit_temperature
+from deepfake.verdicts.calibration import combine_heads, fit_temperature
 
 __all__ = ["FUSED_AUC", "DetectorModule", "Validation", "mean_by_file"]
 
@@ -107,7 +107,7 @@ def _fused_auc(seen: Sequence[_LoaderOutputs]) -> float | None:
             scale.log_odds(one.logits[:, other.head])
             for scale, other in zip(scales, seen, strict=True)
         ]
-        aucs.append(one.auc(either_of(odds)))
+        aucs.append(one.auc(combine_heads(odds)))
     known = [auc for auc in aucs if auc is not None]
     return float(np.mean(known)) if len(known) == len(aucs) else None
 

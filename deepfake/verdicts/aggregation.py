@@ -1,7 +1,7 @@
-"""From the logits of crops to one of a track and one of a file. Arithmetic only.
+"""Aggregate the logits of crops to one of a track and one of a file. Arithmetic only.
 
-A file is one `uri`. Nothing here looks at folders or base names: `000_003` stands under four
-methods in FaceForensics++ and is four files.
+A file is one `uri`. Folders and base names do not matter: `000_003` is the name of four files in
+FaceForensics++, one under each of four methods.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _LEAST_WEIGHT = 1e-3
 
 @dataclass(frozen=True, slots=True)
 class TrackScore:
-    """What one face says over its track.
+    """The score of one face over its track.
 
     Attributes:
         track_id: The track.
@@ -63,14 +63,14 @@ class TrackScore:
 
 @dataclass(frozen=True, slots=True)
 class FileScore:
-    """What a file says.
+    """The score of a file.
 
     Attributes:
         logit: Of the file, by `AggregationConfig.video`.
         num_faces: Crops, over all frames.
         num_tracks: Tracks, the short ones too.
         num_frames: Distinct frames with a face.
-        strongest_track_id: The track with the highest mean logit among those that may speak.
+        strongest_track_id: The track with the highest mean logit among those that count.
         strongest_pts_seconds: The moment of the highest logit in that track.
         tracks: All tracks, ascending by `track_id`.
     """
@@ -93,7 +93,7 @@ def aggregate_file(crops: pd.DataFrame, *, config: AggregationConfig) -> FileSco
     """Return the score of one file from the logits of its crops.
 
     The result does not depend on the order of the rows. Tracks that are too small beside the
-    largest do not speak. `strongest_track` takes the track of the highest mean among those with at
+    largest do not count. `strongest_track` takes the track of the highest mean among those with at
     least `min_track_frames` frames, or among all if no track is that long (a still has tracks of
     one frame). `any_track` is the logarithm of the mean of the odds of these tracks. `mean` is over
     all crops, `max` the highest single crop. Equal tracks: the longer one, then the one with the
@@ -140,7 +140,7 @@ def aggregate_by_uri(
 def aggregate_track(
     crops: Mapping[str, ArrayLike], *, config: AggregationConfig, track_id: int = 0
 ) -> TrackScore:
-    """Return what the crops of one track say, as `aggregate_file` does for each track of a file.
+    """Return the score of one track, as `aggregate_file` computes it for each track of a file.
 
     Args:
         crops: By column: `frame_index`, `pts_seconds`, `logit`, and `face_px`, `sharpness`,
@@ -171,15 +171,15 @@ def _aggregate(columns: dict[str, NDArray[Any]], *, config: AggregationConfig) -
     tracks = tuple(
         _track_score(columns, int(t), weights=weights) for t in np.unique(columns["track_id"])
     )
-    heard = _large_enough(tracks, min_share=config.min_face_share)
-    speaking = _long_enough(heard, min_frames=config.min_track_frames)
-    strongest = min(speaking, key=lambda t: (-t.logit, -t.num_frames, t.track_id))
-    is_heard = np.isin(columns["track_id"], [track.track_id for track in heard])
+    large = _large_enough(tracks, min_share=config.min_face_share)
+    counted = _long_enough(large, min_frames=config.min_track_frames)
+    strongest = min(counted, key=lambda t: (-t.logit, -t.num_frames, t.track_id))
+    is_large = np.isin(columns["track_id"], [track.track_id for track in large])
     return FileScore(
         logit=_file_logit(
-            columns["logit"][is_heard],
-            weights=weights[is_heard],
-            tracks=[track.logit for track in speaking],
+            columns["logit"][is_large],
+            weights=weights[is_large],
+            tracks=[track.logit for track in counted],
             config=config,
         ),
         num_faces=len(columns["logit"]),
@@ -216,7 +216,7 @@ def _weights_of(
         weights = weights * np.minimum(columns["face_px"] / _FULL_FACE_PX, 1.0)
     if "sharpness" in columns:
         weights = weights * (columns["sharpness"] / (columns["sharpness"] + _HALF_SHARPNESS))
-    # Never nothing: a track whose crops are all poor still has a mean.
+    # Never 0: a track whose crops are all poor still has a mean.
     return np.asarray(np.maximum(weights, _LEAST_WEIGHT), dtype=np.float64)
 
 
@@ -227,7 +227,7 @@ def _track_score(
     logits, times = columns["logit"][own], columns["pts_seconds"][own]
     best = np.lexsort((times, -logits))[0]
 
-    def told(name: str, summary: Callable[[NDArray[Any]], Any]) -> float | None:
+    def summarise(name: str, summary: Callable[[NDArray[Any]], Any]) -> float | None:
         return float(summary(columns[name][own])) if name in columns else None
 
     return TrackScore(
@@ -238,9 +238,9 @@ def _track_score(
         last_pts_seconds=float(times.max()),
         max_logit=float(logits[best]),
         max_pts_seconds=float(times[best]),
-        face_px=told("face_px", np.median),
-        sharpness=told("sharpness", np.median),
-        novelty=told("novelty", np.mean),
+        face_px=summarise("face_px", np.median),
+        sharpness=summarise("sharpness", np.median),
+        novelty=summarise("novelty", np.mean),
     )
 
 

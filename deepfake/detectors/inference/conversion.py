@@ -1,4 +1,4 @@
-"""A bundle's network as a file for OpenVINO."""
+"""Convert a bundle's network to a file for OpenVINO."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["convert_bundle"]
 
 
 def convert_bundle(folder: str | Path, path: str | Path) -> None:
-    """Convert a bundle's network for the CPU, apart from a process without PyTorch.
+    """Convert a bundle's network for the CPU, in a process of its own where PyTorch is not loaded.
 
     Args:
         folder: The bundle.
@@ -19,7 +19,7 @@ def convert_bundle(folder: str | Path, path: str | Path) -> None:
 
     Raises:
         BundleError: Its weights do not fit its architecture.
-        ModelError: The network cannot be converted, or gives other logits then.
+        ModelError: The network cannot be converted, or its logits change.
     """
     if call_in_child(convert_bundle, folder, path):
         return

@@ -62,7 +62,7 @@ class GivesHeadOutputs(Protocol[InputT]):
 
 
 class _EngineNetwork:
-    """In OpenVINO, one picture at a time: that is fastest, and no picture sees another."""
+    """Runs in OpenVINO, one picture at a time: fastest, and no picture affects another."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -94,7 +94,7 @@ class Detector:
         return self.bundle.spec
 
     def head_outputs(self, crops: Sequence[NDArray[np.uint8]]) -> dict[str, NDArray[np.float32]]:
-        """Return the network's outputs for each crop, whatever crops stand beside it.
+        """Return the network's outputs for each crop; they do not depend on the other crops.
 
         Args:
             crops: RGB squares from the crop function, each (S, S, 3) uint8.
@@ -104,7 +104,7 @@ class Detector:
             for fake.
 
         Raises:
-            ModelError: One is no number, as an overflow in half precision leaves it.
+            ModelError: An output is not finite, as after an overflow in half precision.
         """
         size, names = self.spec.input_size, self.spec.outputs
         parts = [
@@ -113,7 +113,9 @@ class Detector:
         ]
         rows = np.concatenate(parts) if parts else np.empty((0, len(names)), dtype=np.float32)
         if not np.isfinite(rows).all():
-            raise ModelError("the network gives a logit that is no number", path=self.bundle.path)
+            raise ModelError(
+                "the network gives a logit that is not a finite number", path=self.bundle.path
+            )
         return dict(zip(names, rows.T, strict=True))
 
     def logits(self, crops: Sequence[NDArray[np.uint8]]) -> NDArray[np.float32]:
@@ -138,13 +140,13 @@ def load_detector(
         precision: What it computes in on the CPU; on CUDA it is half precision.
         backend: What computes. `auto` is OpenVINO on the CPU, and PyTorch on CUDA and where
             OpenVINO cannot convert the network.
-        cache: A folder in which networks converted for the CPU are kept; None converts anew, in
+        cache: A folder in which networks converted for the CPU are kept; None converts again, in
             this process.
         num_threads: On the CPU; None for all cores.
 
     Raises:
         BundleError: The bundle is incomplete, altered, or its weights do not fit its architecture.
-        ConfigError: The device is not there, or what was asked for does not go together.
+        ConfigError: The device is missing, or the options contradict each other.
         ModelError: `backend` is `openvino` and it cannot convert the network.
     """
     chosen = resolve_device(device)

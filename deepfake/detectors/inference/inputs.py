@@ -1,4 +1,4 @@
-"""Crops as networks take them."""
+"""Resize and normalise crops for a network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def stack_squares(crops: Sequence[NDArray[np.uint8]], *, size: int) -> NDArray[n
 
     Args:
         crops: RGB squares, each (S, S, 3) uint8; sizes may differ.
-        size: Side wanted, pixels.
+        size: Side of the result, pixels.
     """
     squares = np.empty((len(crops), size, size, 3), dtype=np.uint8)
     for slot, crop in zip(squares, crops, strict=True):
@@ -43,7 +43,7 @@ def to_input(
     mean: tuple[float, float, float],
     std: tuple[float, float, float],
 ) -> torch.Tensor:
-    """Return crops as a bare network takes them.
+    """Return crops as the input of a network without its normalisation.
 
     Shrinking averages areas, growing is bicubic.
 

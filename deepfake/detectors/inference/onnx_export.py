@@ -1,4 +1,4 @@
-"""A detector's network as an ONNX file, for programs that are not this one."""
+"""Export a detector's network as an ONNX file for other programs."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _BATCHES = (1, 3)
 
 @dataclass(frozen=True, slots=True)
 class OnnxExport:
-    """What was written.
+    """An ONNX file that was written.
 
     Attributes:
         path: The file.
         opset: Version of ONNX's operators.
-        metadata: What the file says of itself.
+        metadata: The metadata in the file.
         max_difference: The largest between a logit of the file and PyTorch's, on random inputs.
     """
 
@@ -46,11 +46,11 @@ class OnnxExport:
 
 
 def export_onnx(folder: Path, output: Path, *, overwrite: bool = False) -> OnnxExport:
-    """Write a bundle's network as ONNX, and compare what was written with PyTorch.
+    """Write a bundle's network as ONNX, and compare the file's outputs with PyTorch's.
 
     The input `input` is float32, (N, 3, S, S), RGB, normalised; the output `evidence` is (N, K),
-    its first column the logit, positive for fake. How a face becomes the input and a logit a
-    probability stands in the file's metadata.
+    its first column the logit, positive for fake. The file's metadata say how a face becomes the
+    input and a logit a probability.
 
     Args:
         folder: The bundle.
@@ -58,16 +58,16 @@ def export_onnx(folder: Path, output: Path, *, overwrite: bool = False) -> OnnxE
         overwrite: Replace a file that is there.
 
     Returns:
-        The file, and how well it agrees.
+        The file, and the largest difference from PyTorch.
 
     Raises:
         BundleError: It is no bundle, or its weights do not fit its architecture.
-        ConfigError: The file is there already.
-        ModelError: The network cannot be written, or gives other logits then.
+        ConfigError: The file exists already.
+        ModelError: The network cannot be written, or its logits change.
     """
     if output.exists() and not overwrite:
         raise ConfigError(
-            f"the file is there already: {output}", hint="Give another name, or --overwrite."
+            f"the file exists already: {output}", hint="Give another name, or --overwrite."
         )
     from deepfake.detectors.inference.torch_networks import load_module
 
@@ -76,7 +76,7 @@ def export_onnx(folder: Path, output: Path, *, overwrite: bool = False) -> OnnxE
     metadata = _metadata(bundle)
     output.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".onnx-", dir=output.parent) as scratch:
-        # ONNX is told from other formats by the name of the file.
+        # OpenVINO recognises ONNX by the name of the file.
         written = Path(scratch) / "model.onnx"
         _write(module, written, size=bundle.spec.input_size, metadata=metadata)
         difference = _compare(module, written, size=bundle.spec.input_size)
@@ -137,13 +137,13 @@ def _write(module: torch.nn.Module, path: Path, *, size: int, metadata: dict[str
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(f"the network cannot be written as ONNX ({reason})") from error
     assert program is not None
-    _forget_sources(program.model)
+    _remove_sources(program.model)
     program.model.metadata_props.update(metadata)
     program.save(path, external_data=False)
 
 
-def _forget_sources(model: Any) -> None:
-    # Every node says by which lines of which files it was made, with their places on this machine.
+def _remove_sources(model: Any) -> None:
+    # Every node names the source lines that made it, with their paths on this machine.
     for node in model.graph.all_nodes():
         node.metadata_props.clear()
 

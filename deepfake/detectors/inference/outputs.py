@@ -1,4 +1,4 @@
-"""What a bundle's network says of a crop: its heads, one logit made of them, and how new it looks.
+"""A detector's network: one logit a head, their combination, and the novelty of a crop.
 
 Imported only where PyTorch is needed.
 """
@@ -21,10 +21,10 @@ NOVELTY_PREFIX = "novelty."
 
 
 def features_of(network: nn.Module, inputs: Tensor) -> Tensor:
-    """Return what a timm network's classifier sees, shape (N, C).
+    """Return the features that a timm network's classifier takes, shape (N, C).
 
     Raises:
-        ModelError: The network does not part its features from its classifier.
+        ModelError: The network has no separate features and classifier.
     """
     try:
         features: Tensor = network.forward_head(network.forward_features(inputs), pre_logits=True)  # type: ignore[operator]
@@ -36,7 +36,7 @@ def features_of(network: nn.Module, inputs: Tensor) -> Tensor:
 
 
 class Novelty(nn.Module):
-    """How far features lie from those of the crops that were learnt from.
+    """How far features are from those of the training crops.
 
     The distance to the nearer class's mean after whitening by the spread within classes, over the
     directions in which that spread is largest, as root mean square: 1 is what is usual.
@@ -66,12 +66,12 @@ class Novelty(nn.Module):
 
 
 class DetectorNetwork(nn.Module):
-    """A network whose answers are put together.
+    """A network whose heads are combined into one logit.
 
     Args:
         network: A timm network with a logit a head.
-        heads: What the logits stand for, and how they are brought to one scale.
-        novelty: Tells how new a crop looks; None for not at all.
+        heads: The head of each logit, and its scale.
+        novelty: Computes how far a crop is from the training data; None for not at all.
     """
 
     center: Tensor
@@ -112,13 +112,13 @@ class DetectorNetwork(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """Return columns (N, K) of normalised inputs (N, 3, S, S), in the order of the outputs."""
         if self.novelty is None:
-            return self._joined(self.network(inputs).float())
+            return self._combined(self.network(inputs).float())
         features = features_of(self.network, inputs)
         classifier: nn.Module = self.network.get_classifier()  # type: ignore[operator]
-        joined = self._joined(classifier(features).float())
-        return torch.cat([joined, self.novelty(features)[:, None]], dim=1)
+        combined = self._combined(classifier(features).float())
+        return torch.cat([combined, self.novelty(features)[:, None]], dim=1)
 
-    def _joined(self, logits: Tensor) -> Tensor:
+    def _combined(self, logits: Tensor) -> Tensor:
         odds = (logits - self.center) / self.scale  # (N, H)
         if self.num_heads == 1:
             return odds

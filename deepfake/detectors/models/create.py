@@ -1,4 +1,4 @@
-"""A name becomes a timm model with a logit or more, positive for fake.
+"""Create timm models with one logit or more, positive for fake, from a name.
 
 What the user types is looked up in `MODEL_ALIASES`; any other name must be one of timm's. Size and
 normalisation come from timm's configuration of the very weights, never from the name.

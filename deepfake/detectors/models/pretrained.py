@@ -170,7 +170,7 @@ def map_lite_state_dict(
 
 
 def locate_on_hub(architecture: str) -> dict[str, Any]:
-    """Return what timm has to be told to find the weights, a file where they are cached.
+    """Return the options with which timm finds the weights, a local file where they are cached.
 
     Raises:
         WeightsUnavailableError: There are none, or their server does not answer within seconds.

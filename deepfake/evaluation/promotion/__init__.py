@@ -1,4 +1,4 @@
-"""Whether a challenger takes the champion's place: a policy, evidence, and a decision with reasons.
+"""Decide whether a challenger becomes champion: a policy, measurements, a decision with reasons.
 
 Nothing here trains, registers or promotes: numbers go in, and a decision comes out.
 """
@@ -11,29 +11,29 @@ from deepfake.evaluation.promotion.costs import (
 )
 from deepfake.evaluation.promotion.decide import decide
 from deepfake.evaluation.promotion.decision import (
-    Check,
     ComparedPart,
     ComparedSlice,
     Contender,
     Decision,
+    PolicyCheck,
     read_decision,
     write_decision,
 )
 from deepfake.evaluation.promotion.markdown import decision_markdown
-from deepfake.evaluation.promotion.measurements import Evidence, MeasuredPair, measure_pair
+from deepfake.evaluation.promotion.measurements import MeasuredPair, Measurements, measure_pair
 from deepfake.evaluation.promotion.policy import DEFAULT_POLICY, PromotionPolicy, load_policy
 
 __all__ = [
     "DEFAULT_POLICY",
-    "Check",
     "ComparedFiles",
     "ComparedPart",
     "ComparedSlice",
     "Contender",
     "CostComparison",
     "Decision",
-    "Evidence",
     "MeasuredPair",
+    "Measurements",
+    "PolicyCheck",
     "PromotionPolicy",
     "compare_costs",
     "decide",

@@ -1,4 +1,4 @@
-"""What a face costs two detectors, measured side by side."""
+"""Compare what two detectors cost a face, measured side by side."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The policy's arithmetic."""
+"""Decide by a policy whether a challenger becomes champion."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Literal
 
 from deepfake.evaluation import SliceComparison
 from deepfake.evaluation.promotion.decision import (
-    Check,
     ComparedPart,
     ComparedSlice,
     Contender,
     Decision,
+    PolicyCheck,
 )
-from deepfake.evaluation.promotion.measurements import Evidence, MeasuredPair
+from deepfake.evaluation.promotion.measurements import MeasuredPair, Measurements
 from deepfake.evaluation.promotion.policy import PromotionPolicy
 
 __all__ = ["decide"]
@@ -25,7 +25,7 @@ _MAX_NAMED = 5
 
 def decide(
     policy: PromotionPolicy,
-    evidence: Evidence,
+    measurements: Measurements,
     *,
     champion: Contender,
     challenger: Contender,
@@ -36,25 +36,25 @@ def decide(
     """Decide whether a challenger takes the champion's place.
 
     Args:
-        policy: What is asked for.
-        evidence: What was measured.
+        policy: The limits that the challenger must keep.
+        measurements: Of both detectors.
         champion: Who is champion.
         challenger: Who is tried.
         data_digests: Snapshots that the challenger learnt from.
-        benchmark_digest: Of the benchmark.
+        benchmark_digest: Of the held-out set.
         num_looks: How often detectors were measured on it, this time too.
 
     Returns:
         The decision: `promoted` if every check passed, `no_benchmark` if there was none.
     """
     checks = (
-        _gain(policy, evidence.benchmark),
-        _regression(policy, evidence),
-        _calibration(policy, evidence.benchmark),
-        _cost(policy, evidence),
+        _gain(policy, measurements.benchmark),
+        _regression(policy, measurements),
+        _calibration(policy, measurements.benchmark),
+        _cost(policy, measurements),
     )
     outcome: Literal["promoted", "kept", "no_benchmark"] = "kept"
-    if evidence.benchmark is None:
+    if measurements.benchmark is None:
         outcome = "no_benchmark"
     elif all(check.state == "passed" for check in checks):
         outcome = "promoted"
@@ -66,68 +66,76 @@ def decide(
         benchmark_digest=benchmark_digest,
         num_looks=num_looks,
         checks=checks,
-        parts=tuple(part for pair in _pairs(evidence) for part in _parts(pair)),
+        parts=tuple(part for pair in _pairs(measurements) for part in _parts(pair)),
         slices=tuple(
-            _slice(pair, found, policy) for pair in _pairs(evidence) for found in pair.slices
+            _slice(pair, found, policy) for pair in _pairs(measurements) for found in pair.slices
         ),
-        ece=None if evidence.benchmark is None else evidence.benchmark.ece,
-        cost=None if evidence.cost is None else asdict(evidence.cost),
+        ece=None if measurements.benchmark is None else measurements.benchmark.ece,
+        cost=None if measurements.cost is None else asdict(measurements.cost),
         data_digests=dict(data_digests),
-        notes=evidence.notes,
+        notes=measurements.notes,
         decided_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
 
 
-def _pairs(evidence: Evidence) -> tuple[MeasuredPair, ...]:
-    held_out = () if evidence.benchmark is None else (evidence.benchmark,)
-    return (*held_out, *evidence.tests)
+def _pairs(measurements: Measurements) -> tuple[MeasuredPair, ...]:
+    held_out = () if measurements.benchmark is None else (measurements.benchmark,)
+    return (*held_out, *measurements.tests)
 
 
-def _gain(policy: PromotionPolicy, pair: MeasuredPair | None) -> Check:
+def _gain(policy: PromotionPolicy, pair: MeasuredPair | None) -> PolicyCheck:
     if pair is None:
-        return Check(name="gain", state="unknown", told="there is no benchmark to gain on")
+        return PolicyCheck(
+            name="gain", state="unknown", reason="there is no held-out set to gain on"
+        )
     found = pair.headline
     if found.difference is None:
         why = "; ".join(found.why.values())
-        return Check(name="gain", state="unknown", told=f"AUC on {pair.name} is undefined ({why})")
-    told = f"AUC on {pair.name} differs by {found.difference:+.4f}"
+        return PolicyCheck(
+            name="gain", state="unknown", reason=f"AUC on {pair.name} is undefined ({why})"
+        )
+    difference = f"AUC on {pair.name} differs by {found.difference:+.4f}"
     if found.low is None or found.high is None:
         why = "; ".join(sorted(set(found.why.values())))
-        return Check(name="gain", state="unknown", told=f"{told}, its interval is {why}")
+        return PolicyCheck(
+            name="gain", state="unknown", reason=f"{difference}, its interval is {why}"
+        )
     is_met = found.difference >= policy.min_gain and found.low > 0
-    return Check(
+    return PolicyCheck(
         name="gain",
         state="passed" if is_met else "failed",
-        told=f"{told} ({found.low:+.4f} to {found.high:+.4f}); asked for are at least "
+        reason=f"{difference} ({found.low:+.4f} to {found.high:+.4f}); required are at least "
         f"{policy.min_gain:+g} and an interval above 0",
     )
 
 
-def _regression(policy: PromotionPolicy, evidence: Evidence) -> Check:
-    judged = [found for pair in _pairs(evidence) for found in _judged(policy, pair)]
+def _regression(policy: PromotionPolicy, measurements: Measurements) -> PolicyCheck:
+    judged = [found for pair in _pairs(measurements) for found in _judged(policy, pair)]
     worse = [(name, d) for name, d in judged if d < -policy.max_regression]
     if not judged:
-        return Check(name="regression", state="unknown", told="there is nothing to be worse on")
+        return PolicyCheck(
+            name="regression", state="unknown", reason="there is nothing to be worse on"
+        )
     if not worse:
         name, least = min(judged, key=lambda found: found[1])
-        return Check(
+        return PolicyCheck(
             name="regression",
             state="passed",
-            told=f"of {len(judged)} corpora and slices the worst is {name} with {least:+.4f}; "
+            reason=f"of {len(judged)} corpora and slices the worst is {name} with {least:+.4f}; "
             f"allowed are {-policy.max_regression:g}",
         )
     worse.sort(key=lambda found: found[1])
     named = ", ".join(f"{name} by {-d:.4f}" for name, d in worse[:_MAX_NAMED])
     more = f" and {len(worse) - _MAX_NAMED} more" if len(worse) > _MAX_NAMED else ""
-    return Check(
+    return PolicyCheck(
         name="regression",
         state="failed",
-        told=f"worse by more than {policy.max_regression:g} on {named}{more}",
+        reason=f"worse by more than {policy.max_regression:g} on {named}{more}",
     )
 
 
 def _judged(policy: PromotionPolicy, pair: MeasuredPair) -> Iterator[tuple[str, float]]:
-    """Yield what may not be worse, and by how much it is better: the corpus, and its slices."""
+    """Yield the corpus and its slices that are large enough, each with the challenger's gain."""
     if pair.headline.difference is not None:
         yield pair.name, pair.headline.difference
     for found in pair.slices:
@@ -135,33 +143,35 @@ def _judged(policy: PromotionPolicy, pair: MeasuredPair) -> Iterator[tuple[str, 
             yield f"{found.by} {found.value} of {pair.name}", found.difference
 
 
-def _calibration(policy: PromotionPolicy, pair: MeasuredPair | None) -> Check:
+def _calibration(policy: PromotionPolicy, pair: MeasuredPair | None) -> PolicyCheck:
     if pair is None:
-        return Check(
-            name="calibration", state="unknown", told="there is no benchmark to measure on"
+        return PolicyCheck(
+            name="calibration", state="unknown", reason="there is no held-out set to measure on"
         )
     before, after = pair.ece
     if before is None or after is None:
-        told = f"the calibration error on {pair.name} is undefined ({pair.why_no_ece})"
-        return Check(name="calibration", state="unknown", told=told)
+        undefined = f"the calibration error on {pair.name} is undefined ({pair.why_no_ece})"
+        return PolicyCheck(name="calibration", state="unknown", reason=undefined)
     is_met = after - before <= policy.max_ece_rise
-    return Check(
+    return PolicyCheck(
         name="calibration",
         state="passed" if is_met else "failed",
-        told=f"the calibration error on {pair.name} goes from {before:.4f} to {after:.4f}; "
+        reason=f"the calibration error on {pair.name} goes from {before:.4f} to {after:.4f}; "
         f"allowed are {policy.max_ece_rise:+g}",
     )
 
 
-def _cost(policy: PromotionPolicy, evidence: Evidence) -> Check:
-    cost = evidence.cost
+def _cost(policy: PromotionPolicy, measurements: Measurements) -> PolicyCheck:
+    cost = measurements.cost
     if cost is None:
-        return Check(name="cost", state="unknown", told="there is no face to measure cost on")
+        return PolicyCheck(
+            name="cost", state="unknown", reason="there is no face to measure cost on"
+        )
     is_met = cost.ratio <= policy.max_cost_ratio
-    return Check(
+    return PolicyCheck(
         name="cost",
         state="passed" if is_met else "failed",
-        told=f"a face costs {cost.ratio:.2f} times the champion's; allowed are "
+        reason=f"a face costs {cost.ratio:.2f} times the champion's; allowed are "
         f"{policy.max_cost_ratio:g}",
     )
 

@@ -1,32 +1,32 @@
-"""A decision as it is kept: complete, and readable without the program."""
+"""The record of a decision: complete, and readable without this program."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake.errors import DataError
 from deepfake.evaluation.promotion.policy import PromotionPolicy
 from deepfake.storage import read_json, write_json
 
 __all__ = [
-    "Check",
     "ComparedPart",
     "ComparedSlice",
     "Contender",
     "Decision",
+    "PolicyCheck",
     "read_decision",
     "write_decision",
 ]
 
 
-class _Kept(BaseModel):
+class _Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Contender(_Kept):
+class Contender(_Record):
     """One of the two detectors.
 
     Attributes:
@@ -40,25 +40,25 @@ class Contender(_Kept):
     digest: str
 
     def __str__(self) -> str:
-        told = "not registered yet" if self.version is None else f"version {self.version}"
-        return f"{self.name} {told}, digest {self.digest}"
+        version = "not registered yet" if self.version is None else f"version {self.version}"
+        return f"{self.name} {version}, digest {self.digest}"
 
 
-class Check(_Kept):
-    """One demand of the policy.
+class PolicyCheck(_Record):
+    """One limit of the policy.
 
     Attributes:
         name: Which.
         state: `unknown` where it could not be measured; nothing is promoted on that.
-        told: The reason, a sentence.
+        reason: Why, a sentence; files written until version 0.1 call it `told`.
     """
 
     name: Literal["gain", "regression", "calibration", "cost"]
     state: Literal["passed", "failed", "unknown"]
-    told: str
+    reason: str = Field(validation_alias=AliasChoices("reason", "told"))
 
 
-class ComparedPart(_Kept):
+class ComparedPart(_Record):
     """Both detectors on one part of one corpus.
 
     Attributes:
@@ -86,7 +86,7 @@ class ComparedPart(_Kept):
     is_headline: bool
 
 
-class ComparedSlice(_Kept):
+class ComparedSlice(_Record):
     """Both detectors on a slice.
 
     Attributes:
@@ -114,20 +114,20 @@ class ComparedSlice(_Kept):
     is_judged: bool
 
 
-class Decision(_Kept):
+class Decision(_Record):
     """What was decided about a challenger, and why.
 
     Attributes:
-        outcome: `promoted`; `kept`: the champion stays; `no_benchmark`: nobody can say by itself.
-        champion: Who was champion.
-        challenger: Who was tried.
-        policy: What was asked for.
-        benchmark_digest: Of what decided; None without a benchmark.
-        num_looks: How often detectors were measured on the benchmark, this time too.
-        checks: Each demand, and whether it was met.
+        outcome: `promoted`; `kept`: the champion stays; `no_benchmark`: no held-out set decides.
+        champion: The champion until then.
+        challenger: The detector that was tried.
+        policy: The limits that the challenger had to keep.
+        benchmark_digest: Of the held-out set; None without one.
+        num_looks: How often detectors were measured on the held-out set, this time included.
+        checks: Each limit of the policy, and whether it was kept.
         parts: Both on each part.
         slices: Both on each slice.
-        ece: Expected calibration error of both on the benchmark.
+        ece: Expected calibration error of both on the held-out set.
         cost: Milliseconds a face of both, and their ratio; None where it was not measured.
         data_digests: Snapshots that the challenger learnt from.
         notes: What a reader must know, a sentence each.
@@ -141,7 +141,7 @@ class Decision(_Kept):
     policy: PromotionPolicy
     benchmark_digest: str | None
     num_looks: int = Field(ge=0)
-    checks: tuple[Check, ...]
+    checks: tuple[PolicyCheck, ...]
     parts: tuple[ComparedPart, ...]
     slices: tuple[ComparedSlice, ...]
     ece: tuple[float | None, float | None] | None
@@ -152,9 +152,9 @@ class Decision(_Kept):
 
     @property
     def reasons(self) -> list[str]:
-        """What spoke against it; where nothing did, what spoke for it."""
-        against = [check.told for check in self.checks if check.state != "passed"]
-        return against or [check.told for check in self.checks]
+        """The checks that did not pass; all of them where each did."""
+        against = [check.reason for check in self.checks if check.state != "passed"]
+        return against or [check.reason for check in self.checks]
 
 
 def write_decision(path: Path, decision: Decision) -> Path:

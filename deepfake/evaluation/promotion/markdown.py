@@ -1,4 +1,4 @@
-"""A decision as a page."""
+"""Write a decision as a Markdown page."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from deepfake.evaluation.promotion.decision import Decision
 
 __all__ = ["decision_markdown"]
 
-_SAID = {
+_HEADINGS = {
     "promoted": "The challenger becomes champion.",
     "kept": "The champion stays.",
-    "no_benchmark": "Not decided: there is no benchmark. The champion stays.",
+    "no_benchmark": "Not decided: there is no held-out set. The champion stays.",
 }
 _MARKS = {"passed": "yes", "failed": "no", "unknown": "not known"}
 
@@ -23,7 +23,7 @@ def decision_markdown(decision: Decision) -> str:
 
 
 def _lines(decision: Decision) -> Iterator[str]:
-    yield f"# {_SAID[decision.outcome]}"
+    yield f"# {_HEADINGS[decision.outcome]}"
     yield ""
     yield f"- challenger: {decision.challenger}"
     yield f"- champion: {decision.champion}"
@@ -31,14 +31,14 @@ def _lines(decision: Decision) -> Iterator[str]:
     yield f"- learnt from: {learnt}"
     if decision.policy.benchmark is not None:
         yield (
-            f"- benchmark: {decision.policy.benchmark}, number of looks at it so far: "
+            f"- held-out set: {decision.policy.benchmark}, measurements on it so far: "
             f"{decision.num_looks}; the more, the less a small gain means"
         )
     yield f"- decided at {decision.decided_at}"
     yield ""
     yield from markdown_table(
-        ["asked for", "met", "what was found"],
-        ([check.name, _MARKS[check.state], check.told] for check in decision.checks),
+        ["limit", "kept", "measured"],
+        ([check.name, _MARKS[check.state], check.reason] for check in decision.checks),
     )
     yield from (f"\n> {note}" for note in decision.notes)
     yield from _parts(decision)

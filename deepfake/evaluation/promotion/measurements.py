@@ -1,4 +1,4 @@
-"""What was measured of a champion and a challenger on the same files."""
+"""Measurements of a champion and a challenger on the same files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from deepfake.evaluation import (
 from deepfake.evaluation.metrics import PairedComparison
 from deepfake.evaluation.promotion.costs import CostComparison
 
-__all__ = ["Evidence", "MeasuredPair", "measure_pair"]
+__all__ = ["MeasuredPair", "Measurements", "measure_pair"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +47,11 @@ class MeasuredPair:
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
-    """Everything that a decision rests on.
+class Measurements:
+    """Everything that a decision is based on.
 
     Attributes:
-        benchmark: On the frozen benchmark; None without one.
+        benchmark: On the held-out set; None without one.
         tests: On the test parts of the new data, those that have both classes.
         cost: Of a face; None where there was none to measure it on.
         notes: What a reader must know, a sentence each.

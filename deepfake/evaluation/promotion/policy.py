@@ -1,4 +1,4 @@
-"""What a challenger has to show before it takes the champion's place."""
+"""The limits that a challenger must keep to become champion."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class PromotionPolicy(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     benchmark: str | None = Field(default=None, min_length=1)
-    """The frozen benchmark that decides; None: nothing is promoted."""
+    """Name of the held-out set that decides; None: nothing is promoted."""
     min_gain: float = Field(default=0.005, ge=0, lt=1)
-    """AUC that the challenger must be better by; its interval must lie above 0 beside."""
+    """AUC that the challenger must gain; the interval of the gain must also lie above 0."""
     max_regression: float = Field(default=0.03, ge=0, lt=1)
     """AUC, or share of reals called real, that a slice, method or corpus may be worse by."""
     min_slice_files: int = Field(default=30, ge=1)
@@ -42,7 +42,7 @@ def load_policy(name: str = DEFAULT_POLICY) -> PromotionPolicy:
             out is as in the default.
 
     Raises:
-        ConfigError: There is no such file, or it holds what is no limit.
+        ConfigError: There is no such file, or it is not a policy.
     """
     path = Path(name)
     if name != DEFAULT_POLICY and not path.is_file():

@@ -5,24 +5,24 @@ thresholds and the bounds of what they hold for. Everything is computed as scori
 """
 
 from deepfake.training.calibrate.choose_aggregation import (
-    candidate_name,
+    add_bystanders,
+    aggregation_name,
     choose_aggregation,
-    crowds_of,
 )
-from deepfake.training.calibrate.heads import blends_of, scale_heads
+from deepfake.training.calibrate.heads import predict_self_blends, scale_heads
 from deepfake.training.calibrate.recalibrate import (
     CalibrationSummary,
     calibrate_bundle,
-    look_at_val,
+    reference_of_val,
 )
 
 __all__ = [
     "CalibrationSummary",
-    "blends_of",
+    "add_bystanders",
+    "aggregation_name",
     "calibrate_bundle",
-    "candidate_name",
     "choose_aggregation",
-    "crowds_of",
-    "look_at_val",
+    "predict_self_blends",
+    "reference_of_val",
     "scale_heads",
 ]

@@ -11,11 +11,11 @@ import pandas as pd
 
 from deepfake.config import AggregationConfig
 from deepfake.evaluation.metrics import binary_metrics
-from deepfake.training.calibrate.files import KEYS, file_scores, has_enough
+from deepfake.training.calibrate.file_scores import KEYS, file_scores, has_enough
 from deepfake.types import Kind, Label
 from deepfake.verdicts.judgement import evidence_kind
 
-__all__ = ["candidate_name", "choose_aggregation", "crowds_of"]
+__all__ = ["add_bystanders", "aggregation_name", "choose_aggregation"]
 
 _SHARES = (0.0, 0.5)
 """How much smaller than the largest a face that speaks may be; see `AggregationConfig`."""
@@ -24,11 +24,11 @@ _BYSTANDERS = 2
 """Real people put beside those of a file, to see what more people do."""
 
 
-def candidate_name(config: AggregationConfig) -> str:
+def aggregation_name(config: AggregationConfig) -> str:
     """Return the name of a way of adding up in metrics.
 
     Example:
-        >>> candidate_name(AggregationConfig(video="max", min_face_share=0.5))
+        >>> aggregation_name(AggregationConfig(video="max", min_face_share=0.5))
         'max_mean_from_half'
     """
     size = "_from_half" if config.min_face_share else ""
@@ -53,7 +53,7 @@ def choose_aggregation(
         own = crops[crops["kind"] == str(kind)]
         if has_enough(own):
             sets[evidence_kind(kind)] = own
-            sets[f"{evidence_kind(kind)}_crowd"] = crowds_of(own)
+            sets[f"{evidence_kind(kind)}_crowd"] = add_bystanders(own)
     if not sets:
         return current, {}
     metrics: dict[str, float | int | str | None] = {}
@@ -61,14 +61,16 @@ def choose_aggregation(
     for config in dict.fromkeys((current, *_candidates(current))):
         aucs = {name: _auc_of(own, config=config) for name, own in sets.items()}
         means[config] = float(np.mean(list(aucs.values())))
-        name = candidate_name(config)
+        name = aggregation_name(config)
         metrics |= {f"val_choosing_{told}_auc_{name}": auc for told, auc in aucs.items()}
     # Of equals the first: the present way.
     chosen = max(means, key=lambda config: means[config])
-    return chosen, {**metrics, "val_choosing_aggregation": candidate_name(chosen)}
+    return chosen, {**metrics, "val_choosing_aggregation": aggregation_name(chosen)}
 
 
-def crowds_of(crops: pd.DataFrame, *, bystanders: int = _BYSTANDERS, seed: int = 0) -> pd.DataFrame:
+def add_bystanders(
+    crops: pd.DataFrame, *, bystanders: int = _BYSTANDERS, seed: int = 0
+) -> pd.DataFrame:
     """Return files in which other people, all real, stand beside those who are there.
 
     A way of adding up that averages people away, or that is alarmed by any of many, shows here.

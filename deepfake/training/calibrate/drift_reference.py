@@ -11,15 +11,15 @@ from numpy.typing import NDArray
 from deepfake.config import AggregationConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.scoring.drift import Reference, fit_reference
-from deepfake.training.calibrate.files import KEYS, file_scores
+from deepfake.training.calibrate.file_scores import KEYS, file_scores
 from deepfake.types import Kind
 
-__all__ = ["describe_looks"]
+__all__ = ["reference_of_crops"]
 
 _OF_FACES = ("face_px", "sharpness", "novelty")
 
 
-def describe_looks(
+def reference_of_crops(
     crops: pd.DataFrame, *, snapshots: Sequence[Snapshot], aggregation: AggregationConfig
 ) -> Reference | None:
     """Return how the files of some crops were distributed, as scoring sees files.

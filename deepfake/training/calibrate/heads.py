@@ -16,9 +16,9 @@ from deepfake.media import decode_crop
 from deepfake.training.data import has_usable_landmarks, landmarks_of
 from deepfake.training.data.self_blend import self_blend
 from deepfake.types import Kind, Label
-from deepfake.verdicts.calibration import MIN_PER_CLASS, either_of, fit_temperature
+from deepfake.verdicts.calibration import MIN_PER_CLASS, combine_heads, fit_temperature
 
-__all__ = ["blends_of", "joined_logits", "scale_heads"]
+__all__ = ["combined_logits", "predict_self_blends", "scale_heads"]
 
 
 def scale_heads(
@@ -55,10 +55,10 @@ def _scaled(head: HeadSpec, *, reals: pd.DataFrame, fakes: pd.DataFrame) -> Head
     )
 
 
-def joined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
+def combined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
     if len(heads) == 1:
         return crops["logit"].to_numpy(dtype=np.float64)
-    return either_of(
+    return combine_heads(
         [
             (crops[f"logit_{head.name}"].to_numpy(dtype=np.float64) - head.center) / head.scale
             for head in heads
@@ -66,7 +66,7 @@ def joined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[
     )
 
 
-def blends_of(
+def predict_self_blends(
     detector: GivesHeadOutputs[NDArray[np.uint8]],
     snapshots: Sequence[Snapshot],
     crops: pd.DataFrame,

@@ -18,16 +18,16 @@ from deepfake.errors import DataError
 from deepfake.evaluation.predict import predict_crops
 from deepfake.scoring.drift import Reference, write_reference
 from deepfake.training.calibrate.choose_aggregation import choose_aggregation
-from deepfake.training.calibrate.drift_reference import describe_looks
-from deepfake.training.calibrate.heads import blends_of, joined_logits, scale_heads
-from deepfake.training.calibrate.kinds import fit_kind
+from deepfake.training.calibrate.drift_reference import reference_of_crops
+from deepfake.training.calibrate.fit_judgement import fit_judgement
+from deepfake.training.calibrate.heads import combined_logits, predict_self_blends, scale_heads
 from deepfake.types import Kind, Split
 from deepfake.verdicts.judgement import evidence_kind
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CalibrationSummary", "calibrate_bundle", "look_at_val"]
+__all__ = ["CalibrationSummary", "calibrate_bundle", "reference_of_val"]
 
 _Metrics = dict[str, float | int | str | None]
 
@@ -96,16 +96,16 @@ def calibrate_bundle(
     is_choosing = halve_by_group(crops["half_group"].tolist())
     heads = bundle.spec.heads
     if len(heads) > 1:
-        blends = blends_of(detector, snapshots, crops[is_choosing])
+        blends = predict_self_blends(detector, snapshots, crops[is_choosing])
         stills = crops[is_choosing & (crops["kind"] == str(Kind.IMAGE)).to_numpy()]
         heads = scale_heads(heads, stills, blends)
-    crops = crops.assign(logit=joined_logits(crops, heads=heads))
+    crops = crops.assign(logit=combined_logits(crops, heads=heads))
     choosing, calibrating = crops[is_choosing], crops[~is_choosing]
     # Not what an earlier calibration chose: doing it twice changes nothing.
     recipe = bundle.spec.train_config.aggregation
     aggregation, compared = choose_aggregation(choosing, current=recipe)
     fitted = {
-        kind: fit_kind(
+        kind: fit_judgement(
             calibrating,
             kind=kind,
             aggregation=aggregation,
@@ -132,13 +132,13 @@ def calibrate_bundle(
         }
     )
     save_bundle(output, state_dict=state, spec=spec, overwrite=True)
-    looks = describe_looks(crops, snapshots=snapshots, aggregation=aggregation)
+    looks = reference_of_crops(crops, snapshots=snapshots, aggregation=aggregation)
     if looks is not None:
         write_reference(output, looks)
     return CalibrationSummary(output, metrics, notes)
 
 
-def look_at_val(
+def reference_of_val(
     folder: Path,
     *,
     snapshots: Sequence[Snapshot],
@@ -161,8 +161,8 @@ def look_at_val(
     spec = load_bundle(folder).spec
     detector = load_detector(folder, device=device, cache=cache)
     crops = _predicted(detector, snapshots, on_done=on_done)
-    crops = crops.assign(logit=joined_logits(crops, heads=spec.heads))
-    return describe_looks(crops, snapshots=snapshots, aggregation=spec.aggregation)
+    crops = crops.assign(logit=combined_logits(crops, heads=spec.heads))
+    return reference_of_crops(crops, snapshots=snapshots, aggregation=spec.aggregation)
 
 
 def _halved(tensor: Tensor) -> Tensor:

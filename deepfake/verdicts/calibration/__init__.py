@@ -6,7 +6,7 @@ identity and fixed defaults, never a guess.
 
 from deepfake.verdicts.calibration.probability import (
     Calibration,
-    either_of,
+    combine_heads,
     fit_temperature,
     shift_prior,
 )
@@ -25,7 +25,7 @@ __all__ = [
     "Support",
     "Thresholds",
     "choose_thresholds",
-    "either_of",
+    "combine_heads",
     "fit_support",
     "fit_temperature",
     "judge",

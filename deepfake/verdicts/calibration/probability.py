@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from scipy.special import expit, logit, logsumexp
 
 from deepfake.errors import ConfigError
-from deepfake.verdicts.calibration.samples import checked
+from deepfake.verdicts.calibration.samples import checked_samples
 
-__all__ = ["Calibration", "either_of", "fit_temperature", "shift_prior"]
+__all__ = ["Calibration", "combine_heads", "fit_temperature", "shift_prior"]
 
 _LOG_TEMPERATURE_BOUNDS = (math.log(0.05), math.log(100.0))
 _BIAS_BOUNDS = (-20.0, 20.0)
@@ -69,17 +69,17 @@ class Calibration(BaseModel):
         return float(value) / self.temperature + self.bias
 
 
-def either_of(log_odds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
-    """Return the log-odds of a crop to which several questions are put: the mean of their odds.
+def combine_heads(log_odds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Return the log-odds of crops from those of several heads: the mean of the heads' odds.
 
     Args:
-        log_odds: One array a question, shape (N,) each.
+        log_odds: One array a head, shape (N,) each.
 
     Returns:
         Log-odds, shape (N,).
 
     Example:
-        >>> either_of([np.array([2.0]), np.array([2.0])]).tolist()
+        >>> combine_heads([np.array([2.0]), np.array([2.0])]).tolist()
         [2.0]
     """
     return np.asarray(logsumexp(log_odds, axis=0) - np.log(len(log_odds)), dtype=np.float64)
@@ -90,7 +90,7 @@ def fit_temperature(
 ) -> Calibration:
     """Fit temperature and bias by the likelihood of held-out files.
 
-    Both classes weigh as `prior` says whatever their number, so the probability holds for that
+    The classes are weighted by `prior`, not by their number, so the probability holds for that
     prior and not for the mix of the files at hand. Targets are smoothed by the number of each
     class, which keeps the fit finite on classes that separate perfectly.
     Source: Platt 1999, "Probabilistic outputs for support vector machines", section 2.2;
@@ -110,7 +110,7 @@ def fit_temperature(
         ConfigError: `prior` is not between 0 and 1.
     """
     _check_prior(prior)
-    values, is_fake = checked(logits, labels)
+    values, is_fake = checked_samples(logits, labels)
     num_fake, num_real = int(is_fake.sum()), int((~is_fake).sum())
     if not (num_fake and num_real):
         return Calibration(num_samples=len(values), prior=prior)

@@ -1,4 +1,4 @@
-"""Labelled numbers, checked."""
+"""Check labelled numbers before something is fitted to them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from numpy.typing import ArrayLike, NDArray
 
 from deepfake.errors import DataError
 
-__all__ = ["MIN_PER_CLASS", "checked"]
+__all__ = ["MIN_PER_CLASS", "checked_samples"]
 
 MIN_PER_CLASS = 20
 """With fewer of either class a rate of 5 % is not one file; the default thresholds stand."""
 
 
-def checked(values: ArrayLike, labels: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+def checked_samples(
+    values: ArrayLike, labels: ArrayLike
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     array = np.asarray(values, dtype=np.float64)
     classes = np.asarray(labels)
     if array.ndim != 1 or array.shape != classes.shape:

@@ -1,4 +1,4 @@
-"""What a calibration has seen, and what lies outside of it."""
+"""The bounds of the files that a calibration was fitted on."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ __all__ = ["Support", "fit_support"]
 
 
 class Support(BaseModel):
-    """What the calibration has seen: for a file outside of it, stated error rates do not hold.
+    """Bounds of the calibration: for a file outside of them, stated error rates do not hold.
 
-    None asks nothing. All are of the track that decides.
+    None sets no bound. All are of the track that decides.
 
     Attributes:
         min_face_px: Median of the face's longer side, frame pixels.
         min_sharpness: Median variance of the Laplacian, as crops have it.
         max_novelty: Mean distance from the training data in feature space.
         min_frames: Frames with a face.
-        num_samples: Files that it was read off.
+        num_samples: Files that the bounds are from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -40,7 +40,7 @@ class Support(BaseModel):
         sharpness: float | None = None,
         novelty: float | None = None,
     ) -> str | None:
-        """Return why a file is outside, None if it is not; what is not known counts as inside.
+        """Return why a file is outside, None if it is not; an unknown value counts as inside.
 
         Example:
             >>> Support(min_face_px=60).reason_against(num_frames=1, face_px=40)
@@ -78,17 +78,17 @@ def fit_support(
     min_frames: int = 1,
     share: float = 0.01,
 ) -> Support:
-    """Read off what the files of a calibration look like.
+    """Return the bounds of the files of a calibration.
 
     Args:
         face_px: Of each file, shape (N,), as are the others.
         sharpness: Of each file.
-        novelty: Of each file; None where the detector does not tell.
+        novelty: Of each file; None where the detector does not return it.
         min_frames: Frames with a face that a file has to have.
-        share: Of the files, how many may lie outside on each side.
+        share: Of the files that are left outside on each side.
 
     Returns:
-        Asking nothing but `min_frames` where there are fewer than two times `MIN_PER_CLASS` files.
+        Only `min_frames` is set where there are fewer than two times `MIN_PER_CLASS` files.
     """
     num = len(face_px)
     if num < 2 * MIN_PER_CLASS:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from deepfake.errors import ConfigError, DataError
 from deepfake.types import Verdict
-from deepfake.verdicts.calibration.samples import MIN_PER_CLASS, checked
+from deepfake.verdicts.calibration.samples import MIN_PER_CLASS, checked_samples
 
 __all__ = ["Thresholds", "choose_thresholds", "judge", "verdict_of"]
 
@@ -92,7 +92,7 @@ def choose_thresholds(
         raise ConfigError(
             f"shares must lie in 0..1, got max_false_alarm={max_false_alarm}, max_miss={max_miss}"
         )
-    values, is_fake = checked(prob, labels)
+    values, is_fake = checked_samples(prob, labels)
     reals, fakes = np.sort(values[~is_fake])[::-1], np.sort(values[is_fake])
     if min(len(reals), len(fakes)) < MIN_PER_CLASS:
         return Thresholds(num_real=len(reals), num_fake=len(fakes))
@@ -114,7 +114,7 @@ def choose_thresholds(
 
 
 def verdict_of(prob: float | None, thresholds: Thresholds) -> Verdict:
-    """Return what a probability says; without one the question does not apply.
+    """Return the verdict on a probability; `not_applicable` without one.
 
     Raises:
         DataError: The probability is not between 0 and 1.
@@ -135,12 +135,12 @@ def verdict_of(prob: float | None, thresholds: Thresholds) -> Verdict:
 def judge(
     prob: float, *, thresholds: Thresholds, outside: str | None = None
 ) -> tuple[Verdict, str | None]:
-    """Return the verdict on a file with a score, and what a reader has to know of it.
+    """Return the verdict on a file with a score, and the reason if it is uncertain.
 
     Args:
         prob: At the calibration's own prior.
         thresholds: Where the verdict changes.
-        outside: What `Support.reason_against` says; with a reason, nothing is called real or fake.
+        outside: From `Support.reason_against`; with a reason, the verdict is uncertain.
 
     Example:
         >>> judge(0.99, thresholds=Thresholds())

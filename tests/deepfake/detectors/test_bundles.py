@@ -99,7 +99,7 @@ def test_altered_weights_are_refused(bundle_dir: Path) -> None:
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     weights.write_bytes(bytes(content))
-    with pytest.raises(BundleError, match="not those that the description names"):
+    with pytest.raises(BundleError, match="not have the digest that the description names"):
         load_bundle(bundle_dir)
 
 

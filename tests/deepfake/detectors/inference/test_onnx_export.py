@@ -73,7 +73,7 @@ def test_file_says_nothing_of_the_machine_that_wrote_it(exported: OnnxExport) ->
 def test_file_that_is_there_is_only_replaced_on_demand(bundle_dir: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.onnx"
     path.write_bytes(b"mine")
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="exists already"):
         export_onnx(bundle_dir, path)
     assert path.read_bytes() == b"mine"
     assert export_onnx(bundle_dir, path, overwrite=True).path.stat().st_size > 100_000

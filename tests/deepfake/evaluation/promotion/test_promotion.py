@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from deepfake.evaluation.promotion import (
     Contender,
     CostComparison,
     Decision,
-    Evidence,
     MeasuredPair,
+    Measurements,
     PromotionPolicy,
     decide,
     decision_markdown,
@@ -75,10 +76,10 @@ def _pair(champion: EvaluationResult, shift: dict[str, float], **more: Any) -> M
     return measure_pair("benchmark held-out", champion, _evaluate(shift, **more))
 
 
-def _decide(evidence: Evidence, policy: PromotionPolicy = _POLICY) -> Decision:
+def _decide(measurements: Measurements, policy: PromotionPolicy = _POLICY) -> Decision:
     return decide(
         policy,
-        evidence,
+        measurements,
         champion=Contender(name="detector", version="1", digest="a" * 16),
         challenger=Contender(name="detector", version=None, digest="b" * 16),
         data_digests={"c": "0" * 16},
@@ -97,7 +98,7 @@ def better(champion: EvaluationResult) -> MeasuredPair:
 
 
 def test_a_better_challenger_is_promoted(better: MeasuredPair) -> None:
-    decision = _decide(Evidence(better, cost=_COST))
+    decision = _decide(Measurements(better, cost=_COST))
     assert decision.outcome == "promoted"
     assert set(_states(decision).values()) == {"passed"}
     assert better.all.difference is not None and better.all.difference > 0.05
@@ -106,13 +107,13 @@ def test_a_better_challenger_is_promoted(better: MeasuredPair) -> None:
 
 def test_a_challenger_of_noise_is_not(champion: EvaluationResult) -> None:
     noise = _pair(champion, {"swap": 0.0, "reenact": 0.0}, noise=20.0, seed=2)
-    decision = _decide(Evidence(noise, cost=_COST))
+    decision = _decide(Measurements(noise, cost=_COST))
     assert decision.outcome == "kept"
     assert _states(decision)["gain"] == _states(decision)["regression"] == "failed"
 
 
 def test_a_challenger_that_is_the_same_is_not(champion: EvaluationResult) -> None:
-    decision = _decide(Evidence(_pair(champion, _BEFORE), cost=_COST))
+    decision = _decide(Measurements(_pair(champion, _BEFORE), cost=_COST))
     assert decision.outcome == "kept"
     assert _states(decision) == {
         "gain": "failed",
@@ -127,7 +128,7 @@ def test_a_gain_that_may_be_chance_is_none(champion: EvaluationResult) -> None:
     found = pair.headline
     assert found.difference is not None and found.low is not None
     assert found.low < 0, "its interval is not above 0"
-    decision = _decide(Evidence(pair, cost=_COST), _POLICY.model_copy(update={"min_gain": 0.0}))
+    decision = _decide(Measurements(pair, cost=_COST), _POLICY.model_copy(update={"min_gain": 0.0}))
     assert _states(decision)["gain"] == "failed"
 
 
@@ -136,17 +137,17 @@ def test_better_on_average_and_worse_on_one_method_is_not_promoted(
 ) -> None:
     pair = _pair(champion, {"swap": 4.0, "reenact": 1.2})
     assert pair.all.difference is not None and pair.all.difference > 0.03
-    decision = _decide(Evidence(pair, cost=_COST))
+    decision = _decide(Measurements(pair, cost=_COST))
     assert _states(decision)["gain"] == "passed"
     assert _states(decision)["regression"] == "failed"
     assert decision.outcome == "kept"
     (reason,) = decision.reasons
     assert "method reenact of benchmark held-out by 0.0" in reason
     allowed = _POLICY.model_copy(update={"max_regression": 0.2})
-    assert _decide(Evidence(pair, cost=_COST), allowed).outcome == "promoted"
+    assert _decide(Measurements(pair, cost=_COST), allowed).outcome == "promoted"
     # A slice that is too small to be judged is shown all the same.
     unjudged = _POLICY.model_copy(update={"min_slice_files": _N + 1})
-    decision = _decide(Evidence(pair, cost=_COST), unjudged)
+    decision = _decide(Measurements(pair, cost=_COST), unjudged)
     assert _states(decision)["regression"] == "passed"
     assert not any(s.is_judged for s in decision.slices if s.slice.startswith("method"))
 
@@ -155,7 +156,7 @@ def test_worse_on_the_new_datas_test_part_is_not_promoted(
     champion: EvaluationResult, better: MeasuredPair
 ) -> None:
     worse = replace(_pair(champion, {"swap": 1.0, "reenact": 1.0}), name="new, test")
-    decision = _decide(Evidence(better, tests=(worse,), cost=_COST))
+    decision = _decide(Measurements(better, tests=(worse,), cost=_COST))
     assert decision.outcome == "kept"
     assert "new, test" in decision.reasons[0]
 
@@ -163,33 +164,33 @@ def test_worse_on_the_new_datas_test_part_is_not_promoted(
 @pytest.mark.parametrize(("rise", "outcome"), [(0.015, "promoted"), (0.025, "kept")])
 def test_calibration_may_not_get_worse(better: MeasuredPair, rise: float, outcome: str) -> None:
     pair = replace(better, ece=(0.04, 0.04 + rise))
-    assert _decide(Evidence(pair, cost=_COST)).outcome == outcome
+    assert _decide(Measurements(pair, cost=_COST)).outcome == outcome
 
 
 @pytest.mark.parametrize(("ratio", "outcome"), [(1.24, "promoted"), (1.26, "kept")])
 def test_cost_stays_within_its_budget(better: MeasuredPair, ratio: float, outcome: str) -> None:
-    decision = _decide(Evidence(better, cost=replace(_COST, ratio=ratio)))
+    decision = _decide(Measurements(better, cost=replace(_COST, ratio=ratio)))
     assert decision.outcome == outcome
 
 
 def test_what_was_not_measured_is_no_evidence(
     champion: EvaluationResult, better: MeasuredPair
 ) -> None:
-    assert _states(_decide(Evidence(better)))["cost"] == "unknown"
-    assert _decide(Evidence(better)).outcome == "kept"
+    assert _states(_decide(Measurements(better)))["cost"] == "unknown"
+    assert _decide(Measurements(better)).outcome == "kept"
     undefined = replace(better, ece=(0.04, None), why_no_ece="12 samples")
-    decision = _decide(Evidence(undefined, cost=_COST))
+    decision = _decide(Measurements(undefined, cost=_COST))
     assert decision.outcome == "kept" and "12 samples" in decision.reasons[0]
     few = measure_pair(
         "b", _evaluate(_BEFORE, groups=9), _evaluate({"swap": 3.0, "reenact": 3.0}, groups=9)
     )
-    decision = _decide(Evidence(few, cost=_COST))
+    decision = _decide(Measurements(few, cost=_COST))
     assert decision.outcome == "kept"
     assert "9 groups, at least 10" in decision.reasons[0]
 
 
 def test_without_a_benchmark_nobody_can_say(better: MeasuredPair) -> None:
-    decision = _decide(Evidence(None, tests=(better,), cost=_COST), PromotionPolicy())
+    decision = _decide(Measurements(None, tests=(better,), cost=_COST), PromotionPolicy())
     assert decision.outcome == "no_benchmark"
     assert len(decision.parts) == 2, "what was measured is shown"
 
@@ -197,22 +198,32 @@ def test_without_a_benchmark_nobody_can_say(better: MeasuredPair) -> None:
 def test_a_decision_comes_back_from_disk_and_reads_well(
     better: MeasuredPair, tmp_path: Path
 ) -> None:
-    decision = _decide(Evidence(better, cost=_COST, notes=("a note",)))
+    decision = _decide(Measurements(better, cost=_COST, notes=("a note",)))
     path = write_decision(tmp_path / "decision.json", decision)
     assert read_decision(path) == decision
     page = decision_markdown(decision)
     assert page.startswith("# The challenger becomes champion.")
-    for told in (
-        "looks at it so far: 3;",
+    for expected in (
+        "measurements on it so far: 3;",
         "| gain | yes |",
         "method swap",
         "> a note",
         "min_gain 0.005",
     ):
-        assert told in page, page
+        assert expected in page, page
     path.write_text('{"schema_version": 1}')
     with pytest.raises(DataError, match="not a decision"):
         read_decision(path)
+
+
+def test_a_decision_of_an_earlier_version_is_read(better: MeasuredPair, tmp_path: Path) -> None:
+    decision = _decide(Measurements(better, cost=_COST))
+    value = decision.model_dump(mode="json")
+    for check in value["checks"]:
+        check["told"] = check.pop("reason")
+    path = tmp_path / "decision.json"
+    path.write_text(json.dumps(value))
+    assert read_decision(path) == decision
 
 
 def test_evaluations_of_other_files_are_not_compared(
@@ -234,17 +245,17 @@ def test_policies_are_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "message"),
     [
         ("min_gain = -1", "min_gain: Input should be greater"),
         ("gain = 1", "gain: Extra inputs"),
         ("min_gain =", "is no TOML"),
     ],
 )
-def test_a_policy_that_is_none_says_why(tmp_path: Path, text: str, told: str) -> None:
+def test_a_policy_that_is_none_says_why(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(text)
-    with pytest.raises(ConfigError, match=told):
+    with pytest.raises(ConfigError, match=message):
         load_policy(str(path))
     with pytest.raises(ConfigError, match="no policy"):
         load_policy(str(tmp_path / "absent.toml"))

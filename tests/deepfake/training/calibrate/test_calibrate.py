@@ -191,12 +191,12 @@ def test_the_way_of_adding_up_that_tells_most_is_chosen(better: str) -> None:
     )
     # A mean over all crops would average the one fake person away among the bystanders.
     assert chosen.video in ({"strongest_track", "any_track"} if better == "mean" else {"max"})
-    assert metrics["val_choosing_aggregation"] == calibrating.candidate_name(chosen)
+    assert metrics["val_choosing_aggregation"] == calibrating.aggregation_name(chosen)
 
 
 def test_in_a_crowd_real_people_stand_beside_those_who_are_there() -> None:
     clips = _clips(40, better="mean")
-    crowds = calibrating.crowds_of(clips)
+    crowds = calibrating.add_bystanders(clips)
     assert crowds.groupby("uri")["track_id"].nunique().tolist() == [3] * 40
     assert crowds.drop_duplicates("uri")["label"].value_counts().to_dict() == {
         "real": 20,

@@ -10,9 +10,9 @@ import pandas as pd
 from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
 from deepfake.evaluation.corpus import evaluate_corpus
-from deepfake.evaluation.files import file_table, frame_table
 from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
 from deepfake.evaluation.result import CorpusResult, EvaluationResult, flat_metrics
+from deepfake.evaluation.tables import file_table, frame_table
 from deepfake.types import Kind, Status
 from deepfake.verdicts.judgement import JudgementSettings, judgement_for
 

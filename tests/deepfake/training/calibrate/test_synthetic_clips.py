@@ -15,7 +15,7 @@ from deepfake.corpora.splits import halve_by_group
 from deepfake.extract.faces import MtcnnDetector
 from deepfake.media import open_video, write_image
 from deepfake.storage import sha256_of, to_uri
-from deepfake.training.calibrate.clips import ClipPlan, make_clips, plan_clips
+from deepfake.training.calibrate.synthetic_clips import ClipPlan, make_clips, plan_clips
 from tests.sample_data import clip_frames
 
 

@@ -9,8 +9,8 @@ import pandas as pd
 
 from deepfake.config import AggregationConfig
 from deepfake.evaluation.metrics import binary_metrics
-from deepfake.training.calibrate.choose_aggregation import crowds_of
-from deepfake.training.calibrate.files import (
+from deepfake.training.calibrate.choose_aggregation import add_bystanders
+from deepfake.training.calibrate.file_scores import (
     KEYS,
     count_labels,
     file_scores,
@@ -29,7 +29,7 @@ from deepfake.verdicts.calibration import (
 )
 from deepfake.verdicts.judgement import JudgementSettings, evidence_kind
 
-__all__ = ["FittedKind", "fit_kind"]
+__all__ = ["FittedJudgement", "fit_judgement"]
 
 _REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece")
 
@@ -48,7 +48,7 @@ detector is calibrated on would be neither real nor fake."""
 
 
 @dataclass(frozen=True, slots=True)
-class FittedKind:
+class FittedJudgement:
     """What the files of one kind gave.
 
     Attributes:
@@ -60,7 +60,7 @@ class FittedKind:
     metrics: dict[str, float | int | str | None]
 
 
-def fit_kind(
+def fit_judgement(
     crops: pd.DataFrame,
     *,
     kind: Kind,
@@ -68,7 +68,7 @@ def fit_kind(
     prior: float,
     max_false_alarm: float | None = None,
     max_miss: float | None = None,
-) -> FittedKind:
+) -> FittedJudgement:
     """Fit what one kind of file needs. Stills do not stand for videos."""
     own, name = crops[crops["kind"] == str(kind)], evidence_kind(kind)
     min_frames = 1 if kind is Kind.IMAGE else _MIN_VIDEO_FRAMES
@@ -83,7 +83,7 @@ def fit_kind(
             support=Support(min_frames=min_frames),
             notes=(note,),
         )
-        return FittedKind(settings, {})
+        return FittedJudgement(settings, {})
     labels, scores = file_scores(own, aggregation=aggregation)
     logits = np.array([score.logit for score in scores])
     is_made = own["method"].astype(str).str.startswith("synthetic").any()
@@ -109,7 +109,7 @@ def fit_kind(
         f"Probabilities for {name}s are calibrated on {name}s made by code out of stills: real "
         f"{name}s may be judged less well than stated."
     )
-    return FittedKind(
+    return FittedJudgement(
         settings=JudgementSettings(
             calibration=calibration,
             thresholds=thresholds,
@@ -150,7 +150,9 @@ def _false_alarms(
         return {}
     shares = {}
     for count in _PEOPLE:
-        _, scores = file_scores(crowds_of(alone, bystanders=count - 1), aggregation=aggregation)
+        _, scores = file_scores(
+            add_bystanders(alone, bystanders=count - 1), aggregation=aggregation
+        )
         probs = calibration.prob(np.array([score.logit for score in scores]))
         shares[count] = float((probs >= thresholds.fake_from).mean())
     return shares
