@@ -1,4 +1,4 @@
-"""What a detector is worth on labelled files: metrics, the matched test, figures, reports."""
+"""Evaluate a detector on labelled files: metrics, the matched test, figures, reports."""
 
 from deepfake.evaluation.comparison import (
     SliceComparison,

@@ -1,4 +1,4 @@
-"""Two detectors on the same media."""
+"""Compare two detectors on the same media."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ _OF_THE_DETECTOR = ["log_odds", "prob_fake", "threshold", "logit"]
 
 @dataclass(frozen=True, slots=True)
 class SliceComparison:
-    """Two detectors on one part of a corpus.
+    """Two detectors on one slice of a corpus.
 
     Attributes:
         corpus: Which corpus.
-        by: What it is a part by, such as `method`.
-        value: Which part.
-        n: Files with a score; of a part of both classes, those of the rarer one.
-        measure: `auc`, or for a part of reals `specificity`: the share called real.
-        first: The one's.
-        second: The other's.
+        by: The column that the slice is cut by, such as `method`.
+        value: Of that column.
+        n: Files with a score; with both classes, those of the rarer one.
+        measure: `auc`, or for a slice of reals `specificity`: the share called real.
+        first: The first detector's.
+        second: The second detector's.
         difference: `second - first`.
         low: Lower end of the 95 % interval of an AUC's difference; None where not estimable.
         high: Upper end.
@@ -60,8 +60,8 @@ def compare_evaluations(
     """Compare the AUC of two detectors, corpus by corpus, on the files that both have a score for.
 
     Args:
-        first: Of the one.
-        second: Of the other, on the same files.
+        first: Of the first detector.
+        second: Of the second, on the same files.
         seed: Of the bootstrap.
 
     Returns:
@@ -83,16 +83,16 @@ def compare_evaluations(
 def compare_slices(
     first: EvaluationResult, second: EvaluationResult, *, seed: int = 0
 ) -> list[SliceComparison]:
-    """Compare two detectors part by part, on the files that both have a score for.
+    """Compare two detectors slice by slice, on the files that both have a score for.
 
     Args:
-        first: Of the one.
-        second: Of the other, on the same files.
+        first: Of the first detector.
+        second: Of the second, on the same files.
         seed: Of the bootstrap.
 
     Returns:
-        The parts in which the measure is defined: AUC where there are fakes, told from all reals
-        of the corpus where the part has none, and the share called real in parts of reals.
+        The slices in which the measure is defined: AUC where there are fakes, against all reals of
+        the corpus where the slice has none, and the share called real in slices of reals.
 
     Raises:
         DataError: The two are not of the same files.
@@ -175,9 +175,9 @@ def comparison_markdown(
     """Return the comparison as a section of a page.
 
     Args:
-        found: What was found.
-        first: Name of the one.
-        second: Name of the other.
+        found: From `compare_evaluations`.
+        first: Name of the first detector.
+        second: Name of the second.
     """
     lines = [
         f"## {second} against {first}",

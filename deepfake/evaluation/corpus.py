@@ -1,4 +1,4 @@
-"""The numbers of one corpus."""
+"""Evaluate one corpus."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ MIN_PAIRS = 30
 _SLICED_BY = ("method", "kind", "compression")
 
 _NUM_BINS = 4
-"""Parts of equal numbers of files by each thing that is told of faces."""
+"""Slices of equal numbers of files by each column of faces."""
 
 _MIN_VALUES = 20
 
@@ -66,7 +66,7 @@ def evaluate_corpus(
     thresholds: dict[Kind, Thresholds],
     seed: int,
 ) -> CorpusResult:
-    """Return everything about one corpus.
+    """Return all metrics of one corpus.
 
     Args:
         name: Of the corpus.
@@ -122,11 +122,11 @@ def evaluate_corpus(
 def _own_real_of(scored: pd.DataFrame) -> OwnReal:
     """Compare each fake with the real that it was made of, compressed alike."""
     is_fake = scored["label"] == Label.FAKE
-    told = scored["original"].notna()
+    is_known = scored["original"].notna()
     by = ["original", "compression"]
     columns = [*by, "log_odds"]
-    met = scored.loc[is_fake & told, columns].merge(
-        scored.loc[~is_fake & told, columns], on=by, suffixes=("_fake", "_real")
+    met = scored.loc[is_fake & is_known, columns].merge(
+        scored.loc[~is_fake & is_known, columns], on=by, suffixes=("_fake", "_real")
     )
     gaps = (met["log_odds_fake"] - met["log_odds_real"]).to_numpy(dtype=np.float64)
     won = float((gaps > 0).sum() + (gaps == 0).sum() / 2)
@@ -148,7 +148,7 @@ def _is_fake(rows: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def is_correct(files: pd.DataFrame) -> NDArray[np.bool_]:
-    """Return which files are called what they are; one without a score is not."""
+    """Return which files are classified correctly; one without a score is not."""
     called = (files["prob_fake"] >= files["threshold"]).to_numpy()
     right: NDArray[np.bool_] = files["logit"].notna().to_numpy() & (
         called == (_is_fake(files) == 1)
@@ -222,10 +222,10 @@ def _operating_points(
 
 
 def iter_slices(files: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
-    """Yield the parts of a corpus that are told apart: by what, which one, and its files.
+    """Yield the slices of a corpus: the column that it is cut by, the value, and the files.
 
     Args:
-        files: Rows of `file_table`; two detectors on the same crops have the same parts.
+        files: Rows of `file_table`; two detectors on the same crops have the same slices.
     """
     for by in _SLICED_BY:
         for value, rows in files.groupby(by, sort=True):
@@ -248,18 +248,18 @@ def iter_slices(files: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
 
 
 def against_reals(files: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return a part, with all reals of its corpus where it is of fakes alone.
+    """Return a slice, with all reals of its corpus added where it holds fakes alone.
 
-    A method makes fakes only: what it is told from are all the reals.
+    A method makes fakes only: they are compared with all the reals.
     """
     is_mixed = (rows["label"] == Label.REAL).any()
     return rows if is_mixed else pd.concat([rows, files[files["label"] == Label.REAL]])
 
 
 def weakest_slice(slices: Sequence[Slice]) -> Slice | None:
-    """Return the part by face of which fewest files are called right, None without such parts.
+    """Return the slice by face with the lowest accuracy, None without such slices.
 
-    A part counts with the upper end of its interval, so that a handful of files does not win.
+    Slices are ordered by the upper end of their interval, so that a handful of files does not win.
     """
     by_face = [part for part in slices if part.by in FACE_COLUMNS]
     return min(by_face, key=lambda part: (part.high, part.by), default=None)

@@ -1,4 +1,4 @@
-"""From logits and outcomes to an evaluation."""
+"""Evaluate logits and outcomes, corpus by corpus."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def _with_pairs(files: pd.DataFrame, pairs: MatchedPairs) -> pd.DataFrame:
 def _averages_of(
     corpora: dict[str, CorpusResult],
 ) -> tuple[dict[str, float | None], dict[str, int]]:
-    # A mean over corpora, each one vote; a pool would tell corpora apart instead of fakes. The
+    # A mean over corpora, each one vote; a pool would compare corpora instead of fakes. The
     # interval of a mean is not the mean of intervals: with several corpora there is none.
     flat = [flat_metrics(corpus) for corpus in corpora.values()]
     names = set().union(*flat)

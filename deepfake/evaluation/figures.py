@@ -1,4 +1,4 @@
-"""Figures of an evaluation, drawn on figures of their own: no display, no global state."""
+"""Draw the figures of an evaluation, without a display or global state."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reals and fakes paired by the size and the sharpness of the face.
+"""Pair reals and fakes by the size and the sharpness of the face.
 
 Corpora differ in more than the forgery: a detector that reads the size of a face off its blur
 looks good on them and fails outside. On pairs of one size and one sharpness that shortcut is worth
@@ -37,7 +37,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class MatchedPairs:
-    """Which real was paired with which fake.
+    """Pairs of a real and a fake, as rows of a table.
 
     Attributes:
         real_rows: Row positions in the table that was given, shape (n_pairs,).

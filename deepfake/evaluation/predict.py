@@ -1,4 +1,4 @@
-"""What a detector says of a snapshot's crops."""
+"""Compute a detector's head outputs for the crops of a snapshot."""
 
 from __future__ import annotations
 

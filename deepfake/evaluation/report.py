@@ -1,4 +1,4 @@
-"""An evaluation in words: a short Markdown page."""
+"""Write an evaluation as a short Markdown page."""
 
 from __future__ import annotations
 
@@ -90,10 +90,10 @@ def _corpus_lines(corpus: CorpusResult) -> Iterator[str]:
             f"is here score above it; of fakes there are {corpus.own_real.num_fakes}."
         )
     if corpus.uncertain_reasons:
-        told = ", ".join(
+        reasons = ", ".join(
             f"{count} because {why}" for why, count in corpus.uncertain_reasons.items()
         )
-        yield f"Uncertain: {_number(corpus.uncertain)} of the files with a score; {told}."
+        yield f"Uncertain: {_number(corpus.uncertain)} of the files with a score; {reasons}."
     yield ""
     yield from _levels(corpus)
     yield ""

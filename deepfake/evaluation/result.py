@@ -1,4 +1,4 @@
-"""What an evaluation found, as dataclasses and as plain JSON."""
+"""The result of an evaluation, as dataclasses and as plain JSON."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class MatchedResult:
         caliper: Largest difference, standard deviations of each logarithm.
         gap_before: Mean of fakes less mean of reals, standard deviations, by covariate.
         gap_after: The same over the pairs.
-        auc_of_covariates: What each covariate alone tells over the pairs; 0.5 is nothing.
+        auc_of_covariates: AUC of each covariate alone over the pairs; 0.5 is chance.
         level: The metrics, None without a pair.
     """
 
@@ -67,7 +67,7 @@ class MatchedResult:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The number to quote, and the one not to.
+    """The metric to quote, and the unmatched one beside it.
 
     Attributes:
         basis: `matched` or, where too few pairs were found, `unmatched`.
@@ -92,17 +92,17 @@ class Headline:
 
 @dataclass(frozen=True, slots=True)
 class Slice:
-    """One part of a corpus.
+    """One slice of a corpus.
 
     Attributes:
-        by: What it is a part by: `method`, `kind`, `compression`, or what is told of its face.
-        value: Which part.
+        by: The column that it is cut by: `method`, `kind`, `compression`, or a column of faces.
+        value: Of that column.
         n: Files, those without a score too.
         n_real: Reals among them.
         n_fake: Fakes among them.
         n_scored: Those with a score.
         rate_of: What the rate is: `recall` of fakes, `specificity` of reals, `accuracy` of both.
-        rate: Share of the files called right; one without a score is wrong.
+        rate: Share of the files classified correctly; one without a score is wrong.
         low: Lower end of its Wilson interval, files taken as independent.
         high: Upper end.
         auc: Against all reals of the corpus for a slice of fakes, within the slice for one of both.
@@ -125,7 +125,7 @@ class Slice:
 
 @dataclass(frozen=True, slots=True)
 class OwnReal:
-    """How fakes stand against the reals that they were made of.
+    """How fakes score against the reals that they were made of.
 
     Attributes:
         pairs: Fakes whose own real has a score too.
@@ -140,7 +140,7 @@ class OwnReal:
 
 @dataclass(frozen=True, slots=True)
 class CorpusResult:
-    """Everything about one corpus. Corpora are never pooled.
+    """All metrics of one corpus. Corpora are never pooled.
 
     Attributes:
         corpus: Its name.
@@ -157,7 +157,7 @@ class CorpusResult:
         matched: The test on pairs.
         operating_points: `fpr_1` and `fpr_5`: thresholds fixed on `val`, and what they give here.
         precision_at: Precision by share of fakes met (`0.5`, `0.1`, `0.01`).
-        slices: By method, kind, compression and by what is told of faces, in quarters.
+        slices: By method, kind, compression and by the columns of faces, in quarters.
         verdicts: Labelled files by verdict, by label.
         own_real: Fakes against the reals that they were made of.
         uncertain: Share of the files with a score whose verdict is uncertain.
@@ -189,7 +189,7 @@ class CorpusResult:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationResult:
-    """What an evaluation found.
+    """The result of an evaluation.
 
     Attributes:
         corpora: By name, ascending.
@@ -197,7 +197,7 @@ class EvaluationResult:
             `average_counts`.
         average_counts: Corpora behind each mean.
         aggregation: How crops became a file.
-        settings: Calibrations, thresholds and seed that were used.
+        settings: Calibration, thresholds and support by kind of evidence, and the seed.
         table: A row a labelled file; see `deepfake.evaluation.tables`.
     """
 

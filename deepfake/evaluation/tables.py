@@ -1,4 +1,4 @@
-"""From the logits of crops to one row a file and one row a frame."""
+"""Make one row a file and one row a frame from the logits of crops."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["FACE_COLUMNS", "file_table", "frame_table"]
 _KEYS = ["corpus", "uri"]
 
 FACE_COLUMNS = ("face_px", "sharpness", "brightness", "yaw")
-"""What is told of a file's largest face."""
+"""Columns that describe a file's largest face."""
 _CARRIED = (
     "uri",
     "media_id",

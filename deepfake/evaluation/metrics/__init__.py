@@ -1,7 +1,7 @@
-"""Numbers about detectors, and how sure they are.
+"""Metrics of detectors and their intervals.
 
-Labels are 1 for fake and 0 for real, scores rise with fake. What is undefined is None, never a
-number, and `why` says why: the AUC of one class is not 0, 0.5 or 1.
+Labels are 1 for fake and 0 for real, scores rise with fake. An undefined metric is None, never a
+number, and `why` has the reason: the AUC of one class is not 0, 0.5 or 1.
 """
 
 from deepfake.evaluation.metrics.bootstrap import (

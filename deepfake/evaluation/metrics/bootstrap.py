@@ -1,4 +1,4 @@
-"""Intervals and comparisons by drawing whole groups of media with replacement."""
+"""Bootstrap intervals and comparisons by drawing whole groups of media with replacement."""
 
 from __future__ import annotations
 

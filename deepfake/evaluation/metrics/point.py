@@ -1,4 +1,4 @@
-"""Metrics of one set of scores."""
+"""Compute the metrics of one set of scores."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """What one set of scores is worth. None is undefined; `why` has the reason.
+    """The metrics of one set of scores. None is undefined; `why` has the reason.
 
     Attributes:
         n: Samples.
@@ -109,14 +109,14 @@ def binary_metrics(
     threshold: float | ArrayLike = 0.5,
     groups: ArrayLike | None = None,
 ) -> Metrics:
-    """Return everything that is reported about scores with known labels.
+    """Return all metrics of scores with known labels.
 
     Args:
         labels: 1 fake, 0 real.
         prob: Probability of a fake, 0 to 1; calibrated ones for log loss, Brier and ECE to mean
             something.
-        rank: What AUC and its kin order by, such as calibrated log-odds, which do not saturate at
-            1 as probabilities do; None means `prob`.
+        rank: Orders the samples for AUC and average precision, such as calibrated log-odds, which
+            do not saturate at 1 as probabilities do; None means `prob`.
         threshold: Fixed elsewhere (on `val`); one, or one a sample.
         groups: Only counted here; `bootstrap_intervals` draws from them.
 
@@ -194,7 +194,7 @@ def headline_accuracy(
 def operating_point(
     labels: ArrayLike, prob: ArrayLike, *, threshold: float
 ) -> dict[str, float | None]:
-    """Return what a threshold that was fixed elsewhere gives here.
+    """Return the rates at a threshold that was fixed elsewhere.
 
     Returns:
         `threshold`, `tpr` and `fpr`; a rate is None without a sample of its class.
@@ -211,7 +211,7 @@ def operating_point(
 def precision_at_prevalence(
     tpr: float | None, fpr: float | None, *, shares: Sequence[float] = (0.5, 0.1, 0.01)
 ) -> dict[float, float | None]:
-    """Return how many of those called fake are fake, by the share of fakes that is met.
+    """Return the precision at some shares of fakes among the files.
 
     Args:
         tpr: Recall at the threshold.

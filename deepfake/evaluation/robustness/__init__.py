@@ -1,5 +1,6 @@
-"""How a detector holds up when media are compressed, shrunk, blurred: frames are changed before
-faces are looked for, as they are on their way to whoever scores them.
+"""Measure a detector on media that are compressed, shrunk or blurred.
+
+Whole frames are changed before faces are detected, as happens to media on their way to a detector.
 """
 
 from deepfake.evaluation.robustness.output import flat_metrics, write_sweep

@@ -1,4 +1,4 @@
-"""The figure of a sweep, drawn on a figure of its own."""
+"""Draw the figure of a robustness sweep."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Media files made worse."""
+"""Perturb media files: compression, size, blur, noise."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PERTURBATIONS: Mapping[str, tuple[float, ...]] = {
 factor of the light."""
 
 _MAX_FRAMES = 300
-"""Of a video: a longer one is cut, since all of them are encoded anew."""
+"""Of a video: a longer one is cut, since all of them are encoded again."""
 
 _CLEAN_CRF = 12
 """Of videos whose frames were changed otherwise: hardly any further loss."""
@@ -47,7 +47,7 @@ _CLEAN_CRF = 12
 
 @dataclass(frozen=True, slots=True)
 class Perturbation:
-    """One way of making media worse, at one strength.
+    """A perturbation of media at one strength.
 
     Attributes:
         name: One of `PERTURBATIONS`, or `clean` for none.
@@ -94,8 +94,8 @@ def perturb_file(source: Path, folder: Path, perturbation: Perturbation, *, seed
 
     Args:
         source: A picture or a video.
-        folder: Where to; there is room for one file.
-        perturbation: What happens to it.
+        folder: Where the new file goes.
+        perturbation: The perturbation.
         seed: Of noise.
 
     Returns:

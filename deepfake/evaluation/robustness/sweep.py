@@ -1,4 +1,4 @@
-"""Files of a corpus, scored after a perturbation, and what that costs."""
+"""Score the files of a corpus after a perturbation, and measure the loss."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _READABLE = (str(Status.OK), str(Status.NO_FACE))
 
 @dataclass(frozen=True, slots=True)
 class ConditionResult:
-    """What a detector is worth on files after one perturbation.
+    """Metrics of a detector on files after one perturbation.
 
     Attributes:
         name: Of the perturbation.
@@ -111,7 +111,7 @@ def score_condition(
 
     Args:
         files: From `choose_files`.
-        perturbation: What happens to each before it is scored.
+        perturbation: Applied to each before it is scored.
         workers: Set up by `scorer_setup`.
         on_done: Called with the number of files done, after each.
 
@@ -124,7 +124,7 @@ def score_condition(
     ]
     rows = []
     for result in workers.map(_score_perturbed, requests):
-        rows.append(_told(result))
+        rows.append(_columns_of(result))
         on_done(len(rows))
     return files.join(pd.DataFrame(rows, columns=["status", "verdict", "logit", "prob_fake"]))
 
@@ -140,7 +140,7 @@ def _score_perturbed(scorer: Scorer, request: _Request) -> ScoredMedium:
         return scorer.score(ExtractRequest(to_uri(path), request.media_id))
 
 
-def _told(result: ScoredMedium | Failure) -> tuple[Any, ...]:
+def _columns_of(result: ScoredMedium | Failure) -> tuple[Any, ...]:
     if isinstance(result, Failure):
         return str(result.status), str(Verdict.NOT_APPLICABLE), None, None
     score = result.score
@@ -150,11 +150,11 @@ def _told(result: ScoredMedium | Failure) -> tuple[Any, ...]:
 def measure_condition(
     scored: pd.DataFrame, perturbation: Perturbation, *, spec: DetectorSpec, seed: int = 0
 ) -> ConditionResult:
-    """Return what the scores of one condition are worth, at the thresholds fixed on `val`.
+    """Return the metrics of one condition, at the thresholds fixed on `val`.
 
     Args:
         scored: From `score_condition`.
-        perturbation: Which.
+        perturbation: Of the condition.
         spec: The detector's.
         seed: Of the bootstrap.
     """
@@ -195,7 +195,7 @@ def measure_condition(
 def sweep_markdown(
     results: Sequence[ConditionResult], *, title: str, notes: Sequence[str] = ()
 ) -> str:
-    """Return a page with a row a condition; what is undefined says so.
+    """Return a page with a row a condition; an undefined metric is named as such.
 
     Args:
         results: Of all conditions.

@@ -1,4 +1,4 @@
-"""A trained bundle and labelled files to a bundle whose answers can be read.
+"""Calibrate a trained bundle on labelled files, so that its scores are probabilities.
 
 One half of `val` chooses how heads and crops become a file's logit, the other fits probability,
 thresholds and the bounds of what they hold for. Everything is computed as scoring computes it.

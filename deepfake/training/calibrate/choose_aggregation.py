@@ -1,4 +1,4 @@
-"""Which way of adding up crops and people tells fakes from reals best."""
+"""Choose the aggregation of crops and people by AUC on `val`."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from deepfake.verdicts.judgement import evidence_kind
 __all__ = ["add_bystanders", "aggregation_name", "choose_aggregation"]
 
 _SHARES = (0.0, 0.5)
-"""How much smaller than the largest a face that speaks may be; see `AggregationConfig`."""
+"""The least size of a face that counts, over the largest; see `AggregationConfig`."""
 
 _BYSTANDERS = 2
-"""Real people put beside those of a file, to see what more people do."""
+"""Real people added to those of a file, to measure the effect of more people."""
 
 
 def aggregation_name(config: AggregationConfig) -> str:
-    """Return the name of a way of adding up in metrics.
+    """Return the name of an aggregation in metrics.
 
     Example:
         >>> aggregation_name(AggregationConfig(video="max", min_face_share=0.5))
@@ -47,7 +47,7 @@ def _candidates(current: AggregationConfig) -> Iterator[AggregationConfig]:
 def choose_aggregation(
     crops: pd.DataFrame, *, current: AggregationConfig
 ) -> tuple[AggregationConfig, dict[str, float | int | str | None]]:
-    """Compare all ways of adding up by the mean AUC over kinds, of files and of crowds."""
+    """Compare all aggregations by the mean AUC over kinds of files, with and without bystanders."""
     sets: dict[str, pd.DataFrame] = {}
     for kind in Kind:
         own = crops[crops["kind"] == str(kind)]
@@ -62,8 +62,8 @@ def choose_aggregation(
         aucs = {name: _auc_of(own, config=config) for name, own in sets.items()}
         means[config] = float(np.mean(list(aucs.values())))
         name = aggregation_name(config)
-        metrics |= {f"val_choosing_{told}_auc_{name}": auc for told, auc in aucs.items()}
-    # Of equals the first: the present way.
+        metrics |= {f"val_choosing_{files}_auc_{name}": auc for files, auc in aucs.items()}
+    # Of equals the first: the present one.
     chosen = max(means, key=lambda config: means[config])
     return chosen, {**metrics, "val_choosing_aggregation": aggregation_name(chosen)}
 
@@ -71,14 +71,14 @@ def choose_aggregation(
 def add_bystanders(
     crops: pd.DataFrame, *, bystanders: int = _BYSTANDERS, seed: int = 0
 ) -> pd.DataFrame:
-    """Return files in which other people, all real, stand beside those who are there.
+    """Return the files with other people added to each, all real.
 
-    A way of adding up that averages people away, or that is alarmed by any of many, shows here.
+    An aggregation that averages people, or that raises an alarm for any of many, shows here.
 
     Args:
         crops: Of files of one kind.
-        bystanders: People put beside those of a file.
-        seed: Of who comes from where.
+        bystanders: People added to each file.
+        seed: Of the choice of people.
     """
     rng = np.random.default_rng(seed)
     groups = dict(iter(crops.groupby(KEYS, sort=True)))

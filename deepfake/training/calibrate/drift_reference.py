@@ -1,4 +1,4 @@
-"""What the files of a calibration looked like, kept for those who ask later whether media moved."""
+"""Fit the reference that drift is measured against, from the files of a calibration."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _OF_FACES = ("face_px", "sharpness", "novelty")
 def reference_of_crops(
     crops: pd.DataFrame, *, snapshots: Sequence[Snapshot], aggregation: AggregationConfig
 ) -> Reference | None:
-    """Return how the files of some crops were distributed, as scoring sees files.
+    """Return the distributions of the files of some crops, as scoring sees files.
 
     Args:
         crops: With logits, and the columns of the index.
-        snapshots: That they are of.
+        snapshots: Of the crops.
         aggregation: How crops become a file.
 
     Returns:

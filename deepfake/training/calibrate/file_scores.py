@@ -1,4 +1,4 @@
-"""Files out of crops with logits."""
+"""Aggregate crops with logits to files with labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Probability, thresholds and their bounds for one kind of file."""
+"""Fit calibration, thresholds and support for one kind of file."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ detector is calibrated on would be neither real nor fake."""
 
 @dataclass(frozen=True, slots=True)
 class FittedJudgement:
-    """What the files of one kind gave.
+    """Settings fitted on the files of one kind, and metrics.
 
     Attributes:
-        settings: By which such files are judged.
+        settings: Calibration, thresholds, support and notes.
         metrics: Of the files that they were fitted on, by name.
     """
 
@@ -69,7 +69,7 @@ def fit_judgement(
     max_false_alarm: float | None = None,
     max_miss: float | None = None,
 ) -> FittedJudgement:
-    """Fit what one kind of file needs. Stills do not stand for videos."""
+    """Fit the settings of one kind of file; stills do not stand for videos."""
     own, name = crops[crops["kind"] == str(kind)], evidence_kind(kind)
     min_frames = 1 if kind is Kind.IMAGE else _MIN_VIDEO_FRAMES
     if not has_enough(own):
@@ -91,7 +91,7 @@ def fit_judgement(
         logits, labels=labels, fitted_on=f"synthetic {name}" if is_made else name, prior=prior
     )
     prob = calibration.prob(logits)
-    # Probabilities hold for the prior; how well they do is seen at the share of fakes that is here.
+    # Probabilities hold for the prior; their quality is measured at the files' own share of fakes.
     here = shift_prior(prob, from_prior=prior, to_prior=float(labels.mean()))
     values = binary_metrics(labels, here, rank=logits)
     thresholds = choose_thresholds(
@@ -142,7 +142,7 @@ def _false_alarms(
 ) -> dict[int, float]:
     """Return the share of reals called fake by the number of people in them.
 
-    Files that show one person, and other real people put beside: everything else is alike.
+    Files that show one person, with other real people added: everything else is equal.
     """
     people = crops.groupby(KEYS)["track_id"].transform("nunique")
     alone = crops[(people == 1) & (crops["label"] == str(Label.REAL))]

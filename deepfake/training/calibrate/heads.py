@@ -1,4 +1,4 @@
-"""The heads of a network as log-odds of what each was taught."""
+"""Scale the heads of a network to log-odds, and combine them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ __all__ = ["combined_logits", "predict_self_blends", "scale_heads"]
 def scale_heads(
     heads: Sequence[HeadSpec], crops: pd.DataFrame, blends: pd.DataFrame
 ) -> tuple[HeadSpec, ...]:
-    """Return heads whose logits become log-odds of the fakes that each was taught, against reals.
+    """Return heads scaled to log-odds of the fakes that each learns from, against reals.
 
     Args:
         heads: As they are; a single one, or one without enough of both classes, stays so.
@@ -73,13 +73,13 @@ def predict_self_blends(
     *,
     config: SelfBlendConfig | None = None,
 ) -> pd.DataFrame:
-    """Return what a detector says of self-blended stills.
+    """Return a detector's head outputs for self-blended stills.
 
     Args:
         detector: The detector.
         snapshots: Of the corpora whose crops these are.
         crops: Labelled crops; reals of stills with usable landmarks are blended, once each.
-        config: How; None for the way that the detector was trained with.
+        config: Of the blending; None for the settings that the detector was trained with.
 
     Returns:
         The rows that were blended, with the detector's columns, float64.
@@ -107,6 +107,6 @@ def predict_self_blends(
                 )
             )
         ]
-        said = detector.head_outputs(pictures)
-        parts.append(own.assign(**{k: v.astype(np.float64) for k, v in said.items()}))
+        outputs = detector.head_outputs(pictures)
+        parts.append(own.assign(**{k: v.astype(np.float64) for k, v in outputs.items()}))
     return pd.concat(parts, ignore_index=True)

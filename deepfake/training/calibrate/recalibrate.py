@@ -1,4 +1,4 @@
-"""A bundle with its answers fitted anew."""
+"""Calibrate a bundle: fit its heads, aggregation and judgement on `val`."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ _Metrics = dict[str, float | int | str | None]
 
 @dataclass(frozen=True, slots=True)
 class CalibrationSummary:
-    """What calibrating a bundle found.
+    """Result of calibrating a bundle.
 
     Attributes:
         bundle: Folder of the calibrated bundle.
         metrics: Of both halves of `val`, their names prefixed by `val_choosing_` and
             `val_calibration_` and the kind.
-        notes: What a reader must know, a sentence each.
+        notes: For a reader of the probabilities, a sentence each.
     """
 
     bundle: Path
@@ -76,11 +76,11 @@ def calibrate_bundle(
         on_done: Called with the number of crops done.
 
     Returns:
-        Where it lies and what was found. A kind without enough files of both classes stays
-        uncalibrated, and a note says so. How the files looked is kept beside it, for drift.
+        Its folder, metrics and notes. A kind without enough files of both classes stays
+        uncalibrated, and a note says so. A reference for drift is written beside the bundle.
 
     Raises:
-        BundleError: It is no bundle, or something else lies at `output`.
+        BundleError: It is not a bundle, or `output` is something else.
         ConfigError: The crops of a corpus were made otherwise, or a share is not in 0..1.
         SplitLeakageError: A corpus holds what belongs to a frozen benchmark.
     """
@@ -88,7 +88,7 @@ def calibrate_bundle(
     bundle = load_bundle(folder)
     state = bundle.state_dict()
     if is_halved:
-        # Calibrated is what is kept: the rounded weights go to their place first.
+        # The rounded weights are what is calibrated: they are written first.
         state = {name: _halved(tensor) for name, tensor in state.items()}
         folder = save_bundle(output, state_dict=state, spec=bundle.spec, overwrite=True)
     detector = load_detector(folder, device=device, cache=cache)
@@ -146,7 +146,7 @@ def reference_of_val(
     cache: Path | None = None,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> Reference | None:
-    """Return how the `val` parts of corpora look to a finished detector, and change nothing.
+    """Return the reference of a finished detector on the `val` parts of corpora; change nothing.
 
     Args:
         folder: The bundle.
@@ -156,7 +156,7 @@ def reference_of_val(
         on_done: Called with the number of crops done.
 
     Returns:
-        What `calibrate_bundle` would keep beside it; None where there are too few files.
+        What `calibrate_bundle` would write beside the bundle; None with too few files.
     """
     spec = load_bundle(folder).spec
     detector = load_detector(folder, device=device, cache=cache)
@@ -173,7 +173,7 @@ def _halved(tensor: Tensor) -> Tensor:
 def _predicted(
     detector: Detector, snapshots: Sequence[Snapshot], *, on_done: Callable[[int], None]
 ) -> pd.DataFrame:
-    """Return the labelled `val` crops of all snapshots with what the detector says of them."""
+    """Return the labelled `val` crops of all snapshots with the detector's head outputs."""
     parts, done = [], 0
     for snapshot in snapshots:
         index = snapshot.index()
@@ -192,6 +192,6 @@ def _after(before: int, on_done: Callable[[int], None]) -> Callable[[int], None]
 
 
 def _without_old(metrics: _Metrics) -> _Metrics:
-    # What an earlier calibration found is not of this one.
+    # The metrics of an earlier calibration do not belong to this one.
     old = ("val_choosing_", "val_calibration_")
     return {name: value for name, value in metrics.items() if not name.startswith(old)}

@@ -1,8 +1,8 @@
-"""Clips made out of labelled stills, where no labelled videos may be learnt from.
+"""Make clips out of labelled stills, where no labelled videos may be learnt from.
 
 A window moves over the picture for some seconds, seen by a camera that is not quite sharp, with
-noise and flicker, and is encoded by x264. What a real video shows beside, other poses and motion of
-the face, these do not: whoever calibrates on them has to say so.
+noise and flicker, and is encoded by x264. They do not show other poses or motion of the face, as
+real videos do: a calibration on them must say so.
 """
 
 from __future__ import annotations
@@ -141,19 +141,19 @@ def make_clips(
 ) -> Path:
     """Write clips, and a CSV file that `ingest --layout csv` reads.
 
-    Clips that lie there already are kept; another seed gives other names. A clip belongs to the
+    Clips that exist already are kept; another seed gives other names. A clip belongs to the
     group of its still.
 
     Args:
         plans: From `plan_clips`.
         folder: Where to; it is made.
-        on_done: Called with the number of clips that are there, after each.
+        on_done: Called with the number of clips made, after each.
 
     Returns:
         `clips.csv` in the folder. A still whose face cannot be blended has no line.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # x264, OpenCV and NumPy let go of the interpreter.
+    # x264, OpenCV and NumPy release the interpreter's lock.
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
         made = []
         for number, is_made in enumerate(pool.map(lambda plan: _make(plan, folder), plans)):
@@ -184,7 +184,7 @@ def _make(plan: ClipPlan, folder: Path) -> bool:
     fps = int(rng.choice(_FPS))
     num_frames = max(2, round(rng.uniform(*_SECONDS) * fps))
     frames = _frames(plan, picture, square, rng=rng, num_frames=num_frames)
-    # Not under its name until it is whole; FFmpeg tells the container by the ending.
+    # Renamed once it is whole; FFmpeg chooses the container by the file's ending.
     part = path.with_name(f".{path.name}")
     write_video(part, frames, fps=fps, crf=int(rng.integers(*_CRF, endpoint=True)))
     part.replace(path)
