@@ -82,7 +82,7 @@ def test_methods_are_told_from_all_reals(predictions: Make) -> None:
 
 
 def test_corpora_are_averaged_never_pooled(predictions: Make) -> None:
-    # Each corpus is told apart well, at logits ten apart: pooled, the AUC would be much lower.
+    # Each corpus is separated well, at logits ten apart: pooled, the AUC would be much lower.
     one, two = predictions(40, corpus="one"), predictions(40, corpus="two", seed=1)
     shifted = type(two)(two.crops.assign(logit=two.crops["logit"] + 10), two.outcomes)
     result = (one + shifted).evaluate()
@@ -272,13 +272,13 @@ def test_a_fake_is_compared_with_the_real_that_it_was_made_of(predictions: Make)
     is_fake = given.crops["uri"].str.contains("/fake/")
     # Each fake lies just above its own real, and below those of the next ones.
     crops = given.crops.assign(logit=number + 0.5 * is_fake)
-    told = type(given)(crops, outcomes).evaluate().corpora["set"]
-    assert told.files.metrics.auc == pytest.approx(10 / 16)
-    assert (told.own_real.rate, told.own_real.pairs, told.own_real.num_fakes) == (1.0, 4, 4)
+    corpus = type(given)(crops, outcomes).evaluate().corpora["set"]
+    assert corpus.files.metrics.auc == pytest.approx(10 / 16)
+    assert (corpus.own_real.rate, corpus.own_real.pairs, corpus.own_real.num_fakes) == (1.0, 4, 4)
     alone = outcomes[~outcomes["uri"].str.endswith("real/0001.mp4")]
     kept = crops[crops["uri"].isin(alone["uri"])]
-    told = type(given)(kept, alone).evaluate().corpora["set"]
-    assert (told.own_real.pairs, told.own_real.num_fakes) == (3, 4)
+    corpus = type(given)(kept, alone).evaluate().corpora["set"]
+    assert (corpus.own_real.pairs, corpus.own_real.num_fakes) == (3, 4)
     lower = crops.assign(logit=number - 0.5 * is_fake)
     assert type(given)(lower, outcomes).evaluate().corpora["set"].own_real.rate == 0.0
     unknown = outcomes.drop(columns="original")

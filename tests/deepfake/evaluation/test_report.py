@@ -42,11 +42,11 @@ def test_what_goes_to_the_tracker_names_no_file(predictions: Callable[..., Any])
     """`deepfake forget` has nothing to do there, and says so."""
     given = predictions(8)
     result, base = given.evaluate(), given.evaluate(seed=1)
-    told = json.dumps(result.to_json()) + summary_markdown(result)
-    told += comparison_markdown(compare_evaluations(base, result), first="a", second="b")
+    text = json.dumps(result.to_json()) + summary_markdown(result)
+    text += comparison_markdown(compare_evaluations(base, result), first="a", second="b")
     names = [*given.outcomes["uri"], *given.outcomes["media_id"]]
     assert len(names) == 32
-    assert [name for name in names if name in told] == []
+    assert [name for name in names if name in text] == []
 
 
 def test_one_class_has_no_curves(predictions: Callable[..., Any], tmp_path: Path) -> None:

@@ -171,7 +171,7 @@ SUPPORT = Support(min_face_px=60, min_sharpness=20, max_novelty=2, min_frames=3)
 
 
 @pytest.mark.parametrize(
-    ("seen", "told"),
+    ("seen", "expected"),
     [
         ({}, None),
         ({"num_frames": 2}, "too few frames show the face: 2, needed 3"),
@@ -181,10 +181,12 @@ SUPPORT = Support(min_face_px=60, min_sharpness=20, max_novelty=2, min_frames=3)
         ({"face_px": None, "sharpness": None, "novelty": None}, None),
     ],
 )
-def test_what_calibration_has_not_seen_is_told(seen: dict[str, float], told: str | None) -> None:
+def test_what_lies_outside_the_support_has_a_reason(
+    seen: dict[str, float], expected: str | None
+) -> None:
     like = {"num_frames": 3, "face_px": 60.0, "sharpness": 20.0, "novelty": 2.0}
     reason = SUPPORT.reason_against(**{**like, **seen})
-    assert reason is None if told is None else str(reason).startswith(told)
+    assert reason is None if expected is None else str(reason).startswith(expected)
 
 
 def test_outside_of_what_was_seen_nothing_is_called_real_or_fake() -> None:

@@ -267,17 +267,17 @@ def _run_worker(bundle: Path, cache: Path) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    told: dict[str, Any] = json.loads(done.stdout)
-    return told
+    reported: dict[str, Any] = json.loads(done.stdout)
+    return reported
 
 
 def test_scoring_on_the_cpu_needs_no_pytorch(
     bundle_dir: Path, engine_cache: Path, detector: Detector
 ) -> None:
-    told = _run_worker(bundle_dir, engine_cache)
-    assert told["heavy"] == []
+    reported = _run_worker(bundle_dir, engine_cache)
+    assert reported["heavy"] == []
     expected = detector.logits([np.full((80, 80, 3), 90, np.uint8)])
-    assert told["logit"] == pytest.approx(float(expected[0]), abs=1e-6)
+    assert reported["logit"] == pytest.approx(float(expected[0]), abs=1e-6)
 
 
 def test_not_even_where_the_network_has_to_be_converted(

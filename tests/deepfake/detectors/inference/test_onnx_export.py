@@ -41,9 +41,9 @@ def test_written_file_is_valid_and_agrees(exported: OnnxExport) -> None:
 def test_whoever_follows_the_metadata_gets_the_logits(
     exported: OnnxExport, bundle_dir: Path, crops: list[NDArray[np.uint8]]
 ) -> None:
-    told = {entry.key: entry.value for entry in onnx.load(exported.path).metadata_props}
-    size = int(told["input_size"])
-    mean, std = np.float32(json.loads(told["mean"])), np.float32(json.loads(told["std"]))
+    metadata = {entry.key: entry.value for entry in onnx.load(exported.path).metadata_props}
+    size = int(metadata["input_size"])
+    mean, std = np.float32(json.loads(metadata["mean"])), np.float32(json.loads(metadata["std"]))
     pixels = stack_squares(crops[:5], size=size).astype(np.float32)
     inputs = ((pixels / 255 - mean) / std).transpose(0, 3, 1, 2)
     (found,) = compile_engine(read_graph(exported.path)).run(inputs)
@@ -56,12 +56,12 @@ def test_metadata_name_the_bundle_and_how_its_input_is_made(
     exported: OnnxExport, bundle_dir: Path
 ) -> None:
     bundle = load_bundle(bundle_dir)
-    told = {entry.key: entry.value for entry in onnx.load(exported.path).metadata_props}
-    assert told == exported.metadata
-    assert told["bundle_digest"] == bundle.digest
-    assert json.loads(told["crop"]) == bundle.spec.crop.model_dump(mode="json")
-    assert json.loads(told["calibration_still"])["temperature"] == 1.5
-    assert told["opset"] == str(exported.opset)
+    metadata = {entry.key: entry.value for entry in onnx.load(exported.path).metadata_props}
+    assert metadata == exported.metadata
+    assert metadata["bundle_digest"] == bundle.digest
+    assert json.loads(metadata["crop"]) == bundle.spec.crop.model_dump(mode="json")
+    assert json.loads(metadata["calibration_still"])["temperature"] == 1.5
+    assert metadata["opset"] == str(exported.opset)
 
 
 def test_file_says_nothing_of_the_machine_that_wrote_it(exported: OnnxExport) -> None:

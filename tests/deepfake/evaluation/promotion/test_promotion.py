@@ -39,7 +39,7 @@ _N = 80
 def _evaluate(
     shift: dict[str, float], *, noise: float = 1.0, seed: int = 0, groups: int = _N
 ) -> EvaluationResult:
-    """Return an evaluation of 80 reals and of 80 fakes a method, each method told by its shift."""
+    """Return an evaluation of 80 reals and of 80 fakes a method, each method moved by its shift."""
     labels = ["original"] * _N + [m for m in shift for _ in range(_N)]
     base = np.random.default_rng(7).normal(size=len(labels))
     sizes = np.random.default_rng(8).uniform(80, 160, size=len(labels))
@@ -49,8 +49,8 @@ def _evaluate(
     for i, method in enumerate(labels):
         is_fake = method != "original"
         keys = {"uri": f"/{i}", "media_id": f"{i}", "corpus": "c", "kind": "image"}
-        told = {"label": "fake" if is_fake else "real", "method": method, "group": f"{i % groups}"}
-        outcomes.append({**keys, **told, "split": "test", "status": "ok", "is_partial": False})
+        about = {"label": "fake" if is_fake else "real", "method": method, "group": f"{i % groups}"}
+        outcomes.append({**keys, **about, "split": "test", "status": "ok", "is_partial": False})
         logit = logits[i] + (shift[method] if is_fake else 0.0)
         face = {"face_px": sizes[i], "sharpness": 20.0 + i % 7, "brightness": 100.0}
         crops.append(

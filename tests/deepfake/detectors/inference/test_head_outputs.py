@@ -1,4 +1,4 @@
-"""What a network says of a crop: its heads, the odds of either, and how new it looks."""
+"""A network with several heads: one logit, the combination of the heads, and novelty."""
 
 from __future__ import annotations
 
