@@ -318,7 +318,7 @@ def _parse_spec(text: bytes, *, folder: Path) -> DetectorSpec:
         value = _upgraded(value)
     elif version != SCHEMA_VERSION:
         raise BundleError(
-            f"schema version {version!r} of the bundle is neither 2 nor {SCHEMA_VERSION}",
+            f"schema version {version!r} of the bundle is not 2 or {SCHEMA_VERSION}",
             path=folder,
             hint="Another version of this program wrote it: train the detector again.",
         )
