@@ -177,3 +177,19 @@ def test_a_reference_that_is_no_json_is_refused(tmp_path: Path) -> None:
         (tmp_path / REFERENCE_NAME).write_bytes(content)
         with pytest.raises(DataError, match="reference"):
             load_reference(tmp_path)
+
+
+def test_a_further_kind_has_a_reference_of_its_own(tmp_path: Path) -> None:
+    values = _normal(0, 400, seed=3)
+    made = fit_reference(
+        {"voice": {"logit": values}},
+        labels={"voice": np.tile([0.0, 1.0], 200)},
+        data_digests={},
+    )
+    assert made is not None
+    write_reference(tmp_path, made)
+    assert load_reference(tmp_path) == made
+    counts = Counts(made)
+    counts.add("voice", {"logit": values + 3.0})
+    (found,) = compare(counts, prior=0.5).features
+    assert (found.kind, found.level) == ("voice", "moved")
