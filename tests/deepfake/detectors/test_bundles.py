@@ -241,7 +241,7 @@ def test_folder_that_is_no_bundle_is_never_replaced(
     tmp_path: Path, tensors: dict[str, Tensor]
 ) -> None:
     (tmp_path / "letters.txt").write_text("kept")
-    with pytest.raises(BundleError, match="no bundle"):
+    with pytest.raises(BundleError, match="not a bundle"):
         save_bundle(tmp_path, state_dict=tensors, spec=make_spec(), overwrite=True)
     assert (tmp_path / "letters.txt").read_text() == "kept"
 
