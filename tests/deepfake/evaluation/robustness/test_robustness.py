@@ -19,8 +19,8 @@ from deepfake.evaluation.robustness import (
     perturb_file,
     perturbations_of,
     sweep_markdown,
-    write_robustness_figure,
 )
+from deepfake.evaluation.robustness.figure import write_robustness_figure
 from deepfake.media import open_video, read_image, write_image
 from tests.deepfake.detectors.inference.conftest import write_bundle
 from tests.sample_data import face_close_up, write_face_clip
