@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all fuzz bench detector screenshots lint types contracts clean
+.PHONY: demo test test-all fuzz bench detector screenshots docs lint types contracts clean
 
 # requirements.txt pins what was tested; pyproject.toml says what is allowed.
 $(VENV)/.installed: pyproject.toml requirements.txt
@@ -53,6 +53,10 @@ screenshots: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.pictures.terminal_picture
 	$(BIN)/python -m benchmarks.pictures.screenshots
 	$(BIN)/python -m benchmarks.pictures.server_pages
+
+# Writes docs/options.md out of the commands.
+docs: $(VENV)/.installed
+	$(BIN)/python docs/write_options.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
