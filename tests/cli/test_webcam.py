@@ -71,7 +71,7 @@ def test_a_source_that_is_not_there_is_one_line_and_exit_code_1(
         (["--record", "there.mp4"], "already exists: there.mp4"),
         (["--jsonl", "there.mp4"], "already exists: there.mp4"),
         (["--record", "clip.mp4", "--overwrite"], "this is the file that is watched: clip.mp4"),
-        (["--record", "absent/out.mp4"], "the folder of the recording is not there"),
+        (["--record", "absent/out.mp4"], "the folder of the recording does not exist"),
         (["--every", "0"], "--every"),
         (["--source", "0", "--no-realtime"], "--no-realtime is for files: camera 0 does not wait"),
     ],
