@@ -153,8 +153,8 @@ def load_reference(bundle: Path) -> Reference | None:
     try:
         if path.stat().st_size > _MAX_BYTES:
             raise DataError(f"larger than {_MAX_BYTES} bytes", path=path)
-        told: Any = json.loads(path.read_bytes())
-        return Reference.model_validate(told)
+        record: Any = json.loads(path.read_bytes())
+        return Reference.model_validate(record)
     except FileNotFoundError:
         return None
     except ValidationError as error:

@@ -126,7 +126,7 @@ def write_metrics(
 
     Args:
         path: Ends in `.prom`.
-        labels: Of every sample, so that several outputs can be told apart.
+        labels: Of every sample, to distinguish several outputs.
         numbers: From `RunCounters.numbers`.
         times: `began` and, once it has ended, `ended`; seconds since 1970.
         files: How many stand in the tables, by `status` and by `verdict`.
