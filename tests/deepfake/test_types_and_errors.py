@@ -1,4 +1,4 @@
-"""The common currency and the errors: validated once, and fit to cross processes."""
+"""The dataclasses validate their fields; errors can be sent between processes."""
 
 from __future__ import annotations
 

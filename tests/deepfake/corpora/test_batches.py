@@ -1,4 +1,4 @@
-"""Which media are worked on together."""
+"""Dividing media into batches."""
 
 from __future__ import annotations
 

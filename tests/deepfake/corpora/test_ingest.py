@@ -1,4 +1,4 @@
-"""A corpus to a snapshot, in steps that can be broken off and gone on with."""
+"""Ingesting a corpus, in steps that can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -179,11 +179,11 @@ def test_the_same_again_does_nothing(ingest: Ingest) -> None:
 
 def test_a_run_killed_after_the_index_is_completed_by_the_next(ingest: Ingest) -> None:
     first = ingest()
-    told = first.snapshot.folder / "shortcuts.json"
-    found = read_json(told)
-    told.unlink()
+    path = first.snapshot.folder / "shortcuts.json"
+    found = read_json(path)
+    path.unlink()
     assert not ingest().is_new
-    assert read_json(told) == found
+    assert read_json(path) == found
 
 
 def test_a_lost_shard_is_made_again_alone(ingest: Ingest, root: DataRoot) -> None:

@@ -1,4 +1,4 @@
-"""What a file is, and when it need not be looked at again."""
+"""Hashing and probing files, and reusing earlier probes."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_file_that_is_gone_or_closed_is_a_row(tmp_path: Path) -> None:
     assert (hidden.status, hidden.media_id) == (Status.UNREADABLE, None)
 
 
-def test_what_is_too_large_is_told_with_its_digest(folder: Path) -> None:
+def test_a_file_that_is_too_large_keeps_its_digest(folder: Path) -> None:
     path = folder / "b.png"
     found = probe_medium(None, ProbeRequest(str(path), MediaLimits(max_pixels=100)))
     assert (found.status, found.media_id) == (Status.TOO_LARGE, sha256_of(path))
@@ -128,11 +128,11 @@ def test_labels_and_errors_of_the_corpus_are_found_anew(
     workers: MediaWorkers, folder: Path
 ) -> None:
     before = probe_rows(_scan(folder), workers=workers, limits=_LIMITS)
-    told = [
+    before = [
         replace(row, label=Label.FAKE, status=Status.ERROR, message="contradicted", group="g")
         if row.kind is not None
         else row
         for row in before
     ]
-    known, _ = reuse_probes(_scan(folder), before=told)
+    known, _ = reuse_probes(_scan(folder), before=before)
     assert known == before

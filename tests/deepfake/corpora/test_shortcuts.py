@@ -1,4 +1,4 @@
-"""What tells fakes from reals beside the forgery, and what does not."""
+"""Finding shortcuts: properties that separate fakes from reals."""
 
 from __future__ import annotations
 

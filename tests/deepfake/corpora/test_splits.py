@@ -1,4 +1,4 @@
-"""Groups stay whole, splits stay put, and leaks are refused."""
+"""Groups stay whole, splits do not change, and leaks are errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One file to its crops: the same alone and in company, and never a guess."""
+"""Extracting one file: its crops do not depend on other files, and errors are outcomes."""
 
 from __future__ import annotations
 

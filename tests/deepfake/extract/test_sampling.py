@@ -1,4 +1,4 @@
-"""Which frames are looked at."""
+"""Choosing the frames of a video."""
 
 from __future__ import annotations
 

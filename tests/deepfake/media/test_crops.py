@@ -1,4 +1,4 @@
-"""The crop codec."""
+"""Encoding and decoding crops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Frames as they come: files at their own speed, streams, cameras."""
+"""Live frames: files at their own speed, network streams, cameras."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_a_camera_gives_rgb_until_it_is_unplugged(monkeypatch: pytest.MonkeyPatc
         list(frames)
 
 
-def test_a_camera_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_camera_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     if cv2.VideoCapture(99, cv2.CAP_V4L2).isOpened():
         pytest.skip("this machine has a hundred cameras")
     with pytest.raises(UnreadableMediaError, match="no such camera, or it is in use: camera 99"):

@@ -1,4 +1,4 @@
-"""The native libraries: versions, silence, and nothing done at import."""
+"""The native libraries: versions, silent logs, and no effects of importing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepfake.media.decord_frames import has_decord
 from tests.media_factory import noise_picture, truncate, write_clip, write_still
 
 
-def test_versions_are_told() -> None:
+def test_versions_of_decoders() -> None:
     found = available_decoders()
     assert {"pyav", "opencv"} <= set(found)
     assert all(text for text in found.values())

@@ -1,4 +1,4 @@
-"""What is found out about a file, and how what cannot be read is refused."""
+"""Probing files, and the errors of unreadable ones."""
 
 from __future__ import annotations
 
@@ -76,16 +76,16 @@ def test_an_animated_gif_is_a_video_and_a_still_one_a_picture(tmp_path: Path) ->
     assert probe_media(one, limits=LIMITS).kind == Kind.IMAGE
 
 
-def test_a_still_is_told_from_the_rest_without_opening_a_container(
+def test_a_still_is_recognised_without_opening_a_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     still = write_still(tmp_path / "still.png", noise_picture()).rename(tmp_path / "still.mp4")
     clip = write_clip(tmp_path / "clip.mp4", num_frames=3).rename(tmp_path / "clip.png")
     anim = write_clip(tmp_path / "a.gif", num_frames=5, codec="gif", pixel_format="rgb8")
     text = write_text_clip(tmp_path / "text.jpg")
-    told = probe_media(still, limits=LIMITS)
+    info = probe_media(still, limits=LIMITS)
     monkeypatch.setattr("deepfake.media.pyav_frames.open_container", lambda *_, **__: 1 / 0)
-    assert probe_still(still, limits=LIMITS) == told
+    assert probe_still(still, limits=LIMITS) == info
     for path in (clip, anim, text):
         assert probe_still(path, limits=LIMITS) is None
     (tmp_path / "empty").touch()

@@ -1,4 +1,4 @@
-"""Recordings can be played, whatever ended them."""
+"""Recordings can be played, also after a crash."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever is done to a file, nothing but a `MediaError` comes out."""
+"""Damaged files raise nothing but a `MediaError`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reading some frames gives what reading all gives, and decodes little else."""
+"""Reading some frames gives the same as reading all, and decodes few others."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def _counted(monkeypatch: pytest.MonkeyPatch, name: str) -> list[object]:
     return calls
 
 
-def test_key_frames_are_told(tmp_path: Path) -> None:
+def test_key_frames_are_listed(tmp_path: Path) -> None:
     for name, settings in {"b.mp4": {"b_frames": 3}, "b.ts": {"b_frames": 3}}.items():
         path = write_clip(tmp_path / name, **settings)  # type: ignore[arg-type]
         with open_video(path, limits=LIMITS, decoder="auto") as video:

@@ -1,4 +1,4 @@
-"""What may be named as a source, and what is shown of it."""
+"""Parsing sources of live pictures, and hiding their secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from deepfake.media import parse_source
         ("HTTPS://door.example/live", "network", "HTTPS://door.example/live"),
     ],
 )
-def test_a_camera_a_file_and_an_address_are_told_apart(text: str, kind: str, address: str) -> None:
+def test_cameras_files_and_addresses_are_distinguished(text: str, kind: str, address: str) -> None:
     source = parse_source(text)
     assert (source.kind, source.address) == (kind, address)
 
@@ -43,12 +43,12 @@ def test_what_is_shown_holds_no_secret(text: str, shown: str) -> None:
     try:
         source = parse_source(text)
     except ConfigError as error:
-        told = str(error)
+        shown_text = str(error)
     else:
-        told = f"{source.shown} {source!r}"
+        shown_text = f"{source.shown} {source!r}"
         assert source.shown.startswith(shown)
-    assert "word" not in told
-    assert "ss" not in told.replace("address", "")
+    assert "word" not in shown_text
+    assert "ss" not in shown_text.replace("address", "")
 
 
 _REFUSED = [

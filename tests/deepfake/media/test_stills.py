@@ -1,4 +1,4 @@
-"""Stills: any kind OpenCV reads becomes upright RGB of 8 bits, or an error."""
+"""Stills: every supported kind becomes upright RGB of 8 bits, or an error."""
 
 from __future__ import annotations
 

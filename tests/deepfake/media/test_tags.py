@@ -1,4 +1,4 @@
-"""Metadata on a file's making: read where they are, text whatever they hold."""
+"""Reading metadata about a file's origin."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ def test_exif_of_a_picture(tmp_path: Path) -> None:
 
 def test_what_generators_write_into_a_png(tmp_path: Path) -> None:
     path = tmp_path / "made.png"
-    told = PngInfo()
-    told.add_text("parameters", "a face, 30 steps " + "x" * 1000)
-    Image.new("RGB", (32, 32)).save(path, pnginfo=told)
+    chunks = PngInfo()
+    chunks.add_text("parameters", "a face, 30 steps " + "x" * 1000)
+    Image.new("RGB", (32, 32)).save(path, pnginfo=chunks)
     (value,) = read_tags(path, limits=_LIMITS).values()
     assert value.startswith("a face, 30 steps") and len(value) == 300
 

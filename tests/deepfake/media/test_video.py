@@ -1,4 +1,4 @@
-"""Which frames a video yields, at which times, whatever decodes it."""
+"""Frames of a video and their times, the same with every decoder."""
 
 from __future__ import annotations
 

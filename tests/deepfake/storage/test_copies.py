@@ -1,4 +1,4 @@
-"""Local copies: as many bytes as were allowed, and only what was meant."""
+"""Local copies: within the size limit, and with the expected content."""
 
 from __future__ import annotations
 
@@ -94,9 +94,9 @@ def test_a_local_file_is_read_where_it_is(tmp_path: Path) -> None:
     assert read_locally(tmp_path / "x", lambda path: path) == tmp_path / "x"
 
 
-@pytest.mark.parametrize("told", ["much", "-1", "nan"])
-def test_a_size_that_is_none_is_refused(told: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DEEPFAKE_CACHE_GIB", told)
+@pytest.mark.parametrize("gib", ["much", "-1", "nan"])
+def test_a_size_that_is_none_is_refused(gib: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DEEPFAKE_CACHE_GIB", gib)
     with pytest.raises(ConfigError, match="DEEPFAKE_CACHE_GIB"):
         max_copies_bytes()
 

@@ -1,4 +1,4 @@
-"""What a run tells: lines of JSON, bounded, without credentials, and not on the terminal."""
+"""The event log: lines of JSON, bounded, without credentials, and not on the terminal."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ def test_a_full_disk_does_not_end_the_run(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_how_a_run_ended_is_told(tmp_path: Path) -> None:
+def test_the_end_of_a_run_is_logged(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     with event_log(path, run_id="r", mask=masked):
         with log_run(folder="/m") as ending:

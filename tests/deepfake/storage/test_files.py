@@ -1,4 +1,4 @@
-"""Writing that leaves a whole file or none, and reading that knows its schema."""
+"""Atomic writes, and reading with a schema."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_json_is_sorted_and_has_no_nan(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [None, b"", b"{", b"\xff\xfe\x00", b"[" * 100_000, b"[NaN]", b'{"x": -Infinity}']
 )
-def test_what_is_no_json_is_told(tmp_path: Path, content: bytes | None) -> None:
+def test_invalid_json_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "a.json"
     if content is not None:
         path.write_bytes(content)
@@ -98,7 +98,7 @@ def test_an_unknown_schema_is_refused(tmp_path: Path, metadata: dict[str, str] |
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1", b"PAR1" * 100])
-def test_what_is_no_table_is_told(tmp_path: Path, content: bytes | None) -> None:
+def test_an_invalid_table_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "t.parquet"
     if content is not None:
         path.write_bytes(content)

@@ -1,4 +1,4 @@
-"""One run at a time in a folder of a store, and none shut out for ever."""
+"""Leases: one run at a time in a folder of a store, and leases that expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Media of a store are read through a copy that nobody has to remove."""
+"""Media in a store are read through temporary copies."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def test_an_object_is_read_through_a_copy(
         assert found.stat().st_size == 2500
         assert len(list(tmp_path.iterdir())) == (0 if has_handles else 1)
     assert list(tmp_path.iterdir()) == []
-    told = (bucket / "x").stat()
-    assert stat_medium((bucket / "x").uri) == (told.size_bytes, told.mtime_ns)
+    stat = (bucket / "x").stat()
+    assert stat_medium((bucket / "x").uri) == (stat.size_bytes, stat.mtime_ns)
     assert medium_exists((bucket / "x").uri) and not medium_exists((bucket / "y").uri)
 
 

@@ -1,4 +1,4 @@
-"""Objects of a store behave like files that are put whole."""
+"""Objects in a store behave like files that are written atomically."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_new_object_is_not_put_over_another(bucket: StorePath) -> None:
 def test_listing_and_matching(bucket: StorePath) -> None:
     for name in ("a.json", "b.txt", "c/a.json", "c/d/e.json", "ab/x"):
         (bucket / name).write_bytes(b"12")
-    listed = {path.relative_to(bucket): told.size_bytes for path, told in bucket.iter_objects()}
+    listed = {path.relative_to(bucket): stat.size_bytes for path, stat in bucket.iter_objects()}
     assert listed == dict.fromkeys(("a.json", "b.txt", "c/a.json", "c/d/e.json", "ab/x"), 2)
     assert [p.name for p in bucket.glob("*.json")] == ["a.json"]
     assert [p.relative_to(bucket) for p in bucket.glob("*/*.json")] == ["c/a.json"]
@@ -133,17 +133,17 @@ def test_listing_and_matching(bucket: StorePath) -> None:
 
 
 def test_another_content_in_the_same_second_has_another_time() -> None:
-    def told(tag: str) -> ObjectStat:
+    def stat_with_tag(tag: str) -> ObjectStat:
         return _stat_of({"LastModified": "2026-01-01T00:00:00+00:00", "ETag": tag, "size": 5})
 
-    assert told('"a"').mtime_ns != told('"b"').mtime_ns
-    assert told('"a"') == told("a")
-    assert abs(int(told("a").mtime_ns or 0) - 1767225600 * 10**9) < 10**9
+    assert stat_with_tag('"a"').mtime_ns != stat_with_tag('"b"').mtime_ns
+    assert stat_with_tag('"a"') == stat_with_tag("a")
+    assert abs(int(stat_with_tag("a").mtime_ns or 0) - 1767225600 * 10**9) < 10**9
     assert _stat_of({"size": 1}) == ObjectStat(1, None, "")
     assert _stat_of({"mtime": 1.5, "size": 1}) == ObjectStat(1, 1_500_000_000, "1500000000")
 
 
-def test_errors_of_a_store_are_told_as_ours(
+def test_errors_of_a_store_are_translated(
     bucket: StorePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = type(fsspec.filesystem("memory"))

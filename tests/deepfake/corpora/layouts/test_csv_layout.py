@@ -1,4 +1,4 @@
-"""The layout `csv`, and one content under two labels."""
+"""The layout `csv`, and files with the same content and different labels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The layout `folder`, walking, and scanning media that nobody labelled."""
+"""The layout `folder`, walking folders, and scanning unlabelled media."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders of a store are listed as those of a disk are."""
+"""Folders in an object store are listed like local ones."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def test_all_but_what_is_hidden_or_ours_is_listed(filled: StorePath) -> None:
     assert _names(filled) == _ALL
     assert _names(filled, skipped=filled / "out") == _ALL - {"out/scores.parquet"}
     (row,) = stream_media(filled / "a.mp4")
-    told = (filled / "a.mp4").stat()
+    stat = (filled / "a.mp4").stat()
     assert (row.uri, row.size_bytes) == ((filled / "a.mp4").uri, 5)
-    assert (row.mtime_ns, row.status) == (told.mtime_ns, Status.OK)
+    assert (row.mtime_ns, row.status) == (stat.mtime_ns, Status.OK)
     assert _names(filled / "nothing") == set()
 
 

@@ -1,4 +1,4 @@
-"""FaceForensics++, DFDC and Celeb-DF: what their trees, lists and names say."""
+"""FaceForensics++, DFDC and Celeb-DF: their folders, lists and file names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files as they are found: filters, links, rings of links, and what stands in their place."""
+"""Listing files one by one: filters, symlinks, cycles of symlinks, special files."""
 
 from __future__ import annotations
 
@@ -97,8 +97,8 @@ def test_a_linked_file_is_a_file_and_a_dangling_link_a_row(tmp_path: Path) -> No
     _tree(tmp_path, "a.png")
     (tmp_path / "b.png").symlink_to("a.png")
     (tmp_path / "c.png").symlink_to("nothing")
-    told = {Path(row.uri).name: row.status for row in stream_media(tmp_path)}
-    assert told == {"a.png": Status.OK, "b.png": Status.OK, "c.png": Status.MISSING}
+    statuses = {Path(row.uri).name: row.status for row in stream_media(tmp_path)}
+    assert statuses == {"a.png": Status.OK, "b.png": Status.OK, "c.png": Status.MISSING}
 
 
 def test_the_output_is_not_among_the_media(tmp_path: Path) -> None:

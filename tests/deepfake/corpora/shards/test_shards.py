@@ -1,4 +1,4 @@
-"""Shards, parts and snapshots: what is written is what is read, or nothing is."""
+"""Shards and snapshots: they are read as written, or not at all."""
 
 from __future__ import annotations
 
@@ -364,7 +364,7 @@ def test_a_latest_that_names_no_snapshot(root: DataRoot, corpus_dir: Path, conte
 
 
 @pytest.mark.parametrize("text", ["[]", '"x"', "{}", '{"config": 7}', '{"config": {"odd": 1}}'])
-def test_a_description_without_sense_is_told(corpus_dir: Path, text: str) -> None:
+def test_an_invalid_description_is_an_error(corpus_dir: Path, text: str) -> None:
     snapshot = _snapshot(corpus_dir, [_write(corpus_dir)], ["a", "b"])
     (snapshot.folder / "snapshot.json").write_text(text, encoding="utf-8")
     with pytest.raises(ShardError, match=r"settings are damaged|does not describe"):

@@ -1,4 +1,4 @@
-"""A snapshot in a store is the one that lies here, read through local copies."""
+"""A snapshot in an object store equals the local one and is read through local copies."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of a frame at smaller sizes, against PyTorch's adaptive pooling."""
+"""Shrinking with an integral image, compared with PyTorch's adaptive pooling."""
 
 from __future__ import annotations
 

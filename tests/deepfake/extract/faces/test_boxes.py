@@ -1,4 +1,4 @@
-"""Box arithmetic of the cascade, against plain loops."""
+"""Box arithmetic of MTCNN, compared with plain loops."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The square around a face, against a slow oracle."""
+"""Cropping faces, compared with a slow reference."""
 
 from __future__ import annotations
 
@@ -219,7 +219,7 @@ def test_crops_made_before_there_was_a_choice_keep_their_digest() -> None:
 @settings(max_examples=80, deadline=None)
 @given(st.data())
 def test_landmarks_stand_on_what_they_stood_on_in_the_frame(data: st.DataObject) -> None:
-    """A dot in the frame is found again in the square, at the place that is told."""
+    """A dot in the frame is found again in the square, at the position returned."""
     left, top = data.draw(st.floats(5, 40)), data.draw(st.floats(5, 40))
     width, height = data.draw(st.floats(30, 50)), data.draw(st.floats(30, 50))
     margin = data.draw(st.floats(1.0, 1.6))

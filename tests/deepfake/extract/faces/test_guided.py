@@ -1,4 +1,4 @@
-"""Guided detection: what is looked at in full, what in part, and that nothing is lost by it."""
+"""Guided detection: which frames are searched, which tracked, and that no face is lost."""
 
 from __future__ import annotations
 

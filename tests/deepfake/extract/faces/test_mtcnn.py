@@ -1,4 +1,4 @@
-"""The face detector on a real face, on many, and on what is none."""
+"""The face detector on one face, on many, and on pictures without faces."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_a_frame_gives_the_same_after_others(detector: MtcnnDetector) -> None:
     assert detector.detect(astronaut_pixels()) == alone
 
 
-def test_a_device_that_is_not_there_is_told() -> None:
+def test_a_missing_device_is_an_error() -> None:
     with pytest.raises(FaceError, match="could not be built on nonsense"):
         MtcnnDetector(FaceConfig(), device="nonsense")
 

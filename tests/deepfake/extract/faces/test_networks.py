@@ -1,4 +1,4 @@
-"""OpenVINO's networks against PyTorch's: the same numbers from the same weights."""
+"""OpenVINO's networks compared with PyTorch's, with the same weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The canvas: every level whole, on P-net's grid, none over another."""
+"""Pyramid canvases: levels are complete, on P-net's grid, and do not overlap."""
 
 from __future__ import annotations
 

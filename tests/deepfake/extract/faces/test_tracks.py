@@ -1,4 +1,4 @@
-"""Following faces over sampled frames."""
+"""Linking faces of sampled frames into tracks."""
 
 from __future__ import annotations
 
