@@ -128,11 +128,11 @@ def test_labels_and_errors_of_the_corpus_are_found_anew(
     workers: MediaWorkers, folder: Path
 ) -> None:
     before = probe_rows(_scan(folder), workers=workers, limits=_LIMITS)
-    before = [
+    marked = [
         replace(row, label=Label.FAKE, status=Status.ERROR, message="contradicted", group="g")
         if row.kind is not None
         else row
         for row in before
     ]
-    known, _ = reuse_probes(_scan(folder), before=before)
+    known, _ = reuse_probes(_scan(folder), before=marked)
     assert known == before
