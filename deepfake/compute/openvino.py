@@ -211,7 +211,7 @@ def convert_module(module: torch.nn.Module, *, example: torch.Tensor) -> Graph:
 
 
 def read_graph(path: Path) -> Graph:
-    """Read a network from an ONNX file, or from one of OpenVINO's own.
+    """Read a network from a file of ONNX, TensorFlow Lite or OpenVINO.
 
     Raises:
         ModelError: The file is missing or is no network.

@@ -25,6 +25,7 @@ __all__ = [
     "AggregationConfig",
     "AugmentConfig",
     "CropConfig",
+    "CropEdge",
     "DecoderName",
     "ExtractConfig",
     "FaceConfig",
@@ -44,6 +45,8 @@ __all__ = [
 ]
 
 DecoderName = Literal["auto", "decord", "pyav"]
+
+CropEdge = Literal["mirror", "inside"]
 
 Precision = Literal["f32", "bf16"]
 """What a network computes in on the CPU; on CUDA it is always half precision."""
@@ -132,7 +135,7 @@ class CropConfig(_Settings):
     codec: Literal["jpeg", "png"] = "jpeg"
     quality: int = Field(default=95, ge=1, le=100)
     """JPEG only; chroma is never subsampled."""
-    edge: Literal["mirror", "inside"] = "mirror"
+    edge: CropEdge = "mirror"
     """Where the square would reach over the edge of the frame: `mirror` fills it by reflection, as
     all crops were made before there was a choice; `inside` shrinks and moves the square so that
     nothing is shown twice."""

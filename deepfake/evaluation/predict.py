@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.inference import GivesHeadOutputs
 from deepfake.errors import ConfigError
+from deepfake.extract.options import ingest_options_of
 from deepfake.media import decode_crop
 
 __all__ = ["predict_crops"]
@@ -58,6 +59,5 @@ def _check_crops(detector: GivesHeadOutputs[NDArray[np.uint8]], snapshot: Snapsh
     if wanted != found:
         raise ConfigError(
             f"the crops of {snapshot.corpus} were made with {found}, the detector takes {wanted}",
-            hint=f"Ingest it with --face-size {wanted.size} --margin {wanted.margin:g} "
-            f"--codec {wanted.codec}.",
+            hint=f"Ingest it with {ingest_options_of(wanted)}.",
         )

@@ -7,7 +7,7 @@ from deepfake.config.options import IngestOptions
 from deepfake.config.options.fields import SamplingName
 from deepfake.errors import ConfigError
 
-__all__ = ["choose_sampling", "create_sampling", "extract_config"]
+__all__ = ["choose_sampling", "create_sampling", "extract_config", "ingest_options_of"]
 
 _COUNTED = ("uniform", "keyframes", "bursts")
 
@@ -21,8 +21,25 @@ def extract_config(options: IngestOptions) -> ExtractConfig:
     return ExtractConfig(
         sampling=create_sampling(options.sampling, frames=options.frames, fps=options.fps),
         faces=FaceConfig(min_face_fraction=options.min_face),
-        crop=CropConfig(size=options.face_size, margin=options.margin, codec=options.codec),
+        crop=CropConfig(
+            size=options.face_size,
+            margin=options.margin,
+            codec=options.codec,
+            edge=options.edge,
+        ),
         limits=options.media_limits,
+    )
+
+
+def ingest_options_of(crop: CropConfig) -> str:
+    """Return the options of `ingest` that make crops of some settings.
+
+    Example:
+        >>> ingest_options_of(CropConfig(edge="inside"))
+        '--face-size 256 --margin 1.3 --codec jpeg --edge inside'
+    """
+    return (
+        f"--face-size {crop.size} --margin {crop.margin:g} --codec {crop.codec} --edge {crop.edge}"
     )
 
 

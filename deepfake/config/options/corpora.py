@@ -16,7 +16,7 @@ from deepfake.config.options.fields import (
     Options,
     SamplingName,
 )
-from deepfake.config.settings import DecoderName
+from deepfake.config.settings import CropEdge, DecoderName
 
 __all__ = ["ClipsOptions", "FreezeOptions", "IngestOptions", "ListBenchmarksOptions"]
 
@@ -40,6 +40,11 @@ class IngestOptions(FileLimitOptions, BatchOptions):
     face_size: int = Field(256, ge=32, le=1024, description="Side of a stored crop, pixels.")
     margin: float = Field(
         1.3, ge=1, le=3, description="Side of the crop over the longer side of the face."
+    )
+    edge: CropEdge = Field(
+        "mirror",
+        description="Where a crop reaches over the frame's edge: mirror fills it by reflection, as "
+        "the packaged detector was trained; inside moves the crop inwards.",
     )
     min_face: float = Field(
         0.08, ge=0.01, le=1, description="Smallest face over the frame's shorter side."

@@ -11,6 +11,7 @@ from deepfake.corpora.held_out import HeldOutSet, open_held_out_set
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import ConfigError
+from deepfake.extract.options import ingest_options_of
 from deepfake.storage import DataRoot
 from deepfake.types import Label, Split
 
@@ -85,6 +86,5 @@ def _check_comparable(champion: Bundle, snapshot: Snapshot) -> None:
         raise ConfigError(
             f"the crops of {snapshot.corpus} were made with {found}, the champion takes {wanted}: "
             "the two cannot be compared on them",
-            hint=f"Ingest it with --face-size {wanted.size} --margin {wanted.margin:g} "
-            f"--codec {wanted.codec}.",
+            hint=f"Ingest it with {ingest_options_of(wanted)}.",
         )

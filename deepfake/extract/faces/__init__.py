@@ -7,13 +7,21 @@ from deepfake.extract.faces.crops import (
     landmarks_in_square,
     place_square,
 )
+from deepfake.extract.faces.dense_landmarks import (
+    DENSE_MODEL_SHA256,
+    NUM_DENSE_LANDMARKS,
+    DenseLandmarker,
+)
 from deepfake.extract.faces.guided import LiveFaceDetector, SeenFrame, detect_frames
 from deepfake.extract.faces.mtcnn import MtcnnDetector
 from deepfake.extract.faces.networks import NetworkName, Networks, weights_digest
 from deepfake.extract.faces.tracks import build_tracks, find_cuts, frame_signature, match_faces
 
 __all__ = [
+    "DENSE_MODEL_SHA256",
+    "NUM_DENSE_LANDMARKS",
     "CroppedFace",
+    "DenseLandmarker",
     "LiveFaceDetector",
     "MtcnnDetector",
     "NetworkName",

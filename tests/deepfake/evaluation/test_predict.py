@@ -67,8 +67,9 @@ def test_a_lost_shard_is_an_error_not_a_logit(snapshot: Snapshot) -> None:
 
 def test_crops_that_were_made_otherwise_are_not_scored(snapshot: Snapshot) -> None:
     detector = _MeanDetector(snapshot)
-    detector.spec.crop = snapshot.config.crop.model_copy(update={"margin": 1.7})
+    detector.spec.crop = snapshot.config.crop.model_copy(update={"margin": 1.7, "edge": "inside"})
     with pytest.raises(ConfigError, match=r"margin=1\.7") as raised:
         predict_crops(detector, snapshot, snapshot.index())  # type: ignore[arg-type]
     assert "--margin 1.7" in (raised.value.hint or "")
+    assert "--edge inside" in (raised.value.hint or "")
     assert detector.sizes == []

@@ -59,6 +59,7 @@ def test_options_of_ingest_reach_the_settings() -> None:
         face_size=128,
         margin=1.5,
         codec="png",
+        edge="inside",
         min_face=0.25,
         max_pixels=7,
         max_frames=8,
@@ -66,6 +67,6 @@ def test_options_of_ingest_reach_the_settings() -> None:
     )
     config = extract_config(options)
     assert (config.sampling.strategy, config.sampling.fps) == ("fps", 2.0)
-    assert config.crop == CropConfig(size=128, margin=1.5, codec="png")
+    assert config.crop == CropConfig(size=128, margin=1.5, codec="png", edge="inside")
     assert config.faces.min_face_fraction == 0.25
     assert config.limits == MediaLimits(max_pixels=7, max_frames=8, max_bytes=9 * 2**20)
