@@ -42,7 +42,8 @@ def add_command(app: typer.Typer, name: str, model: type[Options], target: str) 
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     marks = {type(mark): mark for mark in field.metadata}
-    shown: dict[str, Any] = {"help": field.description}
+    # Whether a file can be read is for its row to say, not for the parser.
+    shown: dict[str, Any] = {"help": field.description, "readable": False}
     for mark in field.metadata:
         shown.update({"min": mark.ge} if hasattr(mark, "ge") else {})
         shown.update({"max": mark.le} if hasattr(mark, "le") else {})
