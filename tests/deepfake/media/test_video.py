@@ -132,16 +132,16 @@ def test_where_seeking_lands_too_late_the_frame_is_right_all_the_same(
     path = write_clip(tmp_path / "b.mp4", b_frames=3)
     with open_video(path, limits=LIMITS) as video:
         source = video._frames
-        pass_to = source._pass_to  # type: ignore[attr-defined]
+        skip_packets_to = source._skip_packets_to  # type: ignore[attr-defined]
         missed = []
 
         def landing_late(key: int, *, until: int | None = None) -> bool:
             if until is None:
-                return bool(pass_to(key))
-            missed.append(pass_to(36))
+                return bool(skip_packets_to(key))
+            missed.append(skip_packets_to(36))
             return False
 
-        monkeypatch.setattr(source, "_pass_to", landing_late)
+        monkeypatch.setattr(source, "_skip_packets_to", landing_late)
         assert [frame_number(f.pixels) for f in video.read([25, 26])] == [25, 26]
     assert missed == [True, True]  # by both kinds of time
 

@@ -6,14 +6,11 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
-from typing import cast
 
 import pyarrow.parquet as pq
 import pytest
 
 from deepfake.corpora.manifest import ManifestRow
-from deepfake.detectors.bundles import Bundle
 from deepfake.errors import ConfigError, DataError
 from deepfake.scoring import (
     Part,
@@ -104,16 +101,15 @@ def test_what_was_wrong_with_a_part_is_said_by_whoever_puts_them_together(
             yield from ()
 
     files = First()
-    bundle = cast(Bundle, SimpleNamespace(spec=SimpleNamespace(outputs=())))
-    rows = list(_sorted_rows("scores", bucket, files, scratch=tmp_path, bundle=bundle))
+    rows = list(_sorted_rows("scores", bucket, files, scratch=tmp_path))
     assert sum(map(len, rows)) == 20
     (bucket / f"{_key(5)}.scores.parquet").unlink()
-    assert len(list(_sorted_rows("scores", bucket, files, scratch=tmp_path, bundle=bundle))) == len(
-        rows
-    ), "the copy that is here is known to be right"
+    assert len(list(_sorted_rows("scores", bucket, files, scratch=tmp_path))) == len(rows), (
+        "the copy that is here is known to be right"
+    )
     shutil.rmtree(cache)
     with pytest.raises(DataError, match="was damaged after the run began"):
-        list(_sorted_rows("scores", bucket, files, scratch=tmp_path, bundle=bundle))
+        list(_sorted_rows("scores", bucket, files, scratch=tmp_path))
 
 
 def test_removing_leaves_nothing(bucket: StorePath) -> None:
