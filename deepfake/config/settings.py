@@ -137,8 +137,8 @@ class CropConfig(_Settings):
     """JPEG only; chroma is never subsampled."""
     edge: CropEdge = "mirror"
     """Where the square would reach over the edge of the frame: `mirror` fills it by reflection, as
-    all crops were made before there was a choice; `inside` shrinks and moves the square so that
-    nothing is shown twice."""
+    all crops were made before there was a choice; `inside` moves the square inwards, and puts a
+    frame that is smaller than the square into a plain black edge. So nothing is shown twice."""
 
     @model_serializer(mode="wrap")
     def _without_old_edge(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -172,17 +172,22 @@ def test_at_an_edge_the_square_moves_inwards_and_shows_nothing_twice(at: tuple[i
 
 
 @pytest.mark.parametrize("size", [64, 224])
-def test_a_picture_that_is_a_face_crop_already_is_used_as_it_is(size: int) -> None:
-    pixels = _frame(size, size)
+def test_a_picture_that_is_a_face_crop_already_is_shown_once_with_a_plain_edge(size: int) -> None:
+    pixels = _frame(size, size).clip(1)
     face = _face(-0.2 * size, -0.15 * size, 1.2 * size, 1.25 * size)
-    assert (_cut(pixels, face, size=size, margin=1.3, edge="inside") == pixels).all()
+    side = round(1.15 * size)
+    found = _cut(pixels, face, size=side, margin=1.3, edge="inside")
+    edge = (side - size) // 2
+    inner = found[edge : edge + size, edge : edge + size]
+    assert (inner == pixels).all()
+    assert np.count_nonzero(found) == np.count_nonzero(inner)
 
 
 def test_a_face_that_fills_a_narrow_picture_gets_a_black_edge() -> None:
     pixels = np.full((300, 100, 3), 90, np.uint8)
-    found = _cut(pixels, _face(-70, 30, 170, 270), size=240, margin=1.3, edge="inside")
-    assert (found[:, 70:170] == 90).all()
-    assert not found[:, :70].any() and not found[:, 170:].any()
+    found = _cut(pixels, _face(-70, 30, 170, 270), size=276, margin=1.3, edge="inside")
+    assert (found[:, 88:188] == 90).all()
+    assert not found[:, :88].any() and not found[:, 188:].any()
 
 
 def test_away_from_the_edge_both_ways_to_fill_it_are_one() -> None:
@@ -194,16 +199,18 @@ def test_away_from_the_edge_both_ways_to_fill_it_are_one() -> None:
 
 @settings(max_examples=80, deadline=None)
 @given(st.data())
-def test_a_square_inside_lies_inside_whatever_the_box(data: st.DataObject) -> None:
+def test_a_square_lies_inside_or_around_the_frame_whatever_the_box(data: st.DataObject) -> None:
     width, height = data.draw(st.integers(1, 90)), data.draw(st.integers(1, 90))
     left, top = data.draw(st.floats(-60, width - 1)), data.draw(st.floats(-60, height - 1))
     box = (left, top, left + data.draw(st.floats(61, 200)), top + data.draw(st.floats(61, 200)))
     config = CropConfig(size=32, margin=data.draw(st.floats(1, 3)), edge="inside")
     square = place_square(_face(*box), width=width, height=height, config=config)
-    assert 1 <= square.side <= max(width, height)
-    if square.side <= min(width, height):
-        assert 0 <= square.left <= width - square.side
-        assert 0 <= square.top <= height - square.side
+    assert 1 <= square.side <= round(1.15 * max(width, height))
+    for start, length in ((square.left, width), (square.top, height)):
+        if square.side <= length:
+            assert 0 <= start <= length - square.side
+        else:
+            assert start <= 0 and start + square.side >= length
     cropped = crop_face(_frame(width, height), _face(*box), config=config)
     assert cropped.pixels.shape == (32, 32, 3)
     assert np.isfinite([cropped.sharpness, cropped.brightness]).all()
