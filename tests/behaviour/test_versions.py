@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from deepfake import registry as tracking
+from deepfake import registry
 from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
 from tests.flows.retraining import Home, running_flows
@@ -24,13 +24,13 @@ pytestmark = [
 def _register(home: Home, name: str) -> str:
     folder = make_detector(home.path / name, name=name)
     digest = load_bundle(folder).digest
-    run_id = tracking.log_bundle(folder, experiment="deepfake", run_name=name, uri=home.uri)
-    tracking.register_once(run_id, name=tracking.MODEL_NAME, digest=digest, uri=home.uri)
+    run_id = registry.log_bundle(folder, experiment="deepfake", run_name=name, uri=home.uri)
+    registry.register_once(run_id, name=registry.MODEL_NAME, digest=digest, uri=home.uri)
     return digest
 
 
 def test_scores_name_the_version_before_between_and_after(tmp_path: Path) -> None:
-    home = Home(tmp_path / "here", tracking.tracking_uri(tmp_path / "here"))
+    home = Home(tmp_path / "here", registry.tracking_uri(tmp_path / "here"))
     (home.path / "media").mkdir(parents=True)
     write_image(home.path / "media" / "face.png", face_close_up())
     digests = {"1": _register(home, "first"), "2": _register(home, "second")}
@@ -45,16 +45,16 @@ def test_scores_name_the_version_before_between_and_after(tmp_path: Path) -> Non
 
     with running_flows(home, log=tmp_path / "log") as flows:
         home.command("models", "promote", "1", "--reason", "to begin with")
-        assert scored() == (tracking.MODEL_NAME, "1", digests["1"])
+        assert scored() == (registry.MODEL_NAME, "1", digests["1"])
         home.command("models", "promote", "2", "--yes")
-        assert scored() == (tracking.MODEL_NAME, "2", digests["2"])
+        assert scored() == (registry.MODEL_NAME, "2", digests["2"])
         output = home.command("detect", "media/face.png", "--json")
         (row,) = json.loads(output[output.index("[") :])
         assert (row["model_version"], row["model_digest"]) == ("2", digests["2"])
         home.command("models", "rollback", "--reason", "too many alarms")
-        assert scored() == (tracking.MODEL_NAME, "1", digests["1"])
+        assert scored() == (registry.MODEL_NAME, "1", digests["1"])
         # One more step back: the packaged detector was there before anybody was promoted.
         home.command("models", "rollback")
-        packaged = {v.version: v for v in tracking.list_versions(uri=home.uri)}[3]
+        packaged = {v.version: v for v in registry.list_versions(uri=home.uri)}[3]
         assert packaged.aliases == ("champion",)
         assert scored()[1:] == ("3", packaged.tags["model_digest"])

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from deepfake import registry as tracking
+from deepfake import registry
 from deepfake.cli import app
 from deepfake.config import TrainConfig
 from deepfake.corpora.held_out import freeze_held_out_set
@@ -138,18 +138,18 @@ class Home:
             show_progress=False,
         )
         digest = load_bundle(result.bundle).digest
-        run_id = tracking.log_bundle(
+        run_id = registry.log_bundle(
             result.bundle, experiment="deepfake", run_name=name, uri=self.uri
         )
-        version = tracking.register_once(run_id, name=name, digest=digest, uri=self.uri)
-        tracking.promote(name, version, who="the test", why="to begin with", uri=self.uri)
+        version = registry.register_once(run_id, name=name, digest=digest, uri=self.uri)
+        registry.promote(name, version, who="the test", why="to begin with", uri=self.uri)
         return version
 
     def aliases(self, name: str) -> dict[str, int]:
         """Return which version each alias names."""
         return {
             alias: version.version
-            for version in tracking.list_versions(name, uri=self.uri)
+            for version in registry.list_versions(name, uri=self.uri)
             for alias in version.aliases
         }
 
@@ -185,7 +185,7 @@ def files_of(
 def make_home(path: Path, *, uri: str | None = None) -> Home:
     """Return a home with a recipe, a policy, and a benchmark of stills with either trace."""
     path.mkdir(parents=True, exist_ok=True)
-    home = Home(path, uri or tracking.tracking_uri(path))
+    home = Home(path, uri or registry.tracking_uri(path))
     (path / "tiny.toml").write_text(RECIPE)
     (path / "policy.toml").write_text(POLICY)
     held_out = home.write("tested", files_of("test", real=60, grid=60, stripes=30), seed=9)

@@ -16,7 +16,7 @@ import psutil
 import pytest
 import torch
 
-from deepfake import registry as tracking
+from deepfake import registry
 from deepfake.errors import ConfigError
 from deepfake.evaluation.promotion import Decision, read_decision
 from tests.flows.retraining import Flows, Home, files_of, make_home, running_flows
@@ -58,7 +58,7 @@ def _client(home: Home) -> Any:
 
 
 def _numbers(home: Home, name: str) -> list[int]:
-    return [v.version for v in tracking.list_versions(name, uri=home.uri)]
+    return [v.version for v in registry.list_versions(name, uri=home.uri)]
 
 
 def test_a_better_challenger_is_promoted_and_all_of_it_is_on_record(
@@ -73,7 +73,7 @@ def test_a_better_challenger_is_promoted_and_all_of_it_is_on_record(
     assert decision.num_looks == done["num_looks"] == 1
     assert decision.parts[0].difference is not None and decision.parts[0].difference > 0.1
     assert {s.slice for s in decision.slices} >= {"method grid", "method stripes"}
-    newest = tracking.list_versions("better", uri=home.uri)[0]
+    newest = registry.list_versions("better", uri=home.uri)[0]
     assert newest.tags["decision"] == "promoted"
     assert newest.tags["data.good"] == decision.data_digests["good"]
     assert newest.tags["promote.who"] == "retrain"

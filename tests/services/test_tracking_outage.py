@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import torch
 
-from deepfake import registry as tracking
+from deepfake import registry
 from tests.command_line import product_environment
 from tests.flows.retraining import Home, files_of, make_home, running_flows
 from tests.services.processes import free_port, running, wait_until
@@ -56,7 +56,7 @@ def _server(home: Home, log: Path) -> AbstractContextManager[Popen[bytes]]:
 
 
 def _answers(home: Home) -> bool:
-    return tracking.check_tracking(home.uri)[0]
+    return registry.check_tracking(home.uri)[0]
 
 
 def _lines(home: Home) -> list[dict[str, Any]]:
@@ -93,7 +93,7 @@ def test_training_goes_on_and_its_records_arrive(home: Home, tmp_path: Path) -> 
             steps = {line["step"] for line in _lines(home) if line["name"] == "train_loss"}
             assert set(_history(home, done["run_id"], "train_loss")) == steps
             assert done["model_version"] == "1"
-            (version,) = tracking.list_versions("outlived", uri=home.uri)
+            (version,) = registry.list_versions("outlived", uri=home.uri)
             assert version.run_id == done["run_id"]
 
 
@@ -104,7 +104,7 @@ def test_a_server_that_is_away_at_the_end_gets_its_records_with_the_next_run(
     with running_flows(home, log=tmp_path / "flows.log") as flows:
         done = flows.run("train", {**_train(1, "deferred"), "dataset": "small"})
         assert done["run_id"] is None and done["model_version"] is None
-        pending = home.root.runs / "deferred" / tracking.PENDING
+        pending = home.root.runs / "deferred" / registry.PENDING
         assert pending.is_file()
         with _server(home, tmp_path / "server.log"):
             wait_until(lambda: _answers(home), seconds=_START_SECONDS)

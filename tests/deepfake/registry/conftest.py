@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from deepfake import registry as tracking
+from deepfake import registry
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return a store in a folder whose name needs quoting; made once, migrations take seconds."""
     folder = tmp_path_factory.mktemp("störe here")
-    return tracking.tracking_uri(folder)
+    return registry.tracking_uri(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from deepfake import registry as tracking
+from deepfake import registry
 from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.errors import BundleError, ConfigError, TrackingError, UnknownModelError
 from deepfake.registry.resolve import resolve_detector
@@ -23,7 +23,7 @@ _names = (f"model-{i}" for i in itertools.count())
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return tracking.tracking_uri(tmp_path_factory.mktemp("store"))
+    return registry.tracking_uri(tmp_path_factory.mktemp("store"))
 
 
 @pytest.fixture(autouse=True)
@@ -53,29 +53,29 @@ def client(store: str) -> Any:
 def _register(name: str, folder: Path, *, digest: str, text: str = "{}") -> int:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "detector.json").write_text(text)
-    run_id = tracking.log_bundle(folder, experiment="champions", run_name=digest)
-    return tracking.register_once(run_id, name=name, digest=digest, tags={"data.c": "0" * 16})
+    run_id = registry.log_bundle(folder, experiment="champions", run_name=digest)
+    return registry.register_once(run_id, name=name, digest=digest, tags={"data.c": "0" * 16})
 
 
 def _champion(name: str) -> int | None:
-    return next((v.version for v in tracking.list_versions(name) if "champion" in v.aliases), None)
+    return next((v.version for v in registry.list_versions(name) if "champion" in v.aliases), None)
 
 
-def _promote(name: str, version: int, why: str = "it is better") -> tracking.Promotion:
-    return tracking.promote(name, version, who="ann", why=why)
+def _promote(name: str, version: int, why: str = "it is better") -> registry.Promotion:
+    return registry.promote(name, version, who="ann", why=why)
 
 
 def test_the_packaged_detector_is_the_first_champion_once(name: str) -> None:
     folder = packaged_detector()
     assert folder is not None
-    assert tracking.ensure_first_champion(name) == 1
-    assert tracking.ensure_first_champion(name) == 1
-    (version,) = tracking.list_versions(name)
+    assert registry.ensure_first_champion(name) == 1
+    assert registry.ensure_first_champion(name) == 1
+    (version,) = registry.list_versions(name)
     assert version.aliases == ("champion",)
     assert version.tags["model_digest"] == load_bundle(folder).digest
     assert version.tags["data.openforensics"]
-    assert [e.version for e in tracking.champion_history(name)] == [1]
-    found = tracking.champion_or_none(name)
+    assert [e.version for e in registry.champion_history(name)] == [1]
+    found = registry.champion_or_none(name)
     assert found is not None and load_bundle(found.path).digest == load_bundle(folder).digest
 
 
@@ -88,18 +88,18 @@ def test_first_champion_after_a_kill(
     with monkeypatch.context() as patched:
         patched.setattr(MlflowClient, killed_at, lambda *_, **__: (_ for _ in ()).throw(SystemExit))
         with pytest.raises(SystemExit):
-            tracking.ensure_first_champion(name)
+            registry.ensure_first_champion(name)
     assert _champion(name) is None
-    assert tracking.ensure_first_champion(name) == 1
-    assert len(tracking.list_versions(name)) == 1
-    assert len(tracking.champion_history(name)) == 1
+    assert registry.ensure_first_champion(name) == 1
+    assert len(registry.list_versions(name)) == 1
+    assert len(registry.champion_history(name)) == 1
 
 
 def test_a_bundle_is_registered_once(name: str, tmp_path: Path) -> None:
     assert _register(name, tmp_path / "a", digest="aa") == 1
     assert _register(name, tmp_path / "b", digest="bb") == 2
     assert _register(name, tmp_path / "a", digest="aa") == 1
-    assert [v.version for v in tracking.list_versions(name)] == [2, 1]
+    assert [v.version for v in registry.list_versions(name)] == [2, 1]
 
 
 def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
@@ -108,18 +108,18 @@ def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
     for version in (1, 2, 3):
         _promote(name, version)
     assert _champion(name) == 3
-    assert tracking.roll_back(name, who="bob", why="alarms").version == 2
-    assert tracking.roll_back(name, who="bob", why="more alarms").version == 1
+    assert registry.roll_back(name, who="bob", why="alarms").version == 2
+    assert registry.roll_back(name, who="bob", why="more alarms").version == 1
     with pytest.raises(ConfigError, match="no champion before"):
-        tracking.roll_back(name, who="bob", why="")
+        registry.roll_back(name, who="bob", why="")
     assert _champion(name) == 1
-    assert tracking.rolled_back(name) == {2, 3}
+    assert registry.rolled_back(name) == {2, 3}
     _promote(name, 4)
     _promote(name, 2)
-    assert tracking.rolled_back(name) == {3}
-    assert tracking.roll_back(name, who="bob", why="").version == 4
-    assert tracking.roll_back(name, who="bob", why="").version == 1
-    changes = [(e.action, e.version, e.who) for e in tracking.champion_history(name)]
+    assert registry.rolled_back(name) == {3}
+    assert registry.roll_back(name, who="bob", why="").version == 4
+    assert registry.roll_back(name, who="bob", why="").version == 1
+    changes = [(e.action, e.version, e.who) for e in registry.champion_history(name)]
     assert changes[:5] == [
         ("promote", 1, "ann"),
         ("promote", 2, "ann"),
@@ -127,7 +127,7 @@ def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
         ("rollback", 2, "bob"),
         ("rollback", 1, "bob"),
     ]
-    tags = {v.version: v.tags for v in tracking.list_versions(name)}
+    tags = {v.version: v.tags for v in registry.list_versions(name)}
     assert tags[4]["promote.who"] == "ann" and tags[4]["promote.why"] == "it is better"
     assert tags[1]["rollback.who"] == "bob"
 
@@ -136,7 +136,7 @@ def test_promoting_the_champion_again_changes_nothing(name: str, tmp_path: Path)
     _register(name, tmp_path / "a", digest="a")
     first = _promote(name, 1, why="first")
     assert _promote(name, 1, why="again") == first
-    assert len(tracking.champion_history(name)) == 1
+    assert len(registry.champion_history(name)) == 1
 
 
 def test_a_promotion_that_was_killed_before_the_alias_does_not_count(
@@ -157,10 +157,10 @@ def test_a_promotion_that_was_killed_before_the_alias_does_not_count(
         with pytest.raises(SystemExit):
             _promote(name, 3)
     assert _champion(name) == 2
-    assert [e.version for e in tracking.champion_history(name)] == [1, 2]
-    assert tracking.roll_back(name, who="bob", why="").version == 1
+    assert [e.version for e in registry.champion_history(name)] == [1, 2]
+    assert registry.roll_back(name, who="bob", why="").version == 1
     _promote(name, 3)
-    assert [e.version for e in tracking.champion_history(name)] == [1, 2, 1, 3]
+    assert [e.version for e in registry.champion_history(name)] == [1, 2, 1, 3]
 
 
 def test_an_alias_that_was_moved_by_hand_is_part_of_the_history(
@@ -170,10 +170,10 @@ def test_an_alias_that_was_moved_by_hand_is_part_of_the_history(
         _register(name, tmp_path / digest, digest=digest)
     _promote(name, 1)
     client.set_registered_model_alias(name, "champion", "2")
-    assert [e.action for e in tracking.champion_history(name)] == ["promote", "found"]
+    assert [e.action for e in registry.champion_history(name)] == ["promote", "found"]
     _promote(name, 3)
-    assert tracking.roll_back(name, who="bob", why="").version == 2
-    assert tracking.roll_back(name, who="bob", why="").version == 1
+    assert registry.roll_back(name, who="bob", why="").version == 2
+    assert registry.roll_back(name, who="bob", why="").version == 1
 
 
 def test_a_promotion_expects_whom_it_was_compared_with(name: str, tmp_path: Path) -> None:
@@ -181,7 +181,7 @@ def test_a_promotion_expects_whom_it_was_compared_with(name: str, tmp_path: Path
         _register(name, tmp_path / digest, digest=digest)
     _promote(name, 2)
     with pytest.raises(TrackingError, match=r"version 2 .* is champion now, not 1"):
-        tracking.promote(name, 3, who="retrain", why="", expected=1)
+        registry.promote(name, 3, who="retrain", why="", expected=1)
     with pytest.raises(UnknownModelError, match=r"no version 9 \(there are: 1, 2, 3\)"):
         _promote(name, 9)
     assert _champion(name) == 2
@@ -193,10 +193,10 @@ def test_a_challenger_that_becomes_champion_is_challenger_no_more(
     for digest in ("a1", "a2"):
         _register(name, tmp_path / digest, digest=digest)
     _promote(name, 1)
-    tracking.set_alias(name, alias="challenger", version=2)
-    assert {v.version: v.aliases for v in tracking.list_versions(name)}[2] == ("challenger",)
+    registry.set_alias(name, alias="challenger", version=2)
+    assert {v.version: v.aliases for v in registry.list_versions(name)}[2] == ("challenger",)
     _promote(name, 2)
-    aliases = {v.version: v.aliases for v in tracking.list_versions(name)}
+    aliases = {v.version: v.aliases for v in registry.list_versions(name)}
     assert aliases == {1: (), 2: ("champion",)}
 
 
@@ -238,15 +238,15 @@ def test_a_damaged_history_is_said(name: str, tmp_path: Path, client: Any) -> No
     _promote(name, 1)
     client.set_registered_model_tag(name, "champion.0001", json.dumps({"version": 1}))
     with pytest.raises(TrackingError, match=r"champion\.0001 .* is damaged"):
-        tracking.champion_history(name)
+        registry.champion_history(name)
 
 
 def test_nothing_is_asked_of_a_store_that_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert tracking.list_versions() == []
-    assert tracking.champion_history() == []
+    assert registry.list_versions() == []
+    assert registry.champion_history() == []
     with pytest.raises(UnknownModelError, match="no registry"):
-        tracking.roll_back(who="bob", why="")
+        registry.roll_back(who="bob", why="")
     assert list(tmp_path.iterdir()) == []

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfake import registry as tracking
+from deepfake import registry
 from deepfake.errors import TrackingError, UnknownModelError
 
 # MLflow 3.17 asks SQLAlchemy 2.1 for a strategy that it wants to drop.
@@ -24,22 +24,22 @@ NOWHERE = "http://127.0.0.1:9"
 
 
 def test_versions_aliases_and_rolling_back(store: str, training: dict[str, object]) -> None:
-    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
-    assert tracking.champion_or_none("model-a", uri=store) is None
-    first = tracking.register_bundle(run_id, name="model-a", alias="champion", uri=store)
-    second = tracking.register_bundle(run_id, name="model-a", uri=store)
+    run_id = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
+    assert registry.champion_or_none("model-a", uri=store) is None
+    first = registry.register_bundle(run_id, name="model-a", alias="champion", uri=store)
+    second = registry.register_bundle(run_id, name="model-a", uri=store)
     assert (first, second) == (1, 2)
-    champion = tracking.champion_or_none("model-a", uri=store)
+    champion = registry.champion_or_none("model-a", uri=store)
     assert champion is not None
     assert champion.version == 1
     assert (champion.path / "detector.json").read_text() == '{"schema_version": 1}'
-    assert tracking.resolve_model_uri("models:/model-a/latest", uri=store).version == 2
-    tracking.set_alias("model-a", alias="champion", version=2, uri=store)
-    assert tracking.resolve_model_uri("models:/model-a@champion", uri=store).version == 2
-    tracking.set_alias("model-a", alias="champion", version=1, uri=store)
-    assert tracking.resolve_model_uri("models:/model-a@champion", uri=store).version == 1
+    assert registry.resolve_model_uri("models:/model-a/latest", uri=store).version == 2
+    registry.set_alias("model-a", alias="champion", version=2, uri=store)
+    assert registry.resolve_model_uri("models:/model-a@champion", uri=store).version == 2
+    registry.set_alias("model-a", alias="champion", version=1, uri=store)
+    assert registry.resolve_model_uri("models:/model-a@champion", uri=store).version == 1
     with pytest.raises(TrackingError, match="version 9"):
-        tracking.set_alias("model-a", alias="champion", version=9, uri=store)
+        registry.set_alias("model-a", alias="champion", version=9, uri=store)
 
 
 @pytest.mark.parametrize(
@@ -48,35 +48,35 @@ def test_versions_aliases_and_rolling_back(store: str, training: dict[str, objec
 def test_what_is_not_registered_is_unknown(
     store: str, training: dict[str, object], model_uri: str
 ) -> None:
-    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
-    tracking.register_bundle(run_id, name="model-b", alias="best", uri=store)
+    run_id = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
+    registry.register_bundle(run_id, name="model-b", alias="best", uri=store)
     with pytest.raises(UnknownModelError) as caught:
-        tracking.resolve_model_uri(model_uri, uri=store)
+        registry.resolve_model_uri(model_uri, uri=store)
     hint = "models:/NAME@ALIAS" if model_uri == "models:/x" else "model-b (best)"
     assert hint in (caught.value.hint or "")
 
 
 def test_a_run_without_a_bundle_is_not_registered(store: str) -> None:
-    run_id = tracking.log_evaluation({}, experiment="evaluation", run_name="e", uri=store)
+    run_id = registry.log_evaluation({}, experiment="evaluation", run_name="e", uri=store)
     with pytest.raises(TrackingError, match="no detector bundle"):
-        tracking.register_bundle(run_id, uri=store)
+        registry.register_bundle(run_id, uri=store)
 
 
 def test_a_bundle_whose_files_are_gone(store: str, training: dict[str, object]) -> None:
-    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
-    tracking.register_bundle(run_id, name="model-c", alias="champion", uri=store)
-    found = tracking.champion_or_none("model-c", uri=store)
+    run_id = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
+    registry.register_bundle(run_id, name="model-c", alias="champion", uri=store)
+    found = registry.champion_or_none("model-c", uri=store)
     assert found is not None
     shutil.rmtree(found.path)
     with pytest.raises(TrackingError, match="gone"):
-        tracking.champion_or_none("model-c", uri=store)
+        registry.champion_or_none("model-c", uri=store)
 
 
 def test_asking_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:
-    assert tracking.champion_or_none() is None
+    assert registry.champion_or_none() is None
     with pytest.raises(UnknownModelError, match="no registry"):
-        tracking.resolve_model_uri("models:/deepfake-detector/1")
-    is_fine, message = tracking.check_tracking()
+        registry.resolve_model_uri("models:/deepfake-detector/1")
+    is_fine, message = registry.check_tracking()
     assert is_fine
     assert "made by the first run" in message
     assert list(tmp_path.iterdir()) == []
@@ -84,19 +84,19 @@ def test_asking_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:
 
 def test_a_store_that_does_not_answer_is_no_missing_champion() -> None:
     with pytest.raises(TrackingError, match=r"127\.0\.0\.1"):
-        tracking.champion_or_none(uri=NOWHERE)
+        registry.champion_or_none(uri=NOWHERE)
 
 
 @pytest.mark.services
 def test_a_server_shows_the_version_and_serves_the_bundle(
     store: str, training: dict[str, object], tmp_path: Path
 ) -> None:
-    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
-    tracking.register_bundle(run_id, name="model-d", alias="champion", uri=store)
+    run_id = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
+    registry.register_bundle(run_id, name="model-d", alias="champion", uri=store)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    _, program, *arguments = shlex.split(tracking.ui_command(store))
+    _, program, *arguments = shlex.split(registry.ui_command(store))
     command = [program, *arguments, "--port", str(port), "--workers", "1"]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     with (tmp_path / "log").open("w") as log:
@@ -104,17 +104,17 @@ def test_a_server_shows_the_version_and_serves_the_bundle(
     try:
         address = f"http://127.0.0.1:{port}"
         deadline = time.monotonic() + 120
-        while not tracking.check_tracking(address)[0]:
+        while not registry.check_tracking(address)[0]:
             assert time.monotonic() < deadline, (tmp_path / "log").read_text()[-2000:]
             time.sleep(0.5)
         listing = f"{address}/api/2.0/mlflow/registered-models/search"
         with urllib.request.urlopen(listing, timeout=30) as answer:
             models = {m["name"]: m for m in json.load(answer)["registered_models"]}
         assert models["model-d"]["aliases"] == [{"alias": "champion", "version": "1"}]
-        remote = tracking.log_training(**training, uri=address)  # type: ignore[arg-type]
-        tracking.register_bundle(remote, name="model-e", alias="champion", uri=address)
+        remote = registry.log_training(**training, uri=address)  # type: ignore[arg-type]
+        registry.register_bundle(remote, name="model-e", alias="champion", uri=address)
         for _ in range(2):
-            found = tracking.champion_or_none("model-e", uri=address, cache=tmp_path / "cache")
+            found = registry.champion_or_none("model-e", uri=address, cache=tmp_path / "cache")
             assert found is not None
             assert {p.name for p in found.path.iterdir()} == {
                 "detector.json",

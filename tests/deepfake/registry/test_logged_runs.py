@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfake import registry as tracking
+from deepfake import registry
 from deepfake.config import TrainConfig
 from deepfake.errors import TrackingError
 from deepfake.registry.mlflow_values import read_metrics_lines
@@ -33,10 +33,10 @@ def client_of(uri: str):  # type: ignore[no-untyped-def]
 def test_the_store_is_a_file_under_mlruns_unless_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert tracking.tracking_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
-    assert tracking.tracking_uri(Path("else")) == f"sqlite:///{tmp_path}/else/mlruns/mlflow.db"
+    assert registry.tracking_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
+    assert registry.tracking_uri(Path("else")) == f"sqlite:///{tmp_path}/else/mlruns/mlflow.db"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
-    assert tracking.tracking_uri(Path("else")) == "http://tracker:5000"
+    assert registry.tracking_uri(Path("else")) == "http://tracker:5000"
     assert list(tmp_path.iterdir()) == []
 
 
@@ -52,12 +52,12 @@ def test_the_store_is_a_file_under_mlruns_unless_named(
     ],
 )
 def test_credentials_are_never_shown(uri: str, shown: str) -> None:
-    assert tracking.masked(uri) == shown
-    assert tracking.masked(f"cannot reach {uri} today") == f"cannot reach {shown} today"
+    assert registry.masked(uri) == shown
+    assert registry.masked(f"cannot reach {uri} today") == f"cannot reach {shown} today"
 
 
 def test_a_training_is_kept_whole(store: str, training: dict[str, object]) -> None:
-    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    run_id = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
     client = client_of(store)
     run = client.get_run(run_id)
     assert run.info.status == "FINISHED"
@@ -80,8 +80,8 @@ def test_what_is_known_of_a_finished_detector_stands_beside_its_epochs(
         "params": {"lr": 1e-3, "max_minutes": None, "augment": {"jpeg_p": None}},
         "metrics": {"val_auc": 0.9, "num_train_real": 7, "why": "text", "val_loss": None},
     }
-    run_id = tracking.log_training(**arguments, uri=store)  # type: ignore[arg-type]
-    again = tracking.log_training(**arguments, run_id=run_id, uri=store)  # type: ignore[arg-type]
+    run_id = registry.log_training(**arguments, uri=store)  # type: ignore[arg-type]
+    again = registry.log_training(**arguments, run_id=run_id, uri=store)  # type: ignore[arg-type]
     client = client_of(store)
     run = client.get_run(again)
     assert run.data.params == {"lr": "0.001"}, "what is not known is not there"
@@ -95,13 +95,13 @@ def test_a_training_ends_in_the_run_that_its_settings_began(
     store: str, training: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     config = TrainConfig()
-    with tracking.tracked_run(
+    with registry.tracked_run(
         experiment="training", run_name="a run", params=config.model_dump(), uri=store
     ) as opened:
         assert opened.run_id is not None
     out_of_a_file = json.loads(config.model_dump_json())
     arguments = {**training, "params": out_of_a_file, "run_id": opened.run_id}
-    assert tracking.log_training(**arguments, uri=store) == opened.run_id  # type: ignore[arg-type]
+    assert registry.log_training(**arguments, uri=store) == opened.run_id  # type: ignore[arg-type]
     run = client_of(store).get_run(opened.run_id)
     assert run.data.params["augment.jpeg_quality"] == str(list(config.augment.jpeg_quality))
     assert run.data.metrics["val_auc"] == 0.5
@@ -111,9 +111,9 @@ def test_a_training_ends_in_the_run_that_its_settings_began(
 def test_a_setting_that_the_store_knows_otherwise_costs_no_training(
     store: str, training: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
-    run_id = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    run_id = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
     arguments = {**training, "params": {"lr": 0.5, "seed": 3}, "run_id": run_id}
-    assert tracking.log_training(**arguments, uri=store) == run_id  # type: ignore[arg-type]
+    assert registry.log_training(**arguments, uri=store) == run_id  # type: ignore[arg-type]
     params = client_of(store).get_run(run_id).data.params
     assert params == {"lr": "0.001", "augment.jpeg_p": "0.3", "seed": "3"}
     assert f"the run {run_id} keeps lr = 0.001; it was now 0.5" in caplog.text
@@ -123,12 +123,12 @@ def test_a_sweep_is_a_tree_of_runs_that_is_gone_on_with(
     store: str, training: dict[str, object], tmp_path: Path
 ) -> None:
     begin = {"experiment": "training", "run_name": "s", "params": {"space": {"a": 1, "b": None}}}
-    parent = tracking.begin_sweep(**begin, tags={"stage": "sweep"}, uri=store)  # type: ignore[arg-type]
-    with tracking.tracked_run(
-        experiment="training", run_name="s-0", tags={tracking.PARENT_TAG: parent}, uri=store
+    parent = registry.begin_sweep(**begin, tags={"stage": "sweep"}, uri=store)  # type: ignore[arg-type]
+    with registry.tracked_run(
+        experiment="training", run_name="s-0", tags={registry.PARENT_TAG: parent}, uri=store
     ) as trial:
         assert trial.run_id is not None
-        tracking.log_trial(
+        registry.log_trial(
             trial.run_id,
             metrics_jsonl=training["metrics_jsonl"],  # type: ignore[arg-type]
             metrics={"objective": 0.5},
@@ -137,10 +137,10 @@ def test_a_sweep_is_a_tree_of_runs_that_is_gone_on_with(
         )
     (tmp_path / "best.toml").write_text("a = 1\n")
     for status in ("FAILED", "FINISHED"):
-        same = tracking.begin_sweep(**begin, tags={}, run_id=parent, uri=store)  # type: ignore[arg-type]
+        same = registry.begin_sweep(**begin, tags={}, run_id=parent, uri=store)  # type: ignore[arg-type]
         assert same == parent
         assert client_of(store).get_run(parent).info.status == "RUNNING"
-        tracking.end_sweep(
+        registry.end_sweep(
             parent,
             status=status,  # type: ignore[arg-type]
             metrics={"objective": 0.5},
@@ -156,7 +156,7 @@ def test_a_sweep_is_a_tree_of_runs_that_is_gone_on_with(
     child = client.get_run(trial.run_id)
     assert child.data.tags["mlflow.parentRunId"] == parent
     assert {"val_auc", "objective"} <= set(child.data.metrics)
-    other = tracking.begin_sweep(**begin, tags={}, run_id="0" * 32, uri=store)  # type: ignore[arg-type]
+    other = registry.begin_sweep(**begin, tags={}, run_id="0" * 32, uri=store)  # type: ignore[arg-type]
     assert other != parent, "another store does not know it"
 
 
@@ -164,9 +164,9 @@ def test_system_metrics_stand_beside_the_trainings_own(
     store: str, training: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
-    with tracking.tracked_run(experiment="training", run_name="open", uri=store) as run:
+    with registry.tracked_run(experiment="training", run_name="open", uri=store) as run:
         time.sleep(0.5)
-        same = tracking.log_training(**training, run_id=run.run_id, uri=store)  # type: ignore[arg-type]
+        same = registry.log_training(**training, run_id=run.run_id, uri=store)  # type: ignore[arg-type]
     found = client_of(store).get_run(same)
     assert run.run_id == same
     assert found.info.status == "FINISHED"
@@ -177,7 +177,7 @@ def test_system_metrics_stand_beside_the_trainings_own(
 def test_a_computation_that_fails_ends_its_run_as_failed(store: str) -> None:
     with (
         pytest.raises(ZeroDivisionError),
-        tracking.tracked_run(experiment="training", run_name="x", uri=store) as run,
+        registry.tracked_run(experiment="training", run_name="x", uri=store) as run,
     ):
         raise ZeroDivisionError
     assert client_of(store).get_run(run.run_id).info.status == "FAILED"
@@ -187,14 +187,14 @@ def test_a_store_that_is_down_costs_a_warning(
     store: str, training: dict[str, object], tmp_path: Path
 ) -> None:
     pending = tmp_path / "pending.json"
-    with tracking.tracked_run(experiment="training", run_name="x", uri=NOWHERE) as run:
+    with registry.tracked_run(experiment="training", run_name="x", uri=NOWHERE) as run:
         assert run.run_id is None
         assert "127.0.0.1:9" in (run.warning or "")
-    deferred = tracking.log_training_or_defer(pending=pending, **training, uri=NOWHERE)
+    deferred = registry.log_training_or_defer(pending=pending, **training, uri=NOWHERE)
     assert deferred is None
     with pytest.raises(TrackingError):
-        tracking.replay(pending, uri=NOWHERE)
-    run_id = tracking.replay(pending, uri=store)
+        registry.replay(pending, uri=NOWHERE)
+    run_id = registry.replay(pending, uri=store)
     assert not pending.exists()
     found = client_of(store).get_run(run_id)
     assert found.data.params["augment.jpeg_p"] == "0.3"
@@ -204,11 +204,11 @@ def test_a_store_that_is_down_costs_a_warning(
 def test_replaying_into_the_same_run_adds_nothing_twice(
     store: str, training: dict[str, object], tmp_path: Path
 ) -> None:
-    first = tracking.log_training(**training, uri=store)  # type: ignore[arg-type]
+    first = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
     pending = tmp_path / "pending.json"
     known = training | {"run_id": first}
-    assert tracking.log_training_or_defer(pending=pending, **known, uri=NOWHERE) is None
-    assert tracking.replay(pending, uri=store) == first
+    assert registry.log_training_or_defer(pending=pending, **known, uri=NOWHERE) is None
+    assert registry.replay(pending, uri=store) == first
     assert len(client_of(store).get_metric_history(first, "val_auc")) == 3
 
 
@@ -232,7 +232,7 @@ def test_an_evaluation_is_kept(store: str, tmp_path: Path) -> None:
     figures.mkdir()
     (figures / "roc.png").write_bytes(b"\x89PNG")
     report = {"summary": {"video_auc": 0.8, "a corpus (c23)/video_auc": 0.7, "none": None}}
-    run_id = tracking.log_evaluation(
+    run_id = registry.log_evaluation(
         report,
         experiment="evaluation",
         run_name="e",
@@ -251,7 +251,7 @@ def test_an_evaluation_is_kept(store: str, tmp_path: Path) -> None:
 
 def test_an_evaluation_without_figures_is_kept(store: str, tmp_path: Path) -> None:
     absent = tmp_path / "absent"
-    run_id = tracking.log_evaluation(
+    run_id = registry.log_evaluation(
         {}, experiment="evaluation", run_name="e", figures=absent, uri=store
     )
     assert client_of(store).get_run(run_id).info.status == "FINISHED"
@@ -259,12 +259,12 @@ def test_an_evaluation_without_figures_is_kept(store: str, tmp_path: Path) -> No
 
 def test_an_evaluation_hangs_below_the_training(store: str, training: dict[str, object]) -> None:
     arguments = {**training, "tags": {"stage": "train", "model_digest": "0123456789abcdef"}}
-    trained = tracking.log_training(**arguments, uri=store)  # type: ignore[arg-type]
+    trained = registry.log_training(**arguments, uri=store)  # type: ignore[arg-type]
     experiment = str(training["experiment"])
-    found = tracking.find_training("0123456789abcdef", experiment=experiment, uri=store)
+    found = registry.find_training("0123456789abcdef", experiment=experiment, uri=store)
     assert found == trained
-    assert tracking.find_training("f" * 16, experiment=experiment, uri=store) is None
-    run_id = tracking.log_evaluation(
+    assert registry.find_training("f" * 16, experiment=experiment, uri=store) is None
+    run_id = registry.log_evaluation(
         {"summary": {"video_auc": 0.8}},
         experiment=experiment,
         run_name="e",
@@ -279,14 +279,14 @@ def test_an_evaluation_hangs_below_the_training(store: str, training: dict[str, 
 
 
 def test_doctor_hears_whether_the_store_answers(store: str, tmp_path: Path) -> None:
-    tracking.log_evaluation({}, experiment="evaluation", run_name="e", uri=store)
-    assert tracking.check_tracking(store) == (True, f"{store} (answers)")
-    is_fine, message = tracking.check_tracking("http://me:word@127.0.0.1:9")
+    registry.log_evaluation({}, experiment="evaluation", run_name="e", uri=store)
+    assert registry.check_tracking(store) == (True, f"{store} (answers)")
+    is_fine, message = registry.check_tracking("http://me:word@127.0.0.1:9")
     assert not is_fine
     assert "word" not in message
     broken = tmp_path / "broken.db"
     broken.write_text("no database at all, but long enough to be taken for one" * 20)
-    is_fine, message = tracking.check_tracking(f"sqlite:///{broken}")
+    is_fine, message = registry.check_tracking(f"sqlite:///{broken}")
     assert not is_fine
     assert "broken.db" in message
 
@@ -294,31 +294,31 @@ def test_doctor_hears_whether_the_store_answers(store: str, tmp_path: Path) -> N
 def test_the_ui_command_names_the_store_and_no_secret(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert shlex.split(tracking.ui_command(store))[-1] == store
+    assert shlex.split(registry.ui_command(store))[-1] == store
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:word@db/mlflow")
-    command = tracking.ui_command()
+    command = registry.ui_command()
     assert "word" not in command
     assert '"$MLFLOW_TRACKING_URI"' in command
-    assert "word" not in tracking.ui_command("http://me:word@host:5000/")
+    assert "word" not in registry.ui_command("http://me:word@host:5000/")
 
 
 def test_a_deleted_experiment_is_named(store: str) -> None:
-    tracking.log_evaluation({}, experiment="short-lived", run_name="e", uri=store)
+    registry.log_evaluation({}, experiment="short-lived", run_name="e", uri=store)
     client = client_of(store)
     client.delete_experiment(client.get_experiment_by_name("short-lived").experiment_id)
     with pytest.raises(TrackingError, match="deleted") as caught:
-        tracking.log_evaluation({}, experiment="short-lived", run_name="e", uri=store)
+        registry.log_evaluation({}, experiment="short-lived", run_name="e", uri=store)
     assert "restore" in (caught.value.hint or "")
 
 
 def test_importing_costs_no_mlflow_and_using_it_sends_no_telemetry(store: str) -> None:
     code = (
-        "import sys; from deepfake import tracking; assert 'mlflow' not in sys.modules;"
-        f"tracking.check_tracking({store!r});"
+        "import sys; from deepfake import registry; assert 'mlflow' not in sys.modules;"
+        f"registry.check_tracking({store!r});"
         "from mlflow.telemetry.utils import is_telemetry_disabled; assert is_telemetry_disabled();"
         "from mlflow.telemetry.client import get_telemetry_client;"
         "assert get_telemetry_client() is None"
     )
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "CI", "GITHUB"))}
-    tracking.log_evaluation({}, experiment="evaluation", run_name="e", uri=store)
+    registry.log_evaluation({}, experiment="evaluation", run_name="e", uri=store)
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120, env=kept)
