@@ -1,4 +1,4 @@
-"""A detector and the `val` parts of corpora to a detector whose probabilities can be read."""
+"""The flow `calibrate`: fit a detector's probabilities on the `val` split of corpora."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A detector and a snapshot to metrics, figures and an MLflow run."""
+"""The flow `evaluate`: measure a detector on a snapshot, with figures and an MLflow run."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         first, second = distinct_names(other, detector)
         compared = steps.compare(base, result, first=first, second=second, seed=options.seed)
     notes += [*part.notes, *caveats(bundle, snapshot, part.name)]
-    notes += _looks(root, part.outcomes, detectors=tuple(measured))
+    notes += _record_held_out_uses(root, part.outcomes, detectors=tuple(measured))
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     run_name = f"evaluate-{bundle.spec.architecture}-{snapshot.corpus}-{part.name}-{stamp}"
     folder = root.evaluations / run_name
@@ -114,8 +114,10 @@ def _measure(
     return steps.measure(detector.path, crops, part.outcomes, seed=options.seed)
 
 
-def _looks(root: DataRoot, outcomes: pd.DataFrame, *, detectors: tuple[str, ...]) -> list[str]:
-    """Count a look at each benchmark among the files, and say so."""
+def _record_held_out_uses(
+    root: DataRoot, outcomes: pd.DataFrame, *, detectors: tuple[str, ...]
+) -> list[str]:
+    """Record that these detectors were measured on each held-out set, and say how often so far."""
     return [
         f"this looks at the frozen benchmark {found.name!r}, so far "
         f"{record_use(root, found.name, detectors=detectors, by='evaluate')} times"

@@ -1,4 +1,4 @@
-"""A corpus to a snapshot: scan, probe, extract in batches, split, index."""
+"""The flow `ingest`: turn a corpus into a snapshot: scan, probe, extract, split, index."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from flows.probe import probe_files
 from flows.runners import create_runner, run_batches
 from tasks import ingest as steps
 from tasks.progress import tracked
-from tasks.settings import packed, unpacked, unseen
+from tasks.settings import hide_from_prefect, packed, unpacked
 
 __all__ = ["GROWN", "ingest", "open_dataset"]
 
@@ -69,7 +69,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
         rows, notes = steps.settle(
             data_root,
             corpus=corpus,
-            rows=unseen(rows),
+            rows=hide_from_prefect(rows),
             split=SplitConfig(strategy=options.split, seed=options.seed),
         )
         plan = plan_extraction(
@@ -87,8 +87,8 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
         snapshot, is_new = steps.index(
             data_root,
             corpus=corpus,
-            rows=unseen(rows),
-            plan=unseen(plan),
+            rows=hide_from_prefect(rows),
+            plan=hide_from_prefect(plan),
             config=config,
             notes=notes,
         )

@@ -1,4 +1,4 @@
-"""The loop that keeps a detector good: train on what is new, compare, promote on evidence.
+"""The flow `retrain`: train a challenger on what is new, compare it, promote it if it is better.
 
 A run is named after everything that it depends on. Killed at any moment and started again, it goes
 on: from the last checkpoint, or from whatever step is not done. A version is registered once

@@ -1,4 +1,4 @@
-"""A detector and a corpus to what compression, size, blur, noise and light cost it."""
+"""The flow `robustness`: measure what compression, size, blur, noise and light cost a detector."""
 
 from __future__ import annotations
 

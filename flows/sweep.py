@@ -1,4 +1,4 @@
-"""A search space and a snapshot to the settings of a training that are best."""
+"""The flow `sweep`: search the best settings of a training on a snapshot."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from deepfake.storage import DataRoot, location_of
 from deepfake.training.tuning import SearchSpace, TuningStudy, load_space, open_study
 from flows.ingest import open_dataset
 from flows.server.limits import one_training
-from tasks.settings import unseen
+from tasks.settings import hide_from_prefect
 from tasks.sweep import TrialOutcome, try_out
 
 __all__ = ["sweep"]
@@ -107,8 +107,8 @@ def _try_next(
     run_dir = study.trial_folder(trial.number)
     with one_training():
         outcome: TrialOutcome = try_out(
-            unseen(study),
-            unseen(trial),
+            hide_from_prefect(study),
+            hide_from_prefect(trial),
             number=trial.number,
             snapshot=snapshot,
             run_dir=run_dir,

@@ -1,4 +1,4 @@
-"""A snapshot to a detector bundle and an MLflow run."""
+"""The flow `train`: train a detector on snapshots, with a bundle and an MLflow run."""
 
 from __future__ import annotations
 

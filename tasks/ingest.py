@@ -36,7 +36,12 @@ def scan(input_path: str, *, corpus: str, layout: str) -> list[ManifestRow]:
     return rows
 
 
-@task(name="settle", task_run_name="settle-{corpus}", cache_policy=NO_CACHE, **RETRIES)
+@task(
+    name="settle",
+    task_run_name="settle-{corpus}",
+    cache_policy=NO_CACHE,
+    **RETRIES,
+)
 def settle(
     data_root: str, *, corpus: str, rows: list[ManifestRow], split: SplitConfig
 ) -> tuple[list[ManifestRow], dict[str, Any]]:
@@ -53,7 +58,7 @@ def settle(
     **RETRIES,
 )
 def extract(corpus_dir: str, *, key: str, media: str, job: ExtractJob) -> dict[str, Any]:
-    """Extract a batch, packed records of `media_id` and `uri`, into a part."""
+    """Extract a batch, packed records of `media_id` and `uri`, into a shard."""
     uris = {record["media_id"]: record["uri"] for record in unpacked(media)}
     result = extract_batch(
         location_of(corpus_dir),
@@ -62,7 +67,7 @@ def extract(corpus_dir: str, *, key: str, media: str, job: ExtractJob) -> dict[s
         workers=shared_workers(job.on_this_machine().worker_setup()),
         on_done=lambda _: advance(step="extract"),
     )
-    get_run_logger().info("part %s: %d crops, %s", key, result.num_crops, result.statuses)
+    get_run_logger().info("shard %s: %d crops, %s", key, result.num_crops, result.statuses)
     return asdict(result)
 
 

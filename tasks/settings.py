@@ -18,11 +18,11 @@ __all__ = [
     "RESULTS",
     "RETRIES",
     "cached_by",
-    "can_pass",
+    "hide_from_prefect",
     "is_lost_worker",
+    "is_worth_retrying",
     "packed",
     "unpacked",
-    "unseen",
 ]
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ _LOST = frozenset({"KilledWorker", "CommClosedError", "FutureCancelledError"})
 """What Dask says where a worker, or the way to it, is gone."""
 
 
-def can_pass(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+def is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Return whether a failure may be gone at the next try.
 
     Trouble of disks, networks, object stores, tracking servers and worker processes may; whatever
@@ -56,7 +56,7 @@ RETRIES: dict[str, Any] = {
     "retries": 3,
     "retry_delay_seconds": exponential_backoff(backoff_factor=2),
     "retry_jitter_factor": 0.5,
-    "retry_condition_fn": can_pass,
+    "retry_condition_fn": is_worth_retrying,
 }
 
 RESULTS: dict[str, Any] = {
@@ -82,7 +82,7 @@ def unpacked(text: str) -> list[dict[str, Any]]:
     return records
 
 
-def unseen(value: T) -> T:
+def hide_from_prefect(value: T) -> T:
     """Return a value that Prefect hands to a task of this process without looking into it."""
     return cast(T, quote(value))
 

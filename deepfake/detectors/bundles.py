@@ -31,10 +31,10 @@ from deepfake.errors import BundleError, UnreadableMediaError
 from deepfake.storage import sha256_of, write_json
 from deepfake.types import Kind
 from deepfake.verdicts.judgement import (
-    EvidenceKind,
+    JudgementKind,
     JudgementSettings,
-    evidence_plural,
     judgement_for,
+    judgement_plural,
 )
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ class DetectorSpec(BaseModel):
     faces: FaceConfig
     sampling: SamplingConfig
     aggregation: AggregationConfig
-    judgement: dict[EvidenceKind, JudgementSettings] = Field(min_length=1)
+    judgement: dict[JudgementKind, JudgementSettings] = Field(min_length=1)
     """By kind of evidence: `still`, `video`."""
     heads: tuple[HeadSpec, ...] = Field(default=(HeadSpec(),), min_length=1)
     """A crop's logit is the logarithm of the mean of their odds."""
@@ -143,7 +143,7 @@ class DetectorSpec(BaseModel):
     @property
     def reading_notes(self) -> list[str]:
         """Notes for a reader of its verdicts, a sentence each: on scope and on calibration."""
-        fitted = {evidence_plural(k): own.calibration for k, own in self.judgement.items()}
+        fitted = {judgement_plural(k): own.calibration for k, own in self.judgement.items()}
         notes = [self.scope] if self.scope else []
         lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
         if lacking:

@@ -20,7 +20,7 @@ from deepfake.evidence.request import (
 )
 from deepfake.storage import Location, read_locally
 from deepfake.types import Kind
-from deepfake.verdicts.judgement import JudgementSettings, evidence_kind
+from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
 __all__ = ["find_missing_evidence"]
 
@@ -90,7 +90,7 @@ def _create_requests(version: Location, rows: Sequence[Row]) -> Iterator[Evidenc
 
 def _choose_scores(path: Path, *, bundle: Bundle, num_files: int) -> list[Row]:
     """Return the chosen rows of the scores table; each content once, under its first name."""
-    judged = {str(k): own for k in Kind if (own := bundle.spec.judgement.get(evidence_kind(k)))}
+    judged = {str(k): own for k in Kind if (own := bundle.spec.judgement.get(judgement_kind(k)))}
     middles = [value for own in judged.values() for value in _middle_of_uncertain(own)]
     cases = " ".join(f"WHEN '{kind}' THEN abs(logit - ?) / ?" for kind in judged)
     columns = ", ".join(SCORE_COLUMNS)

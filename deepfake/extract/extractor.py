@@ -143,7 +143,7 @@ class Extractor:
         self.config = config
         self.decoder: DecoderName = decoder
         self.device = device
-        self._detector = MtcnnDetector(
+        self._face_detector = MtcnnDetector(
             config.faces,
             device=device,
             cache=cache,
@@ -178,7 +178,7 @@ class Extractor:
         still = probe_still(path, limits=self.config.limits)
         if still is not None:
             frame = read_image(path, limits=self.config.limits)
-            (seen,) = detect_frames([frame], detector=self._detector)
+            (seen,) = detect_frames([frame], detector=self._face_detector)
             frames = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
             return self._finish(request, still, frames, wanted=1, read=1, is_truncated=False)
         decoder = request.decoder or self.decoder
@@ -245,7 +245,7 @@ class Extractor:
     ) -> Iterator[_ExtractedFrame]:
         frames = read_ahead(reader.read(indices))
         is_guided = self.config.faces.is_guided
-        for seen in detect_frames(frames, detector=self._detector, is_guided=is_guided):
+        for seen in detect_frames(frames, detector=self._face_detector, is_guided=is_guided):
             yield self._crops_of(seen, max_faces=max_faces)
 
     def _crops_of(self, seen: SeenFrame, *, max_faces: int) -> _ExtractedFrame:
@@ -269,7 +269,7 @@ class Extractor:
         is_truncated: bool,
     ) -> ExtractedMedium:
         crops = _tracked_crops(frames)
-        status, message = _judge(wanted=wanted, read=read, num_faces=len(crops))
+        status, message = _outcome_of(wanted=wanted, read=read, num_faces=len(crops))
         kept = tuple(crops) if status is Status.OK else ()
         if message is None and is_truncated:
             message = _truncation_message(info)
@@ -327,7 +327,7 @@ def _tracked_crops(frames: Sequence[_ExtractedFrame]) -> list[FaceCrop]:
     return sorted(crops, key=lambda crop: (crop.frame_index, crop.track_id))
 
 
-def _judge(*, wanted: int, read: int, num_faces: int) -> tuple[Status, str | None]:
+def _outcome_of(*, wanted: int, read: int, num_faces: int) -> tuple[Status, str | None]:
     if wanted == 0:
         return Status.EMPTY, "the video has no frames"
     if 2 * read < wanted:

@@ -28,14 +28,14 @@ from deepfake.scoring.output.folder import (
 from deepfake.scoring.output.known_outputs import list_outputs, remember_output
 from deepfake.scoring.output.listing import read_listing, write_listing
 from deepfake.scoring.parts import Part, find_parts, part_path
+from deepfake.scoring.progress.record import RunRecord, recorded
+from deepfake.scoring.progress.status import ScoresStatus, read_status
 from deepfake.scoring.reason_text import advice_on, describe_reason
 from deepfake.scoring.receipts.receipt import Receipt, make_receipt, read_receipt
 from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
-from deepfake.scoring.run.record import RunRecord, recorded
-from deepfake.scoring.run.status import ScoresStatus, read_status
 from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
-from deepfake.scoring.score import ScoreOrigin, failed_score, refused_score
 from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
+from deepfake.scoring.score_rows import ScoreOrigin, failed_score, refused_score
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,

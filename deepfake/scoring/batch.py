@@ -21,7 +21,7 @@ from deepfake.errors import StoreError
 from deepfake.extract.extractor import ExtractRequest
 from deepfake.scoring.parts import Part, write_part
 from deepfake.scoring.schemas import table_schemas
-from deepfake.scoring.score import ScoreOrigin, refused_score
+from deepfake.scoring.score_rows import ScoreOrigin, refused_score
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,

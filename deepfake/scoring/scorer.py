@@ -34,7 +34,7 @@ from deepfake.extract.extractor import (
 )
 from deepfake.media import decode_crop
 from deepfake.scoring.schemas import TRACKS_SCHEMA
-from deepfake.scoring.score import ScoreOrigin, failed_score, outcome_fields
+from deepfake.scoring.score_rows import ScoreOrigin, failed_score, outcome_fields
 from deepfake.types import Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
 from deepfake.verdicts.calibration import Calibration, shift_prior
@@ -44,7 +44,7 @@ __all__ = [
     "Scorer",
     "ScorerSetup",
     "create_scorer",
-    "extract_config",
+    "extract_config_of_bundle",
     "score_medium",
     "score_origin",
     "scorer_setup",
@@ -94,7 +94,7 @@ class ScoredMedium:
     classify_seconds: float = 0.0
 
 
-def extract_config(
+def extract_config_of_bundle(
     bundle: Bundle, *, sampling: SamplingConfig | None = None, limits: MediaLimits | None = None
 ) -> ExtractConfig:
     """Return the settings that a bundle's input is made with.
@@ -125,7 +125,7 @@ def scoring_digest(setup: ScorerSetup, *, bundle: Bundle) -> str:
     return digest_of(
         "score",
         STEP_VERSION,
-        extract_config(bundle, sampling=setup.sampling).crop_settings,
+        extract_config_of_bundle(bundle, sampling=setup.sampling).crop_settings,
         bundle.spec.aggregation,
         str(setup.prior),
         computed_as(device, precision=setup.precision),
@@ -145,7 +145,7 @@ class Scorer:
         self.detector = _create_detector(setup, client)
         bundle = self.detector.bundle
         self._extractor = Extractor(
-            extract_config(bundle, sampling=setup.sampling, limits=setup.limits),
+            extract_config_of_bundle(bundle, sampling=setup.sampling, limits=setup.limits),
             decoder=setup.decoder,
             device=self.detector.device,
             cache=setup.cache,

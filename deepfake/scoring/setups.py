@@ -27,7 +27,7 @@ from deepfake.config import (
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError
 from deepfake.extract.extractor import STEP_VERSION
-from deepfake.scoring.scorer import ScorerSetup, extract_config
+from deepfake.scoring.scorer import ScorerSetup, extract_config_of_bundle
 from deepfake.storage import Location, read_json, write_json
 
 __all__ = [
@@ -152,7 +152,7 @@ def describe_setup(setup: ScorerSetup, *, bundle: Bundle, limits: WorkerLimits) 
         bundle: The detector.
         limits: What one file may cost.
     """
-    extraction = extract_config(bundle, sampling=setup.sampling, limits=setup.limits)
+    extraction = extract_config_of_bundle(bundle, sampling=setup.sampling, limits=setup.limits)
     identity = setup.detector
     return StoredSetup(
         detector=DetectorName(name=identity.name, version=identity.version, digest=bundle.digest),

@@ -12,7 +12,7 @@ from deepfake.training.metrics_file import read_metrics_file
 from deepfake.training.plan import RunPlan
 from deepfake.types import Kind, Label
 from deepfake.verdicts.calibration import Calibration
-from deepfake.verdicts.judgement import JudgementSettings, evidence_kind
+from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
 __all__ = ["PRIOR", "describe_detector"]
 
@@ -62,7 +62,7 @@ def describe_detector(
         sampling=extract.sampling,
         aggregation=plan.config.aggregation,
         judgement={
-            evidence_kind(kind): JudgementSettings(calibration=Calibration(prior=PRIOR))
+            judgement_kind(kind): JudgementSettings(calibration=Calibration(prior=PRIOR))
             for kind in Kind
         },
         heads=tuple(HeadSpec(**head.model_dump()) for head in heads_of(plan.config.method)),

@@ -16,9 +16,15 @@ from deepfake.types import Kind, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore
 from deepfake.verdicts.calibration import Calibration, Support, Thresholds, judge
 
-__all__ = ["EvidenceKind", "JudgementSettings", "evidence_kind", "evidence_plural", "judgement_for"]
+__all__ = [
+    "JudgementKind",
+    "JudgementSettings",
+    "judgement_for",
+    "judgement_kind",
+    "judgement_plural",
+]
 
-EvidenceKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+JudgementKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 """What an answer rests on: `still`, `video`."""
 
 _OF_MEDIA = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
@@ -60,21 +66,21 @@ class JudgementSettings(BaseModel):
         )
 
 
-def evidence_kind(kind: Kind) -> str:
+def judgement_kind(kind: Kind) -> str:
     """Return the kind of evidence that the pictures of a medium are.
 
     Example:
-        >>> evidence_kind(Kind.IMAGE)
+        >>> judgement_kind(Kind.IMAGE)
         'still'
     """
     return _OF_MEDIA[kind]
 
 
-def evidence_plural(kind: str) -> str:
+def judgement_plural(kind: str) -> str:
     """Return the name of several files of a kind of evidence, for messages.
 
     Example:
-        >>> evidence_plural("still")
+        >>> judgement_plural("still")
         'stills'
     """
     return _PLURALS.get(kind, kind)
@@ -90,8 +96,8 @@ def judgement_for(judgement: Mapping[str, JudgementSettings], kind: Kind) -> Jud
     Raises:
         ConfigError: There are none for it.
     """
-    name = evidence_kind(kind)
+    name = judgement_kind(kind)
     if name not in judgement:
         known = ", ".join(sorted(judgement)) or "nothing"
-        raise ConfigError(f"the detector does not judge {evidence_plural(name)}, only {known}")
+        raise ConfigError(f"the detector does not judge {judgement_plural(name)}, only {known}")
     return judgement[name]

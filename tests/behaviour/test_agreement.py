@@ -22,7 +22,7 @@ from deepfake.evaluation.predict import predict_crops
 from deepfake.extract.extractor import Extractor, ExtractRequest, limit_threads
 from deepfake.media import write_image
 from deepfake.scoring import Scorer, ScorerSetup
-from deepfake.scoring.scorer import extract_config
+from deepfake.scoring.scorer import extract_config_of_bundle
 from deepfake.storage import DataRoot
 from deepfake.verdicts.aggregation import aggregate_by_uri
 from tests.sample_data import crowd, make_corpus
@@ -52,7 +52,7 @@ class _Here(MediaWorkers):
 def _ingest(media: Path, detector: Path, data_root: Path) -> Snapshot:
     """Ingest with the decoder that corpora get: decord, where it is installed."""
     root = DataRoot(data_root)
-    config = extract_config(load_bundle(detector))
+    config = extract_config_of_bundle(load_bundle(detector))
     workers = _Here(Extractor(config, decoder="auto"))
     scanned = scan_corpus(media, corpus="tried", layout="folder")
     rows = probe_rows(scanned, workers=workers, limits=config.limits)

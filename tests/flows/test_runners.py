@@ -15,7 +15,7 @@ from prefect.tasks import Task
 from deepfake.errors import ConfigError, DataError, StoreError, WorkerError
 from flows import runners
 from flows.runners import run_batches
-from tasks.settings import can_pass
+from tasks.settings import is_worth_retrying
 
 Outcome = Callable[[], Any]
 
@@ -150,7 +150,7 @@ def _raising(error: Exception) -> Outcome:
 def test_what_is_worth_another_try(error: Exception, is_tried_again: bool) -> None:
     state: Any = SimpleNamespace(result=lambda raise_on_failure: error)
     unused: Any = None
-    assert can_pass(unused, unused, state) is is_tried_again
+    assert is_worth_retrying(unused, unused, state) is is_tried_again
 
 
 def test_an_address_of_a_cluster_without_dask_is_refused() -> None:

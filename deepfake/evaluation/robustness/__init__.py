@@ -3,19 +3,19 @@
 Whole frames are changed before faces are detected, as happens to media on their way to a detector.
 """
 
+from deepfake.evaluation.robustness.measure import (
+    ConditionResult,
+    choose_files,
+    measure_condition,
+    score_condition,
+    sweep_markdown,
+)
 from deepfake.evaluation.robustness.output import flat_metrics, write_sweep
 from deepfake.evaluation.robustness.perturbations import (
     PERTURBATIONS,
     Perturbation,
     perturb_file,
     perturbations_of,
-)
-from deepfake.evaluation.robustness.sweep import (
-    ConditionResult,
-    choose_files,
-    measure_condition,
-    score_condition,
-    sweep_markdown,
 )
 
 __all__ = [

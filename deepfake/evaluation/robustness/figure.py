@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from deepfake.evaluation.robustness.measure import ConditionResult
 from deepfake.evaluation.robustness.perturbations import PERTURBATIONS
-from deepfake.evaluation.robustness.sweep import ConditionResult
 from deepfake.storage import atomic_path
 
 __all__ = ["write_robustness_figure"]

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from deepfake.evaluation.robustness.figure import write_robustness_figure
-from deepfake.evaluation.robustness.sweep import ConditionResult
+from deepfake.evaluation.robustness.measure import ConditionResult
 from deepfake.storage import atomic_path, write_json, write_text
 
 __all__ = ["flat_metrics", "write_sweep"]

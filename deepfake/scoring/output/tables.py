@@ -22,7 +22,7 @@ from deepfake.errors import DataError, DeepfakeError
 from deepfake.scoring.parts import part_path, read_part_tables
 from deepfake.scoring.reason_text import advice_on
 from deepfake.scoring.schemas import TABLES, table_schemas
-from deepfake.scoring.score import refused_score
+from deepfake.scoring.score_rows import refused_score
 from deepfake.scoring.scorer import ScorerSetup, score_origin
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.storage import Location, atomic_path, check_schema, local_copy, table_of, write_text

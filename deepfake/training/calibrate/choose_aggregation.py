@@ -13,7 +13,7 @@ from deepfake.config import AggregationConfig
 from deepfake.evaluation.metrics import binary_metrics
 from deepfake.training.calibrate.file_scores import KEYS, file_scores, has_enough
 from deepfake.types import Kind, Label
-from deepfake.verdicts.judgement import evidence_kind
+from deepfake.verdicts.judgement import judgement_kind
 
 __all__ = ["add_bystanders", "aggregation_name", "choose_aggregation"]
 
@@ -52,8 +52,8 @@ def choose_aggregation(
     for kind in Kind:
         own = crops[crops["kind"] == str(kind)]
         if has_enough(own):
-            sets[evidence_kind(kind)] = own
-            sets[f"{evidence_kind(kind)}_crowd"] = add_bystanders(own)
+            sets[judgement_kind(kind)] = own
+            sets[f"{judgement_kind(kind)}_crowd"] = add_bystanders(own)
     if not sets:
         return current, {}
     metrics: dict[str, float | int | str | None] = {}

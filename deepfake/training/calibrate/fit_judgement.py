@@ -27,7 +27,7 @@ from deepfake.verdicts.calibration import (
     fit_temperature,
     shift_prior,
 )
-from deepfake.verdicts.judgement import JudgementSettings, evidence_kind
+from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
 __all__ = ["FittedJudgement", "fit_judgement"]
 
@@ -70,7 +70,7 @@ def fit_judgement(
     max_miss: float | None = None,
 ) -> FittedJudgement:
     """Fit the settings of one kind of file; stills do not stand for videos."""
-    own, name = crops[crops["kind"] == str(kind)], evidence_kind(kind)
+    own, name = crops[crops["kind"] == str(kind)], judgement_kind(kind)
     min_frames = 1 if kind is Kind.IMAGE else _MIN_VIDEO_FRAMES
     if not has_enough(own):
         counts = count_labels(own)

@@ -22,7 +22,7 @@ from deepfake.training.calibrate.drift_reference import reference_of_crops
 from deepfake.training.calibrate.fit_judgement import fit_judgement
 from deepfake.training.calibrate.heads import combined_logits, predict_self_blends, scale_heads
 from deepfake.types import Kind, Split
-from deepfake.verdicts.judgement import evidence_kind
+from deepfake.verdicts.judgement import judgement_kind
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -119,7 +119,7 @@ def calibrate_bundle(
         **compared,
         **{k: v for f in fitted.values() for k, v in f.metrics.items()},
     }
-    judgement = {evidence_kind(kind): found.settings for kind, found in fitted.items()}
+    judgement = {judgement_kind(kind): found.settings for kind, found in fitted.items()}
     notes = tuple(note for settings in judgement.values() for note in settings.notes)
     spec = bundle.spec.model_copy(
         update={

@@ -15,7 +15,7 @@ from deepfake.errors import DataError
 from deepfake.evidence import Evidence, evidence_folder, list_evidence, load_evidence
 from deepfake.storage import Location, local_copy, read_json
 from deepfake.types import EXPECTED_STATUSES
-from deepfake.verdicts.judgement import evidence_plural
+from deepfake.verdicts.judgement import judgement_plural
 from deepfake.views.report.content import MAX_ROWS, NUM_BINS, Report, Rows, false_alarms
 
 __all__ = ["create_report", "read_report"]
@@ -134,7 +134,7 @@ def _reading_notes(reading: object) -> dict[str, Any]:
         thresholds[kind] = (
             (float(own["real_below"]), float(own["fake_from"])) if own and is_known else None
         )
-        alarms.append(false_alarms(evidence_plural(kind), own if is_known else None))
+        alarms.append(false_alarms(judgement_plural(kind), own if is_known else None))
     return {
         "model_notes": tuple(str(note) for note in known.get("notes") or ()),
         "thresholds": thresholds,

@@ -9,7 +9,7 @@ from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.errors import DeepfakeError
 from deepfake.registry.resolve import resolve_detector
 from deepfake.types import Kind
-from deepfake.verdicts.judgement import evidence_kind, evidence_plural
+from deepfake.verdicts.judgement import judgement_kind, judgement_plural
 from deepfake.views.report import FAKE_SHARES, false_alarms
 from deepfake.views.webapp.upload_page import offered_detectors, page_settings
 from deepfake.views.webapp.widgets import describe_calibration, show_text
@@ -81,7 +81,7 @@ def explanation_page() -> None:
         *(
             describe_calibration(spec, kind)
             for kind in Kind
-            if evidence_kind(kind) in spec.judgement
+            if judgement_kind(kind) in spec.judgement
         ),
         *spec.all_notes,
     )
@@ -90,11 +90,11 @@ def explanation_page() -> None:
 def _false_alarm_table(spec: DetectorSpec) -> pd.DataFrame:
     rows = []
     for kind, own in spec.judgement.items():
-        alarms = false_alarms(evidence_plural(kind), own.thresholds.model_dump(mode="json"))
+        alarms = false_alarms(judgement_plural(kind), own.thresholds.model_dump(mode="json"))
         known = {} if alarms is None else alarms.shares
         cells = {
             f"{share:.0%} are fakes": f"{known[share]:.0%}" if share in known else "unknown"
             for share in FAKE_SHARES
         }
-        rows.append({"files": evidence_plural(kind), **cells})
+        rows.append({"files": judgement_plural(kind), **cells})
     return pd.DataFrame(rows).set_index("files")

@@ -21,7 +21,7 @@ from deepfake.scoring import (
     scorer,
     scoring_digest,
 )
-from deepfake.scoring.scorer import extract_config
+from deepfake.scoring.scorer import extract_config_of_bundle
 from deepfake.types import Status
 from tests.sample_data import make_detector
 
@@ -80,8 +80,8 @@ def test_row_without_a_score_has_the_digest_too(setup: ScorerSetup, bundle: Bund
 
 def test_sampling_that_is_asked_for_is_what_extracts(bundle: Bundle) -> None:
     asked = SamplingConfig(strategy="all")
-    assert extract_config(bundle, sampling=asked).sampling == asked
-    assert extract_config(bundle).sampling.num_frames == 8
+    assert extract_config_of_bundle(bundle, sampling=asked).sampling == asked
+    assert extract_config_of_bundle(bundle).sampling.num_frames == 8
 
 
 def test_workers_get_all_of_a_job(bundle: Bundle, tmp_path: Path) -> None:

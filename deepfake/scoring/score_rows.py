@@ -1,4 +1,4 @@
-"""Scores of files that have one, and of files that have none."""
+"""Build the `Score` of a file that failed, and the fields that all scores of a run share."""
 
 from __future__ import annotations
 
