@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict
 from typing import Any, Literal
 
+from prefect import Task
 from prefect.task_runners import TaskRunner
 
 from deepfake.corpora.manifest import record_of_row, row_of_record
@@ -22,7 +23,7 @@ from tasks.settings import packed, unpacked
 
 __all__ = ["PrefectBatches"]
 
-_TASKS = {"probe": probe, "score": score}
+_TASKS: dict[str, Task[..., Any]] = {"probe": probe, "score": score}
 
 
 class PrefectBatches:
