@@ -169,9 +169,9 @@ def test_looking_further_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     nobody = _nobody(astronaut_portrait())
     extractor = Extractor(_CONFIG)
     looked: list[int] = []
-    search = extractor._detector.search
+    search = extractor._face_detector.search
     monkeypatch.setattr(
-        extractor._detector, "search", lambda view: (looked.append(1), search(view))[1]
+        extractor._face_detector, "search", lambda view: (looked.append(1), search(view))[1]
     )
     _extract(extractor, _write_clip(tmp_path / "none.mp4", [nobody] * 100))
     assert len(looked) == 16
