@@ -12,7 +12,8 @@ from deepfake.compute.workers import close_workers
 from deepfake.config import digest_of
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DeepfakeError
-from deepfake.evidence import EvidenceRequest, find_missing_evidence
+from deepfake.evidence import EvidenceRequest
+from deepfake.evidence.selection import find_missing_evidence
 from deepfake.scoring import ScoreJob
 from deepfake.storage import Location, to_uri
 from flows.runners import InFlight

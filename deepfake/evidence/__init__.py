@@ -36,7 +36,6 @@ from deepfake.evidence.records import (
     write_evidence,
 )
 from deepfake.evidence.request import EvidenceRequest, create_request
-from deepfake.evidence.selection import find_missing_evidence
 
 __all__ = [
     "CropEvidence",
@@ -54,7 +53,6 @@ __all__ = [
     "explain_and_write",
     "explain_media",
     "explain_scores",
-    "find_missing_evidence",
     "list_evidence",
     "load_evidence",
     "read_picture",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from deepfake.compute.workers import Failure, MediaWorkers, WorkerSetup
 from deepfake.config import WorkerLimits
@@ -18,8 +19,10 @@ from deepfake.evidence.provenance import Provenance, unreadable_provenance
 from deepfake.evidence.records import Evidence, EvidenceRecord, evidence_folder, write_evidence
 from deepfake.evidence.request import EvidenceRequest, create_request
 from deepfake.evidence.timelines import create_record
-from deepfake.scoring.scorer import ScoredMedium, ScorerSetup, scorer_setup
 from deepfake.storage import Location
+
+if TYPE_CHECKING:
+    from deepfake.scoring.scorer import ScoredMedium, ScorerSetup
 
 __all__ = ["evidence_setup", "explain_and_write", "explain_media", "explain_scores"]
 
@@ -81,6 +84,9 @@ def explain_scores(
     }
     if not requests:
         return []
+    # Here, since a worker that makes evidence needs nothing of scoring.
+    from deepfake.scoring.scorer import scorer_setup
+
     num_workers = min(len(requests), len(os.sched_getaffinity(0)))
     own = scorer_setup(setup, limits=limits, num_workers=num_workers)
     with MediaWorkers(evidence_setup(setup, own)) as workers:

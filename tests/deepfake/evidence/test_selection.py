@@ -20,11 +20,11 @@ from deepfake.evidence import (
     create_request,
     evidence_folder,
     explain_scores,
-    find_missing_evidence,
     list_evidence,
     read_record,
     write_evidence,
 )
+from deepfake.evidence.selection import find_missing_evidence
 from deepfake.media import write_image
 from deepfake.scoring import FRAMES_SCHEMA, SCORES_SCHEMA, ScorerSetup, score_media
 from deepfake.storage import sha256_of
