@@ -12,10 +12,9 @@ from distributed.comm import CommClosedError
 from distributed.scheduler import KilledWorker
 from prefect.tasks import Task
 
-from deepfake.errors import ConfigError, DataError, StoreError, WorkerError
+from deepfake.errors import ConfigError, DataError, WorkerError
 from flows import runners
 from flows.runners import run_batches
-from tasks.settings import is_worth_retrying
 
 Outcome = Callable[[], Any]
 
@@ -132,25 +131,6 @@ def _raising(error: Exception) -> Outcome:
         raise error
 
     return raise_it
-
-
-@pytest.mark.parametrize(
-    ("error", "is_tried_again"),
-    [
-        (_lost(), True),
-        (CommClosedError("gone"), True),
-        (FutureCancelledError("score-1", "gone"), True),
-        (WorkerError("lost"), True),
-        (StoreError("busy"), True),
-        (ConnectionResetError("gone"), True),
-        (DataError("no"), False),
-        (ValueError("no"), False),
-    ],
-)
-def test_what_is_worth_another_try(error: Exception, is_tried_again: bool) -> None:
-    state: Any = SimpleNamespace(result=lambda raise_on_failure: error)
-    unused: Any = None
-    assert is_worth_retrying(unused, unused, state) is is_tried_again
 
 
 def test_an_address_of_a_cluster_without_dask_is_refused() -> None:
