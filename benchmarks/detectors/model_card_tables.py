@@ -1,10 +1,12 @@
-"""Fill the tables of the model card from the results of `quality`, `ablation` and `self_blends`."""
+"""Fill the tables of the model card from the results of the programs beside this one."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from benchmarks.detectors.generalisation_table import generalisation_lines
 
 __all__ = ["fill_tables"]
 
@@ -306,4 +308,5 @@ _TABLES: dict[str, Callable[[Mapping[str, Any]], list[str] | None]] = {
     "people": _people,
     "ablation": _ablation,
     "self_blends": _self_blends,
+    "generalisation": generalisation_lines,
 }

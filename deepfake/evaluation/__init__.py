@@ -10,6 +10,7 @@ from deepfake.evaluation.comparison import (
 from deepfake.evaluation.evaluate import evaluate_predictions
 from deepfake.evaluation.figures import write_figures
 from deepfake.evaluation.markdown import markdown_table
+from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
 from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
 from deepfake.evaluation.report import summary_markdown
 from deepfake.evaluation.result import (
@@ -23,6 +24,7 @@ from deepfake.evaluation.result import (
 )
 
 __all__ = [
+    "BinnedAuc",
     "CorpusResult",
     "EvaluationResult",
     "Headline",
@@ -37,6 +39,7 @@ __all__ = [
     "comparison_markdown",
     "evaluate_predictions",
     "markdown_table",
+    "match_by_bins",
     "match_pairs",
     "summary_markdown",
     "write_figures",
