@@ -1,5 +1,6 @@
 """Settings of each stage, and below `options` what commands and flows can be asked."""
 
+from deepfake.config.blending import DenseBlendConfig, SelfBlendConfig
 from deepfake.config.settings import (
     AggregationConfig,
     AugmentConfig,
@@ -14,7 +15,6 @@ from deepfake.config.settings import (
     MediaLimits,
     Precision,
     SamplingConfig,
-    SelfBlendConfig,
     SplitConfig,
     TrainConfig,
     TrainMethod,
@@ -29,6 +29,7 @@ __all__ = [
     "CropConfig",
     "CropEdge",
     "DecoderName",
+    "DenseBlendConfig",
     "ExtractConfig",
     "FaceConfig",
     "FakeSource",

@@ -13,13 +13,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
-    SerializerFunctionWrapHandler,
     StringConstraints,
-    model_serializer,
     model_validator,
 )
+
+from deepfake.config.base import Settings
+from deepfake.config.blending import SelfBlendConfig
 
 __all__ = [
     "AggregationConfig",
@@ -35,7 +35,6 @@ __all__ = [
     "MediaLimits",
     "Precision",
     "SamplingConfig",
-    "SelfBlendConfig",
     "SplitConfig",
     "TrainConfig",
     "TrainMethod",
@@ -62,11 +61,7 @@ FakeSource = Literal["any", "self_blended", "labelled"]
 """Which fakes a head learns from: all that training draws, self-blended reals, labelled files."""
 
 
-class _Settings(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class MediaLimits(_Settings):
+class MediaLimits(Settings):
     """How large a medium may be before it is refused with `too_large`.
 
     They refuse and change nothing else, so no digest of crops or scores depends on them.
@@ -79,7 +74,7 @@ class MediaLimits(_Settings):
     """Frames of a video; a day at 50 a second has 4.3 million."""
 
 
-class WorkerLimits(_Settings):
+class WorkerLimits(Settings):
     """What one file may cost before its worker is killed."""
 
     timeout_seconds: float = Field(default=1800.0, gt=0)
@@ -95,7 +90,7 @@ _LIMITS_IN_DIGESTS = {"max_bytes": 20 * 2**30, "max_pixels": 100_000_000}
 keep their names."""
 
 
-class SamplingConfig(_Settings):
+class SamplingConfig(Settings):
     """Which frames of a video are looked at."""
 
     strategy: Literal["uniform", "fps", "all", "keyframes", "bursts"] = "uniform"
@@ -109,7 +104,7 @@ class SamplingConfig(_Settings):
     """For `fps` and `all`: never more than this, spread evenly."""
 
 
-class FaceConfig(_Settings):
+class FaceConfig(Settings):
     """What counts as a face.
 
     The three thresholds are those of facenet-pytorch's `MTCNN`.
@@ -126,8 +121,10 @@ class FaceConfig(_Settings):
     """Look for the faces of successive frames where they were, and everywhere in some frames."""
 
 
-class CropConfig(_Settings):
+class CropConfig(Settings):
     """How a frame and a box become the model's input, before the model's own size."""
+
+    added_later = frozenset({"edge"})
 
     size: int = Field(default=256, ge=32, le=1024)
     margin: float = Field(default=1.3, ge=1.0, le=3.0)
@@ -140,16 +137,8 @@ class CropConfig(_Settings):
     all crops were made before there was a choice; `inside` moves the square inwards, and puts a
     frame that is smaller than the square into a plain black edge. So nothing is shown twice."""
 
-    @model_serializer(mode="wrap")
-    def _without_old_edge(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Digests name snapshots and scores: those of mirrored crops were made without the field.
-        settings: dict[str, Any] = serialize(self)
-        if self.edge == "mirror":
-            settings.pop("edge", None)
-        return settings
 
-
-class ExtractConfig(_Settings):
+class ExtractConfig(Settings):
     """Everything between a file and its crops."""
 
     sampling: SamplingConfig = SamplingConfig()
@@ -165,7 +154,7 @@ class ExtractConfig(_Settings):
         return {**self.model_dump(mode="json"), "limits": _LIMITS_IN_DIGESTS}
 
 
-class SplitConfig(_Settings):
+class SplitConfig(Settings):
     """How groups are given to train, val and test."""
 
     strategy: Literal["auto", "official", "grouped"] = "auto"
@@ -181,8 +170,10 @@ class SplitConfig(_Settings):
         return self
 
 
-class AugmentConfig(_Settings):
+class AugmentConfig(Settings):
     """Probabilities and ranges of the training augmentations."""
+
+    added_later = frozenset({"black_edge_p", "black_edge", "downscale_kernels"})
 
     is_enabled: bool = True
     flip_p: float = Field(default=0.5, ge=0, le=1)
@@ -195,6 +186,8 @@ class AugmentConfig(_Settings):
     """Of a pixel scale of 0 to 1."""
     downscale_p: float = Field(default=0.3, ge=0, le=1)
     downscale_range: tuple[float, float] = (0.35, 0.9)
+    downscale_kernels: Literal["smooth", "several"] = "smooth"
+    """What a downscaled crop is enlarged with: bicubic, or also bilinear and nearest."""
     color_p: float = Field(default=0.3, ge=0, le=1)
     color_strength: float = Field(default=0.2, ge=0, le=1)
     h264_p: float = Field(default=0.0, ge=0, le=1)
@@ -204,58 +197,15 @@ class AugmentConfig(_Settings):
     """That eyes, nose or mouth are covered."""
     crop_scale: tuple[float, float] = (0.8, 1.0)
     """Area of the random crop over the stored crop's."""
+    black_edge_p: float = Field(default=0.0, ge=0, le=1)
+    """That a crop gets a plain black edge, as `inside` crops of close-ups have."""
+    black_edge: tuple[float, float] = (0.05, 0.25)
+    """Width of that edge on both sides together, over the crop's side."""
     match_resolution: bool = True
     """Bring both classes to one distribution of effective face resolution."""
 
 
-class SelfBlendConfig(_Settings):
-    """How a fake is made out of one real face.
-
-    The defaults are the published settings, but for what is said below. Kernels, elastic strength
-    and smoothness are pixels of a square of 256 and grow with the square.
-
-    Source: Shiohara and Yamasaki, Detecting Deepfakes with Self-Blended Images, CVPR 2022,
-    section 3 and the implementation details of section 4.
-    """
-
-    source_p: float = Field(default=0.5, ge=0, le=1)
-    """That the source is changed; else the target is."""
-    shift_levels: float = Field(default=20.0, ge=0, le=255)
-    """Colour shift of each channel, at most, of 255 levels."""
-    shift_p: float = Field(default=0.3, ge=0, le=1)
-    saturation: float = Field(default=0.0, ge=0, lt=1)
-    """Factor 1 - x to 1 + x. The published 0.3, as of value, is of 255 levels there: nothing."""
-    value: float = Field(default=0.0, ge=0, lt=1)
-    """Factor 1 - x to 1 + x."""
-    brightness: float = Field(default=0.1, ge=0, lt=1)
-    """Shift, at most, of a pixel scale of 0 to 1."""
-    contrast: float = Field(default=0.1, ge=0, lt=1)
-    """Factor 1 - x to 1 + x."""
-    downscale_p: float = Field(default=0.5, ge=0, le=1)
-    """That resolution is taken away; else the picture is sharpened."""
-    downscale_factors: tuple[int, ...] = Field(default=(2, 4), min_length=1)
-    sharpen: tuple[float, float] = (0.2, 0.5)
-    """Weight of the sharpened picture over the picture."""
-    shift_xy: tuple[float, float] = (0.03, 0.015)
-    """Across and down, at most, over the square's side."""
-    min_scale: float = Field(default=0.95, gt=0, le=1)
-    """The largest is its inverse."""
-    elastic_strength: float = Field(default=50.0, ge=0)
-    """Of the mask's displacement, a uniform field of -1 to 1 before it is smoothed."""
-    elastic_smoothness: float = Field(default=7.0, gt=0)
-    """Sigma of that smoothing."""
-    blur_kernel: tuple[int, int] = (5, 25)
-    """Smallest and largest of both blurs of the mask; odd."""
-    blur_sigma: tuple[float, float] = (5.0, 45.0)
-    """Of the second blur; the first one's follows from its kernel."""
-    ratios: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.0, 1.0), min_length=1)
-    """Blend ratios, equally frequent."""
-    jitter: float = Field(default=0.1, ge=0, lt=0.5)
-    """How far a vertex of the hull goes in or out, over its distance from the face's middle. Ours:
-    the published hulls are of 81 landmarks, ours of five."""
-
-
-class AggregationConfig(_Settings):
+class AggregationConfig(Settings):
     """How the logits of crops become one of a file."""
 
     track: Literal["mean", "quality"] = "mean"
@@ -272,7 +222,7 @@ class AggregationConfig(_Settings):
     Source: 0.5 in the evaluation of Shiohara and Yamasaki, CVPR 2022."""
 
 
-class TrainConfig(_Settings):
+class TrainConfig(Settings):
     """A training run. With data digests and code version it determines the detector."""
 
     model: str = "tf_efficientnet_lite0"
@@ -337,7 +287,7 @@ class TrainConfig(_Settings):
         return self
 
 
-class HeadConfig(_Settings):
+class HeadConfig(Settings):
     """One output of a network, and which fakes it learns from."""
 
     name: HeadName = "fake"

@@ -3,6 +3,7 @@
     <data-root>/shards/<corpus>/
         parts/<key>.arrow              a shard: the crops of one batch of media, memory-mapped
         parts/<key>.outcomes.parquet   the outcome of each medium of the batch; written first
+        parts/<key>.landmarks-*.parquet  468 landmarks of its crops, where a training needed them
         <digest>/                      a snapshot: outcomes, configuration, and last the index
         latest                         the digest of the newest snapshot
 
@@ -10,6 +11,11 @@ A shard depends on the bytes of its media alone. Names, labels and splits are in
 that a relabelled corpus shares every shard with the one before.
 """
 
+from deepfake.corpora.shards.dense_landmarks import (
+    KeptLandmarks,
+    read_dense_landmarks,
+    write_dense_landmarks,
+)
 from deepfake.corpora.shards.reader import CropReader
 from deepfake.corpora.shards.schemas import INDEX_SCHEMA, OUTCOMES_SCHEMA, SHARD_SCHEMA
 from deepfake.corpora.shards.shard import (
@@ -38,12 +44,14 @@ __all__ = [
     "OUTCOMES_SCHEMA",
     "SHARD_SCHEMA",
     "CropReader",
+    "KeptLandmarks",
     "Shard",
     "Snapshot",
     "crop_records",
     "has_snapshot",
     "list_shards",
     "open_snapshot",
+    "read_dense_landmarks",
     "read_shard",
     "recorded_digest",
     "remove_shard",
@@ -52,6 +60,7 @@ __all__ = [
     "set_latest",
     "shard_outcomes",
     "shards_folder",
+    "write_dense_landmarks",
     "write_shard",
     "write_snapshot",
 ]

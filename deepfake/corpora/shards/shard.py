@@ -205,8 +205,17 @@ def rows_by_crop_id(corpus_dir: Location, key: str) -> dict[str, int]:
 
 
 def remove_shard(corpus_dir: Location, key: str) -> None:
-    """Delete a shard: the crops first, since their file marks the shard as finished."""
-    for path in (arrow_path(corpus_dir, key), _outcomes_path(corpus_dir, key)):
+    """Delete a shard and what is kept of its crops.
+
+    The crops go first, since their file marks the shard as finished, and the list of its media
+    last, since a removal that was killed is completed by it.
+    """
+    paths: list[Location] = [
+        arrow_path(corpus_dir, key),
+        *shards_folder(corpus_dir).glob(f"{key}.landmarks-*.parquet"),
+        _outcomes_path(corpus_dir, key),
+    ]
+    for path in paths:
         path.unlink(missing_ok=True)
 
 

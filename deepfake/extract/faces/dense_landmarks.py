@@ -78,6 +78,8 @@ class DenseLandmarker:
             x and y in the picture's pixels, shape (468, 2). The order is that of MediaPipe.
         """
         five = np.asarray(landmarks, dtype=np.float64)
+        if not np.isfinite(five).all():
+            return None
         to_square = _to_level_square(five)
         # OpenCV counts from the middle of a pixel.
         centred = to_square.copy()

@@ -13,8 +13,7 @@ from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import HeadSpec
 from deepfake.detectors.inference import GivesHeadOutputs
 from deepfake.media import decode_crop
-from deepfake.training.data import has_usable_landmarks, landmarks_of
-from deepfake.training.data.self_blend import self_blend
+from deepfake.training.data import CropBlender, has_usable_landmarks
 from deepfake.types import Kind, Label
 from deepfake.verdicts.calibration import MIN_PER_CLASS, combine_heads, fit_temperature
 
@@ -90,22 +89,19 @@ def predict_self_blends(
     for snapshot in snapshots:
         own = reals[reals["corpus"] == snapshot.corpus]
         own = own[has_usable_landmarks(own, crop=snapshot.config.crop)]
+        blender = CropBlender(
+            own.assign(corpus_dir=str(snapshot.corpus_dir)),
+            crop=snapshot.config.crop,
+            config=blend,
+        )
         reader = snapshot.reader()
         pictures = [
-            self_blend(
+            blender.blend(
                 decode_crop(reader.encoded(shard, int(row))),
-                landmarks,
+                number,
                 rng=np.random.default_rng(number),
-                config=blend,
             )[1]
-            for number, (shard, row, landmarks) in enumerate(
-                zip(
-                    own["shard"],
-                    own["row"],
-                    landmarks_of(own, crop=snapshot.config.crop),
-                    strict=True,
-                )
-            )
+            for number, (shard, row) in enumerate(zip(own["shard"], own["row"], strict=True))
         ]
         outputs = detector.head_outputs(pictures)
         parts.append(own.assign(**{k: v.astype(np.float64) for k, v in outputs.items()}))

@@ -7,6 +7,7 @@ from deepfake.training.data.balance import (
     matched_sizes,
     reduce_resolution,
 )
+from deepfake.training.data.blends import CropBlender
 from deepfake.training.data.crops import (
     CropDataset,
     InputSpec,
@@ -29,6 +30,7 @@ from deepfake.training.data.pairs import (
 
 __all__ = [
     "BalancedSampler",
+    "CropBlender",
     "CropDataset",
     "InputSpec",
     "PairDataset",

@@ -7,7 +7,7 @@ determines its result in any worker.
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -56,21 +56,40 @@ def cover_feature(
     return covered
 
 
+_ENLARGING = (
+    v2.InterpolationMode.BICUBIC,
+    v2.InterpolationMode.BILINEAR,
+    v2.InterpolationMode.NEAREST,
+)
+_ENLARGING_P = (0.45, 0.45, 0.1)
+
+_PLACES, _PLACES_P = (0.0, 0.5, 1.0), (0.2, 0.6, 0.2)
+"""Where a picture stands in its edge, on each axis, and how often."""
+
+
 class RandomDownscale(v2.Transform):  # type: ignore[misc]
     """Shrink a picture by a random factor and grow it back, as a thumbnail service does.
 
     Args:
         scale: Smallest and largest factor, 0 to 1.
+        kernels: `smooth` enlarges by bicubic interpolation; `several` also by bilinear and, now and
+            then, by repeating pixels.
     """
 
-    def __init__(self, *, scale: tuple[float, float]) -> None:
+    def __init__(
+        self, *, scale: tuple[float, float], kernels: Literal["smooth", "several"] = "smooth"
+    ) -> None:
         super().__init__()
-        self.scale = scale
+        self.scale, self.kernels = scale, kernels
 
     def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
-        """Draw the factor."""
+        """Draw the factor and the kernel."""
         low, high = self.scale
-        return {"factor": low + (high - low) * float(torch.rand(()))}
+        params: dict[str, Any] = {"factor": low + (high - low) * float(torch.rand(()))}
+        kernel = v2.InterpolationMode.BICUBIC
+        if self.kernels == "several":
+            kernel = _ENLARGING[int(torch.multinomial(torch.tensor(_ENLARGING_P), 1))]
+        return {**params, "kernel": kernel}
 
     def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
         """Apply it to one picture, shape (3, H, W)."""
@@ -78,9 +97,38 @@ class RandomDownscale(v2.Transform):  # type: ignore[misc]
         small = [max(1, round(side * params["factor"])) for side in (height, width)]
         shrunk = v2.functional.resize(inpt, small, antialias=True)
         grown: Tensor = v2.functional.resize(
-            shrunk, [height, width], interpolation=v2.InterpolationMode.BICUBIC, antialias=True
+            shrunk, [height, width], interpolation=params["kernel"], antialias=True
         )
         return grown
+
+
+class _BlackEdge(v2.Transform):  # type: ignore[misc]
+    """Put a plain edge around a picture, as a crop has that is larger than its frame.
+
+    Args:
+        width: Smallest and largest width on both sides together, over the picture's side.
+    """
+
+    def __init__(self, *, width: tuple[float, float]) -> None:
+        super().__init__()
+        self.width = width
+
+    def make_params(self, flat_inputs: list[Any]) -> dict[str, Any]:
+        low, high = self.width
+        places = torch.multinomial(torch.tensor(_PLACES_P), 2, replacement=True).tolist()
+        return {
+            "width": low + (high - low) * float(torch.rand(())),
+            "places": [_PLACES[at] for at in places],
+        }
+
+    def transform(self, inpt: Tensor, params: dict[str, Any]) -> Tensor:
+        side = inpt.shape[-1]
+        inner = round(side / (1 + params["width"]))
+        small = v2.functional.resize(inpt, [inner, inner], antialias=True)
+        top, left = (round(place * (side - inner)) for place in params["places"])
+        whole = torch.zeros_like(inpt)
+        whole[..., top : top + inner, left : left + inner] = small
+        return whole
 
 
 class _PixelNoise(v2.Transform):  # type: ignore[misc]
@@ -147,6 +195,10 @@ def create_augmentation(config: AugmentConfig, *, input_size: int) -> v2.Transfo
     )
     # Five sigmas on the widest blur's either side would be wasted; three hold 99.7 % of it.
     kernel = 2 * int(3 * config.blur_sigma[1] + 0.5) + 1
+    downscale = RandomDownscale(scale=config.downscale_range, kernels=config.downscale_kernels)
+    edge_p = config.black_edge_p
+    # One that never happens would draw a random number, and change what older recipes draw.
+    edges = [v2.RandomApply([_BlackEdge(width=config.black_edge)], p=edge_p)] if edge_p else []
     return v2.Compose(
         [
             v2.RandomResizedCrop(
@@ -154,10 +206,11 @@ def create_augmentation(config: AugmentConfig, *, input_size: int) -> v2.Transfo
             ),
             v2.RandomHorizontalFlip(config.flip_p),
             v2.RandomApply([jitter], p=config.color_p),
-            v2.RandomApply([RandomDownscale(scale=config.downscale_range)], p=config.downscale_p),
+            v2.RandomApply([downscale], p=config.downscale_p),
             v2.RandomApply([v2.GaussianBlur(kernel, sigma=config.blur_sigma)], p=config.blur_p),
             v2.RandomApply([_PixelNoise(sigma=config.noise_sigma)], p=config.noise_p),
             v2.RandomApply([_Jpeg(quality=list(config.jpeg_quality))], p=config.jpeg_p),
             v2.RandomApply([_H264(crf=config.h264_crf)], p=config.h264_p),
+            *edges,
         ]
     )

@@ -5,7 +5,7 @@ A sample carries its own seed, so that an epoch is the same for any number of wo
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ from deepfake.config import AugmentConfig, CropConfig
 from deepfake.corpora.shards import CropReader, Snapshot
 from deepfake.detectors.inference import to_input
 from deepfake.errors import DataError
-from deepfake.extract.faces import landmarks_in_square, place_square
+from deepfake.extract.faces import Square, landmarks_in_square, place_square
 from deepfake.media import decode_crop
 from deepfake.storage import location_of
 from deepfake.training.data.augment import cover_feature, create_augmentation
@@ -43,6 +43,7 @@ __all__ = [
     "file_codes",
     "labels_of",
     "landmarks_of",
+    "sides_of",
     "training_dataset",
     "training_loader",
     "worker_options",
@@ -105,15 +106,23 @@ def file_codes(crops: pd.DataFrame) -> NDArray[np.int64]:
 def landmarks_of(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.float64]:
     """Return landmarks in the pixels of the stored crops, shape (N, 5, 2)."""
     points = np.empty((len(crops), 5, 2))
+    for slot, (face, square) in zip(points, _squares_of(crops, crop=crop), strict=True):
+        slot[...] = landmarks_in_square(face, square, size=crop.size)
+    return points
+
+
+def sides_of(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.int64]:
+    """Return the side of the square that each crop was cut as, pixels of its frame, shape (N,)."""
+    return np.array([s.side for _, s in _squares_of(crops, crop=crop)], dtype=np.int64)
+
+
+def _squares_of(crops: pd.DataFrame, *, crop: CropConfig) -> Iterator[tuple[Face, Square]]:
     columns = ("bbox_xyxy", "landmarks", "frame_width", "frame_height")
-    rows = zip(*(crops[name] for name in columns), strict=True)
-    for slot, (box, flat, width, height) in zip(points, rows, strict=True):
+    for box, flat, width, height in zip(*(crops[name] for name in columns), strict=True):
         left, top, right, bottom = (float(v) for v in box)
         pairs = tuple((float(x), float(y)) for x, y in np.asarray(flat).reshape(5, 2))
         face = Face((left, top, right, bottom), pairs, 1.0)
-        square = place_square(face, width=int(width), height=int(height), config=crop)
-        slot[...] = landmarks_in_square(face, square, size=crop.size)
-    return points
+        yield face, place_square(face, width=int(width), height=int(height), config=crop)
 
 
 class CropDataset(Dataset[Sample]):

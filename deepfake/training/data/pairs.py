@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from deepfake.config import AugmentConfig, CropConfig, SelfBlendConfig
 from deepfake.errors import DataError
 from deepfake.training.data.balance import draw_rows, epoch_share, pool_by_file
+from deepfake.training.data.blends import CropBlender
 from deepfake.training.data.crops import (
     CropDataset,
     InputSpec,
@@ -29,7 +30,7 @@ from deepfake.training.data.crops import (
     training_dataset,
     worker_options,
 )
-from deepfake.training.data.self_blend import are_usable_landmarks, self_blend
+from deepfake.training.data.self_blend import are_usable_landmarks
 
 __all__ = [
     "PairDataset",
@@ -69,23 +70,13 @@ class PairDataset(Dataset[tuple[Sample, Sample]]):
     A blended fake has the row of its real, plus the length of the table.
 
     Args:
-        crops: The dataset that decodes and augments the rows of `table`.
-        table: Rows of `collect_crops`.
-        crop: How the crops were stored.
-        blend: How fakes are made.
+        crops: The dataset that decodes and augments the rows of a table.
+        blender: Makes fakes out of the rows of the same table.
     """
 
-    def __init__(
-        self,
-        crops: CropDataset,
-        *,
-        table: pd.DataFrame,
-        crop: CropConfig,
-        blend: SelfBlendConfig,
-    ) -> None:
+    def __init__(self, crops: CropDataset, *, blender: CropBlender) -> None:
         self.crops = crops
-        self._landmarks = landmarks_of(table, crop=crop)
-        self._blend = blend
+        self._blender = blender
 
     def __len__(self) -> int:
         return len(self.crops)
@@ -110,11 +101,10 @@ class PairDataset(Dataset[tuple[Sample, Sample]]):
             return self.crops.matched_pixels(draw.real_row), self.crops.matched_pixels(
                 draw.fake_row
             )
-        return self_blend(
+        return self._blender.blend(
             self.crops.pixels(draw.real_row),
-            self._landmarks[draw.real_row],
+            draw.real_row,
             rng=np.random.default_rng(draw.seed),
-            config=self._blend,
         )
 
 
@@ -222,9 +212,10 @@ def pair_loader(
         seed=seed,
     )
     num_pairs = max(1, batch_size // 2)
+    blender = CropBlender(crops, crop=crop, config=blend, num_workers=num_workers)
     plain = training_dataset(crops, spec=spec, augment=augment, crop=crop)
     return DataLoader(
-        PairDataset(plain, table=crops, crop=crop, blend=blend),
+        PairDataset(plain, blender=blender),
         batch_size=num_pairs,
         sampler=sampler,
         collate_fn=collate_pairs,
@@ -257,8 +248,9 @@ def blending_loader(
         pin_memory: Whether batches go to a CUDA device.
     """
     seeds = np.random.default_rng(seed).integers(0, 2**31, size=len(crops))
+    blender = CropBlender(crops, crop=crop, config=blend, num_workers=num_workers)
     return DataLoader(
-        PairDataset(CropDataset(crops, spec=spec), table=crops, crop=crop, blend=blend),
+        PairDataset(CropDataset(crops, spec=spec), blender=blender),
         batch_size=max(1, batch_size // 2),
         sampler=[PairDraw(row, None, int(s)) for row, s in enumerate(seeds)],
         collate_fn=collate_pairs,

@@ -126,3 +126,37 @@ def test_a_feature_outside_of_the_picture_is_left() -> None:
     pixels = np.full((50, 50, 3), 9, dtype=np.uint8)
     away = np.array([(-40, -40), (-20, -40), (-30, -30), (-38, -20), (-22, -20)], dtype=np.float64)
     assert cover_feature(pixels, away, rng=np.random.default_rng(0)) is pixels
+
+
+def test_black_edge_surrounds_a_smaller_picture() -> None:
+    white = torch.full((3, 100, 100), 255, dtype=torch.uint8)
+    config = NOTHING.model_copy(update={"black_edge_p": 1.0, "black_edge": (0.25, 0.25)})
+    augment = create_augmentation(config, input_size=100)
+    places = set()
+    for seed in range(30):
+        torch.manual_seed(seed)
+        shown = augment(white)
+        assert shown.shape == (3, 100, 100)
+        is_shown = shown[0] > 0
+        assert int(is_shown.sum()) == 80 * 80
+        places.add(tuple(is_shown.nonzero()[0].tolist()))
+    assert {place for pair in places for place in pair} == {0, 10, 20}
+
+
+def test_several_kernels_enlarge_differently(picture: Tensor) -> None:
+    def drawn(kernels: str) -> set[bytes]:
+        downscale = RandomDownscale(scale=(0.3, 0.3), kernels=kernels)  # type: ignore[arg-type]
+        shown = set()
+        for seed in range(40):
+            torch.manual_seed(seed)
+            shown.add(downscale(picture).numpy().tobytes())
+        return shown
+
+    assert len(drawn("smooth")) == 1
+    assert len(drawn("several")) == 3
+
+
+def test_younger_settings_are_written_only_where_they_are_used() -> None:
+    assert not {"black_edge_p", "downscale_kernels"} & set(AugmentConfig().model_dump())
+    used = EVERYTHING.model_copy(update={"black_edge_p": 0.5})
+    assert used.model_dump()["black_edge_p"] == 0.5

@@ -1,0 +1,31 @@
+"""The base class of settings."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+
+__all__ = ["Settings"]
+
+
+class Settings(BaseModel):
+    """Settings of one stage: frozen, and without fields that nobody knows.
+
+    Attributes:
+        added_later: Fields that are younger than digests on disk. Where they have their default,
+            which must change nothing, they are not written, so that those digests stay.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    added_later: ClassVar[frozenset[str]] = frozenset()
+
+    @model_serializer(mode="wrap")
+    def _without_defaults_of_later_fields(
+        self, serialize: SerializerFunctionWrapHandler
+    ) -> dict[str, Any]:
+        settings: dict[str, Any] = serialize(self)
+        for name in self.added_later:
+            if getattr(self, name) == type(self).model_fields[name].get_default():
+                settings.pop(name, None)
+        return settings
