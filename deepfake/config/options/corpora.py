@@ -44,7 +44,8 @@ class IngestOptions(FileLimitOptions, BatchOptions):
     edge: CropEdge = Field(
         "mirror",
         description="Where a crop reaches over the frame's edge: mirror fills it by reflection, as "
-        "the packaged detector was trained; inside moves the crop inwards.",
+        "the packaged detector was trained; inside moves the crop inwards, or shows a small "
+        "picture in a black edge.",
     )
     min_face: float = Field(
         0.08, ge=0.01, le=1, description="Smallest face over the frame's shorter side."
