@@ -15,8 +15,8 @@ from prefect.runtime import flow_run
 from deepfake.compute.workers import close_workers
 from deepfake.config import ExtractConfig, SplitConfig
 from deepfake.config.options import IngestOptions, takes_options
-from deepfake.corpora.dataset import resolve_dataset
 from deepfake.corpora.ingest import ExtractJob, IngestPlan, plan_extraction, read_previous_rows
+from deepfake.corpora.ingest.dataset import resolve_dataset
 from deepfake.corpora.ingest.summary import (
     failed_files,
     ingest_summary,

@@ -10,7 +10,7 @@ import typer
 
 from deepfake.config.options import StatusOptions
 from deepfake.scoring import ScoresFolder, ScoresStatus, read_status
-from deepfake.scoring.progress.status import RunStatus
+from deepfake.scoring.run.status import RunStatus
 from deepfake.storage import location_of
 
 __all__ = ["run_status"]

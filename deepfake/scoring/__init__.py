@@ -1,6 +1,6 @@
 """Score media files: faces, logits, tracks, a probability, a verdict.
 
-`scoring_run.py` follows a folder from its listing to the tables.
+`run/score_folder.py` follows a folder from its listing to the tables.
 """
 
 from deepfake.scoring.batch import (
@@ -28,11 +28,12 @@ from deepfake.scoring.output.folder import (
 from deepfake.scoring.output.known_outputs import list_outputs, remember_output
 from deepfake.scoring.output.listing import read_listing, write_listing
 from deepfake.scoring.parts import Part, find_parts, part_path
-from deepfake.scoring.progress.record import RunRecord, recorded
-from deepfake.scoring.progress.status import ScoresStatus, read_status
 from deepfake.scoring.reason_text import advice_on, describe_reason
 from deepfake.scoring.receipts.receipt import Receipt, make_receipt, read_receipt
 from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
+from deepfake.scoring.run.record import RunRecord, recorded
+from deepfake.scoring.run.score_folder import FolderOptions, FolderSummary, score_folder
+from deepfake.scoring.run.status import ScoresStatus, read_status
 from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
 from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
 from deepfake.scoring.score_rows import ScoreOrigin, failed_score, refused_score
@@ -45,7 +46,6 @@ from deepfake.scoring.scorer import (
     scorer_setup,
     scoring_digest,
 )
-from deepfake.scoring.scoring_run import FolderOptions, FolderSummary, score_folder
 from deepfake.scoring.setups import describe_setup, write_setup
 from deepfake.scoring.state.state import ScoringState, open_state
 

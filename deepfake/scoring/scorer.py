@@ -24,7 +24,7 @@ from deepfake.config import (
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import Detector, computed_as, load_detector
-from deepfake.detectors.on_device import device_setup, remote_detector
+from deepfake.detectors.inference.remote_detector import device_setup, remote_detector
 from deepfake.extract.extractor import (
     STEP_VERSION,
     ExtractedMedium,

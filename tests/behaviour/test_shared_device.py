@@ -13,7 +13,11 @@ import pytest
 from deepfake.compute.device_process import DeviceSetup
 from deepfake.compute.workers import MediaWorkers, WorkerSetup
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.detectors.on_device import DeviceNetworks, create_device_networks, device_setup
+from deepfake.detectors.inference.remote_detector import (
+    DeviceNetworks,
+    create_device_networks,
+    device_setup,
+)
 from deepfake.errors import ConfigError
 from deepfake.extract.extractor import ExtractRequest
 from deepfake.scoring import ScorerSetup

@@ -13,7 +13,7 @@ from deepfake.compute.workers import Failure, MediaWorkers, WorkerSetup
 from deepfake.config import DecoderName, ExtractConfig, WorkerLimits
 from deepfake.corpora.batches import Batch
 from deepfake.corpora.shards import crop_records, write_shard
-from deepfake.detectors.on_device import device_setup
+from deepfake.detectors.inference.remote_detector import device_setup
 from deepfake.extract.extractor import (
     ExtractedMedium,
     ExtractorSetup,

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from deepfake.corpora.dataset import resolve_dataset
+from deepfake.corpora.ingest.dataset import resolve_dataset
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import write_manifest
 from deepfake.errors import ConfigError

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deepfake.scoring import BatchTotals
 from deepfake.scoring.drift import Drift, DriftedFeature
-from deepfake.scoring.progress.counters import RunCounters, write_metrics
+from deepfake.scoring.run.counters import RunCounters, write_metrics
 from deepfake.types import Kind
 
 _LABELS = {"output": '/out "a"\n\\b', "version": "0123456789abcdef", "detector": "d"}

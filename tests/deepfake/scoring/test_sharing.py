@@ -10,7 +10,7 @@ import pytest
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import ConfigError
 from deepfake.scoring import create_score_job, share_detector
-from deepfake.scoring.scoring_run import _check_arrival
+from deepfake.scoring.run.score_folder import _check_arrival
 from deepfake.storage import location_of
 
 
@@ -21,7 +21,7 @@ def test_a_part_that_does_not_arrive_is_reported_at_the_first(
     threading.Timer(0.3, part.touch).start()
     _check_arrival(part)
     part.unlink()
-    monkeypatch.setattr("deepfake.scoring.scoring_run._ARRIVAL_SECONDS", 0.0)
+    monkeypatch.setattr("deepfake.scoring.run.score_folder._ARRIVAL_SECONDS", 0.0)
     with pytest.raises(ConfigError, match="does not arrive here") as caught:
         _check_arrival(part)
     assert "a shared folder, or a store's URI" in str(caught.value.hint)

@@ -28,8 +28,8 @@ from deepfake.scoring.output.known_outputs import remember_output
 from deepfake.scoring.output.listing import read_listing, write_listing
 from deepfake.scoring.output.tables import TableCounts
 from deepfake.scoring.parts import find_parts, part_path
-from deepfake.scoring.progress.counters import RunCounters
-from deepfake.scoring.progress.record import RunRecord, recorded
+from deepfake.scoring.run.counters import RunCounters
+from deepfake.scoring.run.record import RunRecord, recorded
 from deepfake.scoring.score_job import ScoreJob, share_detector
 from deepfake.scoring.setups import describe_setup, write_setup
 from deepfake.scoring.state.state import ScoringState, open_state

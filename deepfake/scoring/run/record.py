@@ -16,7 +16,7 @@ from deepfake.scoring.drift.watch import DriftReport
 from deepfake.scoring.output.folder import ScoresFolder, counts_written
 from deepfake.scoring.output.tables import TableCounts
 from deepfake.scoring.parts import Part
-from deepfake.scoring.progress.counters import RunCounters, write_metrics
+from deepfake.scoring.run.counters import RunCounters, write_metrics
 from deepfake.scoring.setups import StoredSetup
 from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import SAMPLED_BYTES, to_uri
