@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import DenseBlendConfig
+from deepfake.media import jpeg_round_trip
 from deepfake.training.data.face_regions import REGION_WEIGHTS, draw_region_mask
 from deepfake.training.data.self_blend import SelfBlend
 
@@ -141,21 +142,12 @@ def _refocused(picture: Picture, *, rng: np.random.Generator, config: DenseBlend
         amount = rng.uniform(0.3, 1.5)
         return np.asarray(cv2.addWeighted(picture, 1 + amount, soft, -amount, 0))
     low, high = config.jpeg_quality
-    return _jpeg_round_trip(picture, quality=int(rng.integers(low, high, endpoint=True)))
+    return jpeg_round_trip(picture, quality=int(rng.integers(low, high, endpoint=True)))
 
 
 def _noisy(picture: Picture, *, sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(sigma)
     return np.clip(picture + noise + 0.5, 0, 255).astype(np.uint8)
-
-
-def _jpeg_round_trip(picture: Picture, *, quality: int) -> Picture:
-    # Channels are swapped alike on both ways, so that luminance is weighted as in any file.
-    is_done, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, quality])
-    assert is_done
-    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
-    assert decoded is not None
-    return np.ascontiguousarray(decoded[..., ::-1], dtype=np.uint8)
 
 
 def _draw_move(
