@@ -64,7 +64,7 @@ def test_precision_is_told_from_the_most_fakes_to_the_fewest() -> None:
     assert "| 50% | 0.900 |\n| 10% | undefined |\n| 1% | 0.100 |" in text
 
 
-@pytest.mark.parametrize("name", ["quality", "ablation", "self_blends"])
+@pytest.mark.parametrize("name", ["quality", "ablation", "self_blends", "generalisation"])
 def test_the_pages_show_what_was_measured_last(name: str) -> None:
     found = json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
     for path in PAGES:
