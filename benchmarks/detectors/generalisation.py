@@ -4,8 +4,8 @@
 
 scores each set as `deepfake score` does, without a server, and writes one table into an MLflow run,
 `benchmarks/results/generalisation.json` and `docs/model-card.md`. Scores are kept under the data
-root: a second run with the same detector only reads them. On two quiet cores all of it takes some
-ten minutes, `--limit 300` three.
+root: a second run with the same detector only reads them, and a larger `--limit` scores what is
+lacking. With `--sets` the rows of the other sets stay, if they are of the same detector.
 
 A set may be told apart by how sharp or how large its faces are. So beside each AUC stands that of
 sharpness and of size alone, and the AUC that is left where both classes are alike in them.
@@ -34,7 +34,7 @@ from deepfake.errors import CorpusError, TrackingError
 from deepfake.registry import find_training, log_evaluation
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScoreJob, create_score_job
-from deepfake.storage import DataRoot, write_json, write_text
+from deepfake.storage import DataRoot, read_json, write_json, write_text
 from deepfake.storage.environment import configure_environment
 from deepfake.types import Label
 
@@ -70,9 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         close_workers()
     measured: dict[str, Any] = {
         "detector": {"name": detector.name, "digest": bundle.digest},
-        "limit": options.limit,
         "equalised": {"face_px": FACE_PX, "jpeg_quality": JPEG_QUALITY},
-        "sets": sets,
+        "sets": _beside_earlier(sets, path=options.output, digest=bundle.digest),
     }
     table = fill_tables("<!-- table: generalisation -->\n<!-- end -->", _found(measured))
     measured["run_id"] = _log(measured, tags=bundle.tags, markdown=table)
@@ -134,7 +133,7 @@ def measure(
         if media_set.is_equalised:
             equal = equalised_files(probed, found, name=media_set.name, job=job, state=state)
             measured = _with_equalised(measured, equal)
-        records.append(_record(media_set, list(measured)))
+        records.append(_record(media_set, list(measured), limit=limit))
     if not records:
         raise CorpusError("none of the sets is here", path=data)
     return records
@@ -151,13 +150,32 @@ def _with_equalised(rows: Iterator[MeasuredRow], equal: pd.DataFrame) -> Iterato
         yield replace(row, equalised_auc=auc, equalised_sharpness_auc=sharpness)
 
 
-def _record(media_set: MediaSet, rows: Sequence[MeasuredRow]) -> dict[str, Any]:
+def _record(
+    media_set: MediaSet, rows: Sequence[MeasuredRow], *, limit: int | None
+) -> dict[str, Any]:
     records = [row.as_record() for row in rows]
-    return {"name": media_set.name, "title": media_set.title, "rows": records}
+    return {
+        "name": media_set.name,
+        "title": media_set.title,
+        "limit": limit,
+        "rows": records,
+    }
 
 
 def _found(measured: dict[str, Any]) -> dict[str, Any]:
     return {"generalisation": measured}
+
+
+def _beside_earlier(
+    sets: Sequence[dict[str, Any]], *, path: Path, digest: str
+) -> list[dict[str, Any]]:
+    """Return the sets measured now, and what an earlier run says of this detector on others."""
+    earlier = read_json(path)["generalisation"] if path.is_file() else {}
+    by_name: dict[str, dict[str, Any]] = {}
+    if earlier.get("detector", {}).get("digest") == digest:
+        by_name = {one["name"]: one for one in earlier["sets"]}
+    by_name |= {one["name"]: one for one in sets}
+    return [by_name[name] for name in _NAMES if name in by_name]
 
 
 def _log(measured: dict[str, Any], *, tags: dict[str, str], markdown: str) -> str | None:
@@ -172,7 +190,11 @@ def _log(measured: dict[str, Any], *, tags: dict[str, str], markdown: str) -> st
             {**measured, "summary": summary},
             experiment=_EXPERIMENT,
             run_name=f"generalisation-{datetime.now(UTC):%Y%m%d-%H%M%S}",
-            params={"limit": measured["limit"], **measured["equalised"], "split": "choosing"},
+            params={
+                "limit": {one["name"]: one["limit"] for one in measured["sets"]},
+                **measured["equalised"],
+                "split": "choosing",
+            },
             tags={**tags, "stage": "evaluate", "corpus": "generalisation"},
             markdown=markdown,
             trained_by=find_training(measured["detector"]["digest"], experiment=_EXPERIMENT),

@@ -262,6 +262,6 @@ def test_it_measures_made_media_once_and_writes_the_card(
         raise AssertionError("everything has a score already")
 
     monkeypatch.setattr(generalisation_scores, "shared_workers", no_workers)
-    generalisation.main(arguments)
+    generalisation.main([*arguments, "--sets", "generated"])
     second = json.loads((tmp_path / "found.json").read_text())["generalisation"]
     assert second["sets"] == first["sets"]
