@@ -10,7 +10,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-SHARED_DATA = Path(__file__).parents[2] / "shared" / "data"
+from tests.places import SHARED_DATA
+
 _OF_THIS_RUN = "DEEPFAKE_TEST_RUN"
 
 

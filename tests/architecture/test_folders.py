@@ -7,8 +7,9 @@ import graphlib
 from collections import defaultdict
 from pathlib import Path
 
-ROOT = Path(__file__).parents[2]
-LIBRARY = ROOT / "deepfake"
+from tests.places import CHECKOUT
+
+LIBRARY = CHECKOUT / "deepfake"
 _MAX_NAMES, _MAX_LINES = 18, 450
 
 
@@ -16,7 +17,7 @@ def _files() -> dict[str, Path]:
     """Return the files of the library by the names of their modules."""
     found = {}
     for path in LIBRARY.rglob("*.py"):
-        parts = path.relative_to(ROOT).with_suffix("").parts
+        parts = path.relative_to(CHECKOUT).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found
 
@@ -62,9 +63,9 @@ def test_the_library_has_few_names_at_its_top() -> None:
 
 def test_no_file_is_longer_than_a_reader_follows() -> None:
     long = {
-        str(path.relative_to(ROOT)): lines
+        str(path.relative_to(CHECKOUT)): lines
         for folder in ("deepfake", "flows", "tasks", "tests", "benchmarks", "fuzz")
-        for path in (ROOT / folder).rglob("*.py")
+        for path in (CHECKOUT / folder).rglob("*.py")
         if (lines := len(path.read_text(encoding="utf-8").splitlines())) > _MAX_LINES
     }
     assert not long

@@ -12,25 +12,26 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.places import CHECKOUT
+
 PACKAGES = ("deepfake", "flows", "tasks")
 _CODECS = {"imdecode", "imencode", "imread", "imwrite", "VideoCapture", "VideoWriter"}
 
 
 def _files(*packages: str) -> Iterator[Path]:
     for package in packages:
-        yield from sorted((ROOT / package).rglob("*.py"))
+        yield from sorted((CHECKOUT / package).rglob("*.py"))
 
 
 def _module_of(path: Path) -> str:
-    parts = path.relative_to(ROOT).with_suffix("").parts
+    parts = path.relative_to(CHECKOUT).with_suffix("").parts
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
 def _run_python(code: str) -> str:
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", code],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -47,7 +48,7 @@ PUBLIC = [m for m in MODULES if not any(p.startswith("_") for p in m.split("."))
 def test_the_import_contracts_hold() -> None:
     done = subprocess.run(
         [str(Path(sys.executable).parent / "lint-imports"), "--no-cache"],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=120,
@@ -57,7 +58,7 @@ def test_the_import_contracts_hold() -> None:
 
 
 def test_every_part_of_the_library_stands_in_one_layer() -> None:
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    settings = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]
     (layers,) = [c["layers"] for c in contracts if c["type"] == "layers"]
     named = [name.strip() for layer in layers for name in layer.split("|")]
@@ -69,7 +70,7 @@ def test_every_part_of_the_library_stands_in_one_layer() -> None:
 
 @pytest.mark.parametrize("path", list(_files("deepfake")), ids=_module_of)
 def test_pictures_are_coded_in_media_alone(path: Path) -> None:
-    if path.is_relative_to(ROOT / "deepfake" / "media"):
+    if path.is_relative_to(CHECKOUT / "deepfake" / "media"):
         return
     tree = ast.parse(path.read_text(encoding="utf-8"))
     attributes = {n.attr for n in ast.walk(tree) if isinstance(n, ast.Attribute)}
@@ -79,7 +80,7 @@ def test_pictures_are_coded_in_media_alone(path: Path) -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_all_lists_what_a_module_offers(name: str) -> None:
-    path = ROOT / Path(*name.split("."))
+    path = CHECKOUT / Path(*name.split("."))
     path = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     tree = ast.parse(path.read_text(encoding="utf-8"))
     if not any(not isinstance(n, ast.Expr) for n in tree.body):

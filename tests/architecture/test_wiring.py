@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib
 import inspect
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,8 +12,8 @@ from typer.testing import CliRunner
 
 from deepfake.cli import app as command_line
 from deepfake.config.options import Options, flow_parameters
+from tests.places import CHECKOUT
 
-ROOT = Path(__file__).parents[2]
 _NEEDED = {
     "ingest": [".", "--corpus", "c"],
     "train": ["--dataset", "d"],
@@ -70,7 +69,7 @@ def test_a_bad_value_is_wrong_usage() -> None:
 
 
 def _deployments() -> list[dict[str, Any]]:
-    described = yaml.safe_load((ROOT / "prefect.yaml").read_text(encoding="utf-8"))
+    described = yaml.safe_load((CHECKOUT / "prefect.yaml").read_text(encoding="utf-8"))
     return list(described["deployments"])
 
 
@@ -101,7 +100,7 @@ def _entrypoint(text: str) -> Any:
 def test_an_entrypoint_imports_and_takes_its_parameters(position: int) -> None:
     deployment = _deployments()[position]
     place = deployment["entrypoint"].split(":")[0]
-    assert not place.endswith(".py") or (ROOT / place).is_file()
+    assert not place.endswith(".py") or (CHECKOUT / place).is_file()
     flow = _entrypoint(deployment["entrypoint"])
     given = deployment.get("parameters") or {}
     taken = inspect.signature(flow.fn).parameters

@@ -22,6 +22,7 @@ from deepfake.media import write_image
 from deepfake.types import Status
 from tests.access_monitor import Listener, OpenedFiles, listening, watching_files
 from tests.command_line import Completed, drop_root_rights, product_environment, run_deepfake
+from tests.places import CHECKOUT
 from tests.sample_data import face_close_up
 from tests.torture import Outside, fill_with_torture
 from tests.torture.names import NOT_UTF8
@@ -228,7 +229,7 @@ def _is_asked_for(path: Path) -> bool:
 
 def _own_folders() -> tuple[str, ...]:
     """Return where a program's own code, the system's libraries and its knowledge of it lie."""
-    here = Path(__file__).parents[2]
+    here = CHECKOUT
     homes = {sys.prefix, sys.base_prefix, os.path.realpath(sys.base_prefix), str(here)}
     return (*homes, "/usr/", "/lib", "/etc/", "/proc/", "/sys/", "/dev/")
 

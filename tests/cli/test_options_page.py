@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
 
-_DOCS = Path(__file__).parents[2] / "docs"
+from tests.places import CHECKOUT
+
+_DOCS = CHECKOUT / "docs"
 
 
 def test_the_page_of_options_is_current() -> None:

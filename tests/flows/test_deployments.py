@@ -11,8 +11,9 @@ import pytest
 
 from deepfake.errors import ConfigError
 from flows.server.deployments import Deployment, create_schedule, read_deployments, triggers_of
+from tests.places import CHECKOUT
 
-_FILE = Path(__file__).parents[2] / "prefect.yaml"
+_FILE = CHECKOUT / "prefect.yaml"
 
 
 @pytest.fixture(scope="module")

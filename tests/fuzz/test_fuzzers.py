@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import product_environment
+from tests.places import CHECKOUT
 
 _FUZZERS = ["bundles", "corpora", "manifests", "media", "parts", "receipts", "shards", "states"]
 _SECONDS = 8
@@ -24,7 +25,7 @@ pytestmark = [
 def _run(name: str, folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", f"fuzz.{name}", folder, *options],
-        cwd=Path(__file__).parents[2],
+        cwd=CHECKOUT,
         env=product_environment(),
         capture_output=True,
         text=True,
@@ -47,7 +48,7 @@ def test_nothing_is_found_in_some_seconds(name: str, tmp_path: Path) -> None:
 
 
 def test_every_fuzzer_is_run() -> None:
-    folder = Path(__file__).parents[2] / "fuzz"
+    folder = CHECKOUT / "fuzz"
     programs = {p.stem for p in folder.glob("*.py") if "def main" in p.read_text(encoding="utf-8")}
     assert programs == set(_FUZZERS)
     made = (folder.parent / "Makefile").read_text(encoding="utf-8")
@@ -74,7 +75,7 @@ def test_a_fuzzer_would_see_it(tmp_path: Path, order: str) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        cwd=Path(__file__).parents[2],
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         errors="replace",

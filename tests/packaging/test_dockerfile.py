@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 import subprocess
-from pathlib import Path
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.places import CHECKOUT
+
 _TEXT = (CHECKOUT / "Dockerfile").read_text(encoding="utf-8")
 
 

@@ -14,8 +14,8 @@ import pytest
 import typer
 
 from deepfake.cli.app import app
+from tests.places import CHECKOUT
 
-CHECKOUT = Path(__file__).parents[2]
 _README = CHECKOUT / "README.md"
 _PAGES = sorted(
     [

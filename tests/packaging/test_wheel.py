@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.places import CHECKOUT
 
 RUN_A_FLOW = """
 import json, sys

@@ -14,12 +14,12 @@ import pytest
 
 from deepfake.corpora.shards import open_snapshot
 from deepfake.storage import DataRoot
+from tests.places import CHECKOUT
 from tests.sample_data import make_corpus, make_detector
 from tests.services.processes import Server, prefect_server, running, tail_of
 
 pytestmark = pytest.mark.services
 
-_CHECKOUT = Path(__file__).parents[2]
 _RUN_SECONDS = 300.0
 
 
@@ -37,7 +37,7 @@ class _Prefect:
         """Run a command of Prefect's in the checkout and return what it prints."""
         done = subprocess.run(
             [sys.executable, "-m", "prefect", *arguments],
-            cwd=_CHECKOUT,
+            cwd=CHECKOUT,
             env=self.server.environment,
             capture_output=True,
             text=True,
@@ -61,7 +61,7 @@ def prefect(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_Prefect]:
     more = {
         "MLFLOW_TRACKING_URI": f"sqlite:///{folder / 'mlflow.db'}",
         # As a shell sets it; a child gets its parent's otherwise.
-        "PWD": str(_CHECKOUT),
+        "PWD": str(CHECKOUT),
     }
     with prefect_server(folder, **more) as server:
         made = _Prefect(server)

@@ -17,19 +17,19 @@ from deepfake.media import write_image
 from deepfake.scoring.drift import fit_reference, write_reference
 from deepfake.types import Kind
 from tests.command_line import run_deepfake
+from tests.places import CHECKOUT
 from tests.sample_data import clip_frames, make_detector
 from tests.services.processes import Server, prefect_server, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(2400)]
 
-_CHECKOUT = Path(__file__).parents[2]
 _NUM = 60
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     folder = tmp_path_factory.mktemp("prefect")
-    with prefect_server(folder, PYTHONPATH=str(_CHECKOUT)) as made:
+    with prefect_server(folder, PYTHONPATH=str(CHECKOUT)) as made:
         yield made
 
 

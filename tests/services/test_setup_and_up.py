@@ -20,15 +20,15 @@ import pytest
 
 from deepfake.media import write_image
 from tests.command_line import product_environment, run_deepfake
+from tests.places import CHECKOUT
 from tests.sample_data import clip_frames, make_detector
 from tests.services.processes import Server, prefect_server, running, tail_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
-_CHECKOUT = Path(__file__).parents[2]
-_FILE = _CHECKOUT / "prefect.yaml"
+_FILE = CHECKOUT / "prefect.yaml"
 _START_SECONDS = 900.0
-_QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PYTHONPATH": str(_CHECKOUT)}
+_QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PYTHONPATH": str(CHECKOUT)}
 
 
 def _ask(api: str, path: str, **query: Any) -> Any:

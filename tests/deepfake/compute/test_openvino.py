@@ -24,6 +24,7 @@ from deepfake.compute.openvino import (
     save_graph,
 )
 from deepfake.errors import ConfigError, ModelError
+from tests.places import CHECKOUT
 
 
 class _Sums(nn.Module):
@@ -169,7 +170,7 @@ def test_openvino_reports_to_nobody() -> None:
 def _run(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
-        cwd=Path(__file__).parents[2],
+        cwd=CHECKOUT,
         capture_output=True,
         text=True,
         timeout=60,

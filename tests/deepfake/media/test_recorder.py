@@ -15,6 +15,7 @@ from deepfake.config import MediaLimits
 from deepfake.errors import ConfigError, MediaError
 from deepfake.media import VideoRecorder, open_video
 from tests.media_factory import frame_number, index_frame
+from tests.places import CHECKOUT
 
 _TIMES = [0.0, 0.1, 0.12, 0.5, 1.5, 1.51]
 
@@ -55,7 +56,7 @@ def test_what_was_recorded_before_a_kill_can_be_played(tmp_path: Path) -> None:
     path = tmp_path / "out.mp4"
     child = subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", code, str(path)],
-        cwd=Path(__file__).parents[3],
+        cwd=CHECKOUT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env={**os.environ},

@@ -12,6 +12,7 @@ import pytest
 from deepfake.errors import MediaTooLargeError, StoreError
 from deepfake.storage import StorePath, medium_exists, medium_file, stat_medium
 from deepfake.storage import media as module
+from tests.places import CHECKOUT
 
 
 def test_a_local_medium_is_read_where_it_is(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_a_process_that_is_killed_leaves_no_copy(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program],
-        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])},
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": str(CHECKOUT)},
         check=False,
     )
     assert done.returncode == -9

@@ -26,10 +26,10 @@ from deepfake.detectors.inference import Detector, load_detector, torch_networks
 from deepfake.detectors.inference.conversion import convert_bundle
 from deepfake.errors import BundleError, ConfigError, ModelError
 from deepfake.media import read_image
+from tests.places import CHECKOUT
 from tests.sample_data import make_detector
 
 Pixels = NDArray[np.uint8]
-ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +258,7 @@ print(json.dumps({
 def _run_worker(bundle: Path, cache: Path) -> dict[str, Any]:
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", _WORKER, str(bundle), str(cache)],
-        cwd=ROOT,
+        cwd=CHECKOUT,
         env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
         capture_output=True,
         text=True,
