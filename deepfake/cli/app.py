@@ -44,6 +44,7 @@ COMMANDS: dict[str, tuple[type[of.Options], str]] = {
     "receipt": (of.ReceiptOptions, "deepfake.cli.receipts:run_receipt"),
     "verify": (of.VerifyOptions, "deepfake.cli.receipts:run_verify"),
     "forget": (of.ForgetOptions, "deepfake.cli.forget:run_forget"),
+    "join": (of.JoinOptions, "deepfake.cli.join:run_join"),
     "export": (of.ExportOptions, "deepfake.cli.export:run_export"),
     "setup": (of.SetupOptions, "deepfake.cli.servers:run_setup"),
     "up": (of.UpOptions, "deepfake.cli.servers:run_up"),

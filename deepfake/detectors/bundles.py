@@ -45,6 +45,7 @@ __all__ = [
     "Bundle",
     "DetectorSpec",
     "HeadSpec",
+    "JoinedDetector",
     "load_bundle",
     "packaged_detector",
     "save_bundle",
@@ -74,6 +75,18 @@ class HeadSpec(HeadConfig):
     scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
 
+class JoinedDetector(BaseModel):
+    """A detector whose network is part of a joint one, as it was before."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    digest: str
+    data_digests: dict[str, str]
+    metrics: dict[str, float | int | str | None]
+    train_config: TrainConfig
+
+
 class DetectorSpec(BaseModel):
     """Everything about a detector except its weights."""
 
@@ -82,7 +95,7 @@ class DetectorSpec(BaseModel):
     schema_version: Literal[3] = SCHEMA_VERSION
     name: str = Field(min_length=1, max_length=200)
     architecture: str = Field(min_length=1, max_length=200)
-    """timm's name."""
+    """timm's name; of a joint detector the names of its networks, with a `+` between them."""
     input_size: int = Field(ge=32, le=1024)
     """Side of the network's input, pixels."""
     mean: tuple[_Channel, _Channel, _Channel]
@@ -117,6 +130,9 @@ class DetectorSpec(BaseModel):
     created_at: str
     """ISO 8601, UTC."""
     train_config: TrainConfig
+    """Of a joint detector, that of its first network."""
+    joined: tuple[JoinedDetector, ...] = ()
+    """The detectors whose networks a joint one has, in the order of its heads."""
     weights_sha256: str = Field(default="0" * 64, pattern=r"^[0-9a-f]{64}$")
     """Filled in by `save_bundle`."""
 

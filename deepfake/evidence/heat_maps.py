@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.inference import stack_squares
 from deepfake.detectors.inference.torch_networks import load_module
+from deepfake.detectors.models import JointNetwork
 from deepfake.errors import ModelError
 from deepfake.verdicts.calibration import Calibration
 
@@ -64,7 +65,7 @@ class HeatMapper:
         self._module = load_module(bundle)
         for parameter in self._module.parameters():
             parameter.requires_grad_(False)
-        self._layer = _layer_of(self._module.network)
+        self._layers = _layers_of(self._module.network)
         self._mean = torch.tensor(bundle.spec.mean) * 255.0
         self._std = torch.tensor(bundle.spec.std) * 255.0
 
@@ -98,7 +99,7 @@ class HeatMapper:
             outputs.append(output.detach().requires_grad_(True))
             return outputs[-1]
 
-        handle = self._layer.register_forward_hook(keep_output)
+        handles = [layer.register_forward_hook(keep_output) for layer in self._layers]
         try:
             with torch.enable_grad():
                 logits = self._module(self._input(pictures))[:, 0]
@@ -106,10 +107,9 @@ class HeatMapper:
                 # Pictures do not affect each other: the gradient of the sum is that of each alone.
                 odds.sum().backward()
         finally:
-            handle.remove()
-        if len(outputs) != 1 or outputs[0].ndim != 4 or outputs[0].grad is None:
-            raise ModelError("the layer has no spatial positions, so there is no heat map")
-        moved = (outputs[0] * outputs[0].grad).sum(dim=1).detach()  # (N, C, h, w) -> (N, h, w)
+            for handle in handles:
+                handle.remove()
+        moved = _moved(outputs, count=len(self._layers))
         found = odds.detach().numpy()
         # Positive towards the side that the score is on: the rest did not move it there.
         signed = moved.numpy() * np.where(found < 0, -1.0, 1.0)[:, None, None]
@@ -121,6 +121,27 @@ class HeatMapper:
     def _input(self, pictures: NDArray[np.uint8]) -> Tensor:
         normalised = (torch.from_numpy(pictures).float() - self._mean) / self._std
         return normalised.permute(0, 3, 1, 2)  # (N, H, W, 3) -> (N, 3, H, W)
+
+
+def _moved(outputs: Sequence[Tensor], *, count: int) -> Tensor:
+    """Return how far each position moved the score, over all layers, shape (N, h, w).
+
+    Args:
+        outputs: Of the layers, (N, C, h, w) each, after the gradients were computed.
+        count: Layers.
+    """
+    if len(outputs) != count or any(o.ndim != 4 or o.grad is None for o in outputs):
+        raise ModelError("the layer has no spatial positions, so there is no heat map")
+    maps = [(o * o.grad).sum(dim=1).detach() for o in outputs]  # (N, C, h, w) -> (N, h, w)
+    if len({own.shape for own in maps}) > 1:
+        raise ModelError("the layers have other numbers of positions, so there is no heat map")
+    return torch.stack(maps).sum(dim=0)
+
+
+def _layers_of(network: nn.Module) -> list[nn.Module]:
+    """Return the layer of each network whose positions a heat map is made of."""
+    networks = network.networks if isinstance(network, JointNetwork) else [network]
+    return [_layer_of(one) for one in networks]
 
 
 def _layer_of(network: nn.Module) -> nn.Module:

@@ -30,6 +30,7 @@ __all__ = [
     "CompareVersionsOptions",
     "EvaluateOptions",
     "ExportOptions",
+    "JoinOptions",
     "ListVersionsOptions",
     "PromoteOptions",
     "RetrainOptions",
@@ -222,6 +223,15 @@ class RobustnessOptions(Options):
     num_workers: NumWorkers = 0
     seed: int = Field(0, description="Seed of the choice of files and of the bootstrap.")
     data_root: DataRootPath = "data"
+
+
+class JoinOptions(Options):
+    """Join two detectors that look at the same crops into one, with a head each."""
+
+    first: Annotated[Path, Argument("FIRST")] = Field(description="A detector's folder.")
+    second: Annotated[Path, Argument("SECOND")] = Field(description="Another detector's folder.")
+    output: Path = Field(description="Folder of the joint detector; must not exist.")
+    name: str = Field("joint-detector", description="Name of the joint detector.")
 
 
 class ExportOptions(Options):

@@ -1,0 +1,143 @@
+"""Detectors that are joined keep their own answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from deepfake.config import TrainConfig
+from deepfake.detectors.bundles import Bundle, load_bundle, save_bundle
+from deepfake.detectors.inference import export_onnx, load_detector
+from deepfake.detectors.inference.outputs import NOVELTY_PREFIX
+from deepfake.detectors.join import join_bundles
+from deepfake.detectors.models import create_model
+from deepfake.errors import ConfigError, ModelError
+from deepfake.evidence.heat_maps import HeatMapper
+from deepfake.verdicts.calibration import Calibration
+from tests.deepfake.detectors.inference.conftest import write_bundle
+
+_ARCHITECTURE = "test_efficientnet"
+_SIZE = 64
+
+
+def _bundle(folder: Path, *, method: Any, seed: int, **changes: Any) -> Path:
+    """Write a detector with weights of its own and a novelty of two classes."""
+    plain = load_bundle(
+        write_bundle(folder.with_name(f"{folder.name}-plain"), model=_ARCHITECTURE, size=_SIZE)
+    )
+    rng = torch.Generator().manual_seed(seed)
+    state = plain.state_dict()
+    weight = state["classifier.weight"]
+    state["classifier.weight"] = torch.randn(weight.shape, generator=rng)
+    channels = weight.shape[1]
+    state[f"{NOVELTY_PREFIX}projection"] = torch.randn(channels, 3, generator=rng)
+    state[f"{NOVELTY_PREFIX}means"] = torch.randn(2, 3, generator=rng)
+    spec = plain.spec.model_copy(
+        update={
+            "train_config": TrainConfig(method=method),
+            "has_novelty": True,
+            "data_digests": {f"corpus-{seed}": "0"},
+            **changes,
+        }
+    )
+    return save_bundle(folder, state_dict=state, spec=spec)
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("parts")
+    return (
+        _bundle(folder / "blends", method="sbi", seed=1),
+        _bundle(folder / "labels", method="labels", seed=2),
+    )
+
+
+@pytest.fixture(scope="module")
+def joint(parts: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    output = tmp_path_factory.mktemp("joint") / "bundle"
+    return load_bundle(join_bundles(parts, output, name="joint"))
+
+
+def _outputs(folder: Path, backend: Any = "torch") -> dict[str, np.ndarray]:
+    return load_detector(folder, device="cpu", backend=backend).head_outputs(_pictures())
+
+
+def _pictures() -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return list(rng.integers(0, 256, (5, _SIZE, _SIZE, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize("backend", ["openvino", "torch"])
+def test_each_head_of_a_joint_detector_gives_the_logit_of_its_own(
+    parts: tuple[Path, Path], joint: Bundle, backend: Any
+) -> None:
+    alone = [_outputs(folder) for folder in parts]
+    found = _outputs(joint.path, backend=backend)
+    assert list(found) == ["logit", "logit_blended", "logit_generated", "novelty"]
+    assert np.std(alone[0]["logit"] - alone[1]["logit"]) > 0.01
+    np.testing.assert_allclose(found["logit_blended"], alone[0]["logit"], atol=1e-3)
+    np.testing.assert_allclose(found["logit_generated"], alone[1]["logit"], atol=1e-3)
+
+
+def test_novelty_of_a_joint_detector_lies_between_those_of_its_networks(
+    parts: tuple[Path, Path], joint: Bundle
+) -> None:
+    alone = [_outputs(folder) for folder in parts]
+    found = _outputs(joint.path)
+    # The class that is nearest for both together is no nearer than each network's own nearest.
+    least = np.sqrt((alone[0]["novelty"] ** 2 + alone[1]["novelty"] ** 2) / 2)
+    assert (found["novelty"] >= least - 1e-3).all()
+    assert np.isfinite(found["novelty"]).all()
+
+
+def test_description_names_what_was_joined(parts: tuple[Path, Path], joint: Bundle) -> None:
+    spec = joint.spec
+    assert spec.architecture == f"{_ARCHITECTURE}+{_ARCHITECTURE}"
+    assert [(h.name, h.learns_from) for h in spec.heads] == [
+        ("blended", "self_blended"),
+        ("generated", "labelled"),
+    ]
+    assert [one.digest for one in spec.joined] == [load_bundle(p).digest for p in parts]
+    assert set(spec.data_digests) == {"corpus-1", "corpus-2"}
+    assert not spec.judgement["still"].calibration.is_fitted
+
+
+def test_heat_map_of_a_joint_detector_is_of_all_its_networks(joint: Bundle) -> None:
+    mapper = HeatMapper(joint)
+    (found,) = mapper.maps(mapper.squares(_pictures()[:1]), calibration=Calibration())
+    assert found.values.max() == pytest.approx(1.0)
+
+
+def test_joint_detector_is_exported(joint: Bundle, tmp_path: Path) -> None:
+    written = export_onnx(joint.path, tmp_path / "joint.onnx")
+    assert written.max_difference < 0.01
+    assert "logit_generated" in written.metadata["output"]
+
+
+def test_detectors_of_other_crops_are_not_joined(parts: tuple[Path, Path], tmp_path: Path) -> None:
+    spec = load_bundle(parts[0]).spec
+    other = _bundle(
+        tmp_path / "other",
+        method="labels",
+        seed=3,
+        crop=spec.crop.model_copy(update={"edge": "inside"}),
+    )
+    with pytest.raises(ConfigError, match="differ in crop"):
+        join_bundles([parts[0], other], tmp_path / "out", name="x")
+    assert not (tmp_path / "out").exists()
+
+
+def test_joint_detector_is_not_joined_again(
+    joint: Bundle, parts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="has 2 heads"):
+        join_bundles([joint.path, parts[0]], tmp_path / "out", name="x")
+
+
+def test_joint_network_is_not_trained_as_a_whole() -> None:
+    with pytest.raises(ModelError, match="trained one by one"):
+        create_model(f"{_ARCHITECTURE}+{_ARCHITECTURE}", pretrained="imagenet", num_heads=2)
