@@ -18,7 +18,7 @@ def run_join(options: JoinOptions) -> None:
     for folder in (options.first, options.second):
         if not folder.is_dir():
             raise ConfigError(f"no detector at {folder}", hint="A bundle's folder is asked for.")
-    from deepfake.detectors.join import join_bundles
+    from deepfake.training.join import join_bundles
 
     written = join_bundles([options.first, options.second], options.output, name=options.name)
     bundle = load_bundle(written)

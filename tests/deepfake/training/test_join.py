@@ -13,10 +13,10 @@ from deepfake.config import TrainConfig
 from deepfake.detectors.bundles import Bundle, load_bundle, save_bundle
 from deepfake.detectors.inference import export_onnx, load_detector
 from deepfake.detectors.inference.outputs import NOVELTY_PREFIX
-from deepfake.detectors.join import join_bundles
 from deepfake.detectors.models import create_model
 from deepfake.errors import ConfigError, ModelError
 from deepfake.evidence.heat_maps import HeatMapper
+from deepfake.training.join import join_bundles
 from deepfake.verdicts.calibration import Calibration
 from tests.deepfake.detectors.inference.conftest import write_bundle
 
