@@ -24,6 +24,16 @@ from tasks.train import register
 
 __all__ = ["calibrate"]
 
+_PARAMS = {
+    "half_weights",
+    "max_false_alarm",
+    "max_miss",
+    "max_unlearnt_miss",
+    "prior",
+    "unlearnt",
+}
+"""Options that are recorded in MLflow."""
+
 
 @flow(name="calibrate", flow_run_name="calibrate")
 @takes_options
@@ -39,6 +49,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
     refuse_held_out_media(snapshots)
+    opened_unlearnt = [open_dataset(one, data_root=options.data_root) for one in options.unlearnt]
     summary = steps.fit(
         detector.path,
         snapshots=snapshots,
@@ -49,10 +60,12 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         device=options.device,
         cache=root.engine_cache,
         is_halved=options.half_weights,
+        unlearnt=[snapshot for snapshot, _ in opened_unlearnt],
+        max_unlearnt_miss=options.max_unlearnt_miss,
     )
     tags = _tags(snapshots, calibrated_from=load_bundle(detector.path).digest)
-    notes = [note for _, found in opened for note in found]
-    params = options.model_dump(include={"prior", "max_false_alarm", "max_miss", "half_weights"})
+    notes = [note for _, found in [*opened, *opened_unlearnt] for note in found]
+    params = options.model_dump(include=_PARAMS)
     run_id = steps.record(summary, run_dir=run_dir, params=params, tags=tags)
     version = None
     try:

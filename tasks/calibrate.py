@@ -32,9 +32,12 @@ def fit(
     device: str,
     cache: Path,
     is_halved: bool,
+    unlearnt: Sequence[Snapshot],
+    max_unlearnt_miss: float,
 ) -> CalibrationSummary:
     """Calibrate a bundle on the `val` parts of corpora."""
     total = sum(int((s.index()["split"] == "val").sum()) for s in snapshots)
+    total += sum(len(s.index()) for s in unlearnt)
     with tracked("calibrate", total=total) as step:
         return calibrate_bundle(
             bundle,
@@ -46,6 +49,8 @@ def fit(
             device=device,
             cache=cache,
             is_halved=is_halved,
+            unlearnt=unlearnt,
+            max_unlearnt_miss=max_unlearnt_miss,
             on_done=step.reach,
         )
 

@@ -167,6 +167,10 @@ class DetectorSpec(BaseModel):
             notes.append(f"prob_fake of {names} is not calibrated: read it as a rank")
         made = [name for name, c in fitted.items() if c.fitted_on.startswith("synthetic")]
         notes += [f"prob_fake of {name} is calibrated on {name} made by code" for name in made]
+        on_unlearnt = [
+            own.sentence_on_unlearnt(judgement_plural(kind)) for kind, own in self.judgement.items()
+        ]
+        notes += [sentence for sentence in on_unlearnt if sentence is not None]
         return notes
 
     @property

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from deepfake.errors import ConfigError
 from deepfake.types import Kind, Verdict
@@ -19,6 +19,7 @@ from deepfake.verdicts.calibration import Calibration, Support, Thresholds, judg
 __all__ = [
     "JudgementKind",
     "JudgementSettings",
+    "UnlearntCorpus",
     "judgement_for",
     "judgement_kind",
     "judgement_plural",
@@ -31,6 +32,32 @@ _OF_MEDIA = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
 _PLURALS = {"still": "stills", "video": "videos"}
 
 
+class UnlearntCorpus(BaseModel):
+    """What a detector calls the files of a corpus whose kinds of fakes it did not learn.
+
+    Attributes:
+        corpus: Its name.
+        digest: Of the snapshot.
+        num_real: Reals with a face.
+        num_fake: Fakes with a face.
+        fakes_called_real: Of those fakes.
+        fakes_called_fake: Of those fakes.
+        reals_called_real: Of those reals.
+        reals_called_fake: Of those reals.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    corpus: str
+    digest: str
+    num_real: int = Field(ge=0)
+    num_fake: int = Field(ge=0)
+    fakes_called_real: int = Field(ge=0)
+    fakes_called_fake: int = Field(ge=0)
+    reals_called_real: int = Field(ge=0)
+    reals_called_fake: int = Field(ge=0)
+
+
 class JudgementSettings(BaseModel):
     """Calibration, thresholds and support for one kind of evidence.
 
@@ -38,6 +65,7 @@ class JudgementSettings(BaseModel):
         calibration: From a logit to a probability.
         thresholds: From a probability to a verdict.
         support: What a file has to be like for that verdict to hold.
+        unlearnt: What the verdicts are on corpora that it did not learn from.
         notes: What a reader of the probabilities must know, a sentence each.
     """
 
@@ -46,6 +74,7 @@ class JudgementSettings(BaseModel):
     calibration: Calibration = Calibration()
     thresholds: Thresholds = Thresholds()
     support: Support = Support()
+    unlearnt: tuple[UnlearntCorpus, ...] = ()
     notes: tuple[str, ...] = ()
 
     def reason_against(self, track: TrackScore) -> str | None:
@@ -55,6 +84,22 @@ class JudgementSettings(BaseModel):
             face_px=track.face_px,
             sharpness=track.sharpness,
             novelty=track.novelty,
+        )
+
+    def sentence_on_unlearnt(self, plural: str) -> str | None:
+        """Return how often fakes of unlearnt kinds are called real, None where nobody measured it.
+
+        Args:
+            plural: What files of this kind are called.
+        """
+        fakes = sum(one.num_fake for one in self.unlearnt)
+        if not fakes:
+            return None
+        missed = sum(one.fakes_called_real for one in self.unlearnt) / fakes
+        names = ", ".join(one.corpus for one in self.unlearnt if one.num_fake)
+        return (
+            f"of {fakes:,} fake {plural} of kinds that it did not learn, {missed:.0%} are called "
+            f"real ({names})"
         )
 
     def judge(self, score: FileScore) -> tuple[Verdict, str | None]:

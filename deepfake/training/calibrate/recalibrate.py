@@ -21,6 +21,11 @@ from deepfake.training.calibrate.choose_aggregation import choose_aggregation
 from deepfake.training.calibrate.drift_reference import reference_of_crops
 from deepfake.training.calibrate.fit_judgement import fit_judgement
 from deepfake.training.calibrate.heads import combined_logits, predict_self_blends, scale_heads
+from deepfake.training.calibrate.unlearnt import (
+    MAX_UNLEARNT_MISS,
+    judge_unlearnt,
+    predict_unlearnt,
+)
 from deepfake.types import Kind, Split
 from deepfake.verdicts.judgement import judgement_kind
 
@@ -59,6 +64,8 @@ def calibrate_bundle(
     device: str = "auto",
     cache: Path | None = None,
     is_halved: bool = False,
+    unlearnt: Sequence[Snapshot] = (),
+    max_unlearnt_miss: float = MAX_UNLEARNT_MISS,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> CalibrationSummary:
     """Calibrate a bundle on the `val` parts of corpora, and write it.
@@ -73,6 +80,9 @@ def calibrate_bundle(
         device: Where the network computes.
         cache: Where networks converted for the CPU are kept.
         is_halved: Store weights in half precision; computing stays what it is.
+        unlearnt: Corpora of kinds of fakes that it did not learn: they lower the threshold under
+            which files are called real, and the bundle keeps what is called what.
+        max_unlearnt_miss: Share of the fakes of each of these that may be called real.
         on_done: Called with the number of crops done.
 
     Returns:
@@ -82,6 +92,7 @@ def calibrate_bundle(
     Raises:
         BundleError: It is not a bundle, or `output` is something else.
         ConfigError: The crops of a corpus were made otherwise, or a share is not in 0..1.
+        DataError: The detector learnt from a corpus of `unlearnt`.
         SplitLeakageError: A corpus holds what belongs to a frozen benchmark.
     """
     refuse_held_out_media(snapshots)
@@ -119,7 +130,19 @@ def calibrate_bundle(
         **compared,
         **{k: v for f in fitted.values() for k, v in f.metrics.items()},
     }
-    judgement = {judgement_kind(kind): found.settings for kind, found in fitted.items()}
+    others = predict_unlearnt(detector, unlearnt, on_done=_after(len(crops), on_done))
+    judgement = {
+        judgement_kind(kind): judge_unlearnt(
+            found.settings,
+            others,
+            kind=kind,
+            heads=heads,
+            aggregation=aggregation,
+            digests={s.corpus: s.digest for s in unlearnt},
+            max_miss=max_unlearnt_miss,
+        )
+        for kind, found in fitted.items()
+    }
     notes = tuple(note for settings in judgement.values() for note in settings.notes)
     spec = bundle.spec.model_copy(
         update={

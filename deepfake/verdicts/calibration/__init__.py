@@ -16,6 +16,7 @@ from deepfake.verdicts.calibration.thresholds import (
     Thresholds,
     choose_thresholds,
     judge,
+    lower_for_unlearnt,
     verdict_of,
 )
 
@@ -29,6 +30,7 @@ __all__ = [
     "fit_support",
     "fit_temperature",
     "judge",
+    "lower_for_unlearnt",
     "shift_prior",
     "verdict_of",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Self
 
 import numpy as np
@@ -12,7 +13,7 @@ from deepfake.errors import ConfigError, DataError
 from deepfake.types import Verdict
 from deepfake.verdicts.calibration.samples import MIN_PER_CLASS, checked_samples
 
-__all__ = ["Thresholds", "choose_thresholds", "judge", "verdict_of"]
+__all__ = ["Thresholds", "choose_thresholds", "judge", "lower_for_unlearnt", "verdict_of"]
 
 _MIN_HALF_BAND = 0.05
 
@@ -30,6 +31,8 @@ class Thresholds(BaseModel):
         fpr_5: The same for 5 %, None under 100 reals.
         max_false_alarm: Share of reals called fake that was allowed when choosing.
         max_miss: Share of fakes called real that was allowed when choosing.
+        max_unlearnt_miss: The same of fakes of kinds that were not learnt; None where there were
+            none to choose by.
         num_real: Reals they were chosen on.
         num_fake: Fakes they were chosen on.
         is_fitted: False means the defaults.
@@ -43,6 +46,7 @@ class Thresholds(BaseModel):
     fpr_5: float | None = None
     max_false_alarm: float | None = None
     max_miss: float | None = None
+    max_unlearnt_miss: float | None = None
     num_real: int = Field(default=0, ge=0)
     num_fake: int = Field(default=0, ge=0)
     is_fitted: bool = False
@@ -111,6 +115,35 @@ def choose_thresholds(
         num_fake=len(fakes),
         is_fitted=True,
     )
+
+
+def lower_for_unlearnt(
+    thresholds: Thresholds, fakes: Sequence[ArrayLike], *, max_miss: float
+) -> Thresholds:
+    """Lower `real_below` until few fakes of kinds that were not learnt lie under it.
+
+    Args:
+        thresholds: As chosen on kinds that were learnt.
+        fakes: Probabilities of fakes, an array a corpus; NaN for one that lies outside of what the
+            calibration has seen, and is not called real whatever its probability.
+        max_miss: Share of the fakes of each corpus that may be called real.
+
+    Returns:
+        Thresholds whose `real_below` is the highest that keeps this, and no higher than before.
+
+    Raises:
+        ConfigError: The share is not between 0 and 1.
+    """
+    if not 0 <= max_miss < 1:
+        raise ConfigError(f"a share lies in 0..1, got {max_miss}")
+    limits = [thresholds.real_below]
+    for corpus in fakes:
+        values = np.asarray(corpus, dtype=np.float64)
+        ascending = np.sort(values[np.isfinite(values)])
+        allowed = int(max_miss * len(values))
+        if allowed < len(ascending):
+            limits.append(float(ascending[allowed]))
+    return thresholds.model_copy(update={"real_below": min(limits), "max_unlearnt_miss": max_miss})
 
 
 def verdict_of(prob: float | None, thresholds: Thresholds) -> Verdict:

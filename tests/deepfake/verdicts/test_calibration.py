@@ -17,6 +17,7 @@ from deepfake.verdicts.calibration import (
     fit_support,
     fit_temperature,
     judge,
+    lower_for_unlearnt,
     shift_prior,
     verdict_of,
 )
@@ -209,3 +210,22 @@ def test_support_leaves_one_file_in_a_hundred_outside() -> None:
     assert np.mean(novelty > support.max_novelty) == pytest.approx(0.01, abs=0.001)
     few = fit_support(face_px=sizes[:10], sharpness=sharpness[:10], novelty=None)
     assert (few.min_face_px, few.max_novelty, few.num_samples) == (None, None, 10)
+
+
+def test_threshold_is_lowered_until_few_unlearnt_fakes_lie_under_it() -> None:
+    chosen = Thresholds(real_below=0.4, fake_from=0.7, is_fitted=True)
+    many, few = np.linspace(0, 1, 101), [0.05, 0.9, 0.95, 0.99, 1.0]
+    lowered = lower_for_unlearnt(chosen, [many], max_miss=0.2)
+    assert lowered.real_below == pytest.approx(0.2)
+    assert (many < lowered.real_below).mean() <= 0.2
+    both = lower_for_unlearnt(chosen, [many, few], max_miss=0.1)
+    assert both.real_below == pytest.approx(0.05), "of each corpus, not of all together"
+    assert both.fake_from == chosen.fake_from
+
+
+def test_threshold_is_never_raised_by_unlearnt_fakes() -> None:
+    chosen = Thresholds(real_below=0.1, fake_from=0.7, is_fitted=True)
+    assert lower_for_unlearnt(chosen, [[0.9] * 50], max_miss=0.2).real_below == 0.1
+    # What lies outside of what was seen is uncertain, and needs no threshold.
+    outside = lower_for_unlearnt(chosen, [[np.nan] * 9 + [0.01]], max_miss=0.2)
+    assert outside.real_below == 0.1
