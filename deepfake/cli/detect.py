@@ -20,12 +20,13 @@ from deepfake.cli.verdicts import verdict_line
 from deepfake.compute.devices import resolve_device
 from deepfake.config.options import DetectOptions
 from deepfake.corpora.layouts import scan_media
-from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
 from deepfake.extract.options import choose_sampling
 from deepfake.scoring import ScorerSetup, score_media
 from deepfake.storage.environment import configure_environment
+from deepfake.types import Kind
 
 __all__ = ["run_detect"]
 
@@ -50,7 +51,7 @@ def run_detect(options: DetectOptions) -> None:
         records = [{**_json_row(row), "notes": notes} for row in scores]
         typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
     else:
-        _print_verdicts(scores)
+        _print_verdicts(scores, spec=load_bundle(identity.path).spec)
     if options.report is not None:
         write_detect_report(options.report, media, setup=setup, limits=limits)
     statuses = Counter(str(medium.score.status) for medium in media)
@@ -85,7 +86,9 @@ def _json_row(row: dict[str, Any]) -> dict[str, Any]:
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
-def _print_verdicts(scores: list[dict[str, Any]]) -> None:
+def _print_verdicts(scores: list[dict[str, Any]], *, spec: DetectorSpec) -> None:
     console = Console(highlight=False)
     for row in scores:
-        console.print(verdict_line(row), soft_wrap=True)
+        kind = row["kind"]
+        is_calibrated = kind is None or spec.judgement_of(Kind(kind)).calibration.is_fitted
+        console.print(verdict_line(row, is_calibrated=is_calibrated), soft_wrap=True)

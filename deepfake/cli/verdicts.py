@@ -9,17 +9,17 @@ from rich.text import Text
 
 from deepfake.cli.text import in_one_line
 from deepfake.scoring import describe_reason
+from deepfake.verdicts.words import VERDICT_WORDS
 
 __all__ = ["styled_verdict", "verdict_line"]
 
 _STYLES = {
-    "real": "bold green",
+    "real": "bold cyan",
     "fake": "bold white on red",
     "uncertain": "bold yellow",
     "not_applicable": "dim",
 }
-_WORDS = {"not_applicable": "NOT JUDGED"}
-_WIDTH = max(len(word) for word in ("UNCERTAIN", *_WORDS.values())) + 1
+_WIDTH = max(len(word) for word in VERDICT_WORDS.values()) + 1
 
 
 def styled_verdict(verdict: str) -> Text:
@@ -27,28 +27,33 @@ def styled_verdict(verdict: str) -> Text:
 
     Example:
         >>> styled_verdict("fake").plain
-        'FAKE       '
+        'FAKE          '
     """
-    word = _WORDS.get(verdict, verdict.upper())
+    word = VERDICT_WORDS[verdict].upper()
     return Text.assemble((word, _STYLES[verdict]), " " * (_WIDTH - len(word)))
 
 
-def verdict_line(row: Mapping[str, Any]) -> Text:
+def _likely(prob: float, *, is_calibrated: bool) -> str:
+    return f"{prob:6.1%} likely a fake" if is_calibrated else f"rank {prob:.2f} of 0 to 1"
+
+
+def verdict_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
     """Return what a score's row says, for a person.
 
     Args:
         row: Columns of the scores table.
+        is_calibrated: Whether `prob_fake` is a probability; else it is a rank, and shown as one.
 
     Example:
         >>> row = {"verdict": "fake", "status": "ok", "prob_fake": 0.981, "uri": "a.mp4"}
         >>> verdict_line({**row, "reason": "looks blended"}).plain
-        'FAKE        98.1% likely a fake  a.mp4  (looks blended)'
+        'FAKE           98.1% likely a fake  a.mp4  (looks blended)'
         >>> row = {"verdict": "not_applicable", "status": "no_face", "uri": "b.png"}
         >>> verdict_line({**row, "prob_fake": None, "reason": "no face was found in 1 frame"}).plain
-        'NOT JUDGED                       b.png  (no_face: no face was found in 1 frame)'
+        'NOT JUDGED                          b.png  (no_face: no face was found in 1 frame)'
     """
     prob = row["prob_fake"]
-    likely = "" if prob is None else f"{prob:6.1%} likely a fake"
+    likely = "" if prob is None else _likely(prob, is_calibrated=is_calibrated)
     reason = describe_reason(row)
     # File names are text, never markup.
     rest = in_one_line(f"{likely:<20}  {row['uri']}")

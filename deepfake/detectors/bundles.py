@@ -161,16 +161,16 @@ class DetectorSpec(BaseModel):
         """Notes for a reader of its verdicts, a sentence each: on scope and on calibration."""
         fitted = {judgement_plural(k): own.calibration for k, own in self.judgement.items()}
         notes = [self.scope] if self.scope else []
+        on_unlearnt = [
+            own.sentence_on_unlearnt(judgement_plural(kind)) for kind, own in self.judgement.items()
+        ]
+        notes += [sentence for sentence in on_unlearnt if sentence is not None]
         lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
         if lacking:
             names = " and ".join(lacking)
             notes.append(f"prob_fake of {names} is not calibrated: read it as a rank")
         made = [name for name, c in fitted.items() if c.fitted_on.startswith("synthetic")]
         notes += [f"prob_fake of {name} is calibrated on {name} made by code" for name in made]
-        on_unlearnt = [
-            own.sentence_on_unlearnt(judgement_plural(kind)) for kind, own in self.judgement.items()
-        ]
-        notes += [sentence for sentence in on_unlearnt if sentence is not None]
         return notes
 
     @property

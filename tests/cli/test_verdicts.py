@@ -27,7 +27,7 @@ def _printed(row: dict[str, Any], **settings: Any) -> str:
 
 def test_a_line_says_what_was_found_how_likely_and_of_what() -> None:
     line = _printed(_ROW)
-    assert line == "FAKE        98.1% likely a fake  /srv/[bold]a.mp4  (looks blended)\n"
+    assert line == "FAKE           98.1% likely a fake  /srv/[bold]a.mp4  (looks blended)\n"
 
 
 def test_a_terminal_gets_colour_and_a_pipe_does_not(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -60,3 +60,15 @@ def test_a_name_cannot_order_the_terminal_about() -> None:
     assert "\x1b" not in line
     assert line.count("\n") == 1
     assert "a\\x1b[2Jb\\nc.mp4" in line
+
+
+def test_a_file_without_a_sign_is_not_called_real() -> None:
+    line = _printed({**_ROW, "verdict": "real", "prob_fake": 0.042, "reason": None})
+    assert line.startswith("NO SIGN FOUND ")
+    assert "REAL" not in line
+
+
+def test_what_is_not_calibrated_is_no_likelihood() -> None:
+    line = verdict_line(_ROW, is_calibrated=False).plain
+    assert "likely" not in line
+    assert "rank 0.98 of 0 to 1" in line

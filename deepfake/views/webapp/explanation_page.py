@@ -17,6 +17,12 @@ from deepfake.views.webapp.widgets import describe_calibration, show_text
 __all__ = ["explanation_page"]
 
 _EXPLANATIONS = {
+    "No sign found": (
+        "The detector found no sign of the kinds of forgery that it learnt. It is no proof that a "
+        "file is real: a kind that it did not learn, such as a wholly generated picture, a changed "
+        "mouth or a cloned voice, often passes. Below a score stands how many such fakes were "
+        "called so where that was measured. In tables this verdict is the value `real`."
+    ),
     "Probability of a fake": (
         "How likely it is, by this detector, that a face in the file was forged. It is calibrated "
         "on labelled files, half of them fakes: of those with 80 %, about 80 in 100 are fakes. It "
@@ -24,18 +30,13 @@ _EXPLANATIONS = {
     ),
     "Verdict": (
         "Two thresholds, chosen so that few reals are called fake and few fakes real, divide the "
-        "probabilities into three: real, not sure, fake. Between them nothing is decided."
+        "probabilities into three: no sign found, not sure, fake. Between them nothing is decided."
     ),
     "Not sure": (
         "Also where a face is too small, too blurred, seen in too few frames, or unlike those that "
         "the detector was calibrated on, whatever its probability. The reason is given."
     ),
     "Not judged": ("No face was found, or the file could not be read. That says nothing about it."),
-    "Looks real": (
-        "Nothing was found of what this detector knows. It is no proof: a kind of forgery that it "
-        "did not learn, such as a wholly generated picture, a changed mouth or a cloned voice, "
-        "passes."
-    ),
     "Several people": (
         "Each face is tracked through a video. The frames of a face are combined first, then the "
         "faces. The more people there are, the likelier is a false alarm."

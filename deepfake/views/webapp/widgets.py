@@ -27,13 +27,13 @@ from deepfake.types import Kind, Status
 __all__ = ["describe_calibration", "show_evidence", "show_score", "show_text"]
 
 _HEADINGS = {
-    "real": "Looks real",
+    "real": "No sign found",
     "fake": "Looks fake",
     "uncertain": "Not sure",
     "not_applicable": "Not judged",
 }
 _COLOURS = {
-    "real": "#2e7d32",
+    "real": "#37566b",
     "fake": "#c62828",
     "uncertain": "#b26a00",
     "not_applicable": "#616161",

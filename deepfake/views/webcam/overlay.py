@@ -7,13 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.types import Verdict
+from deepfake.verdicts.words import VERDICT_WORDS
 from deepfake.views.webcam.session import FrameResult
 from deepfake.views.webcam.watcher import WatchedFace
 
 __all__ = ["draw_problem", "draw_result"]
 
 _COLORS = {
-    Verdict.REAL: (60, 190, 90),
+    Verdict.REAL: (110, 170, 200),
     Verdict.FAKE: (230, 50, 40),
     Verdict.UNCERTAIN: (235, 180, 40),
 }
@@ -60,7 +61,10 @@ def _draw_face(pixels: Pixels, face: WatchedFace) -> None:
     color = _COLORS[face.verdict]
     cv2.rectangle(pixels, (left, top), (right, bottom), color, max(2, height // 240))
     prob = "" if face.prob_fake is None else f"  {face.prob_fake:.0%} fake"
-    lines = [f"{face.track_id}: {face.verdict}{prob}", *([face.reason] if face.reason else [])]
+    lines = [
+        f"{face.track_id}: {VERDICT_WORDS[face.verdict]}{prob}",
+        *([face.reason] if face.reason else []),
+    ]
     line_px = height // _LINES_PER_FRAME
     # Below the face, or above it where there is no room below.
     y = bottom if bottom + line_px * len(lines) <= height else max(0, top - line_px * len(lines))

@@ -30,11 +30,16 @@
     return element;
   }
 
+  function verdictWords(row) {
+    const name = named("verdict", row);
+    return data.words[name] ?? name;
+  }
+
   // --- the table -------------------------------------------------------------------------------
 
   const HEADS = [
     { key: "evidence", label: "●", title: "evidence", text: (r) => (itemOf(r) === undefined ? "" : "●"), value: (r) => (itemOf(r) === undefined ? 0 : 1) },
-    { key: "verdict", label: "verdict", text: (r) => named("verdict", r).replace("_", " "), value: (r) => columns.verdict[r] },
+    { key: "verdict", label: "verdict", text: (r) => verdictWords(r), value: (r) => columns.verdict[r] },
     { key: "prob_fake", label: "prob_fake", text: (r) => percent(columns.prob_fake[r]), value: (r) => columns.prob_fake[r], isNumber: true },
     { key: "uri", label: "file", text: (r) => columns.uri[r].slice(data.folder.length), value: (r) => columns.uri[r] },
     { key: "status", label: "status", text: (r) => named("status", r), value: (r) => columns.status[r] },
@@ -184,7 +189,7 @@
       byId("grid-head").append(cell);
     });
     for (const column of ["verdict", "status"]) {
-      for (const name of names[column]) byId(`filter-${column}`).append(make("option", name.replace("_", " "), { value: name }));
+      for (const name of names[column]) byId(`filter-${column}`).append(make("option", (column === "verdict" && data.words[name]) || name.replace("_", " "), { value: name }));
     }
   }
 
@@ -255,7 +260,7 @@
     const part = make("article", null, { class: "item" });
     part.append(make("h3", columns.uri[row], headingId ? { id: headingId } : {}));
     part.append(facts([
-      ["verdict", named("verdict", row).replace("_", " ")],
+      ["verdict", verdictWords(row)],
       ["prob_fake", percent(columns.prob_fake[row])],
       ...(named("reason", row) ? [["reason", named("reason", row)]] : []),
       ["SHA-256", item.media_id],

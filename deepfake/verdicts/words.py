@@ -1,0 +1,21 @@
+"""What people read for a verdict.
+
+In tables a verdict is a value, such as `real`. To a person that word would promise more than a
+detector can know: it has looked for signs of the forgeries that it learnt, and found none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from deepfake.types import Verdict
+
+__all__ = ["VERDICT_WORDS"]
+
+VERDICT_WORDS: Mapping[str, str] = {
+    str(Verdict.REAL): "no sign found",
+    str(Verdict.FAKE): "fake",
+    str(Verdict.UNCERTAIN): "uncertain",
+    str(Verdict.NOT_APPLICABLE): "not judged",
+}
+"""Verdict -> the words for it, in small letters."""
