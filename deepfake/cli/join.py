@@ -20,7 +20,12 @@ def run_join(options: JoinOptions) -> None:
             raise ConfigError(f"no detector at {folder}", hint="A bundle's folder is asked for.")
     from deepfake.training.join import join_bundles
 
-    written = join_bundles([options.first, options.second], options.output, name=options.name)
+    written = join_bundles(
+        [options.first, options.second],
+        options.output,
+        name=options.name,
+        as_first=options.as_first,
+    )
     bundle = load_bundle(written)
     heads = " and ".join(head.name for head in bundle.spec.heads)
     typer.echo(f"written: {written} ({bundle.digest}), heads {heads}")

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from safetensors import SafetensorError
 
 from deepfake.config import (
@@ -82,6 +82,12 @@ class JoinedDetector(BaseModel):
 
     name: str
     digest: str
+    architecture: str = Field(min_length=1, max_length=200)
+    input_size: int = Field(ge=32, le=1024)
+    num_heads: int = Field(ge=1)
+    """Logits of its network; they follow those of the networks before it."""
+    crop: CropConfig
+    """How the crops that it was trained on were cut."""
     data_digests: dict[str, str]
     metrics: dict[str, float | int | str | None]
     train_config: TrainConfig
@@ -132,7 +138,7 @@ class DetectorSpec(BaseModel):
     train_config: TrainConfig
     """Of a joint detector, that of its first network."""
     joined: tuple[JoinedDetector, ...] = ()
-    """The detectors whose networks a joint one has, in the order of its heads."""
+    """The detectors whose networks a joint one has, in the order of its heads; else none."""
     weights_sha256: str = Field(default="0" * 64, pattern=r"^[0-9a-f]{64}$")
     """Filled in by `save_bundle`."""
 
@@ -142,6 +148,12 @@ class DetectorSpec(BaseModel):
         if len({head.name for head in heads}) < len(heads):
             raise ValueError("two heads have the same name")
         return heads
+
+    @model_validator(mode="after")
+    def _joins_all_heads(self) -> DetectorSpec:
+        if self.joined and sum(one.num_heads for one in self.joined) != len(self.heads):
+            raise ValueError("the networks that are joined have another number of heads")
+        return self
 
     def judgement_of(self, kind: Kind) -> JudgementSettings:
         """Return the settings that the pictures of a medium are judged by.

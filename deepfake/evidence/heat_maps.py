@@ -132,10 +132,16 @@ def _moved(outputs: Sequence[Tensor], *, count: int) -> Tensor:
     """
     if len(outputs) != count or any(o.ndim != 4 or o.grad is None for o in outputs):
         raise ModelError("the layer has no spatial positions, so there is no heat map")
-    maps = [(o * o.grad).sum(dim=1).detach() for o in outputs]  # (N, C, h, w) -> (N, h, w)
-    if len({own.shape for own in maps}) > 1:
-        raise ModelError("the layers have other numbers of positions, so there is no heat map")
-    return torch.stack(maps).sum(dim=0)
+    maps = [(o * o.grad).sum(dim=1, keepdim=True).detach() for o in outputs]  # (N, 1, h, w)
+    # A network that is shown the picture in fewer pixels has fewer positions.
+    size = max(own.shape[-2:] for own in maps)
+    alike = [
+        own
+        if own.shape[-2:] == size
+        else nn.functional.interpolate(own, size=size, mode="bilinear", align_corners=False)
+        for own in maps
+    ]
+    return torch.cat(alike, dim=1).sum(dim=1)
 
 
 def _layers_of(network: nn.Module) -> list[nn.Module]:

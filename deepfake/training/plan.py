@@ -10,12 +10,18 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import torch
 
-from deepfake.config import TrainConfig, heads_of
+from deepfake.config import TrainConfig, TrainMethod, heads_of
 from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
 from deepfake.detectors.inference.torch_networks import load_module
-from deepfake.detectors.models import CreatedModel, create_model, freeze_stages, load_weights
+from deepfake.detectors.models import (
+    CreatedModel,
+    JointNetwork,
+    create_model,
+    freeze_stages,
+    load_weights,
+)
 from deepfake.storage import write_json
 from deepfake.training.crop_selection import Selection, has_both_classes, select_crops
 from deepfake.training.data import InputSpec
@@ -151,7 +157,7 @@ def _create_network(config: TrainConfig, *, kept: dict[str, Any] | None) -> Crea
     if detector is not None:
         created = load_weights(
             created,
-            load_module(detector).network.state_dict(),
+            _starting_state(detector, method=config.method),
             source=f"detector {detector.spec.name} ({detector.digest})",
             path=detector.path,
         )
@@ -159,6 +165,20 @@ def _create_network(config: TrainConfig, *, kept: dict[str, Any] | None) -> Crea
     if kept is None:
         return created
     return replace(created, pretrained_source=str(kept["pretrained_source"]))
+
+
+def _starting_state(detector: Bundle, *, method: TrainMethod) -> dict[str, torch.Tensor]:
+    """Return the weights of a detector's network.
+
+    Of a joint detector these are the weights of the network that was trained by the method, or of
+    its first one where none was.
+    """
+    network = load_module(detector).network
+    if not isinstance(network, JointNetwork):
+        return network.state_dict()
+    methods = [one.train_config.method for one in detector.spec.joined]
+    number = methods.index(method) if method in methods else 0
+    return network.networks[number].state_dict()
 
 
 def _starting_detector(config: TrainConfig) -> Bundle | None:

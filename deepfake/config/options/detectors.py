@@ -238,12 +238,16 @@ class RobustnessOptions(Options):
 
 
 class JoinOptions(Options):
-    """Join two detectors that look at the same crops into one, with a head each."""
+    """Join two detectors that look at the same crops into one, which has both networks."""
 
     first: Annotated[Path, Argument("FIRST")] = Field(description="A detector's folder.")
     second: Annotated[Path, Argument("SECOND")] = Field(description="Another detector's folder.")
     output: Path = Field(description="Folder of the joint detector; must not exist.")
     name: str = Field("joint-detector", description="Name of the joint detector.")
+    as_first: bool = Field(
+        False,
+        description="Show both the crops of the first, where the second was trained on others.",
+    )
 
 
 class ExportOptions(Options):

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from deepfake.compute.openvino import Graph, compile_engine, convert_module
-from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.bundles import Bundle, DetectorSpec
 from deepfake.detectors.inference.outputs import DetectorNetwork
-from deepfake.detectors.models import create_model
+from deepfake.detectors.models import JointNetwork, create_model
 from deepfake.errors import BundleError, ModelError, UnknownModelError
 
 __all__ = ["MAX_DIFFERENCE", "PixelNetwork", "TorchNetwork", "build_graph", "load_module"]
@@ -34,14 +34,8 @@ def load_module(bundle: Bundle) -> DetectorNetwork:
     """
     spec = bundle.spec
     try:
-        created = create_model(
-            spec.architecture,
-            pretrained="none",
-            input_size=spec.input_size,
-            num_heads=len(spec.heads),
-        )
         network = DetectorNetwork.of_state(
-            created.module, heads=spec.heads, state=bundle.state_dict()
+            _create_network(spec), heads=spec.heads, state=bundle.state_dict()
         )
     except (UnknownModelError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
@@ -51,6 +45,27 @@ def load_module(bundle: Bundle) -> DetectorNetwork:
     if spec.has_novelty != (network.novelty is not None):
         raise BundleError("the description and the weights differ on novelty", path=bundle.path)
     return network.eval()
+
+
+def _create_network(spec: DetectorSpec) -> nn.Module:
+    if not spec.joined:
+        return _create_single(
+            spec.architecture, input_size=spec.input_size, num_heads=len(spec.heads)
+        )
+    return JointNetwork(
+        [
+            _create_single(one.architecture, input_size=one.input_size, num_heads=one.num_heads)
+            for one in spec.joined
+        ],
+        sizes=[one.input_size for one in spec.joined],
+    )
+
+
+def _create_single(architecture: str, *, input_size: int, num_heads: int) -> nn.Module:
+    created = create_model(
+        architecture, pretrained="none", input_size=input_size, num_heads=num_heads
+    )
+    return created.module
 
 
 class PixelNetwork(nn.Module):

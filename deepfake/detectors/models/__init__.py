@@ -9,12 +9,11 @@ from deepfake.detectors.models.create import (
     load_weights,
     resolve_model_name,
 )
-from deepfake.detectors.models.joint import JOINT_SEPARATOR, JointNetwork, joint_state
+from deepfake.detectors.models.joint import JointNetwork, joint_state
 from deepfake.detectors.models.pretrained import map_lite_state_dict
 
 __all__ = [
     "DEFAULT_MODEL",
-    "JOINT_SEPARATOR",
     "MODEL_ALIASES",
     "CreatedModel",
     "JointNetwork",

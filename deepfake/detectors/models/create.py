@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,6 @@ import timm.data
 import torch
 from torch import Tensor, nn
 
-from deepfake.detectors.models.joint import JOINT_SEPARATOR, JointNetwork
 from deepfake.detectors.models.pretrained import (
     PACKAGED,
     locate_on_hub,
@@ -125,17 +124,10 @@ def create_model(
     Returns:
         The network on the CPU in training mode, channels last, and its preprocessing.
 
-    Names joined by `+` are a `JointNetwork` of as many heads, whose networks are trained one by
-    one: it is built without weights.
-
     Raises:
-        ModelError: A joint network was asked for with weights or another number of heads.
         UnknownModelError: No such model.
         WeightsUnavailableError: Weights were demanded by name or path and could not be had.
     """
-    if JOINT_SEPARATOR in name:
-        _check_joint(name, pretrained=pretrained, num_heads=num_heads)
-        return _joint(name.split(JOINT_SEPARATOR), input_size=input_size)
     architecture = resolve_model_name(name)
     if pretrained == "none":
         return _from_scratch(architecture, input_size=input_size, num_heads=num_heads)
@@ -201,31 +193,6 @@ def freeze_stages(module: nn.Module, count: int) -> int:
         if name in frozen:
             parameter.requires_grad_(False)
     return len(frozen)
-
-
-def _check_joint(name: str, *, pretrained: str, num_heads: int) -> None:
-    count = name.count(JOINT_SEPARATOR) + 1
-    if pretrained not in ("auto", "none"):
-        raise ModelError(
-            f"{name} is {count} networks, which are trained one by one",
-            hint="Train each as a detector, then: deepfake join FIRST SECOND --output FOLDER",
-        )
-    if num_heads != count:
-        raise ModelError(f"{name} gives {count} logits, not {num_heads}")
-
-
-def _joint(names: Sequence[str], *, input_size: int | None) -> CreatedModel:
-    parts = [create_model(name, pretrained="none", input_size=input_size) for name in names]
-    first = parts[0]
-    if any(
-        (p.input_size, p.mean, p.std) != (first.input_size, first.mean, first.std) for p in parts
-    ):
-        raise ModelError(f"{' and '.join(names)} do not take the same input")
-    return replace(
-        first,
-        module=JointNetwork([part.module for part in parts]),
-        architecture=JOINT_SEPARATOR.join(part.architecture for part in parts),
-    )
 
 
 def _from_scratch(architecture: str, *, input_size: int | None, num_heads: int) -> CreatedModel:

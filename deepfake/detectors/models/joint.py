@@ -1,4 +1,4 @@
-"""Several networks that are shown the same picture, and give a logit each."""
+"""Several networks that are shown the same picture, and give their logits side by side."""
 
 from __future__ import annotations
 
@@ -7,10 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-__all__ = ["JOINT_SEPARATOR", "JointNetwork", "joint_state"]
-
-JOINT_SEPARATOR = "+"
-"""Between the names of the networks in the architecture of a joint one."""
+__all__ = ["JointNetwork", "joint_state"]
 
 
 class JointNetwork(nn.Module):
@@ -20,25 +17,35 @@ class JointNetwork(nn.Module):
     where they share their layers: this keeps both as they were trained.
 
     Args:
-        networks: timm networks with the same input and one logit each.
+        networks: timm networks, each with its logits.
+        sizes: Side of the input of each, pixels; the largest is that of the joint network, and the
+            others are shown the picture at their own.
 
     Raises:
-        ValueError: Fewer than two.
+        ValueError: Fewer than two networks, or not a size for each.
     """
 
-    def __init__(self, networks: Sequence[nn.Module]) -> None:
+    def __init__(self, networks: Sequence[nn.Module], *, sizes: Sequence[int]) -> None:
         super().__init__()
-        if len(networks) < 2:
-            raise ValueError("a joint network has two networks at least")
+        if len(networks) < 2 or len(sizes) != len(networks):
+            raise ValueError("a joint network has two networks at least, each with its input size")
         self.networks = nn.ModuleList(networks)
+        self.sizes = tuple(sizes)
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """Return logits (N, H) of inputs (N, 3, S, S), one a network."""
-        return torch.cat([network(inputs) for network in self.networks], dim=1)
+        """Return logits (N, H) of inputs (N, 3, S, S), network after network."""
+        own = self._inputs(inputs)
+        return torch.cat(
+            [network(part) for network, part in zip(self.networks, own, strict=True)], dim=1
+        )
 
     def forward_features(self, inputs: Tensor) -> list[Tensor]:
         """Return the last feature map of each network, each (N, C, h, w)."""
-        return [network.forward_features(inputs) for network in self.networks]  # type: ignore[operator]
+        own = self._inputs(inputs)
+        return [
+            network.forward_features(part)  # type: ignore[operator]
+            for network, part in zip(self.networks, own, strict=True)
+        ]
 
     def forward_head(self, maps: Sequence[Tensor], *, pre_logits: bool = False) -> Tensor:
         """Return logits (N, H), or with `pre_logits` all features one after the other, (N, C)."""
@@ -51,6 +58,16 @@ class JointNetwork(nn.Module):
     def get_classifier(self) -> nn.Module:
         """Return what makes logits (N, H) of the features of all networks, (N, C)."""
         return _JointClassifier([network.get_classifier() for network in self.networks])  # type: ignore[operator]
+
+    def _inputs(self, inputs: Tensor) -> list[Tensor]:
+        return [
+            inputs
+            if size == max(self.sizes)
+            else nn.functional.interpolate(
+                inputs, size=(size, size), mode="bilinear", align_corners=False
+            )
+            for size in self.sizes
+        ]
 
 
 class _JointClassifier(nn.Module):

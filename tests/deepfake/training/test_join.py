@@ -10,11 +10,11 @@ import pytest
 import torch
 
 from deepfake.config import TrainConfig
-from deepfake.detectors.bundles import Bundle, load_bundle, save_bundle
+from deepfake.detectors.bundles import Bundle, HeadSpec, load_bundle, save_bundle
 from deepfake.detectors.inference import export_onnx, load_detector
 from deepfake.detectors.inference.outputs import NOVELTY_PREFIX
 from deepfake.detectors.models import create_model
-from deepfake.errors import ConfigError, ModelError
+from deepfake.errors import ConfigError
 from deepfake.evidence.heat_maps import HeatMapper
 from deepfake.training.join import join_bundles
 from deepfake.verdicts.calibration import Calibration
@@ -134,10 +134,49 @@ def test_detectors_of_other_crops_are_not_joined(parts: tuple[Path, Path], tmp_p
 def test_joint_detector_is_not_joined_again(
     joint: Bundle, parts: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    with pytest.raises(ConfigError, match="has 2 heads"):
+    with pytest.raises(ConfigError, match="joint detector already"):
         join_bundles([joint.path, parts[0]], tmp_path / "out", name="x")
 
 
-def test_joint_network_is_not_trained_as_a_whole() -> None:
-    with pytest.raises(ModelError, match="trained one by one"):
-        create_model(f"{_ARCHITECTURE}+{_ARCHITECTURE}", pretrained="imagenet", num_heads=2)
+def test_networks_of_other_sizes_and_heads_are_shown_the_same_crops(
+    parts: tuple[Path, Path], tmp_path: Path
+) -> None:
+    two_headed = _two_headed(tmp_path / "two", size=32, edge="inside")
+    with pytest.raises(ConfigError, match="differ in crop"):
+        join_bundles([parts[0], two_headed], tmp_path / "out", name="x")
+    join_bundles([parts[0], two_headed], tmp_path / "out", name="x", as_first=True)
+    joint = load_bundle(tmp_path / "out")
+    assert joint.spec.input_size == _SIZE
+    assert joint.spec.crop == load_bundle(parts[0]).spec.crop
+    assert [h.name for h in joint.spec.heads] == ["blended", "blended_2", "generated"]
+    found, alone = _outputs(joint.path), _outputs(parts[0])
+    np.testing.assert_allclose(found["logit_blended"], alone["logit"], atol=1e-3)
+    # A flat picture is the same at any size.
+    flat = [np.full((_SIZE, _SIZE, 3), level, np.uint8) for level in (40, 200)]
+    small = load_detector(two_headed, device="cpu", backend="torch").head_outputs(flat)
+    shown = load_detector(joint.path, device="cpu", backend="torch").head_outputs(flat)
+    np.testing.assert_allclose(shown["logit_generated"], small["logit_generated"], atol=1e-3)
+    assert np.ptp(small["logit_generated"]) > 1e-3
+    mapper = HeatMapper(joint)
+    maps = mapper.maps(mapper.squares(_pictures()), calibration=Calibration())
+    assert max(one.values.max() for one in maps) == pytest.approx(1.0)
+
+
+def _two_headed(folder: Path, *, size: int, edge: Any) -> Path:
+    created = create_model(_ARCHITECTURE, pretrained="none", input_size=size, num_heads=2)
+    with torch.no_grad():
+        created.module.get_classifier().weight.mul_(300)  # type: ignore[operator]
+    start = folder.with_name("start")
+    spec = load_bundle(write_bundle(start, model=_ARCHITECTURE, size=size)).spec
+    heads = (
+        HeadSpec(name="blended", learns_from="self_blended"),
+        HeadSpec(name="generated", learns_from="labelled"),
+    )
+    update = {
+        "heads": heads,
+        "crop": spec.crop.model_copy(update={"edge": edge}),
+        "train_config": TrainConfig(method="two_headed"),
+    }
+    return save_bundle(
+        folder, state_dict=created.module.state_dict(), spec=spec.model_copy(update=update)
+    )
