@@ -158,9 +158,11 @@ def _as_version_2(value: dict[str, Any]) -> None:
     value["schema_version"] = 2
     for kind, own in value.pop("judgement").items():
         value["notes"] += own.pop("notes")
+        del own["unlearnt"], own["thresholds"]["max_unlearnt_miss"]
         value.update({f"{part}_{kind}": settings for part, settings in own.items()})
     for head in value["heads"]:
         del head["learns_from"]
+    del value["joined"]
 
 
 def test_a_bundle_of_version_2_is_read(tmp_path: Path, tensors: dict[str, Tensor]) -> None:
