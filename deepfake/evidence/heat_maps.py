@@ -130,9 +130,11 @@ def _moved(outputs: Sequence[Tensor], *, count: int) -> Tensor:
         outputs: Of the layers, (N, C, h, w) each, after the gradients were computed.
         count: Layers.
     """
-    if len(outputs) != count or any(o.ndim != 4 or o.grad is None for o in outputs):
+    with_gradient = [(o, o.grad) for o in outputs if o.ndim == 4]
+    # (N, C, h, w) -> (N, 1, h, w)
+    maps = [(o * g).sum(dim=1, keepdim=True).detach() for o, g in with_gradient if g is not None]
+    if not len(maps) == len(outputs) == count:
         raise ModelError("the layer has no spatial positions, so there is no heat map")
-    maps = [(o * o.grad).sum(dim=1, keepdim=True).detach() for o in outputs]  # (N, 1, h, w)
     # A network that is shown the picture in fewer pixels has fewer positions.
     size = max(own.shape[-2:] for own in maps)
     alike = [

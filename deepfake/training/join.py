@@ -109,7 +109,9 @@ def _joint_novelty(states: Sequence[dict[str, Tensor]]) -> dict[str, Tensor]:
     if len(own_projections) < len(states) or len(own_means) < len(states) or not classes:
         return {}
     return {
-        f"{NOVELTY_PREFIX}projection": torch.block_diag(*(t.float() for t in own_projections)),
+        f"{NOVELTY_PREFIX}projection": torch.block_diag(  # type: ignore[no-untyped-call]
+            *(t.float() for t in own_projections)
+        ),
         f"{NOVELTY_PREFIX}means": torch.cat([t[:classes].float() for t in own_means], dim=1),
     }
 

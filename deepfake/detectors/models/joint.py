@@ -80,7 +80,7 @@ class _JointClassifier(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return logits (N, H) of features (N, C)."""
-        parts = features.split(self._sizes, dim=1)
+        parts: tuple[Tensor, ...] = features.split(self._sizes, dim=1)  # type: ignore[no-untyped-call]
         logits = [own(part) for own, part in zip(self.classifiers, parts, strict=True)]
         return torch.cat(logits, dim=1)
 
