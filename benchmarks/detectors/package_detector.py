@@ -28,9 +28,10 @@ GOLDEN = ROOT / "tests" / "golden" / "packaged.json"
 _MAX_BYTES = 25 * 10**6
 
 _SCOPE = (
-    "Learnt: faces blended into other faces (self-blended images of real faces) and the generated, "
-    "blended-in faces of OpenForensics. Not learnt: wholly generated pictures (StyleGAN, "
-    "diffusion), lip-sync, voices; how it does on them is unknown."
+    "Learnt: faces blended into other faces (self-blended images of real faces, and real faces "
+    "blended into each other) and the generated, blended-in faces of OpenForensics. Not learnt: "
+    "wholly generated pictures (StyleGAN, diffusion), talking heads made of a still, lip-sync, "
+    "voices; how it does on most of these is unknown."
 )
 _LICENCE = (
     "MIT for the weights as far as this project can give it. Trained on a subset of the public "

@@ -74,6 +74,14 @@ class HeadSpec(HeadConfig):
     center: float = Field(default=0.0, allow_inf_nan=False)
     scale: float = Field(default=1.0, gt=0, allow_inf_nan=False)
 
+    @property
+    def question(self) -> str:
+        """The kind of fakes that it learns from; its own name where it learns from any.
+
+        Heads with one question are averaged before heads are combined.
+        """
+        return self.name if self.learns_from == "any" else self.learns_from
+
 
 class JoinedDetector(BaseModel):
     """A detector whose network is part of a joint one, as it was before."""

@@ -65,8 +65,15 @@ class Novelty(nn.Module):
         return distances
 
 
+def _averaging(heads: Sequence[HeadSpec]) -> Tensor:
+    """Return weights (K, H) that average the heads of each of K questions."""
+    asked = list(dict.fromkeys(head.question for head in heads))
+    member = torch.tensor([[float(head.question == one) for head in heads] for one in asked])
+    return member / member.sum(dim=1, keepdim=True)
+
+
 class DetectorNetwork(nn.Module):
-    """A network whose heads are combined into one logit.
+    """A network whose heads are combined into one logit, as `combine_heads` does.
 
     Args:
         network: A timm network with a logit a head.
@@ -76,6 +83,7 @@ class DetectorNetwork(nn.Module):
 
     center: Tensor
     scale: Tensor
+    groups: Tensor
 
     def __init__(
         self, network: nn.Module, *, heads: Sequence[HeadSpec], novelty: Novelty | None = None
@@ -86,6 +94,7 @@ class DetectorNetwork(nn.Module):
         self.num_heads = len(heads)
         self.register_buffer("center", torch.tensor([head.center for head in heads]))
         self.register_buffer("scale", torch.tensor([head.scale for head in heads]))
+        self.register_buffer("groups", _averaging(heads))
 
     @classmethod
     def of_state(
@@ -122,6 +131,9 @@ class DetectorNetwork(nn.Module):
         odds = (logits - self.center) / self.scale  # (N, H)
         if self.num_heads == 1:
             return odds
-        # The odds of a fake of either kind, both kinds as likely, are the mean of the heads' odds.
-        either = odds.logsumexp(dim=1, keepdim=True) - math.log(self.num_heads)
+        # Heads that answer one question are averaged.
+        if len(self.groups) < self.num_heads:
+            odds = odds @ self.groups.T
+        # The odds of a fake of any kind, all kinds as likely, are the mean of the odds of each.
+        either = odds.logsumexp(dim=1, keepdim=True) - math.log(len(self.groups))
         return torch.cat([either, logits], dim=1)

@@ -61,7 +61,8 @@ def combined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArra
         [
             (crops[f"logit_{head.name}"].to_numpy(dtype=np.float64) - head.center) / head.scale
             for head in heads
-        ]
+        ],
+        questions=[head.question for head in heads],
     )
 
 

@@ -69,11 +69,15 @@ class Calibration(BaseModel):
         return float(value) / self.temperature + self.bias
 
 
-def combine_heads(log_odds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+def combine_heads(
+    log_odds: Sequence[NDArray[np.float64]], *, questions: Sequence[str] | None = None
+) -> NDArray[np.float64]:
     """Return the log-odds of crops from those of several heads: the mean of the heads' odds.
 
     Args:
         log_odds: One array a head, shape (N,) each.
+        questions: What each head answers; the log-odds of heads with one question are averaged
+            first. None where each has a question of its own.
 
     Returns:
         Log-odds, shape (N,).
@@ -81,7 +85,15 @@ def combine_heads(log_odds: Sequence[NDArray[np.float64]]) -> NDArray[np.float64
     Example:
         >>> combine_heads([np.array([2.0]), np.array([2.0])]).tolist()
         [2.0]
+        >>> heads = [np.array([1.0]), np.array([3.0]), np.array([2.0])]
+        >>> combine_heads(heads, questions=["blended", "blended", "generated"]).tolist()
+        [2.0]
     """
+    if questions is not None:
+        groups: dict[str, list[NDArray[np.float64]]] = {}
+        for question, values in zip(questions, log_odds, strict=True):
+            groups.setdefault(question, []).append(values)
+        log_odds = [np.mean(own, axis=0) for own in groups.values()]
     return np.asarray(logsumexp(log_odds, axis=0) - np.log(len(log_odds)), dtype=np.float64)
 
 

@@ -150,6 +150,9 @@ def test_networks_of_other_sizes_and_heads_are_shown_the_same_crops(
     assert joint.spec.crop == load_bundle(parts[0]).spec.crop
     assert [h.name for h in joint.spec.heads] == ["blended", "blended_2", "generated"]
     found, alone = _outputs(joint.path), _outputs(parts[0])
+    blended = (found["logit_blended"] + found["logit_blended_2"]) / 2
+    either = np.logaddexp(blended, found["logit_generated"]) - np.log(2)
+    np.testing.assert_allclose(found["logit"], either, atol=1e-3)
     np.testing.assert_allclose(found["logit_blended"], alone["logit"], atol=1e-3)
     # A flat picture is the same at any size.
     flat = [np.full((_SIZE, _SIZE, 3), level, np.uint8) for level in (40, 200)]
