@@ -9,7 +9,7 @@ from pydantic.fields import FieldInfo
 
 from deepfake.cli.app import COMMANDS, GROUPS
 from deepfake.config.options import Options, iter_fields
-from deepfake.config.options.fields import Argument, OptionName
+from deepfake.config.options.fields import Argument, Hidden, OptionName
 
 __all__ = ["options_page"]
 
@@ -30,9 +30,14 @@ def options_page() -> str:
 
 
 def _section(name: str, model: type[Options]) -> str:
-    rows = [_row(option, field) for option, field in iter_fields(model)]
+    shown = [(name, field) for name, field in iter_fields(model) if not _is_hidden(field)]
+    rows = [_row(option, field) for option, field in shown]
     table = ["| option | value | default | meaning |", "|---|---|---|---|", *rows]
     return "\n".join([f"## deepfake {name}", "", str(model.__doc__), "", *table, ""])
+
+
+def _is_hidden(field: FieldInfo) -> bool:
+    return any(isinstance(mark, Hidden) for mark in field.metadata)
 
 
 def _row(name: str, field: FieldInfo) -> str:

@@ -119,8 +119,8 @@ def _record_held_out_uses(
 ) -> list[str]:
     """Record that these detectors were measured on each held-out set, and say how often so far."""
     return [
-        f"this looks at the frozen benchmark {found.name!r}, so far "
-        f"{record_use(root, found.name, detectors=detectors, by='evaluate')} times"
+        f"detectors were measured on the held-out set {found.name!r} "
+        f"{record_use(root, found.name, detectors=detectors, by='evaluate')} times so far"
         for found in held_out_sets_in(root, outcomes)
     ]
 

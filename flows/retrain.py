@@ -64,8 +64,8 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         The summary: outcome, reasons, both detectors, where everything is.
     """
     root = DataRoot(location_of(options.data_root))
-    rules = _rules(options.policy, benchmark=options.benchmark)
-    held_out = None if rules.benchmark is None else read_held_out_set(root, rules.benchmark)
+    rules = _rules(options.policy, held_out=options.held_out or options.benchmark)
+    held_out = None if rules.held_out is None else read_held_out_set(root, rules.held_out)
     training.catch_up(root.runs)
     name = options.name
     champion = _Champion.of(steps.find_champion(name))
@@ -83,7 +83,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     if is_nothing_new(champion.bundle, snapshots, config=config, start=options.start):
         reason = "the champion learnt from these very snapshots, with these settings"
         return {**summary, "outcome": "nothing_new", "reasons": [reason], "notes": notes}
-    parts = files_to_compare(root, snapshots, benchmark=held_out, champion=champion.bundle)
+    parts = files_to_compare(root, snapshots, held_out=held_out, champion=champion.bundle)
     key = retrain_key(config, snapshots=snapshots, champion=champion.bundle, name=name)
     tried = _train(
         snapshots,
@@ -94,7 +94,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         tags=_tags(snapshots, key=key, champion=champion),
     )
     decision, is_old = _decide(
-        champion, tried, parts, rules=rules, benchmark=held_out, root=root, device=options.device
+        champion, tried, parts, rules=rules, held_out=held_out, root=root, device=options.device
     )
     if is_old:
         notes.append(f"decided at {decision.decided_at}: nothing has changed since")
@@ -123,9 +123,9 @@ class _Champion:
         return Contender(name=identity.name, version=identity.version, digest=self.bundle.digest)
 
 
-def _rules(policy: str, *, benchmark: str | None) -> PromotionPolicy:
+def _rules(policy: str, *, held_out: str | None) -> PromotionPolicy:
     rules = load_policy(policy)
-    return rules if benchmark is None else rules.model_copy(update={"benchmark": benchmark})
+    return rules if held_out is None else rules.model_copy(update={"held_out": held_out})
 
 
 def _tags(snapshots: Sequence[Snapshot], *, key: str, champion: _Champion) -> dict[str, str]:
@@ -190,12 +190,12 @@ def _decide(
     parts: Sequence[ComparedFiles],
     *,
     rules: PromotionPolicy,
-    benchmark: HeldOutSet | None,
+    held_out: HeldOutSet | None,
     root: DataRoot,
     device: str,
 ) -> tuple[Decision, bool]:
     """Return the decision, and whether an earlier run came to it."""
-    kept = _decided(tried, rules=rules, benchmark=benchmark)
+    kept = _decided(tried, rules=rules, held_out=held_out)
     if kept is not None:
         return kept, True
     measurements = _measure_both(champion.bundle, tried.bundle, parts, device=device, root=root)
@@ -205,8 +205,8 @@ def _decide(
         champion=champion.contender,
         challenger=Contender(name=champion.identity.name, version=None, digest=tried.bundle.digest),
         data_digests=tried.bundle.spec.data_digests,
-        benchmark_digest=None if benchmark is None else benchmark.digest,
-        num_looks=_look(root, benchmark, champion.bundle, tried.bundle),
+        held_out_digest=None if held_out is None else held_out.digest,
+        num_looks=_look(root, held_out, champion.bundle, tried.bundle),
     )
     steps.write(decision, tried.folder)
     return decision, False
@@ -233,8 +233,8 @@ def _measure_both(
             champion.path, challenger.path, snapshot, index, device=device, cache=cache
         )
     return Measurements(
-        benchmark=next((pair for part, pair in pairs if part.is_benchmark), None),
-        tests=tuple(pair for part, pair in pairs if not part.is_benchmark),
+        held_out=next((pair for part, pair in pairs if part.is_held_out), None),
+        tests=tuple(pair for part, pair in pairs if not part.is_held_out),
         cost=cost,
         notes=tuple(f"{part.name}: {note}" for part in parts for note in part.notes),
     )
@@ -253,15 +253,15 @@ def _measure_part(
     return measure_pair(part.name, results[0], results[1], seed=seed)
 
 
-def _look(root: DataRoot, benchmark: HeldOutSet | None, *bundles: Bundle) -> int:
-    if benchmark is None:
+def _look(root: DataRoot, held_out: HeldOutSet | None, *bundles: Bundle) -> int:
+    if held_out is None:
         return 0
     detectors = tuple(bundle.digest for bundle in bundles)
-    return record_use(root, benchmark.name, detectors=detectors, by="retrain")
+    return record_use(root, held_out.name, detectors=detectors, by="retrain")
 
 
 def _decided(
-    tried: _Tried, *, rules: PromotionPolicy, benchmark: HeldOutSet | None
+    tried: _Tried, *, rules: PromotionPolicy, held_out: HeldOutSet | None
 ) -> Decision | None:
     """Return the decision that an earlier run came to, if it asked the same of the same."""
     path = tried.folder / "decision.json"
@@ -271,8 +271,8 @@ def _decided(
         return None
     if kept is None:
         return None
-    wanted = (rules, None if benchmark is None else benchmark.digest, tried.bundle.digest)
-    return kept if wanted == (kept.policy, kept.benchmark_digest, kept.challenger.digest) else None
+    wanted = (rules, None if held_out is None else held_out.digest, tried.bundle.digest)
+    return kept if wanted == (kept.policy, kept.held_out_digest, kept.challenger.digest) else None
 
 
 def _conclude(
@@ -324,7 +324,10 @@ def _conclude(
 
 
 def _decision_key(decision: Decision, *, key: str) -> str:
-    return digest_of(key, decision.policy, decision.benchmark_digest, decision.challenger.digest)
+    # The policy as version 0.1 wrote it: its decisions keep their keys.
+    policy = decision.policy.model_dump(mode="json")
+    policy["benchmark"] = policy.pop("held_out")
+    return digest_of(key, policy, decision.held_out_digest, decision.challenger.digest)
 
 
 def _version_tags(decision: Decision, *, decision_run: str, champion: _Champion) -> dict[str, str]:
@@ -335,5 +338,5 @@ def _version_tags(decision: Decision, *, decision_run: str, champion: _Champion)
         "decision.run_id": decision_run,
         "decision.at": decision.decided_at,
         "decision.champion": str(champion.version),
-        "decision.benchmark": decision.policy.benchmark or "none",
+        "decision.held_out": decision.policy.held_out or "none",
     }

@@ -128,7 +128,7 @@ def _numbers(decision: Decision) -> dict[str, float]:
         "ece_champion": None if decision.ece is None else decision.ece[0],
         "ece_challenger": None if decision.ece is None else decision.ece[1],
         "cost_ratio": None if decision.cost is None else float(decision.cost["ratio"]),
-        "benchmark_looks": float(decision.num_looks),
+        "held_out_looks": float(decision.num_looks),
     }
     return {name: value for name, value in found.items() if value is not None}
 

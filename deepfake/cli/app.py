@@ -64,14 +64,17 @@ GROUPS: dict[str, tuple[str, dict[str, tuple[type[of.Options], str]]]] = {
             "rollback": (of.RollbackOptions, "deepfake.cli.models:run_rollback"),
         },
     ),
-    "benchmark": (
-        "Freeze files that decide on detectors and are never trained on.",
+    "held-out": (
+        "Freeze files that decide about detectors and are never trained on.",
         {
-            "freeze": (of.FreezeOptions, "deepfake.cli.benchmark:run_freeze"),
-            "list": (of.ListBenchmarksOptions, "deepfake.cli.benchmark:run_list"),
+            "freeze": (of.FreezeOptions, "deepfake.cli.held_out:run_freeze"),
+            "list": (of.ListHeldOutSetsOptions, "deepfake.cli.held_out:run_list"),
         },
     ),
 }
+
+_FORMER_GROUPS = {"benchmark": "held-out"}
+"""Names that groups had; they work, and the help does not show them."""
 
 
 def _create_app() -> typer.Typer:
@@ -85,12 +88,19 @@ def _create_app() -> typer.Typer:
     )
     for name, (model, target) in COMMANDS.items():
         add_command(program, name, model, target)
-    for group_name, (text, commands) in GROUPS.items():
-        group = typer.Typer(name=group_name, help=text, no_args_is_help=True)
-        for name, (model, target) in commands.items():
-            add_command(group, name, model, target)
-        program.add_typer(group)
+    for group_name in GROUPS:
+        program.add_typer(_create_group(group_name), name=group_name)
+    for former_name, group_name in _FORMER_GROUPS.items():
+        program.add_typer(_create_group(group_name), name=former_name, hidden=True)
     return program
+
+
+def _create_group(name: str) -> typer.Typer:
+    text, commands = GROUPS[name]
+    group = typer.Typer(help=text, no_args_is_help=True)
+    for command, (model, target) in commands.items():
+        add_command(group, command, model, target)
+    return group
 
 
 app = _create_app()

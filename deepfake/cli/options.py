@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from deepfake.config.options import Options, iter_fields
-from deepfake.config.options.fields import Argument, OptionName
+from deepfake.config.options.fields import Argument, Hidden, OptionName
 from deepfake.errors import ConfigError
 
 __all__ = ["add_command", "reject_missing"]
@@ -54,7 +54,7 @@ def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
         option = marks[OptionName].name if OptionName in marks else f"--{name.replace('_', '-')}"
         if field.annotation == bool | None or (field.annotation is bool and field.default):
             option = f"{option}/--no-{option.removeprefix('--')}"
-        info = typer.Option(option, **shown)
+        info = typer.Option(option, hidden=Hidden in marks, **shown)
     return inspect.Parameter(
         name,
         inspect.Parameter.KEYWORD_ONLY,

@@ -15,7 +15,7 @@ __all__ = ["run_retrain"]
 _OUTCOMES = {
     "promoted": "promoted: the challenger is champion now",
     "kept": "kept: the champion stays",
-    "no_benchmark": "not decided: without a benchmark nothing is promoted by itself",
+    "no_held_out_set": "not decided: without a held-out set nothing is promoted by itself",
     "nothing_new": "nothing new: no challenger was trained",
 }
 

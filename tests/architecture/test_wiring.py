@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,6 +62,30 @@ def test_the_flow_takes_what_its_command_hands_on(
     parameters = flow_parameters(_typed(monkeypatch, name))
     # What Prefect itself does before a run exists: names, types, ranges.
     assert _flow(name).validate_parameters(parameters) == parameters
+
+
+@pytest.mark.parametrize("option", ["--held-out", "--benchmark"])
+def test_held_out_sets_go_by_their_former_name_too(
+    monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    parameters = flow_parameters(_typed(monkeypatch, "retrain", option, "newsdesk"))
+    assert _flow("retrain").validate_parameters(parameters) == parameters
+    assert "newsdesk" in (parameters["held_out"], parameters["benchmark"])
+
+
+@pytest.mark.parametrize("group", ["held-out", "benchmark"])
+def test_the_group_of_held_out_sets_goes_by_its_former_name_too(group: str, tmp_path: Path) -> None:
+    asked = [group, "list", "--data-root", str(tmp_path)]
+    result = CliRunner().invoke(command_line, asked, catch_exceptions=False)
+    assert result.exit_code == 0
+    assert "no held-out set; `deepfake held-out freeze" in result.output
+
+
+@pytest.mark.parametrize("asked", [["--help"], ["retrain", "--help"]])
+def test_former_names_are_not_in_the_help(asked: list[str]) -> None:
+    shown = CliRunner().invoke(command_line, asked).output
+    assert "held-out" in shown
+    assert "benchmark" not in shown
 
 
 def test_a_bad_value_is_wrong_usage() -> None:

@@ -59,7 +59,7 @@ learning_rate = 3e-3
 is_enabled = false
 """
 POLICY = """\
-benchmark = "held-out"
+held_out = "newsdesk"
 min_gain = 0.01
 max_regression = 0.05
 min_slice_files = 20
@@ -183,13 +183,13 @@ def files_of(
 
 
 def make_home(path: Path, *, uri: str | None = None) -> Home:
-    """Return a home with a recipe, a policy, and a benchmark of stills with either trace."""
+    """Return a home with a recipe, a policy, and a held-out set of stills with either trace."""
     path.mkdir(parents=True, exist_ok=True)
     home = Home(path, uri or registry.tracking_uri(path))
     (path / "tiny.toml").write_text(RECIPE)
     (path / "policy.toml").write_text(POLICY)
     held_out = home.write("tested", files_of("test", real=60, grid=60, stripes=30), seed=9)
-    freeze_held_out_set(home.root, "held-out", snapshot=held_out)
+    freeze_held_out_set(home.root, "newsdesk", snapshot=held_out)
     learnt = {"real": 24, "grid": 24}
     choosing = {"real": 80, "grid": 80}
     home.write("good", files_of("train", **learnt) + files_of("val", **choosing), seed=1)

@@ -80,7 +80,7 @@ def test_a_better_challenger_is_promoted_and_all_of_it_is_on_record(
     run = _client(home).get_run(newest.tags["decision.run_id"])
     assert run.data.tags["outcome"] == "promoted"
     assert run.data.tags["mlflow.parentRunId"] == newest.run_id
-    assert run.data.metrics["benchmark_looks"] == 1
+    assert run.data.metrics["held_out_looks"] == 1
     assert run.data.metrics["auc_difference_low"] > 0
     assert "# The challenger becomes champion." in run.data.tags["mlflow.note.content"]
     page = next(home.root.runs.glob("retrain-better-*/decision/decision.md")).read_text()
@@ -131,16 +131,16 @@ def test_better_on_average_and_worse_on_one_method_is_not_promoted(
     states = {check.name: check.state for check in _decision(home, "one-sided").checks}
     assert states["gain"] == "passed", done["markdown"]
     assert states["regression"] == "failed"
-    assert "method stripes of benchmark held-out" in " ".join(done["reasons"])
+    assert "method stripes of held-out set newsdesk" in " ".join(done["reasons"])
     assert home.aliases("one-sided") == {"champion": 1, "challenger": 2}
 
 
-def test_without_a_benchmark_nothing_is_promoted_by_itself(home: Home, flows: Flows) -> None:
+def test_without_a_held_out_set_nothing_is_promoted_by_itself(home: Home, flows: Flows) -> None:
     home.crown("blind", "noise")
     tested = files_of("test", real=20, grid=20)
     home.write("full", files_of("train", real=24, grid=24) + tested, seed=4)
     done = _retrain(flows, home, "full", name="blind", policy="default")
-    assert done["outcome"] == "no_benchmark"
+    assert done["outcome"] == "no_held_out_set"
     assert home.aliases("blind") == {"champion": 1, "challenger": 2}
     assert [part.name for part in _decision(home, "blind").parts] == ["full, test"] * 2
     # A person who looked at it may decide otherwise, and says why.
@@ -151,11 +151,11 @@ def test_without_a_benchmark_nothing_is_promoted_by_itself(home: Home, flows: Fl
     assert home.aliases("blind") == {"champion": 2}
 
 
-def test_files_of_a_benchmark_are_not_learnt_from(home: Home, flows: Flows) -> None:
+def test_held_out_files_are_not_learnt_from(home: Home, flows: Flows) -> None:
     files = files_of("train", real=8, grid=8) + files_of("test", real=2, grid=2)
     home.write("leaky", files)
     printed = home.command(
-        "benchmark", "freeze", "leaky-all", "--dataset", "leaky", "--split", "all"
+        "held-out", "freeze", "leaky-all", "--dataset", "leaky", "--split", "all"
     )
     assert "20 media of 20 groups, all of leaky" in printed
     home.crown("leaky", "good")
@@ -164,7 +164,7 @@ def test_files_of_a_benchmark_are_not_learnt_from(home: Home, flows: Flows) -> N
     done = flows.run("train", {"dataset": "leaky", "recipe": "tiny.toml"})
     assert "belong to the held-out set 'leaky-all'" in done["error"]
     assert not list(home.root.runs.glob("retrain-leaky-*"))
-    assert "leaky-all" in home.command("benchmark", "list")
+    assert "leaky-all" in home.command("held-out", "list")
 
 
 def _kill(flows: Flows) -> None:

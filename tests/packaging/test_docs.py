@@ -45,11 +45,12 @@ def _anchors(path: Path) -> set[str]:
 
 
 def _commands(group: click.Command, *names: str) -> Iterator[tuple[tuple[str, ...], set[str]]]:
-    parameters = group.params
-    yield names, {o for p in parameters for o in (*p.opts, *p.secondary_opts)} | {"--help"}
+    shown = [p for p in group.params if not getattr(p, "hidden", False)]
+    yield names, {o for p in shown for o in (*p.opts, *p.secondary_opts)} | {"--help"}
     yield from (
         found
         for name, command in getattr(group, "commands", {}).items()
+        if not command.hidden
         for found in _commands(command, *names, name)
     )
 

@@ -9,7 +9,7 @@ from deepfake.config.options.corpora import (
     ClipsOptions,
     FreezeOptions,
     IngestOptions,
-    ListBenchmarksOptions,
+    ListHeldOutSetsOptions,
 )
 from deepfake.config.options.detectors import (
     CalibrateOptions,
@@ -61,7 +61,7 @@ __all__ = [
     "FreezeOptions",
     "IngestOptions",
     "JoinOptions",
-    "ListBenchmarksOptions",
+    "ListHeldOutSetsOptions",
     "ListVersionsOptions",
     "Options",
     "PromoteOptions",

@@ -18,7 +18,7 @@ from deepfake.config.options.fields import (
 )
 from deepfake.config.settings import CropEdge, DecoderName
 
-__all__ = ["ClipsOptions", "FreezeOptions", "IngestOptions", "ListBenchmarksOptions"]
+__all__ = ["ClipsOptions", "FreezeOptions", "IngestOptions", "ListHeldOutSetsOptions"]
 
 
 class IngestOptions(FileLimitOptions, BatchOptions):
@@ -75,7 +75,7 @@ class ClipsOptions(Options):
 class FreezeOptions(Options):
     """Freeze the labelled files of a corpus under a name, for good."""
 
-    name: Annotated[str, Argument("NAME")] = Field(description="Name of the benchmark.")
+    name: Annotated[str, Argument("NAME")] = Field(description="Name of the held-out set.")
     dataset: str = Field(description="An ingested corpus; its newest snapshot.")
     split: Literal["test", "all"] = Field(
         "test", description="Its test part, or all of it: then it cannot be trained on."
@@ -83,7 +83,7 @@ class FreezeOptions(Options):
     data_root: DataRootPath = "data"
 
 
-class ListBenchmarksOptions(Options):
-    """List the benchmarks, and how often each was looked at."""
+class ListHeldOutSetsOptions(Options):
+    """List the held-out sets, and how often detectors were measured on each."""
 
     data_root: DataRootPath = "data"

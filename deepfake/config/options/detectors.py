@@ -14,6 +14,7 @@ from deepfake.config.options.fields import (
     Dataset,
     Datasets,
     Device,
+    Hidden,
     ModelName,
     NumWorkers,
     OptionName,
@@ -130,9 +131,10 @@ class RetrainOptions(Options):
     policy: str = Field(
         "default", description="default, or a TOML file: what a challenger has to show."
     )
-    benchmark: str | None = Field(
-        None, description="The frozen benchmark that decides; else the policy's."
+    held_out: str | None = Field(
+        None, description="The held-out set that decides; else the policy's."
     )
+    benchmark: Annotated[str | None, Hidden()] = Field(None, description="Former name of held_out.")
     name: ModelName = "deepfake-detector"
     data_root: DataRootPath = "data"
 

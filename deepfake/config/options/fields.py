@@ -21,6 +21,7 @@ __all__ = [
     "Datasets",
     "Device",
     "FileLimitOptions",
+    "Hidden",
     "MaxPixels",
     "MemoryMb",
     "ModelName",
@@ -55,6 +56,11 @@ class OptionName:
 @dataclass(frozen=True, slots=True)
 class CommandOnly:
     """Marks a field that the command itself acts on: the flow has no such parameter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hidden:
+    """Marks a field that works and is not shown: a former name of another one."""
 
 
 class Options(BaseModel):

@@ -136,7 +136,7 @@ def read_held_out_set(root: DataRoot, name: str) -> HeldOutSet:
         known = ", ".join(s.name for s in list_held_out_sets(root)) or "none yet"
         raise ConfigError(
             f"no held-out set {name!r} (there are: {known})",
-            hint="Freeze one with `deepfake benchmark freeze NAME --dataset CORPUS`.",
+            hint="Freeze one with `deepfake held-out freeze NAME --dataset CORPUS`.",
         )
     return _read(path)
 

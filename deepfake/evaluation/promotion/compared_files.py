@@ -1,4 +1,4 @@
-"""The files that champion and challenger are compared on: a benchmark's, and the test parts."""
+"""The files that champion and challenger are compared on: held-out ones and test parts."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class ComparedFiles:
         index: The crops.
         outcomes: The files.
         notes: What a reader must know, a sentence each.
-        is_benchmark: Whether they decide.
+        is_held_out: Whether they decide.
     """
 
     name: str
@@ -36,14 +36,14 @@ class ComparedFiles:
     index: pd.DataFrame
     outcomes: pd.DataFrame
     notes: tuple[str, ...] = ()
-    is_benchmark: bool = False
+    is_held_out: bool = False
 
 
 def files_to_compare(
     root: DataRoot,
     snapshots: Sequence[Snapshot],
     *,
-    benchmark: HeldOutSet | None,
+    held_out: HeldOutSet | None,
     champion: Bundle,
 ) -> list[ComparedFiles]:
     """Return what both will be measured on; that they can be is found out before training.
@@ -51,21 +51,21 @@ def files_to_compare(
     Args:
         root: The data root.
         snapshots: What the challenger learns from.
-        benchmark: The frozen benchmark; None for none.
+        held_out: The held-out set that decides; None for none.
         champion: Who is challenged.
 
     Raises:
         ConfigError: Crops were made otherwise than those that the champion scores.
-        DataError: Nothing is left of the benchmark.
+        DataError: Nothing is left of the held-out set.
     """
     parts = []
-    if benchmark is not None:
-        found = open_held_out_set(root, benchmark)
+    if held_out is not None:
+        found = open_held_out_set(root, held_out)
         notes = list(found.notes)
         learnt = {**champion.spec.data_digests, **champion.spec.calibration_digests}
-        if benchmark.split == "all" and benchmark.corpus in learnt:
-            notes.append(f"the champion learnt from {benchmark.corpus}: it is favoured here")
-        name = f"benchmark {benchmark.name}"
+        if held_out.split == "all" and held_out.corpus in learnt:
+            notes.append(f"the champion learnt from {held_out.corpus}: it is favoured here")
+        name = f"held-out set {held_out.name}"
         parts.append(
             ComparedFiles(name, found.snapshot, found.index, found.outcomes, tuple(notes), True)
         )

@@ -30,7 +30,7 @@ def decide(
     champion: Contender,
     challenger: Contender,
     data_digests: Mapping[str, str],
-    benchmark_digest: str | None = None,
+    held_out_digest: str | None = None,
     num_looks: int = 0,
 ) -> Decision:
     """Decide whether a challenger takes the champion's place.
@@ -41,21 +41,21 @@ def decide(
         champion: Who is champion.
         challenger: Who is tried.
         data_digests: Snapshots that the challenger learnt from.
-        benchmark_digest: Of the held-out set.
+        held_out_digest: Of the held-out set.
         num_looks: How often detectors were measured on it, this time too.
 
     Returns:
-        The decision: `promoted` if every check passed, `no_benchmark` if there was none.
+        The decision: `promoted` if every check passed, `no_held_out_set` if there was none.
     """
     checks = (
-        _gain(policy, measurements.benchmark),
+        _gain(policy, measurements.held_out),
         _regression(policy, measurements),
-        _calibration(policy, measurements.benchmark),
+        _calibration(policy, measurements.held_out),
         _cost(policy, measurements),
     )
-    outcome: Literal["promoted", "kept", "no_benchmark"] = "kept"
-    if measurements.benchmark is None:
-        outcome = "no_benchmark"
+    outcome: Literal["promoted", "kept", "no_held_out_set"] = "kept"
+    if measurements.held_out is None:
+        outcome = "no_held_out_set"
     elif all(check.state == "passed" for check in checks):
         outcome = "promoted"
     return Decision(
@@ -63,14 +63,14 @@ def decide(
         champion=champion,
         challenger=challenger,
         policy=policy,
-        benchmark_digest=benchmark_digest,
+        held_out_digest=held_out_digest,
         num_looks=num_looks,
         checks=checks,
         parts=tuple(part for pair in _pairs(measurements) for part in _parts(pair)),
         slices=tuple(
             _slice(pair, found, policy) for pair in _pairs(measurements) for found in pair.slices
         ),
-        ece=None if measurements.benchmark is None else measurements.benchmark.ece,
+        ece=None if measurements.held_out is None else measurements.held_out.ece,
         cost=None if measurements.cost is None else asdict(measurements.cost),
         data_digests=dict(data_digests),
         notes=measurements.notes,
@@ -79,7 +79,7 @@ def decide(
 
 
 def _pairs(measurements: Measurements) -> tuple[MeasuredPair, ...]:
-    held_out = () if measurements.benchmark is None else (measurements.benchmark,)
+    held_out = () if measurements.held_out is None else (measurements.held_out,)
     return (*held_out, *measurements.tests)
 
 

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+)
 
 from deepfake.errors import DataError
 from deepfake.evaluation.promotion.policy import PromotionPolicy
@@ -118,11 +125,11 @@ class Decision(_Record):
     """What was decided about a challenger, and why.
 
     Attributes:
-        outcome: `promoted`; `kept`: the champion stays; `no_benchmark`: no held-out set decides.
+        outcome: `promoted`; `kept`: the champion stays; `no_held_out_set`: no held-out set decides.
         champion: The champion until then.
         challenger: The detector that was tried.
         policy: The limits that the challenger had to keep.
-        benchmark_digest: Of the held-out set; None without one.
+        held_out_digest: Of the held-out set; None without one.
         num_looks: How often detectors were measured on the held-out set, this time included.
         checks: Each limit of the policy, and whether it was kept.
         parts: Both on each part.
@@ -135,11 +142,17 @@ class Decision(_Record):
     """
 
     schema_version: Literal[1] = 1
-    outcome: Literal["promoted", "kept", "no_benchmark"]
+    outcome: Annotated[
+        Literal["promoted", "kept", "no_held_out_set"],
+        # Files written until version 0.1 say `benchmark` for held-out set, here and in fields.
+        BeforeValidator(lambda v: "no_held_out_set" if v == "no_benchmark" else v),
+    ]
     champion: Contender
     challenger: Contender
     policy: PromotionPolicy
-    benchmark_digest: str | None
+    held_out_digest: str | None = Field(
+        validation_alias=AliasChoices("held_out_digest", "benchmark_digest")
+    )
     num_looks: int = Field(ge=0)
     checks: tuple[PolicyCheck, ...]
     parts: tuple[ComparedPart, ...]

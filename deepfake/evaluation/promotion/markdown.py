@@ -12,7 +12,7 @@ __all__ = ["decision_markdown"]
 _HEADINGS = {
     "promoted": "The challenger becomes champion.",
     "kept": "The champion stays.",
-    "no_benchmark": "Not decided: there is no held-out set. The champion stays.",
+    "no_held_out_set": "Not decided: there is no held-out set. The champion stays.",
 }
 _MARKS = {"passed": "yes", "failed": "no", "unknown": "not known"}
 
@@ -29,9 +29,9 @@ def _lines(decision: Decision) -> Iterator[str]:
     yield f"- champion: {decision.champion}"
     learnt = ", ".join(f"{name} at {digest}" for name, digest in decision.data_digests.items())
     yield f"- learnt from: {learnt}"
-    if decision.policy.benchmark is not None:
+    if decision.policy.held_out is not None:
         yield (
-            f"- held-out set: {decision.policy.benchmark}, measurements on it so far: "
+            f"- held-out set: {decision.policy.held_out}, measurements on it so far: "
             f"{decision.num_looks}; the more, the less a small gain means"
         )
     yield f"- decided at {decision.decided_at}"
@@ -105,7 +105,7 @@ def _more(decision: Decision) -> Iterator[str]:
             f"{cost['num_faces']} faces in turns)."
         )
     yield ""
-    limits = decision.policy.model_dump(exclude={"benchmark"})
+    limits = decision.policy.model_dump(exclude={"held_out"})
     yield "Policy: " + ", ".join(f"{name} {value:g}" for name, value in limits.items()) + "."
 
 

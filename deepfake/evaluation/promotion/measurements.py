@@ -23,7 +23,7 @@ class MeasuredPair:
     """Both detectors on one part of one corpus.
 
     Attributes:
-        name: What it is, for people: `benchmark held-out`, `faces, test`.
+        name: What it is, for people: `held-out set newsdesk`, `faces, test`.
         basis: Whether the files paired by face size and sharpness are the headline, or all.
         all: On all files.
         matched: On the paired ones.
@@ -51,13 +51,13 @@ class Measurements:
     """Everything that a decision is based on.
 
     Attributes:
-        benchmark: On the held-out set; None without one.
+        held_out: On the held-out set; None without one.
         tests: On the test parts of the new data, those that have both classes.
         cost: Of a face; None where there was none to measure it on.
         notes: What a reader must know, a sentence each.
     """
 
-    benchmark: MeasuredPair | None
+    held_out: MeasuredPair | None
     tests: tuple[MeasuredPair, ...] = ()
     cost: CostComparison | None = None
     notes: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ import tomllib
 from importlib import resources
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake.errors import ConfigError
 
@@ -20,8 +20,10 @@ class PromotionPolicy(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    benchmark: str | None = Field(default=None, min_length=1)
-    """Name of the held-out set that decides; None: nothing is promoted."""
+    held_out: str | None = Field(
+        default=None, min_length=1, validation_alias=AliasChoices("held_out", "benchmark")
+    )
+    """Name of the held-out set that decides, formerly `benchmark`; None: nothing is promoted."""
     min_gain: float = Field(default=0.005, ge=0, lt=1)
     """AUC that the challenger must gain; the interval of the gain must also lie above 0."""
     max_regression: float = Field(default=0.03, ge=0, lt=1)

@@ -93,7 +93,7 @@ def calibrate_bundle(
         BundleError: It is not a bundle, or `output` is something else.
         ConfigError: The crops of a corpus were made otherwise, or a share is not in 0..1.
         DataError: The detector learnt from a corpus of `unlearnt`.
-        SplitLeakageError: A corpus holds what belongs to a frozen benchmark.
+        SplitLeakageError: A corpus holds what belongs to a held-out set.
     """
     refuse_held_out_media(snapshots)
     bundle = load_bundle(folder)

@@ -193,7 +193,7 @@ def _explain(folder: Location, media_id: str) -> None:
 def make_kept(path: Path, detector: Path, *, place: Location | None = None) -> Kept:
     """Fill a data root and a folder of scores, with a content that has two names.
 
-    Two snapshots, two versions of scores, evaluations, a benchmark, logs, results of tasks.
+    Two snapshots, two versions of scores, evaluations, a held-out set, logs, results of tasks.
 
     Args:
         path: Where the media lie.

@@ -31,7 +31,7 @@ from deepfake.evaluation.promotion import (
 from deepfake.verdicts.calibration import Calibration
 from deepfake.verdicts.judgement import JudgementSettings
 
-_POLICY = PromotionPolicy(benchmark="held-out")
+_POLICY = PromotionPolicy(held_out="newsdesk")
 _COST = CostComparison(10.0, 10.1, 1.01, "cpu", 64, 7)
 _N = 80
 
@@ -73,7 +73,7 @@ def champion() -> EvaluationResult:
 
 
 def _pair(champion: EvaluationResult, shift: dict[str, float], **more: Any) -> MeasuredPair:
-    return measure_pair("benchmark held-out", champion, _evaluate(shift, **more))
+    return measure_pair("held-out set newsdesk", champion, _evaluate(shift, **more))
 
 
 def _decide(measurements: Measurements, policy: PromotionPolicy = _POLICY) -> Decision:
@@ -83,7 +83,7 @@ def _decide(measurements: Measurements, policy: PromotionPolicy = _POLICY) -> De
         champion=Contender(name="detector", version="1", digest="a" * 16),
         challenger=Contender(name="detector", version=None, digest="b" * 16),
         data_digests={"c": "0" * 16},
-        benchmark_digest="d" * 16,
+        held_out_digest="d" * 16,
         num_looks=3,
     )
 
@@ -142,7 +142,7 @@ def test_better_on_average_and_worse_on_one_method_is_not_promoted(
     assert _states(decision)["regression"] == "failed"
     assert decision.outcome == "kept"
     (reason,) = decision.reasons
-    assert "method reenact of benchmark held-out by 0.0" in reason
+    assert "method reenact of held-out set newsdesk by 0.0" in reason
     allowed = _POLICY.model_copy(update={"max_regression": 0.2})
     assert _decide(Measurements(pair, cost=_COST), allowed).outcome == "promoted"
     # A slice that is too small to be judged is shown all the same.
@@ -189,9 +189,9 @@ def test_what_was_not_measured_is_no_evidence(
     assert "9 groups, at least 10" in decision.reasons[0]
 
 
-def test_without_a_benchmark_nobody_can_say(better: MeasuredPair) -> None:
+def test_without_a_held_out_set_nobody_can_say(better: MeasuredPair) -> None:
     decision = _decide(Measurements(None, tests=(better,), cost=_COST), PromotionPolicy())
-    assert decision.outcome == "no_benchmark"
+    assert decision.outcome == "no_held_out_set"
     assert len(decision.parts) == 2, "what was measured is shown"
 
 
@@ -221,9 +221,13 @@ def test_a_decision_of_an_earlier_version_is_read(better: MeasuredPair, tmp_path
     value = decision.model_dump(mode="json")
     for check in value["checks"]:
         check["told"] = check.pop("reason")
+    value["benchmark_digest"] = value.pop("held_out_digest")
+    value["policy"]["benchmark"] = value["policy"].pop("held_out")
     path = tmp_path / "decision.json"
     path.write_text(json.dumps(value))
     assert read_decision(path) == decision
+    path.write_text(json.dumps({**value, "outcome": "no_benchmark"}))
+    assert read_decision(path).outcome == "no_held_out_set"
 
 
 def test_evaluations_of_other_files_are_not_compared(
@@ -238,10 +242,12 @@ def test_policies_are_files(tmp_path: Path) -> None:
     default = load_policy()
     assert default == PromotionPolicy()
     path = tmp_path / "mine.toml"
-    path.write_text('benchmark = "held-out"\nmin_gain = 0.01\n')
+    path.write_text('held_out = "newsdesk"\nmin_gain = 0.01\n')
     mine = load_policy(str(path))
-    assert (mine.benchmark, mine.min_gain) == ("held-out", 0.01)
+    assert (mine.held_out, mine.min_gain) == ("newsdesk", 0.01)
     assert mine.max_regression == default.max_regression
+    path.write_text('benchmark = "newsdesk"\n')
+    assert load_policy(str(path)).held_out == "newsdesk", "its former name"
 
 
 @pytest.mark.parametrize(

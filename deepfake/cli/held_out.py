@@ -1,4 +1,4 @@
-"""`deepfake benchmark`: held-out files that decide on detectors. Starts no server."""
+"""`deepfake held-out`: sets of files that decide about detectors. Starts no server."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.config.options import FreezeOptions, ListBenchmarksOptions
+from deepfake.config.options import FreezeOptions, ListHeldOutSetsOptions
 from deepfake.corpora.held_out import (
     HeldOutSet,
     count_uses,
@@ -21,12 +21,12 @@ __all__ = ["run_freeze", "run_list"]
 
 
 def run_freeze(options: FreezeOptions) -> None:
-    """Freeze a benchmark, and say what it holds."""
+    """Freeze a held-out set, and say what it holds."""
     root = DataRoot(location_of(options.data_root))
     snapshot = open_snapshot(root, options.dataset)
     frozen = freeze_held_out_set(root, options.name, snapshot=snapshot, split=options.split)
     typer.echo(
-        f"benchmark {frozen.name}: {frozen.num_media} media of {_groups(frozen)} groups, "
+        f"held-out set {frozen.name}: {frozen.num_media} media of {_groups(frozen)} groups, "
         f"{frozen.split} of {frozen.corpus} at {frozen.snapshot}"
     )
     if _groups(frozen) < MIN_GROUPS:
@@ -37,12 +37,12 @@ def run_freeze(options: FreezeOptions) -> None:
         )
 
 
-def run_list(options: ListBenchmarksOptions) -> None:
-    """Print the benchmarks of a data root."""
+def run_list(options: ListHeldOutSetsOptions) -> None:
+    """Print the held-out sets of a data root."""
     root = DataRoot(location_of(options.data_root))
     found = list_held_out_sets(root)
     if not found:
-        typer.echo("no benchmark; `deepfake benchmark freeze NAME --dataset CORPUS` makes one")
+        typer.echo("no held-out set; `deepfake held-out freeze NAME --dataset CORPUS` makes one")
         return
     table = Table()
     for column in ("name", "corpus", "part", "snapshot", "media", "groups", "looks", "frozen at"):
