@@ -50,7 +50,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     snapshots = [snapshot for snapshot, _ in opened]
     refuse_held_out_media(snapshots)
     opened_unlearnt = [open_dataset(one, data_root=options.data_root) for one in options.unlearnt]
-    summary = steps.fit(
+    summary = steps.calibrate(
         detector.path,
         snapshots=snapshots,
         output=run_dir / "bundle",
@@ -66,7 +66,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     tags = _tags(snapshots, calibrated_from=load_bundle(detector.path).digest)
     notes = [note for _, found in [*opened, *opened_unlearnt] for note in found]
     params = options.model_dump(include=_PARAMS)
-    run_id = steps.record(summary, run_dir=run_dir, params=params, tags=tags)
+    run_id = steps.log_to_mlflow(summary, run_dir=run_dir, params=params, tags=tags)
     version = None
     try:
         if run_id is not None:

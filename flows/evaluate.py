@@ -61,10 +61,12 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     run_name = f"evaluate-{bundle.spec.architecture}-{snapshot.corpus}-{part.name}-{stamp}"
     folder = root.evaluations / run_name
-    markdown = steps.write(result, folder, notes=bundle.spec.reading_notes, compared=compared)
+    markdown = steps.write_report(
+        result, folder, notes=bundle.spec.reading_notes, compared=compared
+    )
     computed = computed_as(resolve_device(options.device), precision=options.precision)
     try:
-        run_id: str | None = steps.record(
+        run_id: str | None = steps.log_to_mlflow(
             result,
             run_name=run_name,
             params=_params(bundle, snapshot, part.name, computed=computed),
@@ -111,7 +113,7 @@ def _measure(
         precision=options.precision,
         cache=root.engine_cache,
     )
-    return steps.measure(detector.path, crops, part.outcomes, seed=options.seed)
+    return steps.compute_metrics(detector.path, crops, part.outcomes, seed=options.seed)
 
 
 def _record_held_out_uses(

@@ -66,7 +66,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
             job=job,
             runner=create_runner(options.task_runner, dask_address=options.dask_address),
         )
-        rows, notes = steps.settle(
+        rows, notes = steps.write_manifest(
             data_root,
             corpus=corpus,
             rows=hide_from_prefect(rows),
@@ -84,7 +84,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
             plan, options, corpus_dir=root.corpus_shards(corpus), job=job
         )
         had = media_used(newest_snapshot(root, corpus))
-        snapshot, is_new = steps.index(
+        snapshot, is_new = steps.write_snapshot(
             data_root,
             corpus=corpus,
             rows=hide_from_prefect(rows),

@@ -66,7 +66,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     root = DataRoot(location_of(options.data_root))
     rules = _rules(options.policy, held_out=options.held_out or options.benchmark)
     held_out = None if rules.held_out is None else read_held_out_set(root, rules.held_out)
-    training.catch_up(root.runs)
+    training.log_deferred(root.runs)
     name = options.name
     champion = _Champion.of(steps.find_champion(name))
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
@@ -165,7 +165,7 @@ def _train(
 ) -> _Tried:
     """Return the challenger: trained now, gone on with, or finished before."""
     folder = RunFolder(run_dir)
-    begun = steps.find_begun({"retrain_key": tags["retrain_key"], "stage": "train"})
+    begun = steps.find_begun_run({"retrain_key": tags["retrain_key"], "stage": "train"})
     if folder.result.is_file():
         result = read_result(folder.result)
     else:
@@ -180,7 +180,7 @@ def _train(
                 tags=tags,
                 run_id=begun,
             )
-    run_id = training.record(result, config=config, tags=tags, run_id=begun)
+    run_id = training.log_to_mlflow(result, config=config, tags=tags, run_id=begun)
     return _Tried(result, load_bundle(result.bundle), run_id, tags)
 
 
@@ -208,7 +208,7 @@ def _decide(
         held_out_digest=None if held_out is None else held_out.digest,
         num_looks=_look(root, held_out, champion.bundle, tried.bundle),
     )
-    steps.write(decision, tried.folder)
+    steps.save_decision(decision, tried.folder)
     return decision, False
 
 
@@ -249,7 +249,7 @@ def _measure_part(
         crops = evaluating.predict(
             bundle.path, part.snapshot, part.index, device=device, precision="f32", cache=cache
         )
-        results.append(evaluating.measure(bundle.path, crops, part.outcomes, seed=seed))
+        results.append(evaluating.compute_metrics(bundle.path, crops, part.outcomes, seed=seed))
     return measure_pair(part.name, results[0], results[1], seed=seed)
 
 
@@ -281,7 +281,7 @@ def _conclude(
     """Tell MLflow, register, give the alias, and return what a summary says of it."""
     key = tried.tags["retrain_key"]
     tags = {"stage": "decision", "outcome": decision.outcome, "model_digest": tried.bundle.digest}
-    decision_run = steps.record_decision(
+    decision_run = steps.log_decision_to_mlflow(
         decision,
         tried.folder,
         run_name=f"decision-{key}",
@@ -296,7 +296,7 @@ def _conclude(
         digest=tried.bundle.digest,
         tags=_version_tags(decision, decision_run=decision_run, champion=champion),
     )
-    alias, why_not = steps.appoint(
+    alias, why_not = steps.assign_alias(
         decision,
         name=name,
         version=version,

@@ -67,7 +67,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     )
     write_sweep(folder, results, files=tables, markdown=markdown)
     try:
-        run_id: str | None = steps.record(
+        run_id: str | None = steps.log_to_mlflow(
             {"summary": flat_metrics(rows), "conditions": rows},
             run_name=run_name,
             params={
@@ -124,7 +124,7 @@ def _measure_all(
     try:
         with tracked("perturb", total=len(conditions) * len(files)):
             measured = [
-                steps.measure(files, condition, job=job, seed=options.seed)
+                steps.measure_perturbed(files, condition, job=job, seed=options.seed)
                 for condition in conditions
             ]
     finally:

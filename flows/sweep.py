@@ -19,7 +19,7 @@ from deepfake.training.tuning import SearchSpace, TuningStudy, load_space, open_
 from flows.ingest import open_dataset
 from flows.server.limits import one_training
 from tasks.settings import hide_from_prefect
-from tasks.sweep import TrialOutcome, try_out
+from tasks.sweep import TrialOutcome, run_trial
 
 __all__ = ["sweep"]
 
@@ -106,7 +106,7 @@ def _try_next(
     trial = study.next_trial()
     run_dir = study.trial_folder(trial.number)
     with one_training():
-        outcome: TrialOutcome = try_out(
+        outcome: TrialOutcome = run_trial(
             hide_from_prefect(study),
             hide_from_prefect(trial),
             number=trial.number,

@@ -36,7 +36,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
     config = resolve_train_config(options)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     refuse_held_out_media([snapshot])
-    steps.catch_up(root.runs)
+    steps.log_deferred(root.runs)
     run_dir = resolve_run_folder(
         root.runs,
         name=options.run_name,
@@ -61,7 +61,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
             resume=options.resume,
             tags=tags,
         )
-    run_id = steps.record(result, config=config, tags=tags, run_id=opened)
+    run_id = steps.log_to_mlflow(result, config=config, tags=tags, run_id=opened)
     version = None
     try:
         if run_id is not None:

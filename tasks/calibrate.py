@@ -17,11 +17,11 @@ from deepfake.training.calibrate import CalibrationSummary, calibrate_bundle
 from tasks.progress import tracked
 from tasks.settings import RETRIES
 
-__all__ = ["fit", "record"]
+__all__ = ["calibrate", "log_to_mlflow"]
 
 
 @task(name="calibrate", cache_policy=NO_CACHE, **RETRIES)
-def fit(
+def calibrate(
     bundle: Path,
     *,
     snapshots: Sequence[Snapshot],
@@ -55,8 +55,8 @@ def fit(
         )
 
 
-@task(name="record", cache_policy=NO_CACHE, **RETRIES)
-def record(
+@task(name="log-to-mlflow", cache_policy=NO_CACHE, **RETRIES)
+def log_to_mlflow(
     summary: CalibrationSummary,
     *,
     run_dir: Path,

@@ -29,7 +29,7 @@ from deepfake.storage import atomic_path, write_json, write_text
 from tasks.progress import tracked
 from tasks.settings import RETRIES
 
-__all__ = ["compare", "measure", "predict", "record", "write"]
+__all__ = ["compare", "compute_metrics", "log_to_mlflow", "predict", "write_report"]
 
 
 @task(name="predict", cache_policy=NO_CACHE, **RETRIES)
@@ -48,8 +48,8 @@ def predict(
         return predict_crops(detector, snapshot, index, on_done=step.reach)
 
 
-@task(name="measure", cache_policy=NO_CACHE)
-def measure(
+@task(name="compute-metrics", cache_policy=NO_CACHE)
+def compute_metrics(
     bundle: Path, crops: pd.DataFrame, outcomes: pd.DataFrame, *, seed: int
 ) -> EvaluationResult:
     """Return the metrics of the logits on the labelled files."""
@@ -74,8 +74,8 @@ def compare(
     return comparison_json(found), comparison_markdown(found, first=first, second=second)
 
 
-@task(name="write", cache_policy=NO_CACHE, **RETRIES)
-def write(
+@task(name="write-report", cache_policy=NO_CACHE, **RETRIES)
+def write_report(
     result: EvaluationResult,
     folder: Path,
     *,
@@ -96,8 +96,8 @@ def write(
     return markdown
 
 
-@task(name="record", cache_policy=NO_CACHE, **RETRIES)
-def record(
+@task(name="log-to-mlflow", cache_policy=NO_CACHE, **RETRIES)
+def log_to_mlflow(
     result: EvaluationResult,
     *,
     run_name: str,

@@ -25,7 +25,7 @@ from deepfake.storage import DataRoot, location_of
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
 
-__all__ = ["extract", "index", "scan", "settle"]
+__all__ = ["extract", "scan", "write_manifest", "write_snapshot"]
 
 
 @task(name="scan", task_run_name="scan-{corpus}", cache_policy=NO_CACHE, **RETRIES)
@@ -37,12 +37,12 @@ def scan(input_path: str, *, corpus: str, layout: str) -> list[ManifestRow]:
 
 
 @task(
-    name="settle",
-    task_run_name="settle-{corpus}",
+    name="write-manifest",
+    task_run_name="write-manifest-{corpus}",
     cache_policy=NO_CACHE,
     **RETRIES,
 )
-def settle(
+def write_manifest(
     data_root: str, *, corpus: str, rows: list[ManifestRow], split: SplitConfig
 ) -> tuple[list[ManifestRow], dict[str, Any]]:
     """Check the rows against each other, assign splits, write the manifest."""
@@ -71,8 +71,10 @@ def extract(corpus_dir: str, *, key: str, media: str, job: ExtractJob) -> dict[s
     return asdict(result)
 
 
-@task(name="index", task_run_name="index-{corpus}", cache_policy=NO_CACHE, **RETRIES)
-def index(
+@task(
+    name="write-snapshot", task_run_name="write-snapshot-{corpus}", cache_policy=NO_CACHE, **RETRIES
+)
+def write_snapshot(
     data_root: str,
     *,
     corpus: str,

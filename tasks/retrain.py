@@ -37,13 +37,13 @@ from deepfake.storage import write_text
 from tasks.settings import RETRIES
 
 __all__ = [
-    "appoint",
-    "find_begun",
+    "assign_alias",
+    "find_begun_run",
     "find_champion",
+    "log_decision_to_mlflow",
     "measure_cost",
-    "record_decision",
     "register",
-    "write",
+    "save_decision",
 ]
 
 _EXPERIMENT = "deepfake"
@@ -60,8 +60,8 @@ def find_champion(name: str) -> DetectorIdentity:
     return resolve_detector(f"models:/{name}@{CHAMPION}")[0]
 
 
-@task(name="find-begun", cache_policy=NO_CACHE)
-def find_begun(tags: Mapping[str, str]) -> str | None:
+@task(name="find-begun-run", cache_policy=NO_CACHE)
+def find_begun_run(tags: Mapping[str, str]) -> str | None:
     """Return the MLflow run of a retraining that was begun; None too of a store that is down."""
     try:
         return find_run(tags, experiment=_EXPERIMENT)
@@ -84,8 +84,8 @@ def measure_cost(
     return measure_bundle_costs(champion, challenger, snapshot, index, device=device, cache=cache)
 
 
-@task(name="write", cache_policy=NO_CACHE, **RETRIES)
-def write(decision: Decision, folder: Path) -> str:
+@task(name="save-decision", cache_policy=NO_CACHE, **RETRIES)
+def save_decision(decision: Decision, folder: Path) -> str:
     """Write a decision as a page, and then for programs; return the page."""
     markdown = decision_markdown(decision)
     write_text(folder / "decision.md", markdown)
@@ -93,8 +93,8 @@ def write(decision: Decision, folder: Path) -> str:
     return markdown
 
 
-@task(name="record-decision", cache_policy=NO_CACHE, **RETRIES)
-def record_decision(
+@task(name="log-decision", cache_policy=NO_CACHE, **RETRIES)
+def log_decision_to_mlflow(
     decision: Decision,
     folder: Path,
     *,
@@ -143,8 +143,8 @@ def register(
     return register_once(trained_by, name=name, digest=digest, tags=tags)
 
 
-@task(name="appoint", task_run_name="appoint-{name}", cache_policy=NO_CACHE, **RETRIES)
-def appoint(
+@task(name="assign-alias", task_run_name="assign-alias-{name}", cache_policy=NO_CACHE, **RETRIES)
+def assign_alias(
     decision: Decision, *, name: str, version: int, champion: int, why: str
 ) -> tuple[str, str | None]:
     """Give a version its alias; the last step, since from here on others use it.

@@ -23,16 +23,16 @@ from deepfake.scoring import ScoreJob
 from tasks.progress import advance
 from tasks.settings import RETRIES
 
-__all__ = ["measure", "record"]
+__all__ = ["log_to_mlflow", "measure_perturbed"]
 
 
 @task(
-    name="perturb",
+    name="measure-perturbed",
     task_run_name="perturb-{perturbation.name}-{perturbation.value}",
     cache_policy=NO_CACHE,
     **RETRIES,
 )
-def measure(
+def measure_perturbed(
     files: pd.DataFrame, perturbation: Perturbation, *, job: ScoreJob, seed: int
 ) -> tuple[ConditionResult, pd.DataFrame]:
     """Score all files after one perturbation, and measure what that is worth."""
@@ -51,8 +51,8 @@ def measure(
     return result, table
 
 
-@task(name="record", cache_policy=NO_CACHE, **RETRIES)
-def record(
+@task(name="log-to-mlflow", cache_policy=NO_CACHE, **RETRIES)
+def log_to_mlflow(
     report: Mapping[str, Any],
     *,
     run_name: str,

@@ -18,7 +18,7 @@ from deepfake.registry import PARENT_TAG, log_trial, tracked_run
 from deepfake.training import train_detector
 from deepfake.training.tuning import GivenUpError, Trial, TrialWatch, TuningStudy
 
-__all__ = ["TrialOutcome", "try_out"]
+__all__ = ["TrialOutcome", "run_trial"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class TrialOutcome:
     message: str | None = None
 
 
-@task(name="try-out", task_run_name="trial-{number}", cache_policy=NO_CACHE)
-def try_out(
+@task(name="run-trial", task_run_name="trial-{number}", cache_policy=NO_CACHE)
+def run_trial(
     study: TuningStudy,
     trial: Trial,
     *,

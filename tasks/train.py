@@ -16,11 +16,11 @@ from deepfake.registry import PENDING, log_training_or_defer, register_once, rep
 from deepfake.training import TrainResult, train_detector
 from tasks.settings import RETRIES
 
-__all__ = ["catch_up", "fit", "record", "register"]
+__all__ = ["fit", "log_deferred", "log_to_mlflow", "register"]
 
 
-@task(name="catch-up", cache_policy=NO_CACHE)
-def catch_up(runs: Path) -> None:
+@task(name="log-deferred", cache_policy=NO_CACHE)
+def log_deferred(runs: Path) -> None:
     """Write into MLflow what it did not take when it was due."""
     for run_id in replay_all(runs):
         get_run_logger().info("a training was deferred and is in MLflow now: %s", run_id)
@@ -64,8 +64,8 @@ def fit(
     return result, run.run_id
 
 
-@task(name="record", cache_policy=NO_CACHE, **RETRIES)
-def record(
+@task(name="log-to-mlflow", cache_policy=NO_CACHE, **RETRIES)
+def log_to_mlflow(
     result: TrainResult, *, config: TrainConfig, tags: Mapping[str, str], run_id: str | None
 ) -> str | None:
     """Write what the training left on disk into MLflow; a store that is down is not an error."""

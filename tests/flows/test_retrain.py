@@ -214,7 +214,7 @@ def test_killed_in_training_it_goes_on_from_its_last_checkpoint(
     assert len(_client(home).get_metric_history(mine[0].info.run_id, "train_loss")) == 8
 
 
-@pytest.mark.parametrize("step", ["register", "appoint"])
+@pytest.mark.parametrize("step", ["register", "assign_alias"])
 def test_killed_after_training_nothing_is_half_done(
     home: Home, flows: Flows, tmp_path: Path, step: str
 ) -> None:
@@ -224,7 +224,7 @@ def test_killed_after_training_nothing_is_half_done(
     with running_flows(home, log=tmp_path / "log") as doomed:
         doomed.begin("retrain", home.options("good", name=name), before=cut)
         assert doomed.process.wait(_WAIT_SECONDS) == 9, doomed.log.read_text()
-    assert _numbers(home, name) == ([2, 1] if step == "appoint" else [1])
+    assert _numbers(home, name) == ([2, 1] if step == "assign_alias" else [1])
     assert home.aliases(name) == {"champion": 1}, "nobody scores with it yet"
     (bundle,) = home.root.runs.glob(f"retrain-{name}-*/bundle/detector.json")
     made = bundle.read_bytes()
