@@ -8,6 +8,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from numpy.typing import NDArray
 
@@ -16,15 +17,17 @@ from deepfake.config import (
     AggregationConfig,
     CropConfig,
     FaceConfig,
+    MediaLimits,
     SamplingConfig,
     TrainConfig,
 )
 from deepfake.detectors.bundles import DetectorSpec, save_bundle
 from deepfake.detectors.models import create_model
-from deepfake.media import write_image, write_video
+from deepfake.media import read_image, write_image, write_video
 from deepfake.verdicts.judgement import JudgementSettings
 
 __all__ = [
+    "FACE_BOX",
     "Pixels",
     "astronaut",
     "clip_frames",
@@ -38,13 +41,18 @@ __all__ = [
 
 Pixels = NDArray[np.uint8]
 
+FACE_BOX = (175.0, 60.0, 272.0, 178.0)
+"""Where the astronaut's face is, give or take."""
+
 
 def astronaut() -> Pixels:
-    """Return scikit-image's astronaut, read from the package, (512, 512, 3)."""
+    """Return scikit-image's astronaut (NASA, public domain), (512, 512, 3) RGB, or skip."""
     spec = importlib.util.find_spec("skimage")
-    assert spec is not None and spec.submodule_search_locations
-    path = Path(spec.submodule_search_locations[0]) / "data" / "astronaut.png"
-    return np.asarray(cv2.cvtColor(cv2.imread(str(path)), cv2.COLOR_BGR2RGB), np.uint8)
+    if spec is None or spec.origin is None:
+        pytest.skip("scikit-image is not installed: pip install '.[demo]'")
+    return read_image(
+        Path(spec.origin).with_name("data") / "astronaut.png", limits=MediaLimits()
+    ).pixels
 
 
 def face_close_up(side: int = 256) -> Pixels:

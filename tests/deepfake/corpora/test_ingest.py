@@ -42,7 +42,7 @@ from deepfake.extract.extractor import ExtractedMedium, ExtractRequest
 from deepfake.media import decode_crop, write_image, write_video
 from deepfake.storage import DataRoot, read_json
 from deepfake.types import Status
-from tests.deepfake.astronaut import astronaut_portrait
+from tests.sample_data import face_close_up
 
 _CONFIG = ExtractConfig(sampling=SamplingConfig(num_frames=4), crop=CropConfig(size=64))
 _LIMITS = WorkerLimits(timeout_seconds=60)
@@ -57,7 +57,7 @@ def workers() -> Iterator[MediaWorkers]:
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder of two stills and a clip of each class, and one still without a face."""
-    portrait = astronaut_portrait()
+    portrait = face_close_up(160)
     folder = tmp_path_factory.mktemp("media")
     for shade, label in enumerate(("real", "fake")):
         (folder / label).mkdir()

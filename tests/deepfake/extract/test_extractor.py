@@ -30,7 +30,7 @@ from deepfake.extract.faces import crop_face
 from deepfake.media import decode_crop, open_video, write_image, write_video
 from deepfake.storage import StorePath, sha256_of, to_uri
 from deepfake.types import Kind, Status
-from tests.deepfake.astronaut import astronaut_pixels, astronaut_portrait, crowd
+from tests.sample_data import astronaut, crowd, face_close_up
 
 _CONFIG = ExtractConfig(
     sampling=SamplingConfig(num_frames=8), crop=CropConfig(size=96, codec="png")
@@ -64,7 +64,7 @@ def _write_clip(path: Path, frames: Sequence[NDArray[np.uint8]]) -> Path:
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    portrait = astronaut_portrait()
+    portrait = face_close_up(160)
     frames = [_moved(portrait, i // 2) for i in range(40)]
     return _write_clip(tmp_path_factory.mktemp("clip") / "clip.mp4", frames)
 
@@ -74,7 +74,7 @@ def _plain(medium: ExtractedMedium) -> Any:
 
 
 def test_a_still(extractor: Extractor, tmp_path: Path) -> None:
-    pixels = astronaut_pixels()
+    pixels = astronaut()
     medium = _extract(extractor, write_image(tmp_path / "a.png", pixels))
     (crop,) = medium.crops
     assert (medium.kind, medium.frame_wh) == (Kind.IMAGE, (512, 512))
@@ -109,7 +109,7 @@ def test_a_file_is_the_same_alone_and_after_others(
     extractor: Extractor, clip: Path, tmp_path: Path
 ) -> None:
     alone = _extract(Extractor(_CONFIG), clip)
-    _extract(extractor, write_image(tmp_path / "crowd.png", crowd(2, 3)))
+    _extract(extractor, write_image(tmp_path / "crowd.png", crowd(rows=2, columns=3)))
     (tmp_path / "broken.mp4").write_bytes(clip.read_bytes()[:500])
     assert _extract(extractor, tmp_path / "broken.mp4").outcome.status is not Status.OK
     assert _plain(_extract(extractor, clip)) == _plain(alone)
@@ -122,7 +122,7 @@ def test_both_decoders_give_the_same_crops(clip: Path) -> None:
 
 
 def test_no_face_is_a_status_without_crops(extractor: Extractor, tmp_path: Path) -> None:
-    nobody = _nobody(astronaut_portrait())
+    nobody = _nobody(face_close_up(160))
     still = _extract(extractor, write_image(tmp_path / "a.png", nobody))
     assert (still.outcome.status, still.crops) == (Status.NO_FACE, ())
     assert still.outcome.message == "no face was found in 1 frame"
@@ -132,14 +132,14 @@ def test_no_face_is_a_status_without_crops(extractor: Extractor, tmp_path: Path)
 
 
 def test_twenty_faces(extractor: Extractor, tmp_path: Path) -> None:
-    medium = _extract(extractor, write_image(tmp_path / "many.png", crowd(4, 5)))
+    medium = _extract(extractor, write_image(tmp_path / "many.png", crowd()))
     assert medium.outcome.num_faces == len(medium.crops) == 20
     assert sorted(crop.track_id for crop in medium.crops) == list(range(20))
 
 
 def test_crops_of_a_file_are_limited(tmp_path: Path) -> None:
     config = _CONFIG.model_copy(update={"max_crops": 6, "sampling": SamplingConfig(num_frames=3)})
-    path = _write_clip(tmp_path / "many.mp4", [crowd(2, 3)] * 12)
+    path = _write_clip(tmp_path / "many.mp4", [crowd(rows=2, columns=3)] * 12)
     medium = _extract(Extractor(config), path)
     counts = np.bincount([crop.frame_index for crop in medium.crops])
     assert set(counts[counts > 0]) == {2}
@@ -152,7 +152,7 @@ def test_crops_of_a_file_are_limited(tmp_path: Path) -> None:
     ids=["every other frame", "first half", "second half", "in turns"],
 )
 def test_where_sampled_frames_show_no_face_others_are_taken(tmp_path: Path, is_face: Any) -> None:
-    portrait = astronaut_portrait()
+    portrait = face_close_up(160)
     nobody = _nobody(portrait)
     frames = [portrait if is_face(i) else nobody for i in range(120)]
     config = _CONFIG.model_copy(update={"sampling": SamplingConfig(num_frames=32)})
@@ -166,7 +166,7 @@ def test_where_sampled_frames_show_no_face_others_are_taken(tmp_path: Path, is_f
 
 def test_looking_further_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One face in a long clip, or none, must not cost the whole clip."""
-    nobody = _nobody(astronaut_portrait())
+    nobody = _nobody(face_close_up(160))
     extractor = Extractor(_CONFIG)
     looked: list[int] = []
     search = extractor._face_detector.search
@@ -177,14 +177,14 @@ def test_looking_further_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert len(looked) == 16
     looked.clear()
     frames = [nobody] * 100
-    frames[56] = astronaut_portrait()
+    frames[56] = face_close_up(160)
     medium = _extract(extractor, _write_clip(tmp_path / "one.mp4", frames))
     assert [crop.frame_index for crop in medium.crops] == [56]
     assert len(looked) == 24
 
 
 def test_a_clip_shorter_than_the_sample(tmp_path: Path) -> None:
-    portrait = astronaut_portrait()
+    portrait = face_close_up(160)
     medium = _extract(Extractor(_CONFIG), _write_clip(tmp_path / "s.mp4", [portrait] * 3))
     assert [crop.frame_index for crop in medium.crops] == [0, 1, 2]
     assert (medium.outcome.frames_wanted, medium.outcome.is_partial) == (3, False)
@@ -211,7 +211,7 @@ def test_frames_that_cannot_be_decoded(
 
 
 def test_a_cut_in_the_film_ends_a_track(extractor: Extractor, tmp_path: Path) -> None:
-    portrait = astronaut_portrait()
+    portrait = face_close_up(160)
     tinted = np.ascontiguousarray(portrait[..., [1, 2, 0]])
     frames = [portrait] * 20 + [tinted] * 20
     medium = _extract(extractor, _write_clip(tmp_path / "cut.mp4", frames))
@@ -252,7 +252,7 @@ def test_a_medium_in_a_store_is_the_file_that_lies_here(
     if decoder == "decord":
         pytest.importorskip("decord")
     extractor = Extractor(_CONFIG, decoder=decoder)
-    still = write_image(tmp_path / "a.png", astronaut_pixels())
+    still = write_image(tmp_path / "a.png", astronaut())
     for path in (clip, still):
         (bucket / path.name).put(path)
         there = extractor.extract(ExtractRequest((bucket / path.name).uri, sha256_of(path)))

@@ -31,8 +31,8 @@ from deepfake.scoring.schemas import TABLES, table_schemas
 from deepfake.scoring.state.state import open_state
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Kind
-from tests.deepfake.detectors.inference.conftest import write_bundle
 from tests.sample_data import face_close_up
+from tests.untrained_detector import write_bundle
 
 _KEY = "0123456789abcdef"
 _HEADS = ("blended", "generated", "lips")

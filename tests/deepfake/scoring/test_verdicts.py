@@ -17,8 +17,8 @@ from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.storage import sha256_of, to_uri
 from deepfake.verdicts.calibration import Support, Thresholds
 from deepfake.verdicts.judgement import JudgementSettings
-from tests.deepfake.detectors.inference.conftest import write_bundle
 from tests.sample_data import face_close_up
+from tests.untrained_detector import write_bundle
 
 EVERYTHING_IS_FAKE = Thresholds(real_below=0.0, fake_from=0.0)
 

@@ -18,7 +18,7 @@ from deepfake.errors import ConfigError
 from deepfake.evidence.heat_maps import HeatMapper
 from deepfake.training.join import join_bundles
 from deepfake.verdicts.calibration import Calibration
-from tests.deepfake.detectors.inference.conftest import write_bundle
+from tests.untrained_detector import write_bundle
 
 _ARCHITECTURE = "test_efficientnet"
 _SIZE = 64

@@ -22,8 +22,8 @@ from deepfake.evaluation.robustness import (
 )
 from deepfake.evaluation.robustness.figure import write_robustness_figure
 from deepfake.media import open_video, read_image, write_image
-from tests.deepfake.detectors.inference.conftest import write_bundle
 from tests.sample_data import face_close_up, write_face_clip
+from tests.untrained_detector import write_bundle
 
 
 def _pixels(path: Path) -> np.ndarray:

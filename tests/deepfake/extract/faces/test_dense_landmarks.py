@@ -13,7 +13,7 @@ from deepfake.config import FaceConfig
 from deepfake.errors import ModelError
 from deepfake.extract.faces import DenseLandmarker, MtcnnDetector, dense_landmarks
 from deepfake.types import Face
-from tests.deepfake.astronaut import astronaut_pixels
+from tests.sample_data import astronaut
 
 RIGHT_EYE = (33, 133)
 LEFT_EYE = (263, 362)
@@ -24,7 +24,7 @@ OVAL_TOP, CHIN = 10, 152
 
 @pytest.fixture(scope="module")
 def picture() -> NDArray[np.uint8]:
-    return astronaut_pixels()
+    return astronaut()
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from deepfake.config import CropConfig, FaceConfig, digest_of
 from deepfake.extract.faces import MtcnnDetector, crop_face, landmarks_in_square, place_square
 from deepfake.types import Face
-from tests.deepfake.astronaut import astronaut_pixels
+from tests.sample_data import astronaut
 
 _POINTS = ((0.0, 0.0),) * 5
 
@@ -246,7 +246,7 @@ def test_landmarks_stand_on_what_they_stood_on_in_the_frame(data: st.DataObject)
 
 def test_landmarks_of_a_real_face_are_found_again_in_its_crop() -> None:
     detector = MtcnnDetector(FaceConfig())
-    frame = astronaut_pixels()
+    frame = astronaut()
     (face,) = detector.detect(frame)
     square = _cut(frame, face, size=256, margin=1.6)
     (again,) = detector.detect(square)

@@ -13,7 +13,7 @@ from deepfake.extract.faces import LiveFaceDetector, MtcnnDetector, SeenFrame, d
 from deepfake.extract.faces.area_resize import FrameView
 from deepfake.extract.faces.mtcnn import Detection
 from deepfake.types import Face, Frame
-from tests.deepfake.astronaut import astronaut_pixels
+from tests.sample_data import astronaut
 
 SIZE = (360, 640)
 
@@ -52,7 +52,7 @@ def scene(*lefts: int | None, light: int = 90) -> NDArray[np.uint8]:
     """Return a frame with a head at each of some places."""
     height, width = SIZE
     pixels = np.full((height, width, 3), light, dtype=np.uint8)
-    head = astronaut_pixels()[20:230, 120:330]
+    head = astronaut()[20:230, 120:330]
     for left in lefts:
         if left is not None:
             pixels[60:270, left : left + 210] = head

@@ -11,7 +11,7 @@ import torch
 from deepfake.config import FaceConfig
 from deepfake.errors import FaceError
 from deepfake.extract.faces import MtcnnDetector, weights_digest
-from tests.deepfake.astronaut import FACE_BOX, astronaut_pixels, crowd
+from tests.sample_data import FACE_BOX, astronaut, crowd
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,7 @@ def detector() -> Iterator[MtcnnDetector]:
 
 
 def test_one_face_is_found_where_it_is(detector: MtcnnDetector) -> None:
-    (face,) = detector.detect(astronaut_pixels())
+    (face,) = detector.detect(astronaut())
     assert face.bbox_xyxy == pytest.approx(FACE_BOX, abs=15)
     assert face.confidence > 0.99
     left_eye, right_eye, nose, left_mouth, right_mouth = face.landmarks
@@ -34,20 +34,20 @@ def test_one_face_is_found_where_it_is(detector: MtcnnDetector) -> None:
 
 def test_boxes_are_in_the_frames_own_pixels(detector: MtcnnDetector) -> None:
     """Detection works on a smaller copy of large frames."""
-    large = astronaut_pixels().repeat(4, axis=0).repeat(4, axis=1)
+    large = astronaut().repeat(4, axis=0).repeat(4, axis=1)
     (face,) = detector.detect(large)
     assert face.bbox_xyxy == pytest.approx([4 * v for v in FACE_BOX], abs=60)
 
 
 def test_faces_under_the_size_are_left_out() -> None:
-    picture = astronaut_pixels()
+    picture = astronaut()
     assert MtcnnDetector(FaceConfig(min_face_fraction=0.3)).detect(picture) == []
     (face,) = MtcnnDetector(FaceConfig(min_face_fraction=0.15)).detect(picture)
     assert face.size_px >= 0.15 * 512
 
 
 def test_twenty_faces_are_twenty(detector: MtcnnDetector) -> None:
-    faces = detector.detect(crowd(4, 5))
+    faces = detector.detect(crowd(rows=4, columns=5))
     places = {(int(f.center_xy[0] // 160), int(f.center_xy[1] // 160)) for f in faces}
     assert places == {(x, y) for x in range(5) for y in range(4)}
     assert len(faces) == 20
@@ -56,14 +56,14 @@ def test_twenty_faces_are_twenty(detector: MtcnnDetector) -> None:
 
 
 def test_no_more_than_the_largest_are_kept(detector: MtcnnDetector) -> None:
-    faces = MtcnnDetector(FaceConfig(max_faces=3)).detect(crowd(2, 3))
-    everyone = detector.detect(crowd(2, 3))
+    faces = MtcnnDetector(FaceConfig(max_faces=3)).detect(crowd(rows=2, columns=3))
+    everyone = detector.detect(crowd(rows=2, columns=3))
     assert faces == everyone[:3]
     assert len(everyone) == 6
 
 
 def test_a_face_in_the_dark_is_found(detector: MtcnnDetector) -> None:
-    picture = astronaut_pixels()
+    picture = astronaut()
     dark = (picture * (0.1 * 255 / picture.mean())).astype(np.uint8)
     before = dark.copy()
     (face,) = detector.detect(dark)
@@ -100,9 +100,9 @@ def test_what_is_no_face_is_none(detector: MtcnnDetector, frame: np.ndarray) -> 
 
 
 def test_a_frame_gives_the_same_after_others(detector: MtcnnDetector) -> None:
-    alone = MtcnnDetector(FaceConfig()).detect(astronaut_pixels())
-    detector.detect(crowd(2, 2))
-    assert detector.detect(astronaut_pixels()) == alone
+    alone = MtcnnDetector(FaceConfig()).detect(astronaut())
+    detector.detect(crowd(rows=2, columns=2))
+    assert detector.detect(astronaut()) == alone
 
 
 def test_a_missing_device_is_an_error() -> None:

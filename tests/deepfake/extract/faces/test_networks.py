@@ -9,7 +9,7 @@ from deepfake.config import FaceConfig
 from deepfake.errors import FaceError
 from deepfake.extract.faces import MtcnnDetector
 from deepfake.extract.faces.networks import Networks, create_networks
-from tests.deepfake.astronaut import astronaut_pixels
+from tests.sample_data import astronaut
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_candidate_does_not_depend_on_its_neighbours(pair: tuple[Networks, Net
 
 
 def test_both_backends_find_the_same_face() -> None:
-    pixels = astronaut_pixels()
+    pixels = astronaut()
     (ours,), (reference,) = (
         MtcnnDetector(FaceConfig(), backend=backend).detect(pixels)
         for backend in ("openvino", "torch")

@@ -17,7 +17,7 @@ from deepfake.scoring.drift import load_reference
 from deepfake.training import calibrate as calibrating
 from deepfake.training.calibrate import calibrate_bundle, scale_heads
 from deepfake.types import Kind
-from tests.deepfake.detectors.inference.conftest import write_bundle
+from tests.untrained_detector import write_bundle
 
 HEADS = (
     HeadSpec(name="blended", learns_from="self_blended"),

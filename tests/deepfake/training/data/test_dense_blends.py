@@ -24,7 +24,7 @@ from deepfake.training.data.face_regions import REGION_WEIGHTS, draw_region_mask
 from deepfake.training.data.region_blend import blend_region
 from deepfake.training.recipes import load_recipe
 from deepfake.types import Face, FaceCrop, Outcome, Status
-from tests.deepfake.astronaut import astronaut_pixels
+from tests.sample_data import astronaut
 
 CROP = CropConfig(size=160, edge="inside")
 DENSE = SelfBlendConfig(masks="dense")
@@ -34,17 +34,17 @@ KEY = "0123456789abcdef"
 
 @pytest.fixture(scope="module")
 def face() -> Face:
-    return max(MtcnnDetector(FaceConfig()).detect(astronaut_pixels()), key=lambda f: f.size_px)
+    return max(MtcnnDetector(FaceConfig()).detect(astronaut()), key=lambda f: f.size_px)
 
 
 @pytest.fixture(scope="module")
 def square(face: Face) -> NDArray[np.uint8]:
-    return crop_face(astronaut_pixels(), face, config=CROP).pixels
+    return crop_face(astronaut(), face, config=CROP).pixels
 
 
 @pytest.fixture(scope="module")
 def points(face: Face, square: NDArray[np.uint8]) -> NDArray[np.float32]:
-    placed = crop_face(astronaut_pixels(), face, config=CROP).square
+    placed = crop_face(astronaut(), face, config=CROP).square
     found = DenseLandmarker().locate(square, landmarks_in_square(face, placed, size=CROP.size))
     assert found is not None
     return found

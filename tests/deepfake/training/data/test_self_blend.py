@@ -18,7 +18,7 @@ from deepfake.training.data.self_blend import (
     draw_self_blend,
     self_blend,
 )
-from tests.deepfake.astronaut import FACE_BOX, astronaut_pixels
+from tests.sample_data import FACE_BOX, astronaut
 
 CONFIG = SelfBlendConfig()
 SIZE = 128
@@ -235,7 +235,7 @@ def test_profile_whose_eyes_fall_together_has_a_mask() -> None:
 
 def test_a_real_face_is_blended_where_it_is() -> None:
     left, top, right, bottom = FACE_BOX
-    frame = astronaut_pixels()[10:210, 125:325]
+    frame = astronaut()[10:210, 125:325]
     points = np.array([(205, 104), (245, 101), (229, 125), (212, 148), (246, 146)]) - (125, 10)
     for seed in range(12):
         rng = np.random.default_rng(seed)
