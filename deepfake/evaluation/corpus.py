@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -114,7 +113,7 @@ def evaluate_corpus(
             for label, rows in files.groupby("label", sort=True)
         },
         uncertain=float(is_uncertain[is_scored].mean()) if is_scored.any() else None,
-        uncertain_reasons=_reasons_of(files[is_uncertain]),
+        uncertain_reasons=dict(sorted(Counter(files["cause"][is_uncertain]).items())),
         rate_interval=wilson_interval(int(is_right.sum()), len(files)),
     )
 
@@ -135,12 +134,6 @@ def _own_real_of(scored: pd.DataFrame) -> OwnReal:
         rate=won / len(gaps) if len(gaps) else None,
         num_fakes=int(is_fake.sum()),
     )
-
-
-def _reasons_of(uncertain: pd.DataFrame) -> dict[str, int]:
-    # The sentence up to its numbers.
-    short = [re.split(r": | 0\.", str(reason))[0] for reason in uncertain["reason"]]
-    return dict(sorted(Counter(short).items()))
 
 
 def _is_fake(rows: pd.DataFrame) -> NDArray[np.int64]:

@@ -161,7 +161,7 @@ class CorpusResult:
         verdicts: Labelled files by verdict, by label.
         own_real: Fakes against the reals that they were made of.
         uncertain: Share of the files with a score whose verdict is uncertain.
-        uncertain_reasons: Their number by reason, in short.
+        uncertain_reasons: Their number by cause.
         rate_interval: Wilson interval of `headline_accuracy`.
     """
 

@@ -47,10 +47,11 @@ def file_table(
     """Return one row a labelled file, those without a score too.
 
     Beside what the outcomes say: `logit`, `log_odds` and `prob_fake` (calibrated by kind, null
-    without a score), `verdict`, `reason`, `threshold`, `num_faces`, `num_tracks`, `num_frames`,
-    `strongest_track_id`, `strongest_pts_seconds`, and `face_px`, `sharpness`, `brightness`, `yaw`
-    of the largest face: medians over its track. The largest face, not the strongest, so that pairs
-    do not depend on the detector. Files without a score have no face columns.
+    without a score), `verdict`, `reason`, `cause` (the reason without numbers), `threshold`,
+    `num_faces`, `num_tracks`, `num_frames`, `strongest_track_id`, `strongest_pts_seconds`, and
+    `face_px`, `sharpness`, `brightness`, `yaw` of the largest face: medians over its track. The
+    largest face, not the strongest, so that pairs do not depend on the detector. Files without a
+    score have no face columns.
 
     Args:
         crops: A row a crop with its `logit`.
@@ -140,10 +141,10 @@ def _score_columns(scores: list[FileScore | None]) -> pd.DataFrame:
 def _verdict_columns(
     files: pd.DataFrame, scores: list[FileScore | None], settings: Mapping[Kind, JudgementSettings]
 ) -> pd.DataFrame:
-    rows: list[tuple[float, float, str, str | None, float]] = []
+    rows: list[tuple[float, float, str, str | None, str | None, float]] = []
     for kind, score in zip(files["kind"], scores, strict=True):
         if score is None:
-            rows.append((np.nan, np.nan, str(verdict_of(None, Thresholds())), None, np.nan))
+            rows.append((np.nan, np.nan, str(verdict_of(None, Thresholds())), None, None, np.nan))
             continue
         chosen = settings[Kind(kind)]
         verdict, reason = chosen.judge(score)
@@ -152,11 +153,14 @@ def _verdict_columns(
                 chosen.calibration.log_odds(score.logit),
                 chosen.calibration.prob(score.logit),
                 str(verdict),
-                reason,
+                None if reason is None else reason.message,
+                None if reason is None else reason.cause,
                 chosen.thresholds.decision,
             )
         )
-    return pd.DataFrame(rows, columns=["log_odds", "prob_fake", "verdict", "reason", "threshold"])
+    return pd.DataFrame(
+        rows, columns=["log_odds", "prob_fake", "verdict", "reason", "cause", "threshold"]
+    )
 
 
 def _yaw_of(landmarks: Any) -> float:

@@ -22,6 +22,7 @@ from deepfake.config import (
     digest_of,
 )
 from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.heads import surest_head
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import Detector, computed_as, load_detector
 from deepfake.detectors.inference.remote_detector import device_setup, remote_detector
@@ -187,18 +188,21 @@ class Scorer:
         settings = self.detector.spec.judgement_of(medium.kind or Kind.VIDEO)
         calibration = settings.calibration
         prob = self._prob(result.logit, calibration)
-        verdict, reason = settings.judge(result)
-        sign = self._looks_like(frames, result) if verdict is Verdict.FAKE else None
+        verdict, uncertain = settings.judge(result)
+        reasons = [medium.outcome.message, None if uncertain is None else uncertain.message]
+        if verdict is Verdict.FAKE:
+            own = frames[frames["track_id"] == result.strongest_track_id]
+            head = surest_head(self.detector.spec.heads, own.to_dict("records"))
+            reasons.append(None if head is None else f"looks {head}")
         asked = self.setup.prior
         if asked is not None and asked != calibration.prior:
-            judged = f"judged at a share of fakes of {calibration.prior:g}, as calibrated"
-            sign = "; ".join(filter(None, (sign, judged)))
+            reasons.append(f"judged at a share of fakes of {calibration.prior:g}, as calibrated")
         score = Score(
             **outcome_fields(medium.outcome),
             **asdict(self._origin),
             kind=medium.kind,
             verdict=verdict,
-            reason="; ".join(filter(None, (medium.outcome.message, reason, sign))) or None,
+            reason="; ".join(filter(None, reasons)) or None,
             prob_fake=prob,
             logit=result.logit,
             num_faces=result.num_faces,
@@ -225,15 +229,6 @@ class Scorer:
                 for row in rows
             ),
         )
-
-    def _looks_like(self, frames: pd.DataFrame, result: FileScore) -> str | None:
-        """Return the head with the highest logit on the track that decides; None of one head."""
-        heads = self.detector.spec.heads
-        if len(heads) == 1:
-            return None
-        own = frames[frames["track_id"] == result.strongest_track_id]
-        odds = {h.name: (own[f"logit_{h.name}"].mean() - h.center) / h.scale for h in heads}
-        return f"looks {max(odds, key=lambda name: odds[name])}"
 
     def _prob(self, logit: float, calibration: Calibration) -> float:
         prob = calibration.prob(logit)

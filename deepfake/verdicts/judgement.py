@@ -14,7 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from deepfake.errors import ConfigError
 from deepfake.types import Kind, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore
-from deepfake.verdicts.calibration import Calibration, Support, Thresholds, judge
+from deepfake.verdicts.calibration import (
+    Calibration,
+    Support,
+    Thresholds,
+    UncertainReason,
+    judge,
+)
 
 __all__ = [
     "JudgementKind",
@@ -77,7 +83,7 @@ class JudgementSettings(BaseModel):
     unlearnt: tuple[UnlearntCorpus, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def reason_against(self, track: TrackScore) -> str | None:
+    def reason_against(self, track: TrackScore) -> UncertainReason | None:
         """Return why a track lies outside of what the calibration has seen, None if it does not."""
         return self.support.reason_against(
             num_frames=track.num_frames,
@@ -102,7 +108,7 @@ class JudgementSettings(BaseModel):
             f"real ({names})"
         )
 
-    def judge(self, score: FileScore) -> tuple[Verdict, str | None]:
+    def judge(self, score: FileScore) -> tuple[Verdict, UncertainReason | None]:
         """Return the verdict on a file, and the reason if it is uncertain."""
         return judge(
             self.calibration.prob(score.logit),

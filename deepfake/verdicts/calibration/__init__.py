@@ -19,12 +19,14 @@ from deepfake.verdicts.calibration.thresholds import (
     lower_for_unlearnt,
     verdict_of,
 )
+from deepfake.verdicts.calibration.uncertain_reason import UncertainReason
 
 __all__ = [
     "MIN_PER_CLASS",
     "Calibration",
     "Support",
     "Thresholds",
+    "UncertainReason",
     "choose_thresholds",
     "combine_heads",
     "fit_support",

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from deepfake.verdicts.calibration.samples import MIN_PER_CLASS
+from deepfake.verdicts.calibration.uncertain_reason import UncertainReason
 
 __all__ = ["Support", "fit_support"]
 
@@ -39,33 +40,35 @@ class Support(BaseModel):
         face_px: float | None = None,
         sharpness: float | None = None,
         novelty: float | None = None,
-    ) -> str | None:
+    ) -> UncertainReason | None:
         """Return why a file is outside, None if it is not; an unknown value counts as inside.
 
         Example:
-            >>> Support(min_face_px=60).reason_against(num_frames=1, face_px=40)
+            >>> Support(min_face_px=60).reason_against(num_frames=1, face_px=40).message
             'the face is too small: 40 pixels, calibrated from 60'
         """
         if num_frames < self.min_frames:
-            return f"too few frames show the face: {num_frames}, needed {self.min_frames}"
+            return UncertainReason.measured(
+                "too few frames show the face", f"{num_frames}, needed {self.min_frames}"
+            )
         if self.min_face_px is not None and face_px is not None and face_px < self.min_face_px:
-            return (
-                f"the face is too small: {face_px:.0f} pixels, calibrated from "
-                f"{self.min_face_px:.0f}"
+            return UncertainReason.measured(
+                "the face is too small",
+                f"{face_px:.0f} pixels, calibrated from {self.min_face_px:.0f}",
             )
         if (
             self.min_sharpness is not None
             and sharpness is not None
             and sharpness < self.min_sharpness
         ):
-            return (
-                f"the face is too blurred: sharpness {sharpness:.0f}, calibrated from "
-                f"{self.min_sharpness:.0f}"
+            return UncertainReason.measured(
+                "the face is too blurred",
+                f"sharpness {sharpness:.0f}, calibrated from {self.min_sharpness:.0f}",
             )
         if self.max_novelty is not None and novelty is not None and novelty > self.max_novelty:
-            return (
-                f"the face is unlike those learnt from: distance {novelty:.2f}, calibrated up to "
-                f"{self.max_novelty:.2f}"
+            return UncertainReason.measured(
+                "the face is unlike those learnt from",
+                f"distance {novelty:.2f}, calibrated up to {self.max_novelty:.2f}",
             )
         return None
 

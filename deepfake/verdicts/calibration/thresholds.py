@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from deepfake.errors import ConfigError, DataError
 from deepfake.types import Verdict
 from deepfake.verdicts.calibration.samples import MIN_PER_CLASS, checked_samples
+from deepfake.verdicts.calibration.uncertain_reason import UncertainReason
 
 __all__ = ["Thresholds", "choose_thresholds", "judge", "lower_for_unlearnt", "verdict_of"]
 
@@ -166,8 +167,8 @@ def verdict_of(prob: float | None, thresholds: Thresholds) -> Verdict:
 
 
 def judge(
-    prob: float, *, thresholds: Thresholds, outside: str | None = None
-) -> tuple[Verdict, str | None]:
+    prob: float, *, thresholds: Thresholds, outside: UncertainReason | None = None
+) -> tuple[Verdict, UncertainReason | None]:
     """Return the verdict on a file with a score, and the reason if it is uncertain.
 
     Args:
@@ -185,7 +186,8 @@ def judge(
     if verdict is not Verdict.UNCERTAIN:
         return verdict, None
     low, high = thresholds.real_below, thresholds.fake_from
-    return verdict, f"the evidence lies between the thresholds {low:.2f} and {high:.2f}"
+    cause = "the evidence lies between the thresholds"
+    return verdict, UncertainReason(cause, f"{cause} {low:.2f} and {high:.2f}")
 
 
 def _from_prob(reals_descending: NDArray[np.float64], *, share: float) -> float:

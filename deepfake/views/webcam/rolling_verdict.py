@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deepfake.detectors.bundles import DetectorSpec
+from deepfake.detectors.heads import surest_head
 from deepfake.types import FaceCrop, Kind, Verdict
 from deepfake.verdicts.aggregation import TrackScore, aggregate_track
-from deepfake.verdicts.calibration import Thresholds, judge
+from deepfake.verdicts.calibration import Thresholds, UncertainReason, judge
 
 __all__ = ["HOLD_SECONDS", "WINDOW_SECONDS", "Hysteresis", "LiveVerdict", "TrackJudge"]
 
@@ -68,7 +69,9 @@ class Hysteresis:
         self._other: Verdict | None = None
         self._other_since = self._last_at = 0.0
 
-    def judge(self, prob: float, *, pts_seconds: float, outside: str | None = None) -> LiveVerdict:
+    def judge(
+        self, prob: float, *, pts_seconds: float, outside: UncertainReason | None = None
+    ) -> LiveVerdict:
         """Return the verdict at a moment.
 
         Args:
@@ -98,9 +101,11 @@ class Hysteresis:
             self._other, self._other_since = now, pts_seconds
         return pts_seconds - self._other_since >= self._hold_seconds
 
-    def _reason(self, shown: Verdict, prob: float, outside: str | None) -> str:
+    def _reason(self, shown: Verdict, prob: float, outside: UncertainReason | None) -> str:
         _, reason = judge(prob, thresholds=self._thresholds[shown], outside=outside)
-        return reason or f"not seen for long enough: it has to hold for {self._hold_seconds:g} s"
+        if reason is not None:
+            return reason.message
+        return f"not seen for long enough: it has to hold for {self._hold_seconds:g} s"
 
 
 def _with_real_below(thresholds: Thresholds, margin: float) -> Thresholds:
@@ -170,16 +175,6 @@ class TrackJudge:
         )
         if found.verdict is not Verdict.FAKE:
             return found
-        return LiveVerdict(found.verdict, self._looks_like(), found.prob_fake, found.is_changed)
-
-    def _looks_like(self) -> str | None:
-        """Return which of several heads is the most certain."""
-        heads = self._spec.heads
-        if len(heads) == 1:
-            return None
-        odds = {
-            head.name: sum(row[f"logit_{head.name}"] - head.center for row in self._rows)
-            / head.scale
-            for head in heads
-        }
-        return f"looks {max(odds, key=lambda name: odds[name])}"
+        head = surest_head(self._spec.heads, self._rows)
+        reason = None if head is None else f"looks {head}"
+        return LiveVerdict(found.verdict, reason, found.prob_fake, found.is_changed)

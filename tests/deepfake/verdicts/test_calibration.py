@@ -13,6 +13,7 @@ from deepfake.verdicts.calibration import (
     Calibration,
     Support,
     Thresholds,
+    UncertainReason,
     choose_thresholds,
     fit_support,
     fit_temperature,
@@ -191,15 +192,13 @@ def test_what_lies_outside_the_support_has_a_reason(
 
 
 def test_outside_of_what_was_seen_nothing_is_called_real_or_fake() -> None:
+    small = UncertainReason.measured("the face is too small", "40 pixels")
     for prob in (0.001, 0.999):
-        assert judge(prob, thresholds=Thresholds(), outside="too small") == (
-            Verdict.UNCERTAIN,
-            "too small",
-        )
+        assert judge(prob, thresholds=Thresholds(), outside=small) == (Verdict.UNCERTAIN, small)
     assert judge(0.999, thresholds=Thresholds()) == (Verdict.FAKE, None)
     verdict, reason = judge(0.5, thresholds=Thresholds())
     assert verdict == Verdict.UNCERTAIN
-    assert reason is not None and "0.35 and 0.65" in reason
+    assert reason is not None and "0.35 and 0.65" in reason.message
 
 
 def test_support_leaves_one_file_in_a_hundred_outside() -> None:

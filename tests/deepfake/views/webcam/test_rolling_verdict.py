@@ -18,7 +18,7 @@ from deepfake.config import (
 from deepfake.detectors.bundles import DetectorSpec, HeadSpec
 from deepfake.types import Face, FaceCrop, Verdict
 from deepfake.verdicts.aggregation import aggregate_track
-from deepfake.verdicts.calibration import Calibration, Support, Thresholds
+from deepfake.verdicts.calibration import Calibration, Support, Thresholds, UncertainReason
 from deepfake.verdicts.judgement import JudgementSettings
 from deepfake.views.webcam import Hysteresis, LiveVerdict, TrackJudge
 
@@ -108,12 +108,12 @@ def test_a_margin_never_makes_uncertain_what_is_between_no_thresholds() -> None:
 def test_nothing_is_called_fake_outside_of_what_was_calibrated_on() -> None:
     hysteresis = Hysteresis(_THRESHOLDS)
     _judged([0.99] * 30, hysteresis)
-    reason = "the face is too small"
+    reason = UncertainReason.measured("the face is too small", "40 pixels")
     verdicts = [
         hysteresis.judge(0.99, pts_seconds=(30 + at) * _STEP, outside=reason) for at in range(30)
     ]
     assert verdicts[0].verdict is Verdict.FAKE
-    assert (verdicts[-1].verdict, verdicts[-1].reason) == (Verdict.UNCERTAIN, reason)
+    assert (verdicts[-1].verdict, verdicts[-1].reason) == (Verdict.UNCERTAIN, reason.message)
 
 
 def test_time_in_which_nobody_looked_does_not_count_as_holding() -> None:
