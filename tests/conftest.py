@@ -9,10 +9,17 @@ from pathlib import Path
 
 import psutil
 import pytest
+from hypothesis import settings
 
 from tests.places import SHARED_DATA
 
 _OF_THIS_RUN = "DEEPFAKE_TEST_RUN"
+
+
+def pytest_configure() -> None:
+    """Let Hypothesis take the time that it needs: 200 ms an example fail on a busy machine."""
+    settings.register_profile("no deadline", deadline=None)
+    settings.load_profile("no deadline")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -48,7 +48,7 @@ def drawn(seed: int, config: SelfBlendConfig = CONFIG, size: int = SIZE) -> Self
     return draw_self_blend(picture(size=size), posed(size=size), rng=rng, config=config)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_seeds, _angles, _turns, st.sampled_from([48, 64, 128, 200]))
 def test_outside_of_the_mask_nothing_differs(
     seed: int, angle: float, turn: float, size: int
@@ -70,7 +70,7 @@ def test_outside_of_the_mask_nothing_differs(
     assert (pair.fake[outside] == pair.real[outside]).all()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(_seeds, _angles, _turns)
 def test_mask_covers_the_middle_of_the_face_and_spares_the_corners(
     seed: int, angle: float, turn: float
