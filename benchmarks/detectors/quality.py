@@ -163,15 +163,22 @@ def _sweep(weights: str, data_root: Path) -> dict[str, Any]:
 
 
 def _cost(folder: Path, *, data_root: Path) -> dict[str, Any]:
-    """Time a face by this detector, and by the same network with a single head."""
+    """Time a face by this detector, and by its first network with a single head."""
     bundle = load_bundle(folder)
     single = DataRoot(data_root).path / ".cache" / "single-head"
+    first = bundle.spec.joined[0] if bundle.spec.joined else bundle.spec
     # What its weights are does not matter here.
-    created = create_model(
-        bundle.spec.architecture, pretrained="none", input_size=bundle.spec.input_size
-    )
+    created = create_model(first.architecture, pretrained="none", input_size=first.input_size)
     state = created.module.state_dict()
-    spec = bundle.spec.model_copy(update={"heads": (HeadSpec(),), "has_novelty": False})
+    spec = bundle.spec.model_copy(
+        update={
+            "architecture": first.architecture,
+            "input_size": first.input_size,
+            "heads": (HeadSpec(),),
+            "has_novelty": False,
+            "joined": (),
+        }
+    )
     save_bundle(single, state_dict=state, spec=spec, overwrite=True)
     arms = {
         "packaged": load_detector(folder, device="cpu", num_threads=1),

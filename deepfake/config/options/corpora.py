@@ -42,10 +42,10 @@ class IngestOptions(FileLimitOptions, BatchOptions):
         1.3, ge=1, le=3, description="Side of the crop over the longer side of the face."
     )
     edge: CropEdge = Field(
-        "mirror",
-        description="Where a crop reaches over the frame's edge: mirror fills it by reflection, as "
-        "the packaged detector was trained; inside moves the crop inwards, or shows a small "
-        "picture in a black edge.",
+        "inside",
+        description="Where a crop reaches over the frame's edge: inside moves the crop inwards, or "
+        "shows a small picture in a black edge, as the packaged detector was calibrated; mirror "
+        "fills it by reflection, so that a face is shown twice, as all crops were once made.",
     )
     min_face: float = Field(
         0.08, ge=0.01, le=1, description="Smallest face over the frame's shorter side."
