@@ -184,6 +184,7 @@ def test_importing_the_library_does_nothing(tmp_path: Path) -> None:
     code = f"""
 import json, logging, os, random, signal, sys, threading
 import numpy, pandas, cv2, torch, torchvision, lightning, timm, sklearn, mlflow, seaborn
+import streamlit  # it sets MPLBACKEND
 os.chdir({str(tmp_path)!r})
 def state():
     return {{
