@@ -15,9 +15,10 @@ from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, TrackingError
-from deepfake.registry import masked, tracking_uri, ui_command
+from deepfake.registry import masked, run_source, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, location_of
+from deepfake.training.calibrate import refuse_too_few_files
 from flows.ingest import open_dataset
 from tasks import calibrate as steps
 from tasks.train import register
@@ -44,11 +45,13 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         The summary: bundle, metrics, MLflow run, registered version.
     """
     root = DataRoot(location_of(options.data_root))
+    uri = tracking_uri(root.here)
     detector, how = resolve_detector(options.weights, data_root=root.path)
     run_dir = _new_run(root, options.run_name, detector_name=detector.name)
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
     refuse_held_out_media(snapshots)
+    refuse_too_few_files(snapshots)
     opened_unlearnt = [open_dataset(one, data_root=options.data_root) for one in options.unlearnt]
     summary = steps.calibrate(
         detector.path,
@@ -66,11 +69,13 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     tags = _tags(snapshots, calibrated_from=load_bundle(detector.path).digest)
     notes = [note for _, found in [*opened, *opened_unlearnt] for note in found]
     params = options.model_dump(include=_PARAMS)
-    run_id = steps.log_to_mlflow(summary, run_dir=run_dir, params=params, tags=tags)
+    run_id = steps.log_to_mlflow(
+        summary, snapshots=snapshots, run_dir=run_dir, params=params, tags=tags, uri=uri
+    )
     version = None
     try:
         if run_id is not None:
-            version = register(run_id, name=options.name, bundle=summary.bundle, tags=tags)
+            version = register(run_id, name=options.name, bundle=summary.bundle, tags=tags, uri=uri)
     except TrackingError as error:
         notes.append(f"not registered ({error}); the detector lies in {summary.bundle}")
     create_table_artifact(
@@ -85,8 +90,8 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         "metrics": dict(summary.metrics),
         "notes": [*notes, *summary.notes],
         "run_id": run_id,
-        "tracking_uri": masked(tracking_uri()),
-        "ui_command": ui_command(),
+        "tracking_uri": masked(uri),
+        "ui_command": ui_command(uri),
         "model_name": options.name,
         "model_version": version,
     }
@@ -107,4 +112,5 @@ def _tags(snapshots: list[Snapshot], *, calibrated_from: str) -> dict[str, str]:
         **{f"data.{s.corpus}": s.digest for s in snapshots},
         "code_version": __version__,
         "calibrated_from": calibrated_from,
+        **run_source("calibrate"),
     }

@@ -25,7 +25,7 @@ from deepfake.evaluation.selected_part import (
     distinct_names,
     select_part,
 )
-from deepfake.registry import masked, tracking_uri, ui_command
+from deepfake.registry import masked, run_source, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, location_of
 from flows.ingest import open_dataset
@@ -43,6 +43,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         The summary: metrics, folder, MLflow run, what to know about the numbers.
     """
     root = DataRoot(location_of(options.data_root))
+    uri = tracking_uri(root.here)
     detector, how = resolve_detector(options.weights, data_root=root.path)
     bundle = load_bundle(detector.path)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
@@ -68,11 +69,13 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     try:
         run_id: str | None = steps.log_to_mlflow(
             result,
+            snapshot=snapshot,
             run_name=run_name,
             params=_params(bundle, snapshot, part.name, computed=computed),
             tags=_tags(bundle, snapshot, name=detector.name, version=detector.version),
             folder=folder,
             markdown=markdown,
+            uri=uri,
             comparison=None if compared is None else compared[0],
         )
     except TrackingError as error:
@@ -92,8 +95,8 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         "markdown": markdown,
         "folder": str(folder),
         "run_id": run_id,
-        "tracking_uri": masked(tracking_uri()),
-        "ui_command": ui_command(),
+        "tracking_uri": masked(uri),
+        "ui_command": ui_command(uri),
     }
 
 
@@ -143,6 +146,7 @@ def _tags(bundle: Bundle, snapshot: Snapshot, *, name: str, version: str | None)
         f"data.{snapshot.corpus}": snapshot.digest,
         "code_version": __version__,
         **bundle.tags,
+        **run_source("evaluate"),
         "model_name": name,
         "model_version": version or "none",
     }

@@ -15,7 +15,13 @@ from prefect.runtime import flow_run
 from deepfake.compute.workers import close_workers
 from deepfake.config import ExtractConfig, SplitConfig
 from deepfake.config.options import IngestOptions, takes_options
-from deepfake.corpora.ingest import ExtractJob, IngestPlan, plan_extraction, read_previous_rows
+from deepfake.corpora.ingest import (
+    ExtractJob,
+    IngestPlan,
+    plan_extraction,
+    read_previous_rows,
+    refuse_another_corpus,
+)
 from deepfake.corpora.ingest.dataset import resolve_dataset
 from deepfake.corpora.ingest.summary import (
     failed_files,
@@ -35,11 +41,15 @@ from tasks import ingest as steps
 from tasks.progress import tracked
 from tasks.settings import hide_from_prefect, packed, unpacked
 
-__all__ = ["GROWN", "ingest", "open_dataset"]
+__all__ = ["GROWN", "growth_resource", "ingest", "open_dataset"]
 
 GROWN = "deepfake.corpus.grown"
-"""The event that a corpus has new media; its resource is
-`deepfake.corpus.<name>`."""
+"""The event that a corpus has new media."""
+
+
+def growth_resource(corpus: str) -> str:
+    """Return the resource of the event `GROWN` of a corpus."""
+    return f"deepfake.corpus.{corpus}"
 
 
 @flow(name="ingest", flow_run_name="ingest-{corpus}")
@@ -52,6 +62,9 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
     """
     corpus, data_root = options.corpus, options.data_root
     root = DataRoot(location_of(data_root))
+    if not options.replace:
+        place = location_of(options.input_path)
+        refuse_another_corpus(root, corpus, place, layout=options.layout)
     config = extract_config(options)
     job = _extract_job(options, config, root=root)
     with (
@@ -204,7 +217,7 @@ def _publish(summary: dict[str, Any]) -> None:
         payload = ("corpus", "snapshot", "num_added", "num_files", "num_crops", "labels", "splits")
         emit_event(
             event=GROWN,
-            resource={"prefect.resource.id": f"deepfake.corpus.{name}"},
+            resource={"prefect.resource.id": growth_resource(name)},
             payload={k: summary[k] for k in payload},
         )
     get_run_logger().info("%s: %s", name, summary["statuses"])

@@ -42,7 +42,7 @@ from deepfake.evaluation.promotion import (
     measure_pair,
     read_decision,
 )
-from deepfake.registry import masked, tracking_uri, ui_command
+from deepfake.registry import masked, run_source, tracking_uri, ui_command
 from deepfake.storage import DataRoot, location_of
 from deepfake.training import RunFolder, TrainResult, read_result
 from deepfake.training.challenger import challenger_config, is_nothing_new, retrain_key
@@ -64,11 +64,12 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         The summary: outcome, reasons, both detectors, where everything is.
     """
     root = DataRoot(location_of(options.data_root))
+    uri = tracking_uri(root.here)
     rules = _rules(options.policy, held_out=options.held_out or options.benchmark)
     held_out = None if rules.held_out is None else read_held_out_set(root, rules.held_out)
-    training.log_deferred(root.runs)
+    training.log_deferred(root.runs, uri=uri)
     name = options.name
-    champion = _Champion.of(steps.find_champion(name))
+    champion = _Champion.of(steps.find_champion(name, data_root=options.data_root))
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
     refuse_held_out_media(snapshots)
@@ -76,9 +77,13 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     notes = [note for _, found in opened for note in found]
     summary = {
         "model_name": name,
-        "champion": {"version": champion.identity.version, "digest": champion.bundle.digest},
-        "tracking_uri": masked(tracking_uri()),
-        "ui_command": ui_command(),
+        "champion": {
+            "name": champion.identity.name,
+            "version": champion.identity.version,
+            "digest": champion.bundle.digest,
+        },
+        "tracking_uri": masked(uri),
+        "ui_command": ui_command(uri),
     }
     if is_nothing_new(champion.bundle, snapshots, config=config, start=options.start):
         reason = "the champion learnt from these very snapshots, with these settings"
@@ -92,19 +97,27 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         name=name,
         device=options.device,
         tags=_tags(snapshots, key=key, champion=champion),
+        uri=uri,
     )
     decision, is_old = _decide(
-        champion, tried, parts, rules=rules, held_out=held_out, root=root, device=options.device
+        champion,
+        tried,
+        parts,
+        rules=rules,
+        held_out=held_out,
+        name=name,
+        root=root,
+        device=options.device,
     )
     if is_old:
         notes.append(f"decided at {decision.decided_at}: nothing has changed since")
-    done = _conclude(decision, champion=champion, tried=tried, name=name)
+    done = _conclude(decision, champion=champion, tried=tried, parts=parts, name=name, uri=uri)
     return {**summary, **done, "notes": [*notes, *done["notes"]]}
 
 
 @dataclass(frozen=True, slots=True)
 class _Champion:
-    """The version that is challenged."""
+    """The version that is challenged, or the packaged detector where nobody is champion."""
 
     identity: DetectorIdentity
     bundle: Bundle
@@ -114,8 +127,8 @@ class _Champion:
         return cls(identity, load_bundle(identity.path))
 
     @property
-    def version(self) -> int:
-        return int(str(self.identity.version))
+    def version(self) -> int | None:
+        return None if self.identity.version is None else int(self.identity.version)
 
     @property
     def contender(self) -> Contender:
@@ -135,8 +148,9 @@ def _tags(snapshots: Sequence[Snapshot], *, key: str, champion: _Champion) -> di
         **{f"data.{s.corpus}": s.digest for s in snapshots},
         "code_version": __version__,
         "retrain_key": key,
-        "champion_version": str(champion.version),
+        "champion_version": str(champion.version or "none"),
         "champion_digest": champion.bundle.digest,
+        **run_source("retrain"),
     }
 
 
@@ -162,10 +176,11 @@ def _train(
     name: str,
     device: str,
     tags: dict[str, str],
+    uri: str,
 ) -> _Tried:
     """Return the challenger: trained now, gone on with, or finished before."""
     folder = RunFolder(run_dir)
-    begun = steps.find_begun_run({"retrain_key": tags["retrain_key"], "stage": "train"})
+    begun = steps.find_begun_run({"retrain_key": tags["retrain_key"], "stage": "train"}, uri=uri)
     if folder.result.is_file():
         result = read_result(folder.result)
     else:
@@ -178,9 +193,12 @@ def _train(
                 device=device,
                 resume=folder.config.is_file(),
                 tags=tags,
+                uri=uri,
                 run_id=begun,
             )
-    run_id = training.log_to_mlflow(result, config=config, tags=tags, run_id=begun)
+    run_id = training.log_to_mlflow(
+        result, snapshots=snapshots, config=config, tags=tags, run_id=begun, uri=uri
+    )
     return _Tried(result, load_bundle(result.bundle), run_id, tags)
 
 
@@ -191,6 +209,7 @@ def _decide(
     *,
     rules: PromotionPolicy,
     held_out: HeldOutSet | None,
+    name: str,
     root: DataRoot,
     device: str,
 ) -> tuple[Decision, bool]:
@@ -203,7 +222,7 @@ def _decide(
         rules,
         measurements,
         champion=champion.contender,
-        challenger=Contender(name=champion.identity.name, version=None, digest=tried.bundle.digest),
+        challenger=Contender(name=name, version=None, digest=tried.bundle.digest),
         data_digests=tried.bundle.spec.data_digests,
         held_out_digest=None if held_out is None else held_out.digest,
         num_looks=_look(root, held_out, champion.bundle, tried.bundle),
@@ -276,7 +295,13 @@ def _decided(
 
 
 def _conclude(
-    decision: Decision, *, champion: _Champion, tried: _Tried, name: str
+    decision: Decision,
+    *,
+    champion: _Champion,
+    tried: _Tried,
+    parts: Sequence[ComparedFiles],
+    name: str,
+    uri: str,
 ) -> dict[str, Any]:
     """Tell MLflow, register, give the alias, and return what a summary says of it."""
     key = tried.tags["retrain_key"]
@@ -288,6 +313,8 @@ def _conclude(
         tags={**tried.tags, **tags},
         key=_decision_key(decision, key=key),
         trained_by=tried.run_id,
+        snapshots=[part.snapshot for part in parts],
+        uri=uri,
     )
     version = steps.register(
         tried.run_id,
@@ -295,6 +322,7 @@ def _conclude(
         name=name,
         digest=tried.bundle.digest,
         tags=_version_tags(decision, decision_run=decision_run, champion=champion),
+        uri=uri,
     )
     alias, why_not = steps.assign_alias(
         decision,
@@ -302,6 +330,7 @@ def _conclude(
         version=version,
         champion=champion.version,
         why=f"decision {decision_run}: {'; '.join(decision.reasons)}",
+        uri=uri,
     )
     markdown = decision_markdown(decision)
     create_markdown_artifact(
@@ -337,6 +366,6 @@ def _version_tags(decision: Decision, *, decision_run: str, champion: _Champion)
         "decision": decision.outcome,
         "decision.run_id": decision_run,
         "decision.at": decision.decided_at,
-        "decision.champion": str(champion.version),
+        "decision.champion": str(champion.version or "none"),
         "decision.held_out": decision.policy.held_out or "none",
     }

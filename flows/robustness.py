@@ -27,7 +27,7 @@ from deepfake.evaluation.robustness import (
     write_sweep,
 )
 from deepfake.evaluation.selected_part import select_part
-from deepfake.registry import masked, tracking_uri, ui_command
+from deepfake.registry import masked, run_source, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import create_score_job
 from deepfake.storage import DataRoot, location_of
@@ -47,6 +47,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
         The summary: a row a condition, folder, MLflow run.
     """
     root = DataRoot(location_of(options.data_root))
+    uri = tracking_uri(root.here)
     conditions = perturbations_of(tuple(options.perturbations or PERTURBATIONS))
     detector, how = resolve_detector(options.weights, data_root=root.path)
     bundle = load_bundle(detector.path)
@@ -69,6 +70,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     try:
         run_id: str | None = steps.log_to_mlflow(
             {"summary": flat_metrics(rows), "conditions": rows},
+            snapshot=snapshot,
             run_name=run_name,
             params={
                 "corpus": snapshot.corpus,
@@ -81,9 +83,11 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
                 "corpus": snapshot.corpus,
                 f"data.{snapshot.corpus}": snapshot.digest,
                 "model_digest": bundle.digest,
+                **run_source("robustness"),
             },
             folder=folder,
             markdown=markdown,
+            uri=uri,
         )
     except TrackingError as error:
         run_id = None
@@ -100,8 +104,8 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
         "markdown": markdown,
         "folder": str(folder),
         "run_id": run_id,
-        "tracking_uri": masked(tracking_uri()),
-        "ui_command": ui_command(),
+        "tracking_uri": masked(uri),
+        "ui_command": ui_command(uri),
     }
 
 

@@ -13,11 +13,19 @@ from deepfake.compute.devices import resolve_device
 from deepfake.config.options import SweepOptions, takes_options
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import TrackingError
-from deepfake.registry import begin_sweep, end_sweep, masked, tracking_uri, ui_command
+from deepfake.registry import (
+    begin_sweep,
+    end_sweep,
+    masked,
+    run_source,
+    tracking_uri,
+    ui_command,
+)
 from deepfake.storage import DataRoot, location_of
 from deepfake.training.tuning import SearchSpace, TuningStudy, load_space, open_study
 from flows.ingest import open_dataset
 from flows.server.limits import one_training
+from tasks.datasets import dataset_uses
 from tasks.settings import hide_from_prefect
 from tasks.sweep import TrialOutcome, run_trial
 
@@ -37,21 +45,23 @@ def sweep(options: SweepOptions) -> dict[str, Any]:
     space = load_space(options.space)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     name = options.name or f"{Path(options.space).stem}-{snapshot.corpus}"
-    folder = DataRoot(location_of(options.data_root)).here / "sweeps" / name
+    root = DataRoot(location_of(options.data_root))
+    uri = tracking_uri(root.here)
+    folder = root.here / "sweeps" / name
     digests = {snapshot.corpus: snapshot.digest}
     # A trial is watched from this process: one spread over several devices cannot be.
     device = "cuda:0" if resolve_device(options.device) == "cuda" else "cpu"
     with open_study(folder, space=space, data_digests=digests, seed=options.seed) as study:
         tags = _tags(snapshot, space=options.space)
-        run_id = _begin(study, space=space, name=name, tags=tags)
+        run_id = _begin(study, snapshot, space=space, name=name, tags=tags, uri=uri)
         status: Literal["FINISHED", "FAILED"] = "FAILED"
         try:
             while study.num_done < options.trials:
-                _try_next(study, snapshot, device=device, tags=tags, parent=run_id)
+                _try_next(study, snapshot, device=device, tags=tags, parent=run_id, uri=uri)
             status = "FINISHED"
         finally:
             summary = study.summary()
-            _end(run_id, summary, status=status, folder=folder)
+            _end(run_id, summary, status=status, folder=folder, uri=uri)
     create_table_artifact(key="sweep", table=summary["trials"], description=str(folder))
     return {
         **summary,
@@ -60,8 +70,8 @@ def sweep(options: SweepOptions) -> dict[str, Any]:
         "folder": str(folder),
         "notes": notes,
         "run_id": run_id,
-        "tracking_uri": masked(tracking_uri()),
-        "ui_command": ui_command(),
+        "tracking_uri": masked(uri),
+        "ui_command": ui_command(uri),
     }
 
 
@@ -72,11 +82,18 @@ def _tags(snapshot: Snapshot, *, space: str) -> dict[str, str]:
         f"data.{snapshot.corpus}": snapshot.digest,
         "code_version": __version__,
         "space": Path(space).stem,
+        **run_source("sweep"),
     }
 
 
 def _begin(
-    study: TuningStudy, *, space: SearchSpace, name: str, tags: dict[str, str]
+    study: TuningStudy,
+    snapshot: Snapshot,
+    *,
+    space: SearchSpace,
+    name: str,
+    tags: dict[str, str],
+    uri: str,
 ) -> str | None:
     """Return the MLflow run of the sweep; None where the store does not answer."""
     try:
@@ -85,7 +102,9 @@ def _begin(
             run_name=name,
             params={"space": space.model_dump(mode="json")},
             tags=tags,
+            datasets=dataset_uses([snapshot], context="training"),
             run_id=study.tracked_as,
+            uri=uri,
         )
     except TrackingError as error:
         get_run_logger().warning("%s; the sweep goes on without it", error)
@@ -101,6 +120,7 @@ def _try_next(
     device: str,
     tags: dict[str, str],
     parent: str | None,
+    uri: str,
 ) -> None:
     before = study.best()
     trial = study.next_trial()
@@ -116,6 +136,7 @@ def _try_next(
             device=device,
             tags={**tags, "stage": "trial"},
             parent=parent,
+            uri=uri,
         )
     if outcome.state == "pruned":
         study.prune(trial.number)
@@ -134,6 +155,7 @@ def _end(
     *,
     status: Literal["FINISHED", "FAILED"],
     folder: Path,
+    uri: str,
 ) -> None:
     if run_id is None:
         return
@@ -145,6 +167,7 @@ def _end(
             metrics={"objective": None if best is None else best["value"]},
             artifacts=[p for p in (folder / "trials.json", folder / "best.toml") if p.is_file()],
             bundle=None if best is None else Path(summary["bundle"]),
+            uri=uri,
         )
     except TrackingError as error:
         get_run_logger().warning("%s; everything lies in %s", error, folder)

@@ -11,7 +11,7 @@ from deepfake import __version__
 from deepfake.config.options import TrainOptions, takes_options
 from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.errors import TrackingError
-from deepfake.registry import masked, tracking_uri, ui_command
+from deepfake.registry import masked, run_source, tracking_uri, ui_command
 from deepfake.storage import DataRoot, location_of
 from deepfake.training.settings import resolve_run_folder, resolve_train_config
 from flows.ingest import open_dataset
@@ -33,10 +33,11 @@ def train(options: TrainOptions) -> dict[str, Any]:
         ConfigError: Options contradict each other, or the Prefect server was not set up.
     """
     root = DataRoot(location_of(options.data_root))
+    uri = tracking_uri(root.here)
     config = resolve_train_config(options)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     refuse_held_out_media([snapshot])
-    steps.log_deferred(root.runs)
+    steps.log_deferred(root.runs, uri=uri)
     run_dir = resolve_run_folder(
         root.runs,
         name=options.run_name,
@@ -50,6 +51,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
         f"data.{snapshot.corpus}": snapshot.digest,
         "code_version": __version__,
         "recipe": options.recipe,
+        **run_source("train"),
     }
     with one_training():
         result, opened = steps.fit(
@@ -60,12 +62,18 @@ def train(options: TrainOptions) -> dict[str, Any]:
             device=options.device,
             resume=options.resume,
             tags=tags,
+            uri=uri,
+            run_id=steps.find_interrupted_run(run_dir, uri=uri) if options.resume else None,
         )
-    run_id = steps.log_to_mlflow(result, config=config, tags=tags, run_id=opened)
+    run_id = steps.log_to_mlflow(
+        result, snapshots=[snapshot], config=config, tags=tags, run_id=opened, uri=uri
+    )
     version = None
     try:
         if run_id is not None:
-            version = steps.register(run_id, name=options.name, bundle=result.bundle, tags=tags)
+            version = steps.register(
+                run_id, name=options.name, bundle=result.bundle, tags=tags, uri=uri
+            )
     except TrackingError as error:
         notes.append(f"not registered ({error}); the detector lies in {result.bundle}")
     summary = {
@@ -78,8 +86,8 @@ def train(options: TrainOptions) -> dict[str, Any]:
         "notes": [*notes, *result.notes],
         "seconds": result.seconds,
         "run_id": run_id,
-        "tracking_uri": masked(tracking_uri()),
-        "ui_command": ui_command(),
+        "tracking_uri": masked(uri),
+        "ui_command": ui_command(uri),
         "model_name": options.name,
         "model_version": version,
     }

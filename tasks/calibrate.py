@@ -14,6 +14,7 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.registry import log_training_or_defer
 from deepfake.registry.mlflow_values import write_metrics_lines
 from deepfake.training.calibrate import CalibrationSummary, calibrate_bundle
+from tasks.datasets import dataset_uses
 from tasks.progress import tracked
 from tasks.settings import RETRIES
 
@@ -59,9 +60,11 @@ def calibrate(
 def log_to_mlflow(
     summary: CalibrationSummary,
     *,
+    snapshots: Sequence[Snapshot],
     run_dir: Path,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
+    uri: str,
 ) -> str | None:
     """Write a calibration into MLflow; a store that is down is not an error."""
     bundle = load_bundle(summary.bundle)
@@ -74,5 +77,7 @@ def log_to_mlflow(
         params={**bundle.spec.made_with, **params},
         metrics_jsonl=metrics_jsonl,
         bundle=summary.bundle,
+        datasets=dataset_uses(snapshots, context="calibration"),
         tags={**tags, **bundle.tags},
+        uri=uri,
     )

@@ -26,6 +26,7 @@ from deepfake.evaluation import (
 from deepfake.evaluation.predict import predict_crops
 from deepfake.registry import find_training, log_evaluation
 from deepfake.storage import atomic_path, write_json, write_text
+from tasks.datasets import dataset_uses
 from tasks.progress import tracked
 from tasks.settings import RETRIES
 
@@ -100,11 +101,13 @@ def write_report(
 def log_to_mlflow(
     result: EvaluationResult,
     *,
+    snapshot: Snapshot,
     run_name: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
     folder: Path,
     markdown: str,
+    uri: str,
     comparison: dict[str, Any] | None = None,
 ) -> str:
     """Write the evaluation into MLflow, below the run that trained the detector."""
@@ -116,5 +119,7 @@ def log_to_mlflow(
         tags=tags,
         figures=folder / "figures",
         markdown=markdown,
-        trained_by=find_training(tags["model_digest"], experiment="deepfake"),
+        datasets=dataset_uses([snapshot], context="evaluation"),
+        trained_by=find_training(tags["model_digest"], experiment="deepfake", uri=uri),
+        uri=uri,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -23,7 +23,6 @@ from deepfake.registry import (
     CHALLENGER,
     CHAMPION,
     PENDING,
-    ensure_first_champion,
     find_run,
     log_decision,
     promote,
@@ -32,8 +31,9 @@ from deepfake.registry import (
     rolled_back,
     set_alias,
 )
-from deepfake.registry.resolve import resolve_detector
-from deepfake.storage import write_text
+from deepfake.registry.resolve import resolve_detector, resolve_packaged
+from deepfake.storage import location_of, write_text
+from tasks.datasets import dataset_uses
 from tasks.settings import RETRIES
 
 __all__ = [
@@ -50,21 +50,25 @@ _EXPERIMENT = "deepfake"
 
 
 @task(name="find-champion", task_run_name="find-champion-{name}", cache_policy=NO_CACHE, **RETRIES)
-def find_champion(name: str) -> DetectorIdentity:
-    """Return the champion of a model; the packaged detector becomes the first one."""
-    if ensure_first_champion(name, who="retrain") is None:
+def find_champion(name: str, *, data_root: str) -> DetectorIdentity:
+    """Return the champion of a model; where it has none the packaged detector, as it is."""
+    try:
+        return resolve_detector(f"models:/{name}@{CHAMPION}", data_root=location_of(data_root))[0]
+    except UnknownModelError:
+        packaged = resolve_packaged()
+    if packaged is None:
         raise UnknownModelError(
             f"{name!r} has no champion to compare with, and no detector is packaged",
             hint="Make one champion with `deepfake models promote VERSION`.",
         )
-    return resolve_detector(f"models:/{name}@{CHAMPION}")[0]
+    return packaged
 
 
 @task(name="find-begun-run", cache_policy=NO_CACHE)
-def find_begun_run(tags: Mapping[str, str]) -> str | None:
+def find_begun_run(tags: Mapping[str, str], *, uri: str) -> str | None:
     """Return the MLflow run of a retraining that was begun; None too of a store that is down."""
     try:
-        return find_run(tags, experiment=_EXPERIMENT)
+        return find_run(tags, experiment=_EXPERIMENT, uri=uri)
     except TrackingError as error:
         get_run_logger().warning("%s", error)
         return None
@@ -102,9 +106,11 @@ def log_decision_to_mlflow(
     tags: Mapping[str, str],
     key: str,
     trained_by: str | None,
+    snapshots: Sequence[Snapshot],
+    uri: str,
 ) -> str:
     """Write a decision into MLflow, below the run that trained the challenger; once a key."""
-    known = find_run({"decision_key": key}, experiment=_EXPERIMENT)
+    known = find_run({"decision_key": key}, experiment=_EXPERIMENT, uri=uri)
     return log_decision(
         folder,
         experiment=_EXPERIMENT,
@@ -113,7 +119,9 @@ def log_decision_to_mlflow(
         tags={**tags, "decision_key": key},
         markdown=decision_markdown(decision),
         below=trained_by,
+        datasets=dataset_uses(snapshots, context="evaluation"),
         run_id=known,
+        uri=uri,
     )
 
 
@@ -135,17 +143,17 @@ def _numbers(decision: Decision) -> dict[str, float]:
 
 @task(name="register", task_run_name="register-{name}", cache_policy=NO_CACHE, **RETRIES)
 def register(
-    run_id: str | None, *, run_dir: Path, name: str, digest: str, tags: Mapping[str, str]
+    run_id: str | None, *, run_dir: Path, name: str, digest: str, tags: Mapping[str, str], uri: str
 ) -> int:
     """Return the version of a bundle, registered now if it was not before."""
     # What MLflow did not take when training ended goes there now, or nothing is registered.
-    trained_by = replay(run_dir / PENDING) if run_id is None else run_id
-    return register_once(trained_by, name=name, digest=digest, tags=tags)
+    trained_by = replay(run_dir / PENDING, uri=uri) if run_id is None else run_id
+    return register_once(trained_by, name=name, digest=digest, tags=tags, uri=uri)
 
 
 @task(name="assign-alias", task_run_name="assign-alias-{name}", cache_policy=NO_CACHE, **RETRIES)
 def assign_alias(
-    decision: Decision, *, name: str, version: int, champion: int, why: str
+    decision: Decision, *, name: str, version: int, champion: int | None, why: str, uri: str
 ) -> tuple[str, str | None]:
     """Give a version its alias; the last step, since from here on others use it.
 
@@ -153,12 +161,12 @@ def assign_alias(
         The alias, and why it is another one than was decided.
     """
     if decision.outcome != "promoted":
-        set_alias(name, alias=CHALLENGER, version=version)
+        set_alias(name, alias=CHALLENGER, version=version, uri=uri)
         return CHALLENGER, None
-    if version in rolled_back(name):
-        set_alias(name, alias=CHALLENGER, version=version)
+    if version in rolled_back(name, uri=uri):
+        set_alias(name, alias=CHALLENGER, version=version, uri=uri)
         return CHALLENGER, (
             f"version {version} was rolled back from: only a person makes it champion again"
         )
-    promote(name, version, who="retrain", why=why, expected=champion)
+    promote(name, version, who="retrain", why=why, expected=champion or "nobody", uri=uri)
     return CHAMPION, None

@@ -11,6 +11,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from deepfake.compute.workers import shared_workers
+from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import load_bundle
 from deepfake.evaluation.robustness import (
     ConditionResult,
@@ -20,6 +21,7 @@ from deepfake.evaluation.robustness import (
 )
 from deepfake.registry import find_training, log_evaluation
 from deepfake.scoring import ScoreJob
+from tasks.datasets import dataset_uses
 from tasks.progress import advance
 from tasks.settings import RETRIES
 
@@ -55,11 +57,13 @@ def measure_perturbed(
 def log_to_mlflow(
     report: Mapping[str, Any],
     *,
+    snapshot: Snapshot,
     run_name: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
     folder: Path,
     markdown: str,
+    uri: str,
 ) -> str:
     """Write the sweep into MLflow, below the run that made the detector."""
     return log_evaluation(
@@ -70,5 +74,7 @@ def log_to_mlflow(
         tags=tags,
         figures=folder / "figures",
         markdown=markdown,
-        trained_by=find_training(tags["model_digest"], experiment="deepfake"),
+        datasets=dataset_uses([snapshot], context="evaluation"),
+        trained_by=find_training(tags["model_digest"], experiment="deepfake", uri=uri),
+        uri=uri,
     )

@@ -17,6 +17,7 @@ from deepfake.errors import ModelError, TrackingError
 from deepfake.registry import PARENT_TAG, log_trial, tracked_run
 from deepfake.training import train_detector
 from deepfake.training.tuning import GivenUpError, Trial, TrialWatch, TuningStudy
+from tasks.datasets import dataset_uses
 
 __all__ = ["TrialOutcome", "run_trial"]
 
@@ -52,6 +53,7 @@ def run_trial(
     device: str,
     tags: Mapping[str, str],
     parent: str | None,
+    uri: str,
 ) -> TrialOutcome:
     """Train with the settings of a trial, in an MLflow run below that of the sweep."""
     own = {**tags, "trial": str(number), **({} if parent is None else {PARENT_TAG: parent})}
@@ -61,12 +63,14 @@ def run_trial(
         run_name=f"{name}-{number:03d}",
         params=trial.config.model_dump(),
         tags=own,
+        datasets=dataset_uses([snapshot], context="training"),
+        uri=uri,
     ) as run:
         outcome = _trained(
             trial, watch, snapshot=snapshot, run_dir=run_dir, name=name, device=device
         )
         if run.run_id is not None:
-            _record(run.run_id, outcome, run_dir=run_dir)
+            _record(run.run_id, outcome, run_dir=run_dir, uri=uri)
     # A resumed sweep begins the trial anew.
     shutil.rmtree(run_dir / "checkpoints", ignore_errors=True)
     return outcome
@@ -98,7 +102,7 @@ def _trained(
     return TrialOutcome("complete", watch.metric, watch.best, dict(result.metrics))
 
 
-def _record(run_id: str, outcome: TrialOutcome, *, run_dir: Path) -> None:
+def _record(run_id: str, outcome: TrialOutcome, *, run_dir: Path, uri: str) -> None:
     try:
         log_trial(
             run_id,
@@ -106,6 +110,7 @@ def _record(run_id: str, outcome: TrialOutcome, *, run_dir: Path) -> None:
             # One name whatever the metric is, for charts over all trials.
             metrics={**outcome.metrics, "objective": outcome.value},
             tags={"outcome": outcome.state, "objective": outcome.metric or "none"},
+            uri=uri,
         )
     except TrackingError as error:
         get_run_logger().warning("%s; the trial's numbers lie in %s", error, run_dir)

@@ -12,18 +12,39 @@ from rich.console import Console
 from deepfake.config import TrainConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import load_bundle
-from deepfake.registry import PENDING, log_training_or_defer, register_once, replay_all, tracked_run
+from deepfake.errors import TrackingError
+from deepfake.registry import (
+    PENDING,
+    find_run,
+    log_training_or_defer,
+    register_once,
+    replay_all,
+    tracked_run,
+)
 from deepfake.training import TrainResult, train_detector
+from tasks.datasets import dataset_uses
 from tasks.settings import RETRIES
 
-__all__ = ["fit", "log_deferred", "log_to_mlflow", "register"]
+__all__ = ["find_interrupted_run", "fit", "log_deferred", "log_to_mlflow", "register"]
+
+_EXPERIMENT = "deepfake"
 
 
 @task(name="log-deferred", cache_policy=NO_CACHE)
-def log_deferred(runs: Path) -> None:
+def log_deferred(runs: Path, *, uri: str) -> None:
     """Write into MLflow what it did not take when it was due."""
-    for run_id in replay_all(runs):
+    for run_id in replay_all(runs, uri=uri):
         get_run_logger().info("a training was deferred and is in MLflow now: %s", run_id)
+
+
+@task(name="find-interrupted-run", cache_policy=NO_CACHE)
+def find_interrupted_run(run_dir: Path, *, uri: str) -> str | None:
+    """Return the MLflow run of a training that is resumed; None too of a store that is down."""
+    try:
+        return find_run({"stage": "train"}, experiment=_EXPERIMENT, run_name=run_dir.name, uri=uri)
+    except TrackingError as error:
+        get_run_logger().warning("%s", error)
+        return None
 
 
 @task(name="fit", task_run_name="fit-{name}", cache_policy=NO_CACHE)
@@ -36,6 +57,7 @@ def fit(
     device: str,
     resume: bool,
     tags: Mapping[str, str],
+    uri: str,
     run_id: str | None = None,
 ) -> tuple[TrainResult, str | None]:
     """Train, inside an MLflow run that gathers system metrics: a new one, or one that was begun.
@@ -43,11 +65,13 @@ def fit(
     Not retried: an interrupted training is resumed, not repeated.
     """
     with tracked_run(
-        experiment="deepfake",
+        experiment=_EXPERIMENT,
         run_name=run_dir.name,
         params=config.model_dump(),
         tags=tags,
+        datasets=dataset_uses(snapshots, context="training"),
         run_id=run_id,
+        uri=uri,
     ) as run:
         if run.warning:
             get_run_logger().warning(run.warning)
@@ -66,27 +90,35 @@ def fit(
 
 @task(name="log-to-mlflow", cache_policy=NO_CACHE, **RETRIES)
 def log_to_mlflow(
-    result: TrainResult, *, config: TrainConfig, tags: Mapping[str, str], run_id: str | None
+    result: TrainResult,
+    *,
+    snapshots: Sequence[Snapshot],
+    config: TrainConfig,
+    tags: Mapping[str, str],
+    run_id: str | None,
+    uri: str,
 ) -> str | None:
     """Write what the training left on disk into MLflow; a store that is down is not an error."""
     bundle = load_bundle(result.bundle)
     return log_training_or_defer(
         pending=result.run_dir / PENDING,
-        experiment="deepfake",
+        experiment=_EXPERIMENT,
         run_name=result.run_dir.name,
         params={**config.model_dump(), **bundle.spec.made_with},
         metrics_jsonl=result.run_dir / "metrics.jsonl",
         metrics=result.metrics,
         bundle=result.bundle,
         tags={**tags, **bundle.tags},
+        datasets=dataset_uses(snapshots, context="training"),
         extra_artifacts=[result.run_dir / "config.json", result.run_dir / "result.json"],
         run_id=run_id,
+        uri=uri,
     )
 
 
 @task(name="register", task_run_name="register-{name}", cache_policy=NO_CACHE, **RETRIES)
-def register(run_id: str, *, name: str, bundle: Path, tags: Mapping[str, str]) -> str:
+def register(run_id: str, *, name: str, bundle: Path, tags: Mapping[str, str], uri: str) -> str:
     """Make the run's bundle the newest version of a registered model, unless it is one already."""
     digest = load_bundle(bundle).digest
     kept = {k: v for k, v in tags.items() if k == "stage" or k.startswith("data.")}
-    return str(register_once(run_id, name=name, digest=digest, tags=kept))
+    return str(register_once(run_id, name=name, digest=digest, tags=kept, uri=uri))

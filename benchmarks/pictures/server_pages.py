@@ -104,7 +104,6 @@ def _servers(folder: Path) -> Iterator[_Servers]:
     """Yield Prefect with a worker, and MLflow, as `deepfake up` starts them."""
     log = folder / "up.log"
     command = [sys.executable, "-m", "deepfake", "up", "--port", "0", "--mlflow-port", "0"]
-    command += ["--file", str(_PROJECT / "prefect.yaml")]
     with log.open("wb") as stream:
         process = subprocess.Popen(
             command,
@@ -203,22 +202,17 @@ def _picture(page: Page, path: Path) -> None:
 
 
 def _grow(servers: _Servers, corpus: Path) -> str:
-    """Let a deployment ingest, and return the run of the retraining that its event starts."""
-    params = [f"input_path={corpus}", "corpus=demo", "layout=folder", "frames=8"]
-    said = [word for each in params for word in ("--param", each)]
-    servers.run("prefect", "deployment", "run", "ingest/local", "--watch", *said)
+    """Let deployments ingest and retrain, and return the run of the retraining."""
+    _deploy(servers, "ingest", f"input_path={corpus}", "corpus=demo", "frames=8")
+    servers.run("deepfake", "setup", "--dataset", "demo", "--name", "deepfake-detector-demo")
+    _deploy(servers, "retrain", "recipe=baseline", "epochs=1")
     named = {"flows": {"name": {"any_": ["retrain"]}}, "sort": "START_TIME_DESC"}
-    wait_for(
-        lambda: (
-            any(run["state_type"] == "COMPLETED" for run in _asked(servers, named))
-            or any(run["state_type"] in {"FAILED", "CRASHED"} for run in _asked(servers, named))
-        )
-    )
-    return str(_asked(servers, named)[0]["id"])
+    return str(servers.ask("flow_runs/filter", **named)[0]["id"])
 
 
-def _asked(servers: _Servers, named: dict[str, Any]) -> list[dict[str, Any]]:
-    return list(servers.ask("flow_runs/filter", **named))
+def _deploy(servers: _Servers, flow: str, *parameters: str) -> None:
+    given = [word for each in parameters for word in ("--param", each)]
+    servers.run("prefect", "deployment", "run", f"{flow}/local", "--watch", *given)
 
 
 def _learn(servers: _Servers, network: str) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from deepfake.cli.flow_runs import print_other_registry
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.registry.resolve import resolve_detector
@@ -27,6 +28,7 @@ def choose_detector(
     Raises:
         ModelError: There is none.
     """
+    print_other_registry(console, data_root)
     identity, how = resolve_detector(weights, data_root=data_root)
     version = f" version {identity.version}" if identity.version else ""
     console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)

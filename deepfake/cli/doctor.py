@@ -72,9 +72,10 @@ def _findings(data_root: Path) -> Iterator[Finding]:
     yield from (_package(name) for name in _PACKAGES)
     for name, check in _CHECKS.items():
         yield _guarded(name, check)
+    yield _guarded("detector", lambda: _detector(data_root))
     yield _guarded("data root", lambda: _folder(data_root))
     yield _guarded("Prefect", _prefect)
-    yield _guarded("MLflow", _mlflow)
+    yield _guarded("MLflow", lambda: _mlflow(data_root))
 
 
 def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
@@ -155,12 +156,12 @@ def _demo_media() -> Finding:
         return Finding("demo media", True, "not installed (needed by `demo` only)", error.hint)
 
 
-def _detector() -> Finding:
+def _detector(data_root: Path) -> Finding:
     from deepfake.errors import UnknownModelError
     from deepfake.registry.resolve import resolve_detector
 
     try:
-        identity, how = resolve_detector()
+        identity, how = resolve_detector(data_root=data_root)
     except UnknownModelError as error:
         return Finding("detector", True, "none yet", error.hint)
     return Finding("detector", True, f"{identity.name} ({how})")
@@ -173,7 +174,6 @@ _CHECKS: dict[str, Callable[[], Finding]] = {
     "face detector": _faces,
     "ImageNet weights": _imagenet_weights,
     "demo media": _demo_media,
-    "detector": _detector,
 }
 
 
@@ -204,9 +204,11 @@ def _prefect() -> Finding:
     return Finding("Prefect", True, f"{masked(api)} answers")
 
 
-def _mlflow() -> Finding:
-    from deepfake.registry import check_tracking
+def _mlflow(data_root: Path) -> Finding:
+    from deepfake.registry import check_tracking, describe_other_registry, tracking_uri
 
-    is_fine, message = check_tracking()
-    hint = None if is_fine else "See MLFLOW_TRACKING_URI; scores and trainings work without it."
+    is_fine, message = check_tracking(tracking_uri(data_root))
+    hint = describe_other_registry(data_root)
+    if not is_fine:
+        hint = "See MLFLOW_TRACKING_URI; scores and trainings work without it."
     return Finding("MLflow", is_fine, message, hint)

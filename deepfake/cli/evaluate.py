@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.markdown import Markdown
 
 from deepfake.cli.flow_runs import prepare, print_detector, print_run, run_flow
+from deepfake.cli.markdown import print_markdown
 from deepfake.config.options import EvaluateOptions
 
 __all__ = ["print_evaluate", "run_evaluate"]
@@ -32,6 +32,6 @@ def print_evaluate(summary: dict[str, Any], *, is_brief: bool = False) -> None:
         )
         console.print(f"{summary['num_files']} files of {summary['split']}: {text}")
     else:
-        console.print(Markdown(summary["markdown"]))
+        print_markdown(console, summary["markdown"])
     console.print(f"figures and tables: {summary['folder']}", soft_wrap=True)
     print_run(console, summary)

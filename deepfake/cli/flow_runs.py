@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 
 from deepfake.config.options import Options, flow_parameters
-from deepfake.registry import masked, tracking_uri
+from deepfake.registry import describe_other_registry, masked, tracking_uri
 from deepfake.storage import DataRoot, location_of
 from deepfake.storage.environment import configure_environment
 from deepfake.types import EXPECTED_STATUSES
@@ -20,6 +21,7 @@ __all__ = [
     "prepare",
     "print_detector",
     "print_metrics",
+    "print_other_registry",
     "print_run",
     "run_flow",
 ]
@@ -35,8 +37,16 @@ def prepare(data_root: str) -> None:
     configure_environment(root)
     api = os.environ.get("PREFECT_API_URL")
     prefect = masked(api) if api else os.environ.get("PREFECT_HOME", "")
-    line = f"Prefect: {prefect}   MLflow: {masked(tracking_uri())}"
-    Console(stderr=True, markup=False).print(line, style="dim", highlight=False)
+    line = f"Prefect: {prefect}   MLflow: {masked(tracking_uri(root))}"
+    console = Console(stderr=True, markup=False)
+    console.print(line, style="dim", highlight=False)
+    print_other_registry(console, root)
+
+
+def print_other_registry(console: Console, data_root: Path) -> None:
+    """Print that the working folder has a registry which is not the data root's."""
+    if note := describe_other_registry(data_root):
+        console.print(f"note: {note}", style="yellow", highlight=False, soft_wrap=True)
 
 
 def run_flow(name: str, options: Options) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from deepfake.cli.flow_runs import exit_for, prepare, run_flow
 from deepfake.cli.options import reject_missing
 from deepfake.cli.text import in_one_line
 from deepfake.config.options import IngestOptions
+from deepfake.corpora.ingest import refuse_another_corpus
+from deepfake.corpora.layouts import recognise_layout, scan_corpus
+from deepfake.storage import DataRoot, location_of
 
 __all__ = ["print_ingest", "run_ingest"]
 
@@ -18,10 +21,21 @@ __all__ = ["print_ingest", "run_ingest"]
 def run_ingest(options: IngestOptions) -> None:
     """Run the `ingest` flow."""
     reject_missing(options.input_path)
+    _check_corpus(options)
     prepare(options.data_root)
     summary = run_flow("ingest", options)
     print_ingest(summary)
     exit_for(summary["statuses"])
+
+
+def _check_corpus(options: IngestOptions) -> None:
+    """Reject, before a server is started, what the flow would reject."""
+    place = location_of(options.input_path)
+    if not options.replace:
+        root = DataRoot(location_of(options.data_root))
+        refuse_another_corpus(root, options.corpus, place, layout=options.layout)
+    if recognise_layout(place) not in (None, options.layout):
+        scan_corpus(place, corpus=options.corpus, layout=options.layout)
 
 
 def print_ingest(summary: dict[str, Any]) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import getpass
 import socket
-from collections.abc import Iterator
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from deepfake.cli.flow_runs import print_other_registry
 from deepfake.cli.text import in_one_line
+from deepfake.cli.version_table import version_table
 from deepfake.config.options import (
     CompareVersionsOptions,
     ListVersionsOptions,
@@ -25,7 +26,6 @@ from deepfake.registry import (
     Promotion,
     RegisteredVersion,
     champion_history,
-    ensure_first_champion,
     list_versions,
     masked,
     metrics_of_run,
@@ -34,6 +34,7 @@ from deepfake.registry import (
     tracking_uri,
 )
 from deepfake.registry.resolve import resolve_detector
+from deepfake.storage import DataRoot, location_of
 
 __all__ = [
     "run_compare",
@@ -48,48 +49,40 @@ _SHOWN_DIGITS = 4
 
 def run_list(options: ListVersionsOptions) -> None:
     """Print the versions of a model, the newest first."""
-    name = options.name
+    name, uri = options.name, _store_of(options.data_root)
     console = Console(markup=False)
-    found = list_versions(name)
+    found = list_versions(name, uri=uri)
     if not found:
-        typer.echo(f"{name}: no version in {masked(tracking_uri())}; `deepfake train` makes one")
+        typer.echo(f"{name}: no version in {masked(uri)}; `deepfake train` makes one")
         return
-    table = Table(title=f"{name} in {masked(tracking_uri())}", title_justify="left")
-    for column in ("version", "alias", "decision", "learnt from", "registered"):
-        table.add_column(column, overflow="fold")
-    for version in found:
-        table.add_row(
-            str(version.version),
-            ", ".join(version.aliases),
-            version.tags.get("decision", ""),
-            ", ".join(_data(version)),
-            version.created_at,
-        )
-    console.print(table)
+    console.print(f"{name} in {masked(uri)}", soft_wrap=True, highlight=False)
+    console.print(version_table(found, uri=uri))
 
 
 def run_show(options: ShowVersionOptions) -> None:
     """Print all that is known of a version, and the history of champions."""
-    name = options.name
-    found = _find(name, options.which)
+    name, uri = options.name, _store_of(options.data_root)
+    found = _find(name, options.which, uri=uri)
     typer.echo(f"{name} version {found.version} ({', '.join(found.aliases) or 'no alias'})")
     typer.echo(f"registered: {found.created_at}, MLflow run: {found.run_id or 'none'}")
     for key, value in sorted(found.tags.items()):
         typer.echo(in_one_line(f"  {key}: {value}"))
-    for key, value in _description(name, found).items():
+    for key, value in _description(found, data_root=options.data_root).items():
         typer.echo(in_one_line(f"  {key}: {value}"))
     typer.echo("champions:")
-    for event in champion_history(name):
+    for event in champion_history(name, uri=uri):
         typer.echo(in_one_line(f"  {_in_words(event)}"))
 
 
 def run_compare(options: CompareVersionsOptions) -> None:
     """Print what is on record of two versions: settings, data, and the numbers of their runs."""
-    name = options.name
-    versions = [_find(name, which) for which in (options.first, options.second)]
-    described = [{**_description(name, v), **_numbers(v)} for v in versions]
+    name, uri = options.name, _store_of(options.data_root)
+    versions = [_find(name, which, uri=uri) for which in (options.first, options.second)]
+    described = [
+        {**_description(v, data_root=options.data_root), **_numbers(v, uri=uri)} for v in versions
+    ]
     table = Table(title=name, title_justify="left")
-    table.add_column("")
+    table.add_column("", overflow="fold")
     for version in versions:
         alias = f" ({', '.join(version.aliases)})" if version.aliases else ""
         table.add_column(f"version {version.version}{alias}", overflow="fold")
@@ -113,29 +106,34 @@ def run_promote(options: PromoteOptions) -> None:
             "a promotion by hand needs a reason",
             hint="Give --reason TEXT, which is kept with the version, or --yes to do without.",
         )
-    version = _find(name, options.which).version
+    uri = _store_of(options.data_root)
+    version = _find(name, options.which, uri=uri).version
     # A detector that cannot be loaded must not become champion.
-    resolve_detector(f"models:/{name}/{version}")
-    # Until now the packaged one was champion: a rollback goes back to it.
-    ensure_first_champion(name, who=_who())
-    done = promote(name, version, who=_who(), why=reason or "no reason was given")
+    resolve_detector(f"models:/{name}/{version}", data_root=location_of(options.data_root))
+    done = promote(name, version, who=_who(), why=reason or "no reason was given", uri=uri)
     _print_moved(name, done)
 
 
 def run_rollback(options: RollbackOptions) -> None:
-    """Make the last champion before the present one champion again."""
+    """Make the last champion before the present one champion again, or nobody."""
     why = options.reason or "no reason was given"
-    _print_moved(options.name, roll_back(options.name, who=_who(), why=why))
+    uri = _store_of(options.data_root)
+    _print_moved(options.name, roll_back(options.name, who=_who(), why=why, uri=uri))
 
 
 def _print_moved(name: str, done: Promotion) -> None:
-    before = "nobody" if done.was is None else f"version {done.was}"
-    typer.echo(in_one_line(f"champion of {name}: version {done.version} (before: {before})"))
+    present, before = (_version_or_nobody(v) for v in (done.version, done.was))
+    typer.echo(in_one_line(f"champion of {name}: {present} (before: {before})"))
     typer.echo(in_one_line(f"kept: {_in_words(done)}"))
 
 
 def _in_words(event: Promotion) -> str:
-    return f"{event.at} {event.action} version {event.version} by {event.who}: {event.why}"
+    moved = f"{event.action} {_version_or_nobody(event.version)}"
+    return f"{event.at} {moved} by {event.who}: {event.why}"
+
+
+def _version_or_nobody(version: int | None) -> str:
+    return "nobody; the packaged detector serves" if version is None else f"version {version}"
 
 
 def _who() -> str:
@@ -146,8 +144,15 @@ def _who() -> str:
     return f"{user} on {socket.gethostname()}"
 
 
-def _find(name: str, which: str) -> RegisteredVersion:
-    versions = list_versions(name)
+def _store_of(data_root: str) -> str:
+    """Return the store of a data root; a registry in the working folder that is another is said."""
+    here = DataRoot(location_of(data_root)).here
+    print_other_registry(Console(stderr=True, markup=False), here)
+    return tracking_uri(here)
+
+
+def _find(name: str, which: str, *, uri: str) -> RegisteredVersion:
+    versions = list_versions(name, uri=uri)
     for version in versions:
         if which in (str(version.version), *version.aliases):
             return version
@@ -156,22 +161,17 @@ def _find(name: str, which: str) -> RegisteredVersion:
     known = ", ".join(
         " ".join([str(v.version), *(f"({alias})" for alias in v.aliases)]) for v in versions
     )
-    hint = "`deepfake setup` makes the packaged detector champion." if which == CHAMPION else None
+    hint = "`deepfake models promote` makes one champion." if which == CHAMPION else None
     raise UnknownModelError(
         f"{name!r} has no version {which!r} (there are: {known or 'none'})", hint=hint
     )
 
 
-def _data(version: RegisteredVersion) -> Iterator[str]:
-    for key, value in sorted(version.tags.items()):
-        if key.startswith("data."):
-            yield f"{key.removeprefix('data.')} at {value}"
-
-
-def _description(name: str, version: RegisteredVersion) -> dict[str, str]:
+def _description(version: RegisteredVersion, *, data_root: str) -> dict[str, str]:
     """Return what the bundle says of itself, or why it cannot be used."""
+    named = f"models:/{version.name}/{version.version}"
     try:
-        bundle = load_bundle(resolve_detector(f"models:/{name}/{version.version}")[0].path)
+        bundle = load_bundle(resolve_detector(named, data_root=location_of(data_root))[0].path)
     except DeepfakeError as error:
         return {"bundle": f"cannot be used ({error})"}
     spec = bundle.spec
@@ -186,8 +186,8 @@ def _description(name: str, version: RegisteredVersion) -> dict[str, str]:
     }
 
 
-def _numbers(version: RegisteredVersion) -> dict[str, str]:
+def _numbers(version: RegisteredVersion, *, uri: str) -> dict[str, str]:
     if version.run_id is None:
         return {}
-    found = metrics_of_run(version.run_id)
+    found = metrics_of_run(version.run_id, uri=uri)
     return {key: f"{value:.{_SHOWN_DIGITS}g}" for key, value in sorted(found.items())}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from rich.console import Console
-from rich.markdown import Markdown
 
-from deepfake.cli.flow_runs import prepare, run_flow
+from deepfake.cli.flow_runs import detector_name, prepare, run_flow
+from deepfake.cli.markdown import print_markdown
 from deepfake.config.options import RetrainOptions
 
 __all__ = ["run_retrain"]
@@ -31,9 +31,9 @@ def _print_retrain(summary: dict[str, Any]) -> None:
     for note in summary["notes"]:
         console.print(f"  note: {note}")
     if "markdown" in summary:
-        console.print(Markdown(summary["markdown"]))
+        print_markdown(console, summary["markdown"])
     champion = summary["champion"]
-    console.print(f"compared with: {summary['model_name']} version {champion['version']}")
+    console.print(f"compared with: {detector_name(champion)}")
     outcome = _OUTCOMES[summary["outcome"]]
     if summary["outcome"] == "promoted" and summary["alias"] != "champion":
         outcome = "better, and not promoted: see the note"

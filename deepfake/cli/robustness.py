@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rich.console import Console
-from rich.markdown import Markdown
 
 from deepfake.cli.flow_runs import prepare, print_detector, print_run, run_flow
+from deepfake.cli.markdown import print_markdown
 from deepfake.config.options import RobustnessOptions
 
 __all__ = ["run_robustness"]
@@ -17,6 +17,6 @@ def run_robustness(options: RobustnessOptions) -> None:
     summary = run_flow("robustness", options)
     console = Console(markup=False)
     print_detector(console, summary)
-    console.print(Markdown(summary["markdown"]))
+    print_markdown(console, summary["markdown"])
     console.print(f"figure and tables: {summary['folder']}", soft_wrap=True)
     print_run(console, summary)

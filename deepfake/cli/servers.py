@@ -6,18 +6,25 @@ import typer
 
 from deepfake.cli.flow_runs import prepare
 from deepfake.config.options import SetupOptions, UpOptions
+from deepfake.corpora.ingest.dataset import check_dataset
+from deepfake.storage import DataRoot, location_of
 
 __all__ = ["run_setup", "run_up"]
 
 
 def run_setup(options: SetupOptions) -> None:
     """Make what the Prefect server in use lacks, and say what was done."""
+    for dataset in options.dataset or ():
+        check_dataset(dataset, root=DataRoot(location_of(options.data_root)))
     prepare(options.data_root)
     from flows.server.setup import set_up
 
     steps = set_up(
         options.file,
         data_root=options.data_root,
+        dataset=options.dataset,
+        held_out=options.held_out or options.benchmark,
+        name=options.name,
         schedule=options.schedule,
         timezone=options.timezone,
     )

@@ -9,7 +9,6 @@ from deepfake.registry.champions import (
     CHALLENGER,
     RegisteredVersion,
     champion_history,
-    ensure_first_champion,
     list_versions,
     promote,
     register_once,
@@ -17,12 +16,13 @@ from deepfake.registry.champions import (
     rolled_back,
 )
 from deepfake.registry.deferred_logging import PENDING, log_training_or_defer, replay, replay_all
+from deepfake.registry.inputs import DatasetUse, run_source
+from deepfake.registry.location import describe_other_registry, tracking_uri
 from deepfake.registry.log_runs import (
     BUNDLE_ARTIFACT,
     PARENT_TAG,
     find_run,
     find_training,
-    log_bundle,
     log_decision,
     log_evaluation,
     log_training,
@@ -39,7 +39,8 @@ from deepfake.registry.model_versions import (
     set_alias,
 )
 from deepfake.registry.open_run import TrackedRun, tracked_run
-from deepfake.registry.store import check_tracking, make_store, masked, tracking_uri, ui_command
+from deepfake.registry.store import check_tracking, make_store, masked, ui_command
+from deepfake.registry.version_runs import MeasuredAuc, VersionRun, read_version_run
 
 __all__ = [
     "BUNDLE_ARTIFACT",
@@ -48,20 +49,22 @@ __all__ = [
     "MODEL_NAME",
     "PARENT_TAG",
     "PENDING",
+    "DatasetUse",
+    "MeasuredAuc",
     "Promotion",
     "RegisteredVersion",
     "ResolvedModel",
     "TrackedRun",
+    "VersionRun",
     "begin_sweep",
     "champion_history",
     "champion_or_none",
     "check_tracking",
+    "describe_other_registry",
     "end_sweep",
-    "ensure_first_champion",
     "find_run",
     "find_training",
     "list_versions",
-    "log_bundle",
     "log_decision",
     "log_evaluation",
     "log_training",
@@ -71,6 +74,7 @@ __all__ = [
     "masked",
     "metrics_of_run",
     "promote",
+    "read_version_run",
     "register_bundle",
     "register_once",
     "replay",
@@ -78,6 +82,7 @@ __all__ = [
     "resolve_model_uri",
     "roll_back",
     "rolled_back",
+    "run_source",
     "set_alias",
     "tracked_run",
     "tracking_uri",

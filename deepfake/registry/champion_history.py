@@ -38,7 +38,7 @@ class Promotion:
 
     Attributes:
         action: `promote`, `rollback`, or `found`: the alias was moved by other means.
-        version: Champion from then on.
+        version: Champion from then on; None for nobody, so that the packaged detector serves.
         was: Champion until then; None for nobody.
         who: Did it.
         why: For what reason.
@@ -46,7 +46,7 @@ class Promotion:
     """
 
     action: Literal["promote", "rollback", "found"]
-    version: int
+    version: int | None
     was: int | None
     who: str
     why: str
@@ -106,14 +106,20 @@ def _written(client: MlflowClient, name: str) -> list[Promotion]:
     return events
 
 
-def champions_before(events: Sequence[Promotion]) -> list[int]:
-    """Return the champions that roll-backs return to in turn, the last one first to be restored."""
-    stack: list[int] = []
+def champions_before(events: Sequence[Promotion]) -> list[int | None]:
+    """Return what roll-backs return to in turn, the last one first: champions, at the end nobody.
+
+    Example:
+        >>> at = ("ann", "", "2026-11-30T00:00:00+00:00")
+        >>> champions_before([Promotion("promote", 2, None, *at), Promotion("promote", 3, 2, *at)])
+        [None, 2]
+    """
+    stack: list[int | None] = [None]
     for event in events:
         if event.action == "rollback" and event.version in stack:
             while stack[-1] != event.version:
                 stack.pop()
-        elif not stack or stack[-1] != event.version:
+        elif stack[-1] != event.version:
             stack.append(event.version)
     return stack[:-1]
 

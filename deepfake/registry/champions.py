@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal
 
-from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.errors import ConfigError, TrackingError, UnknownModelError
 from deepfake.registry.champion_history import (
     Promotion,
@@ -17,10 +16,9 @@ from deepfake.registry.champion_history import (
     read_history,
     write_event,
 )
-from deepfake.registry.log_runs import log_bundle
 from deepfake.registry.mlflow_values import legal_name
 from deepfake.registry.model_versions import CHAMPION, MODEL_NAME, register_bundle
-from deepfake.registry.store import client_of, is_absent, masked, tracking_uri, translated
+from deepfake.registry.store import client_of, is_absent, masked, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -30,7 +28,6 @@ __all__ = [
     "CHALLENGER",
     "RegisteredVersion",
     "champion_history",
-    "ensure_first_champion",
     "list_versions",
     "promote",
     "register_once",
@@ -40,7 +37,6 @@ __all__ = [
 
 CHALLENGER = "challenger"
 
-_EXPERIMENT = "deepfake"
 _DIGEST = "model_digest"
 _MAX_CHARS = 1000
 
@@ -66,74 +62,32 @@ class RegisteredVersion:
     created_at: str
 
 
-def list_versions(name: str = MODEL_NAME, *, uri: str | None = None) -> list[RegisteredVersion]:
+def list_versions(name: str = MODEL_NAME, *, uri: str) -> list[RegisteredVersion]:
     """Return the versions of a model, the newest first; none where there is no such model.
 
     Raises:
         TrackingError: The store cannot be reached.
     """
-    chosen = uri or tracking_uri()
-    if is_absent(chosen):
+    if is_absent(uri):
         return []
-    client = client_of(chosen)
+    client = client_of(uri)
     with translated(f"the versions of {name!r} cannot be listed"):
         found = _versions(client, name)
         aliases = aliases_of(client, name)
         return [_registered(version, aliases) for version in found]
 
 
-def champion_history(name: str = MODEL_NAME, *, uri: str | None = None) -> list[Promotion]:
+def champion_history(name: str = MODEL_NAME, *, uri: str) -> list[Promotion]:
     """Return every change of champion that took place, the oldest first.
 
     Raises:
         TrackingError: The store cannot be reached.
     """
-    chosen = uri or tracking_uri()
-    if is_absent(chosen):
+    if is_absent(uri):
         return []
-    client = client_of(chosen)
+    client = client_of(uri)
     with translated(f"the history of {name!r} cannot be read"):
         return list(read_history(client, name).events)
-
-
-def ensure_first_champion(
-    name: str = MODEL_NAME, *, who: str = "set-up", uri: str | None = None
-) -> int | None:
-    """Make the packaged detector champion of a model that has none, and return the champion.
-
-    Does nothing where there is a champion. After an interruption, a second call continues.
-
-    Args:
-        name: Of the model; created if absent.
-        who: Name for the history.
-        uri: The store; None means the one in use.
-
-    Returns:
-        The champion's version; None where there is none and no detector is packaged.
-
-    Raises:
-        TrackingError: The store refused.
-    """
-    chosen = uri or tracking_uri()
-    client = client_of(chosen)
-    with translated(f"the champion of {name!r} cannot be looked up"):
-        champion = aliases_of(client, name).get(CHAMPION)
-    folder = packaged_detector()
-    if champion is not None or folder is None:
-        return champion
-    bundle = load_bundle(folder)
-    tags = {
-        "stage": "package",
-        _DIGEST: bundle.digest,
-        **{f"data.{corpus}": digest for corpus, digest in bundle.spec.data_digests.items()},
-    }
-    version = _known(client, name, digest=bundle.digest)
-    if version is None:
-        run_id = log_bundle(
-            folder, experiment=_EXPERIMENT, run_name="packaged", tags=tags, uri=chosen
-        )
-        version = register_once(run_id, name=name, digest=bundle.digest, tags=tags, uri=chosen)
-    return promote(name, version, who=who, why="the detector that is packaged", uri=chosen).version
 
 
 def register_once(
@@ -142,7 +96,7 @@ def register_once(
     name: str,
     digest: str,
     tags: Mapping[str, str] | None = None,
-    uri: str | None = None,
+    uri: str,
 ) -> int:
     """Return the version of a bundle, registering it if it is not registered.
 
@@ -151,20 +105,19 @@ def register_once(
         name: Of the model.
         digest: The bundle's digest, by which a registered one is found.
         tags: Of the version; written again to one that exists.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused.
     """
-    chosen = uri or tracking_uri()
-    client = client_of(chosen)
+    client = client_of(uri)
     all_tags = {**(tags or {}), _DIGEST: digest}
     with translated(f"the versions of {name!r} cannot be looked up"):
         version = _known(client, name, digest=digest)
         if version is not None:
             _tag(client, name, version, all_tags)
             return version
-    return register_bundle(run_id, name=name, tags=all_tags, uri=chosen)
+    return register_bundle(run_id, name=name, tags=all_tags, uri=uri)
 
 
 def promote(
@@ -173,8 +126,8 @@ def promote(
     *,
     who: str,
     why: str,
-    expected: int | None = None,
-    uri: str | None = None,
+    expected: int | Literal["nobody"] | None = None,
+    uri: str,
 ) -> Promotion:
     """Make a version champion; the alias moves last.
 
@@ -183,8 +136,8 @@ def promote(
         version: Which.
         who: Who does it.
         why: The reason.
-        expected: The version that must be champion now; None accepts any.
-        uri: The store; None means the one in use.
+        expected: The version that must be champion now, or `nobody`; None accepts any.
+        uri: The store.
 
     Returns:
         The promotion; the earlier one where the version is champion already.
@@ -193,11 +146,11 @@ def promote(
         UnknownModelError: There is no such version.
         TrackingError: Another version is champion than expected, or the store refused.
     """
-    client = client_of(uri or tracking_uri())
+    client = client_of(uri)
     with translated(f"version {version} of {name!r} cannot become champion"):
         _check_there(client, name, version)
         was = aliases_of(client, name).get(CHAMPION)
-        if expected is not None and was != expected:
+        if expected is not None and (was or "nobody") != expected:
             raise TrackingError(
                 f"version {was} of {name!r} is champion now, not {expected}",
                 hint="Nothing was promoted. Compare again with the present champion.",
@@ -205,35 +158,36 @@ def promote(
         return _move(client, name, version, action="promote", who=who, why=why)
 
 
-def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str | None = None) -> Promotion:
-    """Restore the champion before the present one; can be repeated.
+def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str) -> Promotion:
+    """Restore the champion before the present one; can be repeated, until nobody is champion.
+
+    Where nobody is, the packaged detector serves, as before the first promotion.
 
     Args:
         name: Of the model.
         who: Who does it.
         why: The reason.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
-        ConfigError: There was no champion before.
+        ConfigError: Nobody is champion.
         TrackingError: The store refused.
     """
-    chosen = uri or tracking_uri()
-    if is_absent(chosen):
-        raise UnknownModelError(f"there is no registry at {masked(chosen)}")
-    client = client_of(chosen)
+    if is_absent(uri):
+        raise UnknownModelError(f"there is no registry at {masked(uri)}")
+    client = client_of(uri)
     with translated(f"the last champion of {name!r} cannot be restored"):
         history = read_history(client, name)
-        before = champions_before(history.events)
-        if history.champion is None or not before:
+        if history.champion is None:
             raise ConfigError(
-                f"{name!r} has no champion before the present one to go back to",
+                f"{name!r} has no champion to roll back from",
                 hint="`deepfake models list` shows the versions, `promote` makes one champion.",
             )
-        return _move(client, name, before[-1], action="rollback", who=who, why=why)
+        before = champions_before(history.events)[-1]
+        return _move(client, name, before, action="rollback", who=who, why=why)
 
 
-def rolled_back(name: str = MODEL_NAME, *, uri: str | None = None) -> set[int]:
+def rolled_back(name: str = MODEL_NAME, *, uri: str) -> set[int]:
     """Return the versions that a roll-back removed and nobody promoted since.
 
     Raises:
@@ -243,14 +197,15 @@ def rolled_back(name: str = MODEL_NAME, *, uri: str | None = None) -> set[int]:
     for event in champion_history(name, uri=uri):
         if event.action == "rollback" and event.was is not None:
             given_up.add(event.was)
-        given_up.discard(event.version)
+        if event.version is not None:
+            given_up.discard(event.version)
     return given_up
 
 
 def _move(
     client: MlflowClient,
     name: str,
-    version: int,
+    version: int | None,
     *,
     action: Literal["promote", "rollback"],
     who: str,
@@ -263,6 +218,9 @@ def _move(
     write_event(client, name, history, event)
     was = "none" if event.was is None else str(event.was)
     details = {"who": event.who, "why": event.why, "at": event.at, "was": was}
+    if version is None:
+        client.delete_registered_model_alias(name, CHAMPION)
+        return event
     _tag(client, name, version, {f"{action}.{key}": value for key, value in details.items()})
     client.set_registered_model_alias(name, CHAMPION, str(version))
     if aliases_of(client, name).get(CHALLENGER) == version:

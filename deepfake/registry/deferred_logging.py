@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from deepfake.errors import DataError, TrackingError
+from deepfake.registry.inputs import DatasetUse
 from deepfake.registry.log_runs import log_training
 from deepfake.registry.mlflow_values import flatten
 from deepfake.registry.open_run import run_exists
-from deepfake.registry.store import client_of, tracking_uri
+from deepfake.registry.store import client_of
 from deepfake.storage import read_json, write_json
 
 __all__ = ["PENDING", "log_training_or_defer", "replay", "replay_all"]
@@ -40,12 +42,12 @@ def log_training_or_defer(*, pending: Path, **training: Any) -> str | None:
         return None
 
 
-def replay_all(runs: Path, *, uri: str | None = None) -> list[str]:
+def replay_all(runs: Path, *, uri: str) -> list[str]:
     """Log every deferred training below a folder.
 
     Args:
         runs: The folder of runs, each with its note where it was deferred.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Returns:
         Ids of the logged runs. A training that the store still refuses keeps its note.
@@ -59,12 +61,12 @@ def replay_all(runs: Path, *, uri: str | None = None) -> list[str]:
     return written
 
 
-def replay(pending: Path, *, uri: str | None = None) -> str:
+def replay(pending: Path, *, uri: str) -> str:
     """Log a deferred training, remove its note, and return the run's id.
 
     Args:
         pending: What `log_training_or_defer` wrote.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused again (the note stays), or the note is damaged.
@@ -74,6 +76,7 @@ def replay(pending: Path, *, uri: str | None = None) -> str:
         for name in ("metrics_jsonl", "bundle"):
             note[name] = Path(note[name])
         note["extra_artifacts"] = [Path(path) for path in note.get("extra_artifacts", [])]
+        note["datasets"] = [DatasetUse(**used) for used in note.get("datasets", [])]
         note["run_id"] = _known_run(note.get("run_id"), uri=uri)
         run_id = log_training(**note, uri=uri)
     except (DataError, KeyError, TypeError, ValueError) as error:
@@ -82,9 +85,9 @@ def replay(pending: Path, *, uri: str | None = None) -> str:
     return run_id
 
 
-def _known_run(run_id: str | None, *, uri: str | None) -> str | None:
+def _known_run(run_id: str | None, *, uri: str) -> str | None:
     # The run may have been opened in another store, or not at all.
-    if run_id is None or not run_exists(client_of(uri or tracking_uri()), run_id):
+    if run_id is None or not run_exists(client_of(uri), run_id):
         return None
     return run_id
 
@@ -98,6 +101,8 @@ def _as_note(training: Mapping[str, Any]) -> dict[str, Any]:
             note[key] = str(value.absolute())
         elif key == "extra_artifacts":
             note[key] = [str(Path(path).absolute()) for path in value]
+        elif key == "datasets":
+            note[key] = [asdict(used) for used in value]
         elif key == "params":
             note[key] = {k: str(v) for k, v in flatten(value).items()}
         else:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from deepfake.errors import TrackingError
+from deepfake.registry.inputs import DatasetUse
 from deepfake.registry.mlflow_values import (
     legal_name,
     metric_points,
@@ -18,7 +19,6 @@ from deepfake.registry.store import (
     client_of,
     is_absent,
     resolve_experiment,
-    tracking_uri,
     translated,
 )
 
@@ -31,7 +31,6 @@ __all__ = [
     "PARENT_TAG",
     "find_run",
     "find_training",
-    "log_bundle",
     "log_decision",
     "log_evaluation",
     "log_training",
@@ -55,8 +54,9 @@ def log_training(
     metrics: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
     extra_artifacts: Sequence[Path] = (),
+    datasets: Sequence[DatasetUse] = (),
     run_id: str | None = None,
-    uri: str | None = None,
+    uri: str,
 ) -> str:
     """Log a finished training and return the run's id.
 
@@ -71,8 +71,9 @@ def log_training(
             an epoch has logged.
         tags: Such as data digests.
         extra_artifacts: Files and folders kept under `training/`.
+        datasets: What the run has read.
         run_id: A run that is there, such as `tracked_run` made; None makes one.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused, or a file is missing.
@@ -80,10 +81,10 @@ def log_training(
     points = _all_metrics(metrics_jsonl, final=metrics or {})
     if not bundle.is_dir():
         raise TrackingError("the detector bundle is not a folder", path=bundle)
-    with open_run(experiment, run_name=run_name, tags=tags, run_id=run_id, uri=uri) as (
-        client,
-        id_,
-    ):
+    opened = open_run(
+        experiment, run_name=run_name, tags=tags, datasets=datasets, run_id=run_id, uri=uri
+    )
+    with opened as (client, id_):
         log_params(client, id_, params)
         log_metrics(client, id_, points)
         with translated("the artifacts cannot be stored"):
@@ -106,32 +107,6 @@ def _all_metrics(metrics_jsonl: Path, *, final: Mapping[str, Any]) -> list[Metri
     return [*points, *(Metric(k, v, stamp, 0) for k, v in rest.items() if k not in logged)]
 
 
-def log_bundle(
-    bundle: Path,
-    *,
-    experiment: str,
-    run_name: str,
-    tags: Mapping[str, str] | None = None,
-    uri: str | None = None,
-) -> str:
-    """Log a bundle that was not trained here, and return its run's id.
-
-    Args:
-        bundle: The detector's folder, kept as the artifact `detector/`.
-        experiment: Name, made where there is none.
-        run_name: Shown in the UI.
-        tags: Such as its digest.
-        uri: The store; None means the one in use.
-
-    Raises:
-        TrackingError: The store refused.
-    """
-    opened = open_run(experiment, run_name=run_name, tags=tags, run_id=None, uri=uri)
-    with opened as (client, id_), translated("the bundle cannot be stored"):
-        client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
-    return id_
-
-
 def log_decision(
     folder: Path,
     *,
@@ -141,8 +116,9 @@ def log_decision(
     tags: Mapping[str, str],
     markdown: str,
     below: str | None = None,
+    datasets: Sequence[DatasetUse] = (),
     run_id: str | None = None,
-    uri: str | None = None,
+    uri: str,
 ) -> str:
     """Log a promotion decision, and return its run's id.
 
@@ -154,8 +130,9 @@ def log_decision(
         tags: Such as its outcome.
         markdown: Shown as the run's description.
         below: The run that trained the detector.
+        datasets: What both detectors were measured on.
         run_id: A run that is there, written again; None makes one.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused.
@@ -163,7 +140,9 @@ def log_decision(
     all_tags = {**tags, "mlflow.note.content": markdown}
     if below is not None:
         all_tags[PARENT_TAG] = below
-    opened = open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
+    opened = open_run(
+        experiment, run_name=run_name, tags=all_tags, datasets=datasets, run_id=run_id, uri=uri
+    )
     with opened as (client, id_):
         log_metrics(client, id_, metric_points(metrics))
         with translated("the decision cannot be stored"):
@@ -181,9 +160,10 @@ def log_evaluation(
     figures: Path | None = None,
     markdown: str | None = None,
     prefix: str = "",
+    datasets: Sequence[DatasetUse] = (),
     run_id: str | None = None,
     trained_by: str | None = None,
-    uri: str | None = None,
+    uri: str,
 ) -> str:
     """Log an evaluation and return the run's id.
 
@@ -197,10 +177,11 @@ def log_evaluation(
         figures: A folder kept under `evaluation/`; absent where there was nothing to draw.
         markdown: Kept as `evaluation/summary.md` and shown as the run's description.
         prefix: Before each metric's name, to tell several evaluations in one run apart.
+        datasets: What the detector was measured on.
         run_id: A run that is there; None makes one.
         trained_by: The run that trained the detector: the evaluation hangs below it, and its
             numbers stand there too, so that one row of the UI shows all of a detector.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused.
@@ -211,7 +192,9 @@ def log_evaluation(
         all_tags[PARENT_TAG] = trained_by
     if markdown is not None:
         all_tags["mlflow.note.content"] = markdown
-    opened = open_run(experiment, run_name=run_name, tags=all_tags, run_id=run_id, uri=uri)
+    opened = open_run(
+        experiment, run_name=run_name, tags=all_tags, datasets=datasets, run_id=run_id, uri=uri
+    )
     with opened as (client, id_):
         log_params(client, id_, params or {})
         log_metrics(client, id_, metric_points(summary, prefix=prefix))
@@ -227,13 +210,13 @@ def log_evaluation(
     return id_
 
 
-def find_training(model_digest: str, *, experiment: str, uri: str | None = None) -> str | None:
+def find_training(model_digest: str, *, experiment: str, uri: str) -> str | None:
     """Return the run that trained or calibrated a detector, None where the store knows of none.
 
     Args:
         model_digest: The bundle's digest, a tag of the run.
         experiment: Where it was recorded.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused.
@@ -246,41 +229,45 @@ def find_training(model_digest: str, *, experiment: str, uri: str | None = None)
     )
 
 
-def find_run(tags: Mapping[str, str], *, experiment: str, uri: str | None = None) -> str | None:
+def find_run(
+    tags: Mapping[str, str], *, experiment: str, run_name: str | None = None, uri: str
+) -> str | None:
     """Return the newest run that has all of these tags, None where there is none.
 
     Args:
-        tags: Names without dots, and their values.
+        tags: Names and values.
         experiment: Where it was recorded.
-        uri: The store; None means the one in use.
+        run_name: Its name; None for any.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused.
     """
-    wanted = " and ".join(f"tags.{name} = '{value}'" for name, value in tags.items())
-    return _find_run(wanted, experiment=experiment, uri=uri)
+    wanted = [f"tags.`{name}` = '{value}'" for name, value in tags.items()]
+    if run_name is not None:
+        wanted.append(f"attributes.run_name = '{run_name}'")
+    return _find_run(" and ".join(wanted), experiment=experiment, uri=uri)
 
 
-def metrics_of_run(run_id: str, *, uri: str | None = None) -> dict[str, float]:
+def metrics_of_run(run_id: str, *, uri: str) -> dict[str, float]:
     """Return the last value of each metric of a run, without those of the system.
 
     Raises:
         TrackingError: There is no such run, or the store refused.
     """
-    client = client_of(uri or tracking_uri())
+    client = client_of(uri)
     with translated(f"the run {run_id} cannot be read"):
         found = client.get_run(run_id).data.metrics
     return {name: value for name, value in found.items() if not name.startswith("system/")}
 
 
-def _find_run(wanted: str, *, experiment: str, uri: str | None) -> str | None:
-    chosen = uri or tracking_uri()
-    if is_absent(chosen):
+def _find_run(wanted: str, *, experiment: str, uri: str) -> str | None:
+    if is_absent(uri):
         return None
-    client = client_of(chosen)
+    client = client_of(uri)
     with translated("a run cannot be looked up"):
         runs = client.search_runs(
-            [resolve_experiment(client, experiment, uri=chosen)],
+            [resolve_experiment(client, experiment, uri=uri)],
             filter_string=wanted,
             max_results=1,
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+from deepfake.registry.inputs import DatasetUse, log_datasets
 from deepfake.registry.log_runs import BUNDLE_ARTIFACT
 from deepfake.registry.mlflow_values import legal_name, metric_points, read_metrics_lines
 from deepfake.registry.open_run import (
@@ -15,7 +16,7 @@ from deepfake.registry.open_run import (
     mark_running,
     run_exists,
 )
-from deepfake.registry.store import client_of, tracking_uri, translated
+from deepfake.registry.store import client_of, translated
 
 __all__ = ["begin_sweep", "end_sweep", "log_trial"]
 
@@ -26,8 +27,9 @@ def begin_sweep(
     run_name: str,
     params: Mapping[str, Any],
     tags: Mapping[str, str],
+    datasets: Sequence[DatasetUse] = (),
     run_id: str | None = None,
-    uri: str | None = None,
+    uri: str,
 ) -> str:
     """Create the run of a sweep, or reopen it, and return its id.
 
@@ -36,19 +38,20 @@ def begin_sweep(
         run_name: Shown in the UI.
         params: Nested mappings become `outer.inner`.
         tags: Such as data digests.
+        datasets: What its trials learn from.
         run_id: Of the sweep that is continued; a new one where the store does not know it.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused.
     """
-    chosen = uri or tracking_uri()
-    client = client_of(chosen)
+    client = client_of(uri)
     if run_id is not None and run_exists(client, run_id):
         mark_running(client, run_id)
         return run_id
-    created = create_run(client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen)
+    created = create_run(client, experiment=experiment, run_name=run_name, tags=tags, uri=uri)
     log_params(client, created, params)
+    log_datasets(client, created, datasets)
     return created
 
 
@@ -58,7 +61,7 @@ def log_trial(
     metrics_jsonl: Path,
     metrics: Mapping[str, Any],
     tags: Mapping[str, str],
-    uri: str | None = None,
+    uri: str,
 ) -> None:
     """Log the metrics of a trial to its run.
 
@@ -67,12 +70,12 @@ def log_trial(
         metrics_jsonl: Of its epochs; may be lacking.
         metrics: Of the whole; what is no number is left out.
         tags: How it ended.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused.
     """
-    client = client_of(uri or tracking_uri())
+    client = client_of(uri)
     points = read_metrics_lines(metrics_jsonl) if metrics_jsonl.is_file() else []
     points += metric_points(metrics)
     log_metrics(client, run_id, points)
@@ -88,7 +91,7 @@ def end_sweep(
     metrics: Mapping[str, Any],
     artifacts: Sequence[Path] = (),
     bundle: Path | None = None,
-    uri: str | None = None,
+    uri: str,
 ) -> None:
     """Log the result of a sweep to its run, and close it.
 
@@ -98,12 +101,12 @@ def end_sweep(
         metrics: Of the best trial.
         artifacts: Files kept under `sweep/`.
         bundle: The best detector, kept as the artifact `detector/`.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused.
     """
-    client = client_of(uri or tracking_uri())
+    client = client_of(uri)
     log_metrics(client, run_id, metric_points(metrics))
     with translated("the sweep cannot be stored"):
         for path in artifacts:

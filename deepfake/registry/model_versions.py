@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from deepfake.errors import TrackingError, UnknownModelError
 from deepfake.registry.log_runs import BUNDLE_ARTIFACT
 from deepfake.registry.mlflow_values import legal_name
-from deepfake.registry.store import client_of, is_absent, masked, tracking_uri, translated
+from deepfake.registry.store import client_of, is_absent, masked, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -31,7 +31,6 @@ __all__ = [
 MODEL_NAME = "deepfake-detector"
 CHAMPION = "champion"
 
-_CACHE = Path("mlruns", "cache")
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<version>\d+|latest))")
 _NOT_FOUND = frozenset({"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"})
 
@@ -50,7 +49,7 @@ def register_bundle(
     name: str = MODEL_NAME,
     alias: str | None = None,
     tags: Mapping[str, str] | None = None,
-    uri: str | None = None,
+    uri: str,
 ) -> int:
     """Register the bundle of a run as the next version of a model, and return its number.
 
@@ -59,14 +58,14 @@ def register_bundle(
         name: Of the registered model; created if absent.
         alias: Given to the new version, taken from an older one.
         tags: Of the version.
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The run has no bundle, or the store refused.
     """
     from mlflow.exceptions import MlflowException
 
-    client = client_of(uri or tracking_uri())
+    client = client_of(uri)
     with translated(f"the detector cannot be registered as {name!r}"):
         names = [entry.path for entry in client.list_artifacts(run_id, BUNDLE_ARTIFACT)]
         if f"{BUNDLE_ARTIFACT}/detector.json" not in names:
@@ -85,26 +84,24 @@ def register_bundle(
     return version
 
 
-def set_alias(name: str, *, alias: str, version: int, uri: str | None = None) -> None:
+def set_alias(name: str, *, alias: str, version: int, uri: str) -> None:
     """Move an alias to a version.
 
     Raises:
         TrackingError: There is no such version, or the store refused.
     """
-    client = client_of(uri or tracking_uri())
+    client = client_of(uri)
     with translated(f"version {version} of {name!r} cannot be called {alias!r}"):
         client.set_registered_model_alias(name, alias, str(version))
 
 
-def resolve_model_uri(
-    model_uri: str, *, uri: str | None = None, cache: Path | None = None
-) -> ResolvedModel:
+def resolve_model_uri(model_uri: str, *, uri: str, cache: Path) -> ResolvedModel:
     """Resolve `models:/NAME@ALIAS` or `models:/NAME/VERSION` to a bundle.
 
     Args:
         model_uri: `models:/NAME/latest` is the highest version.
-        uri: The store; None means the one in use.
-        cache: Where bundles from another machine are kept; None means `mlruns/cache`.
+        uri: The store.
+        cache: Where bundles from another machine are kept.
 
     Raises:
         UnknownModelError: The URI is malformed, or names nothing.
@@ -116,21 +113,18 @@ def resolve_model_uri(
             f"{model_uri!r} is not a model URI",
             hint="It is models:/NAME@ALIAS, models:/NAME/VERSION or models:/NAME/latest.",
         )
-    chosen = uri or tracking_uri()
-    if is_absent(chosen):
+    if is_absent(uri):
         raise UnknownModelError(
-            f"{model_uri!r} is not known: there is no registry at {masked(chosen)} yet",
+            f"{model_uri!r} is not known: there is no registry at {masked(uri)} yet",
             hint="`deepfake train` makes one.",
         )
-    client = client_of(chosen)
+    client = client_of(uri)
     found = _find(client, model_uri, **match.groupdict())
-    path = _fetch(client, found, uri=chosen, cache=cache or _CACHE)
+    path = _fetch(client, found, uri=uri, cache=cache)
     return ResolvedModel(path=path, name=str(found.name), version=int(found.version))
 
 
-def champion_or_none(
-    name: str = MODEL_NAME, *, uri: str | None = None, cache: Path | None = None
-) -> ResolvedModel | None:
+def champion_or_none(name: str = MODEL_NAME, *, uri: str, cache: Path) -> ResolvedModel | None:
     """Return the version with the alias `champion`, or None where there is none.
 
     Raises:

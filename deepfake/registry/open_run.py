@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from deepfake.errors import TrackingError
+from deepfake.registry.inputs import DatasetUse, log_datasets
 from deepfake.registry.mlflow_values import flatten, legal_name
-from deepfake.registry.store import client_of, resolve_experiment, tracking_uri, translated
+from deepfake.registry.store import client_of, resolve_experiment, translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -55,8 +56,9 @@ def tracked_run(
     run_name: str,
     params: Mapping[str, Any] | None = None,
     tags: Mapping[str, str] | None = None,
+    datasets: Sequence[DatasetUse] = (),
     run_id: str | None = None,
-    uri: str | None = None,
+    uri: str,
 ) -> Iterator[TrackedRun]:
     """Open a run around a computation and log system metrics; the store cannot make it fail.
 
@@ -68,27 +70,31 @@ def tracked_run(
         run_name: Shown in the UI.
         params: As for `log_training`.
         tags: As for `log_training`.
+        datasets: As for `log_training`.
         run_id: A run to continue; None creates one.
-        uri: The store; None means the one in use.
+        uri: The store.
     """
-    chosen = uri or tracking_uri()
     opened: tuple[MlflowClient, str] | None = None
     warning: str | None = None
     try:
-        client = client_of(chosen)
+        client = client_of(uri)
         id_ = run_id or create_run(
-            client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen
+            client, experiment=experiment, run_name=run_name, tags=tags, uri=uri
         )
         opened = client, id_
         mark_running(client, id_)
         log_params(client, id_, params or {})
+        log_datasets(client, id_, datasets)
     except TrackingError as error:
         warning = str(error)
         _logger.warning("%s; the computation goes on without it", error)
     if opened is None:
         yield TrackedRun(run_id=None, warning=warning)
         return
-    with _closed_at_end(*opened), _system_metrics(opened[1], uri=chosen):
+    with (
+        _closed_at_end(*opened),
+        _system_metrics(opened[1], is_continued=run_id is not None, uri=uri),
+    ):
         yield TrackedRun(run_id=opened[1], warning=warning)
 
 
@@ -98,26 +104,49 @@ def open_run(
     *,
     run_name: str,
     tags: Mapping[str, str] | None,
+    datasets: Sequence[DatasetUse] = (),
     run_id: str | None,
-    uri: str | None,
+    uri: str,
 ) -> Iterator[tuple[MlflowClient, str]]:
     """Yield a client and a run that is closed at the end if it was made here.
+
+    Args:
+        experiment: Name, made where there is none; not used with `run_id`.
+        run_name: Shown in the UI; not used with `run_id`.
+        tags: Of the run.
+        datasets: What the run has read.
+        run_id: A run that is there; None makes one, which is deleted if not all of it could be
+            written: it is written again as another one.
+        uri: The store.
 
     Raises:
         TrackingError: The store refused.
     """
-    chosen = uri or tracking_uri()
-    client = client_of(chosen)
+    client = client_of(uri)
     if run_id is not None:
         with translated(f"the run {run_id} cannot be used"):
             client.get_run(run_id)
             for key, value in (tags or {}).items():
                 client.set_tag(run_id, legal_name(key), str(value)[:_MAX_TAG_CHARS])
+        log_datasets(client, run_id, datasets)
         yield client, run_id
         return
-    created = create_run(client, experiment=experiment, run_name=run_name, tags=tags, uri=chosen)
-    with _closed_at_end(client, created):
-        yield client, created
+    created = create_run(client, experiment=experiment, run_name=run_name, tags=tags, uri=uri)
+    try:
+        with _closed_at_end(client, created):
+            log_datasets(client, created, datasets)
+            yield client, created
+    except Exception:
+        _delete(client, created)
+        raise
+
+
+def _delete(client: MlflowClient, run_id: str) -> None:
+    try:
+        with translated(f"the run {run_id} cannot be deleted"):
+            client.delete_run(run_id)
+    except TrackingError as error:
+        _logger.warning("%s", error)
 
 
 @contextmanager
@@ -183,12 +212,12 @@ def _terminate(client: MlflowClient, run_id: str, *, status: str) -> None:
 
 
 @contextmanager
-def _system_metrics(run_id: str, *, uri: str) -> Iterator[None]:
+def _system_metrics(run_id: str, *, is_continued: bool, uri: str) -> Iterator[None]:
     try:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
         monitor = SystemMetricsMonitor(  # type: ignore[no-untyped-call]
-            run_id, tracking_uri=uri
+            run_id, resume_logging=is_continued, tracking_uri=uri
         )
     except Exception as error:  # a missing sensor or psutil is no reason to stop
         _logger.warning("no system metrics (%s)", error)

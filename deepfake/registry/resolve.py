@@ -5,16 +5,20 @@ Which one it was is always printed.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import BundleError, UnknownModelError
-from deepfake.registry import ResolvedModel, champion_or_none, resolve_model_uri
+from deepfake.registry import (
+    ResolvedModel,
+    champion_or_none,
+    resolve_model_uri,
+    tracking_uri,
+)
 from deepfake.storage import DataRoot, Location, StorePath, copy_folder_locally, location_of
 
-__all__ = ["resolve_detector"]
+__all__ = ["resolve_detector", "resolve_packaged"]
 
 _BY_NAME = "named by the user"
 
@@ -36,10 +40,12 @@ def resolve_detector(
     """
     if weights is not None:
         return _named(weights, data_root=data_root)
-    champion = _champion()
+    root = DataRoot(data_root)
+    # Connecting creates a store; where there is none, none is asked.
+    champion = champion_or_none(uri=tracking_uri(root.here), cache=root.registry_cache)
     if champion is not None:
         return _registered(champion), "the registry's champion"
-    packaged = _packaged()
+    packaged = resolve_packaged()
     if packaged is not None:
         return packaged, "the packaged detector"
     raise UnknownModelError(
@@ -49,14 +55,16 @@ def resolve_detector(
 
 
 def _named(weights: str, *, data_root: Location) -> tuple[DetectorIdentity, str]:
+    root = DataRoot(data_root)
     if weights.startswith("models:/"):
-        return _registered(resolve_model_uri(weights)), _BY_NAME
+        found = resolve_model_uri(weights, uri=tracking_uri(root.here), cache=root.registry_cache)
+        return _registered(found), _BY_NAME
     folder = location_of(weights)
-    kept = DataRoot(data_root).detectors / weights
+    kept = root.detectors / weights
     if isinstance(folder, Path) and not folder.exists() and kept.is_dir():
         folder = kept
     if weights == "packaged" and not folder.exists():
-        packaged = _packaged()
+        packaged = resolve_packaged()
         if packaged is not None:
             return packaged, _BY_NAME
     if isinstance(folder, StorePath):
@@ -93,12 +101,7 @@ def _fetched(folder: StorePath) -> Path:
         raise BundleError("no such folder", path=folder) from error
 
 
-def _packaged() -> DetectorIdentity | None:
+def resolve_packaged() -> DetectorIdentity | None:
+    """Return the detector that comes with the package; None where it was taken out."""
     folder = packaged_detector()
     return None if folder is None else DetectorIdentity(folder, load_bundle(folder).spec.name)
-
-
-def _champion() -> ResolvedModel | None:
-    # Connecting creates a store, so ask only where there is one.
-    is_configured = "MLFLOW_TRACKING_URI" in os.environ or Path("mlruns/mlflow.db").is_file()
-    return champion_or_none() if is_configured else None

@@ -1,4 +1,4 @@
-"""Choose the MLflow store, connect to it, and translate its errors."""
+"""Connect to an MLflow store, and translate its errors."""
 
 from __future__ import annotations
 
@@ -27,12 +27,10 @@ __all__ = [
     "make_store",
     "masked",
     "resolve_experiment",
-    "tracking_uri",
     "translated",
     "ui_command",
 ]
 
-_DEFAULT_DATABASE = Path("mlruns", "mlflow.db")
 _CONNECT_SECONDS = 5.0
 # No telemetry by default. MLflow's seven retries would take four minutes. Standard output is for
 # results.
@@ -46,19 +44,6 @@ _ENVIRONMENT = {
 _CHATTY = ("alembic", "mlflow.system_metrics", "mlflow.store")
 _SECRETS = re.compile(r"(?i)\b((?:password|passwd|token|secret|key)=)[^&\s'\"]+")
 _USERINFO = re.compile(r"://(?:[^\s/@:]*:\S*|[^\s/@]+)@")
-
-
-def tracking_uri(root: Path | None = None) -> str:
-    """Return the store in use: `MLFLOW_TRACKING_URI`, else a SQLite file under `mlruns/`.
-
-    Args:
-        root: The folder that holds `mlruns`; None means the current one. The path in the URI is
-            absolute, so that it means the same from everywhere.
-    """
-    if named := os.environ.get("MLFLOW_TRACKING_URI", "").strip():
-        return named
-    database = (Path.cwd() if root is None else root.absolute()) / _DEFAULT_DATABASE
-    return f"sqlite:///{database.as_posix()}"
 
 
 def masked(uri: str) -> str:
@@ -91,16 +76,16 @@ def client_of(uri: str) -> MlflowClient:
     return client
 
 
-def make_store(uri: str | None = None) -> None:
+def make_store(uri: str) -> None:
     """Create the store's folder and tables if absent.
 
     Args:
-        uri: The store; None means the one in use.
+        uri: The store.
 
     Raises:
         TrackingError: The store cannot be reached.
     """
-    client_of(uri or tracking_uri())
+    client_of(uri)
 
 
 def is_absent(uri: str) -> bool:
@@ -162,40 +147,36 @@ def translated(what: str) -> Iterator[None]:
         ) from error
 
 
-def check_tracking(uri: str | None = None) -> tuple[bool, str]:
+def check_tracking(uri: str) -> tuple[bool, str]:
     """Return whether the store answers, and a sentence about it; creates none.
 
     Args:
-        uri: The store; None means the one in use.
+        uri: The store.
     """
-    chosen = uri or tracking_uri()
-    database = _database_of(chosen)
+    database = _database_of(uri)
     if database is not None and not database.exists():
         folder = next(f for f in database.absolute().parents if f.exists())
         if not os.access(folder, os.W_OK):
-            return False, f"{masked(chosen)} cannot be made: {folder} is not writable"
-        return True, f"{masked(chosen)} (made by the first run)"
+            return False, f"{masked(uri)} cannot be made: {folder} is not writable"
+        return True, f"{masked(uri)} (made by the first run)"
     try:
-        client_of(chosen)
+        client_of(uri)
     except TrackingError as error:
         return False, f"{error}. {error.hint}"
-    return True, f"{masked(chosen)} (answers)"
+    return True, f"{masked(uri)} (answers)"
 
 
-def ui_command(uri: str | None = None) -> str:
+def ui_command(uri: str) -> str:
     """Return the command that opens the MLflow UI on the store.
 
     A URI with credentials is not spelled out; the command then reads it from the environment.
 
     Args:
-        uri: The store; None means the one in use.
+        uri: The store.
     """
-    chosen = uri or tracking_uri()
-    if chosen.startswith(("http://", "https://")):
-        return (
-            f"{shlex.quote(sys.executable)} -m webbrowser {shlex.quote(_without_userinfo(chosen))}"
-        )
-    named = '"$MLFLOW_TRACKING_URI"' if masked(chosen) != chosen else shlex.quote(chosen)
+    if uri.startswith(("http://", "https://")):
+        return f"{shlex.quote(sys.executable)} -m webbrowser {shlex.quote(_without_userinfo(uri))}"
+    named = '"$MLFLOW_TRACKING_URI"' if masked(uri) != uri else shlex.quote(uri)
     return f"MLFLOW_DISABLE_TELEMETRY=true {_mlflow_command()} ui --backend-store-uri {named}"
 
 

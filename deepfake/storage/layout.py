@@ -73,6 +73,11 @@ class DataRoot:
         return self.here / ".cache" / "openvino"
 
     @property
+    def registry_cache(self) -> Path:
+        """The folder of detectors fetched from a registry elsewhere; it can be deleted."""
+        return self.here / ".cache" / "detectors"
+
+    @property
     def outputs(self) -> Path:
         """The folder that records where scores were written, so that media can be removed there."""
         return self.here / "outputs"

@@ -1,12 +1,12 @@
-"""`prefect.yaml` to deployments, and whether each is new, changed or unchanged."""
+"""Read deployments from `prefect.yaml`, create or change them on the server."""
 
 from __future__ import annotations
 
 import importlib
 import os
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,18 @@ from pydantic import ValidationError
 
 from deepfake.errors import ConfigError
 
-__all__ = ["Deployment", "create_schedule", "put_deployment", "read_deployments", "triggers_of"]
+__all__ = [
+    "PACKAGED_FILE",
+    "Deployment",
+    "create_schedule",
+    "find_deployment",
+    "put_deployment",
+    "read_deployments",
+    "triggers_of",
+]
+
+PACKAGED_FILE = Path(__file__).with_name("prefect.yaml")
+"""The `prefect.yaml` that comes with the package: in a checkout, a link to the one at its root."""
 
 _VARIABLE = re.compile(r"\{\{ *\$(\w+) *\}\}")
 
@@ -51,13 +62,19 @@ class Deployment:
         """`FLOW/DEPLOYMENT`."""
         return f"{self.flow.name}/{self.settings['name']}"
 
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Deployment:
+        """Return the deployment with further parameters."""
+        merged = {**self.settings["parameters"], **parameters}
+        return replace(self, settings={**self.settings, "parameters": merged})
 
-def read_deployments(path: Path, *, data_root: str) -> list[Deployment]:
+
+def read_deployments(path: Path, *, data_root: str, folder: Path) -> list[Deployment]:
     """Return the deployments that a `prefect.yaml` describes.
 
     Args:
-        path: The file. `{{ $PWD }}` in it is its own folder.
+        path: The file.
         data_root: Goes to each deployment that names a data root.
+        folder: Where runs work: `{{ $PWD }}` in the file, and what relative paths begin at.
 
     Raises:
         ConfigError: It is not there, or is no such file.
@@ -69,19 +86,18 @@ def read_deployments(path: Path, *, data_root: str) -> list[Deployment]:
         raise ConfigError(
             f"no deployments can be read here ({error})",
             path=path,
-            hint="Name this project's prefect.yaml with --file.",
+            hint="Leave --file out, or name a prefect.yaml of this project with it.",
         ) from error
-    folder = path.absolute().parent
     try:
-        return [_read(one, folder=folder, data_root=data_root) for one in described]
+        return [_read(one, folder=folder.absolute(), data_root=data_root) for one in described]
     except (KeyError, TypeError, ValueError, ImportError, AttributeError) as error:
         raise ConfigError(f"a deployment makes no sense ({error})", path=path) from error
 
 
 def _read(described: Mapping[str, Any], *, folder: Path, data_root: str) -> Deployment:
     place, _, function = str(described["entrypoint"]).partition(":")
-    module = importlib.import_module(place.removesuffix(".py").replace("/", "."))
-    flow: Flow[..., Any] = getattr(module, function)
+    module = place.removesuffix(".py").replace("/", ".")
+    flow: Flow[..., Any] = getattr(importlib.import_module(module), function)
     parameters = dict(described.get("parameters") or {})
     if "data_root" in parameters:
         parameters["data_root"] = data_root
@@ -93,7 +109,8 @@ def _read(described: Mapping[str, Any], *, folder: Path, data_root: str) -> Depl
         "name": described["name"],
         "description": described.get("description") or flow.description,
         "tags": list(described.get("tags") or ()),
-        "entrypoint": described["entrypoint"],
+        # By the module's name: runs need no checkout, and survive a move of the installation.
+        "entrypoint": f"{module}.{function}",
         "work_pool_name": pool["name"],
         "job_variables": dict(pool.get("job_variables") or {}),
         "parameters": parameters,
@@ -156,7 +173,7 @@ def put_deployment(
     client: SyncPrefectClient,
     wanted: Deployment,
     *,
-    schedule: DeploymentScheduleCreate | None = None,
+    schedules: Sequence[DeploymentScheduleCreate] | None = None,
 ) -> tuple[str, DeploymentResponse]:
     """Create or change a deployment, and say which it was.
 
@@ -165,15 +182,17 @@ def put_deployment(
     Args:
         client: Of the server.
         wanted: As it shall be.
-        schedule: Instead of all that it has.
+        schedules: Instead of all that it has; None keeps them.
     """
-    found = _find(client, wanted.name)
-    schedules = list(wanted.schedules)
-    if found is not None:
-        schedules = [
+    found = find_deployment(client, wanted.name)
+    if schedules is not None:
+        chosen = list(schedules)
+    elif found is not None:
+        chosen = [
             DeploymentScheduleCreate(schedule=s.schedule, active=s.active) for s in found.schedules
         ]
-    chosen = schedules if schedule is None else [schedule]
+    else:
+        chosen = list(wanted.schedules)
     if found is not None and _as_deployed(found) == _as_wanted(wanted, chosen):
         return "unchanged", found
     flow_id = client.create_flow_from_name(wanted.flow.name)
@@ -182,7 +201,8 @@ def put_deployment(
     return ("created" if found is None else "updated"), made
 
 
-def _find(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
+    """Return the deployment `FLOW/DEPLOYMENT` of a server; None where there is none."""
     try:
         return client.read_deployment_by_name(name)
     except ObjectNotFound:

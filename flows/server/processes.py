@@ -43,7 +43,7 @@ _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 def serve(
     *,
     data_root: str,
-    file: Path,
+    file: Path | None,
     port: int,
     mlflow_port: int,
     say: Callable[[str], object],
@@ -53,7 +53,7 @@ def serve(
     Args:
         data_root: What the deployments work on; Prefect's home and all logs go below it, or below
             `data` where it is a store.
-        file: The `prefect.yaml`.
+        file: The `prefect.yaml`; None for the one that comes with the package.
         port: Of Prefect's server; 0 for a free one.
         mlflow_port: Of MLflow's page; 0 for a free one.
         say: Prints a line.
@@ -76,7 +76,7 @@ def serve(
         **os.environ,
         "PREFECT_API_URL": f"{address}/api",
         "PREFECT_LOGGING_LEVEL": level,
-        "MLFLOW_TRACKING_URI": tracking_uri(),
+        "MLFLOW_TRACKING_URI": tracking_uri(here),
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         # Who held a place under a limit is known after a restart too.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
@@ -95,7 +95,7 @@ def _start(
     servers: _Servers,
     address: str,
     *,
-    file: Path,
+    file: Path | None,
     data_root: str,
     mlflow_port: int,
     say: Callable[[str], object],
@@ -104,11 +104,12 @@ def _start(
     servers.start("Prefect server", server)
     servers.wait_for("Prefect server", lambda: _answers(f"{address}/api/health"))
     say(f"Prefect: {address}   API: {address}/api")
-    servers.call(["deepfake", "setup", "--file", str(file.absolute()), "--data-root", data_root])
+    named = [] if file is None else ["--file", str(file.absolute())]
+    servers.call(["deepfake", "setup", *named, "--data-root", data_root])
     servers.start("worker", ["prefect", "worker", "start", "--pool", _POOL, "--type", "process"])
     servers.wait_for("worker", lambda: _is_online(f"{address}/api"))
     say(f"worker: of the pool {_POOL}")
-    uri = tracking_uri()
+    uri = servers.environment["MLFLOW_TRACKING_URI"]
     if uri.startswith(("http://", "https://")):
         say(f"MLflow: {masked(uri)} (MLFLOW_TRACKING_URI)")
         return

@@ -19,24 +19,26 @@ from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
 
 from deepfake.errors import ConfigError
-from deepfake.registry import MODEL_NAME, champion_or_none, ensure_first_champion
-from deepfake.storage import is_store_uri
-from flows.server.automations import crash_zombies
+from deepfake.storage import DataRoot, is_store_uri, location_of
+from flows.server.automations import ON_GROWTH, crash_zombies, retrain_on_growth
 from flows.server.deployments import (
+    PACKAGED_FILE,
     Deployment,
     create_schedule,
+    find_deployment,
     put_deployment,
     read_deployments,
     triggers_of,
 )
 from flows.server.limits import TRAINING_LIMIT
+from flows.server.retraining import Retraining, kept_retraining, resolve_retraining
 
-__all__ = ["POOL", "SCHEDULED", "Step", "set_up"]
+__all__ = ["POOL", "RETRAIN", "Step", "set_up"]
 
 POOL = "local"
 """The work pool of `prefect.yaml`."""
-SCHEDULED = "retrain/local"
-"""The deployment that a schedule is for."""
+RETRAIN = "retrain/local"
+"""The deployment that has a schedule and is started by events, once it is said on what."""
 
 _OFF = "off"
 
@@ -48,7 +50,8 @@ class Step:
     Attributes:
         kind: What it is, for a person.
         name: Which.
-        outcome: `created`, `updated` or `unchanged`; of a schedule what it is.
+        outcome: `created`, `updated`, `unchanged` or `removed`; of schedule and retraining what
+            it is.
     """
 
     kind: str
@@ -57,13 +60,23 @@ class Step:
 
 
 def set_up(
-    file: Path, *, data_root: str, schedule: str | None = None, timezone: str = "UTC"
+    file: Path | None,
+    *,
+    data_root: str,
+    dataset: list[str] | None = None,
+    held_out: str | None = None,
+    name: str | None = None,
+    schedule: str | None = None,
+    timezone: str = "UTC",
 ) -> list[Step]:
     """Make whatever the Prefect server in use lacks; doing it twice changes nothing.
 
     Args:
-        file: The `prefect.yaml`.
+        file: The `prefect.yaml`; None for the one that comes with the package.
         data_root: What the deployments work on.
+        dataset: What is retrained on; None leaves it as it was said before, or unsaid.
+        held_out: The held-out set that decides about a retraining; None leaves it as it is.
+        name: The registered detector that is retrained; None leaves it as it is.
         schedule: A cron expression: when to retrain; `off` for never; None leaves it as it is.
         timezone: Of the schedule.
 
@@ -71,20 +84,28 @@ def set_up(
         What was done, in order.
 
     Raises:
-        ConfigError: The file or the schedule makes no sense, or the server does not answer.
-        TrackingError: The model registry refused or does not answer.
+        ConfigError: The file, the schedule or what is to be retrained makes no sense, or the
+            server does not answer.
     """
     root = data_root if is_store_uri(data_root) else str(Path(data_root).resolve())
-    wanted = read_deployments(file, data_root=root)
+    wanted = read_deployments(file or PACKAGED_FILE, data_root=root, folder=Path.cwd())
     chosen = None
     if schedule not in (None, _OFF):
         chosen = create_schedule(schedule, timezone=timezone)
     try:
         with get_client(sync_client=True) as client:
-            done = list(_steps(client, wanted, schedule=chosen))
-            if schedule == _OFF:
+            retraining = resolve_retraining(
+                DataRoot(location_of(data_root)),
+                dataset=dataset,
+                held_out=held_out,
+                name=name,
+                kept=kept_retraining(find_deployment(client, RETRAIN)),
+            )
+            _check_schedule(chosen, retraining)
+            done = list(_steps(client, wanted, schedule=chosen, retraining=retraining))
+            if schedule == _OFF or retraining is None:
                 _switch_off(client)
-            return [*done, *_schedules(client), *_champion()]
+            return [*done, *_schedules(client), _retraining(retraining)]
     except (httpx.HTTPError, RuntimeError) as error:
         raise ConfigError(
             f"the Prefect server refused or does not answer ({error})",
@@ -92,36 +113,66 @@ def set_up(
         ) from error
 
 
+def _check_schedule(
+    schedule: DeploymentScheduleCreate | None, retraining: Retraining | None
+) -> None:
+    if schedule is not None and retraining is None:
+        raise ConfigError(
+            "a schedule says when to retrain, and it is not said on what",
+            hint="Add --dataset CORPUS, and --held-out NAME for a held-out set that decides.",
+        )
+
+
 def _steps(
     client: SyncPrefectClient,
     wanted: list[Deployment],
     *,
     schedule: DeploymentScheduleCreate | None,
+    retraining: Retraining | None,
 ) -> Iterator[Step]:
     yield _put_pool(client)
     yield _put_limit(client)
     for one in wanted:
-        own = schedule if one.name == SCHEDULED else None
-        outcome, made = put_deployment(client, one, schedule=own)
+        if one.name == RETRAIN:
+            yield from _put_retrain(client, one, schedule=schedule, retraining=retraining)
+            continue
+        outcome, made = put_deployment(client, one)
         yield Step("deployment", one.name, outcome)
         for automation in triggers_of(one, made):
             yield _put_automation(client, automation)
     yield _put_automation(client, crash_zombies())
 
 
-def _champion() -> Iterator[Step]:
-    """Make the packaged detector champion where there is none, for `retrain` to challenge."""
-    before = champion_or_none(MODEL_NAME)
-    version = ensure_first_champion(MODEL_NAME)
-    if version is not None:
-        outcome = "unchanged" if before is not None else "created"
-        yield Step("champion", f"{MODEL_NAME} version {version}", outcome)
+def _put_retrain(
+    client: SyncPrefectClient,
+    wanted: Deployment,
+    *,
+    schedule: DeploymentScheduleCreate | None,
+    retraining: Retraining | None,
+) -> Iterator[Step]:
+    """Create the deployment that retrains, and what starts it by itself if that was said."""
+    said = wanted if retraining is None else wanted.with_parameters(retraining.parameters())
+    schedules = None if schedule is None else [schedule]
+    outcome, made = put_deployment(client, said, schedules=schedules)
+    yield Step("deployment", RETRAIN, outcome)
+    for automation in triggers_of(said, made):
+        yield _put_automation(client, automation)
+    if retraining is not None and retraining.corpora:
+        yield _put_automation(client, retrain_on_growth(made.id, corpora=retraining.corpora))
+    else:
+        yield from _remove_automation(client, ON_GROWTH)
+
+
+def _retraining(retraining: Retraining | None) -> Step:
+    nothing = "none by itself; --dataset CORPUS says on what"
+    return Step("retraining", RETRAIN, nothing if retraining is None else str(retraining))
 
 
 def _switch_off(client: SyncPrefectClient) -> None:
-    found = client.read_deployment_by_name(SCHEDULED)
+    found = client.read_deployment_by_name(RETRAIN)
     for one in found.schedules:
-        client.update_deployment_schedule(found.id, one.id, active=False)
+        if one.active:
+            client.update_deployment_schedule(found.id, one.id, active=False)
 
 
 def _put_pool(client: SyncPrefectClient) -> Step:
@@ -172,13 +223,19 @@ def _put_automation(client: SyncPrefectClient, wanted: AutomationCore) -> Step:
     return Step(kind, wanted.name, "updated")
 
 
+def _remove_automation(client: SyncPrefectClient, name: str) -> Iterator[Step]:
+    for found in client.read_automations_by_name(name):
+        client.delete_automation(found.id)
+        yield Step("automation", name, "removed")
+
+
 def _content(automation: AutomationCore) -> dict[str, object]:
     names = set(AutomationCore.model_fields) - {"owner_resource"}
     return automation.model_dump(include=names)
 
 
 def _schedules(client: SyncPrefectClient) -> Iterator[Step]:
-    for one in client.read_deployment_by_name(SCHEDULED).schedules:
+    for one in client.read_deployment_by_name(RETRAIN).schedules:
         schedule = one.schedule.model_dump(mode="json")
         when = f"{schedule.get('cron', schedule)} {schedule.get('timezone') or 'UTC'}"
-        yield Step("schedule", SCHEDULED, f"{when}, {'on' if one.active else 'off'}")
+        yield Step("schedule", RETRAIN, f"{when}, {'on' if one.active else 'off'}")

@@ -71,7 +71,7 @@ def test_trials_hang_below_their_sweep_and_more_are_added_to_it(tmp_path: Path) 
     assert recipe == load_bundle(kept).spec.train_config
     assert recipe.learning_rate == best["learning_rate"]
 
-    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'mlruns' / 'mlflow.db'}")
+    client = MlflowClient(tracking_uri=f"sqlite:///{tmp_path / 'data' / 'mlruns' / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("deepfake")
     assert experiment is not None
     runs = client.search_runs([experiment.experiment_id])

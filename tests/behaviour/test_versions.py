@@ -12,6 +12,7 @@ from deepfake import registry
 from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
 from tests.flows.retraining import Home, running_flows
+from tests.registered import log_bundle
 from tests.sample_data import face_close_up, make_detector
 
 pytestmark = [
@@ -24,7 +25,7 @@ pytestmark = [
 def _register(home: Home, name: str) -> str:
     folder = make_detector(home.path / name, name=name)
     digest = load_bundle(folder).digest
-    run_id = registry.log_bundle(folder, experiment="deepfake", run_name=name, uri=home.uri)
+    run_id = log_bundle(folder, experiment="deepfake", run_name=name, uri=home.uri)
     registry.register_once(run_id, name=registry.MODEL_NAME, digest=digest, uri=home.uri)
     return digest
 
@@ -53,8 +54,9 @@ def test_scores_name_the_version_before_between_and_after(tmp_path: Path) -> Non
         assert (row["model_version"], row["model_digest"]) == ("2", digests["2"])
         home.command("models", "rollback", "--reason", "too many alarms")
         assert scored() == (registry.MODEL_NAME, "1", digests["1"])
-        # One more step back: the packaged detector was there before anybody was promoted.
-        home.command("models", "rollback")
-        packaged = {v.version: v for v in registry.list_versions(uri=home.uri)}[3]
-        assert packaged.aliases == ("champion",)
-        assert scored()[1:] == ("3", packaged.tags["model_digest"])
+        # One more step back: the packaged detector was there before anybody was promoted, and
+        # nobody has registered it.
+        assert "nobody; the packaged detector serves" in home.command("models", "rollback")
+        assert {v.version for v in registry.list_versions(uri=home.uri)} == {1, 2}
+        summary = flows.run("score", {"folder": "media", "output": "out", "num_workers": 1})
+        assert summary["detector_chosen_by"] == "the packaged detector"

@@ -24,6 +24,7 @@ from deepfake.storage import DataRoot
 from deepfake.training import train_detector
 from deepfake.training.recipes import load_recipe
 from tests.command_line import product_environment
+from tests.registered import log_bundle
 from tests.synthetic_corpus import CropFile, write_corpus
 
 __all__ = ["Flows", "Home", "files_of", "make_home", "running_flows"]
@@ -138,9 +139,7 @@ class Home:
             show_progress=False,
         )
         digest = load_bundle(result.bundle).digest
-        run_id = registry.log_bundle(
-            result.bundle, experiment="deepfake", run_name=name, uri=self.uri
-        )
+        run_id = log_bundle(result.bundle, experiment="deepfake", run_name=name, uri=self.uri)
         version = registry.register_once(run_id, name=name, digest=digest, uri=self.uri)
         registry.promote(name, version, who="the test", why="to begin with", uri=self.uri)
         return version

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.flows.retraining import Flows, Home
+from deepfake.registry import list_versions
+from tests.flows.retraining import Flows, Home, files_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 
@@ -27,3 +28,14 @@ def test_a_detector_is_calibrated_on_val_and_registered(
     numbers = [v for v in done["metrics"].values() if isinstance(v, (int, float))]
     assert len(lines) == len(numbers)
     assert "is there already" in small_flows.run("calibrate", options)["error"]
+
+
+def test_nothing_is_registered_where_nothing_could_be_fitted(
+    small_home: Home, small_flows: Flows
+) -> None:
+    small_home.write("few", files_of("val", real=17, grid=17), seed=3)
+    options = {"dataset": ["few"], "weights": "detector", "device": "cpu", "name": "unfitted"}
+    done = small_flows.run("calibrate", options)
+    assert "nothing can be calibrated" in done["error"]
+    assert list_versions("unfitted", uri=small_home.uri) == []
+    assert not list(small_home.root.runs.glob("calibrate-*"))

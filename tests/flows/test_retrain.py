@@ -151,6 +151,12 @@ def test_without_a_held_out_set_nothing_is_promoted_by_itself(home: Home, flows:
     assert home.aliases("blind") == {"champion": 2}
 
 
+def test_a_retraining_that_cannot_begin_registers_nothing(home: Home, flows: Flows) -> None:
+    done = flows.run("retrain", {"dataset": ["nosuch"], "name": "unasked"})
+    assert "neither an ingested corpus" in done["error"]
+    assert registry.list_versions("unasked", uri=home.uri) == []
+
+
 def test_held_out_files_are_not_learnt_from(home: Home, flows: Flows) -> None:
     files = files_of("train", real=8, grid=8) + files_of("test", real=2, grid=2)
     home.write("leaky", files)

@@ -39,6 +39,8 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_wheel_holds_the_packages_and_no_media(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     assert {"deepfake/__init__.py", "flows/ingest.py", "tasks/ingest.py"} <= set(names)
+    described = zipfile.ZipFile(wheel).read("flows/server/prefect.yaml")
+    assert described == (CHECKOUT / "prefect.yaml").read_bytes()
     assert not [name for name in names if name.startswith(("tests/", "data/", "mlruns/"))]
     assert not [name for name in names if name.endswith((".jpg", ".mp4", ".png"))]
 

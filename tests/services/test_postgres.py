@@ -155,5 +155,5 @@ def test_five_hundred_task_runs_and_a_measured_detector(
     assert postgres.ask("mlflow", "SELECT status FROM runs") == [("FINISHED",)]
     metrics = "SELECT count(DISTINCT key)::int > 10 FROM metrics"
     assert postgres.ask("mlflow", metrics) == [(True,)]
-    assert not (tmp_path / "mlruns" / "mlflow.db").exists()
+    assert not list(tmp_path.rglob("mlflow.db"))
     assert not list((tmp_path / "prefect" / "home").rglob("*.db"))

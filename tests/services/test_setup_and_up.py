@@ -19,14 +19,13 @@ import psutil
 import pytest
 
 from deepfake.media import write_image
-from tests.command_line import product_environment, run_deepfake
+from tests.command_line import Completed, product_environment, run_deepfake
 from tests.places import CHECKOUT
 from tests.sample_data import clip_frames, make_detector
 from tests.services.processes import Server, prefect_server, running, tail_of, wait_until
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(1200)]
 
-_FILE = CHECKOUT / "prefect.yaml"
 _START_SECONDS = 900.0
 _QUICK = {"PREFECT_WORKER_QUERY_SECONDS": "2", "PYTHONPATH": str(CHECKOUT)}
 
@@ -71,10 +70,13 @@ class _Up:
     def environment(self) -> dict[str, str]:
         return product_environment(PREFECT_API_URL=self.api, **_QUICK)
 
+    def try_setup(self, *options: str) -> Completed:
+        """Run `deepfake setup`, whatever comes of it."""
+        return run_deepfake("setup", *options, cwd=self.folder, environment=self.environment())
+
     def setup(self, *options: str) -> dict[str, str]:
         """Return what `deepfake setup` did to each thing."""
-        said = ["setup", "--file", _FILE, *options]
-        done = run_deepfake(*said, cwd=self.folder, environment=self.environment())
+        done = self.try_setup(*options)
         assert done.returncode == 0, done.stderr
         columns = [re.split(" {2,}", line.strip()) for line in done.stdout.splitlines()]
         return {f"{kind}: {name}": outcome for kind, name, outcome in columns}
@@ -86,9 +88,7 @@ def _up(folder: Path) -> Iterator[_Up]:
     command = [sys.executable, "-m", "deepfake", "up", "--port", "0", "--mlflow-port", "0"]
     log = folder / "up.log"
     environment = product_environment(**_QUICK)
-    with running(
-        [*command, "--file", str(_FILE)], log=log, environment=environment, cwd=folder
-    ) as process:
+    with running(command, log=log, environment=environment, cwd=folder) as process:
         wait_until(
             lambda: "Ctrl-C stops" in log.read_text() or process.poll() is not None,
             seconds=_START_SECONDS,
@@ -111,19 +111,24 @@ def test_the_addresses_answer(up: _Up) -> None:
     assert httpx.get(f"{up.api}/health", timeout=30).json() is True
     assert "<title>MLflow" in httpx.get(up.mlflow, timeout=30).text
     assert (up.folder / "data" / ".prefect").is_dir()
-    assert (up.folder / "mlruns" / "mlflow.db").is_file()
+    assert (up.folder / "data" / "mlruns" / "mlflow.db").is_file()
 
 
 def test_setting_up_again_changes_nothing_but_what_is_asked_for(up: _Up) -> None:
     assert "created" in up.printed
     again = up.setup()
-    schedule = again.pop("schedule: retrain/local")
-    assert schedule == "0 3 * * 1 UTC, off"
+    assert again.pop("retraining: retrain/local").startswith("none by itself")
     assert set(again.values()) == {"unchanged"}
     flows = ("ingest", "train", "evaluate", "calibrate", "robustness", "retrain", "score")
     assert {f"deployment: {flow}/local" for flow in flows} <= set(again)
 
-    scheduled = up.setup("--schedule", "30 4 * * *", "--timezone", "Europe/Berlin")
+    refused = up.try_setup("--schedule", "30 4 * * *")
+    assert refused.returncode == 2 and "not said on what" in refused.stderr
+    _ingested(up, "videos")
+    said = ("--dataset", "videos", "--schedule", "30 4 * * *", "--timezone", "Europe/Berlin")
+    scheduled = up.setup(*said)
+    assert scheduled["retraining: retrain/local"] == "on videos; no held-out set"
+    assert scheduled["automation: retrain when a corpus has grown"] == "created"
     assert scheduled["deployment: retrain/local"] == "updated"
     assert scheduled["schedule: retrain/local"] == "30 4 * * * Europe/Berlin, on"
     # What a person switched on stays on.
@@ -131,23 +136,34 @@ def test_setting_up_again_changes_nothing_but_what_is_asked_for(up: _Up) -> None
     assert up.setup("--schedule", "off")["schedule: retrain/local"].endswith(", off")
 
 
-def test_a_corpus_that_has_grown_is_learnt_from(up: _Up) -> None:
+def _ingested(up: _Up, corpus: str) -> None:
+    """Let a corpus look as if it was ingested."""
+    folder = up.folder / "data" / "shards" / corpus
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "latest").write_text("0" * 16)
+
+
+def test_a_corpus_that_has_grown_is_learnt_from_if_it_was_named(up: _Up) -> None:
+    _ingested(up, "videos")
+    up.setup("--dataset", "videos", "--name", "watched")
     code = (
         "from prefect.events import emit_event\n"
-        "emit_event(event='deepfake.corpus.grown', payload={'corpus': 'videos'},\n"
-        "           resource={'prefect.resource.id': 'deepfake.corpus.videos'})\n"
+        "for name in ('others', 'videos'):\n"
+        "    emit_event(event='deepfake.corpus.grown', payload={'corpus': name},\n"
+        "               resource={'prefect.resource.id': f'deepfake.corpus.{name}'})\n"
     )
     command = [sys.executable, "-c", code]
     subprocess.run(command, env=up.environment(), cwd=up.folder, check=True, timeout=120)
 
-    def is_started() -> bool:
-        return any(run["parameters"]["dataset"] == ["videos"] for run in _runs(up.api, "retrain"))
-
-    wait_until(is_started)
+    wait_until(lambda: bool(_runs(up.api, "retrain")), seconds=400)
+    (run,) = _runs(up.api, "retrain")
+    assert run["parameters"]["dataset"] == ["videos"]
+    assert run["parameters"]["name"] == "watched"
 
 
 def test_the_schedule_comes_true(up: _Up) -> None:
-    up.setup("--schedule", "* * * * *")
+    _ingested(up, "videos")
+    up.setup("--dataset", "videos", "--schedule", "* * * * *")
 
     def ended() -> list[dict[str, Any]]:
         return [
@@ -164,7 +180,7 @@ def test_the_schedule_comes_true(up: _Up) -> None:
     messages = [line["message"] for line in _ask(up.api, "logs/filter", logs=logs)]
     assert any("Beginning flow run" in line for line in messages), "Prefect's page shows the log"
     # There is nothing to train on; that it began, and when, is what was asked.
-    assert "neither an ingested corpus" in ended()[0]["state"]["message"]
+    assert "videos" in ended()[0]["state"]["message"]
     assert ended()[0]["expected_start_time"][17:19] == "00"
 
 
@@ -217,7 +233,7 @@ def test_where_one_dies_the_others_are_stopped_and_it_is_named(tmp_path: Path) -
 
 def test_a_server_that_is_named_is_not_started_anew(tmp_path: Path) -> None:
     environment = product_environment(PREFECT_API_URL="http://127.0.0.1:1/api")
-    done = run_deepfake("up", "--file", _FILE, cwd=tmp_path, environment=environment)
+    done = run_deepfake("up", cwd=tmp_path, environment=environment)
     assert done.returncode == 2
     assert "PREFECT_API_URL names a server already" in done.stderr
 
@@ -246,7 +262,7 @@ def test_a_run_whose_process_and_worker_were_killed_is_crashed(
     inbox.mkdir()
     for number in range(400):
         write_image(inbox / f"{number}.png", clip_frames(1, seed=number)[0])
-    said = ["setup", "--file", _FILE, "--data-root", tmp_path / "data"]
+    said = ["setup", "--data-root", tmp_path / "data"]
     done = run_deepfake(*said, cwd=tmp_path, environment=server.environment)
     assert done.returncode == 0, done.stderr
     api = server.environment["PREFECT_API_URL"]

@@ -31,6 +31,9 @@ class IngestOptions(FileLimitOptions, BatchOptions):
     layout: Literal["folder", "faceforensics", "dfdc", "celebdf", "csv"] = Field(
         "folder", description="How the corpus is laid out."
     )
+    replace: bool = Field(
+        False, description="Put this corpus in the place of another one that has its name."
+    )
     data_root: DataRootPath = "data"
     sampling: SamplingName = Field("uniform", description="Which frames of a video.")
     frames: int | None = Field(

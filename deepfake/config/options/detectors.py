@@ -270,6 +270,7 @@ class ListVersionsOptions(Options):
     """List the versions of a registered detector, the newest first."""
 
     name: _RegisteredName = "deepfake-detector"
+    data_root: DataRootPath = "data"
 
 
 class ShowVersionOptions(Options):
@@ -277,6 +278,7 @@ class ShowVersionOptions(Options):
 
     which: Annotated[str, Argument("VERSION"), _VERSION]
     name: _RegisteredName = "deepfake-detector"
+    data_root: DataRootPath = "data"
 
 
 class CompareVersionsOptions(Options):
@@ -285,6 +287,7 @@ class CompareVersionsOptions(Options):
     first: Annotated[str, Argument("A"), _VERSION]
     second: Annotated[str, Argument("B"), _VERSION]
     name: _RegisteredName = "deepfake-detector"
+    data_root: DataRootPath = "data"
 
 
 class PromoteOptions(Options):
@@ -294,6 +297,7 @@ class PromoteOptions(Options):
     reason: _Reason = None
     yes: bool = Field(False, description="Promote without a reason.")
     name: _RegisteredName = "deepfake-detector"
+    data_root: DataRootPath = "data"
 
 
 class RollbackOptions(Options):
@@ -301,3 +305,4 @@ class RollbackOptions(Options):
 
     reason: _Reason = None
     name: _RegisteredName = "deepfake-detector"
+    data_root: DataRootPath = "data"

@@ -28,6 +28,7 @@ __all__ = [
     "NumWorkers",
     "OptionName",
     "Options",
+    "OtherModelName",
     "Overwrite",
     "PrecisionName",
     "RunName",
@@ -108,6 +109,10 @@ _NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"
 CorpusName = Annotated[str, Field(pattern=_NAME, description="Name of the corpus.")]
 ModelName = Annotated[
     str, Field(pattern=_NAME, description="Name under which the detector is registered.")
+]
+OtherModelName = Annotated[
+    str | None,
+    Field(pattern=_NAME, description="Name of the registered detector; else as it was said."),
 ]
 RunName = Annotated[
     str | None,

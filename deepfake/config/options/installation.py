@@ -7,17 +7,33 @@ from typing import Annotated
 
 from pydantic import Field
 
-from deepfake.config.options.fields import DataRootPath, Options
+from deepfake.config.options.fields import DataRootPath, Hidden, Options, OtherModelName
 
 __all__ = ["DemoOptions", "DoctorOptions", "SetupOptions", "UpOptions"]
 
-_PrefectFile = Annotated[Path, Field(description="The prefect.yaml that lists the deployments.")]
+_PrefectFile = Annotated[
+    Path | None,
+    Field(
+        description="The prefect.yaml that lists the deployments; else the one that comes with "
+        "this program."
+    ),
+]
 
 
 class SetupOptions(Options):
     """Create pool, limits, deployments and automations in Prefect; again changes nothing."""
 
-    file: _PrefectFile = Path("prefect.yaml")
+    file: _PrefectFile = None
+    dataset: list[str] | None = Field(
+        None,
+        description="Retrain on this corpus (or folder), whenever it has grown and as --schedule "
+        "says; repeatable. Without it nothing is retrained by itself, or what was said before.",
+    )
+    held_out: str | None = Field(
+        None, description="The held-out set that decides about a retraining; else as it was said."
+    )
+    benchmark: Annotated[str | None, Hidden()] = Field(None, description="Former name of held_out.")
+    name: OtherModelName = None
     schedule: str | None = Field(
         None,
         description='When to retrain, as a cron expression such as "0 3 * * 1"; off for never; '
@@ -30,7 +46,7 @@ class SetupOptions(Options):
 class UpOptions(Options):
     """Run Prefect's server, a worker and MLflow's UI on this machine, until Ctrl-C."""
 
-    file: _PrefectFile = Path("prefect.yaml")
+    file: _PrefectFile = None
     port: int = Field(
         4200, ge=0, le=65535, description="Port of the Prefect server; 0 for a free one."
     )

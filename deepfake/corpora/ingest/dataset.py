@@ -11,11 +11,11 @@ from deepfake.config import digest_of
 from deepfake.corpora.ingest import read_previous_rows
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import ManifestRow
-from deepfake.corpora.shards import Snapshot, open_snapshot
+from deepfake.corpora.shards import Snapshot, is_ingested, open_snapshot
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot, is_store_uri, location_of, to_uri
 
-__all__ = ["resolve_dataset"]
+__all__ = ["check_dataset", "resolve_dataset"]
 
 
 def resolve_dataset(
@@ -37,24 +37,13 @@ def resolve_dataset(
         ConfigError: Neither a corpus nor a folder, or a folder without labels.
     """
     root = DataRoot(location_of(data_root))
-    if is_store_uri(dataset):
-        raise ConfigError(
-            f"expected an ingested corpus or a folder of this machine, got {dataset}",
-            hint=f"Run `deepfake ingest {dataset} --corpus NAME` first, and name that.",
-        )
+    check_dataset(dataset, root=root)
     folder = Path(dataset)
-    if (root.corpus_shards(dataset) / "latest").is_file() and len(folder.parts) == 1:
+    if is_ingested(root, dataset):
         notes = [f"{dataset!r} is the ingested corpus of that name"]
         if folder.is_dir():
             notes.append(f"a folder {dataset!r} is here too; write ./{dataset} to mean it")
         return open_snapshot(root, dataset), notes
-    if not folder.is_dir():
-        known = sorted(p.parent.name for p in (root.path / "shards").glob("*/latest"))
-        raise ConfigError(
-            f"{dataset!r} is neither an ingested corpus ({', '.join(known) or 'none yet'}) "
-            "nor a folder",
-            hint="Name a folder with real/ and fake/ in it, or run `deepfake ingest` first.",
-        )
     corpus = _corpus_of(folder, root=root)
     summary = ingest(folder, corpus)
     statuses = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
@@ -65,6 +54,30 @@ def resolve_dataset(
     return open_snapshot(root, corpus), [note]
 
 
+def check_dataset(dataset: str, *, root: DataRoot) -> None:
+    """Reject what is neither an ingested corpus nor a folder of this machine.
+
+    Args:
+        dataset: As named with `--dataset`.
+        root: The data root.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if is_store_uri(dataset):
+        raise ConfigError(
+            f"expected an ingested corpus or a folder of this machine, got {dataset}",
+            hint=f"Run `deepfake ingest {dataset} --corpus NAME` first, and name that.",
+        )
+    if not is_ingested(root, dataset) and not Path(dataset).is_dir():
+        known = sorted(p.parent.name for p in (root.path / "shards").glob("*/latest"))
+        raise ConfigError(
+            f"{dataset!r} is neither an ingested corpus ({', '.join(known) or 'none yet'}) "
+            "nor a folder",
+            hint="Name a folder with real/ and fake/ in it, or run `deepfake ingest` first.",
+        )
+
+
 def _corpus_of(folder: Path, *, root: DataRoot) -> str:
     """Return the name under which a folder is ingested; never that of another corpus."""
     corpus = re.sub(r"[^A-Za-z0-9._+-]", "-", folder.resolve().name)
@@ -73,7 +86,7 @@ def _corpus_of(folder: Path, *, root: DataRoot) -> str:
     if all(row.label is None for row in rows):
         raise ConfigError(
             f"no folder named real or fake in {folder}",
-            hint="Ingest a corpus of another layout with `deepfake ingest --layout`.",
+            hint="Name them so, or list files and labels for `deepfake ingest --layout csv`.",
         )
     here = {row.uri: _labels_of(row) for row in rows}
     before = {row.uri: _labels_of(row) for row in read_previous_rows(root, corpus)}

@@ -1,6 +1,7 @@
 """Scan corpora of known layouts into manifest rows: one row a file, with labels, not hashed."""
 
 from deepfake.corpora.layouts.contradictions import check_contradictions
+from deepfake.corpora.layouts.recognise import layout_hint, recognise_layout
 from deepfake.corpora.layouts.scan import LAYOUTS, scan_corpus, scan_media
 from deepfake.corpora.layouts.stream import MediaFilter, stream_media
 from deepfake.corpora.layouts.walk import describe_folder
@@ -10,6 +11,8 @@ __all__ = [
     "MediaFilter",
     "check_contradictions",
     "describe_folder",
+    "layout_hint",
+    "recognise_layout",
     "scan_corpus",
     "scan_media",
     "stream_media",

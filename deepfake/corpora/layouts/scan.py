@@ -12,6 +12,7 @@ from deepfake.corpora.layouts.csv import scan_csv
 from deepfake.corpora.layouts.dfdc import scan_dfdc
 from deepfake.corpora.layouts.faceforensics import scan_faceforensics
 from deepfake.corpora.layouts.folder import scan_folder
+from deepfake.corpora.layouts.recognise import recognise_layout
 from deepfake.corpora.layouts.walk import MEDIA_EXTENSIONS, describe_folder, iter_files, row_of
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import ConfigError, CorpusError
@@ -37,7 +38,8 @@ LAYOUTS: Mapping[str, Scanner] = MappingProxyType(
         "csv": scan_csv,
     }
 )
-"""Values of `--layout`. It is never guessed, since that would be guessing labels."""
+"""Values of `--layout`. One that is recognised is offered and never taken: that would be guessing
+labels."""
 
 
 def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[ManifestRow]:
@@ -53,7 +55,7 @@ def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[Ma
 
     Raises:
         ConfigError: The layout is unknown or not supported in stores, or the corpus name cannot be
-            part of a file name.
+            part of a file name; or `folder` finds no label in what looks like another layout.
         CorpusError: The folder is missing, empty, or has another layout.
     """
     if layout not in LAYOUTS:
@@ -63,7 +65,22 @@ def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[Ma
         return _sorted(_scan_store(folder_or_csv, corpus=corpus, layout=layout))
     if not folder_or_csv.exists():
         raise CorpusError("no such file or folder", path=folder_or_csv)
-    return _sorted(LAYOUTS[layout](folder_or_csv, corpus=corpus))
+    if layout == "folder" and folder_or_csv.is_file():
+        _refuse_recognised(folder_or_csv)
+    rows = LAYOUTS[layout](folder_or_csv, corpus=corpus)
+    if layout == "folder" and all(row.label is None for row in rows):
+        _refuse_recognised(folder_or_csv)
+    return _sorted(rows)
+
+
+def _refuse_recognised(place: Path) -> None:
+    found = recognise_layout(place)
+    if found is not None:
+        raise ConfigError(
+            "the layout `folder` finds no label here: no folder is named real or fake",
+            path=place,
+            hint=f"It looks like a corpus for --layout {found}: name that.",
+        )
 
 
 def _scan_store(root: StorePath, *, corpus: str, layout: str) -> list[ManifestRow]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from deepfake.corpora.layouts.recognise import layout_hint
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.storage import Location, ObjectStat, StorePath, to_uri
@@ -182,7 +183,9 @@ def wrong_layout(root: Path, *, expected: str) -> CorpusError:
     return CorpusError(
         f"expected {expected}; {describe_folder(root)}",
         path=root,
-        hint="Give the folder that directly contains these, or choose another layout.",
+        hint=layout_hint(
+            root, otherwise="Give the folder that directly contains these, or another layout."
+        ),
     )
 
 

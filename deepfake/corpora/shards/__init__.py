@@ -34,6 +34,7 @@ from deepfake.corpora.shards.shard import (
 from deepfake.corpora.shards.snapshots import (
     Snapshot,
     has_snapshot,
+    is_ingested,
     open_snapshot,
     set_latest,
     write_snapshot,
@@ -49,6 +50,7 @@ __all__ = [
     "Snapshot",
     "crop_records",
     "has_snapshot",
+    "is_ingested",
     "list_shards",
     "open_snapshot",
     "read_dense_landmarks",

@@ -37,7 +37,14 @@ from deepfake.storage import (
     write_text,
 )
 
-__all__ = ["Snapshot", "has_snapshot", "open_snapshot", "set_latest", "write_snapshot"]
+__all__ = [
+    "Snapshot",
+    "has_snapshot",
+    "is_ingested",
+    "open_snapshot",
+    "set_latest",
+    "write_snapshot",
+]
 
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 
@@ -202,6 +209,12 @@ def set_latest(corpus_dir: Location, digest: str) -> None:
     write_text(corpus_dir / "latest", digest + "\n")
 
 
+def is_ingested(root: DataRoot, name: str) -> bool:
+    """Return whether a name is that of an ingested corpus; a path such as `./faces` is none."""
+    is_name = set(name).isdisjoint("/\\") and name not in {"", ".", ".."}
+    return is_name and (root.corpus_shards(name) / "latest").is_file()
+
+
 def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> Snapshot:
     """Open a snapshot of a corpus.
 
@@ -215,15 +228,14 @@ def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> 
     """
     corpus_dir = root.corpus_shards(corpus)
     if digest is None:
-        latest = corpus_dir / "latest"
-        if not latest.is_file():
+        if not is_ingested(root, corpus):
             known = sorted(p.parent.name for p in (root.path / "shards").glob("*/latest"))
             raise ShardError(
                 f"no corpus {corpus!r} has been ingested (there are: {', '.join(known) or 'none'})",
                 path=corpus_dir,
                 hint=f"Run `deepfake ingest FOLDER --corpus {corpus} --layout folder` first.",
             )
-        digest = latest.read_text(encoding="utf-8", errors="replace").strip()
+        digest = (corpus_dir / "latest").read_text(encoding="utf-8", errors="replace").strip()
     if not _DIGEST.fullmatch(digest):
         raise ShardError(f"{digest!r} is not the digest of a snapshot", path=corpus_dir)
     snapshot = Snapshot(corpus_dir=corpus_dir, corpus=corpus, digest=digest)

@@ -47,7 +47,7 @@ class Contender(_Record):
     digest: str
 
     def __str__(self) -> str:
-        version = "not registered yet" if self.version is None else f"version {self.version}"
+        version = "not registered" if self.version is None else f"version {self.version}"
         return f"{self.name} {version}, digest {self.digest}"
 
 

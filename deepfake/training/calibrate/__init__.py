@@ -14,6 +14,7 @@ from deepfake.training.calibrate.recalibrate import (
     CalibrationSummary,
     calibrate_bundle,
     reference_of_val,
+    refuse_too_few_files,
 )
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "choose_aggregation",
     "predict_self_blends",
     "reference_of_val",
+    "refuse_too_few_files",
     "scale_heads",
 ]

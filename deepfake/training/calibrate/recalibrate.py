@@ -19,6 +19,7 @@ from deepfake.evaluation.predict import predict_crops
 from deepfake.scoring.drift import Reference, write_reference
 from deepfake.training.calibrate.choose_aggregation import choose_aggregation
 from deepfake.training.calibrate.drift_reference import reference_of_crops
+from deepfake.training.calibrate.file_scores import count_labels, has_enough
 from deepfake.training.calibrate.fit_judgement import fit_judgement
 from deepfake.training.calibrate.heads import combined_logits, predict_self_blends, scale_heads
 from deepfake.training.calibrate.unlearnt import (
@@ -27,12 +28,18 @@ from deepfake.training.calibrate.unlearnt import (
     predict_unlearnt,
 )
 from deepfake.types import Kind, Split
+from deepfake.verdicts.calibration import MIN_PER_CLASS
 from deepfake.verdicts.judgement import judgement_kind
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["CalibrationSummary", "calibrate_bundle", "reference_of_val"]
+__all__ = [
+    "CalibrationSummary",
+    "calibrate_bundle",
+    "reference_of_val",
+    "refuse_too_few_files",
+]
 
 _Metrics = dict[str, float | int | str | None]
 
@@ -161,6 +168,31 @@ def calibrate_bundle(
     return CalibrationSummary(output, metrics, notes)
 
 
+def refuse_too_few_files(snapshots: Sequence[Snapshot]) -> None:
+    """Reject corpora on which nothing can be calibrated, neither stills nor videos.
+
+    Args:
+        snapshots: One a corpus.
+
+    Raises:
+        DataError: The calibrating half of `val` lacks files of one class in every kind.
+    """
+    crops = _with_half_group(pd.concat([_labelled_val(s) for s in snapshots], ignore_index=True))
+    calibrating = crops[~halve_by_group(crops["half_group"].tolist())]
+    by_kind = {kind: calibrating[calibrating["kind"] == str(kind)] for kind in Kind}
+    if any(has_enough(files) for files in by_kind.values()):
+        return
+    counts = {judgement_kind(kind): count_labels(files) for kind, files in by_kind.items()}
+    found = ", ".join(
+        f"{n['real']} real and {n['fake']} fake {name}s" for name, n in counts.items()
+    )
+    raise DataError(
+        f"nothing can be calibrated: half of `val` has {found}; "
+        f"{MIN_PER_CLASS} of each are needed in one kind",
+        hint="Name more corpora with --dataset, or a larger one.",
+    )
+
+
 def reference_of_val(
     folder: Path,
     *,
@@ -199,13 +231,20 @@ def _predicted(
     """Return the labelled `val` crops of all snapshots with the detector's head outputs."""
     parts, done = [], 0
     for snapshot in snapshots:
-        index = snapshot.index()
-        val = index[(index["split"] == str(Split.VAL)) & index["label"].notna()]
+        val = _labelled_val(snapshot)
         parts.append(predict_crops(detector, snapshot, val, on_done=_after(done, on_done)))
         done += len(val)
     if not parts:
         raise DataError("calibrating needs at least one corpus")
-    crops = pd.concat(parts, ignore_index=True)
+    return _with_half_group(pd.concat(parts, ignore_index=True))
+
+
+def _labelled_val(snapshot: Snapshot) -> pd.DataFrame:
+    index = snapshot.index()
+    return index[(index["split"] == str(Split.VAL)) & index["label"].notna()]
+
+
+def _with_half_group(crops: pd.DataFrame) -> pd.DataFrame:
     medium = "media:" + crops["media_id"].astype(str)
     return crops.assign(half_group=crops["group"].where(crops["group"].notna(), medium))
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake.detectors.bundles import packaged_detector
 from deepfake.errors import DeepfakeError
-from deepfake.registry import CHAMPION, MODEL_NAME, list_versions
+from deepfake.registry import CHAMPION, MODEL_NAME, list_versions, tracking_uri
 from deepfake.views.webapp.display_names import display_names
 from deepfake.views.webapp.settings import AppSettings
 
@@ -36,7 +35,7 @@ def list_detectors(settings: AppSettings) -> DetectorChoices:
         labels[settings.weights] = f"{shown} (named at the start)"
     note = None
     try:
-        labels |= _registered_detectors()
+        labels |= _registered_detectors(settings.data_root)
     except DeepfakeError as error:
         # The address of the registry may contain a password.
         reason = error.message if settings.is_showing_paths else "the registry does not answer"
@@ -46,11 +45,9 @@ def list_detectors(settings: AppSettings) -> DetectorChoices:
     return DetectorChoices(labels, note)
 
 
-def _registered_detectors() -> dict[str, str]:
-    # Opening a registry that does not exist would create it.
-    if "MLFLOW_TRACKING_URI" not in os.environ and not Path("mlruns/mlflow.db").is_file():
-        return {}
-    found = sorted(list_versions(), key=lambda v: (CHAMPION not in v.aliases, -v.version))
+def _registered_detectors(data_root: Path) -> dict[str, str]:
+    versions = list_versions(uri=tracking_uri(data_root))
+    found = sorted(versions, key=lambda v: (CHAMPION not in v.aliases, -v.version))
     return {
         f"models:/{MODEL_NAME}/{version.version}": " ".join(
             [f"{MODEL_NAME} version {version.version}", *(f"({a})" for a in version.aliases)]

@@ -10,7 +10,8 @@ import pytest
 from deepfake.corpora.ingest.dataset import resolve_dataset
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import write_manifest
-from deepfake.errors import ConfigError
+from deepfake.corpora.shards import open_snapshot
+from deepfake.errors import ConfigError, ShardError
 from deepfake.storage import DataRoot
 
 
@@ -76,3 +77,28 @@ def test_folder_without_labels_is_refused_before_anything_is_decoded(
         resolve_dataset(str(folder), data_root=str(root.path), ingest=_ingest)
     with pytest.raises(ConfigError, match="neither an ingested corpus"):
         resolve_dataset("absent", data_root=str(root.path), ingest=_ingest)
+
+
+def _ingested(root: DataRoot, corpus: str) -> None:
+    """Let a corpus look as if it was ingested, with nothing in it."""
+    folder = Path(str(root.corpus_shards(corpus)))
+    (folder / ("0" * 16)).mkdir(parents=True)
+    (folder / ("0" * 16) / "index.parquet").touch()
+    (folder / "latest").write_text("0" * 16)
+
+
+@pytest.mark.parametrize("written", ["./set", "set/", "../here/set"])
+def test_a_path_means_the_folder_and_a_name_the_corpus(
+    written: str, tmp_path: Path, root: DataRoot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = _folder(tmp_path / "here" / "set", "real/a.png", "fake/b.png")
+    monkeypatch.chdir(tmp_path / "here")
+    _ingested(root, "set")
+    write_manifest(root.manifest("set"), scan_corpus(folder, corpus="set", layout="folder"))
+    snapshot, notes = resolve_dataset("set", data_root=str(root.path), ingest=_ingest)
+    assert snapshot.corpus == "set"
+    assert "write ./set to mean it" in notes[1]
+    with pytest.raises(_IngestCalledError, match=r"^set$"):
+        resolve_dataset(written, data_root=str(root.path), ingest=_ingest)
+    with pytest.raises(ShardError, match="no corpus"):
+        open_snapshot(root, written)

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 from deepfake import registry
-from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.errors import BundleError, ConfigError, TrackingError, UnknownModelError
 from deepfake.registry.resolve import resolve_detector
+from tests.registered import log_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -50,56 +50,84 @@ def client(store: str) -> Any:
     return MlflowClient(tracking_uri=store)
 
 
+def _uri() -> str:
+    return registry.tracking_uri(Path("data"))
+
+
 def _register(name: str, folder: Path, *, digest: str, text: str = "{}") -> int:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "detector.json").write_text(text)
-    run_id = registry.log_bundle(folder, experiment="champions", run_name=digest)
-    return registry.register_once(run_id, name=name, digest=digest, tags={"data.c": "0" * 16})
+    run_id = log_bundle(folder, experiment="champions", run_name=digest, uri=_uri())
+    return registry.register_once(
+        run_id, name=name, digest=digest, tags={"data.c": "0" * 16}, uri=_uri()
+    )
 
 
 def _champion(name: str) -> int | None:
-    return next((v.version for v in registry.list_versions(name) if "champion" in v.aliases), None)
+    return next(
+        (v.version for v in registry.list_versions(name, uri=_uri()) if "champion" in v.aliases),
+        None,
+    )
 
 
 def _promote(name: str, version: int, why: str = "it is better") -> registry.Promotion:
-    return registry.promote(name, version, who="ann", why=why)
+    return registry.promote(name, version, who="ann", why=why, uri=_uri())
 
 
-def test_the_packaged_detector_is_the_first_champion_once(name: str) -> None:
-    folder = packaged_detector()
-    assert folder is not None
-    assert registry.ensure_first_champion(name) == 1
-    assert registry.ensure_first_champion(name) == 1
-    (version,) = registry.list_versions(name)
-    assert version.aliases == ("champion",)
-    assert version.tags["model_digest"] == load_bundle(folder).digest
-    assert version.tags["data.openforensics"]
-    assert [e.version for e in registry.champion_history(name)] == [1]
-    found = registry.champion_or_none(name)
-    assert found is not None and load_bundle(found.path).digest == load_bundle(folder).digest
+def test_the_way_back_ends_at_the_packaged_detector(name: str, tmp_path: Path) -> None:
+    _register(name, tmp_path / "a", digest="aa")
+    with pytest.raises(ConfigError, match="no champion to roll back from"):
+        registry.roll_back(name, who="bob", why="", uri=_uri())
+    _promote(name, 1)
+    done = registry.roll_back(name, who="bob", why="alarms", uri=_uri())
+    assert (done.version, done.was) == (None, 1)
+    assert (
+        _champion(name) is None
+        and registry.champion_or_none(name, uri=_uri(), cache=Path("cache")) is None
+    )
+    assert len(registry.list_versions(name, uri=_uri())) == 1, "nothing was registered for it"
+    assert registry.rolled_back(name, uri=_uri()) == {1}
+    with pytest.raises(ConfigError, match="no champion to roll back from"):
+        registry.roll_back(name, who="bob", why="", uri=_uri())
+    _promote(name, 1)
+    assert registry.rolled_back(name, uri=_uri()) == set()
+    assert [e.version for e in registry.champion_history(name, uri=_uri())] == [1, None, 1]
 
 
-@pytest.mark.parametrize("killed_at", ["create_model_version", "set_registered_model_alias"])
-def test_first_champion_after_a_kill(
-    name: str, killed_at: str, monkeypatch: pytest.MonkeyPatch
+def test_a_roll_back_to_nobody_that_was_killed_before_the_alias_does_not_count(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mlflow import MlflowClient
 
+    _register(name, tmp_path / "a", digest="aa")
+    _promote(name, 1)
     with monkeypatch.context() as patched:
-        patched.setattr(MlflowClient, killed_at, lambda *_, **__: (_ for _ in ()).throw(SystemExit))
+        patched.setattr(
+            MlflowClient,
+            "delete_registered_model_alias",
+            lambda *_, **__: (_ for _ in ()).throw(SystemExit),
+        )
         with pytest.raises(SystemExit):
-            registry.ensure_first_champion(name)
-    assert _champion(name) is None
-    assert registry.ensure_first_champion(name) == 1
-    assert len(registry.list_versions(name)) == 1
-    assert len(registry.champion_history(name)) == 1
+            registry.roll_back(name, who="bob", why="", uri=_uri())
+    assert _champion(name) == 1
+    assert [e.version for e in registry.champion_history(name, uri=_uri())] == [1]
+
+
+def test_who_was_compared_with_the_packaged_detector_expects_nobody(
+    name: str, tmp_path: Path
+) -> None:
+    for digest in ("a1", "a2"):
+        _register(name, tmp_path / digest, digest=digest)
+    registry.promote(name, 1, who="retrain", why="", expected="nobody", uri=_uri())
+    with pytest.raises(TrackingError, match=r"version 1 .* is champion now, not nobody"):
+        registry.promote(name, 2, who="retrain", why="", expected="nobody", uri=_uri())
 
 
 def test_a_bundle_is_registered_once(name: str, tmp_path: Path) -> None:
     assert _register(name, tmp_path / "a", digest="aa") == 1
     assert _register(name, tmp_path / "b", digest="bb") == 2
     assert _register(name, tmp_path / "a", digest="aa") == 1
-    assert [v.version for v in registry.list_versions(name)] == [2, 1]
+    assert [v.version for v in registry.list_versions(name, uri=_uri())] == [2, 1]
 
 
 def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
@@ -108,18 +136,16 @@ def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
     for version in (1, 2, 3):
         _promote(name, version)
     assert _champion(name) == 3
-    assert registry.roll_back(name, who="bob", why="alarms").version == 2
-    assert registry.roll_back(name, who="bob", why="more alarms").version == 1
-    with pytest.raises(ConfigError, match="no champion before"):
-        registry.roll_back(name, who="bob", why="")
+    assert registry.roll_back(name, who="bob", why="alarms", uri=_uri()).version == 2
+    assert registry.roll_back(name, who="bob", why="more alarms", uri=_uri()).version == 1
     assert _champion(name) == 1
-    assert registry.rolled_back(name) == {2, 3}
+    assert registry.rolled_back(name, uri=_uri()) == {2, 3}
     _promote(name, 4)
     _promote(name, 2)
-    assert registry.rolled_back(name) == {3}
-    assert registry.roll_back(name, who="bob", why="").version == 4
-    assert registry.roll_back(name, who="bob", why="").version == 1
-    changes = [(e.action, e.version, e.who) for e in registry.champion_history(name)]
+    assert registry.rolled_back(name, uri=_uri()) == {3}
+    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 4
+    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 1
+    changes = [(e.action, e.version, e.who) for e in registry.champion_history(name, uri=_uri())]
     assert changes[:5] == [
         ("promote", 1, "ann"),
         ("promote", 2, "ann"),
@@ -127,7 +153,7 @@ def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
         ("rollback", 2, "bob"),
         ("rollback", 1, "bob"),
     ]
-    tags = {v.version: v.tags for v in registry.list_versions(name)}
+    tags = {v.version: v.tags for v in registry.list_versions(name, uri=_uri())}
     assert tags[4]["promote.who"] == "ann" and tags[4]["promote.why"] == "it is better"
     assert tags[1]["rollback.who"] == "bob"
 
@@ -136,7 +162,7 @@ def test_promoting_the_champion_again_changes_nothing(name: str, tmp_path: Path)
     _register(name, tmp_path / "a", digest="a")
     first = _promote(name, 1, why="first")
     assert _promote(name, 1, why="again") == first
-    assert len(registry.champion_history(name)) == 1
+    assert len(registry.champion_history(name, uri=_uri())) == 1
 
 
 def test_a_promotion_that_was_killed_before_the_alias_does_not_count(
@@ -157,10 +183,10 @@ def test_a_promotion_that_was_killed_before_the_alias_does_not_count(
         with pytest.raises(SystemExit):
             _promote(name, 3)
     assert _champion(name) == 2
-    assert [e.version for e in registry.champion_history(name)] == [1, 2]
-    assert registry.roll_back(name, who="bob", why="").version == 1
+    assert [e.version for e in registry.champion_history(name, uri=_uri())] == [1, 2]
+    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 1
     _promote(name, 3)
-    assert [e.version for e in registry.champion_history(name)] == [1, 2, 1, 3]
+    assert [e.version for e in registry.champion_history(name, uri=_uri())] == [1, 2, 1, 3]
 
 
 def test_an_alias_that_was_moved_by_hand_is_part_of_the_history(
@@ -170,10 +196,10 @@ def test_an_alias_that_was_moved_by_hand_is_part_of_the_history(
         _register(name, tmp_path / digest, digest=digest)
     _promote(name, 1)
     client.set_registered_model_alias(name, "champion", "2")
-    assert [e.action for e in registry.champion_history(name)] == ["promote", "found"]
+    assert [e.action for e in registry.champion_history(name, uri=_uri())] == ["promote", "found"]
     _promote(name, 3)
-    assert registry.roll_back(name, who="bob", why="").version == 2
-    assert registry.roll_back(name, who="bob", why="").version == 1
+    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 2
+    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 1
 
 
 def test_a_promotion_expects_whom_it_was_compared_with(name: str, tmp_path: Path) -> None:
@@ -181,7 +207,7 @@ def test_a_promotion_expects_whom_it_was_compared_with(name: str, tmp_path: Path
         _register(name, tmp_path / digest, digest=digest)
     _promote(name, 2)
     with pytest.raises(TrackingError, match=r"version 2 .* is champion now, not 1"):
-        registry.promote(name, 3, who="retrain", why="", expected=1)
+        registry.promote(name, 3, who="retrain", why="", expected=1, uri=_uri())
     with pytest.raises(UnknownModelError, match=r"no version 9 \(there are: 1, 2, 3\)"):
         _promote(name, 9)
     assert _champion(name) == 2
@@ -193,10 +219,12 @@ def test_a_challenger_that_becomes_champion_is_challenger_no_more(
     for digest in ("a1", "a2"):
         _register(name, tmp_path / digest, digest=digest)
     _promote(name, 1)
-    registry.set_alias(name, alias="challenger", version=2)
-    assert {v.version: v.aliases for v in registry.list_versions(name)}[2] == ("challenger",)
+    registry.set_alias(name, alias="challenger", version=2, uri=_uri())
+    assert {v.version: v.aliases for v in registry.list_versions(name, uri=_uri())}[2] == (
+        "challenger",
+    )
     _promote(name, 2)
-    aliases = {v.version: v.aliases for v in registry.list_versions(name)}
+    aliases = {v.version: v.aliases for v in registry.list_versions(name, uri=_uri())}
     assert aliases == {1: (), 2: ("champion",)}
 
 
@@ -238,15 +266,15 @@ def test_a_damaged_history_is_said(name: str, tmp_path: Path, client: Any) -> No
     _promote(name, 1)
     client.set_registered_model_tag(name, "champion.0001", json.dumps({"version": 1}))
     with pytest.raises(TrackingError, match=r"champion\.0001 .* is damaged"):
-        registry.champion_history(name)
+        registry.champion_history(name, uri=_uri())
 
 
 def test_nothing_is_asked_of_a_store_that_is_not_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert registry.list_versions() == []
-    assert registry.champion_history() == []
+    assert registry.list_versions(uri=_uri()) == []
+    assert registry.champion_history(uri=_uri()) == []
     with pytest.raises(UnknownModelError, match="no registry"):
-        registry.roll_back(who="bob", why="")
+        registry.roll_back(who="bob", why="", uri=_uri())
     assert list(tmp_path.iterdir()) == []

@@ -30,16 +30,6 @@ def client_of(uri: str):  # type: ignore[no-untyped-def]
     return MlflowClient(tracking_uri=uri)
 
 
-def test_the_store_is_a_file_under_mlruns_unless_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert registry.tracking_uri() == f"sqlite:///{tmp_path}/mlruns/mlflow.db"
-    assert registry.tracking_uri(Path("else")) == f"sqlite:///{tmp_path}/else/mlruns/mlflow.db"
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tracker:5000")
-    assert registry.tracking_uri(Path("else")) == "http://tracker:5000"
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize(
     ("uri", "shown"),
     [
@@ -249,6 +239,62 @@ def test_an_evaluation_is_kept(store: str, tmp_path: Path) -> None:
     assert names == {"report.json", "roc.png", "summary.md"}
 
 
+def _datasets(uri: str, run_id: str) -> list[tuple[str, str, str, str]]:
+    return [
+        (
+            used.dataset.name,
+            used.dataset.digest,
+            json.loads(used.dataset.source)["uri"],
+            {tag.key: tag.value for tag in used.tags}["mlflow.data.context"],
+        )
+        for used in client_of(uri).get_run(run_id).inputs.dataset_inputs
+    ]
+
+
+def test_the_page_shows_what_was_learnt_from_and_by_which_command(
+    store: str, training: dict[str, object], tmp_path: Path
+) -> None:
+    faces = registry.DatasetUse("faces", "0123abcd", "/data/shards/faces/0123abcd", "training")
+    tags = {**training["tags"], **registry.run_source("train")}  # type: ignore[dict-item]
+    arguments = {**training, "datasets": [faces], "tags": tags}
+    with registry.tracked_run(
+        experiment="training", run_name="a run", datasets=[faces], uri=store
+    ) as opened:
+        pass
+    arguments["run_id"] = opened.run_id
+    for _ in range(2):
+        assert registry.log_training(**arguments, uri=store) == opened.run_id  # type: ignore[arg-type]
+    shown = [("faces", "0123abcd", "/data/shards/faces/0123abcd", "training")]
+    assert _datasets(store, str(opened.run_id)) == shown, "once, however often it is written"
+    found = client_of(store).get_run(opened.run_id).data.tags
+    assert found["mlflow.source.name"] == "deepfake train"
+
+    pending = tmp_path / "pending.json"
+    deferred = {**arguments, "run_id": None}
+    registry.log_training_or_defer(pending=pending, **deferred, uri=NOWHERE)
+    assert _datasets(store, registry.replay(pending, uri=store)) == shown
+
+
+def test_a_run_that_could_not_be_written_whole_is_not_left_behind(store: str) -> None:
+    refused = {"./faces": 0.5}
+    for _ in range(2):
+        with pytest.raises(TrackingError):
+            registry.log_evaluation(refused, experiment="halves", run_name="e", uri=store)
+    experiment = client_of(store).get_experiment_by_name("halves")
+    assert client_of(store).search_runs([experiment.experiment_id]) == []
+
+
+def test_a_run_is_found_by_its_name_and_tags(store: str) -> None:
+    asked = {"experiment": "named", "uri": store}
+    made = [
+        registry.log_evaluation({}, run_name=name, tags={"data.a": stage}, **asked)
+        for name, stage in (("one", "x"), ("one", "y"), ("two", "y"))
+    ]
+    assert registry.find_run({"data.a": "y"}, **asked) == made[2]
+    assert registry.find_run({"data.a": "y"}, run_name="one", **asked) == made[1]
+    assert registry.find_run({"data.a": "x"}, run_name="two", **asked) is None
+
+
 def test_an_evaluation_without_figures_is_kept(store: str, tmp_path: Path) -> None:
     absent = tmp_path / "absent"
     run_id = registry.log_evaluation(
@@ -292,11 +338,10 @@ def test_doctor_hears_whether_the_store_answers(store: str, tmp_path: Path) -> N
 
 
 def test_the_ui_command_names_the_store_and_no_secret(
-    store: str, monkeypatch: pytest.MonkeyPatch
+    store: str,
 ) -> None:
     assert shlex.split(registry.ui_command(store))[-1] == store
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "postgresql://me:word@db/mlflow")
-    command = registry.ui_command()
+    command = registry.ui_command("postgresql://me:word@db/mlflow")
     assert "word" not in command
     assert '"$MLFLOW_TRACKING_URI"' in command
     assert "word" not in registry.ui_command("http://me:word@host:5000/")

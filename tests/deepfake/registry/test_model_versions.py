@@ -25,19 +25,32 @@ NOWHERE = "http://127.0.0.1:9"
 
 def test_versions_aliases_and_rolling_back(store: str, training: dict[str, object]) -> None:
     run_id = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
-    assert registry.champion_or_none("model-a", uri=store) is None
+    assert registry.champion_or_none("model-a", uri=store, cache=Path("cache")) is None
     first = registry.register_bundle(run_id, name="model-a", alias="champion", uri=store)
     second = registry.register_bundle(run_id, name="model-a", uri=store)
     assert (first, second) == (1, 2)
-    champion = registry.champion_or_none("model-a", uri=store)
+    champion = registry.champion_or_none("model-a", uri=store, cache=Path("cache"))
     assert champion is not None
     assert champion.version == 1
     assert (champion.path / "detector.json").read_text() == '{"schema_version": 1}'
-    assert registry.resolve_model_uri("models:/model-a/latest", uri=store).version == 2
+    assert (
+        registry.resolve_model_uri("models:/model-a/latest", uri=store, cache=Path("cache")).version
+        == 2
+    )
     registry.set_alias("model-a", alias="champion", version=2, uri=store)
-    assert registry.resolve_model_uri("models:/model-a@champion", uri=store).version == 2
+    assert (
+        registry.resolve_model_uri(
+            "models:/model-a@champion", uri=store, cache=Path("cache")
+        ).version
+        == 2
+    )
     registry.set_alias("model-a", alias="champion", version=1, uri=store)
-    assert registry.resolve_model_uri("models:/model-a@champion", uri=store).version == 1
+    assert (
+        registry.resolve_model_uri(
+            "models:/model-a@champion", uri=store, cache=Path("cache")
+        ).version
+        == 1
+    )
     with pytest.raises(TrackingError, match="version 9"):
         registry.set_alias("model-a", alias="champion", version=9, uri=store)
 
@@ -51,7 +64,7 @@ def test_what_is_not_registered_is_unknown(
     run_id = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
     registry.register_bundle(run_id, name="model-b", alias="best", uri=store)
     with pytest.raises(UnknownModelError) as caught:
-        registry.resolve_model_uri(model_uri, uri=store)
+        registry.resolve_model_uri(model_uri, uri=store, cache=Path("cache"))
     hint = "models:/NAME@ALIAS" if model_uri == "models:/x" else "model-b (best)"
     assert hint in (caught.value.hint or "")
 
@@ -65,18 +78,19 @@ def test_a_run_without_a_bundle_is_not_registered(store: str) -> None:
 def test_a_bundle_whose_files_are_gone(store: str, training: dict[str, object]) -> None:
     run_id = registry.log_training(**training, uri=store)  # type: ignore[arg-type]
     registry.register_bundle(run_id, name="model-c", alias="champion", uri=store)
-    found = registry.champion_or_none("model-c", uri=store)
+    found = registry.champion_or_none("model-c", uri=store, cache=Path("cache"))
     assert found is not None
     shutil.rmtree(found.path)
     with pytest.raises(TrackingError, match="gone"):
-        registry.champion_or_none("model-c", uri=store)
+        registry.champion_or_none("model-c", uri=store, cache=Path("cache"))
 
 
 def test_asking_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:
-    assert registry.champion_or_none() is None
+    uri = registry.tracking_uri(tmp_path / "data")
+    assert registry.champion_or_none(uri=uri, cache=Path("cache")) is None
     with pytest.raises(UnknownModelError, match="no registry"):
-        registry.resolve_model_uri("models:/deepfake-detector/1")
-    is_fine, message = registry.check_tracking()
+        registry.resolve_model_uri("models:/deepfake-detector/1", uri=uri, cache=Path("cache"))
+    is_fine, message = registry.check_tracking(uri)
     assert is_fine
     assert "made by the first run" in message
     assert list(tmp_path.iterdir()) == []
@@ -84,7 +98,7 @@ def test_asking_a_store_that_is_not_there_makes_none(tmp_path: Path) -> None:
 
 def test_a_store_that_does_not_answer_is_no_missing_champion() -> None:
     with pytest.raises(TrackingError, match=r"127\.0\.0\.1"):
-        registry.champion_or_none(uri=NOWHERE)
+        registry.champion_or_none(uri=NOWHERE, cache=Path("cache"))
 
 
 @pytest.mark.services

@@ -131,7 +131,7 @@ def test_registered_versions_are_offered_the_champion_first(
 
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///none.db")
     found = [version(3, "challenger"), version(2, "champion"), version(1)]
-    monkeypatch.setattr(module, "list_versions", lambda: found)
+    monkeypatch.setattr(module, "list_versions", lambda uri: found)
     labels = list_detectors(AppSettings()).labels
     assert list(labels) == [*(f"models:/{MODEL_NAME}/{n}" for n in (2, 3, 1)), "packaged"]
     assert labels[f"models:/{MODEL_NAME}/2"].endswith("version 2 (champion)")

@@ -1,0 +1,71 @@
+"""What a run was made of, as MLflow's pages show it: the columns Dataset and Source."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from deepfake.registry.store import translated
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+__all__ = ["DatasetUse", "log_datasets", "run_source"]
+
+_CONTEXT_TAG = "mlflow.data.context"
+_MAX_DIGEST_CHARS = 36
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetUse:
+    """A snapshot that a run has read.
+
+    Attributes:
+        name: Of the corpus.
+        digest: Of the snapshot.
+        source: Where the snapshot is, a path or a URI.
+        context: What for.
+    """
+
+    name: str
+    digest: str
+    source: str
+    context: Literal["training", "calibration", "evaluation"]
+
+
+def log_datasets(client: MlflowClient, run_id: str, datasets: Sequence[DatasetUse]) -> None:
+    """Write which data a run has read; writing the same again adds nothing.
+
+    Raises:
+        TrackingError: The store refused.
+    """
+    from mlflow.entities import Dataset, DatasetInput, InputTag
+
+    if not datasets:
+        return
+    inputs = [
+        DatasetInput(
+            Dataset(
+                name=used.name,
+                digest=used.digest[:_MAX_DIGEST_CHARS],
+                source_type=used.source.partition("://")[0] if "://" in used.source else "local",
+                source=json.dumps({"uri": used.source}),
+            ),
+            tags=[InputTag(_CONTEXT_TAG, used.context)],
+        )
+        for used in datasets
+    ]
+    with translated("the data sets of the run cannot be stored"):
+        client.log_inputs(run_id, datasets=inputs)
+
+
+def run_source(command: str) -> dict[str, str]:
+    """Return the tags that say which command has made a run.
+
+    Example:
+        >>> run_source("train")["mlflow.source.name"]
+        'deepfake train'
+    """
+    return {"mlflow.source.name": f"deepfake {command}", "mlflow.source.type": "LOCAL"}

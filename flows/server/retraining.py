@@ -1,0 +1,108 @@
+"""What `retrain/local` works on by itself: said with `deepfake setup`, kept with the deployment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from prefect.client.schemas.responses import DeploymentResponse
+
+from deepfake.corpora.held_out import read_held_out_set
+from deepfake.corpora.ingest.dataset import check_dataset
+from deepfake.corpora.shards import is_ingested
+from deepfake.errors import ConfigError
+from deepfake.storage import DataRoot
+
+__all__ = ["Retraining", "kept_retraining", "resolve_retraining"]
+
+_FORMER_NAME = "deepfake-detector-demo"
+"""With one epoch, what earlier versions deployed for everybody: nobody had asked for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retraining:
+    """What is retrained.
+
+    Attributes:
+        corpora: Ingested corpora to learn from.
+        folders: Folders to learn from, absolute; ingested anew by each run.
+        held_out: The held-out set that decides; None for the policy's.
+        name: The registered detector; None for the default.
+    """
+
+    corpora: tuple[str, ...]
+    folders: tuple[str, ...] = ()
+    held_out: str | None = None
+    name: str | None = None
+
+    def parameters(self) -> dict[str, Any]:
+        """Return the parameters of the deployment."""
+        said = {
+            "dataset": [*self.corpora, *self.folders],
+            "held_out": self.held_out,
+            "name": self.name,
+        }
+        return {key: value for key, value in said.items() if value is not None}
+
+    def __str__(self) -> str:
+        learnt = ", ".join([*self.corpora, *self.folders])
+        decides = f"held-out set {self.held_out}" if self.held_out else "no held-out set"
+        return f"on {learnt}; {decides}" + (f"; as {self.name}" if self.name else "")
+
+
+def kept_retraining(found: DeploymentResponse | None) -> Mapping[str, Any]:
+    """Return what was said about retraining with an earlier `deepfake setup`; empty for nothing."""
+    if found is None:
+        return {}
+    parameters = found.parameters
+    if parameters.get("name") == _FORMER_NAME and parameters.get("epochs") == 1:
+        return {}
+    return {k: parameters[k] for k in ("dataset", "held_out", "name") if k in parameters}
+
+
+def resolve_retraining(
+    root: DataRoot,
+    *,
+    dataset: list[str] | None,
+    held_out: str | None,
+    name: str | None,
+    kept: Mapping[str, Any],
+) -> Retraining | None:
+    """Return what shall be retrained: what is said now, else what was said before.
+
+    Args:
+        root: The data root.
+        dataset: Corpora and folders; None keeps those that were said.
+        held_out: The held-out set that decides; None keeps the one that was said.
+        name: The registered detector; None keeps the one that was said.
+        kept: From `kept_retraining`.
+
+    Returns:
+        None where nobody has said a corpus.
+
+    Raises:
+        ConfigError: A corpus, folder or held-out set is not there, or no corpus was ever said.
+    """
+    chosen = [_lasting(root, one) for one in dataset or ()] or list(kept.get("dataset", ()))
+    if not chosen:
+        if held_out is not None or name is not None:
+            raise ConfigError(
+                "it is not said what is to be retrained on", hint="Add --dataset CORPUS."
+            )
+        return None
+    if held_out is not None:
+        read_held_out_set(root, held_out)
+    return Retraining(
+        corpora=tuple(one for one in chosen if "/" not in one),
+        folders=tuple(one for one in chosen if "/" in one),
+        held_out=held_out or kept.get("held_out"),
+        name=name or kept.get("name"),
+    )
+
+
+def _lasting(root: DataRoot, dataset: str) -> str:
+    """Return the name of a corpus, or a folder's absolute path: runs may work elsewhere."""
+    check_dataset(dataset, root=root)
+    return dataset if is_ingested(root, dataset) else str(Path(dataset).absolute())
