@@ -1,4 +1,4 @@
-"""Show how far a step is: a bar on the terminal, an artifact on Prefect's page."""
+"""Show how far a step is: a bar on a terminal, a line a minute elsewhere, and Prefect's page."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from uuid import UUID
 
 from prefect.artifacts import create_progress_artifact, update_progress_artifact
@@ -28,6 +29,8 @@ __all__ = ["Step", "advance", "expect", "tracked"]
 _STEP_PERCENT = 10.0
 _RATE_SECONDS = 120.0
 """Over which the rate is taken: videos end seldom and several at once."""
+
+_LINE_SECONDS = 60.0
 
 
 @dataclass
@@ -72,7 +75,7 @@ class _RateColumn(ProgressColumn):
 
 @contextmanager
 def tracked(label: str, *, total: int) -> Iterator[Step]:
-    """Show a step while it runs: a bar where there is a terminal, an artifact in Prefect.
+    """Show a step while it runs: a bar or a line a minute on stderr, an artifact in Prefect.
 
     Args:
         label: What is done.
@@ -95,7 +98,7 @@ def tracked(label: str, *, total: int) -> Iterator[Step]:
         console=console,
         disable=not console.is_terminal,
     )
-    with bar:
+    with bar, _line_a_minute(bar):
         artifact = create_progress_artifact(progress=0.0, description=label)
         artifact_id = artifact if isinstance(artifact, UUID) else None
         _current = _Board(label, total, bar, bar.add_task(label, total=total), artifact_id)
@@ -105,6 +108,34 @@ def tracked(label: str, *, total: int) -> Iterator[Step]:
             _current = None
     if artifact_id is not None:
         update_progress_artifact(artifact_id=artifact_id, progress=100.0)
+
+
+@contextmanager
+def _line_a_minute(bar: Progress) -> Iterator[None]:
+    """Print a line a minute while the block runs, where there is no terminal for a bar."""
+    ended = threading.Event()
+
+    def print_lines() -> None:
+        while not ended.wait(_LINE_SECONDS):
+            for step in bar.tasks:
+                bar.console.print(_line_of(step), markup=False, highlight=False, soft_wrap=True)
+
+    thread = threading.Thread(target=print_lines, name="progress", daemon=True)
+    if bar.disable:
+        thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+
+
+def _line_of(step: Task) -> str:
+    parts = [f"{step.description}: {step.completed:.0f} of {step.total or 0:.0f}"]
+    if rate := _RateColumn().render(step).plain:
+        parts.append(rate)
+    if (seconds := step.time_remaining) is not None:
+        parts.append(f"{timedelta(seconds=round(seconds))} left")
+    return ", ".join(parts)
 
 
 def expect(count: int) -> None:

@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from rich.console import Console
 
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import ModelError, TrackingError
@@ -93,7 +92,6 @@ def _trained(
             name=name,
             device=device,
             callbacks=[watch],
-            show_progress=Console(stderr=True).is_terminal,
         )
     except GivenUpError as error:
         return TrialOutcome("pruned", watch.metric, watch.best, {}, str(error))

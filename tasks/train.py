@@ -7,7 +7,6 @@ from pathlib import Path
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
-from rich.console import Console
 
 from deepfake.config import TrainConfig
 from deepfake.corpora.shards import Snapshot
@@ -82,8 +81,6 @@ def fit(
             name=name,
             device=device,
             resume=resume,
-            # A log file has no use for a bar that is drawn anew at every step.
-            show_progress=Console(stderr=True).is_terminal,
         )
     return result, run.run_id
 

@@ -12,8 +12,9 @@ from lightning.pytorch.callbacks import (
     EarlyStopping,
     EMAWeightAveraging,
     ModelCheckpoint,
-    TQDMProgressBar,
 )
+
+from deepfake.training.progress import TrainingProgress
 
 __all__ = [
     "BEST_CHECKPOINT",
@@ -42,7 +43,7 @@ def create_callbacks(
         patience: Epochs without a better one before training stops.
         weight_average: Decay, a step, of the average of weights that is validated; 0 for none.
         max_cpu_minutes: Of all cores together, after which training ends; None for no end.
-        show_progress: Whether to draw a bar on stderr.
+        show_progress: Whether to show on stderr how far it is.
     """
     last = ModelCheckpoint(
         dirpath=folder,
@@ -50,7 +51,7 @@ def create_callbacks(
         save_on_train_epoch_end=True,
         enable_version_counter=False,
     )
-    callbacks: list[Callback] = [TQDMProgressBar(leave=True)] if show_progress else []
+    callbacks: list[Callback] = [TrainingProgress(monitor=monitor)] if show_progress else []
     if max_cpu_minutes is not None:
         callbacks.append(_CpuBudget(60 * max_cpu_minutes))
     if weight_average:

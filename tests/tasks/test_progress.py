@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import time
+
+import pytest
 from rich.progress import Progress
 
-from tasks.progress import _RATE_SECONDS, _RateColumn
+from tasks import progress
+from tasks.progress import _RATE_SECONDS, _RateColumn, advance, tracked
 
 
 def _shown(*, done: int, seconds: float) -> str:
@@ -33,3 +37,15 @@ def test_without_anything_done_there_is_no_rate() -> None:
     bar = Progress(_RateColumn(), disable=True)
     bar.add_task("score", total=0)
     assert _RateColumn().render(bar.tasks[0]).plain == ""
+
+
+def test_without_a_terminal_there_are_lines(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(progress, "_LINE_SECONDS", 0.2)
+    monkeypatch.setattr(progress, "create_progress_artifact", lambda **_: None)
+    with tracked("calibrate", total=8):
+        advance(2, step="calibrate")
+        time.sleep(0.5)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines and all(line.startswith("calibrate: 2 of 8") for line in lines)
