@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deepfake.cli.app import LIBGL_HINT
+from deepfake.cli.exit_codes import ExitCode
 from deepfake.config.options import DoctorOptions
 from deepfake.storage import local_path
 from deepfake.storage.environment import configure_environment
@@ -64,7 +65,7 @@ def run_doctor(options: DoctorOptions) -> None:
         if finding.hint:
             console.print(f"hint ({finding.name}): {finding.hint}", markup=False, soft_wrap=True)
     if not all(finding.is_fine for finding in findings):
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def _findings(data_root: Path) -> Iterator[Finding]:

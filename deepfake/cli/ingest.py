@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.table import Table
 
 from deepfake.cli.flow_runs import exit_for, prepare, run_flow
-from deepfake.cli.options import reject_missing
 from deepfake.cli.text import in_one_line
 from deepfake.config.options import IngestOptions
 from deepfake.corpora.ingest import refuse_another_corpus
@@ -20,7 +19,6 @@ __all__ = ["print_ingest", "run_ingest"]
 
 def run_ingest(options: IngestOptions) -> None:
     """Run the `ingest` flow."""
-    reject_missing(options.input_path)
     _check_corpus(options)
     prepare(options.data_root)
     summary = run_flow("ingest", options)

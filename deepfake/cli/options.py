@@ -11,14 +11,17 @@ import typer
 from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
+from deepfake.cli.checks import check_options
 from deepfake.config.options import Options, iter_fields
 from deepfake.config.options.fields import Argument, Hidden, OptionName
 from deepfake.errors import ConfigError
 
-__all__ = ["add_command", "reject_missing"]
+__all__ = ["add_command"]
 
 
-def add_command(app: typer.Typer, name: str, model: type[Options], target: str) -> None:
+def add_command(
+    app: typer.Typer, name: str, model: type[Options], target: str, *, group: str = ""
+) -> None:
     """Add a command whose options are the fields of a model.
 
     Args:
@@ -26,10 +29,12 @@ def add_command(app: typer.Typer, name: str, model: type[Options], target: str) 
         name: Name of the command.
         model: Its options; the docstring is its help.
         target: `MODULE:FUNCTION` that is called with the options; imported when the command runs.
+        group: What is typed before the name.
     """
 
     def command(**typed: Any) -> None:
         options = _validated(model, typed)
+        check_options(f"{group} {name}".strip(), options)
         module, _, function = target.partition(":")
         getattr(importlib.import_module(module), function)(options)
 
@@ -83,23 +88,3 @@ def _reject_undecodable(name: str, value: object) -> None:
         raise ConfigError(
             f"{name}: the name is not valid UTF-8, rename it", path=str(value)
         ) from None
-
-
-def reject_missing(*paths: str | Path) -> None:
-    """Reject paths that do not exist: most likely they were mistyped.
-
-    Args:
-        paths: Files or folders; a store's URI is not looked up.
-
-    Raises:
-        typer.BadParameter: There is nothing under a name.
-    """
-    for path in paths:
-        if isinstance(path, str) and "://" in path:
-            continue
-        try:
-            Path(path).stat()
-        except (FileNotFoundError, NotADirectoryError):
-            raise typer.BadParameter(f"no such file or folder: {path}") from None
-        except OSError:
-            continue  # whether a file can be read is for its row to say

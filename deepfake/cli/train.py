@@ -8,8 +8,6 @@ from rich.console import Console
 
 from deepfake.cli.flow_runs import prepare, print_metrics, run_flow
 from deepfake.config.options import TrainOptions
-from deepfake.errors import ConfigError
-from deepfake.training.settings import resolve_train_config
 
 __all__ = ["print_train", "run_train"]
 
@@ -17,10 +15,7 @@ __all__ = ["print_train", "run_train"]
 def run_train(options: TrainOptions) -> None:
     """Run the `train` flow."""
     if options.use_gpu:
-        if options.device == "cpu":
-            raise ConfigError("--use-gpu and --device cpu contradict each other")
         options = options.model_copy(update={"device": "cuda"})
-    resolve_train_config(options)  # contradictions are refused before a server is started
     prepare(options.data_root)
     print_train(run_flow("train", options))
 

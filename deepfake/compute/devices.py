@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import re
+from pathlib import Path
 from typing import get_args
 
 from deepfake.compute.openvino import has_bf16
 from deepfake.config import Precision
 from deepfake.errors import ConfigError
 
-__all__ = ["check_precision", "computed_as", "resolve_device"]
+__all__ = ["check_precision", "computed_as", "reject_without_driver", "resolve_device"]
 
 _NAME = re.compile(r"cpu|cuda(:\d{1,3})?")
 
@@ -29,12 +30,31 @@ def resolve_device(name: str = "auto") -> str:
         return "cuda" if _has_driver() and _has_cuda() else "cpu"
     if _NAME.fullmatch(name) is None:
         raise ConfigError(f"no device {name!r}: allowed are auto, cpu and cuda")
+    reject_without_driver(name)
     if name != "cpu" and not _has_cuda():
-        raise ConfigError(
-            "CUDA was asked for and this PyTorch finds none",
-            hint="Use `--device auto`, or install a CUDA build of torch and its driver.",
-        )
+        raise _no_cuda()
     return name
+
+
+def reject_without_driver(name: str) -> None:
+    """Refuse CUDA where there is no driver for it, without asking PyTorch, which takes seconds.
+
+    Args:
+        name: As `resolve_device` takes it.
+
+    Raises:
+        ConfigError: There is none.
+    """
+    # PyTorch calls AMD's cards CUDA too; their driver is this device.
+    if name.startswith("cuda") and not _has_driver() and not Path("/dev/kfd").exists():
+        raise _no_cuda()
+
+
+def _no_cuda() -> ConfigError:
+    return ConfigError(
+        "CUDA was asked for and this PyTorch finds none",
+        hint="Use `--device auto`, or install a CUDA build of torch and its driver.",
+    )
 
 
 def _has_driver() -> bool:

@@ -1,27 +1,34 @@
 """Evaluate a detector on labelled files: metrics, the matched test, figures, reports."""
 
-from deepfake.evaluation.comparison import (
-    SliceComparison,
-    compare_evaluations,
-    compare_slices,
-    comparison_json,
-    comparison_markdown,
-)
-from deepfake.evaluation.evaluate import evaluate_predictions
-from deepfake.evaluation.figures import write_figures
-from deepfake.evaluation.markdown import markdown_table
-from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
-from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
-from deepfake.evaluation.report import summary_markdown
-from deepfake.evaluation.result import (
-    CorpusResult,
-    EvaluationResult,
-    Headline,
-    Level,
-    MatchedResult,
-    Slice,
-    write_report_json,
-)
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.evaluation.comparison import (
+        SliceComparison,
+        compare_evaluations,
+        compare_slices,
+        comparison_json,
+        comparison_markdown,
+    )
+    from deepfake.evaluation.evaluate import evaluate_predictions
+    from deepfake.evaluation.figures import write_figures
+    from deepfake.evaluation.markdown import markdown_table
+    from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
+    from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
+    from deepfake.evaluation.report import summary_markdown
+    from deepfake.evaluation.result import (
+        CorpusResult,
+        EvaluationResult,
+        Headline,
+        Level,
+        MatchedResult,
+        Slice,
+        write_report_json,
+    )
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "BinnedAuc",

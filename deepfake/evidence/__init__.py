@@ -13,29 +13,36 @@ order in which it is made:
 ===============  ===============================================================================
 """
 
-from deepfake.evidence.explain import (
-    evidence_setup,
-    explain_and_write,
-    explain_media,
-    explain_scores,
-)
-from deepfake.evidence.explainer import Explainer, ExplainerSetup
-from deepfake.evidence.records import (
-    CropEvidence,
-    Evidence,
-    EvidenceRecord,
-    FaceBox,
-    FrameEvidence,
-    TrackTimeline,
-    evidence_folder,
-    list_evidence,
-    load_evidence,
-    read_picture,
-    read_record,
-    remove_evidence,
-    write_evidence,
-)
-from deepfake.evidence.request import EvidenceRequest, create_request
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.evidence.explain import (
+        evidence_setup,
+        explain_and_write,
+        explain_media,
+        explain_scores,
+    )
+    from deepfake.evidence.explainer import Explainer, ExplainerSetup
+    from deepfake.evidence.records import (
+        CropEvidence,
+        Evidence,
+        EvidenceRecord,
+        FaceBox,
+        FrameEvidence,
+        TrackTimeline,
+        evidence_folder,
+        list_evidence,
+        load_evidence,
+        read_picture,
+        read_record,
+        remove_evidence,
+        write_evidence,
+    )
+    from deepfake.evidence.request import EvidenceRequest, create_request
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "CropEvidence",

@@ -3,51 +3,58 @@
 `run/score_folder.py` follows a folder from its listing to the tables.
 """
 
-from deepfake.scoring.batch import (
-    BatchTotals,
-    ChangedFile,
-    ScoreBatch,
-    ScoredBatch,
-    ScoreRequest,
-    create_score_batch,
-    score_batch,
-    score_files,
-    score_media,
-    score_probed,
-)
-from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
-from deepfake.scoring.drift.watch import DriftReport, DriftWatch
-from deepfake.scoring.label_selection import UncertainMedium, labelling_csv, least_certain
-from deepfake.scoring.output.folder import (
-    Hold,
-    ScoresFolder,
-    reading_of,
-    scores_version,
-    write_scores,
-)
-from deepfake.scoring.output.known_outputs import list_outputs, remember_output
-from deepfake.scoring.output.listing import read_listing, write_listing
-from deepfake.scoring.parts import Part, find_parts, part_path
-from deepfake.scoring.reason_text import advice_on, describe_reason
-from deepfake.scoring.receipts.receipt import Receipt, make_receipt, read_receipt
-from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
-from deepfake.scoring.run.record import RunRecord, recorded
-from deepfake.scoring.run.score_folder import FolderOptions, FolderSummary, score_folder
-from deepfake.scoring.run.status import ScoresStatus, read_status
-from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
-from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
-from deepfake.scoring.score_rows import ScoreOrigin, failed_score, refused_score
-from deepfake.scoring.scorer import (
-    ScoredMedium,
-    Scorer,
-    ScorerSetup,
-    create_scorer,
-    score_origin,
-    scorer_setup,
-    scoring_digest,
-)
-from deepfake.scoring.setups import describe_setup, write_setup
-from deepfake.scoring.state.state import ScoringState, open_state
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.scoring.batch import (
+        BatchTotals,
+        ChangedFile,
+        ScoreBatch,
+        ScoredBatch,
+        ScoreRequest,
+        create_score_batch,
+        score_batch,
+        score_files,
+        score_media,
+        score_probed,
+    )
+    from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
+    from deepfake.scoring.drift.watch import DriftReport, DriftWatch
+    from deepfake.scoring.label_selection import UncertainMedium, labelling_csv, least_certain
+    from deepfake.scoring.output.folder import (
+        Hold,
+        ScoresFolder,
+        reading_of,
+        scores_version,
+        write_scores,
+    )
+    from deepfake.scoring.output.known_outputs import list_outputs, remember_output
+    from deepfake.scoring.output.listing import read_listing, write_listing
+    from deepfake.scoring.parts import Part, find_parts, part_path
+    from deepfake.scoring.reason_text import advice_on, describe_reason
+    from deepfake.scoring.receipts.receipt import Receipt, make_receipt, read_receipt
+    from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
+    from deepfake.scoring.run.record import RunRecord, recorded
+    from deepfake.scoring.run.score_folder import FolderOptions, FolderSummary, score_folder
+    from deepfake.scoring.run.status import ScoresStatus, read_status
+    from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
+    from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
+    from deepfake.scoring.score_rows import ScoreOrigin, failed_score, refused_score
+    from deepfake.scoring.scorer import (
+        ScoredMedium,
+        Scorer,
+        ScorerSetup,
+        create_scorer,
+        score_origin,
+        scorer_setup,
+        scoring_digest,
+    )
+    from deepfake.scoring.setups import describe_setup, write_setup
+    from deepfake.scoring.state.state import ScoringState, open_state
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "FRAMES_SCHEMA",

@@ -3,9 +3,16 @@
 It knows no tracker: loggers and callbacks are arguments.
 """
 
-from deepfake.training.crop_selection import Selection, select_crops
-from deepfake.training.run_folder import RunFolder, TrainResult, read_result
-from deepfake.training.train import train_detector
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.training.crop_selection import Selection, select_crops
+    from deepfake.training.run_folder import RunFolder, TrainResult, read_result
+    from deepfake.training.train import train_detector
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "RunFolder",

@@ -10,7 +10,7 @@ from deepfake.config.options import TrainOptions
 from deepfake.errors import ConfigError
 from deepfake.training.recipes import load_recipe
 
-__all__ = ["resolve_run_folder", "resolve_train_config"]
+__all__ = ["check_run_name", "resolve_run_folder", "resolve_train_config"]
 
 
 def resolve_train_config(options: TrainOptions) -> TrainConfig:
@@ -48,6 +48,19 @@ def resolve_train_config(options: TrainOptions) -> TrainConfig:
     return TrainConfig.model_validate(config.model_dump())
 
 
+def check_run_name(runs: Path, name: str, *, resume: bool) -> None:
+    """Reject the name of a run that is there, unless it is resumed.
+
+    Raises:
+        ConfigError: The name is taken.
+    """
+    if (runs / name).exists() and not resume:
+        raise ConfigError(
+            f"the run {name!r} is there already",
+            hint="Give another --run-name, or continue it with --resume.",
+        )
+
+
 def resolve_run_folder(
     runs: Path, *, name: str | None, model: str, corpus: str, resume: bool
 ) -> Path:
@@ -64,13 +77,8 @@ def resolve_run_folder(
         ConfigError: The name is taken, or there is nothing to resume.
     """
     if name is not None:
-        folder = runs / name
-        if folder.exists() and not resume:
-            raise ConfigError(
-                f"the run {name!r} is there already",
-                hint="Give another --run-name, or continue it with --resume.",
-            )
-        return folder
+        check_run_name(runs, name, resume=resume)
+        return runs / name
     stem = f"{model}-{corpus}".replace("/", "-")
     if resume:
         earlier = sorted(runs.glob(f"{stem}-*/checkpoints/last.ckpt"))

@@ -134,9 +134,11 @@ def _defined(tree: ast.Module) -> set[str]:
 
 
 def _imported(tree: ast.Module) -> set[str]:
+    # What is imported when it is used stands under `if TYPE_CHECKING`.
+    lazy = [n for block in tree.body if isinstance(block, ast.If) for n in block.body]
     return {
         alias.asname or alias.name
-        for node in tree.body
+        for node in (*tree.body, *lazy)
         if isinstance(node, (ast.Import, ast.ImportFrom))
         for alias in node.names
     }

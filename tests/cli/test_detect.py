@@ -42,7 +42,7 @@ def test_an_empty_folder_and_a_detector_of_nothing_are_named(tmp_path: Path) -> 
     assert f"no file to look at; in {empty} found no folders and 0 files" in done.stderr
     (empty / "x.png").write_bytes(b"x")
     done = run_deepfake("detect", empty, "--weights", "absent", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "no such detector: absent" in done.stderr and "models:/NAME@ALIAS" in done.stderr
 
 

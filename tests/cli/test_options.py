@@ -11,7 +11,8 @@ import typer
 from pydantic import Field
 from typer.testing import CliRunner
 
-from deepfake.cli.options import add_command, reject_missing
+from deepfake.cli.checks import reject_missing
+from deepfake.cli.options import add_command
 from deepfake.config.options import Options
 from deepfake.config.options.fields import Argument, OptionName
 from deepfake.errors import ConfigError
@@ -102,5 +103,5 @@ def test_a_name_that_is_no_text_is_refused(program: typer.Typer) -> None:
 
 def test_paths_that_do_not_exist_are_rejected(tmp_path: Path) -> None:
     reject_missing(tmp_path, "s3://bucket/never-asked")
-    with pytest.raises(typer.BadParameter, match="no such file or folder"):
+    with pytest.raises(ConfigError, match="no such file or folder"):
         reject_missing(tmp_path, tmp_path / "gone")

@@ -61,16 +61,19 @@ def test_detect_takes_precision_and_frames(
     )
     assert (setup.device, setup.precision) == ("cpu", "bf16")
     assert setup.sampling == SamplingConfig(strategy="fps", fps=2.0, num_frames=8)
-    assert setup.cache is None, "no data root is made for one call"
-    assert not (tmp_path / "data").exists()
+    assert not (tmp_path / "data").exists(), "no data root is made for one call"
 
 
-def test_detect_keeps_networks_in_a_data_root_that_is_there(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path
+@pytest.mark.parametrize("has_root", [True, False])
+def test_detect_keeps_networks_in_the_users_cache_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path, has_root: bool
 ) -> None:
-    (tmp_path / "root").mkdir()
+    if has_root:
+        (tmp_path / "root").mkdir()
+    monkeypatch.delenv("DEEPFAKE_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     setup = _detect(monkeypatch, tmp_path, detector, "--data-root", "root", "--frames", "3")
-    assert setup.cache == tmp_path / "root" / ".cache" / "openvino"
+    assert setup.cache == tmp_path / "cache" / "deepfake" / "openvino"
     assert setup.sampling == SamplingConfig(num_frames=3)
     assert (setup.device, setup.precision) == ("cpu", "f32")
 

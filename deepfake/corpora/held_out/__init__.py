@@ -5,16 +5,23 @@ refused in training and calibration, and each detector measured on it is recorde
 detectors are compared on one set, the less a difference means.
 """
 
-from deepfake.corpora.held_out.guard import held_out_sets_in, refuse_held_out_media
-from deepfake.corpora.held_out.sets import (
-    HeldOutData,
-    HeldOutSet,
-    freeze_held_out_set,
-    list_held_out_sets,
-    open_held_out_set,
-    read_held_out_set,
-)
-from deepfake.corpora.held_out.usage import count_uses, record_use
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.corpora.held_out.guard import held_out_sets_in, refuse_held_out_media
+    from deepfake.corpora.held_out.sets import (
+        HeldOutData,
+        HeldOutSet,
+        freeze_held_out_set,
+        list_held_out_sets,
+        open_held_out_set,
+        read_held_out_set,
+    )
+    from deepfake.corpora.held_out.usage import count_uses, record_use
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "HeldOutData",

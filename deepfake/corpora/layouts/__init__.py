@@ -1,10 +1,17 @@
 """Scan corpora of known layouts into manifest rows: one row a file, with labels, not hashed."""
 
-from deepfake.corpora.layouts.contradictions import check_contradictions
-from deepfake.corpora.layouts.recognise import layout_hint, recognise_layout
-from deepfake.corpora.layouts.scan import LAYOUTS, scan_corpus, scan_media
-from deepfake.corpora.layouts.stream import MediaFilter, stream_media
-from deepfake.corpora.layouts.walk import describe_folder
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.corpora.layouts.contradictions import check_contradictions
+    from deepfake.corpora.layouts.recognise import layout_hint, recognise_layout
+    from deepfake.corpora.layouts.scan import LAYOUTS, scan_corpus, scan_media
+    from deepfake.corpora.layouts.stream import MediaFilter, stream_media
+    from deepfake.corpora.layouts.walk import describe_folder
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "LAYOUTS",

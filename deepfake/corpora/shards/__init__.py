@@ -11,34 +11,41 @@ A shard depends on the bytes of its media alone. Names, labels and splits are in
 that a relabelled corpus shares every shard with the one before.
 """
 
-from deepfake.corpora.shards.dense_landmarks import (
-    KeptLandmarks,
-    read_dense_landmarks,
-    write_dense_landmarks,
-)
-from deepfake.corpora.shards.reader import CropReader
-from deepfake.corpora.shards.schemas import INDEX_SCHEMA, OUTCOMES_SCHEMA, SHARD_SCHEMA
-from deepfake.corpora.shards.shard import (
-    Shard,
-    crop_records,
-    list_shards,
-    read_shard,
-    recorded_digest,
-    remove_shard,
-    rewrite_shard,
-    rows_by_crop_id,
-    shard_outcomes,
-    shards_folder,
-    write_shard,
-)
-from deepfake.corpora.shards.snapshots import (
-    Snapshot,
-    has_snapshot,
-    is_ingested,
-    open_snapshot,
-    set_latest,
-    write_snapshot,
-)
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.corpora.shards.dense_landmarks import (
+        KeptLandmarks,
+        read_dense_landmarks,
+        write_dense_landmarks,
+    )
+    from deepfake.corpora.shards.reader import CropReader
+    from deepfake.corpora.shards.schemas import INDEX_SCHEMA, OUTCOMES_SCHEMA, SHARD_SCHEMA
+    from deepfake.corpora.shards.shard import (
+        Shard,
+        crop_records,
+        list_shards,
+        read_shard,
+        recorded_digest,
+        remove_shard,
+        rewrite_shard,
+        rows_by_crop_id,
+        shard_outcomes,
+        shards_folder,
+        write_shard,
+    )
+    from deepfake.corpora.shards.snapshots import (
+        Snapshot,
+        has_snapshot,
+        is_ingested,
+        open_snapshot,
+        set_latest,
+        write_snapshot,
+    )
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "INDEX_SCHEMA",

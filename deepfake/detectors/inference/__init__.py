@@ -4,16 +4,23 @@ Scoring on the CPU with a network that was converted before imports no PyTorch: 
 would pay seconds and hundreds of megabytes for it.
 """
 
-from deepfake.compute.devices import check_precision, computed_as, resolve_device
-from deepfake.detectors.inference.detector import (
-    BackendName,
-    Detector,
-    GivesHeadOutputs,
-    Network,
-    load_detector,
-)
-from deepfake.detectors.inference.inputs import resize_square, stack_squares, to_input
-from deepfake.detectors.inference.onnx_export import OnnxExport, export_onnx
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.compute.devices import check_precision, computed_as, resolve_device
+    from deepfake.detectors.inference.detector import (
+        BackendName,
+        Detector,
+        GivesHeadOutputs,
+        Network,
+        load_detector,
+    )
+    from deepfake.detectors.inference.inputs import resize_square, stack_squares, to_input
+    from deepfake.detectors.inference.onnx_export import OnnxExport, export_onnx
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "BackendName",

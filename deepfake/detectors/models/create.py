@@ -6,7 +6,6 @@ normalisation come from timm's configuration of the very weights, never from the
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from deepfake.detectors.models.pretrained import (
     read_state_dict,
     unavailable,
 )
+from deepfake.detectors.network_names import DEFAULT_MODEL, MODEL_ALIASES, unknown_network
 from deepfake.errors import ModelError, UnknownModelError, WeightsUnavailableError
 
 __all__ = [
@@ -38,21 +38,6 @@ __all__ = [
 ]
 
 logger = logging.getLogger(__name__)
-
-DEFAULT_MODEL = "tf_efficientnet_lite0"
-
-MODEL_ALIASES: Mapping[str, str] = {
-    # timm's default weights for it are `a1_in1k`.
-    "resnet50": "resnet50",
-    # Chollet's network, the one that FaceForensics++ made the field's baseline. timm keeps it, with
-    # weights, as `legacy_xception` and warns at the bare name; xception41, 65 and 71 are DeepLab's.
-    "xception": "legacy_xception",
-    # A family, not a model. B0 is its only member that a CPU trains in hours, and the one whose
-    # cost is known here; B4, which papers use, is reached by its own name.
-    "efficientnet": "efficientnet_b0",
-}
-"""What the user types -> the timm model that it means."""
-
 
 _HEAD_STD = 0.01
 """Of the weights of a new head; what ResNets are usually given."""
@@ -99,13 +84,7 @@ def resolve_model_name(name: str) -> str:
         except RuntimeError as error:
             raise UnknownModelError(f"no weights of that name: {name!r} ({error})") from error
         return resolved
-    known = list(dict.fromkeys([*MODEL_ALIASES, *timm.list_models()]))
-    close = difflib.get_close_matches(name.lower(), known, n=4, cutoff=0.6)
-    near = f"; close: {', '.join(close)}" if close else ""
-    raise UnknownModelError(
-        f"no model {name!r}{near}",
-        hint=f"Allowed: {', '.join(MODEL_ALIASES)}, {DEFAULT_MODEL} or any name of timm's.",
-    )
+    raise unknown_network(name, timm.list_models())
 
 
 def create_model(

@@ -3,20 +3,27 @@
 Whole frames are changed before faces are detected, as happens to media on their way to a detector.
 """
 
-from deepfake.evaluation.robustness.measure import (
-    ConditionResult,
-    choose_files,
-    measure_condition,
-    score_condition,
-    sweep_markdown,
-)
-from deepfake.evaluation.robustness.output import flat_metrics, write_sweep
-from deepfake.evaluation.robustness.perturbations import (
-    PERTURBATIONS,
-    Perturbation,
-    perturb_file,
-    perturbations_of,
-)
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.evaluation.robustness.measure import (
+        ConditionResult,
+        choose_files,
+        measure_condition,
+        score_condition,
+        sweep_markdown,
+    )
+    from deepfake.evaluation.robustness.output import flat_metrics, write_sweep
+    from deepfake.evaluation.robustness.perturbations import (
+        PERTURBATIONS,
+        Perturbation,
+        perturb_file,
+        perturbations_of,
+    )
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "PERTURBATIONS",

@@ -1,16 +1,23 @@
 """Tune the settings of a recipe: search space and trials. The only importer of optuna."""
 
-from deepfake.training.tuning.pruner import GivenUpError, TrialWatch
-from deepfake.training.tuning.space import (
-    DEFAULT_SPACE,
-    Choices,
-    PrunerSettings,
-    Range,
-    SearchSpace,
-    list_spaces,
-    load_space,
-)
-from deepfake.training.tuning.study import Trial, TuningStudy, open_study
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
+
+if TYPE_CHECKING:
+    from deepfake.training.tuning.pruner import GivenUpError, TrialWatch
+    from deepfake.training.tuning.space import (
+        DEFAULT_SPACE,
+        Choices,
+        PrunerSettings,
+        Range,
+        SearchSpace,
+        list_spaces,
+        load_space,
+    )
+    from deepfake.training.tuning.study import Trial, TuningStudy, open_study
+else:
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "DEFAULT_SPACE",

@@ -1,0 +1,52 @@
+"""Names of data sets: whether there is what they name, without reading any of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from deepfake.errors import ConfigError
+from deepfake.storage import DataRoot, is_store_uri, location_of
+
+__all__ = ["reject_unknown_corpus", "reject_unknown_dataset"]
+
+
+def reject_unknown_dataset(dataset: str, *, data_root: str) -> None:
+    """Reject what is neither an ingested corpus nor a folder of this machine.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if is_store_uri(dataset):
+        raise ConfigError(
+            f"expected an ingested corpus or a folder of this machine, got {dataset}",
+            hint=f"Run `deepfake ingest {dataset} --corpus NAME` first, and name that.",
+        )
+    root = DataRoot(location_of(data_root))
+    if not Path(dataset).is_dir() and not _is_corpus(dataset, root=root):
+        raise ConfigError(
+            f"{dataset!r} is neither an ingested corpus ({_known(root)}) nor a folder",
+            hint="Name a folder with real/ and fake/ in it, or run `deepfake ingest` first.",
+        )
+
+
+def reject_unknown_corpus(corpus: str, *, data_root: str) -> None:
+    """Reject what is no ingested corpus.
+
+    Raises:
+        ConfigError: It is none.
+    """
+    root = DataRoot(location_of(data_root))
+    if not _is_corpus(corpus, root=root):
+        raise ConfigError(
+            f"{corpus!r} is no ingested corpus ({_known(root)})",
+            hint="Run `deepfake ingest` first.",
+        )
+
+
+def _is_corpus(name: str, *, root: DataRoot) -> bool:
+    return len(Path(name).parts) == 1 and (root.corpus_shards(name) / "latest").is_file()
+
+
+def _known(root: DataRoot) -> str:
+    known = sorted(path.parent.name for path in (root.path / "shards").glob("*/latest"))
+    return ", ".join(known) or "none yet"
