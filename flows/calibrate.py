@@ -17,9 +17,10 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.registry import masked, run_source, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
-from deepfake.storage import DataRoot, location_of
+from deepfake.storage import DataRoot, engine_cache, location_of
 from deepfake.training.calibrate import refuse_too_few_files
 from flows.ingest import open_dataset
+from flows.server.cancelling import ends_cancelled
 from tasks import calibrate as steps
 from tasks.train import register
 
@@ -37,6 +38,7 @@ _PARAMS = {
 
 
 @flow(name="calibrate", flow_run_name="calibrate")
+@ends_cancelled
 @takes_options
 def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     """Calibrate a detector on labelled files that it has not learnt from, and register it.
@@ -61,7 +63,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         max_false_alarm=options.max_false_alarm,
         max_miss=options.max_miss,
         device=options.device,
-        cache=root.engine_cache,
+        cache=engine_cache(),
         is_halved=options.half_weights,
         unlearnt=[snapshot for snapshot, _ in opened_unlearnt],
         max_unlearnt_miss=options.max_unlearnt_miss,

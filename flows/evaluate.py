@@ -27,14 +27,16 @@ from deepfake.evaluation.selected_part import (
 )
 from deepfake.registry import masked, run_source, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
-from deepfake.storage import DataRoot, location_of
+from deepfake.storage import DataRoot, engine_cache, location_of
 from flows.ingest import open_dataset
+from flows.server.cancelling import ends_cancelled
 from tasks import evaluate as steps
 
 __all__ = ["evaluate"]
 
 
 @flow(name="evaluate", flow_run_name="evaluate-{dataset}")
+@ends_cancelled
 @takes_options
 def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     """Evaluate a detector on a labelled corpus.
@@ -114,7 +116,7 @@ def _measure(
         part.index,
         device=options.device,
         precision=options.precision,
-        cache=root.engine_cache,
+        cache=engine_cache(),
     )
     return steps.compute_metrics(detector.path, crops, part.outcomes, seed=options.seed)
 

@@ -33,10 +33,11 @@ from deepfake.corpora.shards import Snapshot
 from deepfake.extract.extractor import ExtractorSetup
 from deepfake.extract.options import extract_config
 from deepfake.registry import masked
-from deepfake.storage import DataRoot, Location, location_of, to_uri
+from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
 from deepfake.storage.event_log import event_log, log_event, log_run
 from flows.probe import probe_files
 from flows.runners import create_runner, run_batches
+from flows.server.cancelling import ends_cancelled
 from tasks import ingest as steps
 from tasks.progress import tracked
 from tasks.settings import hide_from_prefect, packed, unpacked
@@ -53,6 +54,7 @@ def growth_resource(corpus: str) -> str:
 
 
 @flow(name="ingest", flow_run_name="ingest-{corpus}")
+@ends_cancelled
 @takes_options
 def ingest(options: IngestOptions) -> dict[str, Any]:
     """Ingest a corpus into face-crop shards.
@@ -164,7 +166,7 @@ def open_dataset(dataset: str, *, data_root: str) -> tuple[Snapshot, list[str]]:
 
 def _extract_job(options: IngestOptions, config: ExtractConfig, *, root: DataRoot) -> ExtractJob:
     # The machines of a cluster need not have this one's folders.
-    cache = None if options.dask_address else root.engine_cache.resolve()
+    cache = None if options.dask_address else engine_cache().resolve()
     return ExtractJob(
         extractor=ExtractorSetup(config, options.decoder, options.device, cache),
         worker_limits=options.worker_limits,

@@ -43,10 +43,11 @@ from deepfake.evaluation.promotion import (
     read_decision,
 )
 from deepfake.registry import masked, run_source, tracking_uri, ui_command
-from deepfake.storage import DataRoot, location_of
+from deepfake.storage import DataRoot, engine_cache, location_of
 from deepfake.training import RunFolder, TrainResult, read_result
 from deepfake.training.challenger import challenger_config, is_nothing_new, retrain_key
 from flows.ingest import open_dataset
+from flows.server.cancelling import ends_cancelled
 from flows.server.limits import one_training
 from tasks import evaluate as evaluating
 from tasks import retrain as steps
@@ -56,6 +57,7 @@ __all__ = ["retrain"]
 
 
 @flow(name="retrain", flow_run_name="retrain-{name}")
+@ends_cancelled
 @takes_options
 def retrain(options: RetrainOptions) -> dict[str, Any]:
     """Train a challenger on the newest data, and promote it if it proves better.
@@ -240,7 +242,7 @@ def _measure_both(
     root: DataRoot,
 ) -> Measurements:
     """Measure both on the same files, and what a face costs them on the first of these."""
-    cache = root.engine_cache
+    cache = engine_cache()
     pairs = [
         (part, _measure_part(champion, challenger, part, device=device, cache=cache))
         for part in parts

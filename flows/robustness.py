@@ -30,8 +30,9 @@ from deepfake.evaluation.selected_part import select_part
 from deepfake.registry import masked, run_source, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import create_score_job
-from deepfake.storage import DataRoot, location_of
+from deepfake.storage import DataRoot, engine_cache, location_of
 from flows.ingest import open_dataset
+from flows.server.cancelling import ends_cancelled
 from tasks import robustness as steps
 from tasks.progress import tracked
 
@@ -39,6 +40,7 @@ __all__ = ["robustness"]
 
 
 @flow(name="robustness", flow_run_name="robustness-{dataset}")
+@ends_cancelled
 @takes_options
 def robustness(options: RobustnessOptions) -> dict[str, Any]:
     """Measure a detector on media that were made worse before faces were looked for.
@@ -122,7 +124,7 @@ def _measure_all(
         detector,
         device=options.device,
         precision=options.precision,
-        cache=root.engine_cache,
+        cache=engine_cache(),
         num_workers=options.num_workers,
     )
     try:

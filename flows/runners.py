@@ -17,6 +17,7 @@ from prefect.tasks import Task
 
 from deepfake.config.options.fields import TaskRunnerName
 from deepfake.errors import ConfigError, WorkerError
+from flows.server.temporary import is_temporary
 from tasks.progress import advance
 from tasks.settings import is_lost_worker
 
@@ -69,7 +70,7 @@ def create_runner(name: TaskRunnerName, *, dask_address: str | None = None) -> T
 
 
 def _check_server() -> None:
-    if not PREFECT_API_URL.value():
+    if is_temporary() or not PREFECT_API_URL.value():
         # Each worker would start a server of its own, and this one would know nothing of the runs.
         raise ConfigError(
             "the workers of a Dask cluster report to a Prefect server, and none is named",

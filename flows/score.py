@@ -24,15 +24,17 @@ from deepfake.scoring import (
     create_score_job,
     score_folder,
 )
-from deepfake.storage import DataRoot, Location, location_of, to_uri
+from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
 from flows.drift_event import publish_drift
 from flows.prefect_batches import PrefectBatches
 from flows.runners import create_runner
+from flows.server.cancelling import ends_cancelled
 
 __all__ = ["score"]
 
 
 @flow(name="score", flow_run_name="score-{folder}")
+@ends_cancelled
 @takes_options
 def score(options: ScoreOptions) -> dict[str, Any]:
     """Score every file of a folder.
@@ -89,7 +91,7 @@ def _score_job(
         sampling=sampling,
         prior=options.prior,
         # The machines of a cluster need not have this one's folders.
-        cache=None if options.dask_address else root.engine_cache,
+        cache=None if options.dask_address else engine_cache(),
         media_limits=options.media_limits,
         worker_limits=options.worker_limits,
         num_workers=options.num_workers,

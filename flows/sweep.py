@@ -24,6 +24,7 @@ from deepfake.registry import (
 from deepfake.storage import DataRoot, location_of
 from deepfake.training.tuning import SearchSpace, TuningStudy, load_space, open_study
 from flows.ingest import open_dataset
+from flows.server.cancelling import ends_cancelled
 from flows.server.limits import one_training
 from tasks.datasets import dataset_uses
 from tasks.settings import hide_from_prefect
@@ -33,6 +34,7 @@ __all__ = ["sweep"]
 
 
 @flow(name="sweep", flow_run_name="sweep-{dataset}")
+@ends_cancelled
 @takes_options
 def sweep(options: SweepOptions) -> dict[str, Any]:
     """Try settings of a training, the more promising ones more often.

@@ -15,6 +15,7 @@ from deepfake.registry import masked, run_source, tracking_uri, ui_command
 from deepfake.storage import DataRoot, location_of
 from deepfake.training.settings import resolve_run_folder, resolve_train_config
 from flows.ingest import open_dataset
+from flows.server.cancelling import ends_cancelled
 from flows.server.limits import one_training
 from tasks import train as steps
 
@@ -22,6 +23,7 @@ __all__ = ["train"]
 
 
 @flow(name="train", flow_run_name="train-{dataset}")
+@ends_cancelled
 @takes_options
 def train(options: TrainOptions) -> dict[str, Any]:
     """Train a detector and register it.

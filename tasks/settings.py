@@ -12,6 +12,7 @@ from prefect.context import TaskRunContext
 from prefect.tasks import Task, exponential_backoff
 from prefect.utilities.annotations import quote
 
+from deepfake.compute.processes.stopping import is_stopping
 from deepfake.errors import DeepfakeError, StoreError, TrackingError, WorkerError
 
 __all__ = [
@@ -37,6 +38,8 @@ def is_worth_retrying(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -
     Trouble of disks, networks, object stores, tracking servers and worker processes may; whatever
     else this project says on purpose will be said again.
     """
+    if is_stopping():
+        return False
     error = state.result(raise_on_failure=False)
     if isinstance(error, (StoreError, TrackingError, WorkerError)) or is_lost_worker(error):
         return True

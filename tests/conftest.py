@@ -38,6 +38,14 @@ def nothing_outlives_the_tests() -> Iterator[None]:
             continue  # gone by now, or somebody else's
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep converted networks in a folder of this run, for commands in other processes too."""
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("DEEPFAKE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Return the folder of development data beside the checkout, or skip."""

@@ -34,7 +34,7 @@ from deepfake.errors import CorpusError, TrackingError
 from deepfake.registry import find_training, log_evaluation
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScoreJob, create_score_job
-from deepfake.storage import DataRoot, read_json, write_json, write_text
+from deepfake.storage import engine_cache, read_json, write_json, write_text
 from deepfake.storage.environment import configure_environment
 from deepfake.types import Label
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     job = create_score_job(
         detector,
         device=options.device,
-        cache=DataRoot(options.data_root).engine_cache,
+        cache=engine_cache(),
         num_workers=options.workers,
     )
     try:

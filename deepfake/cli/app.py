@@ -9,10 +9,13 @@ from typing import Annotated
 import typer
 
 from deepfake import __version__
+from deepfake.cli.exit_codes import ExitCode, exit_code_of_error
 from deepfake.cli.options import add_command
+from deepfake.cli.signals import end_if_stopped, stop_command_on_signals
 from deepfake.cli.text import in_one_line
+from deepfake.compute.processes.stopping import stop_signal
 from deepfake.config import options as of
-from deepfake.errors import ConfigError, DeepfakeError
+from deepfake.errors import DeepfakeError
 
 __all__ = ["COMMANDS", "GROUPS", "LIBGL_HINT", "app", "main"]
 
@@ -99,7 +102,7 @@ def _create_group(name: str) -> typer.Typer:
     text, commands = GROUPS[name]
     group = typer.Typer(help=text, no_args_is_help=True)
     for command, (model, target) in commands.items():
-        add_command(group, command, model, target)
+        add_command(group, command, model, target, group=name)
     return group
 
 
@@ -124,19 +127,30 @@ def _common(
 
 
 def main() -> None:
-    """Run the command; an error of ours is one line and a hint, and exit code 1."""
+    """Run the command; Ctrl-C and SIGTERM stop it, and an error of ours is one line and a hint."""
+    stop_command_on_signals()
+    try:
+        _run()
+    except BaseException as error:
+        end_if_stopped(error)
+        raise
+
+
+def _run() -> None:
     try:
         app()
     except DeepfakeError as error:
+        if stop_signal() is not None:
+            raise  # for want of what the stop has taken away
         if "--debug" in sys.argv:
             traceback.print_exc()
         typer.secho(f"error: {in_one_line(str(error))}", err=True, fg="red")
         if error.hint:
             typer.secho(f"hint: {error.hint}", err=True)
-        raise SystemExit(2 if isinstance(error, ConfigError) else 1) from None
+        raise SystemExit(int(exit_code_of_error(error))) from None
     except ImportError as error:
         if "--debug" in sys.argv or not str(error).startswith(("libGL", "libgthread")):
             raise
         typer.secho(f"error: OpenCV does not load ({error})", err=True, fg="red")
         typer.secho(f"hint: {LIBGL_HINT}", err=True)
-        raise SystemExit(1) from None
+        raise SystemExit(int(ExitCode.FAILED)) from None

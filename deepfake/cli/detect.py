@@ -12,10 +12,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from deepfake.cli.detector_choice import choose_detector, data_root_of, engine_cache_of
+from deepfake.cli.detector_choice import choose_detector, data_root_of
 from deepfake.cli.flow_runs import exit_for
-from deepfake.cli.options import reject_missing
-from deepfake.cli.report import write_detect_report
 from deepfake.cli.verdicts import verdict_line
 from deepfake.compute.devices import resolve_device
 from deepfake.config.options import DetectOptions
@@ -25,6 +23,7 @@ from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
 from deepfake.extract.options import choose_sampling
 from deepfake.scoring import ScorerSetup, score_media
+from deepfake.storage import engine_cache
 from deepfake.storage.environment import configure_environment
 from deepfake.types import Kind
 
@@ -33,7 +32,6 @@ __all__ = ["run_detect"]
 
 def run_detect(options: DetectOptions) -> None:
     """Score the files named and print a line, or a JSON object, for each."""
-    reject_missing(*options.files)
     data_root = data_root_of(options.data_root)
     configure_environment(data_root)
     rows = scan_media(list(options.files))
@@ -53,6 +51,8 @@ def run_detect(options: DetectOptions) -> None:
     else:
         _print_verdicts(scores, spec=load_bundle(identity.path).spec)
     if options.report is not None:
+        from deepfake.cli.report import write_detect_report
+
         write_detect_report(options.report, media, setup=setup, limits=limits)
     statuses = Counter(str(medium.score.status) for medium in media)
     if len(scores) > 1:
@@ -77,7 +77,7 @@ def _setup(identity: DetectorIdentity, options: DetectOptions, *, data_root: Pat
         sampling=sampling,
         prior=options.prior,
         limits=options.media_limits,
-        cache=engine_cache_of(data_root),
+        cache=engine_cache(),
     )
 
 

@@ -12,7 +12,7 @@ from deepfake.detectors.identity import DetectorIdentity
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, location_of
 
-__all__ = ["choose_detector", "data_root_of", "engine_cache_of"]
+__all__ = ["choose_detector", "data_root_of"]
 
 
 def choose_detector(
@@ -41,8 +41,3 @@ def choose_detector(
 def data_root_of(data_root: str) -> Path:
     """Return the data root on this machine; it need not be there."""
     return DataRoot(location_of(data_root)).here
-
-
-def engine_cache_of(data_root: Path) -> Path | None:
-    """Return where converted networks are kept; a data root that is not there is not made."""
-    return DataRoot(data_root).engine_cache.resolve() if data_root.is_dir() else None

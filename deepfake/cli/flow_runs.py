@@ -9,6 +9,7 @@ from typing import Any
 import typer
 from rich.console import Console
 
+from deepfake.cli.exit_codes import ExitCode
 from deepfake.config.options import Options, flow_parameters
 from deepfake.registry import describe_other_registry, masked, tracking_uri
 from deepfake.storage import DataRoot, location_of
@@ -25,9 +26,6 @@ __all__ = [
     "print_run",
     "run_flow",
 ]
-
-_FAILED_FILES = 3
-"""Exit code: the run is complete, and some file has an unexpected status."""
 
 
 def prepare(data_root: str) -> None:
@@ -56,12 +54,9 @@ def run_flow(name: str, options: Options) -> dict[str, Any]:
         name: Of the flow and of its module in `flows`.
         options: Those of the command.
     """
-    import importlib
-
     from flows.server import run
 
-    flow = getattr(importlib.import_module(f"flows.{name}"), name)
-    return run.run_flow(flow, flow_parameters(options))
+    return run.run_flow(name, flow_parameters(options))
 
 
 def detector_name(detector: dict[str, Any]) -> str:
@@ -106,4 +101,4 @@ def exit_for(statuses: dict[str, int]) -> None:
     if unexpected:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(unexpected.items()))
         typer.echo(f"some files could not be used: {counts}", err=True)
-        raise typer.Exit(_FAILED_FILES)
+        raise typer.Exit(ExitCode.FILES_FAILED)

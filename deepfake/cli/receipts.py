@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import typer
 
-from deepfake.cli.detector_choice import engine_cache_of
-from deepfake.cli.options import reject_missing
+from deepfake.cli.exit_codes import ExitCode
 from deepfake.config.options import ReceiptOptions, VerifyOptions
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import DataError
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScoresFolder, make_receipt, read_receipt, verify_receipt
-from deepfake.storage import local_path, location_of, write_json
+from deepfake.storage import engine_cache, local_path, location_of, write_json
 from deepfake.storage.environment import configure_environment
 
 __all__ = ["run_receipt", "run_verify"]
@@ -35,7 +33,6 @@ def run_receipt(options: ReceiptOptions) -> None:
 
 def run_verify(options: VerifyOptions) -> None:
     """Print what a receipt is worth, a line a check, and leave with 1 where it is not verified."""
-    _reject_no_file(options.receipt, options.file)
     data_root = local_path(options.data_root)
     configure_environment(data_root)
     try:
@@ -51,7 +48,7 @@ def run_verify(options: VerifyOptions) -> None:
         detector=detector,
         bundle=load_bundle(detector.path),
         file=options.file,
-        cache=engine_cache_of(data_root),
+        cache=engine_cache(),
     ):
         typer.echo(f"{_MARKS[check.is_passed]}  {check.name}: {check.finding}")
         is_verified = is_verified and check.is_passed is not False
@@ -63,11 +60,4 @@ def _end(line: str, *, is_verified: bool) -> None:
         typer.echo(line)
     typer.echo("verified" if is_verified else "not verified")
     if not is_verified:
-        raise typer.Exit(1)
-
-
-def _reject_no_file(*paths: Path | None) -> None:
-    reject_missing(*(path for path in paths if path is not None))
-    for path in paths:
-        if path is not None and path.is_dir():
-            raise typer.BadParameter(f"a folder, not a file: {path}")
+        raise typer.Exit(ExitCode.FAILED)

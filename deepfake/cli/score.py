@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 
 from deepfake.cli.flow_runs import exit_for, prepare, print_detector, run_flow
-from deepfake.cli.signals import set_on_interrupt
 from deepfake.cli.text import in_one_line
+from deepfake.compute.processes.stopping import StopRequested
 from deepfake.config.options import ScoreOptions
 from deepfake.types import EXPECTED_STATUSES
 
@@ -31,26 +33,21 @@ def run_score(options: ScoreOptions) -> None:
 
 
 def _watch(options: ScoreOptions, *, seconds: float) -> None:
+    """Score again and again until a signal comes, which is no failure: it is how this ends."""
     from flows.server.run import held_server
 
     options = options.model_copy(update={"wait_for_files": True})
     summary: dict[str, Any] = {}
-    stop = threading.Event()
-    with held_server(), set_on_interrupt(stop):
-        while not stop.is_set():
-            try:
-                before, summary = summary, run_flow("score", options)
-            except Exception:
-                # Ctrl-C reaches Prefect's server too; finished parts are kept all the same.
-                if stop.is_set():
-                    break
-                raise
+    with suppress(StopRequested), held_server():
+        while True:
+            before, summary = summary, run_flow("score", options)
             if not before:
                 print_score(summary)
             elif summary["num_changes"]:
                 _print_pass(summary)
-            stop.wait(seconds)
+            time.sleep(seconds)
     exit_for(summary.get("statuses", {}))
+    raise typer.Exit
 
 
 def _print_pass(summary: dict[str, Any]) -> None:

@@ -3,11 +3,61 @@
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["set_on_interrupt"]
+from deepfake.compute.processes.stopping import (
+    end_process,
+    exit_code_of,
+    say_stopped,
+    stop_on_signals,
+    stop_signal,
+)
+
+__all__ = ["end_if_stopped", "set_on_interrupt", "stop_command_on_signals"]
+
+_AGAIN = "Stopped; run the same command again to go on."
+_RESUME = "Stopped; run the same command with --resume to go on from the last finished epoch."
+_SENTENCES = {
+    "ingest": _AGAIN,
+    "retrain": _AGAIN,
+    "score": _AGAIN,
+    "sweep": _AGAIN,
+    "forget": _AGAIN,
+    "up": _AGAIN,
+    "train": _RESUME,
+}
+_OTHERS = "Stopped before it was done."
+
+
+def stop_command_on_signals() -> None:
+    """Let Ctrl-C and SIGTERM stop the command within seconds, and a second one at once."""
+    stop_on_signals(sentence=_sentence())
+
+
+def end_if_stopped(error: BaseException) -> None:
+    """End the process, with a sentence and the exit code of the signal, if one has stopped it.
+
+    Args:
+        error: What the command ended with.
+    """
+    number = stop_signal()
+    if number is None:
+        return
+    code = exit_code_of(number)
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        code = error.code  # of a command that has done what it was asked when it is stopped
+    else:
+        say_stopped()
+    # Without exit handlers: Prefect's would look for its server.
+    end_process(code)
+
+
+def _sentence() -> str:
+    command = next((argument for argument in sys.argv[1:] if not argument.startswith("-")), "")
+    return _SENTENCES.get(command, _OTHERS)
 
 
 @contextmanager
@@ -18,9 +68,9 @@ def set_on_interrupt(stop: threading.Event) -> Iterator[None]:
         stop: Set by the first.
     """
 
-    def handle(_number: int, _frame: object) -> None:
+    def handle(number: int, _frame: object) -> None:
         if stop.is_set():
-            raise KeyboardInterrupt
+            end_process(exit_code_of(number), patience_seconds=0.0)
         stop.set()
 
     before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}

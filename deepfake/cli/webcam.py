@@ -10,7 +10,7 @@ from threading import Event
 from rich.console import Console
 from rich.text import Text
 
-from deepfake.cli.detector_choice import choose_detector, data_root_of, engine_cache_of
+from deepfake.cli.detector_choice import choose_detector, data_root_of
 from deepfake.cli.signals import set_on_interrupt
 from deepfake.cli.text import in_one_line
 from deepfake.cli.verdicts import styled_verdict
@@ -19,6 +19,7 @@ from deepfake.config import MediaLimits
 from deepfake.config.options import WebcamOptions
 from deepfake.errors import ConfigError
 from deepfake.media import Source, Stream, open_stream, parse_source, quiet_native_logs
+from deepfake.storage import engine_cache
 from deepfake.storage.environment import configure_environment
 from deepfake.views.webcam import (
     FrameReader,
@@ -114,7 +115,7 @@ def _watcher(options: WebcamOptions, *, console: Console) -> Watcher:
     return create_watcher(
         identity.path,
         device=resolve_device(options.device),
-        cache=engine_cache_of(data_root),
+        cache=engine_cache(),
     )
 
 

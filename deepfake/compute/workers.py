@@ -27,6 +27,8 @@ import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from deepfake.compute.device_process import DeviceAddress, DeviceClient, DeviceProcess, DeviceSetup
+from deepfake.compute.processes.spawning import SPAWN
+from deepfake.compute.processes.stopping import when_stopping
 from deepfake.config import WorkerLimits
 from deepfake.errors import ConfigError, DeepfakeError, WorkerError
 from deepfake.types import Status
@@ -99,7 +101,7 @@ def _start_worker(
 ) -> None:
     global _setup_value, _busy_marker, _device_address
     _device_address = device
-    # Ctrl-C is the parent's to handle; it closes the pool.
+    # Ctrl-C is the parent's to handle; it closes the pool. Also where somebody sends it to each.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
     _busy_marker = Path(registry) / str(os.getpid())
@@ -256,7 +258,7 @@ class MediaWorkers:
         self._watch.start()
         self._pool = ProcessPool(
             max_workers=setup.resolved_workers,
-            context=multiprocessing.get_context("spawn"),
+            context=SPAWN,
             initializer=_start_worker,
             initargs=(
                 setup.create,
@@ -266,6 +268,9 @@ class MediaWorkers:
                 None if self._device is None else self._device.address,
             ),
         )
+        # Who waits for a file would wait until it is done.
+        self._released = contextlib.ExitStack()
+        self._released.enter_context(when_stopping(self._pool.stop))
 
     def map(
         self, function: Callable[[Any, Item], Result], items: Sequence[Item]
@@ -349,6 +354,7 @@ class MediaWorkers:
 
     def close(self) -> None:
         """Stop the workers and wait until they are gone."""
+        self._released.close()
         self._watch.stop()
         self._pool.stop()
         self._pool.join()

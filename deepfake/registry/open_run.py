@@ -155,7 +155,9 @@ def _closed_at_end(client: MlflowClient, run_id: str) -> Iterator[None]:
     try:
         yield
         status = "FINISHED"
-    except KeyboardInterrupt:
+    except Exception:
+        raise
+    except BaseException:  # stopped by a person, not by a failure
         status = "KILLED"
         raise
     finally:

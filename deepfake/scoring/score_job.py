@@ -16,8 +16,8 @@ from deepfake.scoring.scorer import ScorerSetup, scorer_setup
 from deepfake.storage import (
     Location,
     StorePath,
-    cache_folder,
     copy_folder_locally,
+    engine_cache,
     location_of,
     to_uri,
 )
@@ -56,7 +56,7 @@ class ScoreJob(BaseModel):
         detector = scorer.detector
         if self.shared_detector is not None:
             detector = replace(detector, path=_local_folder(self.shared_detector))
-        cache = scorer.cache or cache_folder() / "openvino"
+        cache = scorer.cache or engine_cache()
         return self.model_copy(update={"scorer": replace(scorer, detector=detector, cache=cache)})
 
     def worker_setup(self) -> WorkerSetup:

@@ -25,6 +25,7 @@ __all__ = [
     "cache_folder",
     "clear_copies",
     "copy_folder_locally",
+    "engine_cache",
     "local_copy",
     "map_threaded",
     "max_copies_bytes",
@@ -50,6 +51,14 @@ def cache_folder() -> Path:
         return Path(named)
     above = os.environ.get("XDG_CACHE_HOME")
     return (Path(above) if above else Path.home() / ".cache") / "deepfake"
+
+
+def engine_cache() -> Path:
+    """Return the folder of networks converted for the CPU, which all data roots share.
+
+    They are named by their content, and converting them takes ten seconds.
+    """
+    return cache_folder() / "openvino"
 
 
 def max_copies_bytes() -> int:

@@ -68,11 +68,6 @@ class DataRoot:
         return self.here / "evaluations"
 
     @property
-    def engine_cache(self) -> Path:
-        """The folder of networks converted for the CPU; it can be deleted at any time."""
-        return self.here / ".cache" / "openvino"
-
-    @property
     def registry_cache(self) -> Path:
         """The folder of detectors fetched from a registry elsewhere; it can be deleted."""
         return self.here / ".cache" / "detectors"

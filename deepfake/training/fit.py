@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -15,6 +16,7 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from deepfake.compute.processes.stopping import when_stopping
 from deepfake.config import FakeSource, HeadName, heads_of
 from deepfake.errors import ModelError
 from deepfake.training.callbacks import BEST_CHECKPOINT, create_callbacks
@@ -74,14 +76,14 @@ def fit(
         max_cpu_minutes=plan.config.max_cpu_minutes,
         show_progress=show_progress,
     )
-    with quiet_lightning():
+    with quiet_lightning(), when_stopping(_kill_loaders):
         trainer = pl.Trainer(
             max_epochs=plan.config.epochs,
             max_time=_max_time(plan.config.max_minutes),
             precision=_precision(plan),
             logger=[MetricsFile(folder.metrics), *loggers],
             callbacks=[*callbacks, *own],
-            enable_progress_bar=show_progress,
+            enable_progress_bar=False,  # ours is a callback
             enable_model_summary=False,
             num_sanity_val_steps=0,
             log_every_n_steps=1,
@@ -98,6 +100,12 @@ def fit(
             weights_only=False,
         )
     return _chosen(plan)
+
+
+def _kill_loaders() -> None:
+    # Loaders wait five seconds for each of their processes to end by itself.
+    for process in multiprocessing.active_children():
+        process.kill()
 
 
 def _max_time(minutes: float | None) -> timedelta | None:

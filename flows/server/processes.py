@@ -13,17 +13,17 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from deepfake.compute.processes.stopping import StopRequested, is_stopping
 from deepfake.errors import ConfigError, WorkerError
 from deepfake.registry import make_store, masked, tracking_uri
 from deepfake.storage import DataRoot, location_of
@@ -35,9 +35,22 @@ _HOST = "127.0.0.1"
 _POOL = "local"
 _START_SECONDS = 600.0
 _STOP_SECONDS = 20.0
+_HURRY_SECONDS = 1.0
+"""Where the user waits for the prompt."""
 _LOOK_SECONDS = 0.5
 _PR_SET_PDEATHSIG, _PR_SET_CHILD_SUBREAPER = 1, 36
 """Linux: prctl(2)."""
+
+_RUNS_AT_WORK = {
+    "flow_runs": {
+        "state": {"type": {"any_": ["RUNNING", "PENDING"]}},
+        "deployment_id": {"is_null_": False},
+    }
+}
+_CANCELLED = {
+    "state": {"type": "CANCELLED", "name": "Cancelled", "message": "`deepfake up` was stopped."},
+    "force": True,
+}
 
 
 def serve(
@@ -50,6 +63,8 @@ def serve(
 ) -> None:
     """Run the servers, set Prefect up, and wait until a signal or the death of one of them.
 
+    Whatever ends it, all of them are stopped.
+
     Args:
         data_root: What the deployments work on; Prefect's home and all logs go below it, or below
             `data` where it is a store.
@@ -60,7 +75,8 @@ def serve(
 
     Raises:
         ConfigError: A server is in use already, or a port is taken.
-        WorkerError: One of them did not start, or died; the others are stopped.
+        WorkerError: One of them did not start, or died.
+        StopRequested: By a signal.
     """
     if api := os.environ.get("PREFECT_API_URL"):
         raise ConfigError(
@@ -83,12 +99,17 @@ def serve(
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
     }
-    with _stop_on_signal() as stop, _Servers(here / "logs", environment, stop=stop) as servers:
-        _start(servers, address, file=file, data_root=data_root, mlflow_port=mlflow_port, say=say)
-        if not stop.is_set():
+    with _Servers(here / "logs", environment) as servers:
+        try:
+            _start(
+                servers, address, file=file, data_root=data_root, mlflow_port=mlflow_port, say=say
+            )
             say("Ctrl-C stops all of them.")
-        servers.watch()
-        say("stopping")
+            servers.watch()
+        except StopRequested:
+            say("stopping")
+            servers.cancel_runs(f"{address}/api")
+            raise
 
 
 def _start(
@@ -133,12 +154,10 @@ class _Servers:
     Attributes:
         logs: Folder of what they write.
         environment: Of all of them.
-        stop: Set when they shall be stopped.
     """
 
     logs: Path
     environment: Mapping[str, str]
-    stop: threading.Event
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> _Servers:
@@ -149,18 +168,24 @@ class _Servers:
 
     def __exit__(self, *_: object) -> None:
         # The worker's runs first, so that it can still tell the server how they ended.
-        for name in ("worker", "MLflow", "Prefect server"):
-            process = self._running.get(name)
-            if process is not None:
-                if name == "worker":
-                    _end(_children_of(process.pid))
-                _end([psutil.Process(process.pid)] if process.poll() is None else [])
-        _end(_children_of(os.getpid()))
+        if worker := self._running.get("worker"):
+            _end(_children_of(worker.pid), seconds=_seconds_to_stop())
+        alive = [psutil.Process(p.pid) for p in self._running.values() if p.poll() is None]
+        _end(alive, seconds=_seconds_to_stop())
+        _end(_children_of(os.getpid()), seconds=_seconds_to_stop())
+
+    def cancel_runs(self, api: str) -> None:
+        """End the worker's runs, and mark them as Cancelled: a person wants them to stop."""
+        worker = self._running.get("worker")
+        if worker is None:
+            return
+        found = _ask(f"{api}/flow_runs/filter", _RUNS_AT_WORK) or []
+        _end(_children_of(worker.pid), seconds=_seconds_to_stop())
+        for run in found:
+            _ask(f"{api}/flow_runs/{run['id']}/set_state", _CANCELLED)
 
     def start(self, name: str, command: Sequence[str], **more: str) -> None:
-        """Start a module of Python as a process of its own; nothing where all shall stop."""
-        if self.stop.is_set():
-            return
+        """Start a module of Python as a process of its own."""
         with self._log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
                 [sys.executable, "-m", *command],
@@ -185,9 +210,9 @@ class _Servers:
             start_new_session=True,
             preexec_fn=_die_with_parent,
         )
-        while called.poll() is None and not self.stop.is_set():
+        while called.poll() is None:
             self._look(called.pid)
-        if called.poll() not in (0, None):
+        if called.returncode != 0:
             raise WorkerError(f"`{' '.join(command[:2])}` failed; all servers are stopped")
 
     def wait_for(self, name: str, is_ready: Callable[[], bool]) -> None:
@@ -197,18 +222,18 @@ class _Servers:
             WorkerError: It died, or did not answer in time.
         """
         deadline = time.monotonic() + _START_SECONDS
-        while not self.stop.is_set() and not is_ready():
+        while not is_ready():
             self._look()
             if time.monotonic() > deadline:
                 raise self._failure(name, f"did not answer within {_START_SECONDS:.0f} s")
 
     def watch(self) -> None:
-        """Wait until all shall stop.
+        """Wait until one dies.
 
         Raises:
-            WorkerError: One died.
+            WorkerError: It did.
         """
-        while not self.stop.is_set():
+        while True:
             self._look()
 
     def _look(self, *others: int) -> None:
@@ -216,7 +241,7 @@ class _Servers:
             if (code := process.poll()) is not None:
                 raise self._failure(name, f"ended with exit code {code}")
         _bury({*others, *(process.pid for process in self._running.values())})
-        self.stop.wait(_LOOK_SECONDS)
+        time.sleep(_LOOK_SECONDS)
 
     def _failure(self, name: str, what: str) -> WorkerError:
         return WorkerError(
@@ -256,32 +281,19 @@ def _answers(url: str) -> bool:
 
 
 def _is_online(api: str) -> bool:
-    request = urllib.request.Request(
-        f"{api}/work_pools/{_POOL}/workers/filter",
-        data=b"{}",
-        headers={"Content-Type": "application/json"},
-    )
+    workers = _ask(f"{api}/work_pools/{_POOL}/workers/filter", {}) or []
+    return any(worker["status"] == "ONLINE" for worker in workers)
+
+
+def _ask(url: str, body: Mapping[str, Any]) -> Any:
+    """Return what the server answers; None where it does not."""
+    headers = {"Content-Type": "application/json"}
+    request = urllib.request.Request(url, data=json.dumps(body).encode(), headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=5) as answer:
-            return any(worker["status"] == "ONLINE" for worker in json.load(answer))
-    except (urllib.error.URLError, OSError, ValueError, KeyError):
-        return False
-
-
-@contextmanager
-def _stop_on_signal() -> Iterator[threading.Event]:
-    stop = threading.Event()
-
-    def set_stop(_number: int, _frame: object) -> None:
-        stop.set()
-
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, set_stop) for number in numbers}
-    try:
-        yield stop
-    finally:
-        for number, own in before.items():
-            signal.signal(number, own)
+            return json.load(answer)
+    except (urllib.error.URLError, OSError, ValueError):
+        return None
 
 
 def _prctl(option: int, value: int) -> None:
@@ -300,15 +312,19 @@ def _children_of(pid: int) -> list[psutil.Process]:
         return []
 
 
-def _end(processes: Sequence[psutil.Process]) -> None:
+def _seconds_to_stop() -> float:
+    return _HURRY_SECONDS if is_stopping() else _STOP_SECONDS
+
+
+def _end(processes: Sequence[psutil.Process], *, seconds: float) -> None:
     for process in processes:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.terminate()
-    _, alive = psutil.wait_procs(processes, timeout=_STOP_SECONDS)
+    _, alive = psutil.wait_procs(processes, timeout=seconds)
     for process in alive:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
-    psutil.wait_procs(alive, timeout=_STOP_SECONDS)
+    psutil.wait_procs(alive, timeout=seconds)
 
 
 def _bury(own: set[int]) -> None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+from deepfake.compute.processes.stopping import StopRequested, is_stopping
 from deepfake.errors import ConfigError, DeepfakeError
+from flows.server.temporary import temporary_server
 
 __all__ = ["held_server", "run_flow"]
 
@@ -17,30 +20,48 @@ _ECHOES = ("Finished in state Failed", "Parameter validation failed")
 
 @contextmanager
 def held_server() -> Iterator[None]:
-    """Keep one Prefect server for several flows, where each would start its own."""
-    from prefect.context import SyncClientContext
+    """Keep one Prefect server for several flows, where each would start its own.
 
-    with SyncClientContext.get_or_create():
-        yield
+    Raises:
+        WorkerError: It did not start.
+    """
+    with temporary_server() as wait:
+        from prefect.context import SyncClientContext
+
+        wait()
+        with SyncClientContext.get_or_create():
+            yield
 
 
-def run_flow(flow: Any, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def run_flow(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Run a flow in this process and return its summary.
+
+    Args:
+        name: Of the flow and of its module in `flows`.
+        parameters: Of the flow.
 
     Raises:
         ConfigError: The flow refuses a parameter; no run was made.
+        StopRequested: Ctrl-C or SIGTERM; the run is Cancelled.
     """
-    from prefect.exceptions import ParameterTypeError
+    with temporary_server() as wait:
+        flow = getattr(importlib.import_module(f"flows.{name}"), name)
+        from prefect.exceptions import ParameterTypeError
 
-    if "--debug" not in sys.argv:
-        for handler in logging.getLogger().handlers:
-            handler.addFilter(_is_for_terminal)
-    try:
-        # Prefect itself checks them only once the run exists.
-        flow.validate_parameters(dict(parameters))
-        summary: dict[str, Any] = flow(**parameters)
-    except ParameterTypeError as error:
-        raise ConfigError(" ".join(str(error).split())) from error
+        if "--debug" not in sys.argv:
+            for handler in logging.getLogger().handlers:
+                handler.addFilter(_is_for_terminal)
+        try:
+            # Prefect itself checks them only once the run exists.
+            flow.validate_parameters(dict(parameters))
+            wait()
+            summary: dict[str, Any] = flow(**parameters)
+        except ParameterTypeError as error:
+            raise ConfigError(" ".join(str(error).split())) from error
+        except Exception as error:
+            if is_stopping():
+                raise StopRequested from error
+            raise
     return summary
 
 
@@ -48,4 +69,5 @@ def _is_for_terminal(record: logging.LogRecord) -> bool:
     # Our own errors are printed once, in one line; Prefect keeps their tracebacks with the run.
     error = record.exc_info[1] if record.exc_info else None
     is_echo = record.name.startswith("prefect.") and record.getMessage().startswith(_ECHOES)
-    return not (isinstance(error, DeepfakeError) or is_echo)
+    # And of a run that is stopped, only that it is.
+    return not (isinstance(error, DeepfakeError) or is_echo or is_stopping())

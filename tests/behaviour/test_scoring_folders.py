@@ -174,8 +174,8 @@ def test_file_has_the_same_score_alone(
 
 def test_folder_that_is_not_there_is_an_error_in_one_line(detector: Path, tmp_path: Path) -> None:
     done = run_deepfake("score", "absent", "--output", "out", "--weights", detector, cwd=tmp_path)
-    assert done.returncode == 1
-    assert "error: no such folder: absent" in done.stderr
+    assert done.returncode == 2
+    assert "error: no such file or folder: absent" in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "out").exists()
 

@@ -212,7 +212,7 @@ def test_ctrl_c_stops_all(up: _Up) -> None:
     children = psutil.Process(up.process.pid).children(recursive=True)
     assert len(children) >= 3
     up.process.send_signal(signal.SIGINT)
-    assert up.process.wait(60) == 0, up.printed
+    assert up.process.wait(60) == 130, up.printed
     _, alive = psutil.wait_procs(children, timeout=5)
     assert alive == []
     for address in (up.prefect, up.mlflow):
@@ -301,6 +301,6 @@ def test_a_signal_leaves_no_child(tmp_path: Path, number: signal.Signals) -> Non
     with _up(tmp_path / "up") as up:
         children = psutil.Process(up.process.pid).children(recursive=True)
         up.process.send_signal(number)
-        assert up.process.wait(60) == (0 if number == signal.SIGTERM else -number)
+        assert up.process.wait(60) == (143 if number == signal.SIGTERM else -number)
         _, alive = psutil.wait_procs(children, timeout=60)
         assert alive == []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import secrets
 import tempfile
@@ -12,6 +11,7 @@ from typing import Any
 
 from deepfake.compute.device_process.messages import DeviceAddress
 from deepfake.compute.device_process.server import DeviceSetup, serve
+from deepfake.compute.processes.spawning import SPAWN
 from deepfake.errors import DeepfakeError, WorkerError
 
 __all__ = ["DeviceProcess"]
@@ -52,9 +52,8 @@ class DeviceProcess:
         self._watch.start()
 
     def _start(self) -> Any:
-        context = multiprocessing.get_context("spawn")
-        ours, theirs = context.Pipe()
-        process = context.Process(
+        ours, theirs = SPAWN.Pipe()
+        process = SPAWN.Process(
             target=serve, args=(self.address, self._setup, theirs), name="device", daemon=True
         )
         process.start()

@@ -11,7 +11,7 @@ from deepfake.compute.workers import WorkerSetup
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.corpora.ingest.extract import worker_setup
 from deepfake.extract.extractor import ExtractorSetup
-from deepfake.storage import cache_folder
+from deepfake.storage import engine_cache
 
 __all__ = ["ExtractJob"]
 
@@ -40,7 +40,7 @@ class ExtractJob(BaseModel):
 
     def on_this_machine(self) -> ExtractJob:
         """Return the job with a cache folder of this machine, where none is named."""
-        cache = self.extractor.cache or cache_folder() / "openvino"
+        cache = self.extractor.cache or engine_cache()
         return self.model_copy(update={"extractor": replace(self.extractor, cache=cache)})
 
     def worker_setup(self) -> WorkerSetup:

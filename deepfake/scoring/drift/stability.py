@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import chi2
 
 from deepfake.errors import DataError
 
@@ -61,4 +60,6 @@ def chance_index(
         0.043
     """
     spread = 1 / num_expected + 1 / num_actual
+    from scipy.stats import chi2
+
     return float(chi2.ppf(level, num_bins - 1) * spread)

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 
+from deepfake.compute.processes.stopping import is_stopping
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import DataError
 from deepfake.scoring.batch import BatchTotals
@@ -17,6 +18,7 @@ from deepfake.scoring.output.folder import ScoresFolder, counts_written
 from deepfake.scoring.output.tables import TableCounts
 from deepfake.scoring.parts import Part
 from deepfake.scoring.run.counters import RunCounters, write_metrics
+from deepfake.scoring.run.status import INTERRUPTED
 from deepfake.scoring.setups import StoredSetup
 from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import SAMPLED_BYTES, to_uri
@@ -204,7 +206,10 @@ def recorded(
         said = next(iter(str(error).splitlines()), "")
         # Where nothing can be written now, what broke says why.
         with suppress(DataError):
-            record.end(outcome="failed", error=f"{type(error).__name__}: {said}")
+            if is_stopping():
+                record.end(outcome=INTERRUPTED)
+            else:
+                record.end(outcome="failed", error=f"{type(error).__name__}: {said}")
         raise
     record.end()
 

@@ -17,7 +17,8 @@ from deepfake.scoring.state.queries import StateCounts, read_counts
 __all__ = ["INTERRUPTED", "RunStatus", "ScoresStatus", "VersionStatus", "read_status"]
 
 INTERRUPTED = "interrupted"
-"""How a run ended that did not write how: it was killed, or the power was cut."""
+"""How a run ended that was stopped by Ctrl-C or SIGTERM, or could not write how: it was killed, or
+the power was cut."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +50,8 @@ class RunStatus:
 
     Attributes:
         run_id: Names it in the log.
-        outcome: `at work`, `finished`, `failed`, or `interrupted`: killed, or the power was
-            cut.
+        outcome: `at work`, `finished`, `failed`, or `interrupted`: stopped, killed, or the
+            power was cut.
         began_at: ISO 8601, UTC.
         updated_at: When it last wrote of itself.
         ended_at: When it ended.

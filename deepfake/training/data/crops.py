@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from deepfake.compute.processes.spawning import SPAWN
 from deepfake.config import AugmentConfig, CropConfig
 from deepfake.corpora.shards import CropReader, Snapshot
 from deepfake.detectors.inference import to_input
@@ -329,7 +330,7 @@ def worker_options(num_workers: int, *, pin_memory: bool) -> dict[str, Any]:
     return {
         "num_workers": num_workers,
         # A fork would take over the locks and sockets of whatever threads the caller runs.
-        "multiprocessing_context": "spawn" if num_workers else None,
+        "multiprocessing_context": SPAWN if num_workers else None,
         "persistent_workers": num_workers > 0,
         "worker_init_fn": _use_one_thread if num_workers else None,
         "pin_memory": pin_memory,

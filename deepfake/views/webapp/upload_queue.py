@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -23,7 +22,7 @@ from deepfake.errors import DeepfakeError
 from deepfake.evidence import Evidence, create_request, evidence_setup, explain_media
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScorerSetup, score_probed, scorer_setup
-from deepfake.storage import DataRoot
+from deepfake.storage import engine_cache
 from deepfake.types import Status
 from deepfake.views.webapp.settings import AppSettings
 from deepfake.views.webapp.upload_folder import UploadFolder
@@ -145,7 +144,6 @@ class UploadQueue:
     def __init__(self, settings: AppSettings) -> None:
         self.settings = settings
         self.uploads = UploadFolder()
-        self._own_cache = tempfile.TemporaryDirectory(prefix="deepfake-engines-")
         self._threads = ThreadPoolExecutor(_num_workers(), thread_name_prefix="upload")
         self._waiting: list[Job] = []
         self._waiting_lock = threading.Lock()
@@ -198,7 +196,6 @@ class UploadQueue:
         for workers in running:
             workers.close()
         self.uploads.close()
-        self._own_cache.cleanup()
 
     def _run(self, job: Job, content: bytes, weights: Sequence[str]) -> None:
         with self._waiting_lock:
@@ -264,7 +261,7 @@ class UploadQueue:
                     return workers
             if workers is not None:
                 workers.close()
-            started = _DetectorWorkers(detector, self.settings, self._cache())
+            started = _DetectorWorkers(detector, self.settings, engine_cache())
             started.num_users = 1
             with self._workers_lock:
                 idle = [key for key, other in self._workers.items() if not other.num_users]
@@ -278,9 +275,3 @@ class UploadQueue:
     def _release(self, workers: _DetectorWorkers) -> None:
         with self._workers_lock:
             workers.num_users -= 1
-
-    def _cache(self) -> Path:
-        """Return where converted networks are cached; a missing data root is not created."""
-        root = DataRoot(self.settings.data_root)
-        is_there = self.settings.data_root.is_dir()
-        return root.engine_cache.resolve() if is_there else Path(self._own_cache.name)

@@ -1,0 +1,44 @@
+"""Start Python processes that Ctrl-C on the terminal does not reach.
+
+The terminal sends SIGINT to every process of its foreground group. Whoever started a process ends
+it; a process that is still importing would only print a traceback.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext, SpawnProcess
+from typing import Any
+
+__all__ = ["SPAWN"]
+
+
+class _Process(SpawnProcess):
+    """A spawned process in which SIGINT is blocked: the mask is inherited."""
+
+    @staticmethod
+    def _Popen(process_obj: Any) -> Any:  # noqa: N802
+        # Started first: it would unblock the signal again.
+        resource_tracker.ensure_running()
+        with _sigint_blocked():
+            return SpawnProcess._Popen(process_obj)
+
+
+class _Context(SpawnContext):
+    Process = _Process
+
+
+@contextmanager
+def _sigint_blocked() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+SPAWN = _Context()
+"""A `multiprocessing` context."""

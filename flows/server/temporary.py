@@ -1,0 +1,167 @@
+"""A Prefect server for the time of a command, where no other one is named.
+
+Prefect would start one too, in the terminal's process group: Ctrl-C would end it before it could
+be told that the run was cancelled. And it would import all of the server into this process.
+
+Prefect itself is not imported here: the server starts while whoever needs it imports Prefect.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from deepfake.compute.processes.stopping import is_stopping
+from deepfake.errors import WorkerError
+
+__all__ = ["is_temporary", "temporary_server"]
+
+_API = "PREFECT_API_URL"
+_START_SECONDS_NAME = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
+_START_SECONDS = 120.0
+_LOOK_SECONDS = 0.05
+_STOP_SECONDS = 5.0
+"""As long as Prefect waits for its own."""
+_HURRY_SECONDS = 0.7
+"""Where the user waits for the prompt."""
+
+_is_running = False
+
+
+def is_temporary() -> bool:
+    """Return whether the server in use is this process's own, which no other process knows."""
+    return _is_running
+
+
+@contextmanager
+def temporary_server() -> Iterator[Callable[[], None]]:
+    """Have a Prefect server while the block runs: the one in use, or one that starts now.
+
+    Yields:
+        A function that waits until the server answers.
+
+    Raises:
+        WorkerError: By that function: the server did not start.
+    """
+    global _is_running
+    if _is_running or _is_named():
+        yield _nothing
+        return
+    listener = socket.create_server(("127.0.0.1", 0))
+    api = f"http://127.0.0.1:{listener.getsockname()[1]}/api"
+    log = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect")) / "temporary-server.log"
+    process = _start(listener, log)
+    os.environ[_API] = api
+    _refresh()
+    _is_running = True
+    try:
+        yield lambda: _wait(process, api, log)
+    finally:
+        _is_running = False
+        del os.environ[_API]
+        _stop(process)
+        _refresh()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _is_named() -> bool:
+    """Return whether a server is named: in the environment, or in a file that Prefect reads."""
+    if _API in os.environ:
+        return True
+    if "prefect" not in sys.modules and not any(map(_may_name_server, _settings_files())):
+        return False
+    from prefect.settings import get_current_settings
+
+    return get_current_settings().api.url is not None
+
+
+def _settings_files() -> list[Path]:
+    """Return where Prefect looks for settings.
+
+    Source: docs.prefect.io/v3/concepts/settings-and-profiles
+    """
+    home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
+    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
+    return [profiles, *map(Path, (".env", "prefect.toml", "pyproject.toml"))]
+
+
+def _may_name_server(path: Path) -> bool:
+    with suppress(OSError):
+        text = path.read_text(encoding="utf-8", errors="replace").lower()
+        return "prefect" in text if path.name == "pyproject.toml" else "api" in text
+    return False
+
+
+def _start(listener: socket.socket, log: Path) -> subprocess.Popen[bytes]:
+    log.parent.mkdir(parents=True, exist_ok=True)
+    environment = {**os.environ, "PREFECT_SERVER_UI_ENABLED": "false"}
+    with listener, log.open("wb") as output:
+        return subprocess.Popen(
+            # By its path, and without the working folder, which may have a package `flows` too.
+            [sys.executable, "-P", str(_PROGRAM), str(listener.fileno())],
+            env=environment,
+            pass_fds=[listener.fileno()],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+_PROGRAM = Path(__file__).with_name("temporary_process")
+
+
+def _wait(process: subprocess.Popen[bytes], api: str, log: Path) -> None:
+    deadline = time.monotonic() + float(os.environ.get(_START_SECONDS_NAME, _START_SECONDS))
+    while not _answers(f"{api}/health"):
+        if process.poll() is not None:
+            raise _failure(f"ended with exit code {process.returncode}", log)
+        if time.monotonic() > deadline:
+            raise _failure("did not answer in time", log)
+        time.sleep(_LOOK_SECONDS)
+
+
+def _answers(url: str) -> bool:
+    # Connections wait in the socket's queue until the server takes them.
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def _failure(what: str, log: Path) -> WorkerError:
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    hint = f"It said last: {lines[-1].strip()}" if lines else None
+    return WorkerError(f"the temporary Prefect server {what}", path=log, hint=hint)
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_HURRY_SECONDS if is_stopping() else _STOP_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    finally:
+        if process.stdin is not None:
+            process.stdin.close()
+
+
+def _refresh() -> None:
+    """Let Prefect read the environment again, if it has done so before."""
+    if "prefect.context" in sys.modules:
+        from prefect.context import refresh_global_settings_context
+
+        refresh_global_settings_context()

@@ -1,0 +1,1 @@
+"""The process of a temporary Prefect server; run by its path."""
