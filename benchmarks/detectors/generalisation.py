@@ -31,7 +31,7 @@ from benchmarks.detectors.model_card_tables import fill_tables
 from deepfake.compute.workers import close_workers
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import CorpusError, TrackingError
-from deepfake.registry import find_training, log_evaluation
+from deepfake.registry import find_training, log_evaluation, tracking_uri
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScoreJob, create_score_job
 from deepfake.storage import engine_cache, read_json, write_json, write_text
@@ -74,7 +74,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "sets": _beside_earlier(sets, path=options.output, digest=bundle.digest),
     }
     table = fill_tables("<!-- table: generalisation -->\n<!-- end -->", _found(measured))
-    measured["run_id"] = _log(measured, tags=bundle.tags, markdown=table)
+    measured["run_id"] = _log(
+        measured, tags=bundle.tags, markdown=table, uri=tracking_uri(options.data_root)
+    )
     print(table)
     write_json(options.output, _found(measured))
     write_text(
@@ -178,7 +180,7 @@ def _beside_earlier(
     return [by_name[name] for name in _NAMES if name in by_name]
 
 
-def _log(measured: dict[str, Any], *, tags: dict[str, str], markdown: str) -> str | None:
+def _log(measured: dict[str, Any], *, tags: dict[str, str], markdown: str, uri: str) -> str | None:
     """Write an MLflow run below the one that trained the detector; None where no store answers."""
     summary = {
         "-".join(filter(None, (one["name"], row["part"]))): row
@@ -197,7 +199,10 @@ def _log(measured: dict[str, Any], *, tags: dict[str, str], markdown: str) -> st
             },
             tags={**tags, "stage": "evaluate", "corpus": "generalisation"},
             markdown=markdown,
-            trained_by=find_training(measured["detector"]["digest"], experiment=_EXPERIMENT),
+            trained_by=find_training(
+                measured["detector"]["digest"], experiment=_EXPERIMENT, uri=uri
+            ),
+            uri=uri,
         )
     except TrackingError as error:
         print(f"not in MLflow ({error})")

@@ -23,7 +23,8 @@ def surest_head(heads: Sequence[HeadSpec], crops: Collection[Mapping[Any, Any]])
     """
     if len(heads) == 1:
         return None
-    log_odds, names = defaultdict(list), {}
+    log_odds: dict[str, list[float]] = defaultdict(list)
+    names: dict[str, str] = {}
     for head in heads:
         mean = fmean(crop[f"logit_{head.name}"] for crop in crops)
         log_odds[head.question].append((mean - head.center) / head.scale)
