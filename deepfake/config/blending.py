@@ -19,6 +19,13 @@ class DenseBlendConfig(Settings):
     instead of 0.48 on 100 swaps among 500 reals.
     """
 
+    added_later = frozenset({"other_face_p"})
+
+    other_face_p: float = Field(default=0.0, ge=0, le=1)
+    """That the part comes from another real face, whose landmarks are alike; the target is then
+    left as it is.
+
+    Source: Li et al., Face X-ray for More General Face Forgery Detection, CVPR 2020, section 3."""
     source_p: float = Field(default=0.5, ge=0, le=1)
     """That the source is changed; else the target is."""
     shift_p: float = Field(default=0.6, ge=0, le=1)

@@ -38,6 +38,7 @@ __all__ = [
     "SplitConfig",
     "TrainConfig",
     "TrainMethod",
+    "ViewConfig",
     "WorkerLimits",
     "digest_of",
     "heads_of",
@@ -173,9 +174,23 @@ class SplitConfig(Settings):
 class AugmentConfig(Settings):
     """Probabilities and ranges of the training augmentations."""
 
-    added_later = frozenset({"black_edge_p", "black_edge", "downscale_kernels"})
+    added_later = frozenset(
+        {
+            "black_edge_p",
+            "black_edge",
+            "downscale_kernels",
+            "resize",
+            "grey_p",
+            "keep_small_p",
+            "last_jpeg_p",
+            "last_jpeg_quality",
+        }
+    )
 
     is_enabled: bool = True
+    resize: Literal["first", "last"] = "first"
+    """When a picture is brought to the size of the network's input. `last`: all else is done at the
+    picture's own resolution, then it is resized by a random kernel."""
     flip_p: float = Field(default=0.5, ge=0, le=1)
     jpeg_p: float = Field(default=0.3, ge=0, le=1)
     jpeg_quality: tuple[int, int] = (40, 100)
@@ -183,26 +198,90 @@ class AugmentConfig(Settings):
     blur_sigma: tuple[float, float] = (0.3, 1.5)
     noise_p: float = Field(default=0.15, ge=0, le=1)
     noise_sigma: float = Field(default=0.03, ge=0, le=1)
-    """Of a pixel scale of 0 to 1."""
+    """Of a pixel scale of 0 to 1. Where the resize is last it is the largest, else the only one."""
     downscale_p: float = Field(default=0.3, ge=0, le=1)
     downscale_range: tuple[float, float] = (0.35, 0.9)
     downscale_kernels: Literal["smooth", "several"] = "smooth"
     """What a downscaled crop is enlarged with: bicubic, or also bilinear and nearest."""
+    keep_small_p: float = Field(default=0.0, ge=0, le=1)
+    """That a downscaled picture is not enlarged before the last resize."""
     color_p: float = Field(default=0.3, ge=0, le=1)
     color_strength: float = Field(default=0.2, ge=0, le=1)
+    """Of brightness, contrast, saturation and, a tenth of it, hue; where the resize is last, of the
+    channels' gain, beside an offset."""
+    grey_p: float = Field(default=0.0, ge=0, le=1)
+    """That a picture loses its colours; where the resize is last."""
     h264_p: float = Field(default=0.0, ge=0, le=1)
     """That a crop goes through x264, as a frame of its own."""
     h264_crf: tuple[int, int] = (23, 40)
     erase_p: float = Field(default=0.0, ge=0, le=1)
     """That eyes, nose or mouth are covered."""
     crop_scale: tuple[float, float] = (0.8, 1.0)
-    """Area of the random crop over the stored crop's."""
+    """Area of the random crop over the stored crop's. It is part of the resize that is first."""
     black_edge_p: float = Field(default=0.0, ge=0, le=1)
     """That a crop gets a plain black edge, as `inside` crops of close-ups have."""
     black_edge: tuple[float, float] = (0.05, 0.25)
     """Width of that edge on both sides together, over the crop's side."""
+    last_jpeg_p: float = Field(default=0.0, ge=0, le=1)
+    """That a picture is compressed once more after the last resize."""
+    last_jpeg_quality: tuple[int, int] = (50, 96)
     match_resolution: bool = True
     """Bring both classes to one distribution of effective face resolution."""
+
+    @model_validator(mode="after")
+    def _goes_together(self) -> AugmentConfig:
+        if self.resize == "last":
+            if self.crop_scale != (1.0, 1.0):
+                raise ValueError(
+                    'resize = "last" takes no random crop, which `view` draws: crop_scale must be '
+                    "1 to 1"
+                )
+            return self
+        for name in ("keep_small_p", "grey_p", "last_jpeg_p"):
+            if getattr(self, name):
+                raise ValueError(f'{name} needs resize = "last"')
+        return self
+
+
+class ViewConfig(Settings):
+    """Which square of a stored crop the network is shown, where crops are stored wider.
+
+    In training it is drawn anew each time, so that tight and wide squares are met and all that
+    follows is done at the picture's own resolution. In validation and in the detector it is the
+    one that would be cut out of the frame with `margin`.
+    """
+
+    margin: float = Field(default=1.3, ge=1.0, le=3.0)
+    """Of the detector: side of the square over the longer side of the box."""
+    size: int = Field(default=256, ge=32, le=1024)
+    """Side of the crops that the detector takes, pixels. By itself `ingest` makes such."""
+    sides: tuple[float, float] = (0.8, 2.2)
+    """In training: side of the square over the longer side of the box, log-uniform."""
+    min_px: int = Field(default=96, ge=32)
+    """In training: the square's side in the picture's own pixels, at least, where the picture has
+    as many."""
+    jitter: float = Field(default=0.1, ge=0, le=0.5)
+    """In training: how far the square's middle may be off on each axis, over the box's side."""
+
+    @model_validator(mode="after")
+    def _is_a_range(self) -> ViewConfig:
+        low, high = self.sides
+        if not 0.5 <= low <= high:
+            raise ValueError(f"sides must be 0.5 or more and ascending, got {low:g} to {high:g}")
+        return self
+
+    @property
+    def needed_margin(self) -> float:
+        """Margin that crops must be stored with."""
+        return max(self.margin, self.sides[1])
+
+    def crop_of(self, stored: CropConfig) -> CropConfig:
+        """Return the settings of the crops that a detector takes whose training was shown these.
+
+        Args:
+            stored: How the wider crops were stored.
+        """
+        return stored.model_copy(update={"margin": self.margin, "size": self.size})
 
 
 class AggregationConfig(Settings):
@@ -225,15 +304,19 @@ class AggregationConfig(Settings):
 class TrainConfig(Settings):
     """A training run. With data digests and code version it determines the detector."""
 
+    added_later = frozenset({"view", "map_weight", "warmup_steps"})
+
     model: str = "tf_efficientnet_lite0"
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=3e-4, gt=0)
     weight_decay: float = Field(default=1e-4, ge=0)
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    schedule: Literal["cosine", "constant", "late_linear"] = "cosine"
+    schedule: Literal["cosine", "constant", "late_linear", "half_linear"] = "cosine"
     """Of the learning rate, over all steps of the run. `late_linear`: constant for three quarters,
-    then down to 0."""
+    then down to 0; `half_linear`: constant for a half."""
+    warmup_steps: int = Field(default=0, ge=0)
+    """Steps in which the learning rate rises from 0 to what the schedule says."""
     sharpness_rho: float = Field(default=0.0, ge=0)
     """Radius of sharpness-aware minimisation; 0 for none. It doubles the cost of a step."""
     weight_average: float = Field(default=0.0, ge=0, lt=1)
@@ -269,6 +352,13 @@ class TrainConfig(Settings):
     does so too, and each of the two trains an output of its own."""
     sbi_share: float = Field(default=0.5, ge=0, le=1)
     """For `mixed` and `two_headed`: self-blended fakes over all fakes of an epoch."""
+    map_weight: float = Field(default=0.0, ge=0)
+    """Weight of the loss of a map of the blending boundary, which the network predicts at a stride
+    of 16 while it is trained; the detector has no such map.
+
+    Source: Li et al., Face X-ray for More General Face Forgery Detection, CVPR 2020, section 3."""
+    view: ViewConfig | None = None
+    """None: crops are shown as they are stored."""
     augment: AugmentConfig = AugmentConfig()
     self_blend: SelfBlendConfig = SelfBlendConfig()
     aggregation: AggregationConfig = AggregationConfig()
@@ -284,7 +374,20 @@ class TrainConfig(Settings):
             raise ValueError(f"sbi_share {self.sbi_share:g} leaves one of two heads unlearnt")
         if self.sharpness_rho and self.precision == "16-mixed":
             raise ValueError("sharpness_rho needs the precision 32-true or bf16-mixed")
+        if self.map_weight:
+            self._check_map()
         return self
+
+    def _check_map(self) -> None:
+        if self.method == "labels":
+            raise ValueError("map_weight needs masks of blends: the method labels blends nothing")
+        if self.mixup_p:
+            raise ValueError("map_weight does not go with mixup_p: a mixture has no boundary")
+        if self.augment.is_enabled and self.augment.resize == "first":
+            raise ValueError(
+                'map_weight needs augment.resize = "last": the random crop of the resize that is '
+                "first does not take masks along"
+            )
 
 
 class HeadConfig(Settings):

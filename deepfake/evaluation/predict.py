@@ -25,6 +25,7 @@ def predict_crops(
     snapshot: Snapshot,
     index: pd.DataFrame,
     *,
+    crop_of: Callable[[int], NDArray[np.uint8]] | None = None,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> pd.DataFrame:
     """Return an index with the detector's columns: `logit` and what else `spec.outputs` names.
@@ -33,6 +34,8 @@ def predict_crops(
         detector: The detector.
         snapshot: Whose crops they are.
         index: Rows of its index, in any order.
+        crop_of: Gives the crop of a row of `index`, as the detector takes it, for crops that were
+            made otherwise; None for crops as they are stored.
         on_done: Called with the number of crops done, after each chunk.
 
     Returns:
@@ -41,17 +44,28 @@ def predict_crops(
     Raises:
         ConfigError: The crops were made otherwise than those that the detector scores.
     """
-    _check_crops(detector, snapshot)
-    reader = snapshot.reader()
-    places = list(index[["shard", "row"]].itertuples(index=False, name=None))
-    found = {name: np.empty(len(places)) for name in detector.spec.outputs}
-    for start in range(0, len(places), _CHUNK):
-        chunk = places[start : start + _CHUNK]
-        crops = [decode_crop(reader.encoded(shard, int(row))) for shard, row in chunk]
+    if crop_of is None:
+        _check_crops(detector, snapshot)
+        crop_of = _stored_crops(snapshot, index)
+    found = {name: np.empty(len(index)) for name in detector.spec.outputs}
+    for start in range(0, len(index), _CHUNK):
+        chunk = range(start, min(start + _CHUNK, len(index)))
+        crops = [crop_of(row) for row in chunk]
         for name, values in detector.head_outputs(crops).items():
             found[name][start : start + len(chunk)] = values
         on_done(start + len(chunk))
     return index.assign(**found)
+
+
+def _stored_crops(snapshot: Snapshot, index: pd.DataFrame) -> Callable[[int], NDArray[np.uint8]]:
+    reader = snapshot.reader()
+    places = list(index[["shard", "row"]].itertuples(index=False, name=None))
+
+    def crop_of(row: int) -> NDArray[np.uint8]:
+        shard, at = places[row]
+        return decode_crop(reader.encoded(shard, int(at)))
+
+    return crop_of
 
 
 def _check_crops(detector: GivesHeadOutputs[NDArray[np.uint8]], snapshot: Snapshot) -> None:

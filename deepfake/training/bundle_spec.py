@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 import deepfake
 from deepfake.config import heads_of
 from deepfake.detectors.bundles import DetectorSpec, HeadSpec
+from deepfake.extract.options import ingest_options_of
 from deepfake.training.fit import Fitted
 from deepfake.training.metrics_file import read_metrics_file
 from deepfake.training.plan import RunPlan
@@ -21,6 +22,7 @@ PRIOR = 0.5
 
 _REPORTED = (
     "train_loss",
+    "train_map_loss",
     "val_loss",
     "val_auc",
     "val_blends_loss",
@@ -57,7 +59,7 @@ def describe_detector(
         input_size=plan.created.input_size,
         mean=plan.created.mean,
         std=plan.created.std,
-        crop=extract.crop,
+        crop=plan.crop,
         faces=extract.faces,
         sampling=extract.sampling,
         aggregation=plan.config.aggregation,
@@ -97,6 +99,13 @@ def _method_notes(plan: RunPlan) -> list[str]:
     notes = []
     if plan.config.method == "sbi":
         notes.append("Trained on self-blended reals alone; it has seen no other forgery.")
+    if plan.config.view is not None:
+        margin = plan.selection.config.crop.margin
+        notes.append(
+            f"Trained on squares drawn in crops of the margin {margin:g}. `train` calibrates on "
+            "squares cut out of these, `calibrate` on crops as scoring makes them: ingested with "
+            f"{ingest_options_of(plan.crop)}."
+        )
     if not plan.chooses_by:
         notes.append(
             "The weights are those of the last epoch: the half of `val` that would choose lacks a "

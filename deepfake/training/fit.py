@@ -137,6 +137,7 @@ def _module(plan: RunPlan) -> DetectorModule:
         config=plan.config,
         validations=[_validation(plan, by) for by in plan.chooses_by],
         num_crops=len(plan.selection.train),
+        map_features=plan.map_features,
     )
 
 
@@ -163,12 +164,19 @@ def _training_loader(plan: RunPlan) -> DataLoader[Any]:
         "frames_per_video": config.frames_per_video,
         "max_crops": config.max_crops_per_epoch,
         "seed": config.seed,
+        "view": config.view,
         **_workers(plan),
     }
     if config.method == "labels":
         return training_loader(plan.selection.train, **common)
     share = 1.0 if config.method == "sbi" else config.sbi_share
-    return pair_loader(plan.selection.train, blend=config.self_blend, blended_share=share, **common)
+    return pair_loader(
+        plan.selection.train,
+        blend=config.self_blend,
+        blended_share=share,
+        map_side=None if plan.map_features is None else plan.map_features.side,
+        **common,
+    )
 
 
 def _choosing_loaders(plan: RunPlan) -> list[DataLoader[Any]]:
@@ -178,6 +186,8 @@ def _choosing_loaders(plan: RunPlan) -> list[DataLoader[Any]]:
 def _choosing_loader(plan: RunPlan, by: str) -> DataLoader[Any]:
     common: dict[str, Any] = {
         "spec": plan.input_spec,
+        "crop": plan.selection.config.crop,
+        "view": plan.config.view,
         "batch_size": plan.config.batch_size,
         **_workers(plan),
     }
@@ -186,7 +196,6 @@ def _choosing_loader(plan: RunPlan, by: str) -> DataLoader[Any]:
     return blending_loader(
         plan.selection.blendable,
         blend=plan.config.self_blend,
-        crop=plan.selection.config.crop,
         seed=plan.config.seed,
         **common,
     )

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from deepfake.config import HeadName, TrainConfig, heads_of
 from deepfake.errors import ModelError
+from deepfake.training.boundary_map import BoundaryMap, MapFeatures
 from deepfake.training.sam import SharpnessAware
 from deepfake.verdicts.calibration import combine_heads, fit_temperature
 
@@ -28,8 +29,8 @@ _SGD_MOMENTUM = 0.9
 _FLOOR = 0.01
 """The cosine ends at this share of the learning rate, so that the last steps still learn."""
 
-_LATE = 0.75
-"""Share of a run after which `late_linear` begins to fall."""
+_FALLS_AFTER = {"late_linear": 0.75, "half_linear": 0.5}
+"""Share of a run after which the learning rate begins to fall, by schedule."""
 
 
 def mean_by_file(
@@ -120,6 +121,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         config: Optimiser, learning rate, schedule, method.
         validations: One a validation loader, in their order.
         num_crops: Rows of the table that is trained on; a row from there on is a blended fake.
+        map_features: What the blending boundary is predicted from; None to predict none.
     """
 
     def __init__(
@@ -129,9 +131,11 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         config: TrainConfig,
         validations: Sequence[Validation],
         num_crops: int = 0,
+        map_features: MapFeatures | None = None,
     ) -> None:
         super().__init__()
         self.network = network
+        self.boundary = None if map_features is None else BoundaryMap(map_features)
         self.config = config
         self.heads = heads_of(config.method)
         self.validations = tuple(validations)
@@ -151,25 +155,35 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
             if hasattr(layer, "running_mean") and own and not any(p.requires_grad for p in own):
                 layer.eval()
 
-    def training_step(self, batch: tuple[Tensor, Tensor, Tensor], batch_idx: int) -> Tensor:
-        """Return the loss of one batch."""
-        inputs, labels, rows = batch
+    def training_step(self, batch: Sequence[Tensor], batch_idx: int) -> Tensor:
+        """Return the loss of one batch of inputs, labels and rows, and maps if there are any."""
+        inputs, labels, rows, *maps = batch
         targets = self._targets(labels, rows)  # (N, H), NaN where a head is not asked
         if self.config.mixup_p:
             inputs, targets = self._mixed(inputs, targets, rows)
-        logits = self(inputs)
-        is_asked = ~torch.isnan(targets)
-        loss = nn.functional.binary_cross_entropy_with_logits(logits[is_asked], targets[is_asked])
+        if self.boundary is None:
+            logits, map_logits = self(inputs), None
+        else:
+            channels_last = inputs.contiguous(memory_format=torch.channels_last)
+            logits, map_logits = self.boundary(self.network, channels_last)
+        loss = _known_loss(logits, targets)
+        self._log_mean("train_loss", loss, count=len(labels))
+        if map_logits is not None:
+            map_loss = _known_loss(map_logits, maps[0])
+            self._log_mean("train_map_loss", map_loss, count=len(labels))
+            loss = loss + self.config.map_weight * map_loss
+        return loss
+
+    def _log_mean(self, name: str, value: Tensor, *, count: int) -> None:
         self.log(
-            "train_loss",
-            loss,
+            name,
+            value,
             on_step=False,
             on_epoch=True,
             prog_bar=True,
-            batch_size=len(labels),
+            batch_size=count,
             sync_dist=True,
         )
-        return loss
 
     def _targets(self, labels: Tensor, rows: Tensor) -> Tensor:
         """Return the target of each head for each crop, NaN where it is unknown.
@@ -271,16 +285,14 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
 
     def configure_optimizers(self) -> dict[str, Any]:
         """Return the optimiser and its schedule over all steps of the run."""
-        optimizer = self._optimizer()
-        if self.config.schedule == "constant":
+        optimizer, config = self._optimizer(), self.config
+        if config.schedule == "constant" and not config.warmup_steps:
             return {"optimizer": optimizer}
         total = max(1, int(self.trainer.estimated_stepping_batches))
 
         def factor(step: int) -> float:
-            share = min(1.0, step / total)
-            if self.config.schedule == "late_linear":
-                return min(1.0, (1 - share) / (1 - _LATE))
-            return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * share))
+            rise = min(1.0, (step + 1) / max(1, config.warmup_steps))
+            return rise * _scheduled(config.schedule, min(1.0, step / total))
 
         schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, factor)
         return {
@@ -294,7 +306,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
 
     def _base_optimizer(self) -> torch.optim.Optimizer:
         config = self.config
-        trained = [p for p in self.network.parameters() if p.requires_grad]
+        trained = [p for p in self.parameters() if p.requires_grad]
         # Decay pulls weights, not offsets and scales of normalisation, which have one dimension.
         groups = [
             {"params": [p for p in trained if p.ndim > 1], "weight_decay": config.weight_decay},
@@ -305,3 +317,20 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         kinds = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
         optimizer: torch.optim.Optimizer = kinds[config.optimizer](groups, lr=config.learning_rate)
         return optimizer
+
+
+def _scheduled(schedule: str, share: float) -> float:
+    """Return the factor of the learning rate after a share of a run."""
+    if schedule == "constant":
+        return 1.0
+    if schedule in _FALLS_AFTER:
+        return min(1.0, (1 - share) / (1 - _FALLS_AFTER[schedule]))
+    return _FLOOR + (1 - _FLOOR) * 0.5 * (1 + math.cos(math.pi * share))
+
+
+def _known_loss(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return the mean cross-entropy where the target is known, 0 where it nowhere is."""
+    is_known = ~torch.isnan(targets)
+    if not is_known.any():
+        return logits.sum() * 0.0
+    return nn.functional.binary_cross_entropy_with_logits(logits[is_known], targets[is_known])

@@ -8,9 +8,12 @@ import torch
 from numpy.typing import NDArray
 from sklearn.covariance import LedoitWolf
 from torch import Tensor, nn
+from torch.utils.data import DataLoader
 
+from deepfake.config import CropConfig, ViewConfig
 from deepfake.detectors.inference.outputs import NOVELTY_PREFIX, features_of
 from deepfake.training.data import InputSpec, evaluation_loader, labels_of
+from deepfake.training.data.crops import Sample
 
 __all__ = ["fit_novelty"]
 
@@ -24,8 +27,10 @@ def fit_novelty(
     crops: pd.DataFrame,
     *,
     spec: InputSpec,
+    crop: CropConfig,
     device: torch.device,
     seed: int,
+    view: ViewConfig | None = None,
     num_workers: int = 0,
 ) -> dict[str, Tensor]:
     """Return the tensors of `Novelty`, under their names in a bundle.
@@ -34,8 +39,10 @@ def fit_novelty(
         network: Trained, in evaluation mode, on `device`.
         crops: The training crops; at most 2,000 are used, prepared as for scoring.
         spec: The network's input.
+        crop: How the crops were stored.
         device: Where it computes.
         seed: Of the choice.
+        view: Which square of a crop the detector takes; None for the whole crop.
         num_workers: Processes that decode.
 
     Returns:
@@ -48,7 +55,8 @@ def fit_novelty(
     if count < _MIN_CROPS:
         return {}
     chosen = crops.sample(n=count, random_state=seed).reset_index(drop=True)
-    features = _features(network, chosen, spec=spec, device=device, num_workers=num_workers)
+    loader = evaluation_loader(chosen, spec=spec, crop=crop, view=view, num_workers=num_workers)
+    features = _features(network, loader, device=device)
     labels = labels_of(chosen)
     classes = [features[labels == value] for value in np.unique(labels)]
     means = np.stack([rows.mean(axis=0) for rows in classes])  # (M, C)
@@ -65,17 +73,12 @@ def fit_novelty(
 
 
 def _features(
-    network: nn.Module,
-    crops: pd.DataFrame,
-    *,
-    spec: InputSpec,
-    device: torch.device,
-    num_workers: int,
+    network: nn.Module, loader: DataLoader[Sample], *, device: torch.device
 ) -> NDArray[np.float64]:
     """Return features, shape (N, C)."""
     parts = []
     with torch.inference_mode():
-        for inputs, _, _ in evaluation_loader(crops, spec=spec, num_workers=num_workers):
+        for inputs, _, _ in loader:
             moved = inputs.to(device, memory_format=torch.channels_last)
             parts.append(features_of(network, moved).double().cpu())
     return np.asarray(torch.cat(parts).numpy(), dtype=np.float64)

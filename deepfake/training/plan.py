@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import torch
 
-from deepfake.config import TrainConfig, TrainMethod, heads_of
+from deepfake.config import CropConfig, TrainConfig, TrainMethod, heads_of
 from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
@@ -22,14 +23,24 @@ from deepfake.detectors.models import (
     freeze_stages,
     load_weights,
 )
+from deepfake.errors import ConfigError
+from deepfake.extract.options import ingest_options_of
 from deepfake.storage import write_json
-from deepfake.training.crop_selection import Selection, has_both_classes, select_crops
+from deepfake.training.boundary_map import MapFeatures, find_map_features
+from deepfake.training.crop_selection import (
+    Selection,
+    has_both_classes,
+    select_crops,
+    shared_config,
+)
 from deepfake.training.data import InputSpec
 from deepfake.training.lightning_module import FUSED_AUC
 from deepfake.training.quiet import quiet_lightning
 from deepfake.training.run_folder import RunFolder, check_resumable, describe_run
 
 __all__ = ["RunPlan", "plan_run"]
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +57,7 @@ class RunPlan:
         device: Where it computes.
         num_workers: Processes that decode.
         is_resumed: Whether the folder holds the beginning of this run.
+        map_features: What the blending boundary is predicted from; None to predict none.
     """
 
     name: str
@@ -57,6 +69,13 @@ class RunPlan:
     device: torch.device
     num_workers: int
     is_resumed: bool
+    map_features: MapFeatures | None = None
+
+    @property
+    def crop(self) -> CropConfig:
+        """Settings of the crops that the detector takes; those learnt from may be wider."""
+        stored = self.selection.config.crop
+        return stored if self.config.view is None else self.config.view.crop_of(stored)
 
     @property
     def chooses_by(self) -> tuple[Literal["labels", "blends"], ...]:
@@ -112,6 +131,7 @@ def plan_run(
         ModelError: The model is unknown, or demanded weights are out of reach.
     """
     refuse_held_out_media(snapshots)
+    _check_crops(shared_config(snapshots).crop, config=config)
     selection = select_crops(
         snapshots, method=config.method, max_files=config.max_files, seed=config.seed
     )
@@ -119,6 +139,8 @@ def plan_run(
     with quiet_lightning():
         pl.seed_everything(config.seed, workers=True, verbose=False)
     created = _create_network(config, kept=kept if folder.last_checkpoint.is_file() else None)
+    size = created.input_size
+    features = find_map_features(created.module, input_size=size) if config.map_weight else None
     plan = RunPlan(
         name=name,
         config=config,
@@ -129,6 +151,7 @@ def plan_run(
         device=device,
         num_workers=_default_workers(device) if num_workers is None else num_workers,
         is_resumed=kept is not None,
+        map_features=features,
     )
     description = describe_run(
         name,
@@ -139,6 +162,22 @@ def plan_run(
     )
     write_json(folder.config, description)
     return plan
+
+
+def _check_crops(stored: CropConfig, *, config: TrainConfig) -> None:
+    view = config.view
+    if view is not None and stored.margin < view.needed_margin:
+        wanted = stored.model_copy(update={"margin": view.needed_margin})
+        raise ConfigError(
+            f"the crops were stored with the margin {stored.margin:g}, and `view` shows squares of "
+            f"up to {view.needed_margin:g}",
+            hint=f"Ingest the corpus for training with {ingest_options_of(wanted)}.",
+        )
+    if stored.edge == "mirror":
+        logger.warning(
+            "the crops were ingested with --edge mirror: a face that fills its picture is seen "
+            "nearly twice; ingest with --edge inside"
+        )
 
 
 def _default_workers(device: torch.device) -> int:
@@ -170,14 +209,15 @@ def _create_network(config: TrainConfig, *, kept: dict[str, Any] | None) -> Crea
 def _starting_state(detector: Bundle, *, method: TrainMethod) -> dict[str, torch.Tensor]:
     """Return the weights of a detector's network.
 
-    Of a joint detector these are the weights of the network that was trained by the method, or of
-    its first one where none was.
+    Of a joint detector these are the weights of the network that was trained by the method, or by
+    one that learns both kinds of fakes, or of its first one where none was.
     """
     network = load_module(detector).network
     if not isinstance(network, JointNetwork):
         return network.state_dict()
     methods = [one.train_config.method for one in detector.spec.joined]
-    number = methods.index(method) if method in methods else 0
+    likely = (name for name in (method, "two_headed", "mixed") if name in methods)
+    number = methods.index(next(likely, methods[0]))
     return network.networks[number].state_dict()
 
 

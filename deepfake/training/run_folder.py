@@ -156,7 +156,9 @@ def check_resumable(
     wanted = config.model_dump(mode="json")
     # A setting added since has a default that changes nothing.
     began = {**TrainConfig().model_dump(mode="json"), **kept["config"]}
-    changed = [k for k in wanted if k not in _MAY_DIFFER and began[k] != wanted[k]]
+    # Of those that are not even written at their default, a run has what differs from it.
+    names = sorted({*wanted, *began} - _MAY_DIFFER)
+    changed = [name for name in names if began.get(name) != wanted.get(name)]
     if changed:
         raise ConfigError(
             f"the run was begun with other settings of {', '.join(changed)}", path=folder.path

@@ -88,7 +88,12 @@ def train_detector(
     say_step("measuring what is novel, and calibrating", is_shown=show_progress)
     bundle = _write_bundle(plan, fitted=fitted, licence=licence, scope=scope)
     calibrate_bundle(
-        bundle, snapshots=snapshots, output=bundle, prior=PRIOR, device=str(plan.device)
+        bundle,
+        snapshots=snapshots,
+        output=bundle,
+        prior=PRIOR,
+        device=str(plan.device),
+        view=config.view,
     )
     result = _result(plan, fitted=fitted, seconds=time.monotonic() - started)
     write_result(plan.folder.result, result)
@@ -122,6 +127,8 @@ def _novelty(
             module,
             plan.selection.train,
             spec=plan.input_spec,
+            crop=plan.selection.config.crop,
+            view=plan.config.view,
             device=plan.device,
             seed=plan.config.seed,
             num_workers=plan.num_workers,

@@ -58,8 +58,8 @@ class TrainOptions(Options):
     dataset: Dataset
     recipe: str = Field(
         "baseline",
-        description="baseline, sbi, sbi_paper, dense_blends, mixed, two_headed, ablation, or a "
-        "TOML file: what holds where no option below says otherwise.",
+        description="baseline, sbi, sbi_paper, dense_blends, labels, mixed, two_headed, ablation, "
+        "or a TOML file: what holds where no option below says otherwise.",
     )
     model: str | None = Field(
         None, description="Network: resnet50, xception, efficientnet, or any timm name."

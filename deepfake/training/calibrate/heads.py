@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.config import SelfBlendConfig
+from deepfake.config import SelfBlendConfig, ViewConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import HeadSpec
 from deepfake.detectors.inference import GivesHeadOutputs
-from deepfake.media import decode_crop
-from deepfake.training.data import CropBlender, has_usable_landmarks
+from deepfake.training.data import (
+    CropBlender,
+    CropDataset,
+    InputSpec,
+    PairDataset,
+    PairDraw,
+    evaluation_dataset,
+    has_usable_landmarks,
+)
 from deepfake.types import Kind, Label
 from deepfake.verdicts.calibration import MIN_PER_CLASS, combine_heads, fit_temperature
 
-__all__ = ["combined_logits", "predict_self_blends", "scale_heads"]
+__all__ = ["combined_logits", "predict_self_blends", "scale_heads", "scored_crops"]
 
 
 def scale_heads(
@@ -72,6 +79,7 @@ def predict_self_blends(
     crops: pd.DataFrame,
     *,
     config: SelfBlendConfig | None = None,
+    view: ViewConfig | None = None,
 ) -> pd.DataFrame:
     """Return a detector's head outputs for self-blended stills.
 
@@ -80,6 +88,8 @@ def predict_self_blends(
         snapshots: Of the corpora whose crops these are.
         crops: Labelled crops; reals of stills with usable landmarks are blended, once each.
         config: Of the blending; None for the settings that the detector was trained with.
+        view: What the detector takes out of crops that are wider; None where they are as it takes
+            them.
 
     Returns:
         The rows that were blended, with the detector's columns, float64.
@@ -90,20 +100,51 @@ def predict_self_blends(
     for snapshot in snapshots:
         own = reals[reals["corpus"] == snapshot.corpus]
         own = own[has_usable_landmarks(own, crop=snapshot.config.crop)]
+        dataset = _dataset(detector, snapshot, own, view=view)
         blender = CropBlender(
             own.assign(corpus_dir=str(snapshot.corpus_dir)),
             crop=snapshot.config.crop,
             config=blend,
+            pixels_of=dataset.pixels,
         )
-        reader = snapshot.reader()
+        pairs = PairDataset(dataset, blender=blender)
         pictures = [
-            blender.blend(
-                decode_crop(reader.encoded(shard, int(row))),
-                number,
-                rng=np.random.default_rng(number),
-            )[1]
-            for number, (shard, row) in enumerate(zip(own["shard"], own["row"], strict=True))
+            dataset.as_scored(pairs.pixels(PairDraw(row, None, row))[1]) for row in range(len(own))
         ]
         outputs = detector.head_outputs(pictures)
         parts.append(own.assign(**{k: v.astype(np.float64) for k, v in outputs.items()}))
     return pd.concat(parts, ignore_index=True)
+
+
+def scored_crops(
+    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    snapshot: Snapshot,
+    index: pd.DataFrame,
+    *,
+    view: ViewConfig,
+) -> Callable[[int], NDArray[np.uint8]]:
+    """Return what gives the crop of a row as the detector takes it, out of wider ones.
+
+    Args:
+        detector: The detector.
+        snapshot: Of the wider crops.
+        index: Rows of its index.
+        view: What the detector takes of them.
+    """
+    return _dataset(detector, snapshot, index, view=view).scored_pixels
+
+
+def _dataset(
+    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    snapshot: Snapshot,
+    index: pd.DataFrame,
+    *,
+    view: ViewConfig | None,
+) -> CropDataset:
+    spec = detector.spec
+    return evaluation_dataset(
+        index.assign(corpus_dir=str(snapshot.corpus_dir)),
+        spec=InputSpec(spec.input_size, mean=spec.mean, std=spec.std),
+        crop=snapshot.config.crop,
+        view=view,
+    )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from deepfake.config import ViewConfig
 from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.corpora.splits import halve_by_group
@@ -21,7 +22,12 @@ from deepfake.training.calibrate.choose_aggregation import choose_aggregation
 from deepfake.training.calibrate.drift_reference import reference_of_crops
 from deepfake.training.calibrate.file_scores import count_labels, has_enough
 from deepfake.training.calibrate.fit_judgement import fit_judgement
-from deepfake.training.calibrate.heads import combined_logits, predict_self_blends, scale_heads
+from deepfake.training.calibrate.heads import (
+    combined_logits,
+    predict_self_blends,
+    scale_heads,
+    scored_crops,
+)
 from deepfake.training.calibrate.unlearnt import (
     MAX_UNLEARNT_MISS,
     judge_unlearnt,
@@ -73,6 +79,7 @@ def calibrate_bundle(
     is_halved: bool = False,
     unlearnt: Sequence[Snapshot] = (),
     max_unlearnt_miss: float = MAX_UNLEARNT_MISS,
+    view: ViewConfig | None = None,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> CalibrationSummary:
     """Calibrate a bundle on the `val` parts of corpora, and write it.
@@ -90,6 +97,8 @@ def calibrate_bundle(
         unlearnt: Corpora of kinds of fakes that it did not learn: they lower the threshold under
             which files are called real, and the bundle keeps what is called what.
         max_unlearnt_miss: Share of the fakes of each of these that may be called real.
+        view: What the detector takes out of crops that are wider; None where they are as it takes
+            them.
         on_done: Called with the number of crops done.
 
     Returns:
@@ -110,11 +119,11 @@ def calibrate_bundle(
         state = {name: _halved(tensor) for name, tensor in state.items()}
         folder = save_bundle(output, state_dict=state, spec=bundle.spec, overwrite=True)
     detector = load_detector(folder, device=device, cache=cache)
-    crops = _predicted(detector, snapshots, on_done=on_done)
+    crops = _predicted(detector, snapshots, view=view, on_done=on_done)
     is_choosing = halve_by_group(crops["half_group"].tolist())
     heads = bundle.spec.heads
     if len(heads) > 1:
-        blends = predict_self_blends(detector, snapshots, crops[is_choosing])
+        blends = predict_self_blends(detector, snapshots, crops[is_choosing], view=view)
         stills = crops[is_choosing & (crops["kind"] == str(Kind.IMAGE)).to_numpy()]
         heads = scale_heads(heads, stills, blends)
     crops = crops.assign(logit=combined_logits(crops, heads=heads))
@@ -226,13 +235,20 @@ def _halved(tensor: Tensor) -> Tensor:
 
 
 def _predicted(
-    detector: Detector, snapshots: Sequence[Snapshot], *, on_done: Callable[[int], None]
+    detector: Detector,
+    snapshots: Sequence[Snapshot],
+    *,
+    view: ViewConfig | None = None,
+    on_done: Callable[[int], None],
 ) -> pd.DataFrame:
     """Return the labelled `val` crops of all snapshots with the detector's head outputs."""
     parts, done = [], 0
     for snapshot in snapshots:
         val = _labelled_val(snapshot)
-        parts.append(predict_crops(detector, snapshot, val, on_done=_after(done, on_done)))
+        crop_of = None if view is None else scored_crops(detector, snapshot, val, view=view)
+        parts.append(
+            predict_crops(detector, snapshot, val, crop_of=crop_of, on_done=_after(done, on_done))
+        )
         done += len(val)
     if not parts:
         raise DataError("calibrating needs at least one corpus")

@@ -12,10 +12,10 @@ from deepfake.training.data.crops import (
     CropDataset,
     InputSpec,
     collect_crops,
+    evaluation_dataset,
     evaluation_loader,
     file_codes,
     labels_of,
-    landmarks_of,
     training_loader,
 )
 from deepfake.training.data.pairs import (
@@ -27,20 +27,25 @@ from deepfake.training.data.pairs import (
     has_usable_landmarks,
     pair_loader,
 )
+from deepfake.training.data.stored_squares import landmarks_of
+from deepfake.training.data.views import CropViews, ShownSquare
 
 __all__ = [
     "BalancedSampler",
     "CropBlender",
     "CropDataset",
+    "CropViews",
     "InputSpec",
     "PairDataset",
     "PairDraw",
     "PairSampler",
+    "ShownSquare",
     "balanced_weights",
     "blend_truth",
     "blending_loader",
     "collect_crops",
     "effective_sizes",
+    "evaluation_dataset",
     "evaluation_loader",
     "file_codes",
     "has_usable_landmarks",

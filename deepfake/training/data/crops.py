@@ -5,8 +5,9 @@ A sample carries its own seed, so that an epoch is the same for any number of wo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import cv2
@@ -18,11 +19,10 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from deepfake.compute.processes.spawning import SPAWN
-from deepfake.config import AugmentConfig, CropConfig
+from deepfake.config import AugmentConfig, CropConfig, ViewConfig
 from deepfake.corpora.shards import CropReader, Snapshot
-from deepfake.detectors.inference import to_input
+from deepfake.detectors.inference import resize_square, to_input
 from deepfake.errors import DataError
-from deepfake.extract.faces import Square, landmarks_in_square, place_square
 from deepfake.media import decode_crop
 from deepfake.storage import location_of
 from deepfake.training.data.augment import cover_feature, create_augmentation
@@ -33,18 +33,20 @@ from deepfake.training.data.balance import (
     matched_sizes,
     reduce_resolution,
 )
+from deepfake.training.data.native_augment import augment_at_native_size, boundary_map
 from deepfake.training.data.self_blend import are_usable_landmarks
-from deepfake.types import Face, Label
+from deepfake.training.data.stored_squares import landmarks_of, native_face_sizes
+from deepfake.training.data.views import CropViews, ShownSquare
+from deepfake.types import Label
 
 __all__ = [
     "CropDataset",
     "InputSpec",
     "collect_crops",
+    "evaluation_dataset",
     "evaluation_loader",
     "file_codes",
     "labels_of",
-    "landmarks_of",
-    "sides_of",
     "training_dataset",
     "training_loader",
     "worker_options",
@@ -104,28 +106,6 @@ def file_codes(crops: pd.DataFrame) -> NDArray[np.int64]:
     return np.asarray(codes, dtype=np.int64)
 
 
-def landmarks_of(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.float64]:
-    """Return landmarks in the pixels of the stored crops, shape (N, 5, 2)."""
-    points = np.empty((len(crops), 5, 2))
-    for slot, (face, square) in zip(points, _squares_of(crops, crop=crop), strict=True):
-        slot[...] = landmarks_in_square(face, square, size=crop.size)
-    return points
-
-
-def sides_of(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np.int64]:
-    """Return the side of the square that each crop was cut as, pixels of its frame, shape (N,)."""
-    return np.array([s.side for _, s in _squares_of(crops, crop=crop)], dtype=np.int64)
-
-
-def _squares_of(crops: pd.DataFrame, *, crop: CropConfig) -> Iterator[tuple[Face, Square]]:
-    columns = ("bbox_xyxy", "landmarks", "frame_width", "frame_height")
-    for box, flat, width, height in zip(*(crops[name] for name in columns), strict=True):
-        left, top, right, bottom = (float(v) for v in box)
-        pairs = tuple((float(x), float(y)) for x, y in np.asarray(flat).reshape(5, 2))
-        face = Face((left, top, right, bottom), pairs, 1.0)
-        yield face, place_square(face, width=int(width), height=int(height), config=crop)
-
-
 class CropDataset(Dataset[Sample]):
     """The crops of a table, decoded on access.
 
@@ -134,7 +114,9 @@ class CropDataset(Dataset[Sample]):
         spec: The network's input.
         augment: Training augmentations; None for the plain input that scoring sees.
         target_px: Size that each row's face is reduced to, shape (N,); None to leave all as are.
+            `views` have their own.
         crop: How the crops were stored; needed with `target_px`.
+        views: Which square of each crop is shown; None for the whole crop.
     """
 
     def __init__(
@@ -145,6 +127,7 @@ class CropDataset(Dataset[Sample]):
         augment: AugmentConfig | None = None,
         target_px: NDArray[np.float64] | None = None,
         crop: CropConfig | None = None,
+        views: CropViews | None = None,
     ) -> None:
         if target_px is not None and crop is None:
             raise DataError("reducing the resolution needs the settings of the crops")
@@ -161,14 +144,17 @@ class CropDataset(Dataset[Sample]):
         if self._erase_p and crop is not None:
             self._landmarks = landmarks_of(crops, crop=crop)
             self._is_face = [are_usable_landmarks(p, size=crop.size) for p in self._landmarks]
-        self._augment = (
-            create_augmentation(augment, input_size=spec.input_size)
-            if augment is not None and augment.is_enabled
-            else None
-        )
+        self._views = views
+        self.augment = augment if augment is not None and augment.is_enabled else None
+        self._change = None if self.augment is None else _augmentation(self.augment, spec=spec)
 
     def __len__(self) -> int:
         return len(self._rows)
+
+    @property
+    def has_views(self) -> bool:
+        """Whether a square of each crop is shown, else the whole."""
+        return self._views is not None
 
     def __getitem__(self, item: int | tuple[int, int]) -> Sample:
         """Return one sample.
@@ -177,17 +163,50 @@ class CropDataset(Dataset[Sample]):
             item: A row, or a row and the seed of its augmentation.
         """
         row, seed = item if isinstance(item, tuple) else (item, 0)
-        tensor = self.input_of(
-            self.matched_pixels(row), seed=seed, landmarks=self.landmarks_of(row)
-        )
+        shown = self.shown(row, seed=seed)
+        tensor = self.input_of(shown.pixels, seed=seed, landmarks=self.landmarks_of(row, shown))
         return tensor, float(self.labels[row]), int(row)
 
-    def landmarks_of(self, row: int) -> NDArray[np.float64] | None:
-        """Return a row's landmarks in the pixels of its crop, (5, 2).
+    def landmarks_of(self, row: int, shown: ShownSquare) -> NDArray[np.float64] | None:
+        """Return a row's landmarks in the pixels of what is shown of its crop, (5, 2).
 
         None where they are not those of a face, and where no feature is ever covered.
         """
-        return self._landmarks[row] if self._erase_p and self._is_face[row] else None
+        if not self._erase_p or not self._is_face[row]:
+            return None
+        return np.asarray(shown.place(self._landmarks[row]), dtype=np.float64)
+
+    def shown(
+        self, row: int, *, seed: int = 0, partner: int | None = None, is_matched: bool = True
+    ) -> ShownSquare:
+        """Return what is shown of a row's crop, before it is augmented.
+
+        Args:
+            row: The row.
+            seed: Of the square that is drawn.
+            partner: Row that is drawn with the same seed; None for none.
+            is_matched: With no more detail than its target size allows.
+        """
+        if self._views is None:
+            return ShownSquare(self.matched_pixels(row) if is_matched else self.pixels(row))
+        return self._views.show(
+            self.pixels(row), row, seed=seed, partner=partner, is_matched=is_matched
+        )
+
+    def shown_whole(self, row: int) -> ShownSquare:
+        """Return all of a row's crop, at its own resolution where otherwise a square is shown."""
+        pixels = self.pixels(row)
+        return ShownSquare(pixels) if self._views is None else self._views.whole(pixels, row)
+
+    def scored_pixels(self, row: int) -> NDArray[np.uint8]:
+        """Return a row's crop as the detector is to be given it, (S, S, 3), uint8."""
+        return self.as_scored(self.shown(row).pixels)
+
+    def as_scored(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Return a square that is shown at the size of the detector's crops."""
+        if self._views is None or self._views.is_drawn:
+            return pixels
+        return resize_square(pixels, size=self._views.view.size)
 
     def pixels(self, row: int) -> NDArray[np.uint8]:
         """Return a row's crop as it is stored, shape (S, S, 3), uint8."""
@@ -218,24 +237,51 @@ class CropDataset(Dataset[Sample]):
             seed: Of all that is random.
             landmarks: In its pixels, shape (5, 2); None where nothing is to be covered.
         """
-        if self._augment is not None:
+        pixels = self.as_scored(pixels)
+        if self._change is not None:
             if landmarks is not None:
                 rng = np.random.default_rng([seed, 1])
                 if rng.random() < self._erase_p:
                     pixels = cover_feature(pixels, landmarks, rng=rng)
-            pixels = self._augmented(pixels, seed=seed)
+            pixels = self._change(pixels, seed)
         spec = self.spec
         batch = to_input([pixels], input_size=spec.input_size, mean=spec.mean, std=spec.std)
         return batch[0]
 
-    def _augmented(self, pixels: NDArray[np.uint8], *, seed: int) -> NDArray[np.uint8]:
-        assert self._augment is not None
+    def map_of(self, mask: NDArray[np.float32], *, seed: int, side: int) -> Tensor:
+        """Return the boundary of a mask as the input of the same seed has it, (side, side).
+
+        Args:
+            mask: Of a square that is shown, 0 to 1, (S, S).
+            seed: Of the augmentation.
+            side: Of the map.
+        """
+        size = self.spec.input_size
+        found = boundary_map(mask, side=side, config=self.augment, seed=seed, input_size=size)
+        return torch.from_numpy(found)
+
+
+class _ResizedFirst:
+    """Augmentation of torchvision's transforms, which begin with the network's input size."""
+
+    def __init__(self, config: AugmentConfig, *, input_size: int) -> None:
+        self._transform = create_augmentation(config, input_size=input_size)
+
+    def __call__(self, pixels: NDArray[np.uint8], seed: int) -> NDArray[np.uint8]:
         tensor = torch.from_numpy(pixels).permute(2, 0, 1)  # (H, W, 3) -> (3, H, W)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            changed = self._augment(tensor)
+            changed = self._transform(tensor)
         back = changed.permute(1, 2, 0).contiguous()  # (3, H, W) -> (H, W, 3)
         return np.asarray(back.numpy(), dtype=np.uint8)
+
+
+def _augmentation(
+    config: AugmentConfig, *, spec: InputSpec
+) -> Callable[[NDArray[np.uint8], int], NDArray[np.uint8]]:
+    if config.resize == "first":
+        return _ResizedFirst(config, input_size=spec.input_size)
+    return partial(augment_at_native_size, config=config, input_size=spec.input_size)
 
 
 def _readers_of(crops: pd.DataFrame) -> dict[str, CropReader]:
@@ -259,6 +305,7 @@ def training_loader(
     seed: int = 0,
     num_workers: int = 0,
     pin_memory: bool = False,
+    view: ViewConfig | None = None,
 ) -> DataLoader[Sample]:
     """Return balanced, augmented batches of labelled crops, a new draw each epoch.
 
@@ -274,9 +321,10 @@ def training_loader(
         seed: Of the draws and the augmentations.
         num_workers: Processes that decode; 0 for this one.
         pin_memory: Whether batches go to a CUDA device.
+        view: Which square of a crop is drawn; None for the whole crop.
     """
     labels, files = labels_of(crops), file_codes(crops)
-    dataset = training_dataset(crops, spec=spec, augment=augment, crop=crop)
+    dataset = training_dataset(crops, spec=spec, augment=augment, crop=crop, view=view)
     sampler = BalancedSampler(
         labels, files=files, frames_per_video=frames_per_video, max_crops=max_crops, seed=seed
     )
@@ -291,7 +339,12 @@ def training_loader(
 
 
 def training_dataset(
-    crops: pd.DataFrame, *, spec: InputSpec, augment: AugmentConfig, crop: CropConfig
+    crops: pd.DataFrame,
+    *,
+    spec: InputSpec,
+    augment: AugmentConfig,
+    crop: CropConfig,
+    view: ViewConfig | None = None,
 ) -> CropDataset:
     """Return augmented crops, their resolution matched where `augment` asks for it.
 
@@ -300,26 +353,56 @@ def training_dataset(
         spec: The network's input.
         augment: As for `training_loader`.
         crop: How the crops were stored.
+        view: As for `training_loader`.
     """
-    labels, target_px = labels_of(crops), None
+    target_px = None
     if augment.match_resolution:
-        sizes = effective_sizes(crops["face_px"], crop=crop)
+        sizes = (
+            effective_sizes(crops["face_px"], crop=crop)
+            if view is None
+            else native_face_sizes(crops, crop=crop)
+        )
+        labels = labels_of(crops)
         weights = balanced_weights(labels, files=file_codes(crops))
         target_px = matched_sizes(sizes, labels, weights=weights)
-    return CropDataset(crops, spec=spec, augment=augment, target_px=target_px, crop=crop)
+    if view is None:
+        return CropDataset(crops, spec=spec, augment=augment, target_px=target_px, crop=crop)
+    views = CropViews(crops, crop=crop, view=view, is_drawn=True, target_px=target_px)
+    return CropDataset(crops, spec=spec, augment=augment, crop=crop, views=views)
+
+
+def evaluation_dataset(
+    crops: pd.DataFrame,
+    *,
+    spec: InputSpec,
+    crop: CropConfig,
+    view: ViewConfig | None = None,
+) -> CropDataset:
+    """Return crops as scoring sees them.
+
+    Args:
+        crops: Rows of `collect_crops`.
+        spec: The network's input.
+        crop: How the crops were stored.
+        view: Which square of a crop the detector takes; None for the whole crop.
+    """
+    views = None if view is None else CropViews(crops, crop=crop, view=view, is_drawn=False)
+    return CropDataset(crops, spec=spec, views=views)
 
 
 def evaluation_loader(
     crops: pd.DataFrame,
     *,
     spec: InputSpec,
+    crop: CropConfig,
+    view: ViewConfig | None = None,
     batch_size: int = 32,
     num_workers: int = 0,
     pin_memory: bool = False,
 ) -> DataLoader[Sample]:
     """Return batches of all crops in order, prepared as for scoring."""
     return DataLoader(
-        CropDataset(crops, spec=spec),
+        evaluation_dataset(crops, spec=spec, crop=crop, view=view),
         batch_size=batch_size,
         **worker_options(num_workers, pin_memory=pin_memory),
     )

@@ -16,7 +16,8 @@ from deepfake.corpora.shards import read_dense_landmarks, write_dense_landmarks
 from deepfake.errors import StoreError
 from deepfake.extract.faces import DENSE_MODEL_SHA256, NUM_DENSE_LANDMARKS, DenseLandmarker
 from deepfake.storage import location_of
-from deepfake.training.data.crops import CropDataset, InputSpec, landmarks_of, worker_options
+from deepfake.training.data.crops import CropDataset, InputSpec, worker_options
+from deepfake.training.data.stored_squares import landmarks_of
 
 __all__ = ["dense_landmarks_of"]
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from deepfake.config import AugmentConfig, CropConfig, SelfBlendConfig
+from deepfake.config import AugmentConfig, CropConfig, SelfBlendConfig, ViewConfig
 from deepfake.errors import DataError
 from deepfake.training.data.balance import draw_rows, epoch_share, pool_by_file
 from deepfake.training.data.blends import CropBlender
@@ -24,13 +24,15 @@ from deepfake.training.data.crops import (
     CropDataset,
     InputSpec,
     Sample,
+    evaluation_dataset,
     file_codes,
     labels_of,
-    landmarks_of,
     training_dataset,
     worker_options,
 )
-from deepfake.training.data.self_blend import are_usable_landmarks
+from deepfake.training.data.self_blend import SelfBlend, are_usable_landmarks
+from deepfake.training.data.stored_squares import landmarks_of
+from deepfake.training.data.views import ShownSquare
 
 __all__ = [
     "PairDataset",
@@ -64,7 +66,11 @@ def has_usable_landmarks(crops: pd.DataFrame, *, crop: CropConfig) -> NDArray[np
     return np.array(usable, dtype=np.bool_)
 
 
-class PairDataset(Dataset[tuple[Sample, Sample]]):
+MappedSample = tuple[Tensor, float, int, Tensor]
+"""A `Sample` and the boundary of what was blended into it, (M, M), NaN where it is unknown."""
+
+
+class PairDataset(Dataset[tuple[Sample | MappedSample, Sample | MappedSample]]):
     """Pairs of a real and a fake, made on access.
 
     A blended fake has the row of its real, plus the length of the table.
@@ -72,44 +78,87 @@ class PairDataset(Dataset[tuple[Sample, Sample]]):
     Args:
         crops: The dataset that decodes and augments the rows of a table.
         blender: Makes fakes out of the rows of the same table.
+        map_side: Side of the boundary maps that samples have; None for none.
     """
 
-    def __init__(self, crops: CropDataset, *, blender: CropBlender) -> None:
+    def __init__(
+        self, crops: CropDataset, *, blender: CropBlender, map_side: int | None = None
+    ) -> None:
         self.crops = crops
-        self._blender = blender
+        self._blender, self._map_side = blender, map_side
 
     def __len__(self) -> int:
         return len(self.crops)
 
-    def __getitem__(self, draw: PairDraw) -> tuple[Sample, Sample]:
+    def __getitem__(self, draw: PairDraw) -> tuple[Sample | MappedSample, Sample | MappedSample]:
         """Return the real and the fake of a draw."""
-        real, fake = self.pixels(draw)
-        row = len(self.crops) + draw.real_row if draw.fake_row is None else draw.fake_row
+        if draw.fake_row is None:
+            shown, blend = self.blended(draw)
+            rows = (draw.real_row, draw.real_row)
+            squares, pictures = (shown, shown), (blend.real, blend.fake)
+        else:
+            rows, blend = (draw.real_row, draw.fake_row), None
+            squares = self._labelled(draw.real_row, draw.fake_row, seed=draw.seed)
+            pictures = (squares[0].pixels, squares[1].pixels)
         # Made of one seed, both are cropped, coloured and compressed alike.
-        places = [self.crops.landmarks_of(at) for at in (draw.real_row, row % len(self.crops))]
-        return (
-            (self.crops.input_of(real, seed=draw.seed, landmarks=places[0]), 0.0, draw.real_row),
-            (self.crops.input_of(fake, seed=draw.seed, landmarks=places[1]), 1.0, row),
+        real, fake = (
+            self.crops.input_of(
+                pixels, seed=draw.seed, landmarks=self.crops.landmarks_of(row, shown)
+            )
+            for pixels, row, shown in zip(pictures, rows, squares, strict=True)
         )
+        number = len(self.crops) + draw.real_row if draw.fake_row is None else draw.fake_row
+        samples: tuple[Sample, Sample] = (real, 0.0, draw.real_row), (fake, 1.0, number)
+        return samples if self._map_side is None else self._mapped(samples, blend, draw.seed)
 
     def pixels(self, draw: PairDraw) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
         """Return real and fake before they are augmented, each (S, S, 3), uint8.
 
         Resolutions are matched between labelled reals and fakes; a blended pair has one as it is.
         """
-        if draw.fake_row is not None:
-            return self.crops.matched_pixels(draw.real_row), self.crops.matched_pixels(
-                draw.fake_row
-            )
-        return self._blender.blend(
-            self.crops.pixels(draw.real_row),
-            draw.real_row,
-            rng=np.random.default_rng(draw.seed),
+        if draw.fake_row is None:
+            blend = self.blended(draw)[1]
+            return blend.real, blend.fake
+        real, fake = self._labelled(draw.real_row, draw.fake_row, seed=draw.seed)
+        return real.pixels, fake.pixels
+
+    def blended(self, draw: PairDraw) -> tuple[ShownSquare, SelfBlend]:
+        """Return what is shown of a real, and what is blended out of it, before augmentation."""
+        row, rng = draw.real_row, np.random.default_rng(draw.seed)
+        shown = self.crops.shown(row, seed=draw.seed, is_matched=False)
+        if not self.crops.has_views:
+            return shown, self._blender.blend_crop(shown.pixels, row, rng=rng)
+        if not self._blender.can_blend(shown, row):
+            shown = self.crops.shown_whole(row)
+        return shown, self._blender.blend_shown(shown, row, rng=rng)
+
+    def _labelled(self, real: int, fake: int, *, seed: int) -> tuple[ShownSquare, ShownSquare]:
+        return (
+            self.crops.shown(real, seed=seed, partner=fake),
+            self.crops.shown(fake, seed=seed, partner=real),
         )
 
+    def _mapped(
+        self, samples: tuple[Sample, Sample], blend: SelfBlend | None, seed: int
+    ) -> tuple[MappedSample, MappedSample]:
+        """Return samples with their maps: a real has no boundary, a labelled fake's is unknown."""
+        assert self._map_side is not None
+        side = self._map_side
+        if blend is None:
+            boundary = torch.full((side, side), torch.nan)
+        else:
+            boundary = self.crops.map_of(blend.mask, seed=seed, side=side)
+        real, fake = samples
+        return (*real, torch.zeros(side, side)), (*fake, boundary)
 
-def collate_pairs(pairs: Sequence[tuple[Sample, Sample]]) -> list[Tensor]:
-    """Return pairs as one batch of inputs, labels and rows; partners stand side by side."""
+
+def collate_pairs(
+    pairs: Sequence[tuple[Sample | MappedSample, Sample | MappedSample]],
+) -> list[Tensor]:
+    """Return pairs as one batch of inputs, labels and rows, and maps if they have any.
+
+    Partners stand side by side.
+    """
     batch: list[Tensor] = torch.utils.data.default_collate([s for pair in pairs for s in pair])
     return batch
 
@@ -186,7 +235,9 @@ def pair_loader(
     seed: int = 0,
     num_workers: int = 0,
     pin_memory: bool = False,
-) -> DataLoader[tuple[Sample, Sample]]:
+    view: ViewConfig | None = None,
+    map_side: int | None = None,
+) -> DataLoader[tuple[Sample | MappedSample, Sample | MappedSample]]:
     """Return augmented batches of pairs, a new draw each epoch.
 
     Args:
@@ -202,6 +253,8 @@ def pair_loader(
         seed: Of the draws, the blending and the augmentations.
         num_workers: Processes that decode and blend; 0 for this one.
         pin_memory: Whether batches go to a CUDA device.
+        view: Which square of a crop is drawn; None for the whole crop.
+        map_side: See `PairDataset`.
     """
     sampler = PairSampler(
         labels_of(crops),
@@ -212,10 +265,12 @@ def pair_loader(
         seed=seed,
     )
     num_pairs = max(1, batch_size // 2)
-    blender = CropBlender(crops, crop=crop, config=blend, num_workers=num_workers)
-    plain = training_dataset(crops, spec=spec, augment=augment, crop=crop)
+    plain = training_dataset(crops, spec=spec, augment=augment, crop=crop, view=view)
+    blender = CropBlender(
+        crops, crop=crop, config=blend, pixels_of=plain.pixels, num_workers=num_workers
+    )
     return DataLoader(
-        PairDataset(plain, blender=blender),
+        PairDataset(plain, blender=blender, map_side=map_side),
         batch_size=num_pairs,
         sampler=sampler,
         collate_fn=collate_pairs,
@@ -234,7 +289,8 @@ def blending_loader(
     seed: int = 0,
     num_workers: int = 0,
     pin_memory: bool = False,
-) -> DataLoader[tuple[Sample, Sample]]:
+    view: ViewConfig | None = None,
+) -> DataLoader[tuple[Sample | MappedSample, Sample | MappedSample]]:
     """Return a blended pair of each real crop in order, without augmentation, always the same.
 
     Args:
@@ -246,11 +302,15 @@ def blending_loader(
         seed: Of the blending.
         num_workers: Processes that decode and blend; 0 for this one.
         pin_memory: Whether batches go to a CUDA device.
+        view: Which square of a crop the detector takes; None for the whole crop.
     """
     seeds = np.random.default_rng(seed).integers(0, 2**31, size=len(crops))
-    blender = CropBlender(crops, crop=crop, config=blend, num_workers=num_workers)
+    plain = evaluation_dataset(crops, spec=spec, crop=crop, view=view)
+    blender = CropBlender(
+        crops, crop=crop, config=blend, pixels_of=plain.pixels, num_workers=num_workers
+    )
     return DataLoader(
-        PairDataset(CropDataset(crops, spec=spec), blender=blender),
+        PairDataset(plain, blender=blender),
         batch_size=max(1, batch_size // 2),
         sampler=[PairDraw(row, None, int(s)) for row, s in enumerate(seeds)],
         collate_fn=collate_pairs,

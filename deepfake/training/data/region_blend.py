@@ -20,7 +20,7 @@ from deepfake.media import jpeg_round_trip
 from deepfake.training.data.face_regions import REGION_WEIGHTS, draw_region_mask
 from deepfake.training.data.self_blend import SelfBlend
 
-__all__ = ["blend_region"]
+__all__ = ["blend_region", "draw_mask", "lower_resolution", "refocus", "soften_mask"]
 
 Picture = NDArray[np.uint8]
 Mask = NDArray[np.float32]
@@ -63,8 +63,8 @@ def blend_region(
     source = cv2.warpAffine(
         source, moved, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT
     )
-    mask = _softened(
-        _draw_mask(points, size=size, rng=rng), face_px=face_px, rng=rng, config=config
+    mask = soften_mask(
+        draw_mask(points, size=size, rng=rng), face_px=face_px, rng=rng, config=config
     )
     if rng.random() < config.poisson_p:
         poisson = _poisson(source, target, mask)
@@ -75,7 +75,8 @@ def blend_region(
     return SelfBlend(real=target, fake=np.asarray(fake, dtype=np.uint8), mask=weight)
 
 
-def _draw_mask(points: Points, *, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def draw_mask(points: Points, *, size: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Return the mask of a random part of a face, 0 to 255, its border hard."""
     kind = str(rng.choice(list(REGION_WEIGHTS), p=list(REGION_WEIGHTS.values())))
     mask = draw_region_mask(points, kind=kind, height=size, width=size, rng=rng)
     # A chin that lies outside of the square would leave a fake that is its real.
@@ -91,9 +92,9 @@ def _changed(square: Picture, *, rng: np.random.Generator, config: DenseBlendCon
     colored = square if matrix is None else cv2.transform(square, matrix)
     is_same = matrix is None
     if rng.random() < config.resolution_p:
-        colored, is_same = _lowered(colored, rng=rng, config=config), False
+        colored, is_same = lower_resolution(colored, rng=rng, config=config), False
     elif is_same or rng.random() < config.other_p:
-        colored = _refocused(colored, rng=rng, config=config)
+        colored = refocus(colored, rng=rng, config=config)
     if rng.random() < config.noise_p:
         colored = _noisy(colored, sigma=rng.uniform(*config.noise_sigma), rng=rng)
     return np.asarray(colored, dtype=np.uint8)
@@ -117,9 +118,10 @@ def _color_matrix(rng: np.random.Generator, config: DenseBlendConfig) -> NDArray
     return np.column_stack([matrix, offset]) if is_changed else None
 
 
-def _lowered(
+def lower_resolution(
     picture: Picture, *, rng: np.random.Generator, config: DenseBlendConfig
 ) -> NDArray[np.uint8]:
+    """Shrink a square and enlarge it again, by random kernels."""
     size = picture.shape[0]
     low, high = config.resolution_px
     factor = np.exp(rng.uniform(np.log(low), np.log(high))) / _REFERENCE_PX
@@ -132,7 +134,7 @@ def _lowered(
     return np.asarray(cv2.resize(shrunk, (size, size), interpolation=up), dtype=np.uint8)
 
 
-def _refocused(picture: Picture, *, rng: np.random.Generator, config: DenseBlendConfig) -> Picture:
+def refocus(picture: Picture, *, rng: np.random.Generator, config: DenseBlendConfig) -> Picture:
     """Blur, sharpen, or encode as JPEG."""
     kind = rng.integers(3)
     if kind == 0:
@@ -164,7 +166,7 @@ def _draw_move(
     return np.column_stack([scale * np.eye(2), shift + (1 - scale) * middle])
 
 
-def _softened(
+def soften_mask(
     hard: NDArray[np.uint8], *, face_px: float, rng: np.random.Generator, config: DenseBlendConfig
 ) -> Mask:
     """Return the mask with a soft border, 0 to 1."""

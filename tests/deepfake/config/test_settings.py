@@ -18,6 +18,7 @@ from deepfake.config import (
     SamplingConfig,
     SplitConfig,
     TrainConfig,
+    ViewConfig,
     WorkerLimits,
     digest_of,
 )
@@ -89,7 +90,7 @@ def _changed(settings: BaseModel, path: tuple[str, ...]) -> BaseModel:
 
 
 @pytest.mark.parametrize(
-    "settings", [ExtractConfig(), TrainConfig()], ids=lambda s: type(s).__name__
+    "settings", [ExtractConfig(), TrainConfig(view=ViewConfig())], ids=lambda s: type(s).__name__
 )
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings:UserWarning")
 def test_every_setting_is_part_of_the_digest(settings: BaseModel) -> None:

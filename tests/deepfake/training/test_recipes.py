@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfake.config import TrainConfig
+from deepfake.config import TrainConfig, digest_of
 from deepfake.detectors.models import resolve_model_name
 from deepfake.errors import ConfigError
 from deepfake.training.recipes import DEFAULT_RECIPE, list_recipes, load_recipe
@@ -51,3 +51,20 @@ def test_what_is_wrong_is_named(tmp_path: Path, text: str, message: str) -> None
 def test_unknown_recipe_names_the_known() -> None:
     with pytest.raises(ConfigError, match="there are ablation, baseline"):
         load_recipe("best")
+
+
+def test_the_two_that_are_joined_take_the_same_crops() -> None:
+    blends, labels = (load_recipe(name) for name in ("dense_blends", "labels"))
+    assert (blends.method, labels.method) == ("sbi", "labels")
+    assert blends.view == labels.view is not None
+    assert blends.input_size == labels.input_size
+    assert blends.augment == labels.augment
+
+
+def test_older_recipes_keep_their_digests() -> None:
+    found = {name: digest_of(load_recipe(name)) for name in ("ablation", "mixed", "two_headed")}
+    assert found == {
+        "ablation": "4e31ca6a8ecff940",
+        "mixed": "75fe7b20bb948cac",
+        "two_headed": "d6a175bc604455e8",
+    }

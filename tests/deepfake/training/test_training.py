@@ -97,7 +97,9 @@ def test_bundle_predicts_the_logits_of_the_network_that_was_trained(
     module.load_state_dict(
         {k.removeprefix("network."): v for k, v in checkpoint["state_dict"].items()}
     )
-    ((inputs, _, _),) = evaluation_loader(crops, spec=spec, batch_size=40)
+    ((inputs, _, _),) = evaluation_loader(
+        crops, spec=spec, crop=snapshot.config.crop, batch_size=40
+    )
     with torch.inference_mode():
         trained = module(inputs)[:, 0].numpy()
     assert scored.std() > 0.01

@@ -14,15 +14,12 @@ from numpy.typing import NDArray
 from deepfake.config import CropConfig, DenseBlendConfig, ExtractConfig, FaceConfig, SelfBlendConfig
 from deepfake.corpora.shards import Snapshot, crop_records, remove_shard, write_shard
 from deepfake.corpora.shards.snapshots import write_snapshot
-from deepfake.detectors.bundles import load_bundle
 from deepfake.extract.faces import DenseLandmarker, MtcnnDetector, crop_face, landmarks_in_square
 from deepfake.media import encode_crop
-from deepfake.training import train_detector
 from deepfake.training.data import CropBlender, collect_crops, landmarks_of
 from deepfake.training.data import dense_landmarks as located_once
 from deepfake.training.data.face_regions import REGION_WEIGHTS, draw_region_mask
 from deepfake.training.data.region_blend import blend_region
-from deepfake.training.recipes import load_recipe
 from deepfake.types import Face, FaceCrop, Outcome, Status
 from tests.sample_data import astronaut
 
@@ -234,31 +231,3 @@ def test_tables_of_crops_are_left_as_they_are(snapshot: Snapshot) -> None:
     before = crops.copy(deep=True)
     CropBlender(crops, crop=CROP, config=DENSE)
     pd.testing.assert_frame_equal(crops, before)
-
-
-@pytest.mark.slow
-def test_dense_blends_trains_a_detector(snapshot: Snapshot, tmp_path: Path) -> None:
-    recipe = load_recipe("dense_blends")
-    tiny = recipe.model_copy(
-        update={
-            "model": "test_efficientnet",
-            "pretrained": "none",
-            "input_size": 64,
-            "epochs": 1,
-            "batch_size": 4,
-            "frozen_stages": 1,
-        }
-    )
-    result = train_detector(
-        snapshots=[snapshot],
-        config=tiny,
-        run_dir=tmp_path / "run",
-        name="tiny",
-        device="cpu",
-        num_workers=0,
-        show_progress=False,
-    )
-    spec = load_bundle(result.bundle).spec
-    assert spec.train_config == tiny
-    assert spec.crop == CROP
-    assert list((snapshot.corpus_dir / "parts").glob("*.landmarks-*"))  # type: ignore[union-attr]
