@@ -79,9 +79,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     print(table)
     write_json(options.output, _found(measured))
-    write_text(
-        options.card, fill_tables(options.card.read_text(encoding="utf-8"), _found(measured))
-    )
+    # As it is read back: JSON sorts the names of heads.
+    found = read_json(options.output)
+    write_text(options.card, fill_tables(options.card.read_text(encoding="utf-8"), found))
     print(f"written: {options.output}, {options.card}")
 
 

@@ -66,7 +66,9 @@ def test_value_that_only_the_flow_refuses_is_wrong_usage_too(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("method", ["labels", "sbi"])
 def test_share_that_the_method_has_no_use_for_is_wrong_usage(tmp_path: Path, method: str) -> None:
-    options = ["--dataset", "d", "--method", method, "--sbi-share", "0.3"]
+    (tmp_path / "d" / "real").mkdir(parents=True)
+    (tmp_path / "d" / "fake").mkdir()
+    options = ["--dataset", "./d", "--method", method, "--sbi-share", "0.3"]
     done = run_deepfake("train", *options, cwd=tmp_path)
     assert done.returncode == 2
     assert "sbi_share goes with the methods mixed" in done.stderr
