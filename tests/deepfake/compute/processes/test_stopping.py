@@ -15,6 +15,9 @@ import pytest
 _BEGIN = """\
 import os, signal, sys, threading, time
 from deepfake.compute.processes import stopping
+# As in a terminal, also where the tests run under nohup or in the background of a script.
+for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    signal.signal(number, signal.SIG_DFL)
 stopping.stop_on_signals(sentence="the sentence")
 """
 
