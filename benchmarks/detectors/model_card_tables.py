@@ -251,7 +251,11 @@ def _cost(found: Mapping[str, Any]) -> list[str] | None:
     took, ratio = cost["cpu_ms_a_face"], cost["ratio"]
     spread = f"{ratio['median']:.2f} ({ratio['min']:.2f} to {ratio['max']:.2f}, n {ratio['n']})"
     return _table(
-        ["two heads and novelty, CPU ms a face", "one head", "ratio (lowest to highest)"],
+        [
+            "all networks and novelty, CPU ms a face",
+            "the first network alone",
+            "ratio (lowest to highest)",
+        ],
         [[f"{took['packaged']:.1f}", f"{took['single_head']:.1f}", spread]],
     )
 
