@@ -123,6 +123,7 @@ def test_what_does_not_go_together_is_refused(
     monkeypatch.setattr(devices, "has_bf16", lambda: True)
     with pytest.raises(ConfigError, match="PyTorch computes in f32"):
         load_detector(bundle_dir, device="cpu", backend="torch", precision="bf16")
+    monkeypatch.setattr(devices, "_has_driver", lambda: True)
     monkeypatch.setattr(devices, "_has_cuda", lambda: True)
     with pytest.raises(ConfigError, match="OpenVINO computes on the CPU, not on cuda"):
         load_detector(bundle_dir, device="cuda", backend="openvino")

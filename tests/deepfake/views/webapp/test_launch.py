@@ -67,7 +67,7 @@ def test_without_streamlit_it_says_what_to_install(monkeypatch: pytest.MonkeyPat
 
 def test_a_detector_that_is_none_is_refused_before_the_page_starts(tmp_path: Path) -> None:
     done = run_deepfake("app", "--weights", tmp_path / "none", cwd=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "Traceback" not in done.stderr and str(tmp_path / "none") in done.stderr
 
 
