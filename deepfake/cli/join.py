@@ -27,6 +27,6 @@ def run_join(options: JoinOptions) -> None:
         as_first=options.as_first,
     )
     bundle = load_bundle(written)
-    heads = " and ".join(head.name for head in bundle.spec.heads)
+    heads = ", ".join(head.name for head in bundle.spec.heads)
     typer.echo(f"written: {written} ({bundle.digest}), heads {heads}")
     typer.echo(f"next: deepfake calibrate --weights {written} --dataset CORPUS")
