@@ -13,8 +13,10 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 def test_a_detector_is_calibrated_on_val_and_registered(
     small_home: Home, small_flows: Flows
 ) -> None:
+    # Half of `val` calibrates, 20 files of each class are needed there.
+    small_home.write("enough", files_of("val", real=60, grid=60), seed=4)
     options = {
-        "dataset": ["small"],
+        "dataset": ["enough"],
         "weights": "detector",
         "device": "cpu",
         "name": "small-calibrated",
