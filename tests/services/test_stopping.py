@@ -39,7 +39,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
     (path / "tiny.toml").write_text(RECIPE)
     (path / "long.toml").write_text(_LONG)
     (path / "space.toml").write_text(_SPACE)
-    (path / "policy.toml").write_text(POLICY.replace('benchmark = "held-out"\n', ""))
+    (path / "policy.toml").write_text(POLICY.replace('held_out = "newsdesk"\n', ""))
     counts = {"train": 12, "val": 24, "test": 12}
     home.write("small", [f for s, n in counts.items() for f in files_of(s, real=n, grid=n)])
     home.crown("deepfake-detector", "small")
