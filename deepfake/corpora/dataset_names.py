@@ -44,7 +44,9 @@ def reject_unknown_corpus(corpus: str, *, data_root: str) -> None:
 
 
 def _is_corpus(name: str, *, root: DataRoot) -> bool:
-    return len(Path(name).parts) == 1 and (root.corpus_shards(name) / "latest").is_file()
+    # As `is_ingested` of the shards has it, which would import pandas: `./faces` is a path.
+    is_name = set(name).isdisjoint("/\\") and name not in {"", ".", ".."}
+    return is_name and (root.corpus_shards(name) / "latest").is_file()
 
 
 def _known(root: DataRoot) -> str:
