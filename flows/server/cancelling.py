@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Any, TypeVar, cast
 from uuid import UUID
 
+import prefect.flow_engine
+from prefect import Flow
 from prefect.client.orchestration import get_client
+from prefect.client.schemas.objects import FlowRun
 from prefect.runtime import flow_run
-from prefect.states import Cancelled
+from prefect.states import Cancelled, State
 
-from deepfake.compute.processes.stopping import handle_signals_again, is_stopping, when_late
+from deepfake.compute.processes.stopping import is_stopping, when_late
 
-__all__ = ["ends_cancelled"]
+__all__ = ["ends_cancelled", "ends_cancelled_on_signals"]
 
 Result = TypeVar("Result")
 
@@ -31,8 +35,6 @@ def ends_cancelled(function: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(function)
     def run(*args: Any, **named: Any) -> Result:
-        # Prefect's own handler makes a crash of SIGTERM.
-        handle_signals_again()
         with when_late(functools.partial(_cancel, UUID(str(flow_run.id)))):
             try:
                 return function(*args, **named)
@@ -43,6 +45,24 @@ def ends_cancelled(function: Callable[..., Result]) -> Callable[..., Result]:
                 return cast(Result, Cancelled(message=_MESSAGE))
 
     return run
+
+
+def ends_cancelled_on_signals(flow: Flow[..., Result]) -> Flow[..., Result]:
+    """Return a flow whose run by this process is Cancelled also if it is stopped as it begins.
+
+    Prefect's engine handles SIGTERM itself, as a crash; here the command's own handler is kept. Where
+    that one is called before what `ends_cancelled` wraps has begun, the engine sees a crash too.
+
+    Args:
+        flow: Its function is wrapped by `ends_cancelled`.
+    """
+    prefect.flow_engine.capture_sigterm = nullcontext
+    return flow.with_options(on_crashed=[_cancel_if_stopping])
+
+
+def _cancel_if_stopping(_flow: object, run: FlowRun, _state: State[Any]) -> None:
+    if is_stopping():
+        _cancel(run.id)
 
 
 def _cancel(run_id: UUID) -> None:

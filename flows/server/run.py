@@ -48,6 +48,9 @@ def run_flow(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         flow = getattr(importlib.import_module(f"flows.{name}"), name)
         from prefect.exceptions import ParameterTypeError
 
+        from flows.server.cancelling import ends_cancelled_on_signals
+
+        flow = ends_cancelled_on_signals(flow)
         if "--debug" not in sys.argv:
             for handler in logging.getLogger().handlers:
                 handler.addFilter(_is_for_terminal)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import sqlite3
+import time
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -55,6 +56,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Home:
 def _runs(home: Home) -> list[tuple[str, str]]:
     """Return name and state of each flow run."""
     database = home.root.path / ".prefect" / "prefect.db"
+    if not database.is_file():
+        return []
     with closing(sqlite3.connect(database)) as connection:
         found = connection.execute("SELECT name, state_name FROM flow_run").fetchall()
     return [(str(name), str(state)) for name, state in found]
@@ -73,7 +76,7 @@ _COMMANDS: dict[str, tuple[list[str], Callable[[Home, Terminal], bool]]] = {
     ),
     "train": (
         ["train", *_TRAINING, "--recipe", "long.toml", "--run-name", "long"],
-        lambda home, _: (home.root.runs / "long" / "metrics.jsonl").is_file(),
+        lambda _, terminal: re.search(r"\bepoch [2-9]", terminal.shown) is not None,
     ),
     "retrain": (
         ["retrain", *_TRAINING, *_LIKE_THIS],
@@ -120,24 +123,33 @@ def test_what_was_stopped_goes_on(home: Home) -> None:
         assert "120 files" in terminal.shown
 
 
+@pytest.mark.parametrize("is_begun", [False, True])
 @pytest.mark.parametrize("name", ["ingest", "train"])
-def test_sigterm_stops_a_command_as_ctrl_c_does(home: Home, name: str) -> None:
-    arguments, _ = _COMMANDS[name]
+def test_sigterm_stops_a_command_as_ctrl_c_does(home: Home, name: str, is_begun: bool) -> None:
+    """As soon as Prefect has the run, and in the middle of its work."""
+    arguments, is_under_way = _COMMANDS[name]
     before = len(_runs(home))
-    own = {"ingest": ["--corpus", "other"], "train": ["--run-name", "other"]}[name]
+    own = {"ingest": ["--corpus", f"other-{is_begun}"], "train": ["--run-name", f"{is_begun}"]}[
+        name
+    ]
     with on_terminal(*arguments, *own, cwd=home.path, environment=home.environment) as terminal:
-        terminal.wait_until(lambda: "Running" in [state for _, state in _runs(home)])
+        terminal.wait_until(lambda: "Running" in [state for _, state in _runs(home)[before:]])
+        if is_begun:
+            terminal.wait_until(lambda: is_under_way(home, terminal))
         terminal.process.send_signal(signal.SIGTERM)
         _check(terminal, code=143)
     assert [state for _, state in _runs(home)[before:]] == ["Cancelled"]
 
 
 def test_a_second_ctrl_c_leaves_at_once(home: Home) -> None:
+    """Two signals at the same instant would be one: a person needs a moment."""
     arguments, is_under_way = _COMMANDS["ingest"]
     own = ["--corpus", "third"]
     with on_terminal(*arguments, *own, cwd=home.path, environment=home.environment) as terminal:
         terminal.wait_until(lambda: is_under_way(home, terminal))
         terminal.press_ctrl_c()
+        terminal.wait_until(lambda: "^C" in terminal.shown)
+        time.sleep(0.1)
         terminal.press_ctrl_c()
         _check(terminal, code=130, most_seconds=_AT_ONCE_SECONDS)
 

@@ -25,7 +25,6 @@ __all__ = [
     "StopRequested",
     "end_process",
     "exit_code_of",
-    "handle_signals_again",
     "is_stopping",
     "say_stopped",
     "stop_on_signals",
@@ -74,19 +73,10 @@ def stop_on_signals(*, sentence: str = SENTENCE) -> None:
         sentence: Printed where the process has to be ended the hard way.
     """
     _stop.owner, _stop.sentence, _stop.number = os.getpid(), sentence, None
-    handle_signals_again()
-
-
-def handle_signals_again() -> None:
-    """Install the handlers once more where a library has put its own in their place.
-
-    Does nothing in a process, or a thread, that `stop_on_signals` was not called in.
-    """
-    if os.getpid() == _stop.owner and threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-            # `nohup` ignores the last one.
-            if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
-                signal.signal(number, _handle)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        # `nohup` ignores the last one.
+        if signal.getsignal(number) is not signal.SIG_IGN or number == signal.SIGINT:
+            signal.signal(number, _handle)
 
 
 def is_stopping() -> bool:
