@@ -1,8 +1,9 @@
 """Lay out the folder that the packaged detector's networks learn from.
 
-It holds `{train,val,test}/{real,fake}`: the pictures of `openforensics` as links, and beside those of
-`train` the further ones of the same set that `more_reals.json` and `more_fakes.json` name, out of a clone
-of the public repository that carries the whole set (`--snapshot`, a git directory; no work tree is needed).
+It holds `{train,val,test}/{real,fake}`: the pictures of `openforensics` as links, and in `train`
+also the further ones of the same set that `more_reals.json` and `more_fakes.json` name. These come
+out of a clone of the public repository that carries the whole set (`--snapshot`, a git directory;
+no work tree is needed).
 
     python -m benchmarks.detectors.training_faces --snapshot CLONE/.git --output data/faces
 """
@@ -52,7 +53,7 @@ def _link(source: Path, folder: Path) -> None:
 
 
 def _extract(snapshot: Path, names: Path, folder: Path, label: str) -> None:
-    """Write the named pictures of the snapshot's newest commit; one that is not there is an error."""
+    """Write the named pictures of the snapshot's newest commit."""
     wanted = [name for name in json.loads(names.read_text()) if not (folder / name).exists()]
     requests = "".join(f"HEAD:{_FOLDERS[label]}/{name}\n" for name in wanted)
     reader = subprocess.Popen(

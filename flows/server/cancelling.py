@@ -50,8 +50,9 @@ def ends_cancelled(function: Callable[..., Result]) -> Callable[..., Result]:
 def ends_cancelled_on_signals(flow: Flow[..., Result]) -> Flow[..., Result]:
     """Return a flow whose run by this process is Cancelled also if it is stopped as it begins.
 
-    Prefect's engine handles SIGTERM itself, as a crash; here the command's own handler is kept. Where
-    that one is called before what `ends_cancelled` wraps has begun, the engine sees a crash too.
+    Prefect's engine handles SIGTERM itself, as a crash; here the command's own handler is kept.
+    Where that one is called before what `ends_cancelled` wraps has begun, the engine sees a crash
+    too.
 
     Args:
         flow: Its function is wrapped by `ends_cancelled`.

@@ -76,7 +76,7 @@ _COMMANDS: dict[str, tuple[list[str], Callable[[Home, Terminal], bool]]] = {
     ),
     "train": (
         ["train", *_TRAINING, "--recipe", "long.toml", "--run-name", "long"],
-        lambda _, terminal: re.search(r"\bepoch [2-9]", terminal.shown) is not None,
+        lambda _, terminal: re.search(r"\bepoch (\x1b\[[\d;]*m)*[2-9]", terminal.shown) is not None,
     ),
     "retrain": (
         ["retrain", *_TRAINING, *_LIKE_THIS],
