@@ -13,7 +13,7 @@ from deepfake.config import digest_of
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DeepfakeError
 from deepfake.evidence import EvidenceRequest
-from deepfake.evidence.selection import find_missing_evidence
+from deepfake.evidence.selection import find_missing_evidence, remove_stale_evidence
 from deepfake.scoring import ScoreJob
 from deepfake.storage import Location, to_uri
 from flows.runners import InFlight
@@ -36,14 +36,14 @@ def make_evidence(
     job: ScoreJob,
     batches: InFlight,
 ) -> tuple[int, str | None]:
-    """Make what evidence is lacking beside the scores, and remove what is not wanted.
+    """Make what evidence is lacking beside the scores, and remove what is of other scores.
 
     The scores are there, whatever becomes of it.
 
     Args:
         version: The folder of the scores of one version, whose tables are written.
         bundle: The detector.
-        num_files: For how many files it is kept.
+        num_files: For how many files it is wanted.
         is_retrying_failed: Whether what could not be made whole is made again.
         job: What the media workers were started with that scored.
         batches: Where batches run.
@@ -52,6 +52,7 @@ def make_evidence(
         For how many files it was made, and why not for all, if so.
     """
     try:
+        remove_stale_evidence(version)
         requests = find_missing_evidence(
             version, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
         )

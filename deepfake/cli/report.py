@@ -1,4 +1,4 @@
-"""`deepfake report`: scores and their evidence as one HTML file. No server, no detector."""
+"""`deepfake report`: scores and their evidence as one HTML file. No server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from deepfake.config import WorkerLimits
 from deepfake.config.options import ReportOptions
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError
-from deepfake.evidence import explain_scores
+from deepfake.evidence import explain_scores, make_missing_evidence
 from deepfake.evidence.embedded_json import REPORT_NAME
 from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, reading_of
 from deepfake.storage import Location, location_of
@@ -25,9 +25,30 @@ __all__ = ["run_report", "write_detect_report"]
 def run_report(options: ReportOptions) -> None:
     """Write the report of a folder of scores."""
     folder = ScoresFolder(location_of(options.folder))
-    report = read_report(folder.path, version=folder.version(folder.shown_version))
+    version = folder.version(folder.shown_version)
+    _make_evidence(version, options)
+    report = read_report(folder.path, version=version)
     output = options.output
     _write(folder.path / REPORT_NAME if output is None else output, report)
+
+
+def _make_evidence(version: Location, options: ReportOptions) -> None:
+    """Make what evidence is lacking, and say why where it cannot be made."""
+    console = Console(stderr=True, markup=False)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("evidence", total=None)
+        made = make_missing_evidence(
+            version,
+            num_files=options.evidence,
+            weights=options.weights,
+            data_root=location_of(options.data_root),
+            on_done=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if made.problem is not None:
+        typer.echo(f"the report has the evidence that is there: {made.problem}", err=True)
+    elif made.num_made:
+        files = "1 file" if made.num_made == 1 else f"{made.num_made} files"
+        typer.echo(f"evidence made for {files}", err=True)
 
 
 def write_detect_report(

@@ -104,7 +104,9 @@ def _warnings(summary: dict[str, Any]) -> Iterator[str]:
 def _next_steps(summary: dict[str, Any]) -> Iterator[str]:
     if explained := summary.get("num_explained"):
         files = "1 file" if explained == 1 else f"{explained} files"
-        yield f"evidence made for {files}; to look at it: deepfake report {summary['output']}"
+        yield f"evidence made for {files}"
+    if summary["statuses"].get("ok"):
+        yield f"to look at them, with evidence: deepfake report {summary['output']}"
     expected = {str(status) for status in EXPECTED_STATUSES}
     failed = sum(n for status, n in summary["statuses"].items() if status not in expected)
     if failed:

@@ -17,7 +17,8 @@ class Settings(BaseModel):
             which must change nothing, they are not written, so that those digests stay.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # Built when first used: every command imports the settings of all.
+    model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
     added_later: ClassVar[frozenset[str]] = frozenset()
 
     @model_serializer(mode="wrap")

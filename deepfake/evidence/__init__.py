@@ -5,7 +5,8 @@ order in which it is made:
 
 ===============  ===============================================================================
 `request`        a score and its faces, for which evidence is to be made
-`selection`      choose the files of a scored folder whose evidence is kept
+`selection`      choose the files of a scored folder that get evidence
+`on_demand`      make it when somebody looks at it
 `explain`        make the evidence for many scores in media workers, and write it
 `explainer`      in a worker: make the evidence for one score, from
                  `timelines`, `frames`, `crops` (with `heat_maps`) and `provenance`
@@ -25,6 +26,11 @@ if TYPE_CHECKING:
         explain_scores,
     )
     from deepfake.evidence.explainer import Explainer, ExplainerSetup
+    from deepfake.evidence.on_demand import (
+        MadeEvidence,
+        make_evidence_for,
+        make_missing_evidence,
+    )
     from deepfake.evidence.records import (
         CropEvidence,
         Evidence,
@@ -53,6 +59,7 @@ __all__ = [
     "ExplainerSetup",
     "FaceBox",
     "FrameEvidence",
+    "MadeEvidence",
     "TrackTimeline",
     "create_request",
     "evidence_folder",
@@ -62,6 +69,8 @@ __all__ = [
     "explain_scores",
     "list_evidence",
     "load_evidence",
+    "make_evidence_for",
+    "make_missing_evidence",
     "read_picture",
     "read_record",
     "remove_evidence",

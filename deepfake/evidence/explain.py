@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from deepfake.compute.workers import Failure, MediaWorkers, WorkerSetup
-from deepfake.config import WorkerLimits
+from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.evidence.explainer import (
     ExplainerSetup,
@@ -24,7 +25,13 @@ from deepfake.storage import Location
 if TYPE_CHECKING:
     from deepfake.scoring.scorer import ScoredMedium, ScorerSetup
 
-__all__ = ["evidence_setup", "explain_and_write", "explain_media", "explain_scores"]
+__all__ = [
+    "evidence_setup",
+    "explain_and_write",
+    "explain_media",
+    "explain_scores",
+    "explainer_setup",
+]
 
 
 def evidence_setup(
@@ -38,8 +45,37 @@ def evidence_setup(
         max_frames: How many whole frames are shown, the strongest first.
         max_crops: How many faces of the deciding track are shown, the strongest first.
     """
-    explainer = ExplainerSetup(setup.detector.path, setup.limits, max_frames, max_crops)
-    return WorkerSetup(create_explainer, explainer, workers.limits, workers.num_workers)
+    return explainer_setup(
+        setup.detector.path,
+        media_limits=setup.limits,
+        worker_limits=workers.limits,
+        num_workers=workers.num_workers,
+        max_frames=max_frames,
+        max_crops=max_crops,
+    )
+
+
+def explainer_setup(
+    detector: Path,
+    *,
+    media_limits: MediaLimits,
+    worker_limits: WorkerLimits,
+    num_workers: int,
+    max_frames: int = 3,
+    max_crops: int = 4,
+) -> WorkerSetup:
+    """Return the setup of workers that make evidence.
+
+    Args:
+        detector: The bundle's folder.
+        media_limits: How large a medium may be.
+        worker_limits: What one file may cost.
+        num_workers: Processes; 0 for one a core.
+        max_frames: How many whole frames are shown, the strongest first.
+        max_crops: How many faces of the deciding track are shown, the strongest first.
+    """
+    explainer = ExplainerSetup(detector, media_limits, max_frames, max_crops)
+    return WorkerSetup(create_explainer, explainer, worker_limits, num_workers)
 
 
 def explain_and_write(

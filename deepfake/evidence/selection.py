@@ -1,4 +1,4 @@
-"""Choose the files of a scored folder whose evidence is kept, and find what is missing."""
+"""Choose the files of a scored folder that get evidence, and find what is missing or stale."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import duckdb
 import pyarrow.parquet as pq
 
 from deepfake.detectors.bundles import Bundle
+from deepfake.errors import DataError
 from deepfake.evidence.records import evidence_folder, list_evidence, read_record, remove_evidence
 from deepfake.evidence.request import (
     FRAME_COLUMNS,
@@ -22,7 +23,7 @@ from deepfake.storage import Location, read_locally
 from deepfake.types import Kind
 from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
-__all__ = ["find_missing_evidence"]
+__all__ = ["find_missing_evidence", "find_request", "remove_stale_evidence"]
 
 _MIN_DISTANCE = 1e-6
 """Of the middle of the uncertain band from 0 and 1, where log-odds are infinite."""
@@ -33,16 +34,16 @@ Row = Mapping[str, Any]
 def find_missing_evidence(
     version: Location, *, bundle: Bundle, num_files: int, is_retrying_failed: bool = False
 ) -> list[EvidenceRequest]:
-    """Choose the files whose evidence is kept, and return those whose evidence is missing or stale.
+    """Choose the most telling files, and return those whose evidence is missing or stale.
 
     Half of the files are those with the highest `prob_fake`. The other half are those nearest to
     the middle between the two thresholds, where a person has to look. A content with several names
-    counts once. The evidence for all other files is removed.
+    counts once.
 
     Args:
         version: Folder of one version of the scores, with its tables.
         bundle: The detector.
-        num_files: For how many files evidence is kept.
+        num_files: For how many files evidence is wanted.
         is_retrying_failed: Whether incomplete evidence is made again.
     """
     chosen = (
@@ -54,14 +55,55 @@ def find_missing_evidence(
         else []
     )
     folder = evidence_folder(version)
-    wanted = {row["media_id"] for row in chosen}
-    for media_id in list_evidence(folder):
-        if media_id not in wanted:
-            remove_evidence(folder, media_id)
     missing = [
         row for row in chosen if not _has_evidence(folder, row, must_be_complete=is_retrying_failed)
     ]
     return list(_create_requests(version, missing))
+
+
+def remove_stale_evidence(version: Location) -> None:
+    """Remove the evidence for scores that have changed or are there no more.
+
+    Args:
+        version: Folder of one version of the scores, with its tables.
+    """
+    folder = evidence_folder(version)
+    kept = list(list_evidence(folder))
+    if not kept:
+        return
+    current = {row["media_id"]: row for row in _read_scores(version, kept)}
+    for media_id in kept:
+        row = current.get(media_id)
+        if row is None or not _has_evidence(folder, row, must_be_complete=False):
+            remove_evidence(folder, media_id)
+
+
+def find_request(version: Location, media_id: str) -> EvidenceRequest:
+    """Return the request for the evidence of one score.
+
+    Args:
+        version: Folder of one version of the scores, with its tables.
+        media_id: Whose score.
+
+    Raises:
+        DataError: There is no score of that content.
+    """
+    for request in _create_requests(version, _read_scores(version, [media_id])[:1]):
+        return request
+    raise DataError("no score of that content is there", path=version)
+
+
+def _read_scores(version: Location, media_ids: Sequence[str]) -> list[Row]:
+    """Return rows of the scores table that have a score, those of one content under each name."""
+    table = read_locally(
+        version / "scores.parquet",
+        lambda path: pq.read_table(
+            path,
+            columns=list(SCORE_COLUMNS),
+            filters=[("media_id", "in", list(media_ids)), ("status", "=", "ok")],
+        ),
+    )
+    return [row for row in table.to_pylist() if row["prob_fake"] is not None]
 
 
 def _has_evidence(folder: Location, row: Row, *, must_be_complete: bool) -> bool:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
-
-import pandas as pd
 
 from deepfake.compute.device_process import DeviceClient
 from deepfake.compute.devices import resolve_device
@@ -161,14 +160,15 @@ class Scorer:
             return ScoredMedium(failed_score(medium.outcome, self._origin))
         began = time.perf_counter()
         frames = self._frames(medium)
-        result = aggregate_file(frames, config=self.detector.spec.aggregation)
+        columns = {name: [frame[name] for frame in frames] for name in frames[0]}
+        result = aggregate_file(columns, config=self.detector.spec.aggregation)
         scored = self._with_score(medium, frames, result)
         return replace(scored, classify_seconds=time.perf_counter() - began)
 
-    def _frames(self, medium: ExtractedMedium) -> pd.DataFrame:
+    def _frames(self, medium: ExtractedMedium) -> list[dict[str, Any]]:
         # What was stored is what is scored: the crops go through their codec here too.
         said = self.detector.head_outputs([decode_crop(crop.encoded) for crop in medium.crops])
-        return pd.DataFrame(
+        return [
             {
                 "track_id": crop.track_id,
                 "frame_index": crop.frame_index,
@@ -180,10 +180,10 @@ class Scorer:
                 **{name: float(values[at]) for name, values in said.items()},
             }
             for at, crop in enumerate(medium.crops)
-        )
+        ]
 
     def _with_score(
-        self, medium: ExtractedMedium, frames: pd.DataFrame, result: FileScore
+        self, medium: ExtractedMedium, frames: Sequence[Mapping[str, Any]], result: FileScore
     ) -> ScoredMedium:
         settings = self.detector.spec.judgement_of(medium.kind or Kind.VIDEO)
         calibration = settings.calibration
@@ -191,8 +191,8 @@ class Scorer:
         verdict, uncertain = settings.judge(result)
         reasons = [medium.outcome.message, None if uncertain is None else uncertain.message]
         if verdict is Verdict.FAKE:
-            own = frames[frames["track_id"] == result.strongest_track_id]
-            head = surest_head(self.detector.spec.heads, own.to_dict("records"))
+            own = [frame for frame in frames if frame["track_id"] == result.strongest_track_id]
+            head = surest_head(self.detector.spec.heads, own)
             reasons.append(None if head is None else f"looks {head}")
         asked = self.setup.prior
         if asked is not None and asked != calibration.prior:
@@ -216,17 +216,16 @@ class Scorer:
             {**name, **_track_row(track), "prob_fake": self._prob(track.logit, calibration)}
             for track in result.tracks
         )
-        rows = frames.to_dict("records")
         return ScoredMedium(
             score,
             tracks,
             tuple(
                 {
                     **name,
-                    **{str(k): v for k, v in row.items()},
-                    "prob_fake": self._prob(row["logit"], calibration),
+                    **frame,
+                    "prob_fake": self._prob(frame["logit"], calibration),
                 }
-                for row in rows
+                for frame in frames
             ),
         )
 

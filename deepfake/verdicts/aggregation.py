@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from deepfake.config import AggregationConfig
 from deepfake.errors import DataError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 __all__ = ["FileScore", "TrackScore", "aggregate_by_uri", "aggregate_file", "aggregate_track"]
 
@@ -89,7 +91,9 @@ class FileScore:
         return next(t for t in self.tracks if t.track_id == self.strongest_track_id)
 
 
-def aggregate_file(crops: pd.DataFrame, *, config: AggregationConfig) -> FileScore:
+def aggregate_file(
+    crops: pd.DataFrame | Mapping[str, ArrayLike], *, config: AggregationConfig
+) -> FileScore:
     """Return the score of one file from the logits of its crops.
 
     The result does not depend on the order of the rows. Tracks that are too small beside the
@@ -100,8 +104,9 @@ def aggregate_file(crops: pd.DataFrame, *, config: AggregationConfig) -> FileSco
     lower id.
 
     Args:
-        crops: One row a crop of this file: `track_id`, `frame_index`, `pts_seconds`, `logit`, and
-            `face_px`, `sharpness`, `confidence`, `novelty` where known.
+        crops: A table, or its columns by name, with a row a crop of this file: `track_id`,
+            `frame_index`, `pts_seconds`, `logit`, and `face_px`, `sharpness`, `confidence`,
+            `novelty` where known.
         config: How.
 
     Raises:
@@ -191,16 +196,23 @@ def _aggregate(columns: dict[str, NDArray[Any]], *, config: AggregationConfig) -
     )
 
 
-def _columns_of(crops: pd.DataFrame) -> dict[str, NDArray[Any]]:
-    missing = [name for name in _NEEDED if name not in crops.columns]
+def _columns_of(crops: pd.DataFrame | Mapping[str, ArrayLike]) -> dict[str, NDArray[Any]]:
+    missing = [name for name in _NEEDED if name not in crops]
     if missing:
-        raise DataError(f"crops lack the columns {missing}, got {list(crops.columns)}")
-    columns = {name: crops[name].to_numpy() for name in _NEEDED}
+        raise DataError(f"crops lack the columns {missing}, got {list(crops)}")
+    columns = {name: np.asarray(crops[name]) for name in _NEEDED}
     for name in _OPTIONAL:
-        if name in crops.columns:
-            columns[name] = pd.to_numeric(crops[name]).to_numpy(dtype=np.float64, na_value=np.nan)
+        if name in crops:
+            columns[name] = _as_floats(crops[name])
     columns["logit"] = columns["logit"].astype(np.float64)
     return columns
+
+
+def _as_floats(values: Any) -> NDArray[np.float64]:
+    """Return numbers, NaN where there is none."""
+    if hasattr(values, "to_numpy"):
+        return np.asarray(values.to_numpy(dtype=np.float64, na_value=np.nan))
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float64)
 
 
 def _weights_of(

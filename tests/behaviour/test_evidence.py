@@ -1,4 +1,4 @@
-"""`deepfake score` keeps evidence, and `deepfake report` shows it."""
+"""`deepfake report` makes evidence for what was scored, and shows it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def test_a_folder_is_scored_explained_reported_and_forgotten(
         done = run_deepfake(*said, cwd=tmp_path)
         assert done.returncode == 3, done.stdout + done.stderr
         assert host.callers == []
-    assert "evidence made for 3 files" in done.stdout
+    assert "evidence made" not in done.stdout, "nobody has looked yet"
+    assert list(output.glob("versions/*/evidence")) == []
+    done = run_deepfake("report", output, cwd=tmp_path)
+    assert "evidence made for 3 files" in done.stderr
     first = _kept(output)
     assert set(first) == {sha256_of(path) for path in (clip, signed, elsewhere)}
     states = {
@@ -60,12 +63,13 @@ def test_a_folder_is_scored_explained_reported_and_forgotten(
     assert states[sha256_of(elsewhere)] == "elsewhere"
     shutil.copy(clip, media / "another name.mp4")
     write_face_clip(media / "new.mp4", seed=7)
-    done = run_deepfake(*said, cwd=tmp_path)
-    assert "evidence made for 1 file;" in done.stdout
-    second = _kept(output)
-    assert len(second) == 4 and first.items() <= second.items(), "what is there stays"
+    run_deepfake(*said, cwd=tmp_path)
+    assert _kept(output) == first, "scoring again leaves it"
     done = run_deepfake("report", output, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+    assert "evidence made for 1 file\n" in done.stderr
+    second = _kept(output)
+    assert len(second) == 4 and first.items() <= second.items(), "what is there stays"
     page = _shown(output / "report.html")
     assert len(page["columns"]["uri"]) == 7
     assert {item["media_id"] for item in page["items"]} == set(second)
@@ -77,8 +81,30 @@ def test_a_folder_is_scored_explained_reported_and_forgotten(
         sha256_of(elsewhere),
     }
     assert not (output / "report.html").exists()
-    done = run_deepfake(*said, "--evidence", "0", cwd=tmp_path)
-    assert _kept(output) == {}
+
+
+def test_scoring_makes_evidence_where_that_is_asked(tmp_path: Path, detector: Path) -> None:
+    write_image(tmp_path / "media" / "face.png", face_close_up())
+    said = ["score", "media", "--output", "out", "--weights", detector, "--evidence", "5"]
+    done = run_deepfake(*said, cwd=tmp_path)
+    assert "evidence made for 1 file" in done.stdout
+    done = run_deepfake("report", "out", "--evidence", "0", cwd=tmp_path)
+    assert "evidence made" not in done.stderr
+    assert len(_shown(tmp_path / "out" / "report.html")["items"]) == 1, "what is there is shown"
+
+
+def test_without_the_detector_the_report_says_what_it_lacks(tmp_path: Path, detector: Path) -> None:
+    write_image(tmp_path / "media" / "face.png", face_close_up())
+    moved = tmp_path / "moved"
+    shutil.copytree(detector, moved)
+    run_deepfake("score", "media", "--output", "out", "--weights", "moved", cwd=tmp_path)
+    moved.rename(tmp_path / "elsewhere")
+    done = run_deepfake("report", "out", cwd=tmp_path)
+    assert done.returncode == 0
+    assert "the detector that made these scores" in done.stderr and "--weights" in done.stderr
+    assert _shown(tmp_path / "out" / "report.html")["items"] == []
+    done = run_deepfake("report", "out", "--weights", "elsewhere", cwd=tmp_path)
+    assert len(_shown(tmp_path / "out" / "report.html")["items"]) == 1
 
 
 def test_one_file_is_reported_without_a_folder_of_scores(tmp_path: Path, detector: Path) -> None:

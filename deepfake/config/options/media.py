@@ -75,11 +75,11 @@ class ScoreOptions(ScoredFrameOptions, BatchOptions, FileLimitOptions):
     )
     limit: int | None = Field(None, ge=1, description="Score no more media than this, then stop.")
     evidence: int = Field(
-        200,
+        0,
         ge=0,
         le=100_000,
-        description="Number of files to keep timeline, frames, face crops and heat maps of, the "
-        "most suspicious ones; 0 for none.",
+        description="Number of files to make timeline, frames, face crops and heat maps of, the "
+        "most telling ones; `deepfake report` makes what is lacking.",
     )
     hashing: Annotated[Literal["full", "sampled"], OptionName("--hash")] = Field(
         "full", description="Distinguish contents by all bytes, or by samples of large files."
@@ -150,6 +150,15 @@ class ReportOptions(Options):
 
     folder: ScoresFolderPath
     output: Path | None = Field(None, description="The HTML file; else report.html in OUTPUT.")
+    evidence: int = Field(
+        50,
+        ge=0,
+        le=100_000,
+        description="Number of files to show evidence of, the most telling ones; what is lacking "
+        "is made first, two seconds a file or so.",
+    )
+    weights: Weights = None
+    data_root: DataRootPath = "data"
 
 
 class StatusOptions(Options):

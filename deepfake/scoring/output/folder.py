@@ -36,6 +36,7 @@ from deepfake.storage import (
     location_of,
     read_json,
     take_lease,
+    to_uri,
     write_json,
 )
 
@@ -317,6 +318,7 @@ def write_scores(
                     "name": setup.detector.name,
                     "version": setup.detector.version,
                     "digest": bundle.digest,
+                    "path": to_uri(bundle.path),
                 },
                 "notes": bundle.spec.reading_notes,
                 "reading": reading_of(bundle.spec),

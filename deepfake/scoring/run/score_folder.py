@@ -62,7 +62,7 @@ class FolderOptions:
         batch_files: Files of a batch, at most.
         is_waiting_for_files: Whether a folder without files is no error.
         is_retrying_failed: Whether what timed out, crashed or ran out of memory is scored again.
-        num_evidence: For how many files evidence is kept.
+        num_evidence: For how many files evidence is made.
         drift_limit: Over which a feature counts as moved.
         is_on_cluster: Whether other machines write the parts.
     """
@@ -73,7 +73,7 @@ class FolderOptions:
     batch_files: int | None = None
     is_waiting_for_files: bool = False
     is_retrying_failed: bool = False
-    num_evidence: int = 200
+    num_evidence: int = 0
     drift_limit: float = DEFAULT_LIMIT
     is_on_cluster: bool = False
 

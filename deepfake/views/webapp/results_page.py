@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,12 @@ import streamlit as st
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError, DeepfakeError
-from deepfake.evidence import evidence_folder, list_evidence, load_evidence
+from deepfake.evidence import (
+    evidence_folder,
+    list_evidence,
+    load_evidence,
+    make_evidence_for,
+)
 from deepfake.scoring import ScoresFolder, list_outputs
 from deepfake.storage import DataRoot, Location, location_of, read_json
 from deepfake.views.report import Report, read_report
@@ -21,6 +27,9 @@ from deepfake.views.webapp.upload_page import page_settings
 from deepfake.views.webapp.widgets import show_evidence, show_text
 
 __all__ = ["offered_outputs", "results_page"]
+
+_MAKING = threading.Lock()
+"""Visitors' evidence is made one file after another."""
 
 _COLUMNS = ["uri", "verdict", "prob_fake", "status", "kind", "num_faces", "num_frames", "reason"]
 
@@ -81,11 +90,11 @@ def results_page() -> None:
         column_config={"prob_fake": st.column_config.NumberColumn(format="percent")},
         key=f"rows-{key}",
     )
-    folder = evidence_folder(ScoresFolder(location_of(chosen)).version(results.version))
-    kept = set(list_evidence(folder))
+    version = ScoresFolder(location_of(chosen)).version(results.version)
+    kept = set(list_evidence(evidence_folder(version)))
     row = _chosen_row(rows, event["selection"]["rows"], kept=kept, key=key)
     if row is not None:
-        _show_file(folder, row)
+        _show_file(version, row)
     if report.failures:
         st.header("Files that could not be used")
         st.dataframe(pd.DataFrame(report.failures), hide_index=True, key="failures")
@@ -163,14 +172,26 @@ def _chosen_row(
     return None if index is None else explained.iloc[index].to_dict()
 
 
-def _show_file(folder: Location, row: Mapping[Hashable, Any]) -> None:
+def _show_file(version: Location, row: Mapping[Hashable, Any]) -> None:
     st.header("The chosen file")
     prob = row["prob_fake"]
     likely = "" if prob is None or pd.isna(prob) else f", probability of a fake {prob:.1%}"
     show_text(str(row["uri"]), f"{row['verdict']}{likely}. {row['reason'] or ''}")
     media_id = row["media_id"]
-    evidence = load_evidence(folder, media_id) if isinstance(media_id, str) else None
-    if evidence is None:
-        show_text("No evidence is kept for it; `score --evidence N` keeps evidence for N files.")
+    if not isinstance(media_id, str) or prob is None or pd.isna(prob):
         return
-    show_evidence(evidence, key=evidence.record.media_id)
+    evidence = load_evidence(evidence_folder(version), media_id)
+    if evidence is not None:
+        show_evidence(evidence, key=media_id)
+    elif st.button("Make the evidence", key=f"make-{media_id}"):
+        _make_evidence(version, media_id)
+
+
+def _make_evidence(version: Location, media_id: str) -> None:
+    with st.spinner("Making the evidence"), _MAKING:
+        try:
+            make_evidence_for(version, media_id, data_root=page_settings().data_root)
+        except (DeepfakeError, OSError) as error:
+            show_text(f"It cannot be made: {_message(error)}.")
+            return
+    st.rerun()

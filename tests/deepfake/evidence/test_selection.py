@@ -14,6 +14,7 @@ from deepfake.config import WorkerLimits
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
+from deepfake.errors import DataError
 from deepfake.evidence import (
     EvidenceRecord,
     EvidenceRequest,
@@ -24,7 +25,11 @@ from deepfake.evidence import (
     read_record,
     write_evidence,
 )
-from deepfake.evidence.selection import find_missing_evidence
+from deepfake.evidence.selection import (
+    find_missing_evidence,
+    find_request,
+    remove_stale_evidence,
+)
 from deepfake.media import write_image
 from deepfake.scoring import FRAMES_SCHEMA, SCORES_SCHEMA, ScorerSetup, score_media
 from deepfake.storage import sha256_of
@@ -93,15 +98,26 @@ def test_what_is_there_is_not_made_again_until_its_score_changes(
     assert changed.media_id == _media_id(1)
 
 
-def test_what_is_no_longer_among_the_most_telling_goes(tmp_path: Path, bundle: Bundle) -> None:
-    _write(tmp_path, [0.9, 0.1])
+def test_evidence_goes_with_its_score_and_not_before(tmp_path: Path, bundle: Bundle) -> None:
+    _write(tmp_path, [0.9, 0.1, 0.5])
     folder = evidence_folder(tmp_path)
-    for number in range(2):
-        write_evidence(folder, EvidenceRecord(media_id=_media_id(number), made_for="x"), {})
+    for request in _found(tmp_path, bundle, 3):
+        made_for = request.made_for
+        write_evidence(folder, EvidenceRecord(media_id=request.media_id, made_for=made_for), {})
     _found(tmp_path, bundle, 1)
-    assert list(list_evidence(folder)) == [_media_id(0)]
-    _found(tmp_path, bundle, 0)
-    assert list(list_evidence(folder)) == []
+    remove_stale_evidence(tmp_path)
+    assert set(list_evidence(folder)) == {_media_id(number) for number in range(3)}
+    _write(tmp_path, [0.9, 0.2])
+    remove_stale_evidence(tmp_path)
+    assert list(list_evidence(folder)) == [_media_id(0)], "one changed, one is gone"
+
+
+def test_the_request_for_one_score(tmp_path: Path, bundle: Bundle) -> None:
+    _write(tmp_path, [0.9, None])
+    request = find_request(tmp_path, _media_id(0))
+    assert request == _found(tmp_path, bundle, 1)[0]
+    with pytest.raises(DataError, match="no score of that content"):
+        find_request(tmp_path, _media_id(1))
 
 
 def test_what_could_not_be_made_whole_is_tried_again_when_asked(
