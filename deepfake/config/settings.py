@@ -304,7 +304,7 @@ class AggregationConfig(Settings):
 class TrainConfig(Settings):
     """A training run. With data digests and code version it determines the detector."""
 
-    added_later = frozenset({"view", "map_weight", "warmup_steps"})
+    added_later = frozenset({"view", "map_weight", "warmup_steps", "checkpoint"})
 
     model: str = "tf_efficientnet_lite0"
     epochs: int = Field(default=10, ge=1)
@@ -338,15 +338,18 @@ class TrainConfig(Settings):
     whose second loss a scaler of gradients does not compute."""
     patience: int = Field(default=5, ge=1)
     """Epochs without a better validation AUC before training stops."""
+    checkpoint: Literal["best", "last"] = "best"
+    """Which epoch's weights are kept: those with the best validation AUC, or the last, where what
+    is validated says little of what the detector is for: fakes of other kinds."""
     frames_per_video: int = Field(default=8, ge=1)
     """Crops drawn from one file in one epoch, at most."""
     max_crops_per_epoch: int | None = Field(default=None, ge=1)
     max_files: int | None = Field(default=None, ge=2)
     """Files of `train` that are learnt from, at most, in equal shares of both classes."""
     max_minutes: float | None = Field(default=None, gt=0)
+    """Training ends after as many, wherever it is; for comparisons at equal cost."""
     max_cpu_minutes: float | None = Field(default=None, gt=0)
     """Of all cores together: on a busy machine a fairer budget than the clock's."""
-    """Training ends after as many, wherever it is; for comparisons at equal cost."""
     method: TrainMethod = "labels"
     """`sbi` needs reals alone; `mixed` draws labelled fakes beside self-blended ones; `two_headed`
     does so too, and each of the two trains an output of its own."""

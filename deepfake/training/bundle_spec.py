@@ -106,12 +106,14 @@ def _method_notes(plan: RunPlan) -> list[str]:
             "squares cut out of these, `calibrate` on crops as scoring makes them: ingested with "
             f"{ingest_options_of(plan.crop)}."
         )
-    if not plan.chooses_by:
+    if plan.config.checkpoint == "last":
+        notes.append("The weights are those of the last epoch, as its recipe says.")
+    elif not plan.validates_by:
         notes.append(
             "The weights are those of the last epoch: the half of `val` that would choose lacks a "
             "class."
         )
-    if plan.chooses_by == ("blends",):
+    elif plan.validates_by == ("blends",):
         notes.append(
             "The checkpoint was chosen on self-blended reals of `val`, whose choosing half has no "
             f"fake: {plan.choosing_metric} says how well these are separated, and nothing of "

@@ -135,7 +135,7 @@ def _module(plan: RunPlan) -> DetectorModule:
     return DetectorModule(
         plan.created.module,
         config=plan.config,
-        validations=[_validation(plan, by) for by in plan.chooses_by],
+        validations=[_validation(plan, by) for by in plan.validates_by],
         num_crops=len(plan.selection.train),
         map_features=plan.map_features,
     )
@@ -180,7 +180,7 @@ def _training_loader(plan: RunPlan) -> DataLoader[Any]:
 
 
 def _choosing_loaders(plan: RunPlan) -> list[DataLoader[Any]]:
-    return [_choosing_loader(plan, by) for by in plan.chooses_by]
+    return [_choosing_loader(plan, by) for by in plan.validates_by]
 
 
 def _choosing_loader(plan: RunPlan, by: str) -> DataLoader[Any]:
@@ -209,7 +209,7 @@ def _chosen(plan: RunPlan) -> Fitted:
     folder = plan.folder
     last = _read_checkpoint(folder.last_checkpoint)
     best_path = folder.checkpoints / BEST_CHECKPOINT
-    best = _read_checkpoint(best_path) if plan.chooses_by and best_path.is_file() else last
+    best = _read_checkpoint(best_path) if plan.choosing_metric and best_path.is_file() else last
     state = {
         key.removeprefix(_NETWORK_PREFIX): value
         for key, value in best["state_dict"].items()

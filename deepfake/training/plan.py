@@ -78,8 +78,8 @@ class RunPlan:
         return stored if self.config.view is None else self.config.view.crop_of(stored)
 
     @property
-    def chooses_by(self) -> tuple[Literal["labels", "blends"], ...]:
-        """What chooses the checkpoint: labelled files, self-blended reals, both, or nothing."""
+    def validates_by(self) -> tuple[Literal["labels", "blends"], ...]:
+        """What an epoch is validated on: labelled files, self-blended reals, both, or nothing."""
         has_labels = has_both_classes(self.selection.choose)
         has_blends = len(self.selection.blendable) > 0
         both: tuple[tuple[Literal["labels", "blends"], bool], ...] = (
@@ -90,11 +90,15 @@ class RunPlan:
 
     @property
     def choosing_metric(self) -> str | None:
-        """Name of the AUC that chooses; of self-blended pairs it has a name of its own."""
-        if len(self.chooses_by) > 1:
+        """Name of the AUC that chooses the epoch; None where the last is kept.
+
+        That of self-blended pairs has a name of its own.
+        """
+        if self.config.checkpoint == "last" or not self.validates_by:
+            return None
+        if len(self.validates_by) > 1:
             return FUSED_AUC
-        names = {"labels": "val_auc", "blends": "val_blends_auc"}
-        return names[self.chooses_by[0]] if self.chooses_by else None
+        return {"labels": "val_auc", "blends": "val_blends_auc"}[self.validates_by[0]]
 
     @property
     def input_spec(self) -> InputSpec:

@@ -134,6 +134,21 @@ def test_labelled_val_chooses_also_for_self_blended_training(
     assert result.num_train_crops == 6, "labelled fakes of train are not learnt from"
 
 
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(
+    tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    """Whatever its AUC on labelled files, which is measured all the same."""
+    snapshot = corpus_writer(tmp_path, file_plan({"train": 8, "val": 60}))
+    own = {"method": "labels", "checkpoint": "last", "epochs": 3, "patience": 1}
+    # Without learning, no epoch is better than the first.
+    config = CONFIG.model_copy(update={**own, "learning_rate": 1e-12})
+    result = train([snapshot], tmp_path / "run", config=config)
+    assert (result.best_epoch, result.num_epochs) == (2, 3), "patience stops nothing"
+    assert "val_auc" in result.metrics
+    notes = load_bundle(result.bundle).spec.all_notes
+    assert "The weights are those of the last epoch, as its recipe says." in notes
+
+
 def test_mixed_training_runs(tmp_path: Path, corpus_writer: Any, file_plan: Any) -> None:
     snapshot = corpus_writer(tmp_path, file_plan({"train": 8}))
     config = CONFIG.model_copy(update={"method": "mixed", "sbi_share": 0.25, "epochs": 1})
