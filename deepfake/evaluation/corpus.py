@@ -154,12 +154,23 @@ def _level_of(rows: pd.DataFrame, *, seed: int) -> Level:
     limits = rows["threshold"].to_numpy(dtype=np.float64)
     threshold = float(limits[0]) if len(np.unique(limits)) == 1 else limits
     rank, groups = rows["log_odds"].to_numpy(dtype=np.float64), rows["group"].to_numpy(dtype=str)
+    # Likelihood ratios are of files: a frame has none.
+    log_lr = rows["log_lr"].to_numpy(dtype=np.float64) if "log_lr" in rows else None
     # 2,000 draws, fewer where there are so many rows that they would take minutes.
     draws = max(200, min(_DRAWS, _MAX_DRAWN_ELEMENTS // max(1, len(rows))))
     return Level(
-        metrics=binary_metrics(labels, probs, rank=rank, threshold=threshold, groups=groups),
+        metrics=binary_metrics(
+            labels, probs, rank=rank, threshold=threshold, groups=groups, log_lr=log_lr
+        ),
         intervals=bootstrap_intervals(
-            labels, probs, rank=rank, threshold=threshold, groups=groups, draws=draws, seed=seed
+            labels,
+            probs,
+            groups=groups,
+            rank=rank,
+            threshold=threshold,
+            log_lr=log_lr,
+            draws=draws,
+            seed=seed,
         ),
     )
 

@@ -29,7 +29,8 @@ _BINS = 10
 def write_figures(result: EvaluationResult, folder: Path) -> list[Path]:
     """Write the figures of each corpus as PNG files.
 
-    `roc`, `precision_recall`, `confusion_matrix`, `reliability`, `score_histogram`. A figure that
+    `roc`, `precision_recall`, `confusion_matrix`, `reliability`, `score_histogram`, `tippett`. A
+    figure that
     one class leaves undefined is not drawn. Several corpora get a folder each.
 
     Returns:
@@ -156,6 +157,28 @@ def _draw_histogram(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> st
     return "Scores by label"
 
 
+def _draw_tippett(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> str:
+    """Draw the share of each class whose likelihood ratio is at least so high.
+
+    Source: Meuwly, Ramos and Haraksim 2017, "A guideline for the validation of likelihood ratio
+    methods used for forensic evidence evaluation", Forensic Science International 276, 142-153.
+    """
+    log10 = files["log_lr"].to_numpy(dtype=np.float64) / np.log(10)
+    is_fake = _labels(files) == 1
+    axes.axvline(0, **_GUIDE)
+    for name, own, color in (("real", ~is_fake, _REAL_COLOR), ("fake", is_fake, _FAKE_COLOR)):
+        values = np.sort(log10[own])
+        shares = 1 - np.arange(len(values)) / len(values)  # of values[i] and all above it
+        wrong = float((values > 0).mean() if name == "real" else (values < 0).mean())
+        text = f"{name}, {wrong:.1%} on the wrong side of 1"
+        axes.step(values, shares, where="pre", color=color, label=text)
+    axes.set(xlabel="logarithm (base 10) of the likelihood ratio", ylim=(0, 1.03))
+    axes.set(ylabel="share of files with at least this")
+    axes.legend(loc="lower left", fontsize=8)
+    metrics = corpus.files.metrics
+    return f"Tippett plot, Cllr {_text(metrics.cllr)}, at the least {_text(metrics.min_cllr)}"
+
+
 def _labels(files: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
     return (files["label"] == Label.FAKE).to_numpy().astype(np.int64)
 
@@ -170,4 +193,5 @@ _FIGURES: dict[str, tuple[_Draw, bool]] = {
     "confusion_matrix": (_draw_confusion, False),
     "reliability": (_draw_reliability, True),
     "score_histogram": (_draw_histogram, False),
+    "tippett": (_draw_tippett, True),
 }

@@ -25,6 +25,8 @@ _SHOWN = {
     "false_alarm_rate": "false-alarm rate",
     "tpr_at_fpr_1": "TPR at 1 % FPR",
     "tpr_at_fpr_5": "TPR at 5 % FPR",
+    "cllr": "Cllr",
+    "min_cllr": "least Cllr",
 }
 
 

@@ -46,8 +46,9 @@ def file_table(
 ) -> pd.DataFrame:
     """Return one row a labelled file, those without a score too.
 
-    Beside what the outcomes say: `logit`, `log_odds` and `prob_fake` (calibrated by kind, null
-    without a score), `verdict`, `reason`, `cause` (the reason without numbers), `threshold`,
+    Beside what the outcomes say: `logit`, `log_odds`, `prob_fake` and `log_lr` (calibrated by
+    kind, null without a score; `log_lr` is the natural logarithm of the likelihood ratio, within
+    the detector's bounds if it has them), `verdict`, `reason`, `cause` (the reason without numbers), `threshold`,
     `num_faces`, `num_tracks`, `num_frames`, `strongest_track_id`, `strongest_pts_seconds`, and
     `face_px`, `sharpness`, `brightness`, `yaw` of the largest face: medians over its track. The
     largest face, not the strongest, so that pairs do not depend on the detector. Files without a
@@ -141,10 +142,11 @@ def _score_columns(scores: list[FileScore | None]) -> pd.DataFrame:
 def _verdict_columns(
     files: pd.DataFrame, scores: list[FileScore | None], settings: Mapping[Kind, JudgementSettings]
 ) -> pd.DataFrame:
-    rows: list[tuple[float, float, str, str | None, str | None, float]] = []
+    rows: list[tuple[float, float, float, str, str | None, str | None, float]] = []
     for kind, score in zip(files["kind"], scores, strict=True):
         if score is None:
-            rows.append((np.nan, np.nan, str(verdict_of(None, Thresholds())), None, None, np.nan))
+            nothing = str(verdict_of(None, Thresholds()))
+            rows.append((np.nan, np.nan, np.nan, nothing, None, None, np.nan))
             continue
         chosen = settings[Kind(kind)]
         verdict, reason = chosen.judge(score)
@@ -152,6 +154,7 @@ def _verdict_columns(
             (
                 chosen.calibration.log_odds(score.logit),
                 chosen.calibration.prob(score.logit),
+                chosen.log_likelihood_ratio(score.logit),
                 str(verdict),
                 None if reason is None else reason.message,
                 None if reason is None else reason.cause,
@@ -159,7 +162,7 @@ def _verdict_columns(
             )
         )
     return pd.DataFrame(
-        rows, columns=["log_odds", "prob_fake", "verdict", "reason", "cause", "threshold"]
+        rows, columns=["log_odds", "prob_fake", "log_lr", "verdict", "reason", "cause", "threshold"]
     )
 
 

@@ -6,6 +6,7 @@ speech, is a further entry of the mapping.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated
 
@@ -16,6 +17,7 @@ from deepfake.types import Kind, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore
 from deepfake.verdicts.calibration import (
     Calibration,
+    LikelihoodRatioBounds,
     Support,
     Thresholds,
     UncertainReason,
@@ -71,6 +73,7 @@ class JudgementSettings(BaseModel):
         calibration: From a logit to a probability.
         thresholds: From a probability to a verdict.
         support: What a file has to be like for that verdict to hold.
+        likelihood_ratio_bounds: The range in which likelihood ratios are stated; None states none.
         unlearnt: What the verdicts are on corpora that it did not learn from.
         notes: What a reader of the probabilities must know, a sentence each.
     """
@@ -80,6 +83,7 @@ class JudgementSettings(BaseModel):
     calibration: Calibration = Calibration()
     thresholds: Thresholds = Thresholds()
     support: Support = Support()
+    likelihood_ratio_bounds: LikelihoodRatioBounds | None = None
     unlearnt: tuple[UnlearntCorpus, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -107,6 +111,27 @@ class JudgementSettings(BaseModel):
             f"of {fakes:,} fake {plural} of kinds that it did not learn, {missed:.0%} are called "
             f"real ({names})"
         )
+
+    def log_likelihood_ratio(self, logit: float) -> float:
+        """Return the natural logarithm of a likelihood ratio, within the bounds if there are any.
+
+        For measuring: what is stated of a file is `likelihood_ratio`.
+        """
+        log_lr = self.calibration.log_likelihood_ratio(logit)
+        bounds = self.likelihood_ratio_bounds
+        return log_lr if bounds is None else float(bounds.clip_log(log_lr))
+
+    def likelihood_ratio(self, score: FileScore) -> float | None:
+        """Return how many times more probable this score is for a fake than for a real file.
+
+        Returns:
+            At most and at least what the calibration set supports. None where the detector has no
+            bounds or no calibration, and for a file unlike those that it was calibrated on.
+        """
+        is_bounded = self.likelihood_ratio_bounds is not None and self.calibration.is_fitted
+        if not is_bounded or self.reason_against(score.strongest) is not None:
+            return None
+        return math.exp(self.log_likelihood_ratio(score.logit))
 
     def judge(self, score: FileScore) -> tuple[Verdict, UncertainReason | None]:
         """Return the verdict on a file, and the reason if it is uncertain."""

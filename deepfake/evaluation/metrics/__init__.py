@@ -11,6 +11,7 @@ from deepfake.evaluation.metrics.bootstrap import (
     bootstrap_intervals,
     paired_bootstrap,
 )
+from deepfake.evaluation.metrics.likelihood_ratio import cllr, min_cllr
 from deepfake.evaluation.metrics.point import (
     Metrics,
     binary_metrics,
@@ -28,8 +29,10 @@ __all__ = [
     "PairedComparison",
     "binary_metrics",
     "bootstrap_intervals",
+    "cllr",
     "expected_calibration_error",
     "headline_accuracy",
+    "min_cllr",
     "operating_point",
     "paired_bootstrap",
     "precision_at_prevalence",

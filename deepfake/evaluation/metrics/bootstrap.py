@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
 from deepfake.errors import DataError
+from deepfake.evaluation.metrics.likelihood_ratio import cllr_costs
 from deepfake.evaluation.metrics.point import Samples, checked, needs_both, values_of, weighted_ece
 
 __all__ = [
@@ -36,6 +37,7 @@ _DRAWN = (
     "recall",
     "f1",
     "false_alarm_rate",
+    "cllr",
 )
 
 FloatArray = NDArray[np.float64]
@@ -92,6 +94,7 @@ def bootstrap_intervals(
     groups: ArrayLike,
     rank: ArrayLike | None = None,
     threshold: float | ArrayLike = 0.5,
+    log_lr: ArrayLike | None = None,
     draws: int = 2000,
     seed: int = 0,
 ) -> Intervals:
@@ -101,17 +104,17 @@ def bootstrap_intervals(
 
     Args:
         labels: 1 fake, 0 real.
-        prob: As for `binary_metrics`, as are `rank` and `threshold`.
+        prob: As for `binary_metrics`, as are `rank`, `threshold` and `log_lr`.
         groups: Media of one group (same people, same source) come and go together.
         draws: Number of draws.
         seed: Of the draws.
 
     Returns:
         Of `auc`, `average_precision`, `ece`, `brier`, `accuracy`, `balanced_accuracy`, `precision`,
-        `recall`, `f1` and `false_alarm_rate`. A metric that is undefined, or that a tenth of the
+        `recall`, `f1`, `false_alarm_rate` and `cllr`. A metric that is undefined, or that a tenth of the
         draws leave undefined, has none. With fewer than `MIN_GROUPS` groups nothing has.
     """
-    samples = checked(labels, prob, rank, threshold)
+    samples = checked(labels, prob, rank, threshold, log_lr=log_lr)
     codes, n_groups = _codes_of(groups, n=len(samples.is_fake))
     point, why = values_of(samples)
     if n_groups < MIN_GROUPS:
@@ -221,7 +224,18 @@ def _draw(samples: Samples, weights: FloatArray) -> dict[str, FloatArray]:
         "recall": recall,
         "f1": _ratio(2 * tp, 2 * tp + fp + fn),
         "false_alarm_rate": false_alarm,
+        "cllr": _cllr_draws(samples, weights),
     }
+
+
+def _cllr_draws(samples: Samples, weights: FloatArray) -> FloatArray:
+    if samples.log_lr is None:
+        return np.full(len(weights), np.nan)
+    fake = samples.is_fake.astype(np.float64)
+    costs = cllr_costs(samples.is_fake, samples.log_lr)
+    of_fakes = _ratio(weights @ (fake * costs), weights @ fake)
+    of_reals = _ratio(weights @ ((1 - fake) * costs), weights @ (1 - fake))
+    return (of_fakes + of_reals) / 2
 
 
 def _by_rank(

@@ -11,6 +11,7 @@ from scipy.stats import binomtest
 from sklearn import metrics as sk
 
 from deepfake.errors import DataError
+from deepfake.evaluation.metrics.likelihood_ratio import cllr, min_cllr
 
 __all__ = [
     "ECE_BINS",
@@ -59,6 +60,8 @@ class Metrics:
         false_alarm_rate: Reals that are called fake.
         tpr_at_fpr_1: Highest recall at a false-alarm rate of at most 1 %, read off this ROC curve.
         tpr_at_fpr_5: The same at 5 %.
+        cllr: Cost of the likelihood ratios, bits; 1 is knowing nothing.
+        min_cllr: The least that their order allows.
         why: By name of the metric.
     """
 
@@ -81,6 +84,8 @@ class Metrics:
     false_alarm_rate: float | None = None
     tpr_at_fpr_1: float | None = None
     tpr_at_fpr_5: float | None = None
+    cllr: float | None = None
+    min_cllr: float | None = None
     why: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -93,12 +98,14 @@ class Samples:
         prob: Probability of a fake.
         rank: What orders them.
         called: Whether it is called fake.
+        log_lr: Natural logarithm of the likelihood ratio; None where none was given.
     """
 
     is_fake: NDArray[np.bool_]
     prob: FloatArray
     rank: FloatArray
     called: NDArray[np.bool_]
+    log_lr: FloatArray | None = None
 
 
 def binary_metrics(
@@ -108,6 +115,7 @@ def binary_metrics(
     rank: ArrayLike | None = None,
     threshold: float | ArrayLike = 0.5,
     groups: ArrayLike | None = None,
+    log_lr: ArrayLike | None = None,
 ) -> Metrics:
     """Return all metrics of scores with known labels.
 
@@ -119,11 +127,12 @@ def binary_metrics(
             do not saturate at 1 as probabilities do; None means `prob`.
         threshold: Fixed elsewhere (on `val`); one, or one a sample.
         groups: Only counted here; `bootstrap_intervals` draws from them.
+        log_lr: Natural logarithms of likelihood ratios, for Cllr.
 
     Raises:
         DataError: Lengths differ, or a value is out of range.
     """
-    samples = checked(labels, prob, rank, threshold)
+    samples = checked(labels, prob, rank, threshold, log_lr=log_lr)
     values, why = values_of(samples)
     return Metrics(
         n=len(samples.is_fake),
@@ -257,7 +266,12 @@ def weighted_ece(is_fake: NDArray[np.bool_], prob: FloatArray, weights: FloatArr
 
 
 def checked(
-    labels: ArrayLike, prob: ArrayLike, rank: ArrayLike | None, threshold: float | ArrayLike
+    labels: ArrayLike,
+    prob: ArrayLike,
+    rank: ArrayLike | None,
+    threshold: float | ArrayLike,
+    *,
+    log_lr: ArrayLike | None = None,
 ) -> Samples:
     """Return the input of a metric as arrays.
 
@@ -267,17 +281,21 @@ def checked(
     classes = np.asarray(labels)
     probs = np.asarray(prob, dtype=np.float64)
     ranks = probs if rank is None else np.asarray(rank, dtype=np.float64)
-    if classes.ndim != 1 or not classes.shape == probs.shape == ranks.shape:
+    ratios = None if log_lr is None else np.asarray(log_lr, dtype=np.float64)
+    shapes = [array.shape for array in (classes, probs, ranks, ratios) if array is not None]
+    if classes.ndim != 1 or len(set(shapes)) > 1:
         raise DataError(
             "labels, prob and rank must be of one length, "
-            f"got {classes.shape}, {probs.shape} and {ranks.shape}"
+            f"got {', '.join(str(shape) for shape in shapes)}"
         )
     if not np.isin(classes, (0, 1)).all():
         raise DataError("labels are 1 (fake) and 0 (real)")
+    if ratios is not None and not np.isfinite(ratios).all():
+        raise DataError("a likelihood ratio is not a finite number over 0")
     if not (np.isfinite(ranks).all() and ((probs >= 0) & (probs <= 1)).all()):
         raise DataError("a score is not finite, or a probability is not in 0..1")
     called = probs >= np.broadcast_to(np.asarray(threshold, dtype=np.float64), probs.shape)
-    return Samples(is_fake=classes.astype(bool), prob=probs, rank=ranks, called=called)
+    return Samples(classes.astype(bool), prob=probs, rank=ranks, called=called, log_lr=ratios)
 
 
 def needs_both(samples: Samples) -> str | None:
@@ -309,6 +327,11 @@ def _needs_bins(samples: Samples) -> str | None:
     wanted, n = ECE_BINS * _MIN_PER_BIN, len(samples.is_fake)
     too_few = f"{n} samples, at least {wanted} are needed" if n < wanted else None
     return needs_both(samples) or too_few
+
+
+def _needs_ratios(samples: Samples) -> str | None:
+    absent = "there are no likelihood ratios" if samples.log_lr is None else None
+    return needs_both(samples) or absent
 
 
 def _needs_false_alarms(rate: float) -> Callable[[Samples], str | None]:
@@ -360,4 +383,6 @@ _METRICS: dict[str, tuple[_Compute, _Reason]] = {
     "false_alarm_rate": (lambda s: float(s.called[~s.is_fake].mean()), _needs_reals),
     "tpr_at_fpr_1": (_tpr_at(0.01), _needs_false_alarms(0.01)),
     "tpr_at_fpr_5": (_tpr_at(0.05), _needs_false_alarms(0.05)),
+    "cllr": (lambda s: cllr(s.is_fake, np.asarray(s.log_lr)), _needs_ratios),
+    "min_cllr": (lambda s: min_cllr(s.is_fake, np.asarray(s.log_lr)), _needs_ratios),
 }

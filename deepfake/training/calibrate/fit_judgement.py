@@ -23,6 +23,7 @@ from deepfake.verdicts.calibration import (
     Support,
     Thresholds,
     choose_thresholds,
+    fit_likelihood_ratio_bounds,
     fit_support,
     fit_temperature,
     shift_prior,
@@ -31,7 +32,7 @@ from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
 __all__ = ["FittedJudgement", "fit_judgement"]
 
-_REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece")
+_REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece", "cllr", "min_cllr")
 
 _PEOPLE = (1, 2, 3, 5)
 """In a picture, where false alarms are counted."""
@@ -93,7 +94,9 @@ def fit_judgement(
     prob = calibration.prob(logits)
     # Probabilities hold for the prior; their quality is measured at the files' own share of fakes.
     here = shift_prior(prob, from_prior=prior, to_prior=float(labels.mean()))
-    values = binary_metrics(labels, here, rank=logits)
+    log_lr = calibration.log_likelihood_ratio(logits)
+    bounds = fit_likelihood_ratio_bounds(log_lr, labels)
+    values = binary_metrics(labels, here, rank=logits, log_lr=bounds.clip_log(log_lr))
     thresholds = choose_thresholds(
         prob,
         labels=labels,
@@ -119,6 +122,7 @@ def fit_judgement(
                 novelty=seen["novelty"] if np.isfinite(seen["novelty"]).all() else None,
                 min_frames=min_frames,
             ),
+            likelihood_ratio_bounds=bounds,
             notes=(note,) if is_made else (),
         ),
         metrics={

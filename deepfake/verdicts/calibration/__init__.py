@@ -4,6 +4,10 @@ A calibration and thresholds that were not fitted say so (`is_fitted` is False);
 identity and fixed defaults, never a guess.
 """
 
+from deepfake.verdicts.calibration.likelihood_ratio import (
+    LikelihoodRatioBounds,
+    fit_likelihood_ratio_bounds,
+)
 from deepfake.verdicts.calibration.probability import (
     Calibration,
     combine_heads,
@@ -24,11 +28,13 @@ from deepfake.verdicts.calibration.uncertain_reason import UncertainReason
 __all__ = [
     "MIN_PER_CLASS",
     "Calibration",
+    "LikelihoodRatioBounds",
     "Support",
     "Thresholds",
     "UncertainReason",
     "choose_thresholds",
     "combine_heads",
+    "fit_likelihood_ratio_bounds",
     "fit_support",
     "fit_temperature",
     "judge",

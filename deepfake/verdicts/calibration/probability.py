@@ -67,6 +67,28 @@ class Calibration(BaseModel):
             return value.astype(np.float64) / self.temperature + self.bias
         return float(value) / self.temperature + self.bias
 
+    @overload
+    def log_likelihood_ratio(self, value: float) -> float: ...
+    @overload
+    def log_likelihood_ratio(self, value: NDArray[Any]) -> NDArray[np.float64]: ...
+    def log_likelihood_ratio(self, value: float | NDArray[Any]) -> float | NDArray[np.float64]:
+        """Return the natural logarithm of the likelihood ratio of fake against real.
+
+        Bayes: posterior odds are prior odds times the likelihood ratio, which therefore does not
+        depend on the prior.
+        Source: Brümmer and du Preez 2006, "Application-independent evaluation of speaker
+        detection", Computer Speech and Language 20, section 2.
+
+        Args:
+            value: Logit or logits.
+
+        Example:
+            >>> round(Calibration(prior=0.1, bias=-2.0).log_likelihood_ratio(0.0), 3)
+            0.197
+        """
+        prior_odds = math.log(self.prior) - math.log1p(-self.prior)
+        return self.log_odds(value) - prior_odds
+
 
 def combine_heads(
     log_odds: Sequence[NDArray[np.float64]], *, questions: Sequence[str] | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,8 @@ from sklearn.metrics import roc_auc_score
 
 from deepfake.config import AggregationConfig
 from deepfake.errors import ConfigError, DataError
-from deepfake.verdicts.calibration import Calibration, Thresholds
+from deepfake.evaluation.metrics import cllr
+from deepfake.verdicts.calibration import Calibration, LikelihoodRatioBounds, Thresholds
 from deepfake.verdicts.judgement import JudgementSettings
 
 Make = Callable[..., Any]
@@ -36,6 +38,31 @@ def test_file_level_is_of_files_and_frame_level_of_frames(predictions: Make) -> 
     assert corpus.frames.metrics.n == 320
     assert corpus.files.metrics.auc == pytest.approx(roc_auc_score(labels, means))
     assert corpus.files.intervals.n_groups == 40
+
+
+def test_likelihood_ratios_do_not_depend_on_the_prior_and_keep_their_bounds(
+    predictions: Make,
+) -> None:
+    given, log_odds_of_tenth = predictions(40), -math.log(9)
+    tenth = JudgementSettings(
+        calibration=Calibration(bias=log_odds_of_tenth, prior=0.1, is_fitted=True)
+    )
+    plain, other = (
+        given.evaluate(judgement={"video": own}).table for own in (JudgementSettings(), tenth)
+    )
+    np.testing.assert_allclose(plain["log_lr"], plain["logit"])
+    np.testing.assert_allclose(other["log_lr"], plain["log_lr"])
+    bounds = LikelihoodRatioBounds(lower=0.5, upper=2.0, num_real=20, num_fake=20)
+    bounded = given.evaluate(judgement={"video": JudgementSettings(likelihood_ratio_bounds=bounds)})
+    assert np.abs(bounded.table["log_lr"]).max() == pytest.approx(math.log(2))
+    metrics = bounded.corpora["set"].files.metrics
+    assert metrics.cllr == pytest.approx(cllr(metrics_labels(bounded), bounded.table["log_lr"]))
+    assert bounded.summary()["video_cllr"] == metrics.cllr
+
+
+def metrics_labels(result: Any) -> np.ndarray:
+    """Return 1 for each fake of a result's table."""
+    return (result.table["label"] == "fake").to_numpy().astype(int)
 
 
 def test_the_headline_counts_every_file(predictions: Make) -> None:

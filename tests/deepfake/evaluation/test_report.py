@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -25,7 +26,10 @@ from deepfake.evaluation import (
 from deepfake.verdicts.calibration import Support, Thresholds
 from deepfake.verdicts.judgement import JudgementSettings
 
-ALL = {"roc", "precision_recall", "confusion_matrix", "reliability", "score_histogram"}
+ALL = {
+    *("roc", "precision_recall", "confusion_matrix", "reliability", "score_histogram"),
+    "tippett",
+}
 
 
 def test_figures_are_readable_pictures(predictions: Callable[..., Any], tmp_path: Path) -> None:
@@ -47,6 +51,17 @@ def test_what_goes_to_the_tracker_names_no_file(predictions: Callable[..., Any])
     names = [*given.outcomes["uri"], *given.outcomes["media_id"]]
     assert len(names) == 32
     assert [name for name in names if name in text] == []
+
+
+def test_the_summary_has_the_cost_of_likelihood_ratios(predictions: Callable[..., Any]) -> None:
+    text = summary_markdown(predictions(40).evaluate())
+    files, frames, matched = next(
+        line.split("|")[2:5] for line in text.splitlines() if line.startswith("| Cllr |")
+    )
+    assert re.fullmatch(r" 0\.\d{3} \(0\.\d{3} to 0\.\d{3}\) ", files)
+    assert frames.strip() == "undefined"
+    assert matched.strip() != "undefined"
+    assert "- Cllr of frames: there are no likelihood ratios" in text
 
 
 def test_one_class_has_no_curves(predictions: Callable[..., Any], tmp_path: Path) -> None:

@@ -43,9 +43,12 @@ def test_weighted_draws_agree_with_scikit_learn() -> None:
 
 def test_intervals_hold_the_value_and_shrink_with_the_number_of_groups() -> None:
     labels, prob = scores(400)
-    point = binary_metrics(labels, prob)
-    many = bootstrap_intervals(labels, prob, groups=np.arange(400), draws=500)
-    few = bootstrap_intervals(labels, prob, groups=np.arange(400) // 20, draws=500)
+    log_lr = np.log(prob / (1 - prob))
+    point = binary_metrics(labels, prob, log_lr=log_lr)
+    many, few = (
+        bootstrap_intervals(labels, prob, groups=groups, log_lr=log_lr, draws=500)
+        for groups in (np.arange(400), np.arange(400) // 20)
+    )
     for name, interval in many.values.items():
         assert interval is not None
         assert interval[0] <= getattr(point, name) <= interval[1], name
