@@ -296,11 +296,17 @@ class Score:
         reason: Why the verdict is what it is, or why there is none.
         prob_fake: How probable a fake is; there if and only if the status is `ok`.
         logit: What the probability is made from.
+        likelihood_ratio: How many times more probable the score is for a fake than for a real file;
+            None where the detector does not support any.
+        likelihood_ratio_min: The least that the detector states; None as above.
+        likelihood_ratio_max: The most that it states.
         num_faces: Faces found, over all frames.
         num_tracks: People followed.
         num_frames: Frames that show a face.
         strongest_track_id: The track that decides.
         strongest_pts_seconds: The moment of its strongest frame.
+        turned_degrees: Degrees clockwise by which the picture was turned, as no upright face was
+            found in it as it is shown; 0 where it was not turned, None without a face.
         is_partial: Whether fewer frames were read than were asked for.
         frames_wanted: Frames asked for.
         frames_read: Frames decoded.
@@ -325,11 +331,15 @@ class Score:
     reason: str | None = None
     prob_fake: float | None = None
     logit: float | None = None
+    likelihood_ratio: float | None = None
+    likelihood_ratio_min: float | None = None
+    likelihood_ratio_max: float | None = None
     num_faces: int | None = None
     num_tracks: int | None = None
     num_frames: int | None = None
     strongest_track_id: int | None = None
     strongest_pts_seconds: float | None = None
+    turned_degrees: int | None = None
     is_partial: bool = False
     frames_wanted: int | None = None
     frames_read: int | None = None

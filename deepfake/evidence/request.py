@@ -36,6 +36,7 @@ FRAME_COLUMNS = (
     "confidence",
     "logit",
     "prob_fake",
+    "turned_degrees",
 )
 """Columns of `frames.parquet` that evidence is made from."""
 
@@ -74,5 +75,6 @@ def create_request(
         _STEP_VERSION,
         *(str(own[n]) for n in ("model_digest", "config_digest", "logit", "prob_fake", "prior")),
     )
-    faces = tuple({n: row[n] for n in FRAME_COLUMNS if n != "uri"} for row in frames)
+    # Tables written by earlier versions lack the last column.
+    faces = tuple({n: row.get(n) for n in FRAME_COLUMNS if n != "uri"} for row in frames)
     return EvidenceRequest(own["uri"], own["media_id"], made_for, own, faces)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deepfake.detectors.bundles import Bundle
@@ -117,17 +118,18 @@ def _create_requests(version: Location, rows: Sequence[Row]) -> Iterator[Evidenc
     if not rows:
         return
     uris = [row["uri"] for row in rows]
-    table = read_locally(
-        version / "frames.parquet",
-        lambda path: pq.read_table(
-            path, columns=list(FRAME_COLUMNS), filters=[("uri", "in", uris)]
-        ),
-    )
+    table = read_locally(version / "frames.parquet", lambda path: _read_frames(path, uris=uris))
     by_uri: dict[str, list[Row]] = {}
     for frame in table.to_pylist():
         by_uri.setdefault(frame["uri"], []).append(frame)
     for row in rows:
         yield create_request(row, by_uri.get(row["uri"], []))
+
+
+def _read_frames(path: Path, *, uris: Sequence[str]) -> pa.Table:
+    known = set(pq.read_schema(path).names)
+    columns = [name for name in FRAME_COLUMNS if name in known]
+    return pq.read_table(path, columns=columns, filters=[("uri", "in", uris)])
 
 
 def _choose_scores(path: Path, *, bundle: Bundle, num_files: int) -> list[Row]:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from deepfake.errors import ConfigError, DataError
-from deepfake.scoring.schemas import SCORES_SCHEMA
+from deepfake.scoring.schemas import LATER_COLUMNS, SCORES_SCHEMA
 from deepfake.storage import Location, check_schema, local_copy
 from deepfake.types import Kind, Verdict
 
@@ -63,7 +63,7 @@ def least_certain(folder: Location, *, num: int) -> list[UncertainMedium]:
         raise DataError(
             "no scores here", path=folder, hint="Name what was --output of `deepfake score`."
         )
-    check_schema(path, SCORES_SCHEMA)
+    check_schema(path, SCORES_SCHEMA, may_lack=LATER_COLUMNS["scores"])
     with local_copy(path) as local:
         return list(itertools.islice(_ordered(local), num))
 

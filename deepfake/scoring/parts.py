@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError
-from deepfake.scoring.schemas import TABLES, is_head_column
+from deepfake.scoring.schemas import LATER_COLUMNS, TABLES, is_head_column
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.storage import (
     Location,
@@ -192,9 +192,12 @@ def merge_parts(folder: Location, parts: Sequence[Part], *, made_with: Mapping[s
 
 def _read(path: Location, name: str, *, sha256: str | None = None) -> pa.Table:
     # Which heads the detector has, only the table itself knows here.
-    if name == "frames":
-        return read_table(path, schema=TABLES[name], sha256=sha256, may_follow=is_head_column)
-    return read_table(path, schema=TABLES[name], sha256=sha256)
+    lacking = LATER_COLUMNS[name]
+    if name != "frames":
+        return read_table(path, schema=TABLES[name], sha256=sha256, may_lack=lacking)
+    return read_table(
+        path, schema=TABLES[name], sha256=sha256, may_follow=is_head_column, may_lack=lacking
+    )
 
 
 def _write(path: Location, table: pa.Table) -> str:

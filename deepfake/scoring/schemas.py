@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any, get_args, get_type_hints
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from deepfake.types import Kind, Score, Status, Verdict
 
 __all__ = [
     "FRAMES_SCHEMA",
+    "LATER_COLUMNS",
     "SCORES_SCHEMA",
     "TABLES",
     "TRACKS_SCHEMA",
@@ -75,6 +77,7 @@ FRAMES_SCHEMA = pa.schema(
         pa.field("logit_blended", pa.float32()),
         pa.field("logit_generated", pa.float32()),
         pa.field("novelty", pa.float32()),
+        pa.field("turned_degrees", pa.int32()),
     ],
     metadata={"schema": "deepfake.frames", "schema_version": "2"},
 )
@@ -82,6 +85,20 @@ FRAMES_SCHEMA = pa.schema(
 TABLES = {"scores": SCORES_SCHEMA, "tracks": TRACKS_SCHEMA, "frames": FRAMES_SCHEMA}
 """What every table holds, whatever the detector; frames have `logit_blended` and `logit_generated`
 also where they stay empty."""
+
+LATER_COLUMNS: Mapping[str, frozenset[str]] = {
+    "scores": frozenset(
+        {
+            "likelihood_ratio",
+            "likelihood_ratio_min",
+            "likelihood_ratio_max",
+            "turned_degrees",
+        }
+    ),
+    "tracks": frozenset(),
+    "frames": frozenset({"turned_degrees"}),
+}
+"""Columns that tables written by earlier versions lack; they are read as null."""
 
 _HEAD_COLUMN = re.compile(r"logit_[a-z][a-z0-9_]*")
 

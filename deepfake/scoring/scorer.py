@@ -38,6 +38,7 @@ from deepfake.scoring.score_rows import ScoreOrigin, failed_score, outcome_field
 from deepfake.types import Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
 from deepfake.verdicts.calibration import Calibration, shift_prior
+from deepfake.verdicts.judgement import JudgementSettings
 
 __all__ = [
     "ScoredMedium",
@@ -205,6 +206,7 @@ class Scorer:
             reason="; ".join(filter(None, reasons)) or None,
             prob_fake=prob,
             logit=result.logit,
+            **_likelihood_ratios(settings, result),
             num_faces=result.num_faces,
             num_tracks=result.num_tracks,
             num_frames=result.num_frames,
@@ -234,6 +236,17 @@ class Scorer:
         if self.setup.prior is None:
             return prob
         return shift_prior(prob, from_prior=calibration.prior, to_prior=self.setup.prior)
+
+
+def _likelihood_ratios(settings: JudgementSettings, result: FileScore) -> dict[str, Any]:
+    bounds, value = settings.likelihood_ratio_bounds, settings.likelihood_ratio(result)
+    if bounds is None or value is None:
+        return {}
+    return {
+        "likelihood_ratio": value,
+        "likelihood_ratio_min": bounds.lower,
+        "likelihood_ratio_max": bounds.upper,
+    }
 
 
 def _track_row(track: TrackScore) -> dict[str, Any]:

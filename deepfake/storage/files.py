@@ -8,7 +8,7 @@ import json
 import os
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ __all__ = [
     "SAMPLED_BYTES",
     "atomic_path",
     "check_schema",
+    "fill_columns",
     "path_of_uri",
     "read_json",
     "read_table",
@@ -207,6 +208,7 @@ def read_table(
     schema: pa.Schema,
     sha256: str | None = None,
     may_follow: Callable[[pa.Field], bool] = lambda _: False,
+    may_lack: Set[str] = frozenset(),
 ) -> pa.Table:
     """Read a Parquet file of one of our schemas.
 
@@ -215,13 +217,14 @@ def read_table(
         schema: Expected columns, types, and name and version in the metadata.
         sha256: Expected SHA-256 of the content, for a file in a store.
         may_follow: Whether a column may stand behind those of the schema.
+        may_lack: Columns that the file may lack; they are null in the table.
 
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
     """
     try:
         return read_locally(
-            path, lambda local: _read_checked(local, schema, may_follow), sha256=sha256
+            path, lambda local: _read_checked(local, schema, may_follow, may_lack), sha256=sha256
         )
     except (StoreError, DataError):
         raise
@@ -230,21 +233,55 @@ def read_table(
 
 
 def _read_checked(
-    path: Path, schema: pa.Schema, may_follow: Callable[[pa.Field], bool]
+    path: Path,
+    schema: pa.Schema,
+    may_follow: Callable[[pa.Field], bool],
+    may_lack: Set[str],
 ) -> pa.Table:
     with pq.ParquetFile(path) as file:
         found = file.schema_arrow
-        more = [field for field in list(found)[len(schema) :] if may_follow(field)]
-        wanted = pa.schema([*schema, *more], metadata=schema.metadata)
+        present = _without_lacking(schema, found=found, may_lack=may_lack)
+        more = [field for field in list(found)[len(present) :] if may_follow(field)]
+        wanted = pa.schema([*present, *more], metadata=schema.metadata)
         _compare_schemas(found, wanted=wanted, path=path)
         _check_rows(file.metadata.num_rows, path=path)
         table = file.read()
     table.validate(full=True)
-    return table
+    whole = pa.schema([*schema, *more], metadata=table.schema.metadata)
+    return table if len(present) == len(schema) else fill_columns(table, schema=whole)
 
 
-def check_schema(path: Location, schema: pa.Schema) -> None:
+def _without_lacking(schema: pa.Schema, *, found: pa.Schema, may_lack: Set[str]) -> pa.Schema:
+    kept = [field for field in schema if field.name in found.names or field.name not in may_lack]
+    return pa.schema(kept, metadata=schema.metadata)
+
+
+Rows = TypeVar("Rows", pa.Table, pa.RecordBatch)
+
+
+def fill_columns(rows: Rows, *, schema: pa.Schema) -> Rows:
+    """Return rows with all columns of a schema, those that they lack as nulls.
+
+    Args:
+        rows: Of a file that may lack columns.
+        schema: Of the result.
+    """
+    columns = [
+        rows.column(field.name)
+        if field.name in rows.schema.names
+        else pa.nulls(len(rows), field.type)
+        for field in schema
+    ]
+    return type(rows).from_arrays(columns, schema=schema)
+
+
+def check_schema(path: Location, schema: pa.Schema, *, may_lack: Set[str] = frozenset()) -> None:
     """Check that a Parquet file is one of our schemas, without reading its rows.
+
+    Args:
+        path: The file.
+        schema: Expected columns, types, and name and version in the metadata.
+        may_lack: Columns that the file may lack.
 
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
@@ -255,7 +292,8 @@ def check_schema(path: Location, schema: pa.Schema) -> None:
         raise
     except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(f"not a readable Parquet file ({error})", path=path) from error
-    _compare_schemas(found, wanted=schema, path=path)
+    wanted = _without_lacking(schema, found=found, may_lack=may_lack)
+    _compare_schemas(found, wanted=wanted, path=path)
 
 
 def _compare_schemas(found: pa.Schema, *, wanted: pa.Schema, path: Location) -> None:

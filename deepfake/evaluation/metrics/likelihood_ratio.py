@@ -33,7 +33,7 @@ def cllr(labels: ArrayLike, log_lr: ArrayLike) -> float:
 
 
 def cllr_costs(is_fake: NDArray[np.bool_], log_lr: FloatArray) -> FloatArray:
-    """Return what each file adds to its class: `log2(1 + 1/LR)` of a fake, `log2(1 + LR)` of a real.
+    """Return what each file adds to its class: `log2(1 + 1/LR)` of a fake, else `log2(1 + LR)`.
 
     Args:
         is_fake: Shape (N,).

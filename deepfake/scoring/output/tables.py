@@ -21,11 +21,19 @@ from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError, DeepfakeError
 from deepfake.scoring.parts import part_path, read_part_tables
 from deepfake.scoring.reason_text import advice_on
-from deepfake.scoring.schemas import TABLES, table_schemas
+from deepfake.scoring.schemas import LATER_COLUMNS, TABLES, table_schemas
 from deepfake.scoring.score_rows import refused_score
 from deepfake.scoring.scorer import ScorerSetup, score_origin
 from deepfake.scoring.state.finished import FinishedScores
-from deepfake.storage import Location, atomic_path, check_schema, local_copy, table_of, write_text
+from deepfake.storage import (
+    Location,
+    atomic_path,
+    check_schema,
+    fill_columns,
+    local_copy,
+    table_of,
+    write_text,
+)
 from deepfake.types import EXPECTED_STATUSES, Status
 
 __all__ = [
@@ -123,13 +131,14 @@ def rewrite_csv(folder: Location) -> None:
         DataError: The table is damaged, or of another version of this program.
     """
     schema, path = TABLES["scores"], folder / "scores.parquet"
-    check_schema(path, schema)
+    check_schema(path, schema, may_lack=LATER_COLUMNS["scores"])
     with local_copy(path) as local, pq.ParquetFile(local) as source, ExitStack() as stack:
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
         for batch in source.iter_batches(_ROWS):
-            as_csv(_cast(batch, schema))
-            failed(_cast(batch, schema))
+            whole = fill_columns(batch, schema=schema.remove_metadata())
+            as_csv(whole)
+            failed(whole)
 
 
 def count_rows(folder: Location) -> TableCounts:
@@ -139,7 +148,7 @@ def count_rows(folder: Location) -> TableCounts:
         DataError: It is damaged, or of another version of this program.
     """
     path, counts = folder / "scores.parquet", TableCounts()
-    check_schema(path, TABLES["scores"])
+    check_schema(path, TABLES["scores"], may_lack=LATER_COLUMNS["scores"])
     with local_copy(path) as local, pq.ParquetFile(local) as source:
         for batch in source.iter_batches(columns=["status", "verdict"]):
             counts.add(batch)

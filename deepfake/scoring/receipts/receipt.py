@@ -54,7 +54,10 @@ class _Stored(BaseModel):
 
 
 class ScoreRow(_Stored):
-    """A row of the scores table; see `SCORES_SCHEMA`."""
+    """A row of the scores table; see `SCORES_SCHEMA`.
+
+    Columns that older receipts lack have a default.
+    """
 
     uri: str = Field(max_length=10_000)
     media_id: str = Field(pattern=_HASH)
@@ -64,11 +67,15 @@ class ScoreRow(_Stored):
     reason: str | None = Field(max_length=10_000)
     prob_fake: float | None = Field(ge=0, le=1)
     logit: float | None
+    likelihood_ratio: float | None = Field(default=None, gt=0)
+    likelihood_ratio_min: float | None = Field(default=None, gt=0)
+    likelihood_ratio_max: float | None = Field(default=None, gt=0)
     num_faces: int | None
     num_tracks: int | None
     num_frames: int | None
     strongest_track_id: int | None
     strongest_pts_seconds: float | None
+    turned_degrees: Literal[0, 90, 180, 270] | None = None
     is_partial: bool
     frames_wanted: int | None
     frames_read: int | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -38,7 +39,9 @@ _COUNTS = (
     "frames_read",
     "is_partial",
     "strongest_track_id",
+    "turned_degrees",
 )
+_RATIOS = ("likelihood_ratio", "likelihood_ratio_min", "likelihood_ratio_max")
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -257,11 +260,19 @@ def _compare(receipt: Receipt, now: Score) -> Iterator[ReceiptCheck]:
     yield _check_equal("status", then.status, now.status, why=now.message)
     for name in ("logit", "prob_fake", "strongest_pts_seconds"):
         yield _check_close(name, getattr(then, name), getattr(now, name))
+    for name in _RATIOS:
+        before, after = (_logarithm(getattr(score, name)) for score in (then, now))
+        if before is not None or after is not None:
+            yield _check_close(f"logarithm of {name}", before, after)
     yield _check_equal("verdict", then.verdict, now.verdict)
     yield _check_equal("counts", *(_counts_of(score) for score in (then, now)))
     if now.reason != then.reason:
         both = f"{now.reason or 'none'} now, {then.reason or 'none'} in the receipt"
         yield ReceiptCheck("reason", None, both)
+
+
+def _logarithm(value: float | None) -> float | None:
+    return None if value is None else math.log(value)
 
 
 def _counts_of(score: ScoreRow | Score) -> str:

@@ -81,6 +81,8 @@ class Rows:
             "uri": [row["uri"] for row in taken],
             "media_id": [row["media_id"] for row in taken],
             "prob_fake": [_rounded(row["prob_fake"], 4) for row in taken],
+            "likelihood_ratio": [_significant(row.get("likelihood_ratio")) for row in taken],
+            "bound": [_bound_of(row) for row in taken],
             "num_faces": [row["num_faces"] for row in taken],
             "num_frames": [row["num_frames"] for row in taken],
             "strongest_pts_seconds": [_rounded(row["strongest_pts_seconds"], 2) for row in taken],
@@ -164,6 +166,18 @@ class Report:
     failures: Sequence[Mapping[str, Any]] = ()
     evidence: Sequence[Evidence] = ()
     where: str | None = None
+
+
+def _significant(value: Any) -> float | None:
+    return None if value is None else float(f"{float(value):.2g}")
+
+
+def _bound_of(row: Row) -> int:
+    """Return 1 where the likelihood ratio is the most that is stated, -1 the least, else 0."""
+    value = row.get("likelihood_ratio")
+    ends = (row.get("likelihood_ratio_max"), row.get("likelihood_ratio_min"))
+    at_most, at_least = (value is not None and end is not None and value == end for end in ends)
+    return int(at_most) - int(at_least)
 
 
 def _rounded(value: Any, digits: int) -> float | None:

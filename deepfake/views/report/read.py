@@ -28,6 +28,9 @@ _COLUMNS = (
     "verdict",
     "reason",
     "prob_fake",
+    "likelihood_ratio",
+    "likelihood_ratio_min",
+    "likelihood_ratio_max",
     "num_faces",
     "num_frames",
     "strongest_pts_seconds",
@@ -52,8 +55,8 @@ def read_report(output: Location, *, version: Location) -> Report:
         raise DataError("does not describe a run", path=version / "run.json")
     scores = version / "scores.parquet"
     with local_copy(scores) as path, duckdb.connect(config={"memory_limit": "1GB"}) as db:
-        _check_schema(path, shown=scores)
-        db.execute("CREATE VIEW scores AS SELECT * FROM read_parquet('" + _quoted(path) + "')")
+        lacking = _lacking_columns(_checked_schema(path, shown=scores))
+        db.execute(f"CREATE VIEW scores AS SELECT *{lacking} FROM read_parquet('{_quoted(path)}')")
         rows = _query(
             db,
             f"SELECT {', '.join(_COLUMNS)} FROM scores "
@@ -160,7 +163,13 @@ def _load_evidence(version: Location, rows: Sequence[Mapping[str, Any]]) -> Iter
             yield evidence
 
 
-def _check_schema(path: Path, *, shown: Location) -> None:
+def _lacking_columns(found: pa.Schema) -> str:
+    """Return SQL for the columns of numbers that tables of earlier versions lack."""
+    lacking = [name for name in _COLUMNS if name not in found.names]
+    return "".join(f", NULL::DOUBLE AS {name}" for name in lacking)
+
+
+def _checked_schema(path: Path, *, shown: Location) -> pa.Schema:
     try:
         found = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
@@ -176,6 +185,7 @@ def _check_schema(path: Path, *, shown: Location) -> None:
             path=shown,
             hint="Score the folder again with this version.",
         )
+    return found
 
 
 def _quoted(path: Path) -> str:

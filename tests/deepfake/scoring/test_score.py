@@ -15,7 +15,9 @@ from tests.scores import make_score
 
 _COLUMNS = [
     *("uri", "media_id", "kind", "status", "verdict", "reason", "prob_fake", "logit"),
+    *("likelihood_ratio", "likelihood_ratio_min", "likelihood_ratio_max"),
     *("num_faces", "num_tracks", "num_frames", "strongest_track_id", "strongest_pts_seconds"),
+    "turned_degrees",
     *("is_partial", "frames_wanted", "frames_read", "error_type", "message"),
     *("model_name", "model_version", "model_digest", "config_digest", "prior", "seconds"),
 ]
@@ -31,7 +33,8 @@ def test_types_of_the_columns_are_those_that_were_written_before() -> None:
     types = {field.name: field.type for field in SCORES_SCHEMA}
     floats = {"prob_fake", "logit", "strongest_pts_seconds", "prior", "seconds"}
     counts = {"num_faces", "num_tracks", "num_frames", "strongest_track_id"}
-    counts |= {"frames_wanted", "frames_read"}
+    counts |= {"frames_wanted", "frames_read", "turned_degrees"}
+    floats |= {"likelihood_ratio", "likelihood_ratio_min", "likelihood_ratio_max"}
     expected = {
         **dict.fromkeys(_COLUMNS, pa.string()),
         **dict.fromkeys(floats, pa.float64()),

@@ -15,7 +15,12 @@ from deepfake.extract.extractor import ExtractRequest
 from deepfake.media import write_image
 from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.storage import sha256_of, to_uri
-from deepfake.verdicts.calibration import Support, Thresholds
+from deepfake.verdicts.calibration import (
+    Calibration,
+    LikelihoodRatioBounds,
+    Support,
+    Thresholds,
+)
 from deepfake.verdicts.judgement import JudgementSettings
 from tests.sample_data import face_close_up
 from tests.untrained_detector import write_bundle
@@ -89,3 +94,44 @@ def test_outside_of_the_calibration_a_score_stays_and_the_verdict_does_not(
     assert medium.score.verdict == "uncertain"
     assert str(medium.score.reason).startswith("the face is unlike those learnt from")
     assert medium.score.prob_fake is not None
+
+
+_RATIOS = ("likelihood_ratio", "likelihood_ratio_min", "likelihood_ratio_max")
+
+
+@pytest.mark.parametrize(
+    ("bias", "support", "expected"),
+    [
+        (99.0, Support(), (80.0, 0.02, 80.0)),
+        (-99.0, Support(), (0.02, 0.02, 80.0)),
+        (99.0, Support(max_novelty=1e-6), (None, None, None)),
+    ],
+    ids=["at most", "at least", "outside of the calibration"],
+)
+def test_a_likelihood_ratio_stands_beside_the_probability(
+    begun: Path,
+    tmp_path: Path,
+    photo: Path,
+    bias: float,
+    support: Support,
+    expected: tuple[float | None, ...],
+) -> None:
+    bounds = LikelihoodRatioBounds(lower=0.02, upper=80.0, num_real=100, num_fake=100)
+    judged = JudgementSettings(
+        calibration=Calibration(bias=bias, is_fitted=True),
+        support=support,
+        likelihood_ratio_bounds=bounds,
+    )
+    heads = (HeadSpec(name="blended"), HeadSpec(name="generated"))
+    medium = _score(
+        begun, tmp_path, photo, heads=heads, has_novelty=True, judgement={"still": judged}
+    )
+    found = [getattr(medium.score, name) for name in _RATIOS]
+    assert found == [None if value is None else pytest.approx(value) for value in expected]
+
+
+def test_a_detector_without_bounds_states_no_likelihood_ratio(begun: Path, photo: Path) -> None:
+    scorer = Scorer(ScorerSetup(DetectorIdentity(begun, "tried")))
+    score = scorer.score(ExtractRequest(to_uri(photo), sha256_of(photo))).score
+    assert score.prob_fake is not None
+    assert [getattr(score, name) for name in _RATIOS] == [None, None, None]

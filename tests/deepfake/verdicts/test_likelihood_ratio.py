@@ -83,7 +83,9 @@ def test_bounds_need_both_classes_and_numbers() -> None:
 @pytest.mark.parametrize("values", [{"lower": 2.0}, {"upper": 0.5}, {"lower": 0.0}], ids=str)
 def test_bounds_lie_on_either_side_of_one(values: dict[str, float]) -> None:
     with pytest.raises(ValidationError):
-        LikelihoodRatioBounds(**{"lower": 0.1, "upper": 10.0, "num_real": 1, "num_fake": 1, **values})
+        LikelihoodRatioBounds(
+            **{"lower": 0.1, "upper": 10.0, "num_real": 1, "num_fake": 1, **values}
+        )
 
 
 def test_a_probability_of_another_prior_gives_the_same_likelihood_ratio() -> None:

@@ -13,6 +13,12 @@
 
   const percent = (value) => (value === null ? "" : `${(100 * value).toFixed(1)} %`);
   const seconds = (value) => (value === null ? "" : `${value.toFixed(1)} s`);
+  // A likelihood ratio that is as high, or as low, as the detector states any.
+  const BOUNDS = { "-1": "at most ", "0": "", "1": "at least " };
+  const ratio = (row) => {
+    const value = columns.likelihood_ratio[row];
+    return value === null ? "" : `${BOUNDS[columns.bound[row]]}${value.toLocaleString("en", { maximumSignificantDigits: 2 })}`;
+  };
   const named = (column, row) => names[column][columns[column][row]];
   const itemOf = (row) => itemAt.get(columns.media_id[row]);
 
@@ -41,6 +47,7 @@
     { key: "evidence", label: "●", title: "evidence", text: (r) => (itemOf(r) === undefined ? "" : "●"), value: (r) => (itemOf(r) === undefined ? 0 : 1) },
     { key: "verdict", label: "verdict", text: (r) => verdictWords(r), value: (r) => columns.verdict[r] },
     { key: "prob_fake", label: "prob_fake", text: (r) => percent(columns.prob_fake[r]), value: (r) => columns.prob_fake[r], isNumber: true },
+    { key: "likelihood_ratio", label: "likelihood ratio", text: ratio, value: (r) => columns.likelihood_ratio[r], isNumber: true },
     { key: "uri", label: "file", text: (r) => columns.uri[r].slice(data.folder.length), value: (r) => columns.uri[r] },
     { key: "status", label: "status", text: (r) => named("status", r), value: (r) => columns.status[r] },
     { key: "kind", label: "kind", text: (r) => named("kind", r), value: (r) => columns.kind[r] },
@@ -262,6 +269,7 @@
     part.append(facts([
       ["verdict", verdictWords(row)],
       ["prob_fake", percent(columns.prob_fake[row])],
+      ...(ratio(row) ? [["likelihood ratio", `${ratio(row)} (how many times more probable such a score is for a fake than for a real file)`]] : []),
       ...(named("reason", row) ? [["reason", named("reason", row)]] : []),
       ["SHA-256", item.media_id],
     ]));

@@ -62,6 +62,7 @@ def bundle(tmp_path: Path) -> Path:
 def test_stills_and_videos_are_calibrated_apart_on_the_half_that_chose_nothing(
     bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
 ) -> None:
+    assert load_bundle(bundle).spec.judgement["still"].likelihood_ratio_bounds is None
     stills = corpus_writer(tmp_path / "a", file_plan({"val": 120}), corpus="stills")
     videos = corpus_writer(
         tmp_path / "b", file_plan({"val": 120}, kind="video", num_crops=4), corpus="videos"
@@ -92,6 +93,12 @@ def test_stills_and_videos_are_calibrated_apart_on_the_half_that_chose_nothing(
         assert alarms[0] is not None and float(alarms[0]) <= own.thresholds.max_false_alarm
         assert all(0 <= float(share) <= 1 for share in alarms)
     assert not [note for note in spec.all_notes if note.startswith("Probabilities")]
+    for kind, own in spec.judgement.items():
+        bounds, fitted = own.likelihood_ratio_bounds, own.calibration.num_samples
+        assert bounds is not None
+        assert bounds.num_real + bounds.num_fake == fitted
+        assert 1 / (bounds.num_fake + 1) < bounds.lower <= 1 <= bounds.upper < bounds.num_real + 1
+        assert 0 < float(summary.metrics[f"val_calibration_{kind}_cllr"] or 0) < 1.5
 
 
 def test_how_the_files_looked_is_kept_beside_the_bundle(

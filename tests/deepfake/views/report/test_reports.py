@@ -94,6 +94,20 @@ def _write_output(output: Path, rows: list[dict[str, Any]]) -> Path:
     return version
 
 
+def test_likelihood_ratios_stand_in_the_table() -> None:
+    ends = {"likelihood_ratio_min": 0.02, "likelihood_ratio_max": 80.0}
+    rows = [
+        score(1, likelihood_ratio=80.0, **ends),
+        score(2, likelihood_ratio=0.02, **ends),
+        score(3, likelihood_ratio=7.4321, **ends),
+        score(4),
+    ]
+    columns = _data(render_report(report(rows)))["columns"]
+    pairs = zip(columns["likelihood_ratio"], columns["bound"], strict=True)
+    found = dict(zip(columns["uri"], pairs, strict=True))
+    assert [found[row["uri"]] for row in rows] == [(80, 1), (0.02, -1), (7.4, 0), (None, 0)]
+
+
 def test_a_folder_of_scores_is_read_whole(tmp_path: Path) -> None:
     broken = score(9, status="decode_error", verdict="not_applicable", prob_fake=None)
     rows = [score(1), score(2), {**broken, "reason": "cut short"}]
