@@ -17,7 +17,7 @@ from deepfake.evidence.pictures import draw_heat_map
 from deepfake.evidence.records import CropEvidence
 from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.timelines import calibration_of
-from deepfake.extract.faces import crop_face
+from deepfake.extract.faces import crop_face, turn_box, turn_frame
 from deepfake.media import decode_crop, encode_crop, encode_shown
 from deepfake.types import Face, Frame
 
@@ -93,7 +93,9 @@ class CropExplainer:
 
     def _crop(self, row: Mapping[str, Any], frame: Frame) -> Pixels:
         config = self._bundle.spec.crop
-        square = crop_face(frame.pixels, _face_of(row), config=config).pixels
+        turn = int(row.get("turned_degrees") or 0)  # tables of earlier versions lack it
+        face = _face_of(row, turn=turn, width=frame.width, height=frame.height)
+        square = crop_face(turn_frame(frame, turn).pixels, face, config=config).pixels
         # Through its codec, as the crop that was scored.
         return decode_crop(encode_crop(square, config=config))
 
@@ -139,8 +141,9 @@ def _crop_evidence(row: Mapping[str, Any], number: int) -> CropEvidence:
     )
 
 
-def _face_of(row: Mapping[str, Any]) -> Face:
-    box = bbox_of(row)
+def _face_of(row: Mapping[str, Any], *, turn: int, width: int, height: int) -> Face:
+    """Return the face in pixels of the frame as it was turned."""
+    box = turn_box(bbox_of(row), turn, width=width, height=height)
     # Landmarks are not stored with the score, and the square does not depend on them.
     center = ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2)
     return Face(box, (center,) * 5, min(1.0, max(0.0, float(row["confidence"]))))

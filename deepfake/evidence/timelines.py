@@ -29,6 +29,18 @@ def create_record(request: EvidenceRequest, *, bundle: Bundle) -> EvidenceRecord
         real_below=real_below,
         fake_from=fake_from,
         tracks=_timelines(request),
+        notes=_notes_on_turn(request),
+    )
+
+
+def _notes_on_turn(request: EvidenceRequest) -> tuple[str, ...]:
+    # Tables of earlier versions do not have it.
+    degrees = max((int(row.get("turned_degrees") or 0) for row in request.frames), default=0)
+    if not degrees:
+        return ()
+    return (
+        f"It was turned clockwise by {degrees} degrees, as no upright face was found as it is "
+        "shown: frames are shown as they are, faces as the detector saw them.",
     )
 
 

@@ -7,8 +7,9 @@ in any batch.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,9 @@ from deepfake.extract.faces import (
     crop_face,
     detect_frames,
     find_cuts,
+    find_turn,
+    is_surely_upright,
+    turn_frame,
 )
 from deepfake.extract.faces.remote import remote_networks
 from deepfake.extract.sampling import sample_indices, spread_order
@@ -53,11 +57,14 @@ __all__ = [
     "make_crop",
 ]
 
-STEP_VERSION = "4"
+STEP_VERSION = "5"
 """Raised whenever the same file and settings give other crops than before."""
 
 _MAX_EXTRA = 2
 """At most so many extra frames per sampled frame, if sampled frames show no face."""
+
+_FRAMES_TURNED = 3
+"""Frames of a video in which faces are looked for in other turns, before all are."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,14 +106,18 @@ class ExtractedMedium:
     Attributes:
         outcome: Its outcome.
         kind: Image or video; None if unknown.
-        crops: Ascending in time and track; empty unless the status is `ok`.
-        frame_wh: Width and height of its frames, pixels; zeros without frames.
+        crops: Ascending in time and track; empty unless the status is `ok`. Their faces are in
+            pixels of the frames as they were turned.
+        frame_wh: Width and height of those frames, pixels; zeros without frames.
+        turned_degrees: Degrees clockwise by which all frames were turned, as they are shown
+            without an upright face; 0 where they were not.
     """
 
     outcome: Outcome
     kind: Kind | None = None
     crops: tuple[FaceCrop, ...] = ()
     frame_wh: tuple[int, int] = (0, 0)
+    turned_degrees: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +129,16 @@ class _ExtractedFrame:
     signature: NDArray[np.float32]
     faces: tuple[Face, ...]
     crops: tuple[FaceCrop, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Sampled:
+    """The frames of a medium after detection, and by how much they were turned before."""
+
+    frames: list[_ExtractedFrame]
+    wanted: int
+    read: int
+    turn: int = 0
 
 
 class Extractor:
@@ -177,13 +198,22 @@ class Extractor:
             raise FileNotFoundError(f"the file has disappeared since it was listed: {request.uri}")
         still = probe_still(path, limits=self.config.limits)
         if still is not None:
-            frame = read_image(path, limits=self.config.limits)
-            (seen,) = detect_frames([frame], detector=self._face_detector)
-            frames = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
-            return self._finish(request, still, frames, wanted=1, read=1, is_truncated=False)
+            return self._extract_still(request, still, path)
         decoder = request.decoder or self.decoder
         with open_video(path, decoder=decoder, limits=self.config.limits) as reader:
             return self._extract_video(request, reader)
+
+    def _extract_still(
+        self, request: ExtractRequest, info: MediaInfo, path: Path
+    ) -> ExtractedMedium:
+        frame = read_image(path, limits=self.config.limits)
+        (seen,) = detect_frames([frame], detector=self._face_detector)
+        turn = find_turn([frame], [seen.faces], detect=self._face_detector.detect)
+        if turn:
+            (seen,) = detect_frames([turn_frame(frame, turn)], detector=self._face_detector)
+        frames = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
+        sampled = _Sampled(frames, wanted=1, read=1, turn=turn)
+        return self._finish(request, info, sampled)
 
     def _extract_video(self, request: ExtractRequest, reader: VideoReader) -> ExtractedMedium:
         indices = sample_indices(
@@ -195,18 +225,29 @@ class Extractor:
         max_faces = min(
             self.config.faces.max_faces, max(1, self.config.max_crops // max(1, len(indices)))
         )
-        frames = list(self._extract_frames(reader, indices.tolist(), max_faces=max_faces))
+        sampled = self._sample(reader, indices, max_faces=max_faces)
+        if turn := self._find_turn(reader, sampled.frames):
+            sampled = self._sample(reader, indices, max_faces=max_faces, turn=turn)
+        return self._finish(request, reader.info, sampled, is_truncated=reader.is_truncated)
+
+    def _sample(
+        self, reader: VideoReader, indices: NDArray[np.int64], *, max_faces: int, turn: int = 0
+    ) -> _Sampled:
+        extract = partial(self._extract_frames, reader, max_faces=max_faces, turn=turn)
+        frames = list(extract(indices.tolist()))
         read = len(frames)
-        frames += self._more_frames_with_faces(reader, frames, indices, max_faces=max_faces)
+        frames += self._more_frames_with_faces(reader, frames, indices, extract=extract)
         frames.sort(key=lambda seen: seen.frame_index)
-        return self._finish(
-            request,
-            reader.info,
-            frames,
-            wanted=len(indices),
-            read=read,
-            is_truncated=reader.is_truncated,
-        )
+        return _Sampled(frames, wanted=len(indices), read=read, turn=turn)
+
+    def _find_turn(self, reader: VideoReader, frames: Sequence[_ExtractedFrame]) -> int:
+        """Return by how much the frames of a video are turned, judged by a few of them."""
+        if any(is_surely_upright(face) for seen in frames for face in seen.faces):
+            return 0
+        step = max(1, -(-len(frames) // _FRAMES_TURNED))
+        tried = list(reader.read([seen.frame_index for seen in frames[step // 2 :: step]]))
+        found = [seen.faces for seen in frames]
+        return find_turn(tried, found, detect=self._face_detector.detect)
 
     def _more_frames_with_faces(
         self,
@@ -214,7 +255,7 @@ class Extractor:
         frames: Sequence[_ExtractedFrame],
         indices: NDArray[np.int64],
         *,
-        max_faces: int,
+        extract: Callable[[Sequence[int]], Iterator[_ExtractedFrame]],
     ) -> list[_ExtractedFrame]:
         """Extract further frames until as many show a face as were sampled.
 
@@ -229,8 +270,7 @@ class Extractor:
         while lacking > 0 and left > 0:
             need = -(-lacking * len(taken) // num_with_face) if num_with_face else lacking
             order = spread_order(len(reader.pts_seconds), taken=taken, limit=min(need, left))
-            seen_now = self._extract_frames(reader, sorted(order), max_faces=max_faces)
-            found = {seen.frame_index: seen for seen in seen_now if seen.faces}
+            found = {seen.frame_index: seen for seen in extract(sorted(order)) if seen.faces}
             best_first = [found[index] for index in order if index in found]
             if not best_first:
                 break
@@ -241,9 +281,9 @@ class Extractor:
         return more
 
     def _extract_frames(
-        self, reader: VideoReader, indices: Sequence[int], *, max_faces: int
+        self, reader: VideoReader, indices: Sequence[int], *, max_faces: int, turn: int
     ) -> Iterator[_ExtractedFrame]:
-        frames = read_ahead(reader.read(indices))
+        frames = (turn_frame(frame, turn) for frame in read_ahead(reader.read(indices)))
         is_guided = self.config.faces.is_guided
         for seen in detect_frames(frames, detector=self._face_detector, is_guided=is_guided):
             yield self._crops_of(seen, max_faces=max_faces)
@@ -262,17 +302,19 @@ class Extractor:
         self,
         request: ExtractRequest,
         info: MediaInfo,
-        frames: Sequence[_ExtractedFrame],
+        sampled: _Sampled,
         *,
-        wanted: int,
-        read: int,
-        is_truncated: bool,
+        is_truncated: bool = False,
     ) -> ExtractedMedium:
-        crops = _tracked_crops(frames)
+        wanted, read, turn = sampled.wanted, sampled.read, sampled.turn
+        crops = _tracked_crops(sampled.frames)
         status, message = _outcome_of(wanted=wanted, read=read, num_faces=len(crops))
         kept = tuple(crops) if status is Status.OK else ()
         if message is None and is_truncated:
             message = _truncation_message(info)
+        if kept and turn:
+            message = "; ".join(filter(None, (message, _turn_message(turn))))
+        size = (info.width, info.height)
         outcome = Outcome(
             uri=request.uri,
             media_id=request.media_id,
@@ -285,7 +327,8 @@ class Extractor:
             num_faces=len(kept),
             details=_details(info),
         )
-        return ExtractedMedium(outcome, info.kind, kept, (info.width, info.height))
+        turned_size = size if turn % 180 == 0 else size[::-1]
+        return ExtractedMedium(outcome, info.kind, kept, turned_size, turned_degrees=turn)
 
 
 def make_crop(frame: Frame, face: Face, *, config: CropConfig) -> FaceCrop:
@@ -342,6 +385,10 @@ def _outcome_of(*, wanted: int, read: int, num_faces: int) -> tuple[Status, str 
 def _truncation_message(info: MediaInfo) -> str:
     declared = info.duration_seconds_from_header or 0.0
     return f"holds {info.duration_seconds:.1f} s of the {declared:.1f} s that its header declares"
+
+
+def _turn_message(degrees: int) -> str:
+    return f"turned clockwise by {degrees} degrees, as no upright face was found as it is shown"
 
 
 def _details(info: MediaInfo) -> dict[str, Any]:

@@ -32,10 +32,11 @@ from deepfake.extract.extractor import (
     ExtractRequest,
     limit_threads,
 )
+from deepfake.extract.faces import turn_box
 from deepfake.media import decode_crop
 from deepfake.scoring.schemas import TRACKS_SCHEMA
 from deepfake.scoring.score_rows import ScoreOrigin, failed_score, outcome_fields
-from deepfake.types import Kind, Score, Status, Verdict
+from deepfake.types import Face, Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
 from deepfake.verdicts.calibration import Calibration, shift_prior
 from deepfake.verdicts.judgement import JudgementSettings
@@ -174,7 +175,8 @@ class Scorer:
                 "track_id": crop.track_id,
                 "frame_index": crop.frame_index,
                 "pts_seconds": crop.pts_seconds,
-                "bbox_xyxy": list(crop.face.bbox_xyxy),
+                "bbox_xyxy": list(_box_as_shown(crop.face, medium)),
+                "turned_degrees": medium.turned_degrees,
                 "confidence": crop.face.confidence,
                 "face_px": crop.face.size_px,
                 "sharpness": crop.sharpness,
@@ -212,6 +214,7 @@ class Scorer:
             num_frames=result.num_frames,
             strongest_track_id=result.strongest_track_id,
             strongest_pts_seconds=result.strongest_pts_seconds,
+            turned_degrees=medium.turned_degrees,
         )
         name = {"uri": score.uri, "media_id": score.media_id}
         tracks = tuple(
@@ -236,6 +239,12 @@ class Scorer:
         if self.setup.prior is None:
             return prob
         return shift_prior(prob, from_prior=calibration.prior, to_prior=self.setup.prior)
+
+
+def _box_as_shown(face: Face, medium: ExtractedMedium) -> tuple[float, float, float, float]:
+    """Return the box of a face in pixels of the picture as it is shown."""
+    width, height = medium.frame_wh
+    return turn_box(face.bbox_xyxy, -medium.turned_degrees, width=width, height=height)
 
 
 def _likelihood_ratios(settings: JudgementSettings, result: FileScore) -> dict[str, Any]:

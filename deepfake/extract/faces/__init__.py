@@ -16,6 +16,7 @@ from deepfake.extract.faces.guided import LiveFaceDetector, SeenFrame, detect_fr
 from deepfake.extract.faces.mtcnn import MtcnnDetector
 from deepfake.extract.faces.networks import NetworkName, Networks, weights_digest
 from deepfake.extract.faces.tracks import build_tracks, find_cuts, frame_signature, match_faces
+from deepfake.extract.faces.turns import find_turn, is_surely_upright, turn_box, turn_frame
 
 __all__ = [
     "DENSE_MODEL_SHA256",
@@ -32,9 +33,13 @@ __all__ = [
     "crop_face",
     "detect_frames",
     "find_cuts",
+    "find_turn",
+    "is_surely_upright",
     "frame_signature",
     "landmarks_in_square",
     "match_faces",
     "place_square",
+    "turn_box",
+    "turn_frame",
     "weights_digest",
 ]

@@ -121,6 +121,57 @@ def test_both_decoders_give_the_same_crops(clip: Path) -> None:
     assert _plain(found[0]) == _plain(found[1])
 
 
+TURNS = [90, 180, 270]
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_a_still_that_is_turned_gives_the_crop_that_it_has_upright(
+    extractor: Extractor, tmp_path: Path, degrees: int
+) -> None:
+    pixels = face_close_up()[:, 20:236]
+    upright = _extract(extractor, write_image(tmp_path / "up.png", pixels))
+    turned = np.ascontiguousarray(np.rot90(pixels, k=degrees // 90))
+    medium = _extract(extractor, write_image(tmp_path / "turned.png", turned))
+    assert (upright.turned_degrees, medium.turned_degrees) == (0, degrees)
+    assert medium.crops == upright.crops
+    assert medium.frame_wh == upright.frame_wh == (216, 256)
+    assert medium.outcome.details["width"] == turned.shape[1]
+    assert str(medium.outcome.message).startswith(f"turned clockwise by {degrees} degrees")
+    assert upright.outcome.message is None
+
+
+@pytest.mark.parametrize("degrees", TURNS)
+def test_a_clip_that_is_turned_gives_as_many_faces_as_upright(
+    extractor: Extractor, tmp_path: Path, degrees: int
+) -> None:
+    frames = [_moved(face_close_up(160), i // 2) for i in range(40)]
+    turned = [np.ascontiguousarray(np.rot90(frame, k=degrees // 90)) for frame in frames]
+    upright = _extract(extractor, _write_clip(tmp_path / "up.mp4", frames))
+    medium = _extract(extractor, _write_clip(tmp_path / "turned.mp4", turned))
+    assert (medium.turned_degrees, medium.outcome.frames_read) == (degrees, 8)
+    assert [crop.frame_index for crop in medium.crops] == [c.frame_index for c in upright.crops]
+    for crop, other in zip(medium.crops, upright.crops, strict=True):
+        np.testing.assert_allclose(crop.face.bbox_xyxy, other.face.bbox_xyxy, atol=6)
+
+
+def test_turns_are_tried_only_where_no_upright_face_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    extractor, tried = Extractor(_CONFIG), []
+    detect = extractor._face_detector.detect
+    monkeypatch.setattr(
+        extractor._face_detector, "detect", lambda pixels: tried.append(1) or detect(pixels)
+    )
+    _extract(extractor, write_image(tmp_path / "a.png", face_close_up()))
+    _extract(extractor, _write_clip(tmp_path / "a.mp4", [face_close_up(160)] * 20))
+    assert tried == []
+    nobody = _extract(extractor, write_image(tmp_path / "b.png", _nobody(face_close_up(160))))
+    assert (nobody.outcome.status, len(tried)) == (Status.NO_FACE, 3)
+    clip = _write_clip(tmp_path / "b.mp4", [_nobody(face_close_up(160))] * 40)
+    assert _extract(extractor, clip).outcome.status is Status.NO_FACE
+    assert len(tried) == 3 + 3 * 3, "a few frames of a clip stand for all"
+
+
 def test_no_face_is_a_status_without_crops(extractor: Extractor, tmp_path: Path) -> None:
     nobody = _nobody(face_close_up(160))
     still = _extract(extractor, write_image(tmp_path / "a.png", nobody))
@@ -174,7 +225,7 @@ def test_looking_further_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         extractor._face_detector, "search", lambda view: (looked.append(1), search(view))[1]
     )
     _extract(extractor, _write_clip(tmp_path / "none.mp4", [nobody] * 100))
-    assert len(looked) == 16
+    assert len(looked) == 16 + 9, "and three frames in three turns"
     looked.clear()
     frames = [nobody] * 100
     frames[56] = face_close_up(160)
