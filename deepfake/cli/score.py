@@ -119,6 +119,8 @@ def _next_steps(summary: dict[str, Any]) -> Iterator[str]:
 def _drift_lines(drift: dict[str, Any] | None) -> Iterator[str]:
     if drift is None:
         return
+    from deepfake.scoring.drift.describe import describe_drift  # NumPy is not needed before
+
     known = [found for found in drift["features"] if found["index"] is not None]
     if not drift["features"]:
         yield f"drift: {drift['note']}"
@@ -126,11 +128,7 @@ def _drift_lines(drift: dict[str, Any] | None) -> Iterator[str]:
         yield "drift: too few media to say"
     for found in known:
         if found["level"] == "moved" or (found is known[0] and not drift["is_drifted"]):
-            moved = "has moved" if found["level"] == "moved" else "lies furthest away"
-            yield (
-                f"drift: {found['name']} of {found['kind']}s {moved}, PSI {found['index']:.2f} "
-                f"(limit {drift['limit']:g}; {found['num_media']} media, {drift['note']})"
-            )
+            yield f"drift: {describe_drift(found, limit=drift['limit'], note=drift['note'])}"
 
 
 def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:

@@ -180,11 +180,7 @@ class DetectorSpec(BaseModel):
     def reading_notes(self) -> list[str]:
         """Notes for a reader of its verdicts, a sentence each: on scope and on calibration."""
         fitted = {judgement_plural(k): own.calibration for k, own in self.judgement.items()}
-        notes = [self.scope] if self.scope else []
-        on_unlearnt = [
-            own.sentence_on_unlearnt(judgement_plural(kind)) for kind, own in self.judgement.items()
-        ]
-        notes += [sentence for sentence in on_unlearnt if sentence is not None]
+        notes = [*([self.scope] if self.scope else []), *self.notes_on_unlearnt]
         lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
         if lacking:
             names = " and ".join(lacking)
@@ -192,6 +188,14 @@ class DetectorSpec(BaseModel):
         made = [name for name, c in fitted.items() if c.fitted_on.startswith("synthetic")]
         notes += [f"prob_fake of {name} is calibrated on {name} made by code" for name in made]
         return notes
+
+    @property
+    def notes_on_unlearnt(self) -> list[str]:
+        """How often fakes of kinds that it did not learn are called real, a sentence a kind."""
+        sentences = [
+            own.sentence_on_unlearnt(judgement_plural(kind)) for kind, own in self.judgement.items()
+        ]
+        return [sentence for sentence in sentences if sentence is not None]
 
     @property
     def made_with(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.inference import GivesHeadOutputs
 from deepfake.errors import ConfigError
+from deepfake.extract.faces import spread_of_colour
 from deepfake.extract.options import ingest_options_of
 from deepfake.media import decode_crop
 
@@ -28,7 +29,7 @@ def predict_crops(
     crop_of: Callable[[int], NDArray[np.uint8]] | None = None,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> pd.DataFrame:
-    """Return an index with the detector's columns: `logit` and what else `spec.outputs` names.
+    """Return an index with `logit`, whatever else `spec.outputs` names, and `colour`.
 
     Args:
         detector: The detector.
@@ -47,12 +48,13 @@ def predict_crops(
     if crop_of is None:
         _check_crops(detector, snapshot)
         crop_of = _stored_crops(snapshot, index)
-    found = {name: np.empty(len(index)) for name in detector.spec.outputs}
+    found = {name: np.empty(len(index)) for name in (*detector.spec.outputs, "colour")}
     for start in range(0, len(index), _CHUNK):
         chunk = range(start, min(start + _CHUNK, len(index)))
         crops = [crop_of(row) for row in chunk]
         for name, values in detector.head_outputs(crops).items():
             found[name][start : start + len(chunk)] = values
+        found["colour"][chunk.start : chunk.stop] = [spread_of_colour(crop) for crop in crops]
         on_done(start + len(chunk))
     return index.assign(**found)
 

@@ -46,13 +46,13 @@ def file_table(
 ) -> pd.DataFrame:
     """Return one row a labelled file, those without a score too.
 
-    Beside what the outcomes say: `logit`, `log_odds`, `prob_fake` and `log_lr` (calibrated by
-    kind, null without a score; `log_lr` is the natural logarithm of the likelihood ratio, within
-    the detector's bounds if it has them), `verdict`, `reason`, `cause` (the reason without
-    numbers), `threshold`, `num_faces`, `num_tracks`, `num_frames`, `strongest_track_id`,
-    `strongest_pts_seconds`, and `face_px`, `sharpness`, `brightness`, `yaw` of the largest face: medians over its track. The
-    largest face, not the strongest, so that pairs do not depend on the detector. Files without a
-    score have no face columns.
+    Beside what the outcomes say: `logit`, `log_odds`, `prob_fake` and `log_lr` (calibrated by kind,
+    null without a score; `log_lr` is the natural logarithm of the likelihood ratio, within the
+    detector's bounds if it has them), `verdict`, `reason`, `cause` (the reason without numbers),
+    `threshold`, `num_faces`, `num_tracks`, `num_frames`, `strongest_track_id`,
+    `strongest_pts_seconds`, and `face_px`, `sharpness`, `brightness`, `yaw` of the largest face:
+    medians over its track. The largest face, not the strongest, so that pairs do not depend on the
+    detector. Files without a score have no face columns.
 
     Args:
         crops: A row a crop with its `logit`.

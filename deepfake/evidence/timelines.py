@@ -38,10 +38,11 @@ def _notes_on_turn(request: EvidenceRequest) -> tuple[str, ...]:
     degrees = max((int(row.get("turned_degrees") or 0) for row in request.frames), default=0)
     if not degrees:
         return ()
-    return (
+    note = (
         f"It was turned clockwise by {degrees} degrees, as no upright face was found as it is "
-        "shown: frames are shown as they are, faces as the detector saw them.",
+        "shown: frames are shown as they are, faces as the detector saw them."
     )
+    return (note,)
 
 
 def _timelines(request: EvidenceRequest) -> tuple[TrackTimeline, ...]:

@@ -57,6 +57,7 @@ TRACKS_SCHEMA = pa.schema(
         pa.field("face_px", pa.float64()),
         pa.field("sharpness", pa.float64()),
         pa.field("novelty", pa.float64()),
+        pa.field("colour", pa.float64()),
     ],
     metadata={"schema": "deepfake.tracks", "schema_version": "2"},
 )
@@ -78,6 +79,7 @@ FRAMES_SCHEMA = pa.schema(
         pa.field("logit_generated", pa.float32()),
         pa.field("novelty", pa.float32()),
         pa.field("turned_degrees", pa.int32()),
+        pa.field("colour", pa.float32()),
     ],
     metadata={"schema": "deepfake.frames", "schema_version": "2"},
 )
@@ -95,8 +97,8 @@ LATER_COLUMNS: Mapping[str, frozenset[str]] = {
             "turned_degrees",
         }
     ),
-    "tracks": frozenset(),
-    "frames": frozenset({"turned_degrees"}),
+    "tracks": frozenset({"colour"}),
+    "frames": frozenset({"turned_degrees", "colour"}),
 }
 """Columns that tables written by earlier versions lack; they are read as null."""
 

@@ -32,7 +32,7 @@ from deepfake.extract.extractor import (
     ExtractRequest,
     limit_threads,
 )
-from deepfake.extract.faces import turn_box
+from deepfake.extract.faces import spread_of_colour, turn_box
 from deepfake.media import decode_crop
 from deepfake.scoring.schemas import TRACKS_SCHEMA
 from deepfake.scoring.score_rows import ScoreOrigin, failed_score, outcome_fields
@@ -169,7 +169,8 @@ class Scorer:
 
     def _frames(self, medium: ExtractedMedium) -> list[dict[str, Any]]:
         # What was stored is what is scored: the crops go through their codec here too.
-        said = self.detector.head_outputs([decode_crop(crop.encoded) for crop in medium.crops])
+        squares = [decode_crop(crop.encoded) for crop in medium.crops]
+        said = self.detector.head_outputs(squares)
         return [
             {
                 "track_id": crop.track_id,
@@ -180,6 +181,7 @@ class Scorer:
                 "confidence": crop.face.confidence,
                 "face_px": crop.face.size_px,
                 "sharpness": crop.sharpness,
+                "colour": spread_of_colour(squares[at]),
                 **{name: float(values[at]) for name, values in said.items()},
             }
             for at, crop in enumerate(medium.crops)

@@ -100,7 +100,10 @@ def _without_bystanders(train: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, .
     largest = tracks.groupby([train[key] for key in keys]).transform("max")
     is_bystander = ((train["label"] == str(Label.FAKE)) & (tracks < largest)).to_numpy()
     count = int(is_bystander.sum())
-    note = f"{count} crops of smaller faces in fakes of `train` are left out: they may be real."
+    note = (
+        "Where a fake shows several people only the largest face was learnt from, since the others "
+        f"may be real ({count:,} face crops of the training part were left out)."
+    )
     return train[~is_bystander].reset_index(drop=True), (note,) if count else ()
 
 
@@ -118,7 +121,10 @@ def _learned(
     learned = train[wanted].reset_index(drop=True)
     _check_classes(learned, needs_fakes=method != "sbi")
     lost = int((~is_usable).sum())
-    note = f"{lost} real crops of `train` are left out: their landmarks are not those of a face."
+    note = (
+        "Real faces on which eyes, nose and mouth could not be placed were not learnt from "
+        f"({lost:,} face crops of the training part were left out)."
+    )
     return learned, (note,) if lost else ()
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["FileScore", "TrackScore", "aggregate_by_uri", "aggregate_file", "aggregate_track"]
 
 _NEEDED = ("track_id", "frame_index", "pts_seconds", "logit")
-_OPTIONAL = ("face_px", "sharpness", "confidence", "novelty")
+_OPTIONAL = ("face_px", "sharpness", "confidence", "novelty", "colour")
 
 _FULL_FACE_PX = 150.0
 """A larger face shows nothing more in a network's input of 192 to 224 pixels."""
@@ -49,6 +49,7 @@ class TrackScore:
         face_px: Median of the longer side of the box, frame pixels; None where it was not given.
         sharpness: Median; None where it was not given.
         novelty: Mean distance from the training data; None where it was not given.
+        colour: Median spread of colour; None where it was not given.
     """
 
     track_id: int
@@ -61,6 +62,7 @@ class TrackScore:
     face_px: float | None = None
     sharpness: float | None = None
     novelty: float | None = None
+    colour: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ def aggregate_file(
     Args:
         crops: A table, or its columns by name, with a row a crop of this file: `track_id`,
             `frame_index`, `pts_seconds`, `logit`, and `face_px`, `sharpness`, `confidence`,
-            `novelty` where known.
+            `novelty`, `colour` where known.
         config: How.
 
     Raises:
@@ -253,6 +255,7 @@ def _track_score(
         face_px=summarise("face_px", np.median),
         sharpness=summarise("sharpness", np.median),
         novelty=summarise("novelty", np.mean),
+        colour=summarise("colour", np.median),
     )
 
 

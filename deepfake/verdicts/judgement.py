@@ -87,14 +87,25 @@ class JudgementSettings(BaseModel):
     unlearnt: tuple[UnlearntCorpus, ...] = ()
     notes: tuple[str, ...] = ()
 
-    def reason_against(self, track: TrackScore) -> UncertainReason | None:
-        """Return why a track lies outside of what the calibration has seen, None if it does not."""
-        return self.support.reason_against(
+    def reason_against(
+        self, track: TrackScore, *, prob: float | None = None
+    ) -> UncertainReason | None:
+        """Return why a track lies outside of what the calibration has seen, None if it does not.
+
+        Args:
+            track: The track.
+            prob: Its probability, for reasons against calling it real alone; None leaves them out.
+        """
+        outside = self.support.reason_against(
             num_frames=track.num_frames,
             face_px=track.face_px,
             sharpness=track.sharpness,
             novelty=track.novelty,
         )
+        is_real = prob is not None and prob < self.thresholds.real_below
+        if outside is not None or not is_real:
+            return outside
+        return self.support.reason_against_real(colour=track.colour)
 
     def sentence_on_unlearnt(self, plural: str) -> str | None:
         """Return how often fakes of unlearnt kinds are called real, None where nobody measured it.
@@ -129,17 +140,16 @@ class JudgementSettings(BaseModel):
             bounds or no calibration, and for a file unlike those that it was calibrated on.
         """
         is_bounded = self.likelihood_ratio_bounds is not None and self.calibration.is_fitted
-        if not is_bounded or self.reason_against(score.strongest) is not None:
+        prob = self.calibration.prob(score.logit)
+        if not is_bounded or self.reason_against(score.strongest, prob=prob) is not None:
             return None
         return math.exp(self.log_likelihood_ratio(score.logit))
 
     def judge(self, score: FileScore) -> tuple[Verdict, UncertainReason | None]:
         """Return the verdict on a file, and the reason if it is uncertain."""
-        return judge(
-            self.calibration.prob(score.logit),
-            thresholds=self.thresholds,
-            outside=self.reason_against(score.strongest),
-        )
+        prob = self.calibration.prob(score.logit)
+        outside = self.reason_against(score.strongest, prob=prob)
+        return judge(prob, thresholds=self.thresholds, outside=outside)
 
 
 def judgement_kind(kind: Kind) -> str:

@@ -96,7 +96,8 @@ def test_other_media_are_seen_and_told_and_the_same_are_not(server: Server, tmp_
     printed, summary = _score(_media(tmp_path / "blurred", first=2000, sigma=2.0), detector, server)
     moved = {f["name"]: f["index"] for f in summary["features"] if f["level"] == "moved"}
     assert "sharpness" in moved
-    assert f"drift: sharpness of images has moved, PSI {moved['sharpness']:.2f}" in printed
+    assert "drift: the faces in these pictures are sharper or more blurred than" in printed
+    assert f"(sharpness: population stability index {moved['sharpness']:.2f}" in printed
     wait_until(lambda: bool(_events(server)))
     (event,) = _events(server)
     assert event["resource"]["prefect.resource.id"] == "deepfake.scores.tried"

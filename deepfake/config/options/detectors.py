@@ -226,8 +226,9 @@ class RobustnessOptions(Options):
     )
     perturbations: Annotated[list[str] | None, OptionName("--perturbation")] = Field(
         None,
-        description="jpeg, h264, resize, blur, noise, brightness, or one step such as jpeg:40; "
-        "repeatable; else all.",
+        description="jpeg, h264, resize, blur, noise, brightness, grey, filter, beauty, reencode, "
+        "screen, letterbox, inset, mirror, turn, or one step such as jpeg:40; repeatable; else "
+        "all.",
     )
     max_files: int | None = Field(
         None, ge=2, description="Files of both classes together, at most; else all."

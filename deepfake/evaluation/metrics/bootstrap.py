@@ -111,8 +111,8 @@ def bootstrap_intervals(
 
     Returns:
         Of `auc`, `average_precision`, `ece`, `brier`, `accuracy`, `balanced_accuracy`, `precision`,
-        `recall`, `f1`, `false_alarm_rate` and `cllr`. A metric that is undefined, or
-        that a tenth of the draws leave undefined, has none. With fewer than `MIN_GROUPS` groups nothing has.
+        `recall`, `f1`, `false_alarm_rate` and `cllr`. A metric that is undefined, or that a tenth
+        of the draws leave undefined, has none. With fewer than `MIN_GROUPS` groups nothing has.
     """
     samples = checked(labels, prob, rank, threshold, log_lr=log_lr)
     codes, n_groups = _codes_of(groups, n=len(samples.is_fake))

@@ -22,6 +22,15 @@ _UNITS = {
     "blur": "blur, sigma in pixels",
     "noise": "noise, sigma of 255 levels",
     "brightness": "factor of the light",
+    "grey": "share of the colour taken away",
+    "filter": "share of a photo filter",
+    "beauty": "share of a beauty filter",
+    "reencode": "times sent on",
+    "screen": "strength of a screen's traces",
+    "letterbox": "share of black bars",
+    "inset": "share of the side in a larger picture",
+    "mirror": "left and right swapped",
+    "turn": "degrees clockwise",
 }
 _AUC, _ACCURACY = "#c8553d", "#2b7a78"
 

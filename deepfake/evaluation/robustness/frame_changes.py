@@ -134,7 +134,7 @@ def letterbox(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
 
 
 def inset(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
-    """Set into a larger picture, a blurred copy of itself; the strength is the share of its side."""
+    """Set into a larger blurred copy of itself; the strength is the share of its side."""
     height, width = pixels.shape[:2]
     wide, high = round(width / share), round(height / share)
     small = cv2.resize(pixels, (_LEAST_SIDE_PX, _LEAST_SIDE_PX), interpolation=cv2.INTER_AREA)

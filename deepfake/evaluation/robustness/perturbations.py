@@ -1,4 +1,4 @@
-"""Perturb media files: compression, size, blur, noise."""
+"""Perturb media files: compression, size, colours, filters, screens, frames, turns."""
 
 from __future__ import annotations
 
@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
 from deepfake.errors import ConfigError
+from deepfake.evaluation.robustness.frame_changes import FRAME_CHANGES
 from deepfake.media import (
     h264_round_trip,
-    jpeg_round_trip,
     open_video,
     probe_still,
     read_image,
@@ -34,9 +33,19 @@ PERTURBATIONS: Mapping[str, tuple[float, ...]] = {
     "blur": (0.5, 1.0, 1.5, 2.5, 4.0),
     "noise": (2.0, 5.0, 10.0, 16.0, 25.0),
     "brightness": (0.8, 0.6, 0.4, 1.3, 1.6),
+    "grey": (0.5, 0.8, 1.0),
+    "filter": (0.3, 0.6, 1.0),
+    "beauty": (0.3, 0.6, 1.0),
+    "reencode": (1, 2, 4),
+    "screen": (0.3, 0.6, 1.0),
+    "letterbox": (0.2, 0.4, 0.6),
+    "inset": (0.8, 0.6, 0.4),
+    "mirror": (1,),
+    "turn": (90, 180, 270),
 }
 """Steps: JPEG quality, CRF of x264, factor of the side, sigma in pixels, sigma of 255 levels,
-factor of the light."""
+factor of the light, share of the colour taken away, share of the filter, share of the filter, times
+sent on, strength of a screen's traces, share of black bars, share of the side, none, degrees."""
 
 _MAX_FRAMES = 300
 """Of a video: a longer one is cut, since all of them are encoded again."""
@@ -131,20 +140,8 @@ def _perturb_still(
 
 
 def _changed(pixels: Pixels, perturbation: Perturbation, *, rng: np.random.Generator) -> Pixels:
-    value = perturbation.value
-    if perturbation.name == "jpeg":
-        return jpeg_round_trip(pixels, quality=int(value))
-    if perturbation.name == "resize":
-        size = [max(8, round(side * value)) for side in (pixels.shape[1], pixels.shape[0])]
-        return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
-    if perturbation.name == "blur":
-        return np.asarray(cv2.GaussianBlur(pixels, (0, 0), value), dtype=np.uint8)
-    if perturbation.name == "noise":
-        noisy = pixels + rng.normal(0.0, value, size=pixels.shape)
-        return np.clip(np.round(noisy), 0, 255).astype(np.uint8)
-    if perturbation.name == "brightness":
-        return np.clip(np.round(pixels * value), 0, 255).astype(np.uint8)
-    return pixels
+    change = FRAME_CHANGES.get(perturbation.name)
+    return pixels if change is None else change(pixels, perturbation.value, rng)
 
 
 def _even(pixels: Pixels) -> Pixels:

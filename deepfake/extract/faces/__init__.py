@@ -1,5 +1,6 @@
 """Find faces in frames, follow them over time, and cut the square that a model sees."""
 
+from deepfake.extract.faces.colour import spread_of_colour
 from deepfake.extract.faces.crops import (
     CroppedFace,
     Square,
@@ -39,6 +40,7 @@ __all__ = [
     "landmarks_in_square",
     "match_faces",
     "place_square",
+    "spread_of_colour",
     "turn_box",
     "turn_frame",
     "weights_digest",

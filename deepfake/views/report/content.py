@@ -141,8 +141,9 @@ class Report:
         title: What was scored.
         detector: Name, version and digest of the detector.
         rows: The table of files.
-        notes: What a reader of its verdicts must know: scope, calibration.
-        model_notes: What else is known of the detector, a sentence each.
+        missed: How often fakes of kinds that it did not learn are called real, a sentence each.
+        notes: What else a reader of its verdicts must know: scope, calibration.
+        model_notes: How the detector was trained and calibrated, for engineers, a sentence each.
         statuses: Number of files by status.
         verdicts: Number of files by verdict.
         histogram: Number of files by `prob_fake`, in `NUM_BINS` equal bins.
@@ -156,6 +157,7 @@ class Report:
     title: str
     detector: str
     rows: Rows
+    missed: Sequence[str] = ()
     notes: Sequence[str] = ()
     model_notes: Sequence[str] = ()
     statuses: Mapping[str, int] = field(default_factory=dict)

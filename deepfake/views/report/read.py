@@ -67,7 +67,6 @@ def read_report(output: Location, *, version: Location) -> Report:
     return Report(
         title=str(run.get("folder") or output),
         detector=_detector_name(dict(run.get("detector") or {})),
-        notes=tuple(str(note) for note in run.get("notes") or ()),
         rows=Rows.of(rows, num_files=sum(statuses.values())),
         statuses=statuses,
         verdicts=verdicts,
@@ -75,7 +74,7 @@ def read_report(output: Location, *, version: Location) -> Report:
         failures=failures,
         evidence=list(_load_evidence(version, rows)),
         where=str(output),
-        **_reading_notes(run.get("reading")),
+        **_reading_notes(run.get("reading"), notes=run.get("notes") or ()),
     )
 
 
@@ -93,7 +92,7 @@ def create_report(
         scores: Rows of the scores table.
         detector: Name, version and digest of the detector.
         notes: What a reader of its verdicts must know.
-        reading: From `reading_of` the detector: `thresholds`, `notes`.
+        reading: From `reading_of` the detector: `thresholds`, `missed`, `notes`.
         evidence: The evidence for these files.
     """
     expected = {str(status) for status in EXPECTED_STATUSES}
@@ -107,7 +106,6 @@ def create_report(
     return Report(
         title=str(scores[0]["uri"]) if len(scores) == 1 else f"{len(scores)} files",
         detector=detector,
-        notes=tuple(notes),
         rows=Rows.of(sorted(scores, key=lambda row: -(row["prob_fake"] or -1.0))),
         statuses=Counter(str(row["status"]) for row in scores),
         verdicts=Counter(str(row["verdict"]) for row in scores),
@@ -117,7 +115,7 @@ def create_report(
             for (status, reason, uri), count in failed.items()
         ],
         evidence=evidence,
-        **_reading_notes(reading),
+        **_reading_notes(reading, notes=notes),
     )
 
 
@@ -127,7 +125,7 @@ def _detector_name(detector: Mapping[str, Any]) -> str:
     return f"{detector.get('name') or 'unknown'}{version}{digest}"
 
 
-def _reading_notes(reading: object) -> dict[str, Any]:
+def _reading_notes(reading: object, *, notes: Sequence[object]) -> dict[str, Any]:
     """Return thresholds, false alarms and notes, as far as the detector's description has them."""
     known = reading if isinstance(reading, dict) else {}
     thresholds: dict[str, tuple[float, float] | None] = {}
@@ -138,7 +136,11 @@ def _reading_notes(reading: object) -> dict[str, Any]:
             (float(own["real_below"]), float(own["fake_from"])) if own and is_known else None
         )
         alarms.append(false_alarms(judgement_plural(kind), own if is_known else None))
+    # Folders scored by earlier versions do not say which of the notes these are.
+    missed = tuple(str(note) for note in known.get("missed") or ())
     return {
+        "missed": missed,
+        "notes": tuple(str(note) for note in notes if str(note) not in missed),
         "model_notes": tuple(str(note) for note in known.get("notes") or ()),
         "thresholds": thresholds,
         "alarms": [found for found in alarms if found is not None],

@@ -84,8 +84,10 @@ def explanation_page() -> None:
             for kind in Kind
             if judgement_kind(kind) in spec.judgement
         ),
-        *spec.all_notes,
     )
+    if spec.all_notes:
+        with st.expander("How the detector was trained and calibrated, for engineers"):
+            show_text(*spec.all_notes)
 
 
 def _false_alarm_table(spec: DetectorSpec) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
@@ -235,12 +236,24 @@ def _show_face(crop: CropEvidence, evidence: Evidence, *, places: Sequence[Delta
     caption = "bright parts moved it most"
     if crop.moved_by_hottest is not None and crop.moved_by_random is not None:
         caption += (
-            f": without the hottest tenth the log-odds move by {crop.moved_by_hottest:.1f}, "
-            f"without a random tenth by {crop.moved_by_random:.1f}"
+            f": without the brightest tenth the odds of a fake change "
+            f"{_times(crop.moved_by_hottest)}-fold, without a tenth at random "
+            f"{_times(crop.moved_by_random)}-fold (log-odds: {crop.moved_by_hottest:.1f} and "
+            f"{crop.moved_by_random:.1f})"
         )
     with places[1]:
         picture = evidence.pictures.get(crop.heat_picture or "")
         _show_picture(picture, caption, alt=f"What in the face moved the score: {face}")
+
+
+def _times(log_odds: float) -> str:
+    """Return by which factor odds change, in two digits.
+
+    Example:
+        >>> _times(2.3)
+        '10'
+    """
+    return f"{float(f'{math.exp(abs(log_odds)):.2g}'):,g}"
 
 
 def _show_picture(picture: bytes | None, caption: str, *, alt: str) -> None:

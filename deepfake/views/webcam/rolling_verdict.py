@@ -141,12 +141,13 @@ class TrackJudge:
         self._hysteresis = Hysteresis(self._judgement.thresholds, hold_seconds=hold_seconds)
         self._rows: deque[dict[str, float]] = deque()
 
-    def add(self, crop: FaceCrop, head_outputs: Mapping[str, float]) -> LiveVerdict:
+    def add(self, crop: FaceCrop, measured: Mapping[str, float]) -> LiveVerdict:
         """Add a crop and return the verdict at its time.
 
         Args:
             crop: A crop, later than the one before.
-            head_outputs: What the network returns for it, by the names of `DetectorSpec.outputs`.
+            measured: What the network returns for it, by the names of `DetectorSpec.outputs`, and
+                its `colour` where known.
         """
         row = {
             "frame_index": float(crop.frame_index),
@@ -155,7 +156,7 @@ class TrackJudge:
             "face_px": crop.face.size_px,
             "sharpness": crop.sharpness,
         }
-        self._rows.append({**row, **head_outputs})
+        self._rows.append({**row, **measured})
         while len(self._rows) > self._judgement.support.min_frames and self._is_old(crop):
             self._rows.popleft()
         score = aggregate_track(
@@ -168,11 +169,9 @@ class TrackJudge:
         return crop.pts_seconds - self._rows[0]["pts_seconds"] > self._window_seconds
 
     def _judged(self, score: TrackScore, *, pts_seconds: float) -> LiveVerdict:
-        found = self._hysteresis.judge(
-            self._judgement.calibration.prob(score.logit),
-            pts_seconds=pts_seconds,
-            outside=self._judgement.reason_against(score),
-        )
+        prob = self._judgement.calibration.prob(score.logit)
+        outside = self._judgement.reason_against(score, prob=prob)
+        found = self._hysteresis.judge(prob, pts_seconds=pts_seconds, outside=outside)
         if found.verdict is not Verdict.FAKE:
             return found
         head = surest_head(self._spec.heads, self._rows)

@@ -14,6 +14,7 @@ from deepfake.extract.faces import (
     SeenFrame,
     find_cuts,
     match_faces,
+    spread_of_colour,
 )
 from deepfake.media import decode_crop
 from deepfake.types import Face, Frame, Verdict
@@ -154,11 +155,13 @@ class Watcher:
         config = self._detector.spec.crop
         crops = [make_crop(frame, track.face, config=config) for track in due]
         # Through their codec, as in scoring files.
-        head_outputs = self._detector.head_outputs([decode_crop(crop.encoded) for crop in crops])
+        squares = [decode_crop(crop.encoded) for crop in crops]
+        head_outputs = self._detector.head_outputs(squares)
         found = {}
         for at, (track, crop) in enumerate(zip(due, crops, strict=True)):
-            outputs = {name: float(values[at]) for name, values in head_outputs.items()}
-            found[track.track_id] = track.judge.add(crop, outputs)
+            measured = {name: float(values[at]) for name, values in head_outputs.items()}
+            measured["colour"] = spread_of_colour(squares[at])
+            found[track.track_id] = track.judge.add(crop, measured)
             # In a frame in which the face is not classified, its verdict is the same.
             track.live_verdict = _without_change(found[track.track_id])
             track.judged_in = self._num_frames

@@ -260,7 +260,8 @@
 
   function moved(crop) {
     if (crop.moved_by_hottest === null) return "";
-    return ` Blurring its hottest tenth moves the log-odds by ${crop.moved_by_hottest.toFixed(2)}, a tenth at random by ${crop.moved_by_random.toFixed(2)}.`;
+    const times = (logOdds) => Math.exp(Math.abs(logOdds)).toLocaleString("en", { maximumSignificantDigits: 2 });
+    return ` Without its brightest tenth the odds of a fake change ${times(crop.moved_by_hottest)}-fold, without a tenth at random ${times(crop.moved_by_random)}-fold (log-odds: ${crop.moved_by_hottest.toFixed(2)} and ${crop.moved_by_random.toFixed(2)}).`;
   }
 
   function itemElement(item, row, headingId) {
@@ -268,13 +269,13 @@
     part.append(make("h3", columns.uri[row], headingId ? { id: headingId } : {}));
     part.append(facts([
       ["verdict", verdictWords(row)],
-      ["prob_fake", percent(columns.prob_fake[row])],
+      ["probability of a fake (prob_fake)", percent(columns.prob_fake[row])],
       ...(ratio(row) ? [["likelihood ratio", `${ratio(row)} (how many times more probable such a score is for a fake than for a real file)`]] : []),
       ...(named("reason", row) ? [["reason", named("reason", row)]] : []),
       ["SHA-256", item.media_id],
     ]));
     if (item.kind === "video" && item.tracks.length) {
-      part.append(make("h4", "prob_fake over time; the band is uncertain"), timeline(item));
+      part.append(make("h4", "Probability of a fake over time; in the band nothing is decided"), timeline(item));
     }
     if (item.frames.length) {
       part.append(make("h4", "Strongest frames"));

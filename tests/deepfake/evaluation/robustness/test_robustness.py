@@ -21,6 +21,7 @@ from deepfake.evaluation.robustness import (
     sweep_markdown,
 )
 from deepfake.evaluation.robustness.figure import write_robustness_figure
+from deepfake.extract.faces import spread_of_colour
 from deepfake.media import open_video, read_image, write_image
 from tests.sample_data import face_close_up, write_face_clip
 from tests.untrained_detector import write_bundle
@@ -30,7 +31,10 @@ def _pixels(path: Path) -> np.ndarray:
     return read_image(path, limits=MediaLimits()).pixels.astype(float)
 
 
-@pytest.mark.parametrize("name", PERTURBATIONS)
+_RESHAPED = ("letterbox", "inset", "turn", "mirror")
+
+
+@pytest.mark.parametrize("name", [name for name in PERTURBATIONS if name not in _RESHAPED])
 def test_each_step_of_a_still_is_worse_than_the_one_before(name: str, tmp_path: Path) -> None:
     source = write_image(tmp_path / "face.png", face_close_up())
     clean = _pixels(source)
@@ -45,6 +49,42 @@ def test_each_step_of_a_still_is_worse_than_the_one_before(name: str, tmp_path: 
         else:
             losses.append(float(np.abs(changed - clean).mean()))
     assert 0 < losses[0] < losses[1] < losses[2]
+
+
+@pytest.mark.parametrize("value", PERTURBATIONS["grey"])
+def test_grey_takes_colour_away(value: float, tmp_path: Path) -> None:
+    source = write_image(tmp_path / "face.png", face_close_up())
+    before = spread_of_colour(_pixels(source).astype(np.uint8))
+    changed = _pixels(perturb_file(source, tmp_path, Perturbation("grey", value)))
+    after = spread_of_colour(changed.astype(np.uint8))
+    assert after == pytest.approx((1 - value) * before, abs=0.2)
+
+
+def test_pictures_are_turned_mirrored_and_set_into_larger_ones(tmp_path: Path) -> None:
+    source = write_image(tmp_path / "face.png", face_close_up()[:, :200])
+    clean = _pixels(source)
+
+    def changed(name: str, value: float) -> np.ndarray:
+        return _pixels(perturb_file(source, tmp_path, Perturbation(name, value)))
+
+    assert np.array_equal(changed("turn", 90), np.rot90(clean, k=-1))
+    assert np.array_equal(changed("mirror", 1), clean[:, ::-1])
+    barred = changed("letterbox", 0.5)
+    assert barred.shape[:2] == (512, 200) and not barred[:128].any()
+    assert np.array_equal(barred[128:384], clean)
+    wide = changed("inset", 0.5)
+    assert wide.shape[:2] == (512, 400)
+    assert np.array_equal(wide[128:384, 100:300], clean)
+
+
+@pytest.mark.parametrize(("name", "value"), [("turn", 90), ("letterbox", 0.4), ("screen", 1)])
+def test_each_frame_of_a_clip_is_changed(name: str, value: float, tmp_path: Path) -> None:
+    source = write_face_clip(tmp_path / "clip.mp4", num_frames=6)
+    (tmp_path / "out").mkdir()
+    changed = perturb_file(source, tmp_path / "out", Perturbation(name, value))
+    with open_video(changed, limits=MediaLimits()) as reader:
+        assert reader.info.num_frames == 6
+        assert (reader.info.width, reader.info.height)[0] == 256
 
 
 def test_nothing_is_done_to_a_clean_file(tmp_path: Path) -> None:
@@ -73,7 +113,7 @@ def test_noise_is_the_same_for_the_same_seed(tmp_path: Path) -> None:
 
 def test_a_sweep_has_every_step_and_the_clean_one() -> None:
     steps = perturbations_of()
-    assert len(steps) == 1 + 6 * 5
+    assert len(steps) == 1 + 6 * 5 + 7 * 3 + 1 + 3
     assert steps[0].label == "clean"
     assert [s.label for s in perturbations_of(("jpeg",))][1] == "jpeg 80"
     assert [s.label for s in perturbations_of(("jpeg:40", "resize:0.5"))] == [

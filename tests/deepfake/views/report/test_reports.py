@@ -15,7 +15,14 @@ from deepfake.evidence import evidence_folder, write_evidence
 from deepfake.evidence.embedded_json import read_embedded_json
 from deepfake.scoring import SCORES_SCHEMA
 from deepfake.storage import write_json
-from deepfake.views.report import MAX_BYTES, MAX_ROWS, read_report, render_report, write_report
+from deepfake.views.report import (
+    MAX_BYTES,
+    MAX_ROWS,
+    create_report,
+    read_report,
+    render_report,
+    write_report,
+)
 from tests.sample_report import SCRIPT_NAME, evidence, report, score
 
 
@@ -106,6 +113,43 @@ def test_likelihood_ratios_stand_in_the_table() -> None:
     pairs = zip(columns["likelihood_ratio"], columns["bound"], strict=True)
     found = dict(zip(columns["uri"], pairs, strict=True))
     assert [found[row["uri"]] for row in rows] == [(80, 1), (0.02, -1), (7.4, 0), (None, 0)]
+
+
+_MISSED = "of 1,425 fake stills of kinds that it did not learn, 20% are called real (crops)"
+_TRAINED = "Trained on self-blended reals (362 face crops of the training part were left out)."
+
+
+def _reading_section(page: str) -> str:
+    return page.partition("How to read a score</h2>")[2].partition("</section>")[0]
+
+
+def test_what_no_sign_found_is_worth_is_said_first() -> None:
+    made = create_report(
+        [score(1)],
+        detector="tried",
+        notes=["Learnt: blends.", _MISSED],
+        reading={"thresholds": {}, "missed": [_MISSED], "notes": [_TRAINED]},
+        evidence=[],
+    )
+    section = _reading_section(render_report(made))
+    places = [section.index(text) for text in ("No sign found", _MISSED, "prob_fake", "Learnt:")]
+    assert places == sorted(places)
+    assert section.count(_MISSED) == 1
+    before, _, folded = section.partition("<details>")
+    assert _TRAINED in folded.partition("</details>")[0] and _TRAINED not in before
+
+
+def test_where_nobody_measured_what_is_missed_it_says_so() -> None:
+    assert "How often was not measured" in _reading_section(render_report(report([score(1)])))
+
+
+def test_terms_of_engineers_stand_behind_a_sentence() -> None:
+    page = render_report(report([score(1)], evidence=[evidence(1)]))
+    shown = re.sub(r"(?s)<details>.*?</details>", "", page)
+    for term in ("PSI", "moves the log-odds", "of `train`", "temperature"):
+        assert term not in shown
+    assert "the odds of a fake change" in shown
+    assert shown.index("the odds of a fake change") < shown.index("log-odds:")
 
 
 def test_a_folder_of_scores_is_read_whole(tmp_path: Path) -> None:
