@@ -15,9 +15,9 @@ __all__ = ["Support", "fit_support"]
 _COLOUR_OF_GREY = 0.5
 """Spread of colour of a grey picture, at most: at most 0.3 after JPEG, of faces of
 `openforensics/val` in colour 1 % have less than 0.74. Of 300 fakes of `openforensics/test` the
-packaged detector 84525032302df184 calls 1 real, of the same in grey 12 (one-sided sign test over the pairs:
-p = 0.0005); of 300 reals it calls 15 fake, in grey 8. So a grey face is never called real, and may
-be called fake. With a fifth of the colour left, 3 of the fakes are called real."""
+packaged detector 84525032302df184 calls 1 real, of the same in grey 12 (one-sided sign test over
+the pairs: p = 0.0005); of 300 reals it calls 15 fake, in grey 8. So a grey face is never called
+real, and may be called fake. With a fifth of the colour left, 3 of the fakes are called real."""
 
 
 class Support(BaseModel):
