@@ -159,6 +159,7 @@ def _as_version_2(value: dict[str, Any]) -> None:
     for kind, own in value.pop("judgement").items():
         value["notes"] += own.pop("notes")
         del own["unlearnt"], own["thresholds"]["max_unlearnt_miss"]
+        del own["likelihood_ratio_bounds"], own["support"]["min_colour"]
         value.update({f"{part}_{kind}": settings for part, settings in own.items()})
     for head in value["heads"]:
         del head["learns_from"]
