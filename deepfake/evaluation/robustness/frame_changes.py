@@ -33,49 +33,49 @@ _PIXEL_PX = 3
 _LEAST_SIDE_PX = 16
 
 
-def jpeg(pixels: Pixels, quality: float, _: np.random.Generator) -> Pixels:
+def _jpeg(pixels: Pixels, quality: float, _: np.random.Generator) -> Pixels:
     """Compress as JPEG; the strength is the quality."""
     return jpeg_round_trip(pixels, quality=int(quality))
 
 
-def resize(pixels: Pixels, factor: float, _: np.random.Generator) -> Pixels:
+def _resize(pixels: Pixels, factor: float, _: np.random.Generator) -> Pixels:
     """Shrink by a factor of the side."""
     size = [max(8, round(side * factor)) for side in (pixels.shape[1], pixels.shape[0])]
     return _as_pixels(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA))
 
 
-def blur(pixels: Pixels, sigma: float, _: np.random.Generator) -> Pixels:
+def _blur(pixels: Pixels, sigma: float, _: np.random.Generator) -> Pixels:
     """Blur; the strength is sigma in pixels."""
     return _as_pixels(cv2.GaussianBlur(pixels, (0, 0), sigma))
 
 
-def noise(pixels: Pixels, sigma: float, rng: np.random.Generator) -> Pixels:
+def _noise(pixels: Pixels, sigma: float, rng: np.random.Generator) -> Pixels:
     """Add noise; the strength is sigma of 255 levels."""
     return _as_pixels(pixels + rng.normal(0.0, sigma, size=pixels.shape))
 
 
-def brightness(pixels: Pixels, factor: float, _: np.random.Generator) -> Pixels:
+def _brightness(pixels: Pixels, factor: float, _: np.random.Generator) -> Pixels:
     """Make darker or brighter by a factor."""
     return _as_pixels(pixels * factor)
 
 
-def grey(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
+def _grey(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
     """Take a share of the colour away; 1 leaves a grey picture."""
     luma = cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY)[..., None].astype(np.float64)
     return _as_pixels(pixels + share * (luma - pixels))
 
 
-def mirror(pixels: Pixels, _: float, __: np.random.Generator) -> Pixels:
+def _mirror(pixels: Pixels, _: float, __: np.random.Generator) -> Pixels:
     """Swap left and right."""
     return np.ascontiguousarray(pixels[:, ::-1])
 
 
-def turn(pixels: Pixels, degrees: float, _: np.random.Generator) -> Pixels:
+def _turn(pixels: Pixels, degrees: float, _: np.random.Generator) -> Pixels:
     """Turn clockwise by a multiple of 90 degrees."""
     return np.ascontiguousarray(np.rot90(pixels, k=-round(degrees / 90)))
 
 
-def colour_filter(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
+def _colour_filter(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
     """Apply a share of a strong photo filter: warm tint, lifted shadows, contrast, dark corners."""
     height, width = pixels.shape[:2]
     light = pixels / 255.0
@@ -86,7 +86,7 @@ def colour_filter(pixels: Pixels, share: float, _: np.random.Generator) -> Pixel
     return _as_pixels(pixels + share * (255.0 * shown - pixels))
 
 
-def beauty(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
+def _beauty(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
     """Smooth and brighten skin as beauty filters do; the strength is the share of the filter."""
     diameter = max(5, round(min(pixels.shape[:2]) / 24))
     smooth = cv2.bilateralFilter(pixels, diameter, _BEAUTY_SIGMA, diameter)
@@ -94,19 +94,19 @@ def beauty(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
     return _as_pixels(pixels + share * (brighter - pixels))
 
 
-def reencode(pixels: Pixels, times: float, rng: np.random.Generator) -> Pixels:
+def _reencode(pixels: Pixels, times: float, rng: np.random.Generator) -> Pixels:
     """Send on some times: shrunk, compressed as JPEG, and enlarged again."""
     height, width = pixels.shape[:2]
     for _ in range(int(times)):
         factor = rng.uniform(*_MESSENGER_FACTOR)
         quality = int(rng.integers(*_MESSENGER_QUALITY))
-        small = resize(pixels, factor, rng)
+        small = _resize(pixels, factor, rng)
         sent = jpeg_round_trip(small, quality=quality)
         pixels = _as_pixels(cv2.resize(sent, (width, height), interpolation=cv2.INTER_LINEAR))
     return pixels
 
 
-def screen(pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
+def _screen(pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
     """Photograph from a screen: its grid, a slanted view, less contrast, blur and noise."""
     height, width = pixels.shape[:2]
     grid = np.ones((height, width, 3))
@@ -127,13 +127,13 @@ def screen(pixels: Pixels, strength: float, rng: np.random.Generator) -> Pixels:
     return _as_pixels(soft + rng.normal(0.0, 4.0 * strength, size=soft.shape))
 
 
-def letterbox(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
+def _letterbox(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
     """Add black bars above and below; the strength is their share of the new picture."""
     bar = round(pixels.shape[0] * share / (1 - share) / 2)
     return np.pad(pixels, ((bar, bar), (0, 0), (0, 0)))
 
 
-def inset(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
+def _inset(pixels: Pixels, share: float, _: np.random.Generator) -> Pixels:
     """Set into a larger blurred copy of itself; the strength is the share of its side."""
     height, width = pixels.shape[:2]
     wide, high = round(width / share), round(height / share)
@@ -149,19 +149,19 @@ def _as_pixels(values: NDArray[np.floating] | NDArray[np.uint8] | cv2.typing.Mat
 
 
 FRAME_CHANGES: Mapping[str, FrameChange] = {
-    "jpeg": jpeg,
-    "resize": resize,
-    "blur": blur,
-    "noise": noise,
-    "brightness": brightness,
-    "grey": grey,
-    "mirror": mirror,
-    "turn": turn,
-    "filter": colour_filter,
-    "beauty": beauty,
-    "reencode": reencode,
-    "screen": screen,
-    "letterbox": letterbox,
-    "inset": inset,
+    "jpeg": _jpeg,
+    "resize": _resize,
+    "blur": _blur,
+    "noise": _noise,
+    "brightness": _brightness,
+    "grey": _grey,
+    "mirror": _mirror,
+    "turn": _turn,
+    "filter": _colour_filter,
+    "beauty": _beauty,
+    "reencode": _reencode,
+    "screen": _screen,
+    "letterbox": _letterbox,
+    "inset": _inset,
 }
 """By the name of the perturbation; `h264` changes a file, not a frame."""
