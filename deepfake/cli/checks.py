@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepfake.config.options import Options
 from deepfake.errors import BundleError, ConfigError
+
+if TYPE_CHECKING:
+    from deepfake.storage import DataRoot
 
 __all__ = ["check_options", "reject_missing"]
 
@@ -98,23 +101,29 @@ def _check_precision(options: Any) -> None:
 def _check_datasets(options: Any) -> None:
     from deepfake.corpora.dataset_names import reject_unknown_dataset
 
+    root = _data_root(options)
     datasets = options.dataset if isinstance(options.dataset, list) else [options.dataset]
     for dataset in (*datasets, *(getattr(options, "unlearnt", None) or ())):
-        reject_unknown_dataset(dataset, data_root=options.data_root)
+        reject_unknown_dataset(dataset, root=root)
 
 
 def _check_corpus(options: Any) -> None:
     from deepfake.corpora.dataset_names import reject_unknown_corpus
 
-    reject_unknown_corpus(options.dataset, data_root=options.data_root)
+    reject_unknown_corpus(options.dataset, root=_data_root(options))
+
+
+def _data_root(options: Any) -> DataRoot:
+    from deepfake.storage import DataRoot, location_of
+
+    return DataRoot(location_of(options.data_root))
 
 
 def _check_detectors(options: Any) -> None:
     from deepfake.registry.resolve import resolve_detector
-    from deepfake.storage import DataRoot, location_of
     from deepfake.storage.environment import configure_environment
 
-    root = DataRoot(location_of(options.data_root))
+    root = _data_root(options)
     for weights in _detectors(options):
         if weights.startswith("models:/"):
             configure_environment(root.here)  # MLflow reads it when it is imported
@@ -155,16 +164,11 @@ def _check_training(options: Any) -> None:
             hint=f"Expected {', '.join(named)}, a detector's folder, or a file.",
         )
     if options.run_name is not None:
-        from deepfake.storage import DataRoot, location_of
-
-        runs = DataRoot(location_of(options.data_root)).runs
-        check_run_name(runs, options.run_name, resume=options.resume)
+        check_run_name(_data_root(options).runs, options.run_name, resume=options.resume)
 
 
 def _check_run_name(options: Any) -> None:
-    from deepfake.storage import DataRoot, location_of
-
-    if (DataRoot(location_of(options.data_root)).runs / options.run_name).exists():
+    if (_data_root(options).runs / options.run_name).exists():
         raise ConfigError(f"the run {options.run_name!r} is there already")
 
 
@@ -182,10 +186,9 @@ def _check_policy(options: Any) -> None:
 
 def _check_held_out(options: Any) -> None:
     from deepfake.corpora.held_out.sets import read_held_out_set
-    from deepfake.storage import DataRoot, location_of
 
     name = options.held_out or options.benchmark
-    read_held_out_set(DataRoot(location_of(options.data_root)), name)
+    read_held_out_set(_data_root(options), name)
 
 
 def _check_perturbations(options: Any) -> None:

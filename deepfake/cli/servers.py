@@ -6,7 +6,7 @@ import typer
 
 from deepfake.cli.flow_runs import prepare
 from deepfake.config.options import SetupOptions, UpOptions
-from deepfake.corpora.ingest.dataset import check_dataset
+from deepfake.corpora.dataset_names import reject_unknown_dataset
 from deepfake.storage import DataRoot, location_of
 
 __all__ = ["run_setup", "run_up"]
@@ -15,7 +15,7 @@ __all__ = ["run_setup", "run_up"]
 def run_setup(options: SetupOptions) -> None:
     """Make what the Prefect server in use lacks, and say what was done."""
     for dataset in options.dataset or ():
-        check_dataset(dataset, root=DataRoot(location_of(options.data_root)))
+        reject_unknown_dataset(dataset, root=DataRoot(location_of(options.data_root)))
     prepare(options.data_root)
     from flows.server.setup import set_up
 

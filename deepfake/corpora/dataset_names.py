@@ -5,13 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepfake.errors import ConfigError
-from deepfake.storage import DataRoot, is_store_uri, location_of
+from deepfake.storage import DataRoot, is_store_uri
 
 __all__ = ["reject_unknown_corpus", "reject_unknown_dataset"]
 
 
-def reject_unknown_dataset(dataset: str, *, data_root: str) -> None:
+def reject_unknown_dataset(dataset: str, *, root: DataRoot) -> None:
     """Reject what is neither an ingested corpus nor a folder of this machine.
+
+    Args:
+        dataset: As named with `--dataset`.
+        root: The data root.
 
     Raises:
         ConfigError: It is neither.
@@ -21,32 +25,24 @@ def reject_unknown_dataset(dataset: str, *, data_root: str) -> None:
             f"expected an ingested corpus or a folder of this machine, got {dataset}",
             hint=f"Run `deepfake ingest {dataset} --corpus NAME` first, and name that.",
         )
-    root = DataRoot(location_of(data_root))
-    if not Path(dataset).is_dir() and not _is_corpus(dataset, root=root):
+    if not root.has_corpus(dataset) and not Path(dataset).is_dir():
         raise ConfigError(
             f"{dataset!r} is neither an ingested corpus ({_known(root)}) nor a folder",
             hint="Name a folder with real/ and fake/ in it, or run `deepfake ingest` first.",
         )
 
 
-def reject_unknown_corpus(corpus: str, *, data_root: str) -> None:
+def reject_unknown_corpus(corpus: str, *, root: DataRoot) -> None:
     """Reject what is no ingested corpus.
 
     Raises:
         ConfigError: It is none.
     """
-    root = DataRoot(location_of(data_root))
-    if not _is_corpus(corpus, root=root):
+    if not root.has_corpus(corpus):
         raise ConfigError(
             f"{corpus!r} is no ingested corpus ({_known(root)})",
             hint="Run `deepfake ingest` first.",
         )
-
-
-def _is_corpus(name: str, *, root: DataRoot) -> bool:
-    # As `is_ingested` of the shards has it, which would import pandas: `./faces` is a path.
-    is_name = set(name).isdisjoint("/\\") and name not in {"", ".", ".."}
-    return is_name and (root.corpus_shards(name) / "latest").is_file()
 
 
 def _known(root: DataRoot) -> str:

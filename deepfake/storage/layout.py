@@ -42,6 +42,11 @@ class DataRoot:
         """Return the folder of all snapshots and shards of a corpus."""
         return self.path / "shards" / corpus
 
+    def has_corpus(self, name: str) -> bool:
+        """Return whether a name is that of an ingested corpus; a path such as `./faces` is none."""
+        is_name = set(name).isdisjoint("/\\") and name not in {"", ".", ".."}
+        return is_name and (self.corpus_shards(name) / "latest").is_file()
+
     @property
     def splits(self) -> Location:
         """The folder of split assignments by group."""

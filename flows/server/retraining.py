@@ -9,9 +9,8 @@ from typing import Any
 
 from prefect.client.schemas.responses import DeploymentResponse
 
+from deepfake.corpora.dataset_names import reject_unknown_dataset
 from deepfake.corpora.held_out import read_held_out_set
-from deepfake.corpora.ingest.dataset import check_dataset
-from deepfake.corpora.shards import is_ingested
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot
 
@@ -104,5 +103,5 @@ def resolve_retraining(
 
 def _lasting(root: DataRoot, dataset: str) -> str:
     """Return the name of a corpus, or a folder's absolute path: runs may work elsewhere."""
-    check_dataset(dataset, root=root)
-    return dataset if is_ingested(root, dataset) else str(Path(dataset).absolute())
+    reject_unknown_dataset(dataset, root=root)
+    return dataset if root.has_corpus(dataset) else str(Path(dataset).absolute())

@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from deepfake.config import digest_of
+from deepfake.corpora.dataset_names import reject_unknown_dataset
 from deepfake.corpora.ingest import read_previous_rows
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import ManifestRow
-from deepfake.corpora.shards import Snapshot, is_ingested, open_snapshot
+from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.errors import ConfigError
-from deepfake.storage import DataRoot, is_store_uri, location_of, to_uri
+from deepfake.storage import DataRoot, location_of, to_uri
 
-__all__ = ["check_dataset", "resolve_dataset"]
+__all__ = ["resolve_dataset"]
 
 
 def resolve_dataset(
@@ -37,9 +38,9 @@ def resolve_dataset(
         ConfigError: Neither a corpus nor a folder, or a folder without labels.
     """
     root = DataRoot(location_of(data_root))
-    check_dataset(dataset, root=root)
+    reject_unknown_dataset(dataset, root=root)
     folder = Path(dataset)
-    if is_ingested(root, dataset):
+    if root.has_corpus(dataset):
         notes = [f"{dataset!r} is the ingested corpus of that name"]
         if folder.is_dir():
             notes.append(f"a folder {dataset!r} is here too; write ./{dataset} to mean it")
@@ -52,30 +53,6 @@ def resolve_dataset(
         f"(files: {statuses}; {summary['num_crops']} crops)"
     )
     return open_snapshot(root, corpus), [note]
-
-
-def check_dataset(dataset: str, *, root: DataRoot) -> None:
-    """Reject what is neither an ingested corpus nor a folder of this machine.
-
-    Args:
-        dataset: As named with `--dataset`.
-        root: The data root.
-
-    Raises:
-        ConfigError: It is neither.
-    """
-    if is_store_uri(dataset):
-        raise ConfigError(
-            f"expected an ingested corpus or a folder of this machine, got {dataset}",
-            hint=f"Run `deepfake ingest {dataset} --corpus NAME` first, and name that.",
-        )
-    if not is_ingested(root, dataset) and not Path(dataset).is_dir():
-        known = sorted(p.parent.name for p in (root.path / "shards").glob("*/latest"))
-        raise ConfigError(
-            f"{dataset!r} is neither an ingested corpus ({', '.join(known) or 'none yet'}) "
-            "nor a folder",
-            hint="Name a folder with real/ and fake/ in it, or run `deepfake ingest` first.",
-        )
 
 
 def _corpus_of(folder: Path, *, root: DataRoot) -> str:

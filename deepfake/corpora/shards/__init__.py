@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from deepfake.corpora.shards.snapshots import (
         Snapshot,
         has_snapshot,
-        is_ingested,
         open_snapshot,
         set_latest,
         write_snapshot,
@@ -57,7 +56,6 @@ __all__ = [
     "Snapshot",
     "crop_records",
     "has_snapshot",
-    "is_ingested",
     "list_shards",
     "open_snapshot",
     "read_dense_landmarks",

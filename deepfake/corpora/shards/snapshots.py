@@ -40,7 +40,6 @@ from deepfake.storage import (
 __all__ = [
     "Snapshot",
     "has_snapshot",
-    "is_ingested",
     "open_snapshot",
     "set_latest",
     "write_snapshot",
@@ -209,12 +208,6 @@ def set_latest(corpus_dir: Location, digest: str) -> None:
     write_text(corpus_dir / "latest", digest + "\n")
 
 
-def is_ingested(root: DataRoot, name: str) -> bool:
-    """Return whether a name is that of an ingested corpus; a path such as `./faces` is none."""
-    is_name = set(name).isdisjoint("/\\") and name not in {"", ".", ".."}
-    return is_name and (root.corpus_shards(name) / "latest").is_file()
-
-
 def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> Snapshot:
     """Open a snapshot of a corpus.
 
@@ -228,7 +221,7 @@ def open_snapshot(root: DataRoot, corpus: str, *, digest: str | None = None) -> 
     """
     corpus_dir = root.corpus_shards(corpus)
     if digest is None:
-        if not is_ingested(root, corpus):
+        if not root.has_corpus(corpus):
             known = sorted(p.parent.name for p in (root.path / "shards").glob("*/latest"))
             raise ShardError(
                 f"no corpus {corpus!r} has been ingested (there are: {', '.join(known) or 'none'})",

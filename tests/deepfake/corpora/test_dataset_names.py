@@ -1,4 +1,4 @@
-"""What the early check takes for a corpus is what the flows take for one."""
+"""What is taken for the name of a data set."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from pathlib import Path
 import pytest
 
 from deepfake.corpora.dataset_names import reject_unknown_dataset
-from deepfake.corpora.shards import is_ingested
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot, location_of
 
 
-@pytest.mark.parametrize("name", ["small", "./small", "small/", "..", "nosuch"])
-def test_early_check_and_flows_agree_on_what_a_corpus_is(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+@pytest.mark.parametrize(
+    ("name", "is_known"),
+    [("small", True), ("./small", False), ("small/", False), ("..", True), ("nosuch", False)],
+)
+def test_a_corpus_has_a_name_and_a_folder_a_path(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, is_known: bool
 ) -> None:
     root = DataRoot(location_of(str(tmp_path / "data")))
     latest = tmp_path / "data" / "shards" / "small" / "latest"
@@ -22,10 +24,8 @@ def test_early_check_and_flows_agree_on_what_a_corpus_is(
     latest.write_text("0123456789abcdef\n")
     (tmp_path / "a" / "empty").mkdir(parents=True)
     monkeypatch.chdir(tmp_path / "a" / "empty")
-    is_known = is_ingested(root, name) or Path(name).is_dir()
-    try:
-        reject_unknown_dataset(name, data_root=str(tmp_path / "data"))
-        is_taken = True
-    except ConfigError:
-        is_taken = False
-    assert is_taken == is_known
+    if is_known:
+        reject_unknown_dataset(name, root=root)
+    else:
+        with pytest.raises(ConfigError, match="neither an ingested corpus"):
+            reject_unknown_dataset(name, root=root)
