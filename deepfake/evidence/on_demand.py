@@ -71,7 +71,9 @@ def make_missing_evidence(
             for done in _make(version, requests, bundle=bundle):
                 on_done(done, len(requests))
     except (DeepfakeError, OSError) as error:
-        return MadeEvidence(0, len(requests), problem=str(error))
+        hint = getattr(error, "hint", None)
+        problem = f"{error}. {hint}" if hint else str(error)
+        return MadeEvidence(0, len(requests), problem=problem)
     return MadeEvidence(len(requests), len(requests))
 
 

@@ -84,6 +84,7 @@ def test_a_folder_is_scored_explained_reported_and_forgotten(
 
 
 def test_scoring_makes_evidence_where_that_is_asked(tmp_path: Path, detector: Path) -> None:
+    (tmp_path / "media").mkdir()
     write_image(tmp_path / "media" / "face.png", face_close_up())
     said = ["score", "media", "--output", "out", "--weights", detector, "--evidence", "5"]
     done = run_deepfake(*said, cwd=tmp_path)
@@ -94,6 +95,7 @@ def test_scoring_makes_evidence_where_that_is_asked(tmp_path: Path, detector: Pa
 
 
 def test_without_the_detector_the_report_says_what_it_lacks(tmp_path: Path, detector: Path) -> None:
+    (tmp_path / "media").mkdir()
     write_image(tmp_path / "media" / "face.png", face_close_up())
     moved = tmp_path / "moved"
     shutil.copytree(detector, moved)
