@@ -12,13 +12,10 @@ from deepfake.config import MediaLimits
 from deepfake.errors import DecodeError, ProbeError, UnsupportedMediaError
 from deepfake.media.files import check_pixels, check_regular_file, read_head, unreadable
 from deepfake.media.headers import StillHeader, read_still_header, still_codec
+from deepfake.media.orientation import exif_orientation
 from deepfake.types import Frame, Kind, MediaInfo
 
 __all__ = ["probe_still", "read_image", "still_header", "write_image"]
-
-# EXIF 2.32, tag 0x0112: how many quarter turns clockwise, after mirroring left to right.
-_TURNS = {1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True)}
-_TURNS |= {5: (3, True), 6: (1, False), 7: (1, True), 8: (3, False)}
 
 
 def still_header(path: Path) -> StillHeader | None:
@@ -65,15 +62,15 @@ def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
     _check_header(header, limits=limits, path=path)
     if header.is_animated:
         return None
-    turns, _ = _TURNS[header.orientation]
-    width, height = (header.width, header.height)[:: -1 if turns % 2 else 1]
+    orientation = exif_orientation(header.orientation)
+    width, height = orientation.sized(header.width, header.height)
     return MediaInfo(
         kind=Kind.IMAGE,
         codec=header.codec,
         container=header.codec,
         width=width,
         height=height,
-        rotation=90 * turns,
+        rotation=90 * orientation.turns,
     )
 
 
@@ -160,11 +157,4 @@ def _decode(data: bytes, *, header: StillHeader, path: Path) -> NDArray[np.uint8
         cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
     except cv2.error as error:
         raise DecodeError(f"OpenCV cannot decode the picture ({error.err})", path=path) from error
-    return bgr if header.codec == "tiff" else _turned(bgr, header.orientation)
-
-
-def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    turns, is_mirrored = _TURNS[orientation]
-    if is_mirrored:
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(np.rot90(pixels, k=-turns))
+    return bgr if header.codec == "tiff" else exif_orientation(header.orientation).apply(bgr)
