@@ -31,7 +31,14 @@ from deepfake.extract.faces import (
     is_surely_upright,
     turn_frame,
 )
+from deepfake.extract.faces.area_resize import FrameView
 from deepfake.extract.faces.remote import remote_networks
+from deepfake.extract.outcome_text import (
+    outcome_of,
+    truncation_message,
+    turn_message,
+    with_small_faces,
+)
 from deepfake.extract.sampling import sample_indices, spread_order
 from deepfake.media import (
     VideoReader,
@@ -57,7 +64,7 @@ __all__ = [
     "make_crop",
 ]
 
-STEP_VERSION = "5"
+STEP_VERSION = "6"
 """Raised whenever the same file and settings give other crops than before."""
 
 _MAX_EXTRA = 2
@@ -129,6 +136,7 @@ class _ExtractedFrame:
     signature: NDArray[np.float32]
     faces: tuple[Face, ...]
     crops: tuple[FaceCrop, ...]
+    num_small: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,7 +218,11 @@ class Extractor:
         (seen,) = detect_frames([frame], detector=self._face_detector)
         turn = find_turn([frame], [seen.faces], detect=self._face_detector.detect)
         if turn:
-            (seen,) = detect_frames([turn_frame(frame, turn)], detector=self._face_detector)
+            frame = turn_frame(frame, turn)
+            (seen,) = detect_frames([frame], detector=self._face_detector)
+        if not seen.faces:
+            count = self._face_detector.count_small(FrameView(frame.pixels))
+            seen = replace(seen, num_small=max(seen.num_small, count))
         frames = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
         sampled = _Sampled(frames, wanted=1, read=1, turn=turn)
         return self._finish(request, info, sampled)
@@ -296,6 +308,7 @@ class Extractor:
             signature=seen.signature,
             faces=faces,
             crops=tuple(make_crop(seen.frame, face, config=self.config.crop) for face in faces),
+            num_small=seen.num_small,
         )
 
     def _finish(
@@ -308,12 +321,15 @@ class Extractor:
     ) -> ExtractedMedium:
         wanted, read, turn = sampled.wanted, sampled.read, sampled.turn
         crops = _tracked_crops(sampled.frames)
-        status, message = _outcome_of(wanted=wanted, read=read, num_faces=len(crops))
+        status, message = outcome_of(wanted=wanted, read=read, num_faces=len(crops))
         kept = tuple(crops) if status is Status.OK else ()
         if message is None and is_truncated:
-            message = _truncation_message(info)
+            message = truncation_message(info)
+        num_small = max((seen.num_small for seen in sampled.frames), default=0)
+        if num_small and status in (Status.OK, Status.NO_FACE):
+            message = with_small_faces(message, num_small)
         if kept and turn:
-            message = "; ".join(filter(None, (message, _turn_message(turn))))
+            message = "; ".join(filter(None, (message, turn_message(turn))))
         size = (info.width, info.height)
         outcome = Outcome(
             uri=request.uri,
@@ -368,27 +384,6 @@ def _tracked_crops(frames: Sequence[_ExtractedFrame]) -> list[FaceCrop]:
         for crop in seen.crops
     ]
     return sorted(crops, key=lambda crop: (crop.frame_index, crop.track_id))
-
-
-def _outcome_of(*, wanted: int, read: int, num_faces: int) -> tuple[Status, str | None]:
-    if wanted == 0:
-        return Status.EMPTY, "the video has no frames"
-    if 2 * read < wanted:
-        return Status.DECODE_ERROR, f"only {read} of {wanted} frames could be decoded"
-    if num_faces == 0:
-        return Status.NO_FACE, f"no face was found in {read} {'frame' if read == 1 else 'frames'}"
-    if read < wanted:
-        return Status.OK, f"{read} of {wanted} frames could be decoded"
-    return Status.OK, None
-
-
-def _truncation_message(info: MediaInfo) -> str:
-    declared = info.duration_seconds_from_header or 0.0
-    return f"holds {info.duration_seconds:.1f} s of the {declared:.1f} s that its header declares"
-
-
-def _turn_message(degrees: int) -> str:
-    return f"turned clockwise by {degrees} degrees, as no upright face was found as it is shown"
 
 
 def _details(info: MediaInfo) -> dict[str, Any]:

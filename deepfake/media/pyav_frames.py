@@ -392,9 +392,14 @@ class PyavFrames:
     def _to_rgb(self, frame: Any) -> NDArray[np.uint8]:
         width, height = self._square_size(frame)
         check_pixels(width, height, limits=self._limits, path=self._path)
-        is_square = (width, height) == (frame.width, frame.height)
-        size = {} if is_square else {"width": width, "height": height, "interpolation": "BICUBIC"}
-        rgb: Any = self._reformatter.reformat(frame, format="rgb24", threads=1, **size).to_ndarray()
+        rgb: Any = self._reformatter.reformat(
+            frame,
+            format="rgb24",
+            width=width,
+            height=height,
+            interpolation=None if (width, height) == (frame.width, frame.height) else "BICUBIC",
+            threads=1,
+        ).to_ndarray()
         return _orientation_of(frame).apply(rgb)
 
     def _square_size(self, frame: Any) -> tuple[int, int]:
