@@ -2,8 +2,8 @@
 
     python -m benchmarks.speed.face_search FOLDER_OF_PORTRAITS
 
-Each picture of the folder gives its largest face. Frames of several sizes are filled with faces of one
-size, which is known, and searched twice: with faces below 8 % of the shorter side left out, as
+Each picture of the folder gives its largest face. Frames of several sizes are filled with faces
+of one known size and searched twice: with faces below 8 % of the shorter side left out, as
 before, and with every face of `min_face_px`.
 """
 

@@ -47,8 +47,9 @@ from deepfake.media import (
     open_video,
     probe_still,
     read_ahead,
-    read_image,
+    read_pages,
 )
+from deepfake.media.stills import MAX_PAGES
 from deepfake.storage import medium_file
 from deepfake.types import Face, FaceCrop, Frame, Kind, MediaInfo, Outcome, Status
 
@@ -214,18 +215,24 @@ class Extractor:
     def _extract_still(
         self, request: ExtractRequest, info: MediaInfo, path: Path
     ) -> ExtractedMedium:
-        frame = read_image(path, limits=self.config.limits)
-        (seen,) = detect_frames([frame], detector=self._face_detector)
-        turn = find_turn([frame], [seen.faces], detect=self._face_detector.detect)
+        pages = list(read_pages(path, limits=self.config.limits))
+        seen = [self._search(page) for page in pages]
+        found = [page.faces for page in seen]
+        turn = find_turn(pages, found, detect=self._face_detector.detect)
         if turn:
-            frame = turn_frame(frame, turn)
-            (seen,) = detect_frames([frame], detector=self._face_detector)
-        if not seen.faces:
-            count = self._face_detector.count_small(FrameView(frame.pixels))
-            seen = replace(seen, num_small=max(seen.num_small, count))
-        frames = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
-        sampled = _Sampled(frames, wanted=1, read=1, turn=turn)
-        return self._finish(request, info, sampled)
+            seen = [self._search(turn_frame(page, turn)) for page in pages]
+        frames = [self._crops_of(page, max_faces=self.config.faces.max_faces) for page in seen]
+        wanted = min(info.num_frames, MAX_PAGES)
+        sampled = _Sampled(frames, wanted=wanted, read=len(frames), turn=turn)
+        return self._finish(request, info, sampled, is_truncated=info.num_frames > wanted)
+
+    def _search(self, page: Frame) -> SeenFrame:
+        """Detect the faces of a picture, and count smaller ones where there is none."""
+        (seen,) = detect_frames([page], detector=self._face_detector)
+        if seen.faces:
+            return seen
+        count = self._face_detector.count_small(FrameView(page.pixels))
+        return replace(seen, num_small=max(seen.num_small, count))
 
     def _extract_video(self, request: ExtractRequest, reader: VideoReader) -> ExtractedMedium:
         indices = sample_indices(

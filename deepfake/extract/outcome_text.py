@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake.types import MediaInfo, Status
+from deepfake.types import Kind, MediaInfo, Status
 
 __all__ = ["outcome_of", "truncation_message", "turn_message", "with_small_faces"]
 
@@ -34,7 +34,9 @@ def with_small_faces(message: str | None, num_small: int) -> str:
 
 
 def truncation_message(info: MediaInfo) -> str:
-    """Return the sentence on a video that is cut short."""
+    """Return the sentence on a video that is cut short, or a still of too many pages."""
+    if info.kind is Kind.IMAGE:
+        return f"only the first of its {info.num_frames} pages were looked at"
     declared = info.duration_seconds_from_header or 0.0
     return f"holds {info.duration_seconds:.1f} s of the {declared:.1f} s that its header declares"
 
