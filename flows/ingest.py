@@ -29,6 +29,7 @@ from deepfake.corpora.ingest.summary import (
     media_used,
     newest_snapshot,
 )
+from deepfake.corpora.layouts.label_hint import label_hint
 from deepfake.corpora.shards import Snapshot
 from deepfake.extract.extractor import ExtractorSetup
 from deepfake.extract.options import extract_config
@@ -111,6 +112,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
         ending.update(_account(snapshot, num_probed=num_probed))
     summary = {
         **ingest_summary(snapshot, notes),
+        "label_hint": label_hint(rows),
         "is_new": is_new,
         "num_probed": num_probed,
         "num_extracted": num_extracted,

@@ -12,6 +12,7 @@ from deepfake import __version__
 from deepfake.cli.exit_codes import ExitCode, exit_code_of_error
 from deepfake.cli.options import add_command
 from deepfake.cli.signals import end_if_stopped, stop_command_on_signals
+from deepfake.cli.surroundings import settle_surroundings
 from deepfake.cli.text import in_one_line
 from deepfake.compute.processes.stopping import stop_signal
 from deepfake.config import options as of
@@ -128,6 +129,7 @@ def _common(
 
 def main() -> None:
     """Run the command; Ctrl-C and SIGTERM stop it, and an error of ours is one line and a hint."""
+    settle_surroundings()
     stop_command_on_signals()
     try:
         _run()
@@ -148,6 +150,13 @@ def _run() -> None:
         if error.hint:
             typer.secho(f"hint: {error.hint}", err=True)
         raise SystemExit(int(exit_code_of_error(error))) from None
+    except OSError as error:
+        # A folder that cannot be written, a full disk: the reason is the system's.
+        if "--debug" in sys.argv or error.filename is None or stop_signal() is not None:
+            raise
+        typer.secho(f"error: {in_one_line(str(error))}", err=True, fg="red")
+        typer.secho("hint: --debug shows where it happened.", err=True)
+        raise SystemExit(int(ExitCode.FAILED)) from None
     except ImportError as error:
         if "--debug" in sys.argv or not str(error).startswith(("libGL", "libgthread")):
             raise

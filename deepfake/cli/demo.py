@@ -16,7 +16,7 @@ from deepfake.cli.score import print_score
 from deepfake.cli.train import print_train
 from deepfake.config.options import DemoOptions
 from deepfake.corpora.demo import find_sources, make_demo_media
-from deepfake.storage import local_path
+from deepfake.storage import DataRoot, local_path
 from deepfake.storage.environment import configure_environment
 
 __all__ = ["MODEL_NAME", "run_demo"]
@@ -32,7 +32,7 @@ def run_demo(options: DemoOptions) -> None:
     data_root = local_path(options.data_root)
     console = Console(markup=False)
     find_sources()
-    data_root.mkdir(parents=True, exist_ok=True)
+    DataRoot(data_root).make_here()
     configure_environment(data_root)
     console.rule("1 of 5: media from two installed packages")
     media = make_demo_media(data_root / "demo")

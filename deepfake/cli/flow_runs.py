@@ -30,8 +30,7 @@ __all__ = [
 
 def prepare(data_root: str) -> None:
     """Set and print where Prefect and MLflow keep their state, before Prefect is imported."""
-    root = DataRoot(location_of(data_root)).here
-    root.mkdir(parents=True, exist_ok=True)
+    root = DataRoot(location_of(data_root)).make_here()
     configure_environment(root)
     api = os.environ.get("PREFECT_API_URL")
     prefect = masked(api) if api else os.environ.get("PREFECT_HOME", "")

@@ -55,7 +55,11 @@ def print_ingest(summary: dict[str, Any]) -> None:
     for note in notes["notes"]:
         console.print(f"  note: {note}")
     _print_shortcuts(console, summary["shortcuts"])
-    if summary["num_extracted"] == 0:
+    if hint := summary.get("label_hint"):
+        console.print(in_one_line(f"hint: {hint}"), style="yellow", soft_wrap=True)
+    if summary["num_extracted"] == 0 and summary["shards_reused"] == 0:
+        console.print("nothing to decode: no file could be used", style="yellow")
+    elif summary["num_extracted"] == 0:
         console.print(
             f"nothing to decode: all shards are there already ({summary['shards_reused']})"
         )

@@ -256,6 +256,7 @@ def call_in_child(function: Callable[..., None], *arguments: str | Path) -> bool
     child = subprocess.run(
         [
             sys.executable,
+            "-P",
             "-c",
             _CHILD,
             function.__module__,

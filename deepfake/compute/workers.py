@@ -48,6 +48,8 @@ Result = TypeVar("Result")
 _WATCH_SECONDS = 0.25
 _POLL_SECONDS = 0.5
 _TRIED_TWICE = frozenset({Status.CRASHED, Status.OUT_OF_MEMORY})
+_NOTED_SECONDS = 1.0
+"""CPU time of a step below which it is not remembered for the next."""
 _setup_value: Any = None
 _busy_marker = Path()
 _device_address: DeviceAddress | None = None
@@ -157,22 +159,33 @@ def _setup_error(error: Exception) -> DeepfakeError:
     return WorkerError(f"a media worker could not be set up ({name}: {_first_line(error)})")
 
 
-def _work(function: Callable[[Any, Any], Any], item: Any) -> Any:
-    """Return the function's result; what it raises becomes a failure here.
+@dataclass(frozen=True, slots=True)
+class _Done:
+    """A result, and the CPU seconds that it took."""
+
+    result: Any
+    cpu_seconds: float
+
+
+def _work(function: Callable[[Any, Any], Any], item: Any, spent: float) -> Any:
+    """Return the function's result and its cost; what it raises becomes a failure here.
 
     An exception that cannot be unpickled in the parent would take the whole pool with it.
     """
     if isinstance(_setup_value, _SetupFailed):
         return _setup_value
-    _busy_marker.write_text(str(time.process_time()), encoding="ascii")
+    began = time.process_time()
+    # What earlier steps have spent on the file counts too.
+    _busy_marker.write_text(str(began - spent), encoding="ascii")
     try:
-        return function(_setup_value, item)
+        result = function(_setup_value, item)
     except MemoryError:
-        return Failure(Status.OUT_OF_MEMORY, "MemoryError", "memory ran out while reading it")
+        result = Failure(Status.OUT_OF_MEMORY, "MemoryError", "memory ran out while reading it")
     except BaseException as error:
-        return _unexpected(error)
+        result = _unexpected(error)
     finally:
         _busy_marker.unlink(missing_ok=True)
+    return _Done(result, time.process_time() - began)
 
 
 def _unexpected(error: BaseException) -> Failure:
@@ -273,7 +286,11 @@ class MediaWorkers:
         self._released.enter_context(when_stopping(self._pool.stop))
 
     def map(
-        self, function: Callable[[Any, Item], Result], items: Sequence[Item]
+        self,
+        function: Callable[[Any, Item], Result],
+        items: Sequence[Item],
+        *,
+        is_last: bool = True,
     ) -> Iterator[Result | Failure]:
         """Run `function(made, item)` in the workers, in the order of `items`.
 
@@ -283,6 +300,8 @@ class MediaWorkers:
         Args:
             function: A function of a module; `made` is what `setup.create` returned.
             items: Picklable, one a file.
+            is_last: Whether no other step for these files follows: what one step has spent on a
+                file with a `uri` counts in the next of this process, as the limit is for the file.
 
         Yields:
             The result of each item, or why there is none.
@@ -296,10 +315,10 @@ class MediaWorkers:
         try:
             for item, future in zip(items, futures, strict=True):
                 result = self._outcome(future)
-                if isinstance(result, Failure) and result.status in _TRIED_TWICE:
+                if _is_to_be_tried_again(result):
                     (again,) = self._schedule(function, [item])
                     result = self._outcome(again)
-                yield result
+                yield _noted(item, result, is_last=is_last)
         finally:
             for future in futures:
                 future.cancel()
@@ -313,7 +332,10 @@ class MediaWorkers:
         timeout = self.setup.limits.timeout_seconds
         try:
             return [
-                self._pool.schedule(_work, args=(function, item), timeout=timeout) for item in items
+                self._pool.schedule(
+                    _work, args=(function, item, _spent.get(_key_of(item), 0.0)), timeout=timeout
+                )
+                for item in items
             ]
         except RuntimeError as error:
             raise WorkerError(f"the media workers take no more work ({error})") from error
@@ -369,6 +391,28 @@ class MediaWorkers:
         self.close()
 
 
+def _is_to_be_tried_again(result: Any) -> bool:
+    failure = result.result if isinstance(result, _Done) else result
+    return isinstance(failure, Failure) and failure.status in _TRIED_TWICE
+
+
+def _noted(item: Any, done: Any, *, is_last: bool) -> Any:
+    """Return the result, and remember what it cost until the last step."""
+    key = _key_of(item)
+    _spent.pop(key, None)
+    if not isinstance(done, _Done):
+        return done
+    if key and not is_last and done.cpu_seconds > _NOTED_SECONDS:
+        _spent[key] = done.cpu_seconds
+        while len(_spent) > _MAX_NOTED:
+            _spent.pop(next(iter(_spent)), None)
+    return done.result
+
+
+def _key_of(item: Any) -> str:
+    return str(getattr(item, "uri", ""))
+
+
 def _check_not_daemon() -> None:
     if multiprocessing.current_process().daemon:
         raise ConfigError(
@@ -384,6 +428,9 @@ def _signal_name(exitcode: int | None) -> str:
     return f"exit code {exitcode}"
 
 
+_spent: dict[str, float] = {}
+"""CPU seconds that the step before has spent on a file in this process, by its URI."""
+_MAX_NOTED = 100_000
 _shared: dict[WorkerSetup, MediaWorkers] = {}
 _shared_lock = threading.Lock()
 

@@ -111,9 +111,14 @@ class FaceConfig(Settings):
     The three thresholds are those of facenet-pytorch's `MTCNN`.
     """
 
+    added_later = frozenset({"min_face_px"})
+
     detector: Literal["mtcnn"] = "mtcnn"
     min_face_fraction: float = Field(default=0.08, gt=0, le=1)
     """The smallest face looked for, as a share of the frame's shorter side."""
+    min_face_px: int | None = Field(default=64, ge=20)
+    """A face of so many pixels is looked for in any frame, however small its share: about the
+    smallest in a 720p frame. None looks for shares alone."""
     min_confidence: float = Field(default=0.9, ge=0, le=1)
     thresholds: tuple[float, float, float] = (0.6, 0.7, 0.7)
     max_faces: int = Field(default=50, ge=1)

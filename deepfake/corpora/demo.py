@@ -206,7 +206,7 @@ def _carphone(path: Path) -> _Person:
 
 
 def _with_faces(frames: Sequence[Pixels]) -> _Person:
-    detector = MtcnnDetector(FaceConfig(min_face_fraction=0.2))
+    detector = MtcnnDetector(FaceConfig(min_face_fraction=0.2, min_face_px=None))
     found = [(frame, detector.detect(frame)) for frame in frames]
     kept = [(frame, faces[0]) for frame, faces in found if faces]
     if not kept:

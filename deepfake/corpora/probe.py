@@ -161,7 +161,7 @@ def probe_rows(
     """
     requests = [ProbeRequest(row.uri, limits, hashing) for row in rows]
     done = []
-    for row, result in zip(rows, workers.map(probe_medium, requests), strict=True):
+    for row, result in zip(rows, workers.map(probe_medium, requests, is_last=False), strict=True):
         done.append(_with_result(row, result))
         on_done(len(done))
     return done

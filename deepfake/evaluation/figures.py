@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -50,6 +51,12 @@ _Draw = Callable[[Axes, pd.DataFrame, CorpusResult], str]
 
 
 def _write(path: Path, draw: _Draw, files: pd.DataFrame, corpus: CorpusResult) -> Path:
+    # A file `matplotlibrc` of the working folder may ask for anything, TeX programs too.
+    with style.context("default"):
+        return _draw(path, draw, files, corpus)
+
+
+def _draw(path: Path, draw: _Draw, files: pd.DataFrame, corpus: CorpusResult) -> Path:
     figure = Figure(figsize=(5.6, 4.8), layout="constrained")
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_subplot()

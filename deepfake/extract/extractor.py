@@ -31,7 +31,14 @@ from deepfake.extract.faces import (
     is_surely_upright,
     turn_frame,
 )
+from deepfake.extract.faces.area_resize import FrameView
 from deepfake.extract.faces.remote import remote_networks
+from deepfake.extract.outcome_text import (
+    outcome_of,
+    truncation_message,
+    turn_message,
+    with_small_faces,
+)
 from deepfake.extract.sampling import sample_indices, spread_order
 from deepfake.media import (
     VideoReader,
@@ -40,8 +47,9 @@ from deepfake.media import (
     open_video,
     probe_still,
     read_ahead,
-    read_image,
+    read_pages,
 )
+from deepfake.media.stills import MAX_PAGES
 from deepfake.storage import medium_file
 from deepfake.types import Face, FaceCrop, Frame, Kind, MediaInfo, Outcome, Status
 
@@ -57,7 +65,7 @@ __all__ = [
     "make_crop",
 ]
 
-STEP_VERSION = "5"
+STEP_VERSION = "6"
 """Raised whenever the same file and settings give other crops than before."""
 
 _MAX_EXTRA = 2
@@ -129,6 +137,7 @@ class _ExtractedFrame:
     signature: NDArray[np.float32]
     faces: tuple[Face, ...]
     crops: tuple[FaceCrop, ...]
+    num_small: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,14 +215,24 @@ class Extractor:
     def _extract_still(
         self, request: ExtractRequest, info: MediaInfo, path: Path
     ) -> ExtractedMedium:
-        frame = read_image(path, limits=self.config.limits)
-        (seen,) = detect_frames([frame], detector=self._face_detector)
-        turn = find_turn([frame], [seen.faces], detect=self._face_detector.detect)
+        pages = list(read_pages(path, limits=self.config.limits))
+        seen = [self._search(page) for page in pages]
+        found = [page.faces for page in seen]
+        turn = find_turn(pages, found, detect=self._face_detector.detect)
         if turn:
-            (seen,) = detect_frames([turn_frame(frame, turn)], detector=self._face_detector)
-        frames = [self._crops_of(seen, max_faces=self.config.faces.max_faces)]
-        sampled = _Sampled(frames, wanted=1, read=1, turn=turn)
-        return self._finish(request, info, sampled)
+            seen = [self._search(turn_frame(page, turn)) for page in pages]
+        frames = [self._crops_of(page, max_faces=self.config.faces.max_faces) for page in seen]
+        wanted = min(info.num_frames, MAX_PAGES)
+        sampled = _Sampled(frames, wanted=wanted, read=len(frames), turn=turn)
+        return self._finish(request, info, sampled, is_truncated=info.num_frames > wanted)
+
+    def _search(self, page: Frame) -> SeenFrame:
+        """Detect the faces of a picture, and count smaller ones where there is none."""
+        (seen,) = detect_frames([page], detector=self._face_detector)
+        if seen.faces:
+            return seen
+        count = self._face_detector.count_small(FrameView(page.pixels))
+        return replace(seen, num_small=max(seen.num_small, count))
 
     def _extract_video(self, request: ExtractRequest, reader: VideoReader) -> ExtractedMedium:
         indices = sample_indices(
@@ -296,6 +315,7 @@ class Extractor:
             signature=seen.signature,
             faces=faces,
             crops=tuple(make_crop(seen.frame, face, config=self.config.crop) for face in faces),
+            num_small=seen.num_small,
         )
 
     def _finish(
@@ -308,12 +328,15 @@ class Extractor:
     ) -> ExtractedMedium:
         wanted, read, turn = sampled.wanted, sampled.read, sampled.turn
         crops = _tracked_crops(sampled.frames)
-        status, message = _outcome_of(wanted=wanted, read=read, num_faces=len(crops))
+        status, message = outcome_of(wanted=wanted, read=read, num_faces=len(crops))
         kept = tuple(crops) if status is Status.OK else ()
         if message is None and is_truncated:
-            message = _truncation_message(info)
+            message = truncation_message(info)
+        num_small = max((seen.num_small for seen in sampled.frames), default=0)
+        if num_small and status in (Status.OK, Status.NO_FACE):
+            message = with_small_faces(message, num_small)
         if kept and turn:
-            message = "; ".join(filter(None, (message, _turn_message(turn))))
+            message = "; ".join(filter(None, (message, turn_message(turn))))
         size = (info.width, info.height)
         outcome = Outcome(
             uri=request.uri,
@@ -368,27 +391,6 @@ def _tracked_crops(frames: Sequence[_ExtractedFrame]) -> list[FaceCrop]:
         for crop in seen.crops
     ]
     return sorted(crops, key=lambda crop: (crop.frame_index, crop.track_id))
-
-
-def _outcome_of(*, wanted: int, read: int, num_faces: int) -> tuple[Status, str | None]:
-    if wanted == 0:
-        return Status.EMPTY, "the video has no frames"
-    if 2 * read < wanted:
-        return Status.DECODE_ERROR, f"only {read} of {wanted} frames could be decoded"
-    if num_faces == 0:
-        return Status.NO_FACE, f"no face was found in {read} {'frame' if read == 1 else 'frames'}"
-    if read < wanted:
-        return Status.OK, f"{read} of {wanted} frames could be decoded"
-    return Status.OK, None
-
-
-def _truncation_message(info: MediaInfo) -> str:
-    declared = info.duration_seconds_from_header or 0.0
-    return f"holds {info.duration_seconds:.1f} s of the {declared:.1f} s that its header declares"
-
-
-def _turn_message(degrees: int) -> str:
-    return f"turned clockwise by {degrees} degrees, as no upright face was found as it is shown"
 
 
 def _details(info: MediaInfo) -> dict[str, Any]:

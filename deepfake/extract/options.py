@@ -20,7 +20,7 @@ def extract_config(options: IngestOptions) -> ExtractConfig:
     """
     return ExtractConfig(
         sampling=create_sampling(options.sampling, frames=options.frames, fps=options.fps),
-        faces=FaceConfig(min_face_fraction=options.min_face),
+        faces=_faces(options.min_face),
         crop=CropConfig(
             size=options.face_size,
             margin=options.margin,
@@ -29,6 +29,14 @@ def extract_config(options: IngestOptions) -> ExtractConfig:
         ),
         limits=options.media_limits,
     )
+
+
+def _faces(min_face: float) -> FaceConfig:
+    """Return the settings of a smallest face; one that is asked for holds in any frame."""
+    config = FaceConfig()
+    if min_face == config.min_face_fraction:
+        return config
+    return FaceConfig(min_face_fraction=min_face, min_face_px=None)
 
 
 def ingest_options_of(crop: CropConfig) -> str:

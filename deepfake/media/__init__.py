@@ -15,7 +15,7 @@ from deepfake.media.prefetch import read_ahead
 from deepfake.media.probe import probe_media
 from deepfake.media.recorder import VideoRecorder
 from deepfake.media.sources import Source, parse_source
-from deepfake.media.stills import probe_still, read_image, write_image
+from deepfake.media.stills import probe_still, read_image, read_pages, write_image
 from deepfake.media.tags import read_tags
 from deepfake.media.video import VideoReader, open_video
 
@@ -40,6 +40,7 @@ __all__ = [
     "quiet_native_logs",
     "read_ahead",
     "read_image",
+    "read_pages",
     "read_tags",
     "write_image",
     "write_video",

@@ -23,6 +23,7 @@ from deepfake.errors import (
     ProbeError,
     UnsupportedMediaError,
 )
+from deepfake.media.boxes import is_encrypted
 from deepfake.media.files import check_pixels, read_head, unreadable
 
 __all__ = [
@@ -55,6 +56,7 @@ ALLOWED_FORMATS = (
     "h264",
     "hevc",
     "obu",
+    "mjpeg",
     # Sound only, so that the error can say so.
     "mp3",
     "wav",
@@ -90,7 +92,6 @@ _CONTAINER_MAGICS = (
     (8, b"AVI "),
     (0, b"DKIF"),
 )
-_STILL_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"mif1", b"msf1", b"avif", b"avis")
 
 
 # Raised by PyAV on damaged input beside FFmpeg's own errors.
@@ -136,7 +137,10 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         ProbeError: A known format, damaged or cut off.
     """
     head = read_head(path)
-    _refuse_still_brands(head, path=path)
+    if head[:4] in (b"\0\0\1\0", b"\0\0\2\0") and head[4] > 0 and head[5] == 0:
+        raise UnsupportedMediaError("an icon or a cursor (ICO)", path=path)
+    if is_encrypted(path):
+        raise UnsupportedMediaError("an encrypted video: its key is needed to see it", path=path)
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": ",".join(ALLOWED_FORMATS),
@@ -147,6 +151,8 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         container = av.open(
             f"file:{os.path.abspath(path)}",  # noqa: PTH100 - links are kept as they are
             options=options,
+            # FFmpeg itself takes a stream of JPEG pictures for a single one.
+            format="mjpeg" if head.startswith(b"\xff\xd8\xff") else None,
             metadata_errors="replace",
         )
     except (av.error.FFmpegError, *_NATIVE_ERRORS) as error:
@@ -187,15 +193,6 @@ def video_stream(container: Any, *, limits: MediaLimits, path: Path) -> Any:
 
 def _is_cover(stream: Any) -> bool:
     return bool(stream.disposition & av.stream.Disposition.attached_pic)
-
-
-def _refuse_still_brands(head: bytes, *, path: Path) -> None:
-    if head[4:8] == b"ftyp" and head[8:12] in _STILL_BRANDS:
-        raise UnsupportedMediaError(
-            f"a picture of the format {head[8:12].decode()}; of stills, "
-            "JPEG, PNG, WebP, BMP, TIFF and GIF are read",
-            path=path,
-        )
 
 
 def _open_error(error: Exception, *, head: bytes, path: Path) -> MediaError:

@@ -16,9 +16,14 @@ class DamageWatch:
 
     Damage lasts until the next key frame. Errors before the first intact frame do not count: a
     stream may begin in the middle of a group of pictures.
+
+    Args:
+        is_marked: Whether packets of key frames are marked as such. If not, only a decoded frame
+            tells, and frames that were fed meanwhile are lost with the damaged ones.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_marked: bool = True) -> None:
+        self._is_marked = is_marked
         self._has_begun = False
         self._is_broken = False  # in decoding order
         self._broken_pts: set[int | None] = set()
@@ -26,7 +31,7 @@ class DamageWatch:
 
     def feed(self, packet: Any) -> None:
         """Register a packet before it is decoded."""
-        if packet.is_keyframe:
+        if packet.is_keyframe and self._is_marked:
             self._is_broken = False
         if self._is_broken:
             self._broken_pts.add(packet.pts)
@@ -40,6 +45,9 @@ class DamageWatch:
         """Return whether a frame is intact; call it for each frame in presentation order."""
         if frame.key_frame:
             self._is_corrupt = False
+            if not self._is_marked:
+                self._is_broken = False
+                self._broken_pts.discard(frame.pts)
         if frame.is_corrupt:
             self._is_corrupt = self._has_begun
             return False

@@ -29,6 +29,9 @@ class StillHeader:
         height: Stored height, pixels.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
         is_animated: Whether it contains more than one picture.
+        num_pages: Pages of a TIFF, without thumbnails.
+        most_pixels: Pixels of its largest page.
+        unsupported: Why a whole picture cannot be read; None where it can.
     """
 
     codec: str
@@ -36,6 +39,9 @@ class StillHeader:
     height: int
     orientation: int = _UPRIGHT
     is_animated: bool = False
+    num_pages: int = 1
+    most_pixels: int = 0
+    unsupported: str | None = None
 
 
 def still_codec(head: bytes) -> str | None:
@@ -58,6 +64,8 @@ _MAGICS = (
     (b"BM", "bmp"),
     (b"II*\0", "tiff"),
     (b"MM\0*", "tiff"),
+    (b"\xff\x0a", "jxl"),
+    (b"\0\0\0\x0cJXL \r\n\x87\n", "jxl"),
 )
 
 
@@ -122,13 +130,20 @@ def _read_jpeg(stream: _LimitedStream) -> StillHeader:
             raise ValueError(f"a segment claims a length of {length} bytes")
         end = stream.tell() + length - 2
         if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):
-            height, width = _unpack(stream, ">xHH")
-            return StillHeader("jpeg", width, height, orientation)
+            bits, height, width = _unpack(stream, ">BHH")
+            problem = None if bits == 8 else f"a JPEG of {bits} bits"
+            if marker in _UNREAD_JPEG:
+                problem = "a lossless or hierarchical JPEG"
+            return StillHeader("jpeg", width, height, orientation, unsupported=problem)
         if marker in (0xD9, 0xDA):
             raise ValueError("the pixels begin before a size was declared")
         if marker == 0xE1 and orientation == _UPRIGHT:
             orientation = _exif_orientation(stream.read(length - 2))
         stream.seek(end)
+
+
+_UNREAD_JPEG = frozenset({0xC3, 0xC5, 0xC6, 0xC7, 0xCB, 0xCD, 0xCE, 0xCF})
+"""Frame headers of lossless and hierarchical pictures (ITU-T T.81, table B.1)."""
 
 
 def _next_marker(stream: _LimitedStream) -> int:
@@ -237,11 +252,47 @@ def _webp_orientation(stream: _LimitedStream) -> int:
 def _read_tiff(stream: _LimitedStream) -> StillHeader:
     order = "<" if stream.read(2) == b"II" else ">"
     (offset,) = _unpack(stream, f"{order}2xI")
-    stream.seek(offset)
-    (count,) = _unpack(stream, f"{order}H")
-    tags = _tiff_tags(stream.read(12 * count), order)
-    orientation = _checked_orientation(tags.get(_ORIENTATION_TAG))
-    return StillHeader("tiff", tags.get(256, 0), tags.get(257, 0), orientation)
+    pages: list[dict[int, int]] = []
+    seen: set[int] = set()
+    while offset and offset not in seen and len(seen) < _MAX_PAGES:
+        seen.add(offset)
+        stream.seek(offset)
+        (count,) = _unpack(stream, f"{order}H")
+        pages.append(_tiff_tags(stream.read(12 * count), order))
+        following = stream.read(4)
+        offset = struct.unpack(f"{order}I", following)[0] if len(following) == 4 else 0
+    first = pages[0]
+    whole = [page for page in pages if not page.get(_SUBFILE_TAG, 0) & 1]
+    return StillHeader(
+        "tiff",
+        first.get(256, 0),
+        first.get(257, 0),
+        _checked_orientation(first.get(_ORIENTATION_TAG)),
+        num_pages=max(1, len(whole)),
+        most_pixels=max(page.get(256, 0) * page.get(257, 0) for page in pages),
+        unsupported=_tiff_problem(first),
+    )
+
+
+def _tiff_problem(tags: dict[int, int]) -> str | None:
+    """Return why a whole TIFF is not read: OpenCV gives other pixels for it, or none."""
+    if _DNG_TAG in tags or tags.get(262) in _RAW_PHOTOMETRIC or tags.get(_SUBFILE_TAG, 0) & 1:
+        return "a raw photograph"
+    if tags.get(259, 1) not in _TIFF_COMPRESSIONS:
+        return f"a TIFF of the compression {tags[259]}"
+    if tags.get(339) == 3:
+        return "a TIFF of floating-point numbers"
+    if tags.get(277, 1) == 1 and tags.get(258, 1) not in (1, 8, 16):
+        return f"a TIFF of {tags[258]} bits"
+    return None
+
+
+_MAX_PAGES = 1000
+_SUBFILE_TAG, _DNG_TAG = 254, 50706
+_RAW_PHOTOMETRIC = frozenset({32803, 34892})
+"""Colour filter array, linear raw (DNG 1.4)."""
+_TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946})
+"""None, fax, LZW, JPEG, Deflate, PackBits."""
 
 
 def _tiff_tags(entries: bytes, order: str) -> dict[int, int]:
@@ -250,6 +301,8 @@ def _tiff_tags(entries: bytes, order: str) -> dict[int, int]:
     for start in range(0, len(entries) - 11, 12):
         tag, kind = struct.unpack_from(f"{order}HH", entries, start)
         value = 0  # another type, which these tags do not have in valid files
+        if kind == 1 and tag == _DNG_TAG:
+            value = 1
         if kind in (3, 4):
             layout = f"{order}{'H' if kind == 3 else 'I'}"
             (value,) = struct.unpack_from(layout, entries, start + 8)

@@ -82,6 +82,14 @@ class PacketIndex:
         found: NDArray[np.int64] = np.append(self.keys, -1)[at - 1]
         return found
 
+    def with_keys(self, is_key: NDArray[np.bool_]) -> PacketIndex:
+        """Return the index with other key frames.
+
+        Args:
+            is_key: Of each frame, (N,).
+        """
+        return replace(self, is_key=is_key)
+
     def starting_at(self, frame_index: int) -> PacketIndex:
         """Return the index without the frames before `frame_index`."""
         return replace(
@@ -155,6 +163,7 @@ class _Packets:
     durations: array[int] = field(default_factory=lambda: array("q"))
     is_key: array[int] = field(default_factory=lambda: array("b"))
     is_last_corrupt: bool = False
+    is_key_discarded: bool = False
     start_byte: int | None = None
 
     def add(self, packet: Any) -> None:
@@ -172,8 +181,11 @@ class _Packets:
         count = len(self.pts)
         # A packet that is cut off by the end of the file gives no frame.
         end = count - 1 if count > 1 and self.is_last_corrupt else count
-        # Nothing can be decoded before the first key frame, if the container marks any.
+        # Nothing can be decoded before the first key frame, if the container marks any; it may be
+        # one that an edit list hides.
         keys = self.is_key[:end]
+        if self.is_key_discarded:
+            return slice(0, end)
         return slice(keys.index(1) if 1 in keys else 0, end)
 
 
@@ -183,6 +195,8 @@ def _read_packets(container: Any, stream: Any, *, limits: MediaLimits, path: Pat
     for packet in iter_packets(container, stream):
         if found.start_byte is None and packet.size:
             found.start_byte = packet.pos
+        if packet.is_discard and packet.is_keyframe and not found.pts:
+            found.is_key_discarded = True
         if packet.size == 0 or packet.is_discard:  # discarded by an edit list
             continue
         if is_vp8 and not memoryview(packet)[0] & 0x10:  # RFC 6386, 9.1: show_frame

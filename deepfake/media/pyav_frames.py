@@ -12,6 +12,7 @@ from typing import Any
 import av
 import av.error
 import numpy as np
+from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
@@ -20,6 +21,7 @@ from deepfake.errors import DecodeError
 from deepfake.media.containers import codec_max_pixels, open_container, translated, video_stream
 from deepfake.media.damage import DamageWatch
 from deepfake.media.files import check_frames, check_pixels
+from deepfake.media.orientation import Orientation, matrix_orientation, shown_size
 from deepfake.media.packets import PacketIndex, index_packets, iter_packets
 
 __all__ = ["PyavFrames"]
@@ -30,6 +32,9 @@ _SKIPPING_CODECS = frozenset({"h264", "hevc"})
 """Decoders that can leave out frames to which no other frame refers: a third of the time."""
 _HELD_BACK = 4
 """Frames that decoders hold back for B-frames, give or take."""
+_DOUBTED_SHARE = 0.5
+"""Share of frames that are marked as key frames above which the first ones are checked."""
+_CHECKED_KEYS = 4
 
 
 class PyavFrames:
@@ -41,8 +46,10 @@ class PyavFrames:
 
     Attributes:
         index: The frames that there are.
-        rotation: Degrees clockwise by which every frame is turned upright.
-        size: Width and height of the first frame as stored, pixels.
+        orientation: How the first frame is turned and mirrored for display; each frame by its own.
+        stored_size: Width and height of the first frame as stored, pixels.
+        size: Width and height of the first frame as shown, pixels.
+        are_keys_true: Whether the container marks key frames as such, and no others.
 
     Raises:
         MediaError: It cannot be opened, or no frame of it can be decoded.
@@ -58,17 +65,20 @@ class PyavFrames:
         self._is_drained = False
         self._may_drain = True
         self._false_keys: set[int] = set()
+        self.are_keys_true = True
+        self._is_start_doubtful = False
         self._read_to = -1  # the last key frame whose packet was read
         self._skipped_to = self._stale_to = -1
         self._reformatter = VideoReformatter()
-        self.rotation = 0
-        self.size = (0, 0)
+        self.orientation = Orientation()
+        self.stored_size = self.size = (0, 0)
         self._open()
         try:
             with translated(path, doing="reading the packets"):
                 self.index = index_packets(self.container, self.stream, limits=limits, path=path)
             with translated(path, doing="decoding the first frame"):
                 self._check_first_frame()
+                self._check_keys()
         except BaseException:
             self.close()
             raise
@@ -124,7 +134,10 @@ class PyavFrames:
         if first is None:
             raise DecodeError("no frame of the video can be decoded", path=self._path)
         check_pixels(first.width, first.height, limits=self._limits, path=self._path)
-        self.rotation, self.size = _clockwise(first), (int(first.width), int(first.height))
+        self.orientation = _orientation_of(first)
+        self.stored_size = (int(first.width), int(first.height))
+        self.size = self.orientation.sized(*self._square_size(first))
+        check_pixels(*self.size, limits=self._limits, path=self._path)
         self._may_drain = not first.interlaced_frame
         at = self.index.frame_of(first.pts)
         if at is None:
@@ -135,6 +148,40 @@ class PyavFrames:
             # Frames that depend on data before the start of the file are never shown.
             self.index = self.index.starting_at(at)
             self._pending = (0, first)
+
+    def _check_keys(self) -> None:
+        """Find the key frames by decoding where too many packets are marked as such.
+
+        Some containers mark none, which FFmpeg takes for all, or all: decoding from such a mark
+        gives grey pictures, or none.
+        """
+        marked = self.index.is_key.mean() if self.index.num_frames > 1 else 0.0
+        if marked <= _DOUBTED_SHARE or self.stream.codec_context.codec.intra_only:
+            return
+        self._rewind()
+        first = list(itertools.islice(iter(self._next_frame, None), _CHECKED_KEYS))
+        is_false = any(self.index.is_key[at] and not _is_key(frame) for at, frame in first)
+        self._rewind()
+        if is_false:
+            self._distrust_keys()
+
+    def _distrust_keys(self) -> None:
+        """Replace the container's marks by what the decoder says, key frames alone decoded."""
+        self.are_keys_true = False
+        is_key = np.zeros(self.index.num_frames, bool)
+        self._rewind()
+        context = self.stream.codec_context
+        context.skip_frame = "NONKEY"
+        for packet in iter_packets(self.container, self.stream):
+            with suppress(av.error.FFmpegError, ValueError):
+                found = [self.index.frame_of(f.pts) for f in packet.decode() if _is_key(f)]
+                is_key[[at for at in found if at is not None]] = True
+        context.skip_frame = "DEFAULT"
+        self.index = self.index.with_keys(is_key)
+        # The first key frame may be one that an edit list hides.
+        self._false_keys.clear()
+        self._reopen()
+        self._restart(())
 
     def _count_frames(self) -> list[int | None]:
         """Decode all frames and return their times."""
@@ -189,6 +236,11 @@ class PyavFrames:
             self._due = None  # once more, without draining
             self._approach(target)
             frame = self._advance(target)
+        if frame is None and self._is_start_doubtful and self.are_keys_true:
+            self._due = None
+            self._distrust_keys()
+            self._approach(target)
+            frame = self._advance(target)
         return frame
 
     def _advance(self, target: int) -> Any | None:
@@ -224,20 +276,36 @@ class PyavFrames:
         """Seek to a key frame, or to the one before if it cannot be decoded on its own.
 
         Containers mark some frames as key frames that are not: with gradual refresh, decoding has
-        to start at the mark before.
+        to start at the mark before. Where the decoder gives another kind of frame, the marks are
+        wrong altogether.
         """
+        self._is_start_doubtful = False
         if key not in self._false_keys:
             self._go_to_key(key)
             self._pending = next((f for f in iter(self._next_frame, None) if f[0] >= key), None)
             if self._pending is not None and self._pending[0] == key:
+                if _is_key(self._pending[1]) or not self.are_keys_true:
+                    return
+                self._due = None
+                self._distrust_keys()
+                self._approach_again(key)
                 return
             self._false_keys.add(key)
             self._due = None
+        self._is_start_doubtful = True
         earlier = self.index.key_before(key - 1)
         if earlier is None:
             self._rewind()
         else:
             self._go_to_key(earlier)
+
+    def _approach_again(self, frame_index: int) -> None:
+        """Go to where decoding starts for a frame, after the key frames were found anew."""
+        key = self.index.key_before(frame_index)
+        if key is None:
+            self._rewind()
+        else:
+            self._go_to_key(key)
 
     def _go_to_key(self, key: int) -> None:
         """Go to the packet of a key frame without decoding anything."""
@@ -263,6 +331,8 @@ class PyavFrames:
         """
         for packet in iter_packets(self.container, self.stream):
             if packet.is_keyframe and packet.size and packet.pts is not None:
+                if packet.is_discard:
+                    continue
                 if packet.pts == self.index.pts[key]:
                     self._restart((packet,))
                     return True
@@ -273,7 +343,7 @@ class PyavFrames:
     def _decode(self, packets: Iterable[Any]) -> Iterator[Any]:
         """Yield frames in presentation order, without damaged ones."""
         can_skip = self.stream.codec_context.codec.canonical_name in _SKIPPING_CODECS
-        watch = DamageWatch()
+        watch = DamageWatch(is_marked=self.are_keys_true)
         for packet in packets:
             if self.index.has_packet_times:
                 self._register(packet, can_skip=can_skip)
@@ -294,7 +364,8 @@ class PyavFrames:
 
         The decoder may skip a frame that is not wanted and that no other frame depends on.
         """
-        index = self.index.frame_of(packet.pts) if packet.size else None
+        is_shown = packet.size and not packet.is_discard
+        index = self.index.frame_of(packet.pts) if is_shown else None
         is_wanted = index is None or self._wanted is None or index in self._wanted
         is_needed = is_wanted or packet.is_keyframe
         if can_skip:
@@ -319,15 +390,32 @@ class PyavFrames:
         return frames if self._may_drain else []
 
     def _to_rgb(self, frame: Any) -> NDArray[np.uint8]:
-        check_pixels(frame.width, frame.height, limits=self._limits, path=self._path)
-        rgb: Any = self._reformatter.reformat(frame, format="rgb24", threads=1).to_ndarray()
-        upright: NDArray[np.uint8] = np.rot90(rgb, k=-self.rotation // 90)
-        return np.ascontiguousarray(upright)
+        width, height = self._square_size(frame)
+        check_pixels(width, height, limits=self._limits, path=self._path)
+        rgb: Any = self._reformatter.reformat(
+            frame,
+            format="rgb24",
+            width=width,
+            height=height,
+            interpolation=None if (width, height) == (frame.width, frame.height) else "BICUBIC",
+            threads=1,
+        ).to_ndarray()
+        return _orientation_of(frame).apply(rgb)
+
+    def _square_size(self, frame: Any) -> tuple[int, int]:
+        """Return the size of a frame as stored, with square pixels."""
+        aspect = self.stream.sample_aspect_ratio
+        return shown_size(int(frame.width), int(frame.height), pixel_aspect=aspect)
 
 
-def _clockwise(frame: Any) -> int:
-    # FFmpeg gives the display matrix's angle counterclockwise, and any angle is possible.
-    return -round(int(frame.rotation) / 90) * 90 % 360
+def _orientation_of(frame: Any) -> Orientation:
+    data = frame.side_data.get("DISPLAYMATRIX")
+    return matrix_orientation(None if data is None else bytes(data))
+
+
+def _is_key(frame: Any) -> bool:
+    """Return whether decoding can start at a decoded frame."""
+    return bool(frame.key_frame) or frame.pict_type == PictureType.I
 
 
 def _counted_index(times: list[int | None], *, stream: Any) -> PacketIndex:

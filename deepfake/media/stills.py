@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
@@ -9,16 +10,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
-from deepfake.errors import DecodeError, ProbeError, UnsupportedMediaError
+from deepfake.errors import DecodeError, MediaError, ProbeError, UnsupportedMediaError
+from deepfake.media.boxes import is_heif_still
 from deepfake.media.files import check_pixels, check_regular_file, read_head, unreadable
 from deepfake.media.headers import StillHeader, read_still_header, still_codec
+from deepfake.media.jpeg_stream import is_jpeg_stream
+from deepfake.media.orientation import exif_orientation
+from deepfake.media.pillow_stills import PILLOW_CODECS, pillow_pixels, pillow_size
 from deepfake.types import Frame, Kind, MediaInfo
 
-__all__ = ["probe_still", "read_image", "still_header", "write_image"]
+__all__ = ["MAX_PAGES", "probe_still", "read_image", "read_pages", "still_header", "write_image"]
 
-# EXIF 2.32, tag 0x0112: how many quarter turns clockwise, after mirroring left to right.
-_TURNS = {1: (0, False), 2: (0, True), 3: (2, False), 4: (2, True)}
-_TURNS |= {5: (3, True), 6: (1, False), 7: (1, True), 8: (3, False)}
+MAX_PAGES = 16
+"""Pages of a TIFF that are looked at."""
 
 
 def still_header(path: Path) -> StillHeader | None:
@@ -28,16 +32,23 @@ def still_header(path: Path) -> StillHeader | None:
         UnreadableMediaError: The system refuses to read it.
         ProbeError: The header is damaged or cut off.
     """
-    codec = still_codec(read_head(path, num_bytes=16))
-    if codec is None:
-        return None
+    head = read_head(path, num_bytes=16)
+    codec = still_codec(head)
     try:
+        if codec == "jxl" or (head[4:8] == b"ftyp" and is_heif_still(path)):
+            codec = codec or "heif"
+            return StillHeader(codec, *pillow_size(path, codec=codec))
+        if codec is None or (codec == "jpeg" and is_jpeg_stream(path)):
+            return None
         with path.open("rb") as stream:
             return read_still_header(stream, codec=codec)
+    except MediaError:
+        raise
     except OSError as error:
         raise unreadable(path, error) from error
     except (ValueError, OverflowError) as error:
-        raise ProbeError(f"a damaged {codec.upper()} picture: {error}", path=path) from error
+        name = (codec or "").upper()
+        raise ProbeError(f"a damaged {name} picture: {error}", path=path) from error
 
 
 def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
@@ -65,15 +76,16 @@ def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
     _check_header(header, limits=limits, path=path)
     if header.is_animated:
         return None
-    turns, _ = _TURNS[header.orientation]
-    width, height = (header.width, header.height)[:: -1 if turns % 2 else 1]
+    orientation = exif_orientation(header.orientation)
+    width, height = orientation.sized(header.width, header.height)
     return MediaInfo(
         kind=Kind.IMAGE,
         codec=header.codec,
         container=header.codec,
         width=width,
         height=height,
-        rotation=90 * turns,
+        rotation=90 * orientation.turns,
+        num_frames=header.num_pages,
     )
 
 
@@ -105,11 +117,37 @@ def read_image(path: Path, *, limits: MediaLimits) -> Frame:
             "not a picture of a supported format (JPEG, PNG, WebP, BMP, TIFF, GIF)", path=path
         )
     _check_header(header, limits=limits, path=path)
+    if header.codec in PILLOW_CODECS:
+        return Frame(pillow_pixels(path, codec=header.codec), pts_seconds=0.0, frame_index=0)
     try:
         data = path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error
     return Frame(pixels=_decode(data, header=header, path=path), pts_seconds=0.0, frame_index=0)
+
+
+def read_pages(path: Path, *, limits: MediaLimits) -> Iterator[Frame]:
+    """Yield the pages of a still: those of a TIFF, at most 16, else the one picture.
+
+    Pages that are damaged are left out, unless it is the first.
+
+    Args:
+        path: As for `read_image`, with the same errors.
+        limits: As for `read_image`.
+    """
+    yield read_image(path, limits=limits)
+    header = still_header(path)
+    if header is None or header.num_pages == 1:
+        return
+    data = np.frombuffer(path.read_bytes(), np.uint8)
+    for page in range(1, min(header.num_pages, MAX_PAGES)):
+        try:
+            is_decoded, found = cv2.imdecodemulti(data, cv2.IMREAD_COLOR, range=(page, page + 1))
+        except cv2.error:
+            continue
+        if is_decoded and found:
+            pixels = cv2.cvtColor(found[0], cv2.COLOR_BGR2RGB)
+            yield Frame(pixels=pixels, pts_seconds=0.0, frame_index=page)
 
 
 def write_image(path: Path, pixels: NDArray[np.uint8]) -> Path:
@@ -140,10 +178,33 @@ def write_image(path: Path, pixels: NDArray[np.uint8]) -> Path:
 
 def _check_header(header: StillHeader, *, limits: MediaLimits, path: Path) -> None:
     check_pixels(header.width, header.height, limits=limits, path=path)
+    check_pixels(header.most_pixels, 1, limits=limits, path=path)
+    if header.unsupported:
+        message = f"{header.unsupported} is not read: export it as JPEG, PNG or an 8-bit TIFF"
+        raise UnsupportedMediaError(message, path=path)
     if header.is_animated and header.codec == "webp":
         raise UnsupportedMediaError(
             "an animated WebP, whose frames after the first cannot be read", path=path
         )
+
+
+_END_MARK = b"\xff\xd9"
+_PADDING = b"\x55\xaa\x33\xcc" * 16
+
+
+def _without_end_mark(data: bytes, flags: int) -> NDArray[np.uint8] | None:
+    """Decode a JPEG that lacks its end mark; None where pixels are missing too.
+
+    What follows the last pixel changes nothing. Where pixels are missing it is taken for some.
+    """
+    first, second = (
+        cv2.imdecode(np.frombuffer(data + end, np.uint8), flags)
+        for end in (_END_MARK, _PADDING + _END_MARK)
+    )
+    if first is None or second is None or not np.array_equal(first, second):
+        return None
+    whole: NDArray[np.uint8] = first
+    return whole
 
 
 def _decode(data: bytes, *, header: StillHeader, path: Path) -> NDArray[np.uint8]:
@@ -152,6 +213,8 @@ def _decode(data: bytes, *, header: StillHeader, path: Path) -> NDArray[np.uint8
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         bgr = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if bgr is None and header.codec == "jpeg":
+            bgr = _without_end_mark(data, flags)
         if bgr is None:
             raise DecodeError(
                 f"the pixels of the {header.codec.upper()} picture are damaged or cut off",
@@ -160,11 +223,4 @@ def _decode(data: bytes, *, header: StillHeader, path: Path) -> NDArray[np.uint8
         cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB, dst=bgr)
     except cv2.error as error:
         raise DecodeError(f"OpenCV cannot decode the picture ({error.err})", path=path) from error
-    return bgr if header.codec == "tiff" else _turned(bgr, header.orientation)
-
-
-def _turned(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
-    turns, is_mirrored = _TURNS[orientation]
-    if is_mirrored:
-        pixels = pixels[:, ::-1]
-    return np.ascontiguousarray(np.rot90(pixels, k=-turns))
+    return bgr if header.codec == "tiff" else exif_orientation(header.orientation).apply(bgr)

@@ -16,6 +16,7 @@ from deepfake.config import DecoderName, MediaLimits
 from deepfake.errors import ConfigError, DecodeError
 from deepfake.media.decord_frames import DECORD_FORMATS, DecordFrames, has_decord
 from deepfake.media.files import check_regular_file
+from deepfake.media.orientation import UPRIGHT
 from deepfake.media.packets import PacketIndex
 from deepfake.media.pyav_frames import PyavFrames
 from deepfake.types import Frame, Kind, MediaInfo
@@ -169,7 +170,7 @@ def _try_decord(path: Path, *, source: PyavFrames, is_requested: bool) -> Decord
     try:
         if reason is not None:
             raise DecodeError(f"decord is not used for {reason}", path=path)
-        return DecordFrames(path, num_frames=source.index.num_frames, size=source.size)
+        return DecordFrames(path, num_frames=source.index.num_frames, size=source.stored_size)
     except (DecodeError, ConfigError):
         if is_requested:
             raise
@@ -180,8 +181,12 @@ def _why_not_decord(source: PyavFrames) -> str | None:
     found = source.container.format.name
     if not DECORD_FORMATS & set(found.split(",")):
         return f"the format {found!r}, where its seeking is not exact"
-    if source.rotation:
+    if source.orientation != UPRIGHT:
         return "videos that have to be turned"
+    if source.size != source.stored_size:
+        return "videos whose pixels are not square"
+    if not source.are_keys_true:
+        return "videos whose key frames are marked wrongly"
     if not source.index.has_packet_times:
         return "streams without presentation times"
     if len(source.container.streams.video) > 1:
@@ -191,7 +196,7 @@ def _why_not_decord(source: PyavFrames) -> str | None:
 
 def _info_of(source: PyavFrames) -> MediaInfo:
     stream, container, index = source.stream, source.container, source.index
-    width, height = source.size[:: -1 if source.rotation % 180 else 1]
+    width, height = source.size
     fps = _fps_of(index, declared=stream.average_rate)
     return MediaInfo(
         kind=Kind.VIDEO,
@@ -199,7 +204,7 @@ def _info_of(source: PyavFrames) -> MediaInfo:
         container=container.format.name,
         width=width,
         height=height,
-        rotation=source.rotation,
+        rotation=90 * source.orientation.turns,
         fps=fps,
         num_frames=index.num_frames,
         duration_seconds=_duration_of(index, fps=fps),

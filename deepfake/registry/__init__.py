@@ -17,7 +17,7 @@ from deepfake.registry.champions import (
 )
 from deepfake.registry.deferred_logging import PENDING, log_training_or_defer, replay, replay_all
 from deepfake.registry.inputs import DatasetUse, run_source
-from deepfake.registry.location import describe_other_registry, tracking_uri
+from deepfake.registry.location import absolute_uri, describe_other_registry, tracking_uri
 from deepfake.registry.log_runs import (
     BUNDLE_ARTIFACT,
     PARENT_TAG,
@@ -56,6 +56,7 @@ __all__ = [
     "ResolvedModel",
     "TrackedRun",
     "VersionRun",
+    "absolute_uri",
     "begin_sweep",
     "champion_history",
     "champion_or_none",

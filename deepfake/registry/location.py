@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["describe_other_registry", "tracking_uri"]
+__all__ = ["absolute_uri", "describe_other_registry", "tracking_uri"]
 
 _DATABASE = Path("mlruns", "mlflow.db")
 _VARIABLE = "MLFLOW_TRACKING_URI"
@@ -25,6 +25,19 @@ def tracking_uri(data_root: Path) -> str:
     if named := os.environ.get(_VARIABLE, "").strip():
         return named
     return _sqlite_uri(_database_of(data_root.resolve()))
+
+
+def absolute_uri(uri: str) -> str:
+    """Return a store's URI so that it holds in every working folder.
+
+    Example:
+        >>> absolute_uri("https://mlflow.example")
+        'https://mlflow.example'
+    """
+    scheme, _, rest = uri.partition(":///")
+    if scheme != "sqlite" or not rest or rest.startswith((":memory:", "/")):
+        return uri
+    return f"{scheme}:///{Path(rest).absolute().as_posix()}"
 
 
 def describe_other_registry(data_root: Path) -> str | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from deepfake.errors import ConfigError
 from deepfake.storage.locations import Location, location_of
 
 __all__ = ["DataRoot"]
@@ -33,6 +35,23 @@ class DataRoot:
     def here(self) -> Path:
         """The local data root: `path` itself, or `data` if `path` is in a store."""
         return self.path if isinstance(self.path, Path) else Path("data")
+
+    def make_here(self) -> Path:
+        """Make the local data root where it is absent, and return it.
+
+        Raises:
+            ConfigError: It cannot be made, or not written to.
+        """
+        hint = "Name a folder that can be written with --data-root."
+        try:
+            self.here.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise ConfigError(
+                f"the data root cannot be made ({error.strerror})", path=self.here, hint=hint
+            ) from error
+        if not os.access(self.here, os.W_OK | os.X_OK):
+            raise ConfigError("the data root cannot be written", path=self.here, hint=hint)
+        return self.here
 
     def manifest(self, corpus: str) -> Location:
         """Return the path of a corpus's manifest."""

@@ -12,6 +12,7 @@ from deepfake.errors import MediaTooLargeError, StoreError
 from deepfake.storage.files import path_of_uri
 from deepfake.storage.locations import is_store_uri, location_of
 from deepfake.storage.stores import ObjectStat, StorePath
+from deepfake.storage.times import storable_ns
 
 __all__ = ["medium_exists", "medium_file", "stat_medium"]
 
@@ -31,7 +32,7 @@ def stat_medium(uri: str) -> tuple[int, int | None]:
         stat = place.stat()
         return stat.size_bytes, stat.mtime_ns
     found = place.stat()
-    return found.st_size, found.st_mtime_ns
+    return found.st_size, storable_ns(found.st_mtime_ns)
 
 
 def medium_exists(uri: str) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 
 from deepfake.errors import ConfigError, DeepfakeError, StoreError
 from deepfake.storage.filesystems import file_system, list_objects, reason_of
+from deepfake.storage.times import storable_ns
 
 __all__ = ["ObjectStat", "StorePath"]
 
@@ -255,15 +256,23 @@ def _stat_of(entry: dict[str, Any]) -> ObjectStat:
         mtime_ns = int(seconds) * _NS + below
     else:
         mtime_ns = int(seconds * _NS)
+    mtime_ns = None if mtime_ns is None else storable_ns(mtime_ns)
     return ObjectStat(int(entry.get("size") or 0), mtime_ns, etag or str(mtime_ns or ""))
 
 
+_MOST_SECONDS = 1e15
+
+
 def _seconds_of(time: Any) -> float | None:
-    if isinstance(time, str):
-        time = datetime.fromisoformat(time)
-    if isinstance(time, datetime):
-        return time.timestamp()
-    return float(time) if isinstance(time, (int, float)) else None
+    try:
+        if isinstance(time, str):
+            time = datetime.fromisoformat(time)
+        if isinstance(time, datetime):
+            return time.timestamp()
+    except (ValueError, OverflowError):  # no date, or one that this machine cannot reckon with
+        return None
+    is_number = isinstance(time, (int, float)) and abs(time) < _MOST_SECONDS
+    return float(time) if is_number else None
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -25,9 +26,9 @@ import psutil
 
 from deepfake.compute.processes.stopping import StopRequested, is_stopping
 from deepfake.errors import ConfigError, WorkerError
-from deepfake.registry import make_store, masked, tracking_uri
+from deepfake.registry import absolute_uri, make_store, masked, tracking_uri
 from deepfake.storage import DataRoot, location_of
-from deepfake.storage.environment import configure_environment
+from deepfake.storage.environment import configure_environment, direct_opener
 
 __all__ = ["serve"]
 
@@ -83,8 +84,7 @@ def serve(
             f"PREFECT_API_URL names a server already, {masked(api)}",
             hint="Run `deepfake setup` against it, or unset PREFECT_API_URL.",
         )
-    here = DataRoot(location_of(data_root)).here
-    here.mkdir(parents=True, exist_ok=True)
+    here = DataRoot(location_of(data_root)).make_here()
     level = os.environ.get("PREFECT_LOGGING_LEVEL", "INFO")
     configure_environment(here)
     address = f"http://{_HOST}:{_resolve_port(port)}"
@@ -92,14 +92,19 @@ def serve(
         **os.environ,
         "PREFECT_API_URL": f"{address}/api",
         "PREFECT_LOGGING_LEVEL": level,
-        "MLFLOW_TRACKING_URI": tracking_uri(here),
+        "MLFLOW_TRACKING_URI": absolute_uri(tracking_uri(here)),
+        # None of them imports what lies in the folder where it was started.
+        "PYTHONSAFEPATH": "1",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         # Who held a place under a limit is known after a restart too.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
             "prefect.server.concurrency.lease_storage.filesystem"
         ),
     }
-    with _Servers(here / "logs", environment) as servers:
+    with (
+        tempfile.TemporaryDirectory(prefix="deepfake-up-") as folder,
+        _Servers((here / "logs").absolute(), environment, Path(folder)) as servers,
+    ):
         try:
             _start(
                 servers, address, file=file, data_root=data_root, mlflow_port=mlflow_port, say=say
@@ -154,10 +159,12 @@ class _Servers:
     Attributes:
         logs: Folder of what they write.
         environment: Of all of them.
+        folder: Working folder of those that go on: an empty one, since some read settings there.
     """
 
     logs: Path
     environment: Mapping[str, str]
+    folder: Path
     _running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     def __enter__(self) -> _Servers:
@@ -188,7 +195,8 @@ class _Servers:
         """Start a module of Python as a process of its own."""
         with self._log(name).open("ab") as log:
             self._running[name] = subprocess.Popen(
-                [sys.executable, "-m", *command],
+                [sys.executable, "-P", "-m", *command],
+                cwd=self.folder,
                 env={**self.environment, **more},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -205,7 +213,7 @@ class _Servers:
             WorkerError: It failed, or one of the servers died meanwhile.
         """
         called = subprocess.Popen(
-            [sys.executable, "-m", *command],
+            [sys.executable, "-P", "-m", *command],
             env=dict(self.environment),
             start_new_session=True,
             preexec_fn=_die_with_parent,
@@ -274,7 +282,7 @@ def _resolve_port(port: int) -> int:
 
 def _answers(url: str) -> bool:
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with direct_opener().open(url, timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False
@@ -290,7 +298,7 @@ def _ask(url: str, body: Mapping[str, Any]) -> Any:
     headers = {"Content-Type": "application/json"}
     request = urllib.request.Request(url, data=json.dumps(body).encode(), headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with direct_opener().open(request, timeout=5) as answer:
             return json.load(answer)
     except (urllib.error.URLError, OSError, ValueError):
         return None

@@ -21,10 +21,12 @@ from pathlib import Path
 
 from deepfake.compute.processes.stopping import is_stopping
 from deepfake.errors import WorkerError
+from deepfake.storage.environment import direct_opener, without_proxies
 
 __all__ = ["is_temporary", "temporary_server"]
 
 _API = "PREFECT_API_URL"
+_PROFILES = "PREFECT_PROFILES_PATH"
 _START_SECONDS_NAME = "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"
 _START_SECONDS = 120.0
 _LOOK_SECONDS = 0.05
@@ -76,40 +78,33 @@ def _nothing() -> None:
 
 
 def _is_named() -> bool:
-    """Return whether a server is named: in the environment, or in a file that Prefect reads."""
+    """Return whether a server is named: in the environment, or in a profile that it names."""
     if _API in os.environ:
         return True
-    if "prefect" not in sys.modules and not any(map(_may_name_server, _settings_files())):
+    if "prefect" not in sys.modules and not _may_name_server(os.environ.get(_PROFILES)):
         return False
     from prefect.settings import get_current_settings
 
     return get_current_settings().api.url is not None
 
 
-def _settings_files() -> list[Path]:
-    """Return where Prefect looks for settings.
-
-    Source: docs.prefect.io/v3/concepts/settings-and-profiles
-    """
-    home = Path(os.environ.get("PREFECT_HOME", Path.home() / ".prefect"))
-    profiles = Path(os.environ.get("PREFECT_PROFILES_PATH", home / "profiles.toml"))
-    return [profiles, *map(Path, (".env", "prefect.toml", "pyproject.toml"))]
-
-
-def _may_name_server(path: Path) -> bool:
-    with suppress(OSError):
-        text = path.read_text(encoding="utf-8", errors="replace").lower()
-        return "prefect" in text if path.name == "pyproject.toml" else "api" in text
+def _may_name_server(profiles: str | None) -> bool:
+    if profiles is not None:
+        with suppress(OSError):
+            text = Path(profiles).read_text(encoding="utf-8", errors="replace")
+            return "prefect_api_url" in text.lower()
     return False
 
 
 def _start(listener: socket.socket, log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
-    environment = {**os.environ, "PREFECT_SERVER_UI_ENABLED": "false"}
+    environment = {**without_proxies(os.environ), "PREFECT_SERVER_UI_ENABLED": "false"}
     with listener, log.open("wb") as output:
         return subprocess.Popen(
-            # By its path, and without the working folder, which may have a package `flows` too.
+            # Nothing in the caller's working folder is imported or read as settings: strangers'
+            # files may lie there.
             [sys.executable, "-P", str(_PROGRAM), str(listener.fileno())],
+            cwd=_PROGRAM,
             env=environment,
             pass_fds=[listener.fileno()],
             stdin=subprocess.PIPE,
@@ -135,7 +130,7 @@ def _wait(process: subprocess.Popen[bytes], api: str, log: Path) -> None:
 def _answers(url: str) -> bool:
     # Connections wait in the socket's queue until the server takes them.
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with direct_opener().open(url, timeout=5) as answer:
             return bool(answer.status == 200)
     except (urllib.error.URLError, OSError):
         return False

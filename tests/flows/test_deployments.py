@@ -49,7 +49,7 @@ def test_a_run_takes_the_defaults_of_its_command(deployments: dict[str, Deployme
 
 
 def test_each_works_in_the_folder_that_was_named(deployments: dict[str, Deployment]) -> None:
-    step = "prefect.deployments.steps.set_working_directory"
+    step = "flows.server.pull_step.enter_folder"
     for one in deployments.values():
         assert one.settings["pull_steps"] == [{step: {"directory": "/srv"}}]
         assert one.settings["work_pool_name"] == "local"

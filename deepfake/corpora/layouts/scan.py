@@ -17,6 +17,7 @@ from deepfake.corpora.layouts.walk import MEDIA_EXTENSIONS, describe_folder, ite
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.storage import Location, StorePath
+from deepfake.types import Status
 
 __all__ = ["LAYOUTS", "Scanner", "scan_corpus", "scan_media"]
 
@@ -70,7 +71,22 @@ def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[Ma
     rows = LAYOUTS[layout](folder_or_csv, corpus=corpus)
     if layout == "folder" and all(row.label is None for row in rows):
         _refuse_recognised(folder_or_csv)
+    _refuse_absent(rows, place=folder_or_csv)
     return _sorted(rows)
+
+
+def _refuse_absent(rows: list[ManifestRow], *, place: Path) -> None:
+    """Reject a list of which not one file is there."""
+    if not rows or any(row.status is not Status.MISSING for row in rows):
+        return
+    is_windows = any("\\" in row.uri for row in rows)
+    raise CorpusError(
+        f"none of the {len(rows)} files that it names is there, the first is {rows[0].uri}",
+        path=place,
+        hint="Its paths have backslashes, as Windows writes them: write slashes."
+        if is_windows
+        else "Paths that are not absolute begin at the folder of the list.",
+    )
 
 
 def _refuse_recognised(place: Path) -> None:

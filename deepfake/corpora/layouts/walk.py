@@ -12,6 +12,7 @@ from deepfake.corpora.layouts.recognise import layout_hint
 from deepfake.corpora.manifest import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.storage import Location, ObjectStat, StorePath, to_uri
+from deepfake.storage.times import storable_ns
 from deepfake.types import Split, Status
 
 __all__ = [
@@ -134,7 +135,7 @@ def row_of(path: Path, *, corpus: str) -> ManifestRow:
     except OSError as error:
         reason = error.strerror or str(error)
         return _failed(row, Status.UNREADABLE, f"access is denied ({reason})")
-    row = replace(row, mtime_ns=found.st_mtime_ns)
+    row = replace(row, mtime_ns=storable_ns(found.st_mtime_ns))
     if stat.S_ISDIR(found.st_mode):
         is_effective = os.access in os.supports_effective_ids
         if not os.access(path, os.R_OK | os.X_OK, effective_ids=is_effective):

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import style
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
@@ -42,6 +43,12 @@ def write_robustness_figure(results: Sequence[ConditionResult], path: Path) -> P
         results: Of a sweep; dashed lines are the `clean` one.
         path: Where to.
     """
+    # A file `matplotlibrc` of the working folder may ask for anything, TeX programs too.
+    with style.context("default"):
+        return _draw(results, path)
+
+
+def _draw(results: Sequence[ConditionResult], path: Path) -> Path:
     names = [name for name in PERTURBATIONS if any(r.name == name for r in results)]
     clean = next((r for r in results if r.name == "clean"), None)
     columns = min(3, max(1, len(names)))

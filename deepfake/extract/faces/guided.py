@@ -69,6 +69,7 @@ class SeenFrame:
         faces: The largest first.
         levels: Look-up table that the frame was brightened with; None if it was not.
         is_searched: Whether the whole frame was searched.
+        num_small: Faces that were seen in the search and are too small to count.
     """
 
     frame: Frame
@@ -76,6 +77,7 @@ class SeenFrame:
     faces: tuple[Face, ...] = ()
     levels: NDArray[np.uint8] | None = None
     is_searched: bool = False
+    num_small: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,4 +245,10 @@ def _is_steady(before: Sequence[Face], now: Sequence[Face]) -> bool:
 
 def _searched(seen: SeenFrame, detector: _Detector) -> SeenFrame:
     found = detector.search(FrameView(seen.frame.pixels))
-    return replace(seen, faces=found.faces, levels=found.levels, is_searched=True)
+    return replace(
+        seen,
+        faces=found.faces,
+        levels=found.levels,
+        is_searched=True,
+        num_small=found.num_small,
+    )

@@ -34,7 +34,11 @@ _SMALLEST_PX = 20
 """Side of the smallest face that can be detected; facenet-pytorch's default."""
 
 _MAX_CANDIDATES = 256
-"""Most probable proposals of P-net that are kept; twenty faces give some 150."""
+"""Most probable proposals of P-net that are kept; twenty faces give some 150. Where faces of a
+smaller share are looked for there may be more of them,"""
+
+_MOST_CANDIDATES = 1024
+"""but never more than this."""
 
 _NEAR_KEPT = 4
 """Candidates around an expected face that O-net gets from R-net, the most probable."""
@@ -91,10 +95,12 @@ class Detection:
     Attributes:
         faces: The largest first.
         levels: Look-up table that the frame was brightened with; None if it was not.
+        num_small: Faces that were seen and are too small to count.
     """
 
     faces: tuple[Face, ...]
     levels: Pixels | None = None
+    num_small: int = 0
 
 
 class MtcnnDetector:
@@ -135,15 +141,21 @@ class MtcnnDetector:
         """Search a whole frame for faces."""
         if min(view.width, view.height) < _SMALLEST_PX:
             return Detection(())
-        faces = self._faces(view, self._cascade(view))
+        faces, num_small = self._faces(view, self._cascade(view))
         if faces:
-            return Detection(faces)
+            return Detection(faces, num_small=num_small)
         levels = _brightening(view)
         if levels is None:
-            return Detection(())
+            return Detection((), num_small=num_small)
         bright = view.brightened(levels)
-        faces = self._faces(bright, self._cascade(bright))
-        return Detection(faces, levels if faces else None)
+        faces, num_small = self._faces(bright, self._cascade(bright))
+        return Detection(faces, levels if faces else None, num_small)
+
+    def count_small(self, view: FrameView) -> int:
+        """Return how many faces are seen in a frame that are half as large as those looked for."""
+        if min(view.width, view.height) < _SMALLEST_PX:
+            return 0
+        return self._faces(view, self._cascade(view, share=0.5))[1]
 
     def search_near(self, view: FrameView, expected: Sequence[Face]) -> tuple[Face, ...]:
         """Search around expected faces, at about their sizes.
@@ -186,18 +198,24 @@ class MtcnnDetector:
             np.concatenate(parts) for parts in zip(_NOTHING, *found, strict=True)
         )
         keep = non_maximum_suppression(boxes, scores, max_overlap=0.7, over="min")
-        return self._faces(view, (boxes[keep], scores[keep], landmarks[keep]))
+        return self._faces(view, (boxes[keep], scores[keep], landmarks[keep]))[0]
 
-    def _smallest_px(self, view: FrameView) -> float:
-        return max(_SMALLEST_PX, self.config.min_face_fraction * min(view.width, view.height))
+    def _smallest_px(self, width: int, height: int) -> float:
+        """Return the size of the smallest face that counts."""
+        by_share = self.config.min_face_fraction * min(width, height)
+        enough = self.config.min_face_px
+        return by_share if enough is None else min(by_share, float(enough))
 
-    def _cascade(self, view: FrameView) -> _Found:
+    def _cascade(self, view: FrameView, *, share: float = 1.0) -> _Found:
         shorter = min(view.width, view.height)
-        scales = scales_of(self._smallest_px(view), shorter_px=shorter)
+        smallest = max(_SMALLEST_PX, share * self._smallest_px(view.width, view.height))
+        scales = scales_of(smallest, shorter_px=shorter)
         if not scales:
             return _NOTHING
         window = (0, 0, view.width, view.height)
-        boxes = self._propose(view, window=window, scales=scales, limit=_MAX_CANDIDATES)
+        room = max(1.0, self.config.min_face_fraction * shorter / smallest)
+        limit = min(_MOST_CANDIDATES, round(_MAX_CANDIDATES * room))
+        boxes = self._propose(view, window=window, scales=scales, limit=limit)
         return self._locate(view, self._filter(view, boxes))
 
     def _scales_near(self, face: Face, window: Window) -> list[float]:
@@ -250,26 +268,27 @@ class MtcnnDetector:
         keep = non_maximum_suppression(boxes, scores, max_overlap=0.7, over="min")
         return boxes[keep], scores[keep], landmarks[keep]
 
-    def _faces(self, view: FrameView, found: _Found) -> tuple[Face, ...]:
-        """Return the detections that count as faces, the largest first."""
+    def _faces(self, view: FrameView, found: _Found) -> tuple[tuple[Face, ...], int]:
+        """Return the detections that count as faces, the largest first, and how many are small."""
         faces = [
             _to_face(box, points, float(confidence))
             for box, confidence, points in zip(*found, strict=True)
             if confidence >= self.config.min_confidence
         ]
-        kept = [f for f in faces if f is not None and self._is_kept(f, view.width, view.height)]
+        seen = [f for f in faces if f is not None and _is_seen(f, view.width, view.height)]
+        smallest = self._smallest_px(view.width, view.height)
+        kept = [face for face in seen if face.size_px >= smallest]
         kept.sort(key=lambda f: (-f.size_px, f.bbox_xyxy))
-        return tuple(kept[: self.config.max_faces])
+        return tuple(kept[: self.config.max_faces]), len(seen) - len(kept)
 
-    def _is_kept(self, face: Face, width: int, height: int) -> bool:
-        left, top, right, bottom = face.bbox_xyxy
-        seen_width, seen_height = (
-            min(right, width) - max(left, 0),
-            min(bottom, height) - max(top, 0),
-        )
-        seen = max(0.0, seen_width) * max(0.0, seen_height) / ((right - left) * (bottom - top))
-        is_large = face.size_px >= self.config.min_face_fraction * min(width, height)
-        return is_large and seen >= _MIN_SEEN
+
+def _is_seen(face: Face, width: int, height: int) -> bool:
+    """Return whether enough of a face lies in the frame."""
+    left, top, right, bottom = face.bbox_xyxy
+    seen_width = min(right, width) - max(left, 0)
+    seen_height = min(bottom, height) - max(top, 0)
+    seen = max(0.0, seen_width) * max(0.0, seen_height) / ((right - left) * (bottom - top))
+    return seen >= _MIN_SEEN
 
 
 def _window_around(face: Face, view: FrameView, *, sides: float) -> Window | None:

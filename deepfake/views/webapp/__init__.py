@@ -4,7 +4,7 @@ The only importer of Streamlit. Uploads are read in media workers, never in the 
 the page, and are deleted as soon as they are scored.
 """
 
-from deepfake.views.webapp.launch import page_command, page_environment
+from deepfake.views.webapp.launch import page_command, page_environment, page_folder
 from deepfake.views.webapp.settings import AppSettings
 
-__all__ = ["AppSettings", "page_command", "page_environment"]
+__all__ = ["AppSettings", "page_command", "page_environment", "page_folder"]

@@ -10,7 +10,7 @@ from pathlib import Path
 from deepfake.errors import ConfigError
 from deepfake.views.webapp.settings import AppSettings
 
-__all__ = ["page_command", "page_environment"]
+__all__ = ["page_command", "page_environment", "page_folder"]
 
 _PAGE = Path(__file__).with_name("__main__.py")
 
@@ -48,9 +48,18 @@ def page_command(settings: AppSettings, *, host: str, port: int) -> list[str]:
         "theme.headingFontSizes": "2rem,1.4rem",
     }
     arguments = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-m", "streamlit", "run", str(_PAGE), *arguments]
+    return [sys.executable, "-P", "-m", "streamlit", "run", str(_PAGE), *arguments]
+
+
+def page_folder() -> Path:
+    """Return the working folder of the page's process: the page's own.
+
+    Streamlit reads settings and secrets in `.streamlit` of its working folder, and the caller's
+    may be one of strangers' files.
+    """
+    return _PAGE.parent
 
 
 def page_environment(settings: AppSettings) -> dict[str, str]:
     """Return the environment variables of the process that serves the page."""
-    return {**os.environ, **settings.as_environment()}
+    return {**os.environ, "PYTHONSAFEPATH": "1", **settings.as_environment()}

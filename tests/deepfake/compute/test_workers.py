@@ -189,3 +189,17 @@ def test_workers_are_shared_until_closed() -> None:
         assert list(again.map(jobs.work, [("add", 2)])) == [7]
     finally:
         close_workers()
+
+
+def test_the_limit_of_the_processor_is_for_the_file_and_not_for_a_step() -> None:
+    limits = WorkerLimits(timeout_seconds=60, cpu_seconds=2.5)
+    steps = [jobs.Step("a", 1.5)]
+    with MediaWorkers(WorkerSetup(jobs.create, 100, limits, num_workers=1)) as pool:
+        assert list(pool.map(jobs.spin_for, steps, is_last=False)) == [1.5]
+        (second,) = pool.map(jobs.spin_for, steps)
+        (another,) = pool.map(jobs.spin_for, [jobs.Step("b", 1.5)])
+        # Scored again it begins anew.
+        (again,) = pool.map(jobs.spin_for, steps)
+    assert isinstance(second, Failure)
+    assert second.error_type == "CpuLimit"
+    assert (another, again) == (1.5, 1.5)

@@ -6,10 +6,19 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-__all__ = ["OddError", "create", "create_and_die", "create_never", "work"]
+__all__ = ["OddError", "Step", "create", "create_and_die", "create_never", "spin_for", "work"]
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step of work on a file that takes CPU time."""
+
+    uri: str
+    seconds: float
 
 
 class OddError(Exception):
@@ -60,6 +69,11 @@ def _spin(seconds: float) -> float:
     while time.process_time() < until:
         pass
     return seconds
+
+
+def spin_for(made: Any, step: Step) -> float:
+    """Take as much CPU time as a step wants."""
+    return _spin(step.seconds)
 
 
 def _fill(mebibytes: int) -> int:

@@ -156,10 +156,10 @@ def test_unknown_bytes(tmp_path: Path) -> None:
     refused(path, UnsupportedMediaError, "known format")
 
 
-def test_a_heic_picture_is_called_by_its_name(tmp_path: Path) -> None:
+def test_a_heic_header_without_a_picture_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "phone.jpg"
     path.write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(100))
-    refused(path, UnsupportedMediaError, "a picture of the format heic")
+    refused(path, ProbeError, "a damaged or cut-off media file")
 
 
 def test_what_is_no_regular_file_is_never_opened(tmp_path: Path) -> None:

@@ -284,7 +284,7 @@ def test_both_decoders_give_the_same_pixels_at_the_same_times(
         "FaceForensics++/original_sequences/youtube/c23/videos/519.mp4",
         "Celeb-DF-v2/Celeb-real/id0_0001.mp4",
         "DFDC/dfdc_train_part_10/yhffcuhhjy.mp4",
-        "talking-heads/d9.mp4",
+        "talking-heads/d6.mp4",
     ],
 )
 def test_both_decoders_agree_on_real_clips(shared_data: Path, name: str) -> None:

@@ -88,6 +88,7 @@ def test_places_are_told_where_only_this_user_can_come(
     started: list[dict[str, str]] = []
     port = str(free_port())
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.chdir", lambda _: None)
     monkeypatch.setattr("os.execve", lambda *arguments: started.append(arguments[2]))
     arguments = ["app", "--host", host, "--port", port, "--output", "none"]
     with patch.dict(os.environ):  # it says where Prefect's things lie

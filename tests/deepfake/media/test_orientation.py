@@ -1,0 +1,139 @@
+"""Display matrices and pixels that are not square: every frame as a player shows it."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from deepfake.config import MediaLimits
+from deepfake.errors import MediaTooLargeError
+from deepfake.media import open_video, probe_media
+from deepfake.media.orientation import exif_orientation, matrix_orientation
+from tests.media_factory import frame_number, index_frame, write_clip
+
+LIMITS = MediaLimits()
+# (a, b, c, d) of tkhd, and the array's operation that a player performs.
+MATRICES = {
+    "as it is": ((1, 0, 0, 1), lambda p: p),
+    "90": ((0, 1, -1, 0), lambda p: np.rot90(p, -1)),
+    "180": ((-1, 0, 0, -1), lambda p: np.rot90(p, 2)),
+    "270": ((0, -1, 1, 0), lambda p: np.rot90(p, 1)),
+    "left to right": ((-1, 0, 0, 1), lambda p: p[:, ::-1]),
+    "top to bottom": ((1, 0, 0, -1), lambda p: p[::-1]),
+    "transposed": ((0, 1, 1, 0), lambda p: p.transpose(1, 0, 2)),
+    "transversed": ((0, -1, -1, 0), lambda p: np.rot90(p, 2).transpose(1, 0, 2)),
+}
+
+
+def set_matrix(path: Path, values: tuple[int, int, int, int]) -> Path:
+    """Write a matrix into an mp4's track header (ISO 14496-12, 8.3.2)."""
+    a, b, c, d = (value << 16 for value in values)
+    data = bytearray(path.read_bytes())
+    at = data.index(b"tkhd") + 4 + 40
+    data[at : at + 36] = struct.pack(">9i", a, b, 0, c, d, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+    return path
+
+
+def first_frame(path: Path) -> NDArray[np.int64]:
+    with open_video(path, limits=LIMITS) as video:
+        return next(iter(video.read([5]))).pixels.astype(np.int64)
+
+
+@pytest.mark.parametrize("name", MATRICES)
+def test_a_display_matrix_is_applied(tmp_path: Path, name: str) -> None:
+    values, shown = MATRICES[name]
+    plain = first_frame(write_clip(tmp_path / "plain.mp4"))
+    path = set_matrix(write_clip(tmp_path / "turned.mp4"), values)
+    found = first_frame(path)
+    assert np.array_equal(found, shown(plain))
+    info = probe_media(path, limits=LIMITS)
+    assert (info.height, info.width) == found.shape[:2]
+
+
+def test_matrices_and_exif_agree_on_all_eight() -> None:
+    picture = np.arange(24, dtype=np.uint8).reshape(2, 4, 3)
+    found = set()
+    for (a, b, c, d), shown in MATRICES.values():
+        data = np.array([a, b, 0, c, d, 0, 0, 0, 1], np.int32) * 65536
+        orientation = matrix_orientation(data.tobytes())
+        assert np.array_equal(orientation.apply(picture), shown(picture))
+        found.add(orientation)
+    assert found == {exif_orientation(tag) for tag in range(1, 9)}
+
+
+@pytest.mark.parametrize("data", [None, b"", b"\0" * 36, b"\xff" * 8])
+def test_a_matrix_that_says_nothing_leaves_the_picture(data: bytes | None) -> None:
+    assert matrix_orientation(data) == exif_orientation(1)
+
+
+def test_an_angle_between_is_the_nearest_quarter() -> None:
+    for degrees, turns in ((10, 0), (80, 1), (-100, 3), (179, 2)):
+        cosine, sine = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+        data = (np.array([cosine, sine, 0, -sine, cosine, 0, 0, 0, 1]) * 65536).astype(np.int32)
+        assert matrix_orientation(data.tobytes()).turns == turns
+
+
+def write_anamorphic(path: Path, aspect: Fraction, *, codec: str = "libx264") -> Path:
+    """Write a clip whose pixels are not square; shown, it has the size of an index frame."""
+    width, height = (round(160 / aspect), 96) if aspect > 1 else (160, round(96 * aspect))
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options={"g": "12"})
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        for index in range(24):
+            stored = cv2.resize(index_frame(index), (width, height), interpolation=cv2.INTER_AREA)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(stored, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "aspect", "codec"),
+    [
+        ("a.mp4", Fraction(2), "libx264"),
+        ("a.mkv", Fraction(4, 3), "libx264"),
+        ("a.ts", Fraction(1, 2), "libx264"),
+        ("a.avi", Fraction(2), "mpeg4"),
+    ],
+)
+def test_pixels_that_are_not_square_are_stretched(
+    tmp_path: Path, name: str, aspect: Fraction, codec: str
+) -> None:
+    path = write_anamorphic(tmp_path / name, aspect, codec=codec)
+    with open_video(path, limits=LIMITS) as video:
+        assert video.info.width / video.info.height == pytest.approx(160 / 96, rel=0.02)
+        for frame in video.read([0, 5, 13, 23]):
+            assert (frame.height, frame.width) == (video.info.height, video.info.width)
+            assert frame_number(frame.pixels) == frame.frame_index
+
+
+def test_a_turned_frame_is_stretched_before_it_is_turned(tmp_path: Path) -> None:
+    path = set_matrix(write_anamorphic(tmp_path / "a.mp4", Fraction(2)), (0, 1, -1, 0))
+    assert first_frame(path).shape[:2] == (160, 96)
+
+
+@pytest.mark.parametrize("aspect", [Fraction(101, 100), Fraction(1, 50), Fraction(60)])
+def test_nearly_square_and_absurd_pixels_stay_as_they_are(tmp_path: Path, aspect: Fraction) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.codec_context.sample_aspect_ratio = aspect
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(index_frame(0), format="rgb24")))
+        container.mux(stream.encode(None))
+    info = probe_media(path, limits=LIMITS)
+    assert (info.width, info.height) == (160, 96)
+
+
+def test_the_limit_of_pixels_holds_for_the_stretched_picture(tmp_path: Path) -> None:
+    path = write_anamorphic(tmp_path / "a.mp4", Fraction(2))
+    with pytest.raises(MediaTooLargeError):
+        probe_media(path, limits=MediaLimits(max_pixels=100 * 96))
