@@ -2,5 +2,7 @@
 
 from tasks.prefect_settings import ignore_working_folder
 
+__all__ = ["ignore_working_folder"]
+
 # Here, although imports change nothing otherwise: after this Prefect is imported, and reads files.
 ignore_working_folder()

@@ -29,6 +29,7 @@ from pebble import ProcessExpired, ProcessPool
 from deepfake.compute.device_process import DeviceAddress, DeviceClient, DeviceProcess, DeviceSetup
 from deepfake.compute.processes.spawning import SPAWN
 from deepfake.compute.processes.stopping import when_stopping
+from deepfake.compute.spent_seconds import note_seconds, spent_seconds
 from deepfake.config import WorkerLimits
 from deepfake.errors import ConfigError, DeepfakeError, WorkerError
 from deepfake.types import Status
@@ -48,8 +49,6 @@ Result = TypeVar("Result")
 _WATCH_SECONDS = 0.25
 _POLL_SECONDS = 0.5
 _TRIED_TWICE = frozenset({Status.CRASHED, Status.OUT_OF_MEMORY})
-_NOTED_SECONDS = 1.0
-"""CPU time of a step below which it is not remembered for the next."""
 _setup_value: Any = None
 _busy_marker = Path()
 _device_address: DeviceAddress | None = None
@@ -333,7 +332,7 @@ class MediaWorkers:
         try:
             return [
                 self._pool.schedule(
-                    _work, args=(function, item, _spent.get(_key_of(item), 0.0)), timeout=timeout
+                    _work, args=(function, item, spent_seconds(item)), timeout=timeout
                 )
                 for item in items
             ]
@@ -398,19 +397,9 @@ def _is_to_be_tried_again(result: Any) -> bool:
 
 def _noted(item: Any, done: Any, *, is_last: bool) -> Any:
     """Return the result, and remember what it cost until the last step."""
-    key = _key_of(item)
-    _spent.pop(key, None)
-    if not isinstance(done, _Done):
-        return done
-    if key and not is_last and done.cpu_seconds > _NOTED_SECONDS:
-        _spent[key] = done.cpu_seconds
-        while len(_spent) > _MAX_NOTED:
-            _spent.pop(next(iter(_spent)), None)
-    return done.result
-
-
-def _key_of(item: Any) -> str:
-    return str(getattr(item, "uri", ""))
+    seconds = done.cpu_seconds if isinstance(done, _Done) else 0.0
+    note_seconds(item, seconds, is_last=is_last)
+    return done.result if isinstance(done, _Done) else done
 
 
 def _check_not_daemon() -> None:
@@ -428,9 +417,6 @@ def _signal_name(exitcode: int | None) -> str:
     return f"exit code {exitcode}"
 
 
-_spent: dict[str, float] = {}
-"""CPU seconds that the step before has spent on a file in this process, by its URI."""
-_MAX_NOTED = 100_000
 _shared: dict[WorkerSetup, MediaWorkers] = {}
 _shared_lock = threading.Lock()
 

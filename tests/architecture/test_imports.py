@@ -175,6 +175,9 @@ def test_a_module_only_defines(path: Path) -> None:
     kinds = (ast.Import, ast.ImportFrom, *assigned, ast.ClassDef, ast.FunctionDef)
     tree = ast.parse(path.read_text(encoding="utf-8"))
     others = [ast.unparse(n) for n in tree.body[1:] if not isinstance(n, kinds)]
+    if path.name == "__init__.py" and path.parent.name in ("flows", "tasks"):
+        # Before Prefect is imported, which reads settings then.
+        others.remove("ignore_working_folder()")
     # A text below a constant is its description.
     assert [o for o in others if not o.startswith(("'", '"', "if TYPE_CHECKING:"))] == []
 

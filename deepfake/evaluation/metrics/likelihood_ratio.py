@@ -66,4 +66,4 @@ def min_cllr(labels: ArrayLike, log_lr: ArrayLike) -> float:
     )
     own_class = np.where(is_fake, pooled, 1 - pooled)  # never 0: a pool holds each of its members
     cost = -(weight * np.log2(own_class)).sum()
-    return float(np.clip(cost, 0.0, 1.0))  # rounding apart
+    return min(abs(float(cost)), 1.0)  # rounding apart
