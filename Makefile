@@ -38,7 +38,7 @@ fuzz: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.speed.throughput
 
-# Makes the packaged detector out of OPENFORENSICS, a folder {train,val,test}/{real,fake}: hours on two
+# Makes a detector like the packaged one out of OPENFORENSICS, a folder {train,val,test}/{real,fake}: hours on two
 # cores. Crops to train on are wide, those to calibrate on are as scoring makes them.
 detector: $(VENV)/.installed
 	$(BIN)/deepfake ingest $(OPENFORENSICS) --corpus openforensics-wide --margin 2.2 --face-size 320
