@@ -136,7 +136,7 @@ def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
     if not counters or not summary["num_scored"]:
         return
     yield "media scored", str(counters["num_scored"])
-    yield "files a second", f"{summary['files_per_second']:.2f}"
+    yield "media a second", f"{summary['media_per_second']:.2f}"
     yield "MiB hashed a second", f"{counters['hashed_bytes'] / 2**20 / summary['seconds']:.2f}"
     for name in ("extract", "classify"):
         seconds = counters[f"{name}_seconds"] / counters["num_scored"]
@@ -149,8 +149,8 @@ def _what_was_done(summary: dict[str, Any]) -> str:
         is_changed = summary["num_probed"] > 0 and summary["num_changes"] > 0
         why = "none with new content that can be scored" if is_changed else "none new or changed"
         return f"nothing to score: {summary['num_listed']} files listed, {why}"
-    rate = summary["files_per_second"]
+    rate = summary["media_per_second"]
     return (
         f"scored {summary['num_scored']} media of {summary['num_listed']} files "
-        f"in {summary['seconds']:.0f} s, {rate:.1f} files a second"
+        f"in {summary['seconds']:.0f} s, {rate:.1f} media a second"
     )

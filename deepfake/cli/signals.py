@@ -21,6 +21,8 @@ __all__ = ["end_if_stopped", "set_on_interrupt", "stop_command_on_signals"]
 _AGAIN = "Stopped; run the same command again to go on."
 _RESUME = "Stopped; run the same command with --resume to go on from the last finished epoch."
 _SENTENCES = {
+    "demo": _AGAIN,
+    "report": _AGAIN,
     "ingest": _AGAIN,
     "retrain": _AGAIN,
     "score": _AGAIN,

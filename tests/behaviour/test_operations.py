@@ -105,7 +105,7 @@ def job(tmp_path_factory: pytest.TempPathFactory, detector: Path) -> _Job:
 def test_the_summary_tells_throughput_and_where_failures_are(job: _Job) -> None:
     output = " ".join(job.first.stdout.split())
     assert "this run │ media scored │ 6" in output
-    assert "files a second" in output
+    assert "media a second" in output
     assert "seconds a medium to extract" in output
     assert "failures: out/failures.csv (2 files, and what to do)" in output
 

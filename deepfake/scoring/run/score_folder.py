@@ -122,7 +122,7 @@ class FolderSummary:
             "evidence_error": self.evidence_error,
             "num_changes": self.num_changes,
             "seconds": self.seconds,
-            "files_per_second": done.num_listed / self.seconds,
+            "media_per_second": done.num_scored / self.seconds,
             "counters": done.numbers(),
             "version": self.version,
             "folder_before": self.folder_before,

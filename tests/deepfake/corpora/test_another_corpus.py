@@ -55,6 +55,7 @@ def test_a_list_is_the_same_corpus_if_it_shares_a_file(tmp_path: Path, root: Dat
     table = tmp_path / "list.csv"
     table.write_text("uri,label\none/real/a.png,real\n")
     _ingest(root, table, layout="csv")
+    _folder(tmp_path / "elsewhere", "a.png")
     table.write_text("uri,label\nelsewhere/a.png,real\n")
     with pytest.raises(ConfigError, match="already, of other files"):
         _ingest(root, table, layout="csv")
