@@ -184,7 +184,9 @@ class _MadeUp:
     def __init__(self, setup: Any) -> None:
         self.setup = setup
 
-    def map(self, function: Callable[..., Any], items: Sequence[Any]) -> Iterator[Any]:
+    def map(
+        self, function: Callable[..., Any], items: Sequence[Any], *, is_last: bool = True
+    ) -> Iterator[Any]:
         answer = _probed if function.__name__ == "probe_medium" else _scored
         return (answer(item) for item in items)
 

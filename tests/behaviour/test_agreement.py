@@ -45,7 +45,9 @@ class _Here(MediaWorkers):
     def __init__(self, made: Any) -> None:
         self.made = made
 
-    def map(self, function: Callable[[Any, Any], Any], items: Sequence[Any]) -> Iterator[Any]:
+    def map(
+        self, function: Callable[[Any, Any], Any], items: Sequence[Any], *, is_last: bool = True
+    ) -> Iterator[Any]:
         return (function(self.made, item) for item in items)
 
 

@@ -384,7 +384,7 @@ class _Broken:
         self.setup = replace(workers.setup, argument=argument)
         self.tries: list[str] = []
 
-    def map(self, function: Any, items: Any) -> Iterator[Any]:
+    def map(self, function: Any, items: Any, *, is_last: bool = True) -> Iterator[Any]:
         for item in items:
             decoder = item.decoder or self.setup.argument.decoder
             name = "/".join(item.uri.split("/")[-2:])

@@ -51,7 +51,7 @@
     { key: "uri", label: "file", text: (r) => columns.uri[r].slice(data.folder.length), value: (r) => columns.uri[r] },
     { key: "status", label: "status", text: (r) => named("status", r), value: (r) => columns.status[r] },
     { key: "kind", label: "kind", text: (r) => named("kind", r), value: (r) => columns.kind[r] },
-    { key: "num_faces", label: "faces", text: (r) => columns.num_faces[r] ?? "", value: (r) => columns.num_faces[r], isNumber: true },
+    { key: "num_faces", label: "faces", title: "faces looked at, over all frames", text: (r) => columns.num_faces[r] ?? "", value: (r) => columns.num_faces[r], isNumber: true },
     { key: "strongest_pts_seconds", label: "strongest", text: (r) => (named("kind", r) === "video" ? seconds(columns.strongest_pts_seconds[r]) : ""), value: (r) => columns.strongest_pts_seconds[r], isNumber: true },
     { key: "reason", label: "reason", text: (r) => named("reason", r), value: (r) => columns.reason[r] },
   ];
