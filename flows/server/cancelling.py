@@ -11,9 +11,9 @@ from uuid import UUID
 import prefect.flow_engine
 from prefect import Flow
 from prefect.client.orchestration import get_client
-from prefect.client.schemas.objects import FlowRun
-from prefect.runtime import flow_run
-from prefect.states import Cancelled, State
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.runtime import flow_run as this_run
+from prefect.states import Cancelled
 
 from deepfake.compute.processes.stopping import is_stopping, when_late
 
@@ -35,7 +35,7 @@ def ends_cancelled(function: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(function)
     def run(*args: Any, **named: Any) -> Result:
-        with when_late(functools.partial(_cancel, UUID(str(flow_run.id)))):
+        with when_late(functools.partial(_cancel, UUID(str(this_run.id)))):
             try:
                 return function(*args, **named)
             except BaseException:
@@ -57,13 +57,13 @@ def ends_cancelled_on_signals(flow: Flow[..., Result]) -> Flow[..., Result]:
     Args:
         flow: Its function is wrapped by `ends_cancelled`.
     """
-    prefect.flow_engine.capture_sigterm = nullcontext
+    setattr(prefect.flow_engine, "capture_sigterm", nullcontext)  # noqa: B010 - not exported
     return flow.with_options(on_crashed=[_cancel_if_stopping])
 
 
-def _cancel_if_stopping(_flow: object, run: FlowRun, _state: State[Any]) -> None:
+def _cancel_if_stopping(flow: Flow[..., Any], flow_run: FlowRun, state: State) -> None:
     if is_stopping():
-        _cancel(run.id)
+        _cancel(flow_run.id)
 
 
 def _cancel(run_id: UUID) -> None:
