@@ -185,6 +185,11 @@ class DetectorSpec(BaseModel):
         if lacking:
             names = " and ".join(lacking)
             notes.append(f"prob_fake of {names} is not calibrated: read it as a rank")
+        if len(lacking) < len(fitted):
+            notes.append(
+                f"prob_fake holds for media of which {self.prior:.0%} are fakes; --prior gives it "
+                "for another share"
+            )
         made = [name for name, c in fitted.items() if c.fitted_on.startswith("synthetic")]
         notes += [f"prob_fake of {name} is calibrated on {name} made by code" for name in made]
         return notes

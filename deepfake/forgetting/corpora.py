@@ -80,9 +80,14 @@ def remove_from_corpus(
     for key, media_ids in shards.items():
         count = len(media.media_ids & set(media_ids))
         path = shards_folder(corpus_dir) / f"{key}.arrow"
-        yield Removal(str(path), f"crops of {count} of its {len(media_ids)} media")
+        yield Removal(
+            str(path), f"crops of {count} of its {len(media_ids)} media (the others stay)"
+        )
     for snapshot in snapshots:
-        yield Removal(str(snapshot.folder), "a snapshot that holds it")
+        yield Removal(
+            str(snapshot.folder),
+            "a snapshot that holds it (a new one without it replaces the latest)",
+        )
     if is_dry_run:
         return
     replaced = {

@@ -45,7 +45,9 @@ def remove_from_scored_folder(
         yield from _remove_evidence(folder.version(version), media, is_dry_run=is_dry_run)
         parts = folder.parts(version)
         for key in parts_holding(parts, media.media_ids):
-            yield Removal(str(parts / f"{key}.json"), "scores, tracks and frames of a batch")
+            yield Removal(
+                str(parts / f"{key}.json"), "its rows among those of a batch (the others stay)"
+            )
             if not is_dry_run:
                 replaced[version, key] = _rewrite_part(parts, key, media)
     # The old parts are deleted only after the state names the new ones: after a kill, they are what

@@ -195,6 +195,8 @@ class Scorer:
         prob = self._prob(result.logit, calibration)
         verdict, uncertain = settings.judge(result)
         reasons = [medium.outcome.message, None if uncertain is None else uncertain.message]
+        if verdict is Verdict.REAL:
+            reasons.append(settings.reason_for_real)
         if verdict is Verdict.FAKE:
             own = [frame for frame in frames if frame["track_id"] == result.strongest_track_id]
             head = surest_head(self.detector.spec.heads, own)

@@ -123,6 +123,18 @@ class JudgementSettings(BaseModel):
             f"real ({names})"
         )
 
+    @property
+    def reason_for_real(self) -> str:
+        """What a file called real is told: what was not found, and how often that is wrong."""
+        fakes = sum(one.num_fake for one in self.unlearnt)
+        if not fakes:
+            return "no sign of a kind of fake that it learnt (on other kinds it was not measured)"
+        missed = sum(one.fakes_called_real for one in self.unlearnt) / fakes
+        return (
+            "no sign of a kind of fake that it learnt "
+            f"({missed:.0%} of {fakes:,} fakes of other kinds get this verdict too)"
+        )
+
     def log_likelihood_ratio(self, logit: float) -> float:
         """Return the natural logarithm of a likelihood ratio, within the bounds if there are any.
 

@@ -87,7 +87,7 @@ def test_other_media_are_seen_and_told_and_the_same_are_not(server: Server, tmp_
     _keep_reference(detector, tmp_path / "own-scores")
 
     printed, summary = _score(_media(tmp_path / "alike", first=1000), detector, server)
-    assert "lies furthest away" in printed
+    assert "these pictures look like those of the calibration (furthest away is" in printed
     assert summary["is_drifted"] is False
     assert {f["level"] for f in summary["features"]} == {"stable"}
     assert {f["num_media"] for f in summary["features"]} == {_NUM}

@@ -21,11 +21,22 @@ from deepfake.verdicts.calibration import (
     Support,
     Thresholds,
 )
-from deepfake.verdicts.judgement import JudgementSettings
+from deepfake.verdicts.judgement import JudgementSettings, UnlearntCorpus
 from tests.sample_data import face_close_up
 from tests.untrained_detector import write_bundle
 
 EVERYTHING_IS_FAKE = Thresholds(real_below=0.0, fake_from=0.0)
+EVERYTHING_IS_REAL = Thresholds(real_below=1.0, fake_from=1.0)
+NINE_OF_FORTY_MISSED = UnlearntCorpus(
+    corpus="swaps",
+    digest="0" * 16,
+    num_real=30,
+    num_fake=40,
+    fakes_called_real=9,
+    fakes_called_fake=20,
+    reals_called_real=25,
+    reals_called_fake=1,
+)
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +84,29 @@ def test_a_fake_says_which_head_was_surest(
     (track,) = medium.tracks
     assert track["novelty"] == pytest.approx(frame["novelty"])
     assert track["sharpness"] > 0
+
+
+@pytest.mark.parametrize(
+    ("unlearnt", "expected"),
+    [
+        ((), "(on other kinds it was not measured)"),
+        ((NINE_OF_FORTY_MISSED,), "(22% of 40 fakes of other kinds get this verdict too)"),
+    ],
+)
+def test_a_real_says_what_was_looked_for_and_how_often_that_is_missed(
+    begun: Path,
+    tmp_path: Path,
+    photo: Path,
+    unlearnt: tuple[UnlearntCorpus, ...],
+    expected: str,
+) -> None:
+    settings = JudgementSettings(thresholds=EVERYTHING_IS_REAL, unlearnt=unlearnt)
+    heads = (HeadSpec(name="blended"), HeadSpec(name="generated"))
+    medium = _score(
+        begun, tmp_path, photo, heads=heads, has_novelty=True, judgement={"still": settings}
+    )
+    assert medium.score.verdict == "real"
+    assert medium.score.reason == f"no sign of a kind of fake that it learnt {expected}"
 
 
 def test_outside_of_the_calibration_a_score_stays_and_the_verdict_does_not(

@@ -116,7 +116,7 @@ def test_likelihood_ratios_stand_in_the_table() -> None:
 
 
 _MISSED = "of 1,425 fake stills of kinds that it did not learn, 20% are called real (crops)"
-_TRAINED = "Trained on self-blended reals (362 face crops of the training part were left out)."
+_TRAINED = "Trained on self-blended reals (face crops left out of the training part: 362)."
 
 
 def _reading_section(page: str) -> str:
