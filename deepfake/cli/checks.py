@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from deepfake.config.options import Options
+from deepfake.config.options import Options, TrainOptions
 from deepfake.errors import BundleError, ConfigError
 
 if TYPE_CHECKING:
@@ -92,8 +92,12 @@ def _check_device(options: Any) -> None:
 def _check_precision(options: Any) -> None:
     if options.precision == "f32":
         return
-    from deepfake.compute.devices import check_precision
+    from deepfake.compute.devices import check_precision, check_training_precision, resolve_device
 
+    if isinstance(options, TrainOptions):
+        if options.precision is not None:
+            check_training_precision(options.precision, device=resolve_device(options.device))
+        return
     # `auto` may become either.
     check_precision(options.precision, device="cuda" if options.device == "cuda" else "cpu")
 

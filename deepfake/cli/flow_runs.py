@@ -53,9 +53,10 @@ def run_flow(name: str, options: Options) -> dict[str, Any]:
         name: Of the flow and of its module in `flows`.
         options: Those of the command.
     """
-    from flows.server import run
+    with Console(stderr=True, markup=False).status("Prefect starts", spinner="line") as status:
+        from flows.server import run
 
-    return run.run_flow(name, flow_parameters(options))
+        return run.run_flow(name, flow_parameters(options), on_start=status.stop)
 
 
 def detector_name(detector: dict[str, Any]) -> str:

@@ -11,7 +11,13 @@ from deepfake.compute.openvino import has_bf16
 from deepfake.config import Precision
 from deepfake.errors import ConfigError
 
-__all__ = ["check_precision", "computed_as", "reject_without_driver", "resolve_device"]
+__all__ = [
+    "check_precision",
+    "check_training_precision",
+    "computed_as",
+    "reject_without_driver",
+    "resolve_device",
+]
 
 _NAME = re.compile(r"cpu|cuda(:\d{1,3})?")
 
@@ -95,6 +101,23 @@ def check_precision(precision: Precision, *, device: str) -> None:
         raise ConfigError(
             "this processor does not compute in bfloat16",
             hint="Leave --precision out, or use f32.",
+        )
+
+
+def check_training_precision(precision: str, *, device: str) -> None:
+    """Refuse a precision that a training on the device does not have.
+
+    Args:
+        precision: `f32`, `bf16` or `f16`; or Lightning's name of it.
+        device: As `resolve_device` returns it.
+
+    Raises:
+        ConfigError: It is half precision, on the CPU.
+    """
+    if precision in ("f16", "16-mixed") and device == "cpu":
+        raise ConfigError(
+            "a training in f16 needs CUDA: its small gradients are scaled there",
+            hint="Use --precision bf16, or leave it out.",
         )
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import psutil
+import torch
 from lightning.pytorch.callbacks import (
     Callback,
     EarlyStopping,
@@ -73,7 +74,7 @@ def create_callbacks(
 
 
 class _CpuBudget(Callback):  # type: ignore[misc]
-    """Stop training once this process and its children have used a budget of CPU seconds."""
+    """Stop training once its processes and their children have used a budget of CPU seconds."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -83,7 +84,9 @@ class _CpuBudget(Callback):  # type: ignore[misc]
         self._began = _cpu_seconds()
 
     def on_train_batch_end(self, trainer: Any, *_: Any) -> None:
-        if _cpu_seconds() - self._began > self._seconds:
+        used = torch.tensor(_cpu_seconds() - self._began, dtype=torch.float64)
+        # All processes of a distributed training stop after the same batch.
+        if float(trainer.strategy.reduce(used, reduce_op="sum")) > self._seconds:
             trainer.should_stop = True
 
 

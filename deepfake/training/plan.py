@@ -11,6 +11,7 @@ from typing import Any, Literal
 import lightning.pytorch as pl
 import torch
 
+from deepfake.compute.devices import check_training_precision
 from deepfake.config import CropConfig, TrainConfig, TrainMethod, heads_of
 from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.corpora.shards import Snapshot
@@ -135,6 +136,7 @@ def plan_run(
         ModelError: The model is unknown, or demanded weights are out of reach.
     """
     refuse_held_out_media(snapshots)
+    check_training_precision(config.precision, device=device.type)
     _check_crops(shared_config(snapshots).crop, config=config)
     selection = select_crops(
         snapshots, method=config.method, max_files=config.max_files, seed=config.seed

@@ -13,6 +13,10 @@ from deepfake.training.recipes import load_recipe
 __all__ = ["check_run_name", "resolve_run_folder", "resolve_train_config"]
 
 
+_PRECISIONS: dict[str | None, str] = {"f32": "32-true", "bf16": "bf16-mixed", "f16": "16-mixed"}
+"""Lightning's names of what an option names."""
+
+
 def resolve_train_config(options: TrainOptions) -> TrainConfig:
     """Return a recipe with the options that were given on top.
 
@@ -35,6 +39,7 @@ def resolve_train_config(options: TrainOptions) -> TrainConfig:
         "max_cpu_minutes": options.max_cpu_minutes,
         "method": options.method,
         "sbi_share": options.sbi_share,
+        "precision": _PRECISIONS.get(options.precision),
     }
     augment = {"is_enabled": options.augment, "match_resolution": options.match_resolution}
     chosen = {name: value for name, value in given.items() if value is not None}

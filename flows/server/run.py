@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -33,12 +33,15 @@ def held_server() -> Iterator[None]:
             yield
 
 
-def run_flow(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+def run_flow(
+    name: str, parameters: Mapping[str, Any], *, on_start: Callable[[], None] = lambda: None
+) -> dict[str, Any]:
     """Run a flow in this process and return its summary.
 
     Args:
         name: Of the flow and of its module in `flows`.
         parameters: Of the flow.
+        on_start: Called once the server answers, before the flow runs.
 
     Raises:
         ConfigError: The flow refuses a parameter; no run was made.
@@ -58,6 +61,7 @@ def run_flow(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
             # Prefect itself checks them only once the run exists.
             flow.validate_parameters(dict(parameters))
             wait()
+            on_start()
             summary: dict[str, Any] = flow(**parameters)
         except ParameterTypeError as error:
             raise ConfigError(" ".join(str(error).split())) from error

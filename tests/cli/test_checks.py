@@ -62,6 +62,10 @@ _MISTAKES: dict[str, tuple[str, str]] = {
     "train-recipe": ("train --dataset media --recipe nosuch", "no recipe 'nosuch'"),
     "train-model": ("train --dataset media --model resnet5O", "no model 'resnet5O'; close: "),
     "train-gpu": ("train --dataset media --use-gpu", "CUDA was asked for"),
+    "train-f16": (
+        "train --dataset media --device cpu --precision f16",
+        "a training in f16 needs CUDA",
+    ),
     "train-both": ("train --dataset media --use-gpu --device cpu", "contradict each other"),
     "train-weights": ("train --dataset media --pretrained nosuch", "no weights 'nosuch'"),
     "train-run": ("train --dataset media --run-name taken", "the run 'taken' is there already"),

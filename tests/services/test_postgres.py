@@ -138,7 +138,7 @@ def test_five_hundred_task_runs_and_a_measured_detector(
         corpus = make_corpus(tmp_path / "corpus", clips=0, stills=4)
         detector = make_detector(tmp_path / "detector")
         for command in (
-            ["ingest", corpus, "--corpus", "tiny"],
+            ["ingest", corpus, "--corpus", "tiny", "--edge", "mirror"],
             ["evaluate", "--dataset", "tiny", "--split", "all", "--weights", detector],
             ["doctor"],
         ):

@@ -71,6 +71,11 @@ class TrainOptions(Options):
     weight_decay: float | None = Field(None, ge=0, description="Weight decay.")
     device: Device = "auto"
     use_gpu: Annotated[bool, CommandOnly()] = Field(False, description="Same as --device cuda.")
+    precision: Literal["f32", "bf16", "f16"] | None = Field(
+        None,
+        description="What training computes in, weights staying f32: f32 on the CPU and f16 on "
+        "CUDA by default; f16 needs CUDA.",
+    )
     pretrained: str | None = Field(
         None,
         description="Weights to begin with: auto, imagenet, none, packaged, a detector's folder, "
