@@ -8,7 +8,8 @@ from typing import Any
 from prefect.task_runners import TaskRunner
 
 from deepfake.corpora.ingest import ExtractJob
-from deepfake.corpora.manifest import ManifestRow, record_of_row, row_of_record
+from deepfake.corpora.manifest import record_of_row, row_of_record
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.probe import reuse_probes
 from flows.runners import run_batches
 from tasks.probe import probe

@@ -8,7 +8,8 @@ from pathlib import Path
 import atheris
 
 with atheris.instrument_imports(include=["deepfake"]):
-    from deepfake.corpora.manifest import ManifestRow, read_manifest, write_manifest
+    from deepfake.corpora.manifest import read_manifest, write_manifest
+    from deepfake.corpora.manifest_row import ManifestRow
     from deepfake.types import Kind, Label, Split, Status
 from fuzz.harness import fuzz
 from fuzz.seeds import files_of, with_plain_tables

@@ -10,7 +10,7 @@ import atheris
 
 with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.config import MediaLimits
-    from deepfake.corpora.manifest import ManifestRow
+    from deepfake.corpora.manifest_row import ManifestRow
     from deepfake.scoring import ChangedFile, Part, open_state
     from deepfake.types import Kind
 from fuzz.harness import fuzz

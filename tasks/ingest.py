@@ -19,7 +19,7 @@ from deepfake.corpora.ingest import (
     finish_manifest,
 )
 from deepfake.corpora.layouts import scan_corpus
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import Snapshot
 from deepfake.storage import DataRoot, location_of
 from tasks.progress import advance

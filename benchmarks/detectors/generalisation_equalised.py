@@ -20,7 +20,7 @@ from benchmarks.detectors.generalisation_rows import files_of
 from benchmarks.detectors.generalisation_scores import MediaScores, score_rows, state_of
 from deepfake.config import digest_of
 from deepfake.corpora.layouts import scan_media
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.media import jpeg_round_trip, open_video, write_image
 from deepfake.scoring import ScoreJob
 from deepfake.storage import path_of_uri, read_json, write_json

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.detectors.generalisation_scores import MediaScores
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.evaluation import match_by_bins
 from deepfake.evaluation.matched_bins import DEFAULT_BINS
 from deepfake.evaluation.metrics import binary_metrics, bootstrap_intervals

@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from deepfake.compute.workers import shared_workers
-from deepfake.corpora.manifest import ManifestRow, read_manifest, write_manifest
+from deepfake.corpora.manifest import read_manifest, write_manifest
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.probe import probe_rows, reuse_probes
 from deepfake.detectors.bundles import load_bundle
 from deepfake.scoring import ScoreJob, create_score_batch, find_parts, score_batch, scores_version

@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from deepfake.corpora.layouts import scan_corpus, scan_media
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.splits.groups import connect_rows
 from deepfake.types import Label, Status
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from deepfake.config import digest_of
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.types import Kind
 
 __all__ = ["Batch", "Work", "cut_batches", "plan_batches"]

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from deepfake.compute.workers import Failure, MediaWorkers
 from deepfake.config import MediaLimits
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DeepfakeError, MediaError
 from deepfake.media import probe_media
 from deepfake.storage import medium_file, sampled_digest_of, sha256_of

@@ -48,6 +48,7 @@ class DecordFrames:
             )
         import decord
 
+        decord.logging.set_level(decord.logging.QUIET)
         self._errors = (decord.DECORDError, RuntimeError, IndexError, OSError)
         try:
             self._reader: Any = decord.VideoReader(str(path), num_threads=1)

@@ -37,17 +37,13 @@ def available_decoders() -> dict[str, str]:
 
 
 def quiet_native_logs() -> None:
-    """Stop FFmpeg, OpenCV and decord from writing to the process's standard error.
+    """Stop FFmpeg and OpenCV from writing to the process's standard error; decord never does.
 
     Errors are raised as exceptions in any case. A worker calls this once at its start.
     """
     av.logging.set_libav_level(av.logging.FATAL)
     av.logging.set_level(None)
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
-    if has_decord():
-        import decord
-
-        decord.logging.set_level(decord.logging.QUIET)
 
 
 def limit_threads(num_threads: int = 1) -> None:

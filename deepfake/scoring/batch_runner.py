@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle
 from deepfake.scoring.batch import ScoreBatch, ScoredBatch
 from deepfake.scoring.score_job import ScoreJob

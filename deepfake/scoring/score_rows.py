@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.types import Kind, Outcome, Score, Verdict
 
 __all__ = ["ScoreOrigin", "failed_score", "outcome_fields", "refused_score"]

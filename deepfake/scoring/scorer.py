@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,6 @@ from deepfake.extract.extractor import (
 )
 from deepfake.extract.faces import spread_of_colour, turn_box
 from deepfake.media import decode_crop
-from deepfake.scoring.schemas import TRACKS_SCHEMA
 from deepfake.scoring.score_rows import ScoreOrigin, failed_score, outcome_fields
 from deepfake.types import Face, Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
@@ -263,7 +262,9 @@ def _likelihood_ratios(settings: JudgementSettings, result: FileScore) -> dict[s
 
 
 def _track_row(track: TrackScore) -> dict[str, Any]:
-    return {f.name: getattr(track, f.name) for f in fields(track) if f.name in TRACKS_SCHEMA.names}
+    row = asdict(track)
+    del row["max_pts_seconds"]  # of the strongest track it stands in the score
+    return row
 
 
 def _create_detector(setup: ScorerSetup, client: DeviceClient | None) -> Detector:

@@ -1,5 +1,8 @@
 """Local and object-store paths; atomic reads and writes; leases; the event log."""
 
+from typing import TYPE_CHECKING
+
+from deepfake import lazy_exports
 from deepfake.storage.copies import (
     LocalCopies,
     cache_folder,
@@ -14,17 +17,12 @@ from deepfake.storage.copies import (
 from deepfake.storage.files import (
     SAMPLED_BYTES,
     atomic_path,
-    check_schema,
-    fill_columns,
     path_of_uri,
     read_json,
-    read_table,
     sampled_digest_of,
     sha256_of,
-    table_of,
     to_uri,
     write_json,
-    write_table,
     write_text,
 )
 from deepfake.storage.layout import DataRoot
@@ -39,6 +37,18 @@ from deepfake.storage.locations import (
 )
 from deepfake.storage.media import medium_exists, medium_file, stat_medium
 from deepfake.storage.stores import ObjectStat, StorePath
+
+if TYPE_CHECKING:
+    from deepfake.storage.tables import (
+        check_schema,
+        fill_columns,
+        read_table,
+        table_of,
+        write_table,
+    )
+else:
+    # Commands that read no table do not wait for PyArrow.
+    __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
     "SAMPLED_BYTES",

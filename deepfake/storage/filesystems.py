@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-import fsspec
-from fsspec.registry import known_implementations
-
 from deepfake.errors import ConfigError
 
 __all__ = ["file_system", "list_objects", "reason_of"]
@@ -35,6 +32,8 @@ def file_system(scheme: str) -> Any:
 
 @cache
 def _opened(scheme: str, _process: int) -> Any:
+    import fsspec  # only who names a store waits for it
+
     # fsspec itself makes one for each thread. Others write and delete objects too: listings are
     # not cached.
     return fsspec.filesystem(scheme, use_listings_cache=False)
@@ -43,6 +42,8 @@ def _opened(scheme: str, _process: int) -> Any:
 def _how_to_install(scheme: str) -> str:
     if scheme in {"s3", "s3a"}:
         return "pip install 'deepfake-pipeline[s3]'"
+    from fsspec.registry import known_implementations
+
     package = str(known_implementations[scheme]["class"]).split(".", 1)[0]
     return f"pip install {package}"
 

@@ -11,7 +11,7 @@ from deepfake.config import digest_of
 from deepfake.corpora.dataset_names import reject_unknown_dataset
 from deepfake.corpora.ingest import read_previous_rows
 from deepfake.corpora.layouts import scan_corpus
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot, location_of, to_uri

@@ -9,7 +9,8 @@ from typing import Any
 from deepfake.config import MediaLimits, SplitConfig
 from deepfake.corpora.ingest.plan import limits_of_latest
 from deepfake.corpora.layouts import check_contradictions
-from deepfake.corpora.manifest import ManifestRow, read_manifest, write_manifest
+from deepfake.corpora.manifest import read_manifest, write_manifest
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.splits import assign_splits, read_assignments, write_assignments
 from deepfake.errors import DataError
 from deepfake.storage import DataRoot

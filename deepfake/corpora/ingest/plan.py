@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from deepfake.config import ExtractConfig, MediaLimits, digest_of
 from deepfake.corpora.batches import Batch, Work, plan_batches
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import list_shards, open_snapshot, read_shard, shard_outcomes
 from deepfake.errors import DataError
 from deepfake.extract.extractor import STEP_VERSION

@@ -11,7 +11,7 @@ from deepfake import __version__
 from deepfake.config import ExtractConfig, digest_of
 from deepfake.corpora.batches import Batch
 from deepfake.corpora.ingest.plan import IngestPlan, extract_digest
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import (
     Shard,
     Snapshot,

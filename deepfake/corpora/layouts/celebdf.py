@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepfake.corpora.layouts.walk import is_plain_name, iter_files, misnamed, row_of, wrong_layout
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.types import Label, Split, Status
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepfake.corpora.layouts.walk import SPLIT_NAMES, row_of
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.types import Label, Split
 

@@ -15,7 +15,7 @@ from deepfake.corpora.layouts.walk import (
     row_of,
     wrong_layout,
 )
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError, DataError
 from deepfake.storage import read_json
 from deepfake.types import Label

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from deepfake.corpora.layouts.walk import is_hidden, iter_files, misnamed, row_of, wrong_layout
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError, DataError
 from deepfake.storage import read_json
 from deepfake.types import Label, Split, Status

@@ -13,7 +13,7 @@ from deepfake.corpora.layouts.walk import (
     iter_objects,
     row_of,
 )
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.storage import Location, StorePath
 from deepfake.types import Label

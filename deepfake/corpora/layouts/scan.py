@@ -14,7 +14,7 @@ from deepfake.corpora.layouts.faceforensics import scan_faceforensics
 from deepfake.corpora.layouts.folder import scan_folder
 from deepfake.corpora.layouts.recognise import recognise_layout
 from deepfake.corpora.layouts.walk import MEDIA_EXTENSIONS, describe_folder, iter_files, row_of
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.storage import Location, StorePath
 from deepfake.types import Status

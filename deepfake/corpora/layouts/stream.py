@@ -18,7 +18,7 @@ from deepfake.corpora.layouts.walk import (
     row_of,
     row_of_object,
 )
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.storage import Location, StorePath
 

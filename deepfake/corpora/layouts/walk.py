@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from deepfake.corpora.layouts.recognise import layout_hint
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.storage import Location, ObjectStat, StorePath, to_uri
 from deepfake.storage.times import storable_ns

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from deepfake.config import SplitConfig
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.splits.allocation import allocate_groups
 from deepfake.corpora.splits.assignments import Assignments, StrategyName
 from deepfake.corpora.splits.groups import Group, Refusals, connect_rows

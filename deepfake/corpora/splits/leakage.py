@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.splits.assignments import StrategyName
 from deepfake.corpora.splits.members import content_key, member_keys
 from deepfake.errors import SplitLeakageError

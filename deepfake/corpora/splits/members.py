@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 
 __all__ = ["content_key", "key_rank", "member_keys"]
 

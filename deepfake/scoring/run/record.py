@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from deepfake.compute.processes.stopping import is_stopping
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError
 from deepfake.scoring.batch import BatchTotals
 from deepfake.scoring.drift.watch import DriftReport

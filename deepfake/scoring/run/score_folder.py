@@ -15,7 +15,7 @@ from typing import Any, Literal
 from deepfake.compute.workers import close_workers
 from deepfake.corpora.batches import cut_batches
 from deepfake.corpora.layouts import MediaFilter, describe_folder, stream_media
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.registry import masked

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError
 from deepfake.scoring.state.schema import BELOW, COLUMNS, bounds, row_of
 from deepfake.storage.event_log import log_event

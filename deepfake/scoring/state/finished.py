@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.scoring.state.schema import BELOW, COLUMNS, bounds, row_of
 
 __all__ = ["FinishedScores"]

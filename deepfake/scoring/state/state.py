@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from deepfake.config import MediaLimits
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.scoring.batch import ChangedFile
 from deepfake.scoring.parts import Part
 from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables, log_failure

@@ -15,7 +15,7 @@ from typing import Any
 from deepfake.compute.devices import resolve_device
 from deepfake.compute.workers import MediaWorkers
 from deepfake.corpora.layouts import scan_media
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.probe import probe_rows
 from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.errors import DeepfakeError

@@ -16,7 +16,7 @@ from benchmarks.detectors.generalisation_rows import files_of, measure_files, me
 from benchmarks.detectors.generalisation_sets import SETS, list_set
 from benchmarks.detectors.generalisation_table import generalisation_lines
 from deepfake.config import MediaLimits
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.media import read_image, write_image
 from deepfake.scoring import create_score_job

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from deepfake.corpora.batches import Batch, Work, cut_batches, plan_batches
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.types import Kind
 
 _COST = {Kind.IMAGE: 1, Kind.VIDEO: 64}

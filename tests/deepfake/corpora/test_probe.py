@@ -13,7 +13,7 @@ import pytest
 from deepfake.compute.workers import MediaWorkers, WorkerSetup
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.corpora.layouts import scan_corpus
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.probe import ProbeRequest, probe_medium, probe_rows, reuse_probes
 from deepfake.storage import sha256_of
 from deepfake.types import Kind, Label, Status

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from deepfake.config import SplitConfig
 from deepfake.corpora.layouts import scan_corpus
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.splits import (
     Assignments,
     SharedIdentity,

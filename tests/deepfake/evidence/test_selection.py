@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from deepfake.config import WorkerLimits
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import DataError

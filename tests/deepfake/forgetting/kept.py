@@ -21,7 +21,8 @@ import pyarrow.parquet as pq
 from deepfake.config import CropConfig, ExtractConfig, SplitConfig, WorkerLimits
 from deepfake.corpora.held_out import freeze_held_out_set
 from deepfake.corpora.ingest import IngestPlan, build_snapshot, finish_manifest, plan_extraction
-from deepfake.corpora.manifest import ManifestRow, read_manifest
+from deepfake.corpora.manifest import read_manifest
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import Snapshot, crop_records, write_shard
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from deepfake.corpora.manifest import ManifestRow, read_manifest, write_manifest
+from deepfake.corpora.manifest import read_manifest, write_manifest
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.forgetting import forget
 from deepfake.storage import DataRoot
 from tests.deepfake.forgetting.kept import digest_of_bytes, mentions

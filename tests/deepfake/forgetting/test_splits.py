@@ -9,7 +9,8 @@ import pytest
 
 from deepfake.config import SplitConfig
 from deepfake.corpora.ingest import finish_manifest
-from deepfake.corpora.manifest import ManifestRow, read_manifest
+from deepfake.corpora.manifest import read_manifest
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.splits import Assignments, read_assignments, write_assignments
 from deepfake.forgetting import forget
 from deepfake.forgetting.media_to_forget import MediaToForget

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from deepfake.config import MediaLimits, SamplingConfig, WorkerLimits
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.scoring import (

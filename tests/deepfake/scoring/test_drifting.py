@@ -10,7 +10,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle
 from deepfake.scoring import DriftReport, DriftWatch, ScoringState, open_state
 from deepfake.scoring.drift import REFERENCE_NAME, fit_reference, write_reference

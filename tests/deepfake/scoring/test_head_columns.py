@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle, HeadSpec, load_bundle, save_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.models import create_model

@@ -8,7 +8,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.scoring.output.merge import merge_small_parts
 from deepfake.scoring.parts import find_parts, part_path, read_made_with, write_part
 from deepfake.scoring.scorer import ScoredMedium

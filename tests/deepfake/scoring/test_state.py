@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.config import MediaLimits
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError
 from deepfake.scoring import ChangedFile, Part, ScoringState, open_state
 from deepfake.types import Kind, Status

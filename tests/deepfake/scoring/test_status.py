@@ -14,7 +14,7 @@ import filelock
 import pytest
 
 from deepfake.config import WorkerLimits
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import DataError

@@ -11,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from deepfake.corpora.manifest import MANIFEST_SCHEMA, ManifestRow, read_manifest, write_manifest
+from deepfake.corpora.manifest import MANIFEST_SCHEMA, read_manifest, write_manifest
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError, ManifestError, UnreadableMediaError
 from deepfake.storage import (
     DataRoot,

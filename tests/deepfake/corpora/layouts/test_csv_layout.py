@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.corpora.layouts import check_contradictions, scan_corpus
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.types import Label, Split, Status
 

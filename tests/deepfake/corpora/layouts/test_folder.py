@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from deepfake.corpora.layouts import LAYOUTS, scan_corpus, scan_media
-from deepfake.corpora.manifest import ManifestRow, read_manifest, write_manifest
+from deepfake.corpora.manifest import read_manifest, write_manifest
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.types import Label, Split, Status
 

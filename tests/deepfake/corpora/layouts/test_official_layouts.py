@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.corpora.layouts import scan_corpus
-from deepfake.corpora.manifest import ManifestRow
+from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.types import Label, Split, Status
 
