@@ -15,6 +15,7 @@ from flows.server.temporary import temporary_server
 
 __all__ = ["held_server", "run_flow"]
 
+_SEND_SECONDS = 5.0
 _ECHOES = ("Finished in state Failed", "Parameter validation failed")
 
 
@@ -68,8 +69,16 @@ def run_flow(
         except Exception as error:
             if is_stopping():
                 raise StopRequested from error
+            _send_logs()
             raise
     return summary
+
+
+def _send_logs() -> None:
+    """Send the server what was logged of a flow that failed: it ends in a moment."""
+    from prefect.logging.handlers import APILogWorker
+
+    APILogWorker.drain_all(timeout=_SEND_SECONDS)
 
 
 def _is_for_terminal(record: logging.LogRecord) -> bool:

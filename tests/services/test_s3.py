@@ -283,7 +283,7 @@ def test_a_corpus_is_ingested_and_measured(bucket: _Bucket, detector: Path, tmp_
     for path in corpus.rglob("*.*"):
         bucket.put(f"corpus/{path.relative_to(corpus)}", path.read_bytes())
     here, there = tmp_path / "data", bucket.uri("data")
-    options = ["--corpus", "tiny", "--frames", "4", "--batch-files", "2"]
+    options = ["--corpus", "tiny", "--frames", "4", "--batch-files", "2", "--edge", "mirror"]
     bucket.run("ingest", corpus, *options, "--data-root", here)
     said = ["ingest", bucket.uri("corpus"), *options, "--data-root", there]
     first = bucket.run(*said)
