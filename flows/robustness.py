@@ -1,4 +1,4 @@
-"""The flow `robustness`: measure what compression, size, blur, noise and light cost a detector."""
+"""The flow `robustness`: measure a detector on perturbed media."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Snapshots as MLflow shall show them."""
+"""Convert snapshots to MLflow data sets."""
 
 from __future__ import annotations
 

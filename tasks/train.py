@@ -31,7 +31,7 @@ _EXPERIMENT = "deepfake"
 
 @task(name="log-deferred", cache_policy=NO_CACHE)
 def log_deferred(runs: Path, *, uri: str) -> None:
-    """Write into MLflow what it did not take when it was due."""
+    """Log trainings to MLflow that could not be logged when they ended."""
     for run_id in replay_all(runs, uri=uri):
         get_run_logger().info("a training was deferred and is in MLflow now: %s", run_id)
 

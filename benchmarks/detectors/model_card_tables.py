@@ -108,7 +108,7 @@ def _videos(found: Mapping[str, Any]) -> list[str] | None:
         "corpus",
         "real + fake",
         "video AUC",
-        "fake above the real that it was made of",
+        "fake scores above its source",
         "called fake",
         "called real",
         "uncertain",

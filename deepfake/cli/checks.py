@@ -20,7 +20,7 @@ __all__ = ["check_options", "reject_missing"]
 
 
 def check_options(command: str, options: Options) -> None:
-    """Reject options that name what is not there.
+    """Reject options that name something that does not exist.
 
     Args:
         command: Name of the command, that of its group before it.
@@ -212,7 +212,7 @@ def _check_places(options: Any) -> None:
 
 
 def _nearest(path: Path) -> Path:
-    """Return what is there of a path."""
+    """Return the nearest ancestor of a path that exists."""
     return next(there for there in (path, *path.absolute().parents) if there.exists())
 
 

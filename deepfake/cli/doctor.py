@@ -80,7 +80,7 @@ def _findings(data_root: Path) -> Iterator[Finding]:
 
 
 def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
-    """A check that breaks is a finding, not a traceback."""
+    """Run a check; an exception becomes a finding."""
     try:
         return check()
     except Exception as error:
@@ -114,7 +114,7 @@ def _versions_fit() -> Finding:
     try:
         torchvision.ops.nms(torch.zeros(1, 4), torch.zeros(1), 0.5)
     except RuntimeError as error:
-        hint = "torch and torchvision must be of the same release and build; see the README."
+        hint = "torch and torchvision must be of the same release and build; see docs/install.md."
         return Finding("torch and torchvision", False, str(error).splitlines()[0], hint)
     return Finding("torch and torchvision", True, "fit each other")
 

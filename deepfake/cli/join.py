@@ -17,7 +17,9 @@ def run_join(options: JoinOptions) -> None:
         raise ConfigError(f"{options.output} exists already", hint="Name another --output.")
     for folder in (options.first, options.second):
         if not folder.is_dir():
-            raise ConfigError(f"no detector at {folder}", hint="A bundle's folder is asked for.")
+            raise ConfigError(
+                f"no detector at {folder}", hint="Give the folder of a detector bundle."
+            )
     from deepfake.training.join import join_bundles
 
     written = join_bundles(

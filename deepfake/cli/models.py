@@ -145,7 +145,7 @@ def _who() -> str:
 
 
 def _store_of(data_root: str) -> str:
-    """Return the store of a data root; a registry in the working folder that is another is said."""
+    """Return the data root's store; print a note if the working folder has another one."""
     here = DataRoot(location_of(data_root)).here
     print_other_registry(Console(stderr=True, markup=False), here)
     return tracking_uri(here)

@@ -1,4 +1,4 @@
-"""Commands out of models of options: what `deepfake.config.options` states, as Typer wants it."""
+"""Build Typer commands from the option models in `deepfake.config.options`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`deepfake receipt` and `deepfake verify`: a score on paper, and the same score again."""
+"""`deepfake receipt` and `deepfake verify`: export a score, and recompute it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def run_receipt(options: ReceiptOptions) -> None:
 
 
 def run_verify(options: VerifyOptions) -> None:
-    """Print what a receipt is worth, a line a check, and leave with 1 where it is not verified."""
+    """Print one line per check of a receipt; exit with 1 if one fails."""
     data_root = local_path(options.data_root)
     configure_environment(data_root)
     try:

@@ -33,7 +33,7 @@ def run_score(options: ScoreOptions) -> None:
 
 
 def _watch(options: ScoreOptions, *, seconds: float) -> None:
-    """Score again and again until a signal comes, which is no failure: it is how this ends."""
+    """Score repeatedly until a signal stops it, which is not a failure."""
     from flows.server.run import held_server
 
     options = options.model_copy(update={"wait_for_files": True})

@@ -1,4 +1,4 @@
-"""`deepfake setup` and `deepfake up`: the servers of one machine, and what they have to know."""
+"""`deepfake setup` and `deepfake up`: set up a Prefect server; run all servers of one machine."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def _lines(status: ScoresStatus) -> Iterator[str]:
             f"since {owner['since']}"
         )
     else:
-        yield "at work: a process that has not written yet who it is"
+        yield "at work: a process that has not identified itself yet"
     yield f"folder: {status.folder}"
     yield (
         f"files: {status.num_files} known, {status.num_waiting} waiting for a score; "

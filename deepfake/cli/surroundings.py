@@ -1,4 +1,4 @@
-"""Make a process that was started in odd surroundings an ordinary one.
+"""Normalise the environment of the process.
 
 A daemon closes the standard streams, a container sets `COLUMNS=0` or has no name for its user, and
 `python -m` puts the working folder on the search path. What the libraries make of it is a crash far
@@ -35,7 +35,7 @@ def settle_surroundings() -> None:
 
 
 def _open_closed_streams() -> None:
-    """Connect closed standard streams to nothing: else the next file opened would be one."""
+    """Connect closed standard streams to the null device, else the next file takes their place."""
     for number, (name, mode) in enumerate((("stdin", "r"), ("stdout", "w"), ("stderr", "w"))):
         try:
             os.fstat(number)

@@ -6,7 +6,7 @@ __all__ = ["in_one_line"]
 
 
 def in_one_line(text: str) -> str:
-    """Return a name or a message with everything spelled out that would not show as it is.
+    """Return a name or a message on one line, with control characters escaped.
 
     A file's name may hold line ends, or orders to the terminal.
 

@@ -33,8 +33,8 @@ def styled_verdict(verdict: str) -> Text:
     return Text.assemble((word, _STYLES[verdict]), " " * (_WIDTH - len(word)))
 
 
-def _likely(prob: float, *, is_calibrated: bool) -> str:
-    return f"{prob:6.1%} likely a fake" if is_calibrated else f"rank {prob:.2f} of 0 to 1"
+def _probability(prob: float, *, is_calibrated: bool) -> str:
+    return f"{prob:6.1%} probability of fake" if is_calibrated else f"rank {prob:.2f} of 0 to 1"
 
 
 def verdict_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
@@ -47,16 +47,16 @@ def verdict_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
     Example:
         >>> row = {"verdict": "fake", "status": "ok", "prob_fake": 0.981, "uri": "a.mp4"}
         >>> verdict_line({**row, "reason": "looks blended"}).plain
-        'FAKE           98.1% likely a fake  a.mp4  (looks blended)'
+        'FAKE           98.1% probability of fake  a.mp4  (looks blended)'
         >>> row = {"verdict": "not_applicable", "status": "no_face", "uri": "b.png"}
         >>> verdict_line({**row, "prob_fake": None, "reason": "no face was found in 1 frame"}).plain
-        'NOT JUDGED                          b.png  (no_face: no face was found in 1 frame)'
+        'NOT JUDGED                               b.png  (no_face: no face was found in 1 frame)'
     """
     prob = row["prob_fake"]
-    likely = "" if prob is None else _likely(prob, is_calibrated=is_calibrated)
+    shown = "" if prob is None else _probability(prob, is_calibrated=is_calibrated)
     reason = describe_reason(row)
     # File names are text, never markup.
-    rest = in_one_line(f"{likely:<20}  {row['uri']}")
+    rest = in_one_line(f"{shown:<25}  {row['uri']}")
     line = Text.assemble(styled_verdict(str(row["verdict"])), rest)
     if reason:
         line.append(in_one_line(f"  ({reason})"), style="dim")

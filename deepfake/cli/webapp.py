@@ -73,7 +73,7 @@ def _check_port(host: str, port: int) -> None:
         socket.create_server((host, port), family=family).close()
     except OSError as error:
         raise ConfigError(
-            f"{host} port {port} cannot be listened on ({error.strerror})",
+            f"cannot listen on {host} port {port} ({error.strerror})",
             hint="Name another with --port, or --host.",
         ) from error
 

@@ -1,4 +1,4 @@
-"""Remember what one step has spent on a file, so that its limit of CPU time holds for all steps."""
+"""Count the CPU seconds spent on a file, so that one limit covers all steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Names of data sets: whether there is what they name, without reading any of it."""
+"""Check that named data sets exist, without reading them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What several heads of a network say together."""
+"""Find the head of a network that is surest."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ _BATCH_FILES = 8
 
 @dataclass(frozen=True, slots=True)
 class MadeEvidence:
-    """What came of making evidence.
+    """Result of making evidence.
 
     Attributes:
         num_made: Files for which it was made.

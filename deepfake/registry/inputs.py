@@ -1,4 +1,4 @@
-"""What a run was made of, as MLflow's pages show it: the columns Dataset and Source."""
+"""Record data sets and source of a run, for MLflow's columns Dataset and Source."""
 
 from __future__ import annotations
 

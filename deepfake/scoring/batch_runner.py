@@ -1,4 +1,4 @@
-"""What runs the batches of a scored folder: threads of this process, or a cluster."""
+"""Interface of what runs the batches of a scored folder: threads, or a cluster."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Describe what scores were made with, so that one can be made again elsewhere."""
+"""Record settings and environment of scores, so that they can be reproduced."""
 
 from __future__ import annotations
 

@@ -125,14 +125,14 @@ class JudgementSettings(BaseModel):
 
     @property
     def reason_for_real(self) -> str:
-        """What a file called real is told: what was not found, and how often that is wrong."""
+        """Why a file is called real: what was not found, and how often that is wrong."""
         fakes = sum(one.num_fake for one in self.unlearnt)
         if not fakes:
-            return "no sign of a kind of fake that it learnt (on other kinds it was not measured)"
+            return "no sign of the kinds of fakes it learnt; not measured on other kinds"
         missed = sum(one.fakes_called_real for one in self.unlearnt) / fakes
         return (
-            "no sign of a kind of fake that it learnt "
-            f"({missed:.0%} of {fakes:,} fakes of other kinds get this verdict too)"
+            f"no sign of the kinds of fakes it learnt; {missed:.0%} of {fakes:,} fakes of other "
+            "kinds were missed like this"
         )
 
     def log_likelihood_ratio(self, logit: float) -> float:

@@ -43,7 +43,7 @@ _VARIABLE = re.compile(r"\{\{ *\$(\w+) *\}\}")
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment as it shall be.
+    """The desired state of a deployment.
 
     Attributes:
         flow: The flow.

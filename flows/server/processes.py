@@ -248,7 +248,7 @@ class _Servers:
         for name, process in self._running.items():
             if (code := process.poll()) is not None:
                 raise self._failure(name, f"ended with exit code {code}")
-        _bury({*others, *(process.pid for process in self._running.values())})
+        _reap({*others, *(process.pid for process in self._running.values())})
         time.sleep(_LOOK_SECONDS)
 
     def _failure(self, name: str, what: str) -> WorkerError:
@@ -335,8 +335,8 @@ def _end(processes: Sequence[psutil.Process], *, seconds: float) -> None:
     psutil.wait_procs(alive, timeout=seconds)
 
 
-def _bury(own: set[int]) -> None:
-    """Take note of the end of processes that were left to this one."""
+def _reap(own: set[int]) -> None:
+    """Reap child processes that were orphaned."""
     for process in psutil.Process().children():
         if process.pid not in own and process.status() == psutil.STATUS_ZOMBIE:
             with contextlib.suppress(ChildProcessError):

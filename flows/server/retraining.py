@@ -1,4 +1,4 @@
-"""What `retrain/local` works on by itself: said with `deepfake setup`, kept with the deployment."""
+"""Inputs of scheduled retraining: given to `deepfake setup`, kept with the deployment."""
 
 from __future__ import annotations
 

@@ -158,7 +158,7 @@ def test_another_share_of_fakes_moves_the_probability_and_not_the_verdict(
     odds = [prob / (1 - prob) for prob in (plain.prob_fake, rare.prob_fake) if prob is not None]
     assert odds[1] / odds[0] == pytest.approx(0.01 / 0.99)
     assert rare.verdict == plain.verdict
-    assert plain.reason is not None and plain.reason.startswith("no sign of a kind of fake that")
+    assert plain.reason is not None and plain.reason.startswith("no sign of the kinds of fakes it")
     assert rare.reason == f"{plain.reason}; judged at a share of fakes of 0.5, as calibrated"
 
 

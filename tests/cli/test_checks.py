@@ -1,4 +1,4 @@
-"""Mistakes are told before Prefect, PyTorch or a worker starts, with exit code 2."""
+"""Mistakes are reported before Prefect, PyTorch or a worker starts, with exit code 2."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ _MISTAKES: dict[str, tuple[str, str]] = {
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
+def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[Any]]:
     """Make every mistake in one process: exit code, what is said, what was imported, CPU time."""
     here = tmp_path_factory.mktemp("mistakes")
     for label in ("real", "fake"):
@@ -159,8 +159,10 @@ def _names(folder: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("mistake", _MISTAKES)
-def test_a_mistake_is_told_before_anything_starts(told: dict[str, list[Any]], mistake: str) -> None:
-    code, said, heavy, seconds = told[mistake]
+def test_a_mistake_is_reported_before_anything_starts(
+    answers: dict[str, list[Any]], mistake: str
+) -> None:
+    code, said, heavy, seconds = answers[mistake]
     assert _MISTAKES[mistake][1] in " ".join(said.replace("│", " ").split())
     assert code == 2, said
     assert heavy == []

@@ -27,7 +27,7 @@ def _printed(row: dict[str, Any], **settings: Any) -> str:
 
 def test_a_line_says_what_was_found_how_likely_and_of_what() -> None:
     line = _printed(_ROW)
-    assert line == "FAKE           98.1% likely a fake  /srv/[bold]a.mp4  (looks blended)\n"
+    assert line == "FAKE           98.1% probability of fake  /srv/[bold]a.mp4  (looks blended)\n"
 
 
 def test_a_terminal_gets_colour_and_a_pipe_does_not(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -76,7 +76,7 @@ def test_a_source_that_is_not_there_is_one_line_and_exit_code_1(
         (["--source", "0", "--no-realtime"], "--no-realtime is for files: camera 0 does not wait"),
     ],
 )
-def test_wrong_usage_is_told_before_anything_is_loaded(
+def test_wrong_usage_is_reported_before_anything_is_loaded(
     arguments: list[str],
     expected: str,
     tmp_path: Path,

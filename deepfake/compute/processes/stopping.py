@@ -112,7 +112,7 @@ def when_stopping(callback: Callable[[], object]) -> Iterator[None]:
 
 @contextmanager
 def when_late(callback: Callable[[], object]) -> Iterator[None]:
-    """Call something before the process is ended the hard way, in a thread of its own.
+    """Call something in a thread of its own before the process is forced to exit.
 
     Args:
         callback: Has some tenths of a second.

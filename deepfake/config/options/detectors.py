@@ -222,7 +222,7 @@ class EvaluateOptions(Options):
 
 
 class RobustnessOptions(Options):
-    """Measure a detector on media degraded in six ways, and record it in MLflow."""
+    """Measure a detector on perturbed media, and record it in MLflow."""
 
     dataset: Dataset
     weights: Weights = None

@@ -112,7 +112,7 @@ ModelName = Annotated[
 ]
 OtherModelName = Annotated[
     str | None,
-    Field(pattern=_NAME, description="Name of the registered detector; else as it was said."),
+    Field(pattern=_NAME, description="Name of the registered detector; default: unchanged."),
 ]
 RunName = Annotated[
     str | None,

@@ -181,7 +181,9 @@ class ReceiptOptions(Options):
     """Export a score as JSON, with all that is needed to compute it again."""
 
     folder: ScoresFolderPath
-    which: Annotated[str, Argument("FILE_OR_MEDIA_ID")] = Field(description="Whose score.")
+    which: Annotated[str, Argument("FILE_OR_MEDIA_ID")] = Field(
+        description="File or media_id whose score is exported."
+    )
     output: Path | None = Field(None, description="The JSON file; else it is printed.")
 
 

@@ -76,7 +76,7 @@ def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[Ma
 
 
 def _refuse_absent(rows: list[ManifestRow], *, place: Path) -> None:
-    """Reject a list of which not one file is there."""
+    """Reject a list none of whose files exist."""
     if not rows or any(row.status is not Status.MISSING for row in rows):
         return
     is_windows = any("\\" in row.uri for row in rows)

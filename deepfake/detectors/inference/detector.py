@@ -46,7 +46,7 @@ class Network(Protocol):
 
 
 class GivesHeadOutputs(Protocol[InputT]):
-    """What a detector of any kind of evidence does with its inputs.
+    """Interface of a detector of any kind of evidence: head outputs for inputs.
 
     An input is a crop for `Detector`; it may as well be a run of crops or a window of sound.
     """

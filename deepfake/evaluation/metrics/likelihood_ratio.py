@@ -46,8 +46,8 @@ def cllr_costs(is_fake: NDArray[np.bool_], log_lr: FloatArray) -> FloatArray:
 def min_cllr(labels: ArrayLike, log_lr: ArrayLike) -> float:
     """Return the least Cllr that likelihood ratios of this order can have.
 
-    The order alone tells so much; what Cllr is above it, calibration loses. The best values of an
-    order are found by pooling adjacent violators (PAV), each class with the weight one half.
+    It is the loss by discrimination; Cllr minus it is the loss by calibration. The best values of
+    an order are found by pooling adjacent violators (PAV), each class with the weight one half.
     Source: Brümmer and du Preez 2006, as for `cllr`, section 4 (optimisation by PAV).
 
     Args:

@@ -114,7 +114,9 @@ def _regression(policy: PromotionPolicy, measurements: Measurements) -> PolicyCh
     worse = [(name, d) for name, d in judged if d < -policy.max_regression]
     if not judged:
         return PolicyCheck(
-            name="regression", state="unknown", reason="there is nothing to be worse on"
+            name="regression",
+            state="unknown",
+            reason="no corpus or slice to look for regressions on",
         )
     if not worse:
         name, least = min(judged, key=lambda found: found[1])

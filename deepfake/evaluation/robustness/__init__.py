@@ -1,4 +1,4 @@
-"""Measure a detector on media that are compressed, shrunk or blurred.
+"""Measure a detector on perturbed media.
 
 Whole frames are changed before faces are detected, as happens to media on their way to a detector.
 """

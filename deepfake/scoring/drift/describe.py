@@ -15,7 +15,7 @@ _SENTENCES = {
     "novelty": "the faces in these {files} are less like those that the detector learnt from",
     "bytes_per_pixel": "these {files} are compressed more or less",
 }
-_OTHER = "the {name} of these {files} is another"
+_OTHER = "the {name} of these {files} is distributed otherwise"
 
 
 def describe_drift(found: Mapping[str, Any], *, limit: float, note: str) -> str:

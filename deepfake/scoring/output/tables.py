@@ -201,7 +201,7 @@ def open_database(scratch: Path) -> duckdb.DuckDBPyConnection:
 
 @contextmanager
 def raising_first(failed: Sequence[DeepfakeError]) -> Iterator[None]:
-    """Raise what went wrong while DuckDB read, which says it in its own way."""
+    """Raise the original error instead of DuckDB's."""
     try:
         yield
     except duckdb.Error as error:

@@ -276,7 +276,7 @@ def _probe_unknown(run: _Run, listed: Sequence[ManifestRow]) -> None:
 
 
 def _claim(run: _Run, rows: Sequence[ManifestRow]) -> None:
-    """Let those files wait for a batch whose content has no score and waits under no other name."""
+    """Queue the files whose content is neither scored nor queued yet."""
     claimed = run.state.claim(
         rows, limit=run.left, is_retrying_failed=run.options.is_retrying_failed
     )
@@ -317,7 +317,7 @@ def _finish_batches(run: _Run) -> None:
 
 
 def _take(run: _Run, done: ProbedBatch | ScoredBatch | None) -> None:
-    """Note what a batch came to; what is to be scored after it waits for a batch."""
+    """Record a finished batch; queue the files that were probed."""
     if isinstance(done, ProbedBatch):
         run.record.probed(done.rows, hashing=run.options.hashing)
         run.drift.probed(done.rows)

@@ -95,7 +95,7 @@ class KnownParts:
         return [Part(name, numbers.get(name, 0), tuple(media[name])) for name in small]
 
     def _live(self) -> dict[str, int]:
-        """Return how many scores of each part hold."""
+        """Return the number of current scores of each part."""
         # One pass: a question for each part would look through all scores each time.
         return dict(
             self._db.execute(

@@ -1,4 +1,4 @@
-"""Judge by corpora whose kinds of fakes a detector did not learn: lower a threshold, and count."""
+"""Lower `real_below` on kinds of fakes that were not learnt, and count the verdicts."""
 
 from __future__ import annotations
 

@@ -87,11 +87,11 @@ class Support(BaseModel):
 
         Example:
             >>> Support().reason_against_real(colour=0.1).cause
-            'a grey picture is not enough to find no sign in'
+            'the face has no colour, so it is not called real'
         """
         if self.min_colour is None or colour is None or colour >= self.min_colour:
             return None
-        cause = "a grey picture is not enough to find no sign in"
+        cause = "the face has no colour, so it is not called real"
         return UncertainReason(cause, cause)
 
 

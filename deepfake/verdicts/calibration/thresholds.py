@@ -186,7 +186,7 @@ def judge(
     if verdict is not Verdict.UNCERTAIN:
         return verdict, None
     low, high = thresholds.real_below, thresholds.fake_from
-    cause = "the evidence lies between the thresholds"
+    cause = "the score lies between the thresholds"
     return verdict, UncertainReason(cause, f"{cause} {low:.2f} and {high:.2f}")
 
 

@@ -76,7 +76,7 @@ def test_a_port_that_is_taken_and_results_that_are_not_there_are_said(tmp_path: 
         port = str(taken.getsockname()[1])
         done = run_deepfake("app", "--port", port, "--output", "none", cwd=tmp_path)
     assert done.returncode == 2
-    assert f"error: 127.0.0.1 port {port} cannot be listened on" in done.stderr
+    assert f"error: cannot listen on 127.0.0.1 port {port}" in done.stderr
     assert "--port" in done.stderr and "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
 
