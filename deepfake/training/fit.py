@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -103,6 +104,8 @@ def fit(
 
 
 def _kill_loaders() -> None:
+    # PyTorch reports their end in whatever the main thread does next; MLflow's monitor prints it.
+    logging.getLogger("mlflow.system_metrics").setLevel(logging.CRITICAL)
     # Loaders wait five seconds for each of their processes to end by itself.
     for process in multiprocessing.active_children():
         process.kill()
