@@ -31,7 +31,7 @@ _SCOPE = (
     "Learnt: faces blended into other faces (self-blended images of real faces, and real faces "
     "blended into each other) and the generated, blended-in faces of OpenForensics. Not learnt: "
     "wholly generated pictures (StyleGAN, diffusion), talking heads made of a still, lip-sync, "
-    "voices; how it does on most of these is unknown."
+    "voices: do not rely on it for these."
 )
 _LICENCE = (
     "MIT for the weights as far as this project can give it. Trained on a subset of the public "
