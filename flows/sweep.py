@@ -8,7 +8,6 @@ from typing import Any, Literal
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 
-from deepfake import __version__
 from deepfake.compute.devices import resolve_device
 from deepfake.config.options import SweepOptions, takes_options
 from deepfake.corpora.shards import Snapshot
@@ -17,7 +16,7 @@ from deepfake.registry import (
     begin_sweep,
     end_sweep,
     masked,
-    run_source,
+    run_tags,
     tracking_uri,
     ui_command,
 )
@@ -49,12 +48,12 @@ def sweep(options: SweepOptions) -> dict[str, Any]:
     name = options.name or f"{Path(options.space).stem}-{snapshot.corpus}"
     root = DataRoot(location_of(options.data_root))
     uri = tracking_uri(root.here)
-    folder = root.here / "sweeps" / name
+    folder = root.sweeps / name
     digests = {snapshot.corpus: snapshot.digest}
     # A trial is watched from this process: one spread over several devices cannot be.
     device = "cuda:0" if resolve_device(options.device) == "cuda" else "cpu"
     with open_study(folder, space=space, data_digests=digests, seed=options.seed) as study:
-        tags = _tags(snapshot, space=options.space)
+        tags = {**run_tags("sweep", [snapshot]), "space": Path(options.space).stem}
         run_id = _begin(study, snapshot, space=space, name=name, tags=tags, uri=uri)
         status: Literal["FINISHED", "FAILED"] = "FAILED"
         try:
@@ -74,17 +73,6 @@ def sweep(options: SweepOptions) -> dict[str, Any]:
         "run_id": run_id,
         "tracking_uri": masked(uri),
         "ui_command": ui_command(uri),
-    }
-
-
-def _tags(snapshot: Snapshot, *, space: str) -> dict[str, str]:
-    return {
-        "stage": "sweep",
-        "corpus": snapshot.corpus,
-        f"data.{snapshot.corpus}": snapshot.digest,
-        "code_version": __version__,
-        "space": Path(space).stem,
-        **run_source("sweep"),
     }
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from deepfake.evaluation.markdown import markdown_table
     from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
     from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
+    from deepfake.evaluation.output import write_report
     from deepfake.evaluation.report import summary_markdown
     from deepfake.evaluation.result import (
         CorpusResult,
@@ -50,5 +51,6 @@ __all__ = [
     "match_pairs",
     "summary_markdown",
     "write_figures",
+    "write_report",
     "write_report_json",
 ]
