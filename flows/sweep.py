@@ -21,13 +21,19 @@ from deepfake.registry import (
     ui_command,
 )
 from deepfake.storage import DataRoot, location_of
-from deepfake.training.tuning import SearchSpace, TuningStudy, load_space, open_study
+from deepfake.training.tuning import (
+    SearchSpace,
+    TuningStudy,
+    load_space,
+    open_study,
+    record_trial,
+)
 from flows.ingest import open_dataset
 from flows.server.cancelling import ends_cancelled
 from flows.server.limits import one_training
 from tasks.datasets import dataset_uses
 from tasks.settings import hide_from_prefect
-from tasks.sweep import TrialOutcome, run_trial
+from tasks.sweep import run_trial
 
 __all__ = ["sweep"]
 
@@ -112,31 +118,23 @@ def _try_next(
     parent: str | None,
     uri: str,
 ) -> None:
-    before = study.best()
     trial = study.next_trial()
-    run_dir = study.trial_folder(trial.number)
     with one_training():
-        outcome: TrialOutcome = run_trial(
+        outcome = run_trial(
             hide_from_prefect(study),
             hide_from_prefect(trial),
             number=trial.number,
             snapshot=snapshot,
-            run_dir=run_dir,
+            run_dir=study.trial_folder(trial.number),
             name=study.folder.name,
             device=device,
             tags={**tags, "stage": "trial"},
             parent=parent,
             uri=uri,
         )
-    if outcome.state == "pruned":
-        study.prune(trial.number)
-    elif outcome.state == "failed" or outcome.value is None:
+    if outcome.has_failed:
         get_run_logger().warning("trial %d failed: %s", trial.number, outcome.message)
-        study.fail(trial.number)
-    else:
-        study.complete(trial.number, value=outcome.value, metric=str(outcome.metric))
-    study.remove_worse([before, trial])
-    study.write_best()
+    record_trial(study, trial, outcome)
 
 
 def _end(
