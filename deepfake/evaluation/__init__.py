@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     )
     from deepfake.evaluation.evaluate import evaluate_predictions
     from deepfake.evaluation.figures import write_figures
-    from deepfake.evaluation.markdown import markdown_table
+    from deepfake.evaluation.markdown import markdown_table, rounded
     from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
     from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
     from deepfake.evaluation.output import write_report
@@ -49,6 +49,7 @@ __all__ = [
     "markdown_table",
     "match_by_bins",
     "match_pairs",
+    "rounded",
     "summary_markdown",
     "write_figures",
     "write_report",
