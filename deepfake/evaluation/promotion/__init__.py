@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from deepfake import lazy_exports
 
 if TYPE_CHECKING:
+    from deepfake.evaluation.promotion.apply_policy import decide
     from deepfake.evaluation.promotion.challenge import Challenge, save_decision
     from deepfake.evaluation.promotion.champion import Champion, find_champion
     from deepfake.evaluation.promotion.compared_files import ComparedFiles, files_to_compare
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
         compare_costs,
         measure_bundle_costs,
     )
-    from deepfake.evaluation.promotion.decide import decide
     from deepfake.evaluation.promotion.decision import (
         ComparedPart,
         ComparedSlice,

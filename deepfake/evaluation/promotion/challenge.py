@@ -8,8 +8,8 @@ from pathlib import Path
 from deepfake.corpora.held_out import HeldOutSet, record_use
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError
+from deepfake.evaluation.promotion.apply_policy import decide
 from deepfake.evaluation.promotion.champion import Champion
-from deepfake.evaluation.promotion.decide import decide
 from deepfake.evaluation.promotion.decision import (
     Contender,
     Decision,
