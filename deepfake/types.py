@@ -126,20 +126,6 @@ class MediaInfo:
         if self.num_frames < 0 or self.duration_seconds < 0:
             raise ValueError("num_frames and duration_seconds must not be negative")
 
-    @classmethod
-    def of_seconds(cls, duration_seconds: float, *, fps: int = 25) -> MediaInfo:
-        """Return the description of an ordinary clip, for examples and tests."""
-        return cls(
-            kind=Kind.VIDEO,
-            codec="h264",
-            container="mp4",
-            width=640,
-            height=480,
-            fps=Fraction(fps),
-            num_frames=round(duration_seconds * fps),
-            duration_seconds=duration_seconds,
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Frame:

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from deepfake import __version__
 from deepfake.config.options import CalibrateOptions, takes_options
 from deepfake.corpora.held_out import refuse_held_out_media
-from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, TrackingError
-from deepfake.registry import masked, run_source, tracking_uri, ui_command
+from deepfake.registry import (
+    masked,
+    not_registered_note,
+    run_tags,
+    tracking_uri,
+    ui_command,
+)
 from deepfake.registry.resolve import resolve_detector
-from deepfake.storage import DataRoot, engine_cache, location_of
+from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from deepfake.training.calibrate import refuse_too_few_files
 from flows.ingest import open_dataset
 from flows.server.cancelling import ends_cancelled
@@ -68,7 +71,8 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         unlearnt=[snapshot for snapshot, _ in opened_unlearnt],
         max_unlearnt_miss=options.max_unlearnt_miss,
     )
-    tags = _tags(snapshots, calibrated_from=load_bundle(detector.path).digest)
+    tags = run_tags("calibrate", snapshots)
+    tags["calibrated_from"] = load_bundle(detector.path).digest
     notes = [note for _, found in [*opened, *opened_unlearnt] for note in found]
     params = options.model_dump(include=_PARAMS)
     run_id = steps.log_to_mlflow(
@@ -79,7 +83,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         if run_id is not None:
             version = register(run_id, name=options.name, bundle=summary.bundle, tags=tags, uri=uri)
     except TrackingError as error:
-        notes.append(f"not registered ({error}); the detector lies in {summary.bundle}")
+        notes.append(not_registered_note(error, summary.bundle))
     create_table_artifact(
         key="calibrate",
         table=[{"metric": k, "value": v} for k, v in sorted(summary.metrics.items())],
@@ -100,19 +104,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
 
 
 def _new_run(root: DataRoot, name: str | None, *, detector_name: str) -> Path:
-    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    run_dir = root.runs / (name or f"calibrate-{detector_name}-{stamp}")
+    run_dir = root.runs / (name or new_run_name("calibrate", detector_name))
     if run_dir.exists():
         raise ConfigError(f"the run {run_dir.name!r} is there already")
     return run_dir
-
-
-def _tags(snapshots: list[Snapshot], *, calibrated_from: str) -> dict[str, str]:
-    return {
-        "stage": "calibrate",
-        "corpus": ", ".join(s.corpus for s in snapshots),
-        **{f"data.{s.corpus}": s.digest for s in snapshots},
-        "code_version": __version__,
-        "calibrated_from": calibrated_from,
-        **run_source("calibrate"),
-    }

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
-import pandas as pd
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from deepfake import __version__
 from deepfake.compute.devices import resolve_device
 from deepfake.config.options import EvaluateOptions, takes_options
-from deepfake.corpora.held_out import held_out_sets_in, record_use
+from deepfake.corpora.held_out import record_uses
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
@@ -25,9 +22,9 @@ from deepfake.evaluation.selected_part import (
     distinct_names,
     select_part,
 )
-from deepfake.registry import masked, run_source, tracking_uri, ui_command
+from deepfake.registry import masked, not_logged_note, run_tags, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
-from deepfake.storage import DataRoot, engine_cache, location_of
+from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from flows.ingest import open_dataset
 from flows.server.cancelling import ends_cancelled
 from tasks import evaluate as steps
@@ -60,9 +57,8 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         first, second = distinct_names(other, detector)
         compared = steps.compare(base, result, first=first, second=second, seed=options.seed)
     notes += [*part.notes, *caveats(bundle, snapshot, part.name)]
-    notes += _record_held_out_uses(root, part.outcomes, detectors=tuple(measured))
-    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    run_name = f"evaluate-{bundle.spec.architecture}-{snapshot.corpus}-{part.name}-{stamp}"
+    notes += record_uses(root, part.outcomes, detectors=tuple(measured), by="evaluate")
+    run_name = new_run_name("evaluate", bundle.spec.architecture, snapshot.corpus, part.name)
     folder = root.evaluations / run_name
     markdown = steps.write_report(
         result, folder, notes=bundle.spec.reading_notes, compared=compared
@@ -70,19 +66,23 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     computed = computed_as(resolve_device(options.device), precision=options.precision)
     try:
         run_id: str | None = steps.log_to_mlflow(
-            result,
+            {**result.to_json(), "comparison": None if compared is None else compared[0]},
             snapshot=snapshot,
             run_name=run_name,
             params=_params(bundle, snapshot, part.name, computed=computed),
-            tags=_tags(bundle, snapshot, name=detector.name, version=detector.version),
+            tags={
+                **run_tags("evaluate", [snapshot]),
+                **bundle.tags,
+                "model_name": detector.name,
+                "model_version": detector.version or "none",
+            },
             folder=folder,
             markdown=markdown,
             uri=uri,
-            comparison=None if compared is None else compared[0],
         )
     except TrackingError as error:
         run_id = None
-        notes.append(f"not in MLflow ({error}); everything lies in {folder}")
+        notes.append(not_logged_note(error, folder))
     create_markdown_artifact(key="evaluate", markdown=markdown, description=run_name)
     return {
         "detector": {"name": detector.name, "version": detector.version, "digest": bundle.digest},
@@ -121,34 +121,10 @@ def _measure(
     return steps.compute_metrics(detector.path, crops, part.outcomes, seed=options.seed)
 
 
-def _record_held_out_uses(
-    root: DataRoot, outcomes: pd.DataFrame, *, detectors: tuple[str, ...]
-) -> list[str]:
-    """Record that these detectors were measured on each held-out set, and say how often so far."""
-    return [
-        f"detectors were measured on the held-out set {found.name!r} "
-        f"{record_use(root, found.name, detectors=detectors, by='evaluate')} times so far"
-        for found in held_out_sets_in(root, outcomes)
-    ]
-
-
 def _params(bundle: Bundle, snapshot: Snapshot, part: str, *, computed: str) -> dict[str, Any]:
     return {
         **bundle.spec.made_with,
         "corpus": snapshot.corpus,
         "split": part,
         "computed_as": computed,
-    }
-
-
-def _tags(bundle: Bundle, snapshot: Snapshot, *, name: str, version: str | None) -> dict[str, str]:
-    return {
-        "stage": "evaluate",
-        "corpus": snapshot.corpus,
-        f"data.{snapshot.corpus}": snapshot.digest,
-        "code_version": __version__,
-        **bundle.tags,
-        **run_source("evaluate"),
-        "model_name": name,
-        "model_version": version or "none",
     }

@@ -39,19 +39,12 @@ from deepfake.storage.event_log import event_log, log_event, log_run
 from flows.probe import probe_files
 from flows.runners import create_runner, run_batches
 from flows.server.cancelling import ends_cancelled
+from flows.server.events import GROWN, growth_resource
 from tasks import ingest as steps
 from tasks.progress import tracked
 from tasks.settings import hide_from_prefect, packed, unpacked
 
-__all__ = ["GROWN", "growth_resource", "ingest", "open_dataset"]
-
-GROWN = "deepfake.corpus.grown"
-"""The event that a corpus has new media."""
-
-
-def growth_resource(corpus: str) -> str:
-    """Return the resource of the event `GROWN` of a corpus."""
-    return f"deepfake.corpus.{corpus}"
+__all__ = ["ingest", "open_dataset"]
 
 
 @flow(name="ingest", flow_run_name="ingest-{corpus}")

@@ -8,41 +8,31 @@ bundle, comparison and decision are there, and gets its alias last.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from deepfake import __version__
-from deepfake.config import TrainConfig, digest_of
+from deepfake.config import TrainConfig
 from deepfake.config.options import RetrainOptions, takes_options
-from deepfake.corpora.held_out import (
-    HeldOutSet,
-    read_held_out_set,
-    record_use,
-    refuse_held_out_media,
-)
+from deepfake.corpora.held_out import read_held_out_set, refuse_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle
-from deepfake.detectors.identity import DetectorIdentity
-from deepfake.errors import DataError
 from deepfake.evaluation.promotion import (
+    Challenge,
     ComparedFiles,
-    Contender,
     Decision,
     MeasuredPair,
     Measurements,
-    PromotionPolicy,
-    decide,
     decision_markdown,
     files_to_compare,
+    gather_measurements,
     load_policy,
     measure_pair,
-    read_decision,
+    version_tags,
 )
-from deepfake.registry import masked, run_source, tracking_uri, ui_command
+from deepfake.registry import masked, run_tags, tracking_uri, ui_command
 from deepfake.storage import DataRoot, engine_cache, location_of
 from deepfake.training import RunFolder, TrainResult, read_result
 from deepfake.training.challenger import challenger_config, is_nothing_new, retrain_key
@@ -67,11 +57,11 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     """
     root = DataRoot(location_of(options.data_root))
     uri = tracking_uri(root.here)
-    rules = _rules(options.policy, held_out=options.held_out or options.benchmark)
-    held_out = None if rules.held_out is None else read_held_out_set(root, rules.held_out)
+    policy = load_policy(options.policy, held_out=options.held_out or options.benchmark)
+    held_out = None if policy.held_out is None else read_held_out_set(root, policy.held_out)
     training.log_deferred(root.runs, uri=uri)
     name = options.name
-    champion = _Champion.of(steps.find_champion(name, data_root=options.data_root))
+    champion = steps.find_champion(name, data_root=options.data_root)
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
     refuse_held_out_media(snapshots)
@@ -79,11 +69,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     notes = [note for _, found in opened for note in found]
     summary = {
         "model_name": name,
-        "champion": {
-            "name": champion.identity.name,
-            "version": champion.identity.version,
-            "digest": champion.bundle.digest,
-        },
+        "champion": champion.as_record(),
         "tracking_uri": masked(uri),
         "ui_command": ui_command(uri),
     }
@@ -92,82 +78,51 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         return {**summary, "outcome": "nothing_new", "reasons": [reason], "notes": notes}
     parts = files_to_compare(root, snapshots, held_out=held_out, champion=champion.bundle)
     key = retrain_key(config, snapshots=snapshots, champion=champion.bundle, name=name)
-    tried = _train(
-        snapshots,
-        config=config,
-        run_dir=root.runs / f"retrain-{name}-{key}",
-        name=name,
-        device=options.device,
-        tags=_tags(snapshots, key=key, champion=champion),
-        uri=uri,
-    )
-    decision, is_old = _decide(
-        champion,
-        tried,
-        parts,
-        rules=rules,
-        held_out=held_out,
-        name=name,
-        root=root,
-        device=options.device,
-    )
-    if is_old:
-        notes.append(f"decided at {decision.decided_at}: nothing has changed since")
-    done = _conclude(decision, champion=champion, tried=tried, parts=parts, name=name, uri=uri)
-    return {**summary, **done, "notes": [*notes, *done["notes"]]}
-
-
-@dataclass(frozen=True, slots=True)
-class _Champion:
-    """The version that is challenged, or the packaged detector where nobody is champion."""
-
-    identity: DetectorIdentity
-    bundle: Bundle
-
-    @classmethod
-    def of(cls, identity: DetectorIdentity) -> _Champion:
-        return cls(identity, load_bundle(identity.path))
-
-    @property
-    def version(self) -> int | None:
-        return None if self.identity.version is None else int(self.identity.version)
-
-    @property
-    def contender(self) -> Contender:
-        identity = self.identity
-        return Contender(name=identity.name, version=identity.version, digest=self.bundle.digest)
-
-
-def _rules(policy: str, *, held_out: str | None) -> PromotionPolicy:
-    rules = load_policy(policy)
-    return rules if held_out is None else rules.model_copy(update={"held_out": held_out})
-
-
-def _tags(snapshots: Sequence[Snapshot], *, key: str, champion: _Champion) -> dict[str, str]:
-    return {
-        "stage": "train",
-        "corpus": ", ".join(s.corpus for s in snapshots),
-        **{f"data.{s.corpus}": s.digest for s in snapshots},
-        "code_version": __version__,
+    tags = {
+        **run_tags("retrain", snapshots, stage="train"),
         "retrain_key": key,
         "champion_version": str(champion.version or "none"),
         "champion_digest": champion.bundle.digest,
-        **run_source("retrain"),
     }
-
-
-@dataclass(frozen=True, slots=True)
-class _Tried:
-    """A trained challenger."""
-
-    result: TrainResult
-    bundle: Bundle
-    run_id: str | None
-    tags: dict[str, str]
-
-    @property
-    def folder(self) -> Path:
-        return self.result.run_dir / "decision"
+    run_dir = root.runs / f"retrain-{name}-{key}"
+    trained, run_id = _train(
+        snapshots,
+        config=config,
+        run_dir=run_dir,
+        name=name,
+        device=options.device,
+        tags=tags,
+        uri=uri,
+    )
+    challenger = load_bundle(trained.bundle)
+    challenge = Challenge(
+        champion, challenger, name, policy, held_out, folder=trained.run_dir / "decision"
+    )
+    decision = challenge.earlier_decision()
+    if decision is None:
+        measurements = _measure(champion.bundle, challenger, parts, device=options.device)
+        decision = challenge.decide(measurements, root=root)
+        steps.save_decision(decision, challenge.folder)
+    else:
+        notes.append(f"decided at {decision.decided_at}: nothing has changed since")
+    done = _publish(
+        decision,
+        challenge,
+        run_id=run_id,
+        run_dir=trained.run_dir,
+        parts=parts,
+        tags=tags,
+        uri=uri,
+    )
+    return {
+        **summary,
+        **done,
+        "bundle": str(trained.bundle),
+        "run_dir": str(trained.run_dir),
+        "metrics": dict(trained.metrics),
+        "run_id": run_id,
+        "notes": [*notes, *trained.notes, *done["notes"]],
+    }
 
 
 def _train(
@@ -179,8 +134,8 @@ def _train(
     device: str,
     tags: dict[str, str],
     uri: str,
-) -> _Tried:
-    """Return the challenger: trained now, gone on with, or finished before."""
+) -> tuple[TrainResult, str | None]:
+    """Return the challenger and its run: trained now, gone on with, or finished before."""
     folder = RunFolder(run_dir)
     begun = steps.find_begun_run({"retrain_key": tags["retrain_key"], "stage": "train"}, uri=uri)
     if folder.result.is_file():
@@ -201,51 +156,16 @@ def _train(
     run_id = training.log_to_mlflow(
         result, snapshots=snapshots, config=config, tags=tags, run_id=begun, uri=uri
     )
-    return _Tried(result, load_bundle(result.bundle), run_id, tags)
+    return result, run_id
 
 
-def _decide(
-    champion: _Champion,
-    tried: _Tried,
-    parts: Sequence[ComparedFiles],
-    *,
-    rules: PromotionPolicy,
-    held_out: HeldOutSet | None,
-    name: str,
-    root: DataRoot,
-    device: str,
-) -> tuple[Decision, bool]:
-    """Return the decision, and whether an earlier run came to it."""
-    kept = _decided(tried, rules=rules, held_out=held_out)
-    if kept is not None:
-        return kept, True
-    measurements = _measure_both(champion.bundle, tried.bundle, parts, device=device, root=root)
-    decision = decide(
-        rules,
-        measurements,
-        champion=champion.contender,
-        challenger=Contender(name=name, version=None, digest=tried.bundle.digest),
-        data_digests=tried.bundle.spec.data_digests,
-        held_out_digest=None if held_out is None else held_out.digest,
-        num_looks=_look(root, held_out, champion.bundle, tried.bundle),
-    )
-    steps.save_decision(decision, tried.folder)
-    return decision, False
-
-
-def _measure_both(
-    champion: Bundle,
-    challenger: Bundle,
-    parts: Sequence[ComparedFiles],
-    *,
-    device: str,
-    root: DataRoot,
+def _measure(
+    champion: Bundle, challenger: Bundle, parts: Sequence[ComparedFiles], *, device: str
 ) -> Measurements:
     """Measure both on the same files, and what a face costs them on the first of these."""
     cache = engine_cache()
     pairs = [
-        (part, _measure_part(champion, challenger, part, device=device, cache=cache))
-        for part in parts
+        _measure_part(champion, challenger, part, device=device, cache=cache) for part in parts
     ]
     cost = None
     if parts:
@@ -253,12 +173,7 @@ def _measure_both(
         cost = steps.measure_cost(
             champion.path, challenger.path, snapshot, index, device=device, cache=cache
         )
-    return Measurements(
-        held_out=next((pair for part, pair in pairs if part.is_held_out), None),
-        tests=tuple(pair for part, pair in pairs if not part.is_held_out),
-        cost=cost,
-        notes=tuple(f"{part.name}: {note}" for part in parts for note in part.notes),
-    )
+    return gather_measurements(parts, pairs, cost=cost)
 
 
 def _measure_part(
@@ -274,63 +189,41 @@ def _measure_part(
     return measure_pair(part.name, results[0], results[1], seed=seed)
 
 
-def _look(root: DataRoot, held_out: HeldOutSet | None, *bundles: Bundle) -> int:
-    if held_out is None:
-        return 0
-    detectors = tuple(bundle.digest for bundle in bundles)
-    return record_use(root, held_out.name, detectors=detectors, by="retrain")
-
-
-def _decided(
-    tried: _Tried, *, rules: PromotionPolicy, held_out: HeldOutSet | None
-) -> Decision | None:
-    """Return the decision that an earlier run came to, if it asked the same of the same."""
-    path = tried.folder / "decision.json"
-    try:
-        kept = read_decision(path) if path.is_file() else None
-    except DataError:
-        return None
-    if kept is None:
-        return None
-    wanted = (rules, None if held_out is None else held_out.digest, tried.bundle.digest)
-    return kept if wanted == (kept.policy, kept.held_out_digest, kept.challenger.digest) else None
-
-
-def _conclude(
+def _publish(
     decision: Decision,
+    challenge: Challenge,
     *,
-    champion: _Champion,
-    tried: _Tried,
+    run_id: str | None,
+    run_dir: Path,
     parts: Sequence[ComparedFiles],
-    name: str,
+    tags: dict[str, str],
     uri: str,
 ) -> dict[str, Any]:
-    """Tell MLflow, register, give the alias, and return what a summary says of it."""
-    key = tried.tags["retrain_key"]
-    tags = {"stage": "decision", "outcome": decision.outcome, "model_digest": tried.bundle.digest}
+    """Log the decision, register, give the alias, and return what a summary says of it."""
+    name, digest = challenge.name, challenge.challenger.digest
+    champion = challenge.champion.version
     decision_run = steps.log_decision_to_mlflow(
         decision,
-        tried.folder,
-        run_name=f"decision-{key}",
-        tags={**tried.tags, **tags},
-        key=_decision_key(decision, key=key),
-        trained_by=tried.run_id,
+        challenge.folder,
+        key=tags["retrain_key"],
+        tags=tags,
+        trained_by=run_id,
         snapshots=[part.snapshot for part in parts],
         uri=uri,
     )
     version = steps.register(
-        tried.run_id,
-        run_dir=tried.result.run_dir,
+        run_id,
+        run_dir=run_dir,
         name=name,
-        digest=tried.bundle.digest,
-        tags=_version_tags(decision, decision_run=decision_run, champion=champion),
+        digest=digest,
+        tags=version_tags(decision, decision_run=decision_run, champion=champion),
         uri=uri,
     )
     alias, why_not = steps.assign_alias(
         decision,
         name=name,
         version=version,
-        champion=champion.version,
+        champion=champion,
         why=f"decision {decision_run}: {'; '.join(decision.reasons)}",
         uri=uri,
     )
@@ -344,30 +237,7 @@ def _conclude(
         "markdown": markdown,
         "model_version": version,
         "alias": alias,
-        "bundle": str(tried.result.bundle),
-        "run_dir": str(tried.result.run_dir),
-        "metrics": dict(tried.result.metrics),
         "num_looks": decision.num_looks,
-        "run_id": tried.run_id,
         "decision_run_id": decision_run,
-        "notes": [*tried.result.notes, *([why_not] if why_not else [])],
-    }
-
-
-def _decision_key(decision: Decision, *, key: str) -> str:
-    # The policy as version 0.1 wrote it: its decisions keep their keys.
-    policy = decision.policy.model_dump(mode="json")
-    policy["benchmark"] = policy.pop("held_out")
-    return digest_of(key, policy, decision.held_out_digest, decision.challenger.digest)
-
-
-def _version_tags(decision: Decision, *, decision_run: str, champion: _Champion) -> dict[str, str]:
-    return {
-        "stage": "retrain",
-        **{f"data.{corpus}": digest for corpus, digest in decision.data_digests.items()},
-        "decision": decision.outcome,
-        "decision.run_id": decision_run,
-        "decision.at": decision.decided_at,
-        "decision.champion": str(champion.version or "none"),
-        "decision.held_out": decision.policy.held_out or "none",
+        "notes": [why_not] if why_not else [],
     }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any
 
 import pandas as pd
@@ -27,13 +26,14 @@ from deepfake.evaluation.robustness import (
     write_sweep,
 )
 from deepfake.evaluation.selected_part import select_part
-from deepfake.registry import masked, run_source, tracking_uri, ui_command
+from deepfake.registry import masked, not_logged_note, run_tags, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import create_score_job
-from deepfake.storage import DataRoot, engine_cache, location_of
+from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from flows.ingest import open_dataset
 from flows.server.cancelling import ends_cancelled
 from tasks import robustness as steps
+from tasks.evaluate import log_to_mlflow
 from tasks.progress import tracked
 
 __all__ = ["robustness"]
@@ -59,8 +59,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     if files.empty:
         raise ConfigError(f"{snapshot.corpus} has no labelled files in {part!r}")
     results, tables = _measure_all(files, conditions, detector=detector, options=options, root=root)
-    stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    run_name = f"robustness-{bundle.spec.architecture}-{snapshot.corpus}-{part}-{stamp}"
+    run_name = new_run_name("robustness", bundle.spec.architecture, snapshot.corpus, part)
     folder = root.evaluations / run_name
     rows = [asdict(result) for result in results]
     markdown = sweep_markdown(
@@ -70,7 +69,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     )
     write_sweep(folder, results, files=tables, markdown=markdown)
     try:
-        run_id: str | None = steps.log_to_mlflow(
+        run_id: str | None = log_to_mlflow(
             {"summary": flat_metrics(rows), "conditions": rows},
             snapshot=snapshot,
             run_name=run_name,
@@ -81,11 +80,8 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
                 "seed": options.seed,
             },
             tags={
-                "stage": "evaluate",
-                "corpus": snapshot.corpus,
-                f"data.{snapshot.corpus}": snapshot.digest,
+                **run_tags("robustness", [snapshot], stage="evaluate"),
                 "model_digest": bundle.digest,
-                **run_source("robustness"),
             },
             folder=folder,
             markdown=markdown,
@@ -93,7 +89,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
         )
     except TrackingError as error:
         run_id = None
-        notes.append(f"not in MLflow ({error}); everything lies in {folder}")
+        notes.append(not_logged_note(error, folder))
     create_markdown_artifact(key="robustness", markdown=markdown, description=run_name)
     return {
         "detector": {"name": detector.name, "version": detector.version, "digest": bundle.digest},

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from prefect import flow, get_run_logger
@@ -14,7 +13,6 @@ from deepfake.config.options import ScoreOptions, takes_options
 from deepfake.corpora.layouts import MediaFilter
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.errors import ConfigError, CorpusError
 from deepfake.extract.options import choose_sampling
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import (
@@ -24,7 +22,8 @@ from deepfake.scoring import (
     create_score_job,
     score_folder,
 )
-from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
+from deepfake.scoring.output.places import check_places
+from deepfake.storage import DataRoot, engine_cache, location_of, to_uri
 from flows.drift_event import publish_drift
 from flows.prefect_batches import PrefectBatches
 from flows.runners import create_runner
@@ -43,7 +42,7 @@ def score(options: ScoreOptions) -> dict[str, Any]:
         The summary: counts by status and verdict, the detector, drift, where the tables are.
     """
     place, to = location_of(options.folder), ScoresFolder(location_of(options.output))
-    _check_places(place, to.path)
+    check_places(place, to.path)
     root = DataRoot(location_of(options.data_root))
     detector, chosen_by = resolve_detector(options.weights, data_root=root.path)
     spec = load_bundle(detector.path).spec
@@ -111,14 +110,6 @@ def _folder_options(options: ScoreOptions) -> FolderOptions:
         drift_limit=options.drift_limit,
         is_on_cluster=options.dask_address is not None,
     )
-
-
-def _check_places(folder: Location, output: Location) -> None:
-    # Of a store only its objects are there: an empty folder is none.
-    if isinstance(folder, Path) and not folder.exists():
-        raise CorpusError("no such folder", path=folder)
-    if to_uri(folder) == to_uri(output):
-        raise ConfigError("the scores cannot go among the media: name another folder", path=output)
 
 
 def _publish(summary: dict[str, Any]) -> None:

@@ -8,7 +8,6 @@ from typing import Any, Literal
 from prefect import flow, get_run_logger
 from prefect.artifacts import create_table_artifact
 
-from deepfake import __version__
 from deepfake.compute.devices import resolve_device
 from deepfake.config.options import SweepOptions, takes_options
 from deepfake.corpora.shards import Snapshot
@@ -17,18 +16,24 @@ from deepfake.registry import (
     begin_sweep,
     end_sweep,
     masked,
-    run_source,
+    run_tags,
     tracking_uri,
     ui_command,
 )
 from deepfake.storage import DataRoot, location_of
-from deepfake.training.tuning import SearchSpace, TuningStudy, load_space, open_study
+from deepfake.training.tuning import (
+    SearchSpace,
+    TuningStudy,
+    load_space,
+    open_study,
+    record_trial,
+)
 from flows.ingest import open_dataset
 from flows.server.cancelling import ends_cancelled
 from flows.server.limits import one_training
 from tasks.datasets import dataset_uses
 from tasks.settings import hide_from_prefect
-from tasks.sweep import TrialOutcome, run_trial
+from tasks.sweep import run_trial
 
 __all__ = ["sweep"]
 
@@ -49,12 +54,12 @@ def sweep(options: SweepOptions) -> dict[str, Any]:
     name = options.name or f"{Path(options.space).stem}-{snapshot.corpus}"
     root = DataRoot(location_of(options.data_root))
     uri = tracking_uri(root.here)
-    folder = root.here / "sweeps" / name
+    folder = root.sweeps / name
     digests = {snapshot.corpus: snapshot.digest}
     # A trial is watched from this process: one spread over several devices cannot be.
     device = "cuda:0" if resolve_device(options.device) == "cuda" else "cpu"
     with open_study(folder, space=space, data_digests=digests, seed=options.seed) as study:
-        tags = _tags(snapshot, space=options.space)
+        tags = {**run_tags("sweep", [snapshot]), "space": Path(options.space).stem}
         run_id = _begin(study, snapshot, space=space, name=name, tags=tags, uri=uri)
         status: Literal["FINISHED", "FAILED"] = "FAILED"
         try:
@@ -74,17 +79,6 @@ def sweep(options: SweepOptions) -> dict[str, Any]:
         "run_id": run_id,
         "tracking_uri": masked(uri),
         "ui_command": ui_command(uri),
-    }
-
-
-def _tags(snapshot: Snapshot, *, space: str) -> dict[str, str]:
-    return {
-        "stage": "sweep",
-        "corpus": snapshot.corpus,
-        f"data.{snapshot.corpus}": snapshot.digest,
-        "code_version": __version__,
-        "space": Path(space).stem,
-        **run_source("sweep"),
     }
 
 
@@ -124,31 +118,23 @@ def _try_next(
     parent: str | None,
     uri: str,
 ) -> None:
-    before = study.best()
     trial = study.next_trial()
-    run_dir = study.trial_folder(trial.number)
     with one_training():
-        outcome: TrialOutcome = run_trial(
+        outcome = run_trial(
             hide_from_prefect(study),
             hide_from_prefect(trial),
             number=trial.number,
             snapshot=snapshot,
-            run_dir=run_dir,
+            run_dir=study.trial_folder(trial.number),
             name=study.folder.name,
             device=device,
             tags={**tags, "stage": "trial"},
             parent=parent,
             uri=uri,
         )
-    if outcome.state == "pruned":
-        study.prune(trial.number)
-    elif outcome.state == "failed" or outcome.value is None:
+    if outcome.has_failed:
         get_run_logger().warning("trial %d failed: %s", trial.number, outcome.message)
-        study.fail(trial.number)
-    else:
-        study.complete(trial.number, value=outcome.value, metric=str(outcome.metric))
-    study.remove_worse([before, trial])
-    study.write_best()
+    record_trial(study, trial, outcome)
 
 
 def _end(

@@ -7,11 +7,16 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from deepfake import __version__
 from deepfake.config.options import TrainOptions, takes_options
 from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.errors import TrackingError
-from deepfake.registry import masked, run_source, tracking_uri, ui_command
+from deepfake.registry import (
+    masked,
+    not_registered_note,
+    run_tags,
+    tracking_uri,
+    ui_command,
+)
 from deepfake.storage import DataRoot, location_of
 from deepfake.training.settings import resolve_run_folder, resolve_train_config
 from flows.ingest import open_dataset
@@ -47,14 +52,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
         corpus=snapshot.corpus,
         resume=options.resume,
     )
-    tags = {
-        "stage": "train",
-        "corpus": snapshot.corpus,
-        f"data.{snapshot.corpus}": snapshot.digest,
-        "code_version": __version__,
-        "recipe": options.recipe,
-        **run_source("train"),
-    }
+    tags = {**run_tags("train", [snapshot]), "recipe": options.recipe}
     with one_training():
         result, opened = steps.fit(
             [snapshot],
@@ -77,7 +75,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
                 run_id, name=options.name, bundle=result.bundle, tags=tags, uri=uri
             )
     except TrackingError as error:
-        notes.append(f"not registered ({error}); the detector lies in {result.bundle}")
+        notes.append(not_registered_note(error, result.bundle))
     summary = {
         "corpus": snapshot.corpus,
         "snapshot": snapshot.digest,

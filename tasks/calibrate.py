@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import load_bundle
-from deepfake.registry import log_training_or_defer
+from deepfake.registry import PENDING, log_training_or_defer
 from deepfake.registry.mlflow_values import write_metrics_lines
 from deepfake.training.calibrate import CalibrationSummary, calibrate_bundle
 from tasks.datasets import dataset_uses
@@ -71,7 +71,7 @@ def log_to_mlflow(
     metrics_jsonl = run_dir / "metrics.jsonl"
     write_metrics_lines(metrics_jsonl, summary.metrics)
     return log_training_or_defer(
-        pending=run_dir / "mlflow-pending.json",
+        pending=run_dir / PENDING,
         experiment="deepfake",
         run_name=run_dir.name,
         params={**bundle.spec.made_with, **params},

@@ -10,8 +10,10 @@ import pandas as pd
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
+from deepfake import evaluation
 from deepfake.config import Precision
 from deepfake.corpora.shards import Snapshot
+from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.inference import load_detector
 from deepfake.evaluation import (
     EvaluationResult,
@@ -19,13 +21,9 @@ from deepfake.evaluation import (
     comparison_json,
     comparison_markdown,
     evaluate_predictions,
-    summary_markdown,
-    write_figures,
-    write_report_json,
 )
 from deepfake.evaluation.predict import predict_crops
 from deepfake.registry import find_training, log_evaluation
-from deepfake.storage import atomic_path, write_json, write_text
 from tasks.datasets import dataset_uses
 from tasks.progress import tracked
 from tasks.settings import RETRIES
@@ -54,8 +52,6 @@ def compute_metrics(
     bundle: Path, crops: pd.DataFrame, outcomes: pd.DataFrame, *, seed: int
 ) -> EvaluationResult:
     """Return the metrics of the logits on the labelled files."""
-    from deepfake.detectors.bundles import load_bundle
-
     spec = load_bundle(bundle).spec
     return evaluate_predictions(
         crops=crops,
@@ -83,23 +79,13 @@ def write_report(
     notes: Sequence[str],
     compared: tuple[dict[str, Any], str] | None = None,
 ) -> str:
-    """Write report, table and figures, and return the summary for people."""
-    write_report_json(result, folder / "report.json")
-    if compared is not None:
-        write_json(folder / "comparison.json", compared[0])
-    with atomic_path(folder / "files.parquet") as part:
-        result.table.to_parquet(part)
-    write_figures(result, folder / "figures")
-    markdown = summary_markdown(result, notes=notes)
-    if compared is not None:
-        markdown = f"{markdown}\n{compared[1]}"
-    write_text(folder / "summary.md", markdown)
-    return markdown
+    """Write the folder of an evaluation, and return its page."""
+    return evaluation.write_report(result, folder, notes=notes, compared=compared)
 
 
 @task(name="log-to-mlflow", cache_policy=NO_CACHE, **RETRIES)
 def log_to_mlflow(
-    result: EvaluationResult,
+    report: Mapping[str, Any],
     *,
     snapshot: Snapshot,
     run_name: str,
@@ -108,11 +94,10 @@ def log_to_mlflow(
     folder: Path,
     markdown: str,
     uri: str,
-    comparison: dict[str, Any] | None = None,
 ) -> str:
-    """Write the evaluation into MLflow, below the run that trained the detector."""
+    """Write an evaluation into MLflow, below the run that trained the detector."""
     return log_evaluation(
-        {**result.to_json(), "comparison": comparison},
+        report,
         experiment="deepfake",
         run_name=run_name,
         params=params,

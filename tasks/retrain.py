@@ -10,29 +10,20 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.identity import DetectorIdentity
-from deepfake.errors import TrackingError, UnknownModelError
+from deepfake.errors import TrackingError
+from deepfake.evaluation import promotion
 from deepfake.evaluation.promotion import (
+    Champion,
     CostComparison,
     Decision,
+    decision_key,
     decision_markdown,
+    decision_metrics,
+    decision_tags,
     measure_bundle_costs,
-    write_decision,
 )
-from deepfake.registry import (
-    CHALLENGER,
-    CHAMPION,
-    PENDING,
-    find_run,
-    log_decision,
-    promote,
-    register_once,
-    replay,
-    rolled_back,
-    set_alias,
-)
-from deepfake.registry.resolve import resolve_detector, resolve_packaged
-from deepfake.storage import location_of, write_text
+from deepfake.registry import PENDING, find_run, log_decision, register_once, replay
+from deepfake.storage import location_of
 from tasks.datasets import dataset_uses
 from tasks.settings import RETRIES
 
@@ -50,18 +41,9 @@ _EXPERIMENT = "deepfake"
 
 
 @task(name="find-champion", task_run_name="find-champion-{name}", cache_policy=NO_CACHE, **RETRIES)
-def find_champion(name: str, *, data_root: str) -> DetectorIdentity:
+def find_champion(name: str, *, data_root: str) -> Champion:
     """Return the champion of a model; where it has none the packaged detector, as it is."""
-    try:
-        return resolve_detector(f"models:/{name}@{CHAMPION}", data_root=location_of(data_root))[0]
-    except UnknownModelError:
-        packaged = resolve_packaged()
-    if packaged is None:
-        raise UnknownModelError(
-            f"{name!r} has no champion to compare with, and no detector is packaged",
-            hint="Make one champion with `deepfake models promote VERSION`.",
-        )
-    return packaged
+    return promotion.find_champion(name, data_root=location_of(data_root))
 
 
 @task(name="find-begun-run", cache_policy=NO_CACHE)
@@ -91,10 +73,7 @@ def measure_cost(
 @task(name="save-decision", cache_policy=NO_CACHE, **RETRIES)
 def save_decision(decision: Decision, folder: Path) -> str:
     """Write a decision as a page, and then for programs; return the page."""
-    markdown = decision_markdown(decision)
-    write_text(folder / "decision.md", markdown)
-    write_decision(folder / "decision.json", decision)
-    return markdown
+    return promotion.save_decision(decision, folder)
 
 
 @task(name="log-decision", cache_policy=NO_CACHE, **RETRIES)
@@ -102,43 +81,26 @@ def log_decision_to_mlflow(
     decision: Decision,
     folder: Path,
     *,
-    run_name: str,
-    tags: Mapping[str, str],
     key: str,
+    tags: Mapping[str, str],
     trained_by: str | None,
     snapshots: Sequence[Snapshot],
     uri: str,
 ) -> str:
     """Write a decision into MLflow, below the run that trained the challenger; once a key."""
-    known = find_run({"decision_key": key}, experiment=_EXPERIMENT, uri=uri)
+    decided = {"decision_key": decision_key(decision, key=key)}
     return log_decision(
         folder,
         experiment=_EXPERIMENT,
-        run_name=run_name,
-        metrics=_numbers(decision),
-        tags={**tags, "decision_key": key},
+        run_name=f"decision-{key}",
+        metrics=decision_metrics(decision),
+        tags={**tags, **decision_tags(decision), **decided},
         markdown=decision_markdown(decision),
         below=trained_by,
         datasets=dataset_uses(snapshots, context="evaluation"),
-        run_id=known,
+        run_id=find_run(decided, experiment=_EXPERIMENT, uri=uri),
         uri=uri,
     )
-
-
-def _numbers(decision: Decision) -> dict[str, float]:
-    part = next((p for p in decision.parts if p.is_headline), None)
-    found = {
-        "auc_champion": None if part is None else part.champion,
-        "auc_challenger": None if part is None else part.challenger,
-        "auc_difference": None if part is None else part.difference,
-        "auc_difference_low": None if part is None else part.low,
-        "auc_difference_high": None if part is None else part.high,
-        "ece_champion": None if decision.ece is None else decision.ece[0],
-        "ece_challenger": None if decision.ece is None else decision.ece[1],
-        "cost_ratio": None if decision.cost is None else float(decision.cost["ratio"]),
-        "held_out_looks": float(decision.num_looks),
-    }
-    return {name: value for name, value in found.items() if value is not None}
 
 
 @task(name="register", task_run_name="register-{name}", cache_policy=NO_CACHE, **RETRIES)
@@ -155,18 +117,7 @@ def register(
 def assign_alias(
     decision: Decision, *, name: str, version: int, champion: int | None, why: str, uri: str
 ) -> tuple[str, str | None]:
-    """Give a version its alias; the last step, since from here on others use it.
-
-    Returns:
-        The alias, and why it is another one than was decided.
-    """
-    if decision.outcome != "promoted":
-        set_alias(name, alias=CHALLENGER, version=version, uri=uri)
-        return CHALLENGER, None
-    if version in rolled_back(name, uri=uri):
-        set_alias(name, alias=CHALLENGER, version=version, uri=uri)
-        return CHALLENGER, (
-            f"version {version} was rolled back from: only a person makes it champion again"
-        )
-    promote(name, version, who="retrain", why=why, expected=champion or "nobody", uri=uri)
-    return CHAMPION, None
+    """Give a version its alias; the last step, since from here on others use it."""
+    return promotion.assign_alias(
+        decision, name=name, version=version, champion=champion, why=why, uri=uri
+    )

@@ -16,7 +16,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +33,7 @@ from deepfake.errors import CorpusError, TrackingError
 from deepfake.registry import find_training, log_evaluation, tracking_uri
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScoreJob, create_score_job
-from deepfake.storage import engine_cache, read_json, write_json, write_text
+from deepfake.storage import engine_cache, new_run_name, read_json, write_json, write_text
 from deepfake.storage.environment import configure_environment
 from deepfake.types import Label
 
@@ -191,7 +190,7 @@ def _log(measured: dict[str, Any], *, tags: dict[str, str], markdown: str, uri: 
         return log_evaluation(
             {**measured, "summary": summary},
             experiment=_EXPERIMENT,
-            run_name=f"generalisation-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+            run_name=new_run_name("generalisation"),
             params={
                 "limit": {one["name"]: one["limit"] for one in measured["sets"]},
                 **measured["equalised"],

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from benchmarks.detectors.generalisation_table import generalisation_lines
+from deepfake.evaluation import rounded
 
 __all__ = ["fill_tables"]
 
@@ -71,9 +72,9 @@ def _stills(found: Mapping[str, Any]) -> list[str] | None:
     rows.append(
         [f"accuracy of all {report['n_files']}, one without a score being wrong", accuracy, ""]
     )
-    rows.append(["uncertain, of those with a score", _share(report["uncertain"]), ""])
+    rows.append(["uncertain, of those with a score", rounded(report["uncertain"]), ""])
     rows.append(
-        ["accuracy of the verdicts real and fake", _share(report["selective_accuracy"]), ""]
+        ["accuracy of the verdicts real and fake", rounded(report["selective_accuracy"]), ""]
     )
     card = found.get("card", {})
     network = f"`{card.get('architecture')}`, heads: {len(card.get('heads', ()))}"
@@ -95,7 +96,7 @@ def _videos(found: Mapping[str, Any]) -> list[str] | None:
             [
                 name,
                 counts,
-                _share(metrics["auc"]),
+                rounded(metrics["auc"]),
                 "none has its own"
                 if own["rate"] is None
                 else f"{own['rate']:.2f} of {own['pairs']}",
@@ -137,7 +138,7 @@ def _robustness(found: Mapping[str, Any]) -> list[str] | None:
             str(row["n_scored"]),
             _interval(row["accuracy"], (row["accuracy_low"], row["accuracy_high"])),
             _interval(row["auc"], (row["auc_low"], row["auc_high"])),
-            _share(row["uncertain"]),
+            rounded(row["uncertain"]),
         ]
         for row in [*robustness["every_file"]["conditions"], *robustness["sweep"]["conditions"]]
     ]
@@ -173,7 +174,7 @@ def _aggregation(found: Mapping[str, Any]) -> list[str] | None:
     rows = [
         [
             f"`{name}`",
-            *(_share(metrics.get(f"{prefix}{kind}_auc_{name}")) for kind in _CHOSEN_ON),
+            *(rounded(metrics.get(f"{prefix}{kind}_auc_{name}")) for kind in _CHOSEN_ON),
         ]
         for name in names
     ]
@@ -190,7 +191,7 @@ def _people(found: Mapping[str, Any]) -> list[str] | None:
         return None
     rows = [
         [text]
-        + [_share(metrics.get(f"val_calibration_{kind}_false_alarm_{n}_people")) for n in counts]
+        + [rounded(metrics.get(f"val_calibration_{kind}_false_alarm_{n}_people")) for n in counts]
         for kind, text in names.items()
     ]
     return _table(["reals called fake", *(f"{n} people" for n in counts)], rows)
@@ -230,8 +231,8 @@ def _ablation_cells(row: Mapping[str, Any]) -> list[str]:
         f"{row['ms_a_face']:.1f}",
         f"{row['cpu_minutes']:.1f}",
         _interval(row["auc"], (row["auc_low"], row["auc_high"])),
-        f"{_share(row['matched_auc'])} ({row['matched_pairs']} pairs)",
-        "not learnt" if row["val_blends_auc"] is None else _share(row["val_blends_auc"]),
+        f"{rounded(row['matched_auc'])} ({row['matched_pairs']} pairs)",
+        "not learnt" if row["val_blends_auc"] is None else rounded(row["val_blends_auc"]),
     ]
 
 
@@ -240,7 +241,9 @@ def _precision(found: Mapping[str, Any]) -> list[str] | None:
     if evaluation is None:
         return None
     shares = evaluation["report"]["precision_at"]
-    rows = [[f"{float(s):.0%}", _share(shares[s])] for s in sorted(shares, key=float, reverse=True)]
+    rows = [
+        [f"{float(s):.0%}", rounded(shares[s])] for s in sorted(shares, key=float, reverse=True)
+    ]
     return _table(["fakes among the files", "true, of those over the threshold"], rows)
 
 
@@ -269,7 +272,7 @@ def _self_blends(found: Mapping[str, Any]) -> list[str] | None:
         [
             [
                 row["without"],
-                f"{_share(row['blends_auc'])} ({row['num_reals']} + {row['num_blends']})",
+                f"{rounded(row['blends_auc'])} ({row['num_reals']} + {row['num_blends']})",
                 _interval(row["auc"], (row["auc_low"], row["auc_high"])),
             ]
             for row in rows
@@ -290,15 +293,9 @@ def _value(level: Mapping[str, Any] | None, name: str) -> str:
 
 
 def _interval(value: float | None, ends: Any) -> str:
-    if value is None:
-        return "undefined"
-    if not ends or ends[0] is None or ends[1] is None:
-        return f"{value:.3f}"
-    return f"{value:.3f} ({ends[0]:.3f} to {ends[1]:.3f})"
-
-
-def _share(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.3f}"
+    if value is None or not ends or ends[0] is None or ends[1] is None:
+        return rounded(value)
+    return f"{rounded(value)} ({ends[0]:.3f} to {ends[1]:.3f})"
 
 
 _TABLES: dict[str, Callable[[Mapping[str, Any]], list[str] | None]] = {

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from benchmarks import ROOT
-from deepfake.storage import read_json
+from deepfake.storage import new_run_name, read_json
 
 __all__ = ["CARD", "ShortRun", "parser_of_short_runs", "short_run"]
 
@@ -65,7 +64,7 @@ def short_run(name: str, *, options: argparse.Namespace, **settings: Any) -> Sho
         data_root=str(options.data_root),
         max_cpu_minutes=options.cpu_minutes,
         name="deepfake-ablation",
-        run_name=f"{name}-{time.strftime('%Y%m%d-%H%M%S', time.gmtime())}",
+        run_name=new_run_name(name),
         **settings,
     )
     minutes = (_cpu_seconds() - began) / 60

@@ -202,11 +202,11 @@ def _check_perturbations(options: Any) -> None:
 
 
 def _check_places(options: Any) -> None:
-    from deepfake.storage import location_of, to_uri
+    from deepfake.scoring.output.places import check_places
+    from deepfake.storage import location_of
 
     output = location_of(options.output)
-    if to_uri(location_of(options.folder)) == to_uri(output):
-        raise ConfigError("the scores cannot go among the media: name another folder", path=output)
+    check_places(location_of(options.folder), output)
     if isinstance(output, Path) and not _nearest(output).is_dir():
         raise ConfigError("no folder can be made there for the scores", path=output)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 from rich.console import Console
@@ -16,7 +15,7 @@ from deepfake.cli.score import print_score
 from deepfake.cli.train import print_train
 from deepfake.config.options import DemoOptions
 from deepfake.corpora.demo import find_sources, make_demo_media
-from deepfake.storage import DataRoot, local_path
+from deepfake.storage import DataRoot, local_path, new_run_name
 from deepfake.storage.environment import configure_environment
 
 __all__ = ["MODEL_NAME", "run_demo"]
@@ -56,7 +55,7 @@ def _run_flows(console: Console, data_root: Path, corpus: Path, inbox: Path) -> 
         data_root=root,
         epochs=3,
         name=MODEL_NAME,
-        run_name=f"demo-{datetime.now(UTC):%Y%m%d-%H%M%S}",
+        run_name=new_run_name("demo"),
     )
     print_train(trained)
     console.rule("4 of 5: evaluate")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -22,7 +21,7 @@ from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
 from deepfake.extract.options import choose_sampling
-from deepfake.scoring import ScorerSetup, score_media
+from deepfake.scoring import ScorerSetup, json_row, score_media
 from deepfake.storage import engine_cache
 from deepfake.storage.environment import configure_environment
 from deepfake.types import Kind
@@ -46,7 +45,7 @@ def run_detect(options: DetectOptions) -> None:
         )
     scores = [medium.score.as_row() for medium in media]
     if options.as_json:
-        records = [{**_json_row(row), "notes": notes} for row in scores]
+        records = [{**json_row(row), "notes": notes} for row in scores]
         typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
     else:
         _print_verdicts(scores, spec=load_bundle(identity.path).spec)
@@ -79,11 +78,6 @@ def _setup(identity: DetectorIdentity, options: DetectOptions, *, data_root: Pat
         limits=options.media_limits,
         cache=engine_cache(),
     )
-
-
-def _json_row(row: dict[str, Any]) -> dict[str, Any]:
-    # JSON has no NaN; what is not known is null.
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
 def _print_verdicts(scores: list[dict[str, Any]], *, spec: DetectorSpec) -> None:

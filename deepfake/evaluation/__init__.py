@@ -14,9 +14,10 @@ if TYPE_CHECKING:
     )
     from deepfake.evaluation.evaluate import evaluate_predictions
     from deepfake.evaluation.figures import write_figures
-    from deepfake.evaluation.markdown import markdown_table
+    from deepfake.evaluation.markdown import markdown_table, rounded
     from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
     from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
+    from deepfake.evaluation.output import write_report
     from deepfake.evaluation.report import summary_markdown
     from deepfake.evaluation.result import (
         CorpusResult,
@@ -48,7 +49,9 @@ __all__ = [
     "markdown_table",
     "match_by_bins",
     "match_pairs",
+    "rounded",
     "summary_markdown",
     "write_figures",
+    "write_report",
     "write_report_json",
 ]

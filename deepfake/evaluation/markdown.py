@@ -1,10 +1,20 @@
-"""Write tables in Markdown."""
+"""Write numbers and tables in Markdown."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["markdown_table"]
+__all__ = ["markdown_table", "rounded"]
+
+
+def rounded(value: float | None) -> str:
+    """Return a metric as people read it; None is undefined.
+
+    Example:
+        >>> rounded(0.98765), rounded(None)
+        ('0.988', 'undefined')
+    """
+    return "undefined" if value is None else f"{value:.3f}"
 
 
 def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> Iterator[str]:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from deepfake.config import CropConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.inference import GivesHeadOutputs
 from deepfake.errors import ConfigError
@@ -15,7 +16,7 @@ from deepfake.extract.faces import spread_of_colour
 from deepfake.extract.options import ingest_options_of
 from deepfake.media import decode_crop
 
-__all__ = ["predict_crops"]
+__all__ = ["check_crops_fit", "predict_crops"]
 
 _CHUNK = 256
 """Crops decoded at a time: 50 MB at 256 pixels."""
@@ -46,7 +47,7 @@ def predict_crops(
         ConfigError: The crops were made otherwise than those that the detector scores.
     """
     if crop_of is None:
-        _check_crops(detector, snapshot)
+        check_crops_fit(snapshot, detector.spec.crop)
         crop_of = _stored_crops(snapshot, index)
     found = {name: np.empty(len(index)) for name in (*detector.spec.outputs, "colour")}
     for start in range(0, len(index), _CHUNK):
@@ -70,10 +71,20 @@ def _stored_crops(snapshot: Snapshot, index: pd.DataFrame) -> Callable[[int], ND
     return crop_of
 
 
-def _check_crops(detector: GivesHeadOutputs[NDArray[np.uint8]], snapshot: Snapshot) -> None:
-    wanted, found = detector.spec.crop, snapshot.config.crop
+def check_crops_fit(snapshot: Snapshot, wanted: CropConfig, *, who: str = "detector") -> None:
+    """Reject a snapshot whose crops were made otherwise than those that a detector scores.
+
+    Args:
+        snapshot: The crops.
+        wanted: How the detector's are made.
+        who: The detector, for the message.
+
+    Raises:
+        ConfigError: They differ; its hint names the options of `ingest`.
+    """
+    found = snapshot.config.crop
     if wanted != found:
         raise ConfigError(
-            f"the crops of {snapshot.corpus} were made with {found}, the detector takes {wanted}",
+            f"the crops of {snapshot.corpus} were made with {found}, the {who} takes {wanted}",
             hint=f"Ingest it with {ingest_options_of(wanted)}.",
         )

@@ -11,39 +11,13 @@ from numpy.typing import NDArray
 
 from deepfake.config import SamplingConfig
 from deepfake.errors import EmptyMediaError
-from deepfake.types import MediaInfo
 
-__all__ = ["sample_indices", "sample_uniform", "spread_order"]
+__all__ = ["sample_indices", "spread_order"]
 
 _DECODED_FOR_ONE = 1.5
 """For `bursts`: frames that may be decoded, for each frame that is chosen."""
 _TIE_SECONDS = 1e-6
 """A time this close before a frame's start counts as that frame's, against rounding errors."""
-
-
-def sample_uniform(info: MediaInfo, *, num_frames: int) -> NDArray[np.float64]:
-    """Return evenly spaced timestamps, at the centre of each of `num_frames` bins.
-
-    Args:
-        info: Probed stream; `duration_seconds` must be positive.
-        num_frames: Timestamps wanted, at least 1.
-
-    Returns:
-        Ascending timestamps, shape (num_frames,), float64, seconds from stream start.
-
-    Raises:
-        EmptyMediaError: The stream has no duration.
-        ValueError: `num_frames` is under 1.
-
-    Example:
-        >>> sample_uniform(MediaInfo.of_seconds(4.0), num_frames=2).tolist()
-        [1.0, 3.0]
-    """
-    if info.duration_seconds <= 0:
-        raise EmptyMediaError(f"a stream of {info.duration_seconds} s has no time to sample")
-    if num_frames < 1:
-        raise ValueError(f"num_frames must be at least 1, got {num_frames}")
-    return _bin_centres(info.duration_seconds, num_frames)
 
 
 def sample_indices(

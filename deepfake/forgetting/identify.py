@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.forgetting.clips import clips_of
 from deepfake.forgetting.media_to_forget import MediaToForget
+from deepfake.forgetting.scrub import string_array
 from deepfake.scoring import ScoresFolder
 from deepfake.scoring.state.media import names_and_contents
 from deepfake.storage import (
@@ -116,7 +117,7 @@ def _glob_all(folder: Location, *patterns: str) -> Iterator[Location]:
 
 
 def _read_rows(path: Location, ids: frozenset[str], uris: frozenset[str]) -> set[tuple[str, str]]:
-    wanted = pc.field("media_id").isin(_strings(ids)) | pc.field("uri").isin(_strings(uris))
+    wanted = pc.field("media_id").isin(string_array(ids)) | pc.field("uri").isin(string_array(uris))
 
     def read(local: Path) -> list[dict[str, str | None]]:
         if not {"uri", "media_id"} <= set(pq.read_schema(local).names):
@@ -134,10 +135,6 @@ def _read_rows(path: Location, ids: frozenset[str], uris: frozenset[str]) -> set
             path=path,
             hint="Its media are unknown: delete it, then run this again.",
         ) from error
-
-
-def _strings(values: Iterable[str]) -> pa.Array:
-    return pa.array(sorted(values), pa.string())
 
 
 def _digests(uri: str) -> set[str]:

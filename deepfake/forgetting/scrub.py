@@ -27,6 +27,7 @@ __all__ = [
     "scrub_lines",
     "scrub_table",
     "scrub_text",
+    "string_array",
 ]
 
 _BATCH_ROWS = 50_000
@@ -74,7 +75,7 @@ def _num_affected(batch: pa.RecordBatch, media: MediaToForget) -> int:
     is_affected = _is_about(batch, media)
     if "group" in batch.schema.names and media.groups:
         column = batch.column("group").cast(pa.string())
-        is_affected = pc.or_(is_affected, pc.is_in(column, value_set=_strings(media.groups)))
+        is_affected = pc.or_(is_affected, pc.is_in(column, value_set=string_array(media.groups)))
     return int(pc.sum(is_affected).as_py() or 0)
 
 
@@ -84,16 +85,17 @@ def _is_about(batch: pa.Table, media: MediaToForget) -> pa.Array:
     by_id = pa.array([False] * batch.num_rows, pa.bool_())
     if has_id:
         column = batch.column("media_id").cast(pa.string())
-        by_id = pc.is_in(column, value_set=_strings(media.media_ids))
+        by_id = pc.is_in(column, value_set=string_array(media.media_ids))
     if "uri" not in batch.schema.names:
         return by_id
-    by_uri = pc.is_in(batch.column("uri").cast(pa.string()), value_set=_strings(media.uris))
+    by_uri = pc.is_in(batch.column("uri").cast(pa.string()), value_set=string_array(media.uris))
     if has_id:
         by_uri = pc.and_(by_uri, pc.is_null(batch.column("media_id")))
     return pc.or_(by_id, by_uri)
 
 
-def _strings(values: Iterable[str]) -> pa.Array:
+def string_array(values: Iterable[str]) -> pa.Array:
+    """Return strings as Arrow looks them up, in order."""
     return pa.array(sorted(values), pa.string())
 
 

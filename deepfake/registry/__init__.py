@@ -16,7 +16,7 @@ from deepfake.registry.champions import (
     rolled_back,
 )
 from deepfake.registry.deferred_logging import PENDING, log_training_or_defer, replay, replay_all
-from deepfake.registry.inputs import DatasetUse, run_source
+from deepfake.registry.inputs import DatasetUse, run_tags
 from deepfake.registry.location import absolute_uri, describe_other_registry, tracking_uri
 from deepfake.registry.log_runs import (
     BUNDLE_ARTIFACT,
@@ -38,6 +38,7 @@ from deepfake.registry.model_versions import (
     resolve_model_uri,
     set_alias,
 )
+from deepfake.registry.notes import not_logged_note, not_registered_note
 from deepfake.registry.open_run import TrackedRun, tracked_run
 from deepfake.registry.store import check_tracking, make_store, masked, ui_command
 from deepfake.registry.version_runs import MeasuredAuc, VersionRun, read_version_run
@@ -74,6 +75,8 @@ __all__ = [
     "make_store",
     "masked",
     "metrics_of_run",
+    "not_logged_note",
+    "not_registered_note",
     "promote",
     "read_version_run",
     "register_bundle",
@@ -83,7 +86,7 @@ __all__ = [
     "resolve_model_uri",
     "roll_back",
     "rolled_back",
-    "run_source",
+    "run_tags",
     "set_alias",
     "tracked_run",
     "tracking_uri",

@@ -5,14 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
+from deepfake import __version__
 from deepfake.registry.store import translated
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
-__all__ = ["DatasetUse", "log_datasets", "run_source"]
+__all__ = ["DatasetUse", "log_datasets", "run_tags"]
 
 _CONTEXT_TAG = "mlflow.data.context"
 _MAX_DIGEST_CHARS = 36
@@ -61,11 +62,32 @@ def log_datasets(client: MlflowClient, run_id: str, datasets: Sequence[DatasetUs
         client.log_inputs(run_id, datasets=inputs)
 
 
-def run_source(command: str) -> dict[str, str]:
-    """Return the tags that say which command has made a run.
+class _Data(Protocol):
+    """A snapshot, which this package does not import."""
+
+    @property
+    def corpus(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+def run_tags(command: str, data: Sequence[_Data], *, stage: str | None = None) -> dict[str, str]:
+    """Return the tags that say which command has made a run, and of what.
+
+    Args:
+        command: Which, such as `train`.
+        data: Snapshots that it has read.
+        stage: Kind of run, by which runs are found again; None: the command's name.
 
     Example:
-        >>> run_source("train")["mlflow.source.name"]
-        'deepfake train'
+        >>> run_tags("robustness", [], stage="evaluate")["mlflow.source.name"]
+        'deepfake robustness'
     """
-    return {"mlflow.source.name": f"deepfake {command}", "mlflow.source.type": "LOCAL"}
+    return {
+        "stage": stage or command,
+        "corpus": ", ".join(one.corpus for one in data),
+        **{f"data.{one.corpus}": one.digest for one in data},
+        "code_version": __version__,
+        "mlflow.source.name": f"deepfake {command}",
+        "mlflow.source.type": "LOCAL",
+    }

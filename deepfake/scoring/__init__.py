@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
     from deepfake.scoring.score_files import score_files, score_media, score_probed
     from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
-    from deepfake.scoring.score_rows import ScoreOrigin, failed_score, refused_score
+    from deepfake.scoring.score_rows import ScoreOrigin, failed_score, json_row, refused_score
     from deepfake.scoring.scorer import (
         ScoredMedium,
         Scorer,
@@ -92,6 +92,7 @@ __all__ = [
     "describe_setup",
     "failed_score",
     "find_parts",
+    "json_row",
     "labelling_csv",
     "least_certain",
     "list_outputs",

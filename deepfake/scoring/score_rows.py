@@ -1,14 +1,16 @@
-"""Build the `Score` of a file that failed, and the fields that all scores of a run share."""
+"""Build the `Score` of a file that failed, fields that all of a run share, and rows for JSON."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.types import Kind, Outcome, Score, Verdict
 
-__all__ = ["ScoreOrigin", "failed_score", "outcome_fields", "refused_score"]
+__all__ = ["ScoreOrigin", "failed_score", "json_row", "outcome_fields", "refused_score"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +81,13 @@ def refused_score(row: ManifestRow, origin: ScoreOrigin) -> Score:
         details={"kind": row.kind},
     )
     return failed_score(outcome, origin)
+
+
+def json_row(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a row of scores as JSON can hold it: it has no NaN, and what is not known is null.
+
+    Example:
+        >>> json_row({"uri": "a.png", "logit": float("nan")})
+        {'uri': 'a.png', 'logit': None}
+    """
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

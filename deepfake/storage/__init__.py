@@ -25,7 +25,7 @@ from deepfake.storage.files import (
     write_json,
     write_text,
 )
-from deepfake.storage.layout import DataRoot
+from deepfake.storage.layout import DataRoot, new_run_name
 from deepfake.storage.leases import Lease, lease_owner, take_lease
 from deepfake.storage.locations import (
     Location,
@@ -75,6 +75,7 @@ __all__ = [
     "max_copies_bytes",
     "medium_exists",
     "medium_file",
+    "new_run_name",
     "path_of_uri",
     "read_json",
     "read_locally",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from deepfake.errors import ConfigError
 from deepfake.storage.locations import Location, location_of
 
-__all__ = ["DataRoot"]
+__all__ = ["DataRoot", "new_run_name"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +93,11 @@ class DataRoot:
         return self.here / "evaluations"
 
     @property
+    def sweeps(self) -> Path:
+        """The folder of searches for the best settings."""
+        return self.here / "sweeps"
+
+    @property
     def registry_cache(self) -> Path:
         """The folder of detectors fetched from a registry elsewhere; it can be deleted."""
         return self.here / ".cache" / "detectors"
@@ -109,3 +115,8 @@ class DataRoot:
     def prefect_home(self) -> Path:
         """Prefect's home, unless `PREFECT_HOME` says otherwise."""
         return self.here / ".prefect"
+
+
+def new_run_name(*parts: str) -> str:
+    """Return a name for a run: what it is about, and when it began, UTC."""
+    return "-".join((*parts, f"{datetime.now(UTC):%Y%m%d-%H%M%S}"))

@@ -137,7 +137,7 @@ def plan_run(
     """
     refuse_held_out_media(snapshots)
     check_training_precision(config.precision, device=device.type)
-    _check_crops(shared_config(snapshots).crop, config=config)
+    _check_crops_show_view(shared_config(snapshots).crop, config=config)
     selection = select_crops(
         snapshots, method=config.method, max_files=config.max_files, seed=config.seed
     )
@@ -170,7 +170,7 @@ def plan_run(
     return plan
 
 
-def _check_crops(stored: CropConfig, *, config: TrainConfig) -> None:
+def _check_crops_show_view(stored: CropConfig, *, config: TrainConfig) -> None:
     view = config.view
     if view is not None and stored.margin < view.needed_margin:
         wanted = stored.model_copy(update={"margin": view.needed_margin})

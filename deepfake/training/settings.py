@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 from deepfake.config import TrainConfig
 from deepfake.config.options import TrainOptions
 from deepfake.errors import ConfigError
+from deepfake.storage import new_run_name
 from deepfake.training.recipes import load_recipe
 
 __all__ = ["check_run_name", "resolve_run_folder", "resolve_train_config"]
@@ -93,4 +93,4 @@ def resolve_run_folder(
                 hint="Name the run with --run-name, or leave --resume out.",
             )
         return max(earlier, key=lambda path: path.stat().st_mtime).parents[1]
-    return runs / f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    return runs / new_run_name(stem)

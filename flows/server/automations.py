@@ -11,7 +11,7 @@ from prefect.events.actions import ChangeFlowRunState, RunDeployment
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
-from flows.ingest import GROWN, growth_resource
+from flows.server.events import GROWN, growth_resource
 
 __all__ = ["ON_GROWTH", "TAG", "ZOMBIES", "crash_zombies", "retrain_on_growth"]
 

@@ -29,6 +29,7 @@ from deepfake.errors import ConfigError, WorkerError
 from deepfake.registry import absolute_uri, make_store, masked, tracking_uri
 from deepfake.storage import DataRoot, location_of
 from deepfake.storage.environment import configure_environment, direct_opener
+from flows.server.temporary import answers
 
 __all__ = ["serve"]
 
@@ -128,7 +129,7 @@ def _start(
 ) -> None:
     server = ["prefect", "server", "start", "--host", _HOST, "--port", address.rpartition(":")[2]]
     servers.start("Prefect server", server)
-    servers.wait_for("Prefect server", lambda: _answers(f"{address}/api/health"))
+    servers.wait_for("Prefect server", lambda: answers(f"{address}/api/health"))
     say(f"Prefect: {address}   API: {address}/api")
     named = [] if file is None else ["--file", str(file.absolute())]
     servers.call(["deepfake", "setup", *named, "--data-root", data_root])
@@ -147,7 +148,7 @@ def _start(
         ["mlflow", "server", "--workers", "1", "--host", _HOST, "--port", page.rpartition(":")[2]],
         MLFLOW_BACKEND_STORE_URI=uri,
     )
-    servers.wait_for("MLflow", lambda: _answers(f"{page}/health"))
+    servers.wait_for("MLflow", lambda: answers(f"{page}/health"))
     say(f"MLflow: {page}")
     say(f"logs: {servers.logs}")
 
@@ -278,14 +279,6 @@ def _resolve_port(port: int) -> int:
                 hint="Name another one, or 0 for any that is free.",
             ) from error
         return int(listener.getsockname()[1])
-
-
-def _answers(url: str) -> bool:
-    try:
-        with direct_opener().open(url, timeout=5) as answer:
-            return bool(answer.status == 200)
-    except (urllib.error.URLError, OSError):
-        return False
 
 
 def _is_online(api: str) -> bool:

@@ -23,7 +23,7 @@ from deepfake.compute.processes.stopping import is_stopping
 from deepfake.errors import WorkerError
 from deepfake.storage.environment import direct_opener, without_proxies
 
-__all__ = ["is_temporary", "temporary_server"]
+__all__ = ["answers", "is_temporary", "temporary_server"]
 
 _API = "PREFECT_API_URL"
 _PROFILES = "PREFECT_PROFILES_PATH"
@@ -119,7 +119,7 @@ _PROGRAM = Path(__file__).with_name("temporary_process")
 
 def _wait(process: subprocess.Popen[bytes], api: str, log: Path) -> None:
     deadline = time.monotonic() + float(os.environ.get(_START_SECONDS_NAME, _START_SECONDS))
-    while not _answers(f"{api}/health"):
+    while not answers(f"{api}/health"):
         if process.poll() is not None:
             raise _failure(f"ended with exit code {process.returncode}", log)
         if time.monotonic() > deadline:
@@ -127,7 +127,8 @@ def _wait(process: subprocess.Popen[bytes], api: str, log: Path) -> None:
         time.sleep(_LOOK_SECONDS)
 
 
-def _answers(url: str) -> bool:
+def answers(url: str) -> bool:
+    """Return whether a server answers at a URL."""
     # Connections wait in the socket's queue until the server takes them.
     try:
         with direct_opener().open(url, timeout=5) as answer:

@@ -1,4 +1,4 @@
-"""No two folders of the library need each other, and it stays small enough to find one's way."""
+"""No two folders need each other, and the library stays small enough to find one's way."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from pathlib import Path
 from tests.places import CHECKOUT
 
 LIBRARY = CHECKOUT / "deepfake"
+_CHECKED = ("deepfake", "flows", "tasks")
 _MAX_NAMES, _MAX_LINES = 18, 450
 
 
 def _files() -> dict[str, Path]:
-    """Return the files of the library by the names of their modules."""
+    """Return the files of library, flows and tasks by the names of their modules."""
     found = {}
-    for path in LIBRARY.rglob("*.py"):
+    for path in (path for folder in _CHECKED for path in (CHECKOUT / folder).rglob("*.py")):
         parts = path.relative_to(CHECKOUT).with_suffix("").parts
         found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pickle
 from dataclasses import FrozenInstanceError
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -118,8 +117,6 @@ def test_an_impossible_medium_is_refused() -> None:
                     **bad,
                 }
             )  # type: ignore[arg-type]
-    info = MediaInfo.of_seconds(2.0, fps=30)
-    assert (info.num_frames, info.fps) == (60, Fraction(30))
 
 
 def test_a_track_of_uneven_lists_is_refused() -> None:

@@ -14,7 +14,6 @@ from prefect.server.events.schemas.events import ReceivedEvent, Resource
 
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot
-from flows.ingest import GROWN, growth_resource
 from flows.server.automations import retrain_on_growth
 from flows.server.deployments import (
     PACKAGED_FILE,
@@ -23,6 +22,7 @@ from flows.server.deployments import (
     read_deployments,
     triggers_of,
 )
+from flows.server.events import GROWN, growth_resource
 from flows.server.retraining import Retraining, kept_retraining, resolve_retraining
 from tests.places import CHECKOUT
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
         open_held_out_set,
         read_held_out_set,
     )
-    from deepfake.corpora.held_out.usage import count_uses, record_use
+    from deepfake.corpora.held_out.usage import count_uses, record_use, record_uses
 else:
     __getattr__ = lazy_exports(__name__, __file__)
 
@@ -33,5 +33,6 @@ __all__ = [
     "open_held_out_set",
     "read_held_out_set",
     "record_use",
+    "record_uses",
     "refuse_held_out_media",
 ]

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pandas as pd
+
 from deepfake.config import digest_of
+from deepfake.corpora.held_out.guard import held_out_sets_in
 from deepfake.storage import DataRoot, Location, write_json
 
-__all__ = ["count_uses", "record_use"]
+__all__ = ["count_uses", "record_use", "record_uses"]
 
 
 def record_use(root: DataRoot, name: str, *, detectors: tuple[str, ...], by: str) -> int:
@@ -26,6 +29,27 @@ def record_use(root: DataRoot, name: str, *, detectors: tuple[str, ...], by: str
         now = datetime.now(UTC).isoformat(timespec="seconds")
         write_json(path, {"detectors": list(detectors), "by": by, "at": now})
     return count_uses(root, name)
+
+
+def record_uses(
+    root: DataRoot, outcomes: pd.DataFrame, *, detectors: tuple[str, ...], by: str
+) -> list[str]:
+    """Record the use of each held-out set that files belong to, and say how often it was used.
+
+    Args:
+        root: The data root.
+        outcomes: The files that detectors were measured on.
+        detectors: Their digests.
+        by: What measured, such as `evaluate`.
+
+    Returns:
+        A sentence for each set.
+    """
+    return [
+        f"detectors were measured on the held-out set {found.name!r} "
+        f"{record_use(root, found.name, detectors=detectors, by=by)} times so far"
+        for found in held_out_sets_in(root, outcomes)
+    ]
 
 
 def count_uses(root: DataRoot, name: str) -> int:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
         write_dense_landmarks,
     )
     from deepfake.corpora.shards.reader import CropReader
-    from deepfake.corpora.shards.schemas import INDEX_SCHEMA, OUTCOMES_SCHEMA, SHARD_SCHEMA
+    from deepfake.corpora.shards.schemas import INDEX_SCHEMA, OUTCOMES_SCHEMA
     from deepfake.corpora.shards.shard import (
         Shard,
         crop_records,
@@ -49,7 +49,6 @@ else:
 __all__ = [
     "INDEX_SCHEMA",
     "OUTCOMES_SCHEMA",
-    "SHARD_SCHEMA",
     "CropReader",
     "KeptLandmarks",
     "Shard",

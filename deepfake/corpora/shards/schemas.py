@@ -17,7 +17,6 @@ __all__ = [
     "OUTCOME_FIELDS",
     "PART_OUTCOMES_SCHEMA",
     "RECORD_SCHEMAS",
-    "SHARD_SCHEMA",
     "RecordSchemas",
     "kind_of_shard",
     "record_schemas",
@@ -105,7 +104,6 @@ def record_schemas(
 RECORD_SCHEMAS = {FACES: record_schemas(_FACE_FIELDS, order=("frame_index", "track_id"))}
 """By kind of evidence; windows of sound, or runs of crops, are a further entry."""
 
-SHARD_SCHEMA = RECORD_SCHEMAS[FACES].shard
 INDEX_SCHEMA = RECORD_SCHEMAS[FACES].index
 
 

@@ -10,8 +10,7 @@ import pandas as pd
 from deepfake.corpora.held_out import HeldOutSet, open_held_out_set
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle
-from deepfake.errors import ConfigError
-from deepfake.extract.options import ingest_options_of
+from deepfake.evaluation.predict import check_crops_fit
 from deepfake.storage import DataRoot
 from deepfake.types import Label, Split
 
@@ -76,15 +75,5 @@ def files_to_compare(
         if set(index["label"].dropna()) == {str(label) for label in Label}:
             parts.append(ComparedFiles(f"{snapshot.corpus}, test", snapshot, index, outcomes))
     for part in parts:
-        _check_comparable(champion, part.snapshot)
+        check_crops_fit(part.snapshot, champion.spec.crop, who="champion")
     return parts
-
-
-def _check_comparable(champion: Bundle, snapshot: Snapshot) -> None:
-    wanted, found = champion.spec.crop, snapshot.config.crop
-    if wanted != found:
-        raise ConfigError(
-            f"the crops of {snapshot.corpus} were made with {found}, the champion takes {wanted}: "
-            "the two cannot be compared on them",
-            hint=f"Ingest it with {ingest_options_of(wanted)}.",
-        )

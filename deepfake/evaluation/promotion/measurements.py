@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,9 +14,10 @@ from deepfake.evaluation import (
     compare_slices,
 )
 from deepfake.evaluation.metrics import PairedComparison
+from deepfake.evaluation.promotion.compared_files import ComparedFiles
 from deepfake.evaluation.promotion.costs import CostComparison
 
-__all__ = ["MeasuredPair", "Measurements", "measure_pair"]
+__all__ = ["MeasuredPair", "Measurements", "gather_measurements", "measure_pair"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +94,26 @@ def measure_pair(
         ece=(levels[0].ece, levels[1].ece),
         why_no_ece=lacking[0] if lacking else None,
         slices=tuple(compare_slices(champion, challenger, seed=seed)),
+    )
+
+
+def gather_measurements(
+    parts: Sequence[ComparedFiles],
+    pairs: Sequence[MeasuredPair],
+    *,
+    cost: CostComparison | None,
+) -> Measurements:
+    """Return what a decision is based on.
+
+    Args:
+        parts: The files that both were measured on.
+        pairs: Both on each of these.
+        cost: Of a face; None where it was not measured.
+    """
+    found = list(zip(parts, pairs, strict=True))
+    return Measurements(
+        held_out=next((pair for part, pair in found if part.is_held_out), None),
+        tests=tuple(pair for part, pair in found if not part.is_held_out),
+        cost=cost,
+        notes=tuple(f"{part.name}: {note}" for part in parts for note in part.notes),
     )

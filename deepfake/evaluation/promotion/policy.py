@@ -36,12 +36,13 @@ class PromotionPolicy(BaseModel):
     """Cost of a face, challenger over champion."""
 
 
-def load_policy(name: str = DEFAULT_POLICY) -> PromotionPolicy:
+def load_policy(name: str = DEFAULT_POLICY, *, held_out: str | None = None) -> PromotionPolicy:
     """Return a policy.
 
     Args:
         name: `default`, or the path of a TOML file with fields of `PromotionPolicy`; what it leaves
             out is as in the default.
+        held_out: The held-out set that decides; None for the one that the policy names.
 
     Raises:
         ConfigError: There is no such file, or it is not a policy.
@@ -52,7 +53,11 @@ def load_policy(name: str = DEFAULT_POLICY) -> PromotionPolicy:
             f"no policy {name!r}", hint=f"Name a TOML file, or {DEFAULT_POLICY!r}: the one here."
         )
     own = resources.files(__package__ or "").joinpath("policy.toml")
-    text = (own if name == DEFAULT_POLICY else path).read_text(encoding="utf-8")
+    policy = _parse((own if name == DEFAULT_POLICY else path).read_text(encoding="utf-8"), name)
+    return policy if held_out is None else policy.model_copy(update={"held_out": held_out})
+
+
+def _parse(text: str, name: str) -> PromotionPolicy:
     try:
         return PromotionPolicy.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

@@ -13,7 +13,6 @@ from deepfake.training.calibrate.heads import predict_self_blends, scale_heads
 from deepfake.training.calibrate.recalibrate import (
     CalibrationSummary,
     calibrate_bundle,
-    reference_of_val,
     refuse_too_few_files,
 )
 
@@ -24,7 +23,6 @@ __all__ = [
     "calibrate_bundle",
     "choose_aggregation",
     "predict_self_blends",
-    "reference_of_val",
     "refuse_too_few_files",
     "scale_heads",
 ]

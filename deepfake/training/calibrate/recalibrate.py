@@ -17,7 +17,7 @@ from deepfake.detectors.bundles import load_bundle, save_bundle
 from deepfake.detectors.inference import Detector, load_detector
 from deepfake.errors import DataError
 from deepfake.evaluation.predict import predict_crops
-from deepfake.scoring.drift import Reference, write_reference
+from deepfake.scoring.drift import write_reference
 from deepfake.training.calibrate.choose_aggregation import choose_aggregation
 from deepfake.training.calibrate.drift_reference import reference_of_crops
 from deepfake.training.calibrate.file_scores import count_labels, has_enough
@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CalibrationSummary",
     "calibrate_bundle",
-    "reference_of_val",
     "refuse_too_few_files",
 ]
 
@@ -200,33 +199,6 @@ def refuse_too_few_files(snapshots: Sequence[Snapshot]) -> None:
         f"{MIN_PER_CLASS} of each are needed in one kind",
         hint="Name more corpora with --dataset, or a larger one.",
     )
-
-
-def reference_of_val(
-    folder: Path,
-    *,
-    snapshots: Sequence[Snapshot],
-    device: str = "auto",
-    cache: Path | None = None,
-    on_done: Callable[[int], None] = lambda _: None,
-) -> Reference | None:
-    """Return the reference of a finished detector on the `val` parts of corpora; change nothing.
-
-    Args:
-        folder: The bundle.
-        snapshots: One a corpus; their crops were made as the bundle's are.
-        device: Where the network computes.
-        cache: Where networks converted for the CPU are kept.
-        on_done: Called with the number of crops done.
-
-    Returns:
-        What `calibrate_bundle` would write beside the bundle; None with too few files.
-    """
-    spec = load_bundle(folder).spec
-    detector = load_detector(folder, device=device, cache=cache)
-    crops = _predicted(detector, snapshots, on_done=on_done)
-    crops = crops.assign(logit=combined_logits(crops, heads=spec.heads))
-    return reference_of_crops(crops, snapshots=snapshots, aggregation=spec.aggregation)
 
 
 def _halved(tensor: Tensor) -> Tensor:

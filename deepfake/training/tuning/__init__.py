@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         load_space,
     )
     from deepfake.training.tuning.study import Trial, TuningStudy, open_study
+    from deepfake.training.tuning.trials import TrialOutcome, record_trial, train_trial
 else:
     __getattr__ = lazy_exports(__name__, __file__)
 
@@ -27,9 +28,12 @@ __all__ = [
     "Range",
     "SearchSpace",
     "Trial",
+    "TrialOutcome",
     "TrialWatch",
     "TuningStudy",
     "list_spaces",
     "load_space",
     "open_study",
+    "record_trial",
+    "train_trial",
 ]

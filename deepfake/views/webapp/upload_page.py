@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from deepfake.scoring import reading_of
+from deepfake.scoring import json_row, reading_of
 from deepfake.views.report import create_report, render_report
 from deepfake.views.webapp.detector_choice import DetectorChoices, list_detectors
 from deepfake.views.webapp.settings import AppSettings, read_settings
@@ -162,7 +160,7 @@ def _show_downloads(result: UploadResult, *, key: str) -> None:
     )
     st.download_button(
         "Score (JSON)",
-        data=json.dumps(_json_row(result.score), indent=2, ensure_ascii=False),
+        data=json.dumps(json_row(result.score), indent=2, ensure_ascii=False),
         file_name="score.json",
         mime="application/json",
         on_click="ignore",
@@ -179,8 +177,3 @@ def _render_report(result: UploadResult) -> bytes:
         evidence=[] if result.evidence is None else [result.evidence],
     )
     return render_report(report).encode()
-
-
-def _json_row(row: dict[str, Any]) -> dict[str, Any]:
-    # JSON has no NaN: unknown values become null.
-    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}

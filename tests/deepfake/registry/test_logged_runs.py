@@ -255,7 +255,7 @@ def test_the_page_shows_what_was_learnt_from_and_by_which_command(
     store: str, training: dict[str, object], tmp_path: Path
 ) -> None:
     faces = registry.DatasetUse("faces", "0123abcd", "/data/shards/faces/0123abcd", "training")
-    tags = {**training["tags"], **registry.run_source("train")}  # type: ignore[dict-item]
+    tags = {**training["tags"], **registry.run_tags("train", [])}  # type: ignore[dict-item]
     arguments = {**training, "datasets": [faces], "tags": tags}
     with registry.tracked_run(
         experiment="training", run_name="a run", datasets=[faces], uri=store

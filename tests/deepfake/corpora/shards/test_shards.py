@@ -18,7 +18,6 @@ from deepfake.config import CropConfig, ExtractConfig
 from deepfake.corpora.shards import (
     INDEX_SCHEMA,
     OUTCOMES_SCHEMA,
-    SHARD_SCHEMA,
     CropReader,
     Shard,
     Snapshot,
@@ -32,12 +31,13 @@ from deepfake.corpora.shards import (
     write_shard,
     write_snapshot,
 )
-from deepfake.corpora.shards.schemas import RECORD_SCHEMAS, record_schemas
+from deepfake.corpora.shards.schemas import FACES, RECORD_SCHEMAS, record_schemas
 from deepfake.errors import DataError, ShardError
 from deepfake.media import decode_crop, encode_crop
 from deepfake.storage import DataRoot
 from deepfake.types import Face, FaceCrop, Outcome, Status
 
+_SHARD_SCHEMA = RECORD_SCHEMAS[FACES].shard
 KEY = "0123456789abcdef"
 DIGEST = "fedcba9876543210"
 _POINTS = tuple((float(i), float(2 * i)) for i in range(5))
@@ -146,7 +146,7 @@ def test_a_shard_of_several_chunks_is_read_whole(corpus_dir: Path) -> None:
     path = corpus_dir / "parts" / f"{part.key}.arrow"
     table = pa.ipc.open_file(pa.memory_map(str(path))).read_all()
     chunked = path.with_name("1111111111111111.arrow")
-    with pa.OSFile(str(chunked), "wb") as sink, pa.ipc.new_file(sink, SHARD_SCHEMA) as writer:
+    with pa.OSFile(str(chunked), "wb") as sink, pa.ipc.new_file(sink, _SHARD_SCHEMA) as writer:
         writer.write_table(table, max_chunksize=2)
     reader = CropReader(corpus_dir)
     whole = [bytes(reader.encoded(path.name, row)) for row in range(6)]
@@ -209,7 +209,7 @@ def test_a_shard_that_is_not_there_or_not_arrow(corpus_dir: Path) -> None:
 def test_a_shard_of_another_version_is_refused(corpus_dir: Path) -> None:
     path = corpus_dir / "parts" / f"{KEY}.arrow"
     path.parent.mkdir(parents=True)
-    later = SHARD_SCHEMA.with_metadata({"schema": "deepfake.shard", "schema_version": "2"})
+    later = _SHARD_SCHEMA.with_metadata({"schema": "deepfake.shard", "schema_version": "2"})
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, later) as writer:
         writer.write_table(later.empty_table())
     with pytest.raises(ShardError, match="not a shard of this version"):
@@ -374,7 +374,7 @@ def test_an_invalid_description_is_an_error(corpus_dir: Path, text: str) -> None
 def test_a_shard_of_other_columns_is_refused(corpus_dir: Path) -> None:
     path = corpus_dir / "parts" / f"{KEY}.arrow"
     path.parent.mkdir(parents=True)
-    other = pa.schema([pa.field("encoded", pa.int64())], metadata=SHARD_SCHEMA.metadata)
+    other = pa.schema([pa.field("encoded", pa.int64())], metadata=_SHARD_SCHEMA.metadata)
     with pa.OSFile(str(path), "wb") as sink, pa.ipc.new_file(sink, other) as writer:
         writer.write_table(pa.table({"encoded": [1]}, schema=other))
     with pytest.raises(ShardError, match="not a shard of this version"):

@@ -19,9 +19,12 @@ from deepfake.training.tuning import (
     PrunerSettings,
     Range,
     SearchSpace,
+    TrialOutcome,
     TrialWatch,
     TuningStudy,
     open_study,
+    record_trial,
+    train_trial,
 )
 
 SPACE = SearchSpace(
@@ -63,6 +66,28 @@ def test_what_lags_behind_is_given_up_and_the_best_is_kept(tmp_path: Path) -> No
     assert [row["value"] for row in rows] == [0.8, None, 0.9]
     assert len({row["learning_rate"] for row in rows}) == 3
     json.dumps(rows)
+
+
+def test_only_the_best_trial_keeps_its_bundle(tmp_path: Path) -> None:
+    outcomes = [
+        TrialOutcome("complete", "val_auc", 0.7, {}),
+        TrialOutcome("complete", "val_auc", 0.8, {}),
+        TrialOutcome("pruned", "val_auc", 0.9, {}),
+        TrialOutcome("failed", None, None, {}, "diverged"),
+        # A training that ended before its first epoch did.
+        TrialOutcome("complete", None, None, {}),
+    ]
+    with _open(tmp_path) as study:
+        for outcome in outcomes:
+            trial = study.next_trial()
+            (study.trial_folder(trial.number) / "bundle").mkdir(parents=True)
+            record_trial(study, trial, outcome)
+        kept = [path.parent.name for path in sorted(study.folder.glob("trials/*/bundle"))]
+        states = [row["state"] for row in study.rows()]
+        assert (study.folder / "best.toml").is_file()
+    assert kept == ["001"]
+    assert states == ["complete", "complete", "pruned", "fail", "fail"]
+    assert [outcome.has_failed for outcome in outcomes] == [False, False, False, True, True]
 
 
 def test_what_was_killed_is_tried_again_and_does_not_count(tmp_path: Path) -> None:
@@ -146,6 +171,20 @@ def test_a_training_that_lags_behind_ends_at_once(snapshot: Snapshot, tmp_path: 
     with pytest.raises(GivenUpError, match="in epoch 1"):
         _train(snapshot, tmp_path / "run", watch)
     assert not (tmp_path / "run" / "bundle").exists()
+
+
+def test_a_trial_that_lags_behind_is_pruned(snapshot: Snapshot, tmp_path: Path) -> None:
+    torch.set_num_threads(1)
+    with _open(tmp_path) as study:
+        first = study.next_trial()
+        study.report(first.number, epoch=0, value=2.0)
+        study.complete(first.number, value=2.0, metric="val_auc")
+        trial = study.next_trial()
+        outcome = train_trial(
+            study, trial, snapshot=snapshot, run_dir=tmp_path / "run", name="tried", device="cpu"
+        )
+    assert (outcome.state, outcome.metric, outcome.metrics) == ("pruned", "val_auc", {})
+    assert "in epoch 0" in str(outcome.message)
 
 
 def test_where_nothing_chooses_there_is_nothing_to_sweep(

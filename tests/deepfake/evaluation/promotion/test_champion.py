@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.detectors.bundles import packaged_detector
-from tasks.retrain import find_champion
+from deepfake.evaluation.promotion import find_champion
 
 
 def test_where_nobody_is_champion_the_packaged_detector_is_challenged_as_it_is(
@@ -15,7 +15,7 @@ def test_where_nobody_is_champion_the_packaged_detector_is_challenged_as_it_is(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    found = find_champion.fn("deepfake-detector", data_root="data")
-    assert found.path == packaged_detector()
+    found = find_champion("deepfake-detector", data_root=Path("data"))
+    assert found.bundle.path == packaged_detector()
     assert found.version is None
     assert list(tmp_path.iterdir()) == [], "no registry is made for it"
