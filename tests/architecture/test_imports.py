@@ -57,6 +57,20 @@ def test_the_import_contracts_hold() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_no_module_hides_a_name_that_its_package_hands_on() -> None:
+    """Of a package that imports lazily: a module that is imported becomes its attribute."""
+    hidden = [
+        f"{init.parent.relative_to(CHECKOUT)}/{alias.name}"
+        for init in sorted((CHECKOUT / "deepfake").rglob("__init__.py"))
+        if "__getattr__ = lazy_exports(" in init.read_text(encoding="utf-8")
+        for node in ast.walk(ast.parse(init.read_text(encoding="utf-8")))
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+        if (init.parent / f"{alias.name}.py").exists() or (init.parent / alias.name).is_dir()
+    ]
+    assert hidden == []
+
+
 def test_every_part_of_the_library_stands_in_one_layer() -> None:
     settings = tomllib.loads((CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
     contracts = settings["tool"]["importlinter"]["contracts"]

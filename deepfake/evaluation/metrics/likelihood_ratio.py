@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 from sklearn.isotonic import IsotonicRegression
 
 __all__ = ["cllr", "cllr_costs", "min_cllr"]
@@ -60,7 +61,8 @@ def min_cllr(labels: ArrayLike, log_lr: ArrayLike) -> float:
     """
     is_fake = np.asarray(labels).astype(bool)
     weight = np.where(is_fake, 0.5 / is_fake.sum(), 0.5 / (~is_fake).sum())
-    ranks = np.asarray(log_lr, dtype=np.float64)
+    # Ranks: values that differ by rounding alone would be pooled and then interpolated apart.
+    ranks = rankdata(np.asarray(log_lr, dtype=np.float64), method="dense")
     pooled = IsotonicRegression(y_min=0, y_max=1).fit_transform(
         ranks, is_fake.astype(np.float64), sample_weight=weight
     )

@@ -64,3 +64,11 @@ def test_the_interval_holds_the_value() -> None:
     assert high - low < 0.3
     without = bootstrap_intervals(labels, prob, groups=np.arange(200), draws=50)
     assert without.values["cllr"] is None
+
+
+def test_values_that_differ_by_rounding_alone_have_a_least_cllr() -> None:
+    for seed in range(100):
+        rng = np.random.default_rng(seed)
+        labels = rng.permutation(np.repeat([0, 1], 25))
+        values = 0.3 + rng.normal(size=50) * 1e-13
+        assert 0 < min_cllr(labels, values) <= 1
