@@ -23,7 +23,7 @@ from deepfake.errors import (
     ProbeError,
     UnsupportedMediaError,
 )
-from deepfake.media.boxes import is_encrypted
+from deepfake.media.boxes import video_problem
 from deepfake.media.files import check_pixels, read_head, unreadable
 
 __all__ = [
@@ -139,8 +139,8 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
     head = read_head(path)
     if head[:4] in (b"\0\0\1\0", b"\0\0\2\0") and head[4] > 0 and head[5] == 0:
         raise UnsupportedMediaError("an icon or a cursor (ICO)", path=path)
-    if is_encrypted(path):
-        raise UnsupportedMediaError("an encrypted video: its key is needed to see it", path=path)
+    if problem := video_problem(path):
+        raise UnsupportedMediaError(problem, path=path)
     options = {
         "protocol_whitelist": "file",
         "format_whitelist": ",".join(ALLOWED_FORMATS),

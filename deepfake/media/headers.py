@@ -1,7 +1,7 @@
 """Read the header of a still without decoding it: format, size, orientation, animation.
 
 OpenCV gives the size only after decoding, and a few bytes can declare hundreds of millions of
-pixels. Only the six formats below count as stills.
+pixels.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["StillHeader", "read_still_header", "still_codec"]
+__all__ = ["StillHeader", "jpeg_scan_start", "read_still_header", "still_codec", "webp_durations"]
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = 1
@@ -24,7 +24,8 @@ class StillHeader:
     """The header of a still.
 
     Attributes:
-        codec: `jpeg`, `png`, `gif`, `bmp`, `webp` or `tiff`.
+        codec: `jpeg`, `png`, `gif`, `bmp`, `webp`, `tiff`, `heif`, `jxl`, or `raw` for a raw
+            photograph, whose size may be that of its thumbnail.
         width: Stored width, pixels.
         height: Stored height, pixels.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
@@ -87,6 +88,45 @@ def read_still_header(stream: BinaryIO, *, codec: str) -> StillHeader:
     if header.width <= 0 or header.height <= 0:
         raise ValueError(f"the header declares {header.width} x {header.height} pixels")
     return header
+
+
+def jpeg_scan_start(stream: BinaryIO) -> int:
+    """Return where the pixels of a JPEG begin, behind its first start-of-scan marker.
+
+    Raises:
+        ValueError: There is none.
+        struct.error: A segment is cut off.
+    """
+    limited = _LimitedStream(stream)
+    limited.seek(2)
+    while (marker := _next_marker(limited)) != 0xDA:
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
+            continue
+        (length,) = _unpack(limited, ">H")
+        limited.seek(max(0, length - 2), 1)
+    return limited.tell()
+
+
+def webp_durations(stream: BinaryIO) -> list[int]:
+    """Return how long each frame of an animated WebP is shown, milliseconds.
+
+    Raises:
+        ValueError: Its parts do not end.
+
+    Source: WebP container specification, `ANMF` chunk.
+    """
+    limited = _LimitedStream(stream)
+    durations: list[int] = []
+    position = 12
+    while True:
+        limited.seek(position)
+        start = limited.read(24)
+        if len(start) < 8:
+            return durations
+        (length,) = struct.unpack("<I", start[4:8])
+        if start[:4] == b"ANMF" and len(start) == 24:
+            durations.append(int.from_bytes(start[20:23], "little"))
+        position += 8 + length + (length & 1)
 
 
 class _LimitedStream:
@@ -263,6 +303,8 @@ def _read_tiff(stream: _LimitedStream) -> StillHeader:
         offset = struct.unpack(f"{order}I", following)[0] if len(following) == 4 else 0
     first = pages[0]
     whole = [page for page in pages if not page.get(_SUBFILE_TAG, 0) & 1]
+    if _DNG_TAG in first or first.get(262) in _RAW_PHOTOMETRIC or first.get(_SUBFILE_TAG, 0) & 1:
+        return StillHeader("raw", max(1, first.get(256, 0)), max(1, first.get(257, 0)))
     return StillHeader(
         "tiff",
         first.get(256, 0),
@@ -276,8 +318,6 @@ def _read_tiff(stream: _LimitedStream) -> StillHeader:
 
 def _tiff_problem(tags: dict[int, int]) -> str | None:
     """Return why a whole TIFF is not read: OpenCV gives other pixels for it, or none."""
-    if _DNG_TAG in tags or tags.get(262) in _RAW_PHOTOMETRIC or tags.get(_SUBFILE_TAG, 0) & 1:
-        return "a raw photograph"
     if tags.get(259, 1) not in _TIFF_COMPRESSIONS:
         return f"a TIFF of the compression {tags[259]}"
     if tags.get(339) == 3:

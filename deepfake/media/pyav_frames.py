@@ -23,6 +23,7 @@ from deepfake.media.damage import DamageWatch
 from deepfake.media.files import check_frames, check_pixels
 from deepfake.media.orientation import Orientation, matrix_orientation, shown_size
 from deepfake.media.packets import PacketIndex, index_packets, iter_packets
+from deepfake.media.tone_map import is_hdr, peak_of, to_sdr
 
 __all__ = ["PyavFrames"]
 
@@ -50,6 +51,7 @@ class PyavFrames:
         stored_size: Width and height of the first frame as stored, pixels.
         size: Width and height of the first frame as shown, pixels.
         are_keys_true: Whether the container marks key frames as such, and no others.
+        is_hdr: Whether the first frame is in PQ or HLG.
 
     Raises:
         MediaError: It cannot be opened, or no frame of it can be decoded.
@@ -66,6 +68,7 @@ class PyavFrames:
         self._may_drain = True
         self._false_keys: set[int] = set()
         self.are_keys_true = True
+        self.is_hdr = False
         self._is_start_doubtful = False
         self._read_to = -1  # the last key frame whose packet was read
         self._skipped_to = self._stale_to = -1
@@ -134,6 +137,7 @@ class PyavFrames:
         if first is None:
             raise DecodeError("no frame of the video can be decoded", path=self._path)
         check_pixels(first.width, first.height, limits=self._limits, path=self._path)
+        self.is_hdr = is_hdr(first)
         self.orientation = _orientation_of(first)
         self.stored_size = (int(first.width), int(first.height))
         self.size = self.orientation.sized(*self._square_size(first))
@@ -392,14 +396,22 @@ class PyavFrames:
     def _to_rgb(self, frame: Any) -> NDArray[np.uint8]:
         width, height = self._square_size(frame)
         check_pixels(width, height, limits=self._limits, path=self._path)
+        is_hdr_frame = is_hdr(frame)
         rgb: Any = self._reformatter.reformat(
             frame,
-            format="rgb24",
+            format="rgb48le" if is_hdr_frame else "rgb24",
             width=width,
             height=height,
             interpolation=None if (width, height) == (frame.width, frame.height) else "BICUBIC",
             threads=1,
         ).to_ndarray()
+        if is_hdr_frame:
+            rgb = to_sdr(
+                rgb,
+                transfer=int(frame.color_trc),
+                primaries=int(frame.color_primaries),
+                peak=peak_of(frame),
+            )
         return _orientation_of(frame).apply(rgb)
 
     def _square_size(self, frame: Any) -> tuple[int, int]:

@@ -132,6 +132,17 @@ def test_a_still_with_another_picture_behind_it_is_a_still(tmp_path: Path) -> No
     assert probe_media(path, limits=LIMITS).kind is Kind.IMAGE
 
 
+def test_of_a_picture_with_a_gain_map_the_ordinary_picture_is_read(tmp_path: Path) -> None:
+    """Ultra HDR: the map is a second, smaller picture behind it, which an MPF segment names."""
+    path = tmp_path / "a.jpg"
+    shown, gains = Image.fromarray(PICTURE), Image.fromarray(noise_picture(9, width=80, height=50))
+    shown.save(path, format="MPO", save_all=True, append_images=[gains], quality=95)
+    info = probe_media(path, limits=LIMITS)
+    assert (info.kind, info.width, info.height) == (Kind.IMAGE, 320, 200)
+    found = read_image(path, limits=LIMITS).pixels.astype(int)
+    assert np.abs(found - PICTURE).mean() < 3
+
+
 def test_an_icon_is_unsupported(tmp_path: Path) -> None:
     Image.fromarray(PICTURE).resize((64, 64)).save(tmp_path / "favicon.ico")
     with pytest.raises(UnsupportedMediaError, match="icon"):
