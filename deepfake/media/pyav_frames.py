@@ -138,7 +138,7 @@ class PyavFrames:
             raise DecodeError("no frame of the video can be decoded", path=self._path)
         check_pixels(first.width, first.height, limits=self._limits, path=self._path)
         self.is_hdr = is_hdr(first)
-        self.orientation = _orientation_of(first)
+        self.orientation = first.opaque
         self.stored_size = (int(first.width), int(first.height))
         self.size = self.orientation.sized(*self._square_size(first))
         check_pixels(*self.size, limits=self._limits, path=self._path)
@@ -220,6 +220,7 @@ class PyavFrames:
         self._position = self._read_to = -1
         self._pending = None
         self._is_drained = False
+        self._lasting = Orientation()
         self._skipped_to = self._stale_to = -1
         self._decoded = self._decode(chain(packets, iter_packets(self.container, self.stream)))
         self._counted = itertools.count()
@@ -357,11 +358,26 @@ class PyavFrames:
             except (av.error.FFmpegError, ValueError):
                 watch.fail(packet)
                 frames = []
-            yield from filter(watch.is_whole, frames)
+            yield from filter(watch.is_whole, self._oriented(frames))
             if self._due is not None and not self._due:
-                yield from filter(watch.is_whole, self._drain())
+                yield from filter(watch.is_whole, self._oriented(self._drain()))
                 self._is_drained = True
                 return
+
+    def _oriented(self, frames: Iterable[Any]) -> Iterator[Any]:
+        """Yield frames, each with how it is turned as its `opaque`.
+
+        What the stream says of it holds until the next key frame or until it says otherwise
+        (ITU-T H.264, D.2.27); FFmpeg gives it only with the frame at which it is said.
+        """
+        for frame in frames:
+            if frame.key_frame:
+                self._lasting = Orientation()
+            data = frame.side_data.get("DISPLAYMATRIX")
+            if data is not None:
+                self._lasting = matrix_orientation(bytes(data))
+            frame.opaque = self._lasting
+            yield frame
 
     def _register(self, packet: Any, *, can_skip: bool) -> None:
         """Register the frame that is fed to the decoder next.
@@ -412,17 +428,13 @@ class PyavFrames:
                 primaries=int(frame.color_primaries),
                 peak=peak_of(frame),
             )
-        return _orientation_of(frame).apply(rgb)
+        orientation: Orientation = frame.opaque
+        return orientation.apply(rgb)
 
     def _square_size(self, frame: Any) -> tuple[int, int]:
         """Return the size of a frame as stored, with square pixels."""
         aspect = self.stream.sample_aspect_ratio
         return shown_size(int(frame.width), int(frame.height), pixel_aspect=aspect)
-
-
-def _orientation_of(frame: Any) -> Orientation:
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return matrix_orientation(None if data is None else bytes(data))
 
 
 def _is_key(frame: Any) -> bool:
