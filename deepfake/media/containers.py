@@ -56,7 +56,6 @@ ALLOWED_FORMATS = (
     "h264",
     "hevc",
     "obu",
-    "mjpeg",
     # Sound only, so that the error can say so.
     "mp3",
     "wav",
@@ -141,9 +140,11 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         raise UnsupportedMediaError("an icon or a cursor (ICO)", path=path)
     if problem := video_problem(path):
         raise UnsupportedMediaError(problem, path=path)
+    # FFmpeg itself takes a stream of JPEG pictures for a single one, and an archive for a stream.
+    forced = "mjpeg" if head.startswith(b"\xff\xd8\xff") else None
     options = {
         "protocol_whitelist": "file",
-        "format_whitelist": ",".join(ALLOWED_FORMATS),
+        "format_whitelist": ",".join((*ALLOWED_FORMATS, *filter(None, (forced,)))),
         "max_pixels": codec_max_pixels(limits),
     }
     try:
@@ -151,8 +152,7 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         container = av.open(
             f"file:{os.path.abspath(path)}",  # noqa: PTH100 - links are kept as they are
             options=options,
-            # FFmpeg itself takes a stream of JPEG pictures for a single one.
-            format="mjpeg" if head.startswith(b"\xff\xd8\xff") else None,
+            format=forced,
             metadata_errors="replace",
         )
     except (av.error.FFmpegError, *_NATIVE_ERRORS) as error:
@@ -185,10 +185,23 @@ def video_stream(container: Any, *, limits: MediaLimits, path: Path) -> Any:
         raise UnsupportedMediaError(f"{what} in the {container.format.name} file", path=path)
     best = container.streams.best("video")
     stream = best if best is not None and not _is_cover(best) else streams[0]
+    stream = _coloured(stream, streams)
     if stream.codec_context is None:
         raise UnsupportedMediaError("no decoder for the video's codec", path=path)
     check_pixels(stream.width or 0, stream.height or 0, limits=limits, path=path)
     return stream
+
+
+def _coloured(stream: Any, streams: list[Any]) -> Any:
+    """Return a stream, or where it is grey one of the same size with colours.
+
+    Of an animated AVIF with transparency that is a stream of its own, which FFmpeg may choose.
+    """
+    if not str(stream.pix_fmt or "").startswith("gray"):
+        return stream
+    size = (stream.width, stream.height)
+    others = (s for s in streams if (s.width, s.height) == size and s.pix_fmt)
+    return next((s for s in others if not str(s.pix_fmt).startswith("gray")), stream)
 
 
 def _is_cover(stream: Any) -> bool:

@@ -254,7 +254,26 @@ def _count_gif_images(stream: _LimitedStream, *, stop_at: int) -> int:
 def _read_bmp(stream: _LimitedStream) -> StillHeader:
     (header_bytes,) = _unpack(stream, "<14xI")
     width, height = _unpack(stream, "<HH" if header_bytes == 12 else "<ii")
-    return StillHeader("bmp", width, abs(height))  # a negative height means top row first
+    problem = _bmp_problem(stream) if header_bytes >= 40 else None
+    # A negative height means top row first.
+    return StillHeader("bmp", width, abs(height), unsupported=problem)
+
+
+def _bmp_problem(stream: _LimitedStream) -> str | None:
+    """Return why OpenCV gives other colours for a BMP: its own masks say which bits are red."""
+    bits, compression = _unpack(stream, "<2xHI")
+    if compression != _BITFIELDS or bits not in _USUAL_MASKS:
+        return None
+    stream.seek(54)
+    masks = _unpack(stream, "<III")
+    return None if masks in _USUAL_MASKS[bits] else "a BMP of unusual masks"
+
+
+_BITFIELDS = 3
+_USUAL_MASKS = {
+    16: {(0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F)},
+    32: {(0xFF0000, 0xFF00, 0xFF)},
+}
 
 
 def _read_webp(stream: _LimitedStream) -> StillHeader:
@@ -320,8 +339,10 @@ def _tiff_problem(tags: dict[int, int]) -> str | None:
     """Return why a whole TIFF is not read: OpenCV gives other pixels for it, or none."""
     if tags.get(259, 1) not in _TIFF_COMPRESSIONS:
         return f"a TIFF of the compression {tags[259]}"
-    if tags.get(339) == 3:
-        return "a TIFF of floating-point numbers"
+    if tags.get(339, 1) != 1:
+        return "a TIFF of floating-point or signed numbers"
+    if tags.get(262) in _LAB_PHOTOMETRIC:
+        return "a TIFF in Lab"
     if tags.get(277, 1) == 1 and tags.get(258, 1) not in (1, 8, 16):
         return f"a TIFF of {tags[258]} bits"
     return None
@@ -331,6 +352,8 @@ _MAX_PAGES = 1000
 _SUBFILE_TAG, _DNG_TAG = 254, 50706
 _RAW_PHOTOMETRIC = frozenset({32803, 34892})
 """Colour filter array, linear raw (DNG 1.4)."""
+_LAB_PHOTOMETRIC = frozenset({8, 9, 10})
+"""CIE, ICC and ITU: OpenCV gives other colours for them."""
 _TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946})
 """None, fax, LZW, JPEG, Deflate, PackBits."""
 

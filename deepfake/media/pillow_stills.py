@@ -99,8 +99,10 @@ def _opened(path: Path, codec: str) -> Iterator[Any]:
     # Strangers' bytes: any error of the decoder means that the picture cannot be read.
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        # Of JPEG XL the library gives the same advice on how to build it for all damage.
+        detail = "damaged or cut off" if codec == "jxl" else reason
         raise DecodeError(
-            f"the {_NAMES[codec]} picture cannot be decoded ({reason})", path=path
+            f"the {_NAMES[codec]} picture cannot be decoded ({detail})", path=path
         ) from error
 
 

@@ -6,6 +6,7 @@ camera or a program makes of the same photograph looks a little different.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -91,7 +92,7 @@ def _opened(path: Path) -> Iterator[Any]:
     import rawpy
 
     try:
-        with path.open("rb") as stream, rawpy.imread(stream) as raw:
+        with path.open("rb") as stream, _quiet_stderr(), rawpy.imread(stream) as raw:
             yield raw
     except MediaError:
         raise
@@ -99,6 +100,21 @@ def _opened(path: Path) -> Iterator[Any]:
         raise UnsupportedMediaError(_UNREAD, path=path) from error
     # Strangers' bytes: any error of the decoder means that the photograph cannot be read.
     except Exception as error:
-        reason = next(iter(str(error).splitlines()), "") or type(error).__name__
-        message = f"the raw photograph cannot be decoded ({reason})"
+        said = error.args[0] if error.args else ""
+        reason = said.decode("utf-8", "replace") if isinstance(said, bytes) else str(said)
+        message = f"the raw photograph cannot be decoded ({reason or type(error).__name__})"
         raise DecodeError(message, path=path) from error
+
+
+@contextmanager
+def _quiet_stderr() -> Iterator[None]:
+    """Discard what LibRaw writes about damage to the process's standard error."""
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
