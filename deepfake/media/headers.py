@@ -198,13 +198,17 @@ def _next_marker(stream: _LimitedStream) -> int:
 
 def _read_png(stream: _LimitedStream) -> StillHeader:
     width, height = _unpack(stream, ">16xII")
-    orientation, is_animated = _UPRIGHT, False
+    orientation, num_frames, has_frame, is_hidden = _UPRIGHT, 0, False, False
     for name, length in _png_chunks(stream):
         if name == b"acTL":
-            (count,) = _unpack(stream, ">I")
-            is_animated = count > 1
+            (num_frames,) = _unpack(stream, ">I")
+        elif name == b"fcTL":
+            has_frame = True
+        elif name == b"IDAT" and not has_frame:
+            is_hidden = True  # viewers show the frames of the animation instead
         elif name == b"eXIf":
             orientation = _tiff_orientation(stream.read(min(length, 1 << 16)))
+    is_animated = num_frames > 1 or (num_frames == 1 and is_hidden and has_frame)
     return StillHeader("png", width, height, orientation, is_animated)
 
 

@@ -94,6 +94,21 @@ PICTURE = noise_picture(3, width=320, height=200)
 pillow_jxl = pytest.importorskip("pillow_jxl")
 
 
+def test_a_picture_that_viewers_replace_by_an_animation_is_not_judged(tmp_path: Path) -> None:
+    """An animated PNG of one frame, and a still for programs that show no animations."""
+    path = tmp_path / "a.png"
+    Image.fromarray(index_frame(5)).save(
+        path,
+        save_all=True,
+        default_image=True,
+        append_images=[Image.fromarray(index_frame(9))],
+        duration=80,
+    )
+    assert probe_media(path, limits=LIMITS).kind is Kind.VIDEO
+    with open_video(path, limits=LIMITS) as video:
+        assert [frame_number(frame.pixels) for frame in video.read([0])] == [9]
+
+
 def write_jxl(path: Path, *, orientation: int = 1, is_animated: bool = False) -> Path:
     """Write the header of a JPEG XL picture of 256 x 200 (ISO/IEC 18181-1, annex D)."""
     size = "1" + _bits(200 // 8 - 1, 5) + _bits(0, 3) + _bits(256 // 8 - 1, 5)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -46,6 +47,8 @@ GREY = PICTURE[:, :, 0].tobytes()
         ([(259, 3, 1, 34712)], "compression 34712"),  # JPEG 2000
         ([(259, 3, 1, 50000)], "compression 50000"),  # Zstandard
         ([(258, 3, 1, 32), (339, 3, 1, 3)], "floating-point"),
+        ([(258, 3, 1, 16), (339, 3, 1, 2)], "signed"),
+        ([(262, 3, 1, 8)], "Lab"),
         ([(258, 3, 1, 12)], "12 bits"),
         ([(258, 3, 1, 4)], "4 bits"),
         ([(50706, 1, 4, 0x401)], "raw photograph"),
@@ -141,6 +144,43 @@ def test_of_a_picture_with_a_gain_map_the_ordinary_picture_is_read(tmp_path: Pat
     assert (info.kind, info.width, info.height) == (Kind.IMAGE, 320, 200)
     found = read_image(path, limits=LIMITS).pixels.astype(int)
     assert np.abs(found - PICTURE).mean() < 3
+
+
+def write_masked_bmp(path: Path, *, red: int, blue: int) -> Path:
+    """Write a BMP that says which bits are which colour."""
+    header = struct.pack("<IiiHHIIiiII", 40, 320, -200, 1, 32, 3, 0, 0, 0, 0, 0)
+    masks = struct.pack("<III", red, 0xFF00, blue)
+    pixels = np.zeros((200, 320, 4), np.uint8)
+    pixels[:, :, :3] = PICTURE[:, :, ::-1]
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 0, 0, 0, 66) + header + masks + pixels.tobytes())
+    return path
+
+
+def test_a_bmp_of_unusual_masks_is_unsupported(tmp_path: Path) -> None:
+    usual = write_masked_bmp(tmp_path / "a.bmp", red=0xFF0000, blue=0xFF)
+    assert np.array_equal(read_image(usual, limits=LIMITS).pixels, PICTURE)
+    with pytest.raises(UnsupportedMediaError, match="masks"):
+        probe_media(write_masked_bmp(usual, red=0xFF, blue=0xFF0000), limits=LIMITS)
+
+
+def test_an_archive_of_photographs_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for seed in range(4):
+            archive.writestr(f"{seed}.jpg", encoded(seed=seed))
+    with pytest.raises(UnsupportedMediaError):
+        probe_media(path, limits=LIMITS)
+
+
+def test_of_a_video_with_transparency_the_colours_are_judged(tmp_path: Path) -> None:
+    pytest.importorskip("PIL._avif")
+    frames = [Image.fromarray(np.roll(PICTURE, 8 * i, axis=1)).convert("RGBA") for i in range(4)]
+    for frame in frames:
+        frame.putalpha(Image.linear_gradient("L").resize(frame.size))
+    frames[0].save(tmp_path / "a.avif", save_all=True, append_images=frames[1:], duration=80)
+    with open_video(tmp_path / "a.avif", limits=LIMITS) as video:
+        shown = next(video.read([0])).pixels.astype(int)
+    assert np.abs(shown - PICTURE).mean() < 12
 
 
 def test_an_icon_is_unsupported(tmp_path: Path) -> None:
