@@ -92,6 +92,13 @@ _CONTAINER_MAGICS = (
     (0, b"DKIF"),
 )
 
+_UNREAD_STILLS = (
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"II+\0", "a BigTIFF"),
+    (b"MM\0+", "a BigTIFF"),
+    (b"8BPS", "a Photoshop document"),
+)
 
 # Raised by PyAV on damaged input beside FFmpeg's own errors.
 _NATIVE_ERRORS = (OSError, EOFError, ValueError, RuntimeError, TypeError, LookupError)
@@ -136,9 +143,7 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         ProbeError: A known format, damaged or cut off.
     """
     head = read_head(path)
-    if head[:4] in (b"\0\0\1\0", b"\0\0\2\0") and head[4] > 0 and head[5] == 0:
-        raise UnsupportedMediaError("an icon or a cursor (ICO)", path=path)
-    if problem := video_problem(path):
+    if problem := _unread_still(head) or video_problem(path):
         raise UnsupportedMediaError(problem, path=path)
     # FFmpeg itself takes a stream of JPEG pictures for a single one, and an archive for a stream.
     forced = "mjpeg" if head.startswith(b"\xff\xd8\xff") else None
@@ -161,6 +166,13 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         container.close()
         raise UnsupportedMediaError(f"the format {container.format.name!r} is refused", path=path)
     return container
+
+
+def _unread_still(head: bytes) -> str | None:
+    """Return what a picture is that no decoder here reads whole; None for anything else."""
+    if head[:4] in (b"\0\0\1\0", b"\0\0\2\0") and head[4:5] > b"\0" and head[5:6] == b"\0":
+        return "an icon or a cursor (ICO)"
+    return next((name for magic, name in _UNREAD_STILLS if head.startswith(magic)), None)
 
 
 def codec_max_pixels(limits: MediaLimits) -> str:
@@ -197,11 +209,17 @@ def _coloured(stream: Any, streams: list[Any]) -> Any:
 
     Of an animated AVIF with transparency that is a stream of its own, which FFmpeg may choose.
     """
-    if not str(stream.pix_fmt or "").startswith("gray"):
+    if not _pixel_format(stream).startswith("gray"):
         return stream
     size = (stream.width, stream.height)
-    others = (s for s in streams if (s.width, s.height) == size and s.pix_fmt)
-    return next((s for s in others if not str(s.pix_fmt).startswith("gray")), stream)
+    others = [s for s in streams if _pixel_format(s) and (s.width, s.height) == size]
+    return next((s for s in others if not _pixel_format(s).startswith("gray")), stream)
+
+
+def _pixel_format(stream: Any) -> str:
+    """Return the format of a stream's pixels; nothing where no decoder is known for it."""
+    context = stream.codec_context
+    return "" if context is None else str(context.pix_fmt or "")
 
 
 def _is_cover(stream: Any) -> bool:

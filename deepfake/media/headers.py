@@ -258,22 +258,27 @@ def _count_gif_images(stream: _LimitedStream, *, stop_at: int) -> int:
 def _read_bmp(stream: _LimitedStream) -> StillHeader:
     (header_bytes,) = _unpack(stream, "<14xI")
     width, height = _unpack(stream, "<HH" if header_bytes == 12 else "<ii")
-    problem = _bmp_problem(stream) if header_bytes >= 40 else None
+    problem = _bmp_problem(stream, header_bytes=header_bytes) if header_bytes >= 40 else None
     # A negative height means top row first.
     return StillHeader("bmp", width, abs(height), unsupported=problem)
 
 
-def _bmp_problem(stream: _LimitedStream) -> str | None:
-    """Return why OpenCV gives other colours for a BMP: its own masks say which bits are red."""
+def _bmp_problem(stream: _LimitedStream, *, header_bytes: int) -> str | None:
+    """Return why OpenCV gives other colours for a BMP: its own masks say which bits are red.
+
+    OpenCV follows masks of whole bytes, and only those that are a part of the header.
+    """
     bits, compression = _unpack(stream, "<2xHI")
     if compression != _BITFIELDS or bits not in _USUAL_MASKS:
         return None
     stream.seek(54)
     masks = _unpack(stream, "<III")
-    return None if masks in _USUAL_MASKS[bits] else "a BMP of unusual masks"
+    is_followed = bits == 32 and header_bytes >= 56 and _BYTE_MASKS.issuperset(masks)
+    return None if is_followed or masks in _USUAL_MASKS[bits] else "a BMP of unusual masks"
 
 
 _BITFIELDS = 3
+_BYTE_MASKS = frozenset({0xFF, 0xFF00, 0xFF0000, 0xFF000000})
 _USUAL_MASKS = {
     16: {(0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F)},
     32: {(0xFF0000, 0xFF00, 0xFF)},
@@ -321,8 +326,9 @@ def _read_tiff(stream: _LimitedStream) -> StillHeader:
         seen.add(offset)
         stream.seek(offset)
         (count,) = _unpack(stream, f"{order}H")
-        pages.append(_tiff_tags(stream.read(12 * count), order))
+        entries = stream.read(12 * count)
         following = stream.read(4)
+        pages.append(_tiff_tags(entries, order) | _sample_format(stream, entries, order))
         offset = struct.unpack(f"{order}I", following)[0] if len(following) == 4 else 0
     first = pages[0]
     whole = [page for page in pages if not page.get(_SUBFILE_TAG, 0) & 1]
@@ -339,11 +345,22 @@ def _read_tiff(stream: _LimitedStream) -> StillHeader:
     )
 
 
+def _sample_format(stream: _LimitedStream, entries: bytes, order: str) -> dict[int, int]:
+    """Return what kind of numbers the first colour is in, where each colour has its own."""
+    for start in range(0, len(entries) - 11, 12):
+        tag, kind, count, value = struct.unpack_from(f"{order}HHII", entries, start)
+        if tag == _FORMAT_TAG and kind == 3 and count > 2:
+            stream.seek(value)
+            data = stream.read(2)
+            return {tag: struct.unpack(f"{order}H", data)[0] if len(data) == 2 else 1}
+    return {}
+
+
 def _tiff_problem(tags: dict[int, int]) -> str | None:
     """Return why a whole TIFF is not read: OpenCV gives other pixels for it, or none."""
     if tags.get(259, 1) not in _TIFF_COMPRESSIONS:
         return f"a TIFF of the compression {tags[259]}"
-    if tags.get(339, 1) != 1:
+    if tags.get(_FORMAT_TAG, 1) not in (1, 4):
         return "a TIFF of floating-point or signed numbers"
     if tags.get(262) in _LAB_PHOTOMETRIC:
         return "a TIFF in Lab"
@@ -353,7 +370,7 @@ def _tiff_problem(tags: dict[int, int]) -> str | None:
 
 
 _MAX_PAGES = 1000
-_SUBFILE_TAG, _DNG_TAG = 254, 50706
+_SUBFILE_TAG, _FORMAT_TAG, _DNG_TAG = 254, 339, 50706
 _RAW_PHOTOMETRIC = frozenset({32803, 34892})
 """Colour filter array, linear raw (DNG 1.4)."""
 _LAB_PHOTOMETRIC = frozenset({8, 9, 10})

@@ -21,6 +21,7 @@ from deepfake.errors import DecodeError
 from deepfake.media.containers import codec_max_pixels, open_container, translated, video_stream
 from deepfake.media.damage import DamageWatch
 from deepfake.media.files import check_frames, check_pixels
+from deepfake.media.frame_data import frame_data
 from deepfake.media.orientation import Orientation, matrix_orientation, shown_size
 from deepfake.media.packets import PacketIndex, index_packets, iter_packets
 from deepfake.media.tone_map import is_hdr, peak_of, to_sdr
@@ -373,9 +374,9 @@ class PyavFrames:
         for frame in frames:
             if frame.key_frame:
                 self._lasting = Orientation()
-            data = frame.side_data.get("DISPLAYMATRIX")
+            data = frame_data(frame, "DISPLAYMATRIX")
             if data is not None:
-                self._lasting = matrix_orientation(bytes(data))
+                self._lasting = matrix_orientation(data)
             frame.opaque = self._lasting
             yield frame
 

@@ -20,6 +20,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake.media.frame_data import frame_data
+
 __all__ = ["HLG", "PQ", "USUAL_PEAK", "is_hdr", "peak_of", "to_sdr"]
 
 PQ = 16
@@ -62,13 +64,13 @@ def peak_of(frame: Any) -> float:
     if int(frame.color_trc or 0) == HLG:
         return USUAL_PEAK
     light, screen = (
-        frame.side_data.get(name) for name in ("CONTENT_LIGHT_LEVEL", "MASTERING_DISPLAY_METADATA")
+        frame_data(frame, name) for name in ("CONTENT_LIGHT_LEVEL", "MASTERING_DISPLAY_METADATA")
     )
-    if light is not None and (content := int(np.frombuffer(bytes(light), np.uint32, 1)[0])):
+    if light is not None and (content := int(np.frombuffer(light, np.uint32, 1)[0])):
         return _bounded(float(content))
-    if screen is not None and len(bytes(screen)) >= 80:
+    if screen is not None and len(screen) >= 80:
         # libavutil/mastering_display_metadata.h: nine fractions stand before the largest light.
-        over, under = np.frombuffer(bytes(screen), np.int32, 2, offset=72).tolist()
+        over, under = np.frombuffer(screen, np.int32, 2, offset=72).tolist()
         if over > 0 and under > 0:
             return _bounded(over / under)
     return USUAL_PEAK
