@@ -45,6 +45,8 @@ CLIPS = {
 _MEAN_LEVELS = 3.0
 """Levels of 255 by which a picture may differ on average: decoders round chroma differently."""
 _SECONDS = 120
+_WRITTEN_EVERY = 25
+"""Files after which the details are written, so that a run that is stopped leaves some."""
 _NOTHING_LAZY = {**os.environ, "GIT_NO_LAZY_FETCH": "1"}
 
 Pixels = NDArray[np.uint8]
@@ -285,11 +287,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found: dict[str, list[Found]] = {}
     for project in options.projects:
         name, _, place = project.partition("=")
-        found[name] = list(iter_found(Path(place), ffmpeg=options.ffmpeg))
+        found[name] = []
+        for number, file in enumerate(iter_found(Path(place), ffmpeg=options.ffmpeg)):
+            found[name].append(file)
+            if options.details is not None and number % _WRITTEN_EVERY == 0:
+                _write_details(options.details, found)
         if options.details is not None:
-            listed = {key: [asdict(file) for file in files] for key, files in found.items()}
-            options.details.write_text(json.dumps(listed, indent=1), encoding="utf-8")
+            _write_details(options.details, found)
     print(table(found))
+
+
+def _write_details(path: Path, found: dict[str, list[Found]]) -> None:
+    listed = {project: [asdict(file) for file in files] for project, files in found.items()}
+    path.write_text(json.dumps(listed, indent=1), encoding="utf-8")
 
 
 if __name__ == "__main__":
