@@ -55,6 +55,7 @@ def fuzz(name: str, use: Callable[[Path, bytes], object], seeds: Mapping[str, by
     place = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
     folder = Path(tempfile.mkdtemp(prefix=f"fuzz-{name}-", dir=place))
     _fork_and_clean_up(folder)
+    tempfile.tempdir = str(folder)  # a copy without a name may be made of a part of a file
     watch = _Watch(folder)
 
     def test_one_input(data: bytes) -> None:

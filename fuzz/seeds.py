@@ -14,6 +14,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from deepfake.media import write_video
+from fuzz.photo_seeds import photo_seeds
 
 __all__ = ["chosen", "files_of", "media_seeds", "sha256", "with_plain_tables"]
 
@@ -70,7 +71,7 @@ def media_seeds() -> dict[str, bytes]:
             _, encoded = cv2.imencode(suffix, pixels)
             seeds[f"{depth}{suffix}"] = encoded.tobytes()
     _, deep = cv2.imencode(".tiff", _frames(1)[0].astype(np.uint16) * 257)
-    return {**seeds, "deep.tiff": deep.tobytes()}
+    return {**seeds, **photo_seeds(seeds["h264.mp4"]), "deep.tiff": deep.tobytes()}
 
 
 @contextmanager

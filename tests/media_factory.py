@@ -19,8 +19,10 @@ import av
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 __all__ = [
+    "MOTION_PHOTOS",
     "as_ordinary_user",
     "frame_number",
     "index_frame",
@@ -31,7 +33,9 @@ __all__ = [
     "readable_folder",
     "truncate",
     "write_clip",
+    "write_dng",
     "write_jpeg_with_orientation",
+    "write_motion_photo",
     "write_png_bomb",
     "write_sound",
     "write_still",
@@ -181,6 +185,82 @@ def write_jpeg_with_orientation(path: Path, pixels: NDArray[np.uint8], *, orient
     app1 = b"\xff\xe1" + struct.pack(">H", len(segment) + 2) + segment
     path.write_bytes(data[:2] + app1 + data[2:])
     return path
+
+
+MOTION_PHOTOS = ("google.jpg", "samsung.jpg", "nothing-said.jpg", "google.avif", "samsung.avif")
+"""Makers of photographs with a video behind them, and the format of the still."""
+
+
+def write_motion_photo(path: Path, pixels: NDArray[np.uint8], clip: Path, *, maker: str) -> Path:
+    """Write a photograph with a video behind it, one of `MOTION_PHOTOS`."""
+    video = clip.read_bytes()
+    with tempfile.NamedTemporaryFile(suffix=maker[-5:]) as still:
+        xmp = f'<x GCamera:MicroVideo="1" GCamera:MicroVideoOffset="{len(video)}"/>'.encode()
+        more = {"xmp": xmp} if maker.startswith("google") else {}
+        Image.fromarray(pixels).save(still.name, quality=95, **more)
+        data = Path(still.name).read_bytes()
+    if maker.endswith("avif"):
+        data += struct.pack(">I4s", 8 + len(video), b"mpvd") + video
+    elif maker.startswith("samsung"):
+        data += b"\0\0\x30\x0a\x10\0\0\0MotionPhoto_Data" + video
+    else:
+        data += video
+    if maker.startswith("samsung"):
+        data += b"SEFH\x6a\0\0\0\1\0\0\0" + bytes(12) + b"\x18\0\0\0SEFT"
+    path.write_bytes(data)
+    return path
+
+
+def write_dng(path: Path, pixels: NDArray[np.uint8], *, orientation: int = 1) -> Path:
+    """Write a raw photograph: a mosaic of red, green and blue in 16 bits (DNG 1.4)."""
+    height, width, _ = pixels.shape
+    light = np.round(65535 * (pixels / 255.0) ** 2.2).astype(np.uint16)
+    mosaic = light[:, :, 1].copy()
+    mosaic[::2, ::2], mosaic[1::2, 1::2] = light[::2, ::2, 0], light[1::2, 1::2, 2]
+    matrix = [3.2406, -1.5372, -0.4986, -0.9689, 1.8758, 0.0415, 0.0557, -0.2040, 1.0570]
+    pairs = [part for value in matrix for part in (round(value * 10_000), 10_000)]
+    fields: dict[int, tuple[int, int, bytes]] = {
+        254: (4, 1, struct.pack("<I", 0)),
+        256: (4, 1, struct.pack("<I", width)),
+        257: (4, 1, struct.pack("<I", height)),
+        258: (3, 1, struct.pack("<H", 16)),
+        259: (3, 1, struct.pack("<H", 1)),
+        262: (3, 1, struct.pack("<H", 32803)),
+        271: (2, 5, b"Test\0"),
+        272: (2, 7, b"Camera\0"),
+        273: (4, 1, b""),
+        274: (3, 1, struct.pack("<H", orientation)),
+        277: (3, 1, struct.pack("<H", 1)),
+        278: (4, 1, struct.pack("<I", height)),
+        279: (4, 1, struct.pack("<I", 2 * width * height)),
+        33421: (3, 2, struct.pack("<HH", 2, 2)),
+        33422: (1, 4, bytes((0, 1, 1, 2))),
+        50706: (1, 4, bytes((1, 4, 0, 0))),
+        50708: (2, 12, b"Test Camera\0"),
+        50717: (4, 1, struct.pack("<I", 65535)),
+        50721: (10, 9, struct.pack("<18i", *pairs)),
+        50728: (5, 3, struct.pack("<6I", *(1, 1) * 3)),
+        50778: (3, 1, struct.pack("<H", 21)),
+    }
+    path.write_bytes(_tiff_file(fields, mosaic.tobytes()))
+    return path
+
+
+def _tiff_file(fields: dict[int, tuple[int, int, bytes]], pixels: bytes) -> bytes:
+    """Return a TIFF of one directory; where its pixels begin is filled in."""
+    start = 8 + 2 + 12 * len(fields) + 4
+    long = {tag: data for tag, (_, _, data) in fields.items() if len(data) > 4}
+    places, end = {}, start
+    for tag, data in long.items():
+        places[tag], end = end, end + len(data) + len(data) % 2
+    entries = b""
+    for tag, (kind, count, data) in sorted(fields.items()):
+        short = struct.pack("<I", places[tag]) if tag in places else data.ljust(4, b"\0")
+        value = struct.pack("<I", end) if tag == 273 else short
+        entries += struct.pack("<HHI", tag, kind, count) + value
+    padded = b"".join(data + bytes(len(data) % 2) for data in long.values())
+    directory = struct.pack("<H", len(fields)) + entries + bytes(4)
+    return b"II*\0" + struct.pack("<I", 8) + directory + padded + pixels
 
 
 @contextmanager

@@ -16,9 +16,16 @@ from deepfake.evidence.provenance import Provenance, describe_provenance, read_c
 from deepfake.evidence.records import Evidence, EvidenceRecord
 from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.timelines import create_record
-from deepfake.media import limit_threads, open_video, probe_still, read_image, read_tags
+from deepfake.media import (
+    limit_threads,
+    motion_video,
+    open_video,
+    probe_still,
+    read_pages,
+    read_tags,
+)
 from deepfake.storage import medium_file, sampled_digest_of, sha256_of
-from deepfake.types import Frame
+from deepfake.types import Frame, Kind
 
 __all__ = [
     "Explainer",
@@ -76,7 +83,7 @@ class Explainer:
         indices = list(dict.fromkeys(int(row["frame_index"]) for row in rows))
         indices = indices[: self._setup.max_frames]
         wanted = sorted({*indices, *(int(row["frame_index"]) for row in rows_by_crop_id)})
-        frames = self._read_frames(path, wanted)
+        frames = self._read_frames(path, wanted, kind=request.score.get("kind"))
         drawn = [
             draw_frame(frames[index], request, picture=f"frame-{number}.jpg")
             for number, index in enumerate(index for index in indices if index in frames)
@@ -94,9 +101,19 @@ class Explainer:
         pictures = {**{frame.picture: jpeg for frame, jpeg in drawn}, **crops.pictures}
         return Evidence(record.model_copy(update=update), pictures)
 
-    def _read_frames(self, path: Path, indices: Sequence[int]) -> dict[int, Frame]:
-        if probe_still(path, limits=self._setup.limits) is not None:
-            return {0: read_image(path, limits=self._setup.limits)}
+    def _read_frames(
+        self, path: Path, indices: Sequence[int], *, kind: str | None
+    ) -> dict[int, Frame]:
+        limits = self._setup.limits
+        if probe_still(path, limits=limits) is None:
+            return self._read_video(path, indices)
+        if kind == Kind.VIDEO:
+            with motion_video(path, limits=limits) as video:
+                return {} if video is None else self._read_video(video, indices)
+        pages = read_pages(path, limits=limits)
+        return {page.frame_index: page for page in pages if page.frame_index in indices}
+
+    def _read_video(self, path: Path, indices: Sequence[int]) -> dict[int, Frame]:
         with open_video(path, decoder="pyav", limits=self._setup.limits) as reader:
             known = [index for index in indices if index < reader.info.num_frames]
             return {frame.frame_index: frame for frame in reader.read(known)}

@@ -19,7 +19,12 @@ from numpy.typing import NDArray
 from deepfake.compute.device_process import DeviceClient
 from deepfake.compute.workers import connect_device
 from deepfake.config import CropConfig, DecoderName, ExtractConfig
-from deepfake.errors import DeepfakeError, MediaError
+from deepfake.extract.extracted_medium import (
+    ExtractedMedium,
+    ExtractRequest,
+    or_failed,
+    with_seconds,
+)
 from deepfake.extract.faces import (
     MtcnnDetector,
     SeenFrame,
@@ -44,6 +49,7 @@ from deepfake.media import (
     VideoReader,
     encode_crop,
     limit_threads,
+    motion_video,
     open_video,
     probe_still,
     read_ahead,
@@ -51,7 +57,7 @@ from deepfake.media import (
 )
 from deepfake.media.stills import MAX_PAGES
 from deepfake.storage import medium_file
-from deepfake.types import Face, FaceCrop, Frame, Kind, MediaInfo, Outcome, Status
+from deepfake.types import Face, FaceCrop, Frame, MediaInfo, Outcome, Status
 
 __all__ = [
     "STEP_VERSION",
@@ -65,7 +71,7 @@ __all__ = [
     "make_crop",
 ]
 
-STEP_VERSION = "6"
+STEP_VERSION = "7"
 """Raised whenever the same file and settings give other crops than before."""
 
 _MAX_EXTRA = 2
@@ -73,21 +79,6 @@ _MAX_EXTRA = 2
 
 _FRAMES_TURNED = 3
 """Frames of a video in which faces are looked for in other turns, before all are."""
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractRequest:
-    """A file to be extracted.
-
-    Attributes:
-        uri: Its path or store URI.
-        media_id: SHA-256 of its bytes.
-        decoder: Decoder for a video; None for the worker's default.
-    """
-
-    uri: str
-    media_id: str
-    decoder: DecoderName | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,27 +96,6 @@ class ExtractorSetup:
     decoder: DecoderName = "pyav"
     device: str = "cpu"
     cache: Path | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ExtractedMedium:
-    """The crops and the outcome of one file.
-
-    Attributes:
-        outcome: Its outcome.
-        kind: Image or video; None if unknown.
-        crops: Ascending in time and track; empty unless the status is `ok`. Their faces are in
-            pixels of the frames as they were turned.
-        frame_wh: Width and height of those frames, pixels; zeros without frames.
-        turned_degrees: Degrees clockwise by which all frames were turned, as they are shown
-            without an upright face; 0 where they were not.
-    """
-
-    outcome: Outcome
-    kind: Kind | None = None
-    crops: tuple[FaceCrop, ...] = ()
-    frame_wh: tuple[int, int] = (0, 0)
-    turned_degrees: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +129,7 @@ class Extractor:
         device: Device of the face detector, `cpu` or `cuda`.
         cache: Folder of networks converted for the CPU; None converts them here.
         client: Connection to the device process that runs the networks; None runs them here.
+        has_motion: Whether the video behind a still is extracted too.
     """
 
     def __init__(
@@ -169,8 +140,10 @@ class Extractor:
         device: str = "cpu",
         cache: Path | None = None,
         client: DeviceClient | None = None,
+        has_motion: bool = False,
     ) -> None:
         self.config = config
+        self._has_motion = has_motion
         self.decoder: DecoderName = decoder
         self.device = device
         self._face_detector = MtcnnDetector(
@@ -183,20 +156,8 @@ class Extractor:
     def extract(self, request: ExtractRequest) -> ExtractedMedium:
         """Extract the crops of a file; an error becomes an outcome, not an exception."""
         started = time.perf_counter()
-        try:
-            medium = self._extract(request)
-        except MediaError as error:
-            medium = ExtractedMedium(_failed(request, error.status, error))
-        except DeepfakeError as error:
-            medium = ExtractedMedium(_failed(request, Status.ERROR, error))
-        except FileNotFoundError as error:
-            medium = ExtractedMedium(_failed(request, Status.VANISHED, error))
-        except OSError as error:
-            medium = ExtractedMedium(_failed(request, Status.UNREADABLE, error))
-        except MemoryError as error:
-            medium = ExtractedMedium(_failed(request, Status.OUT_OF_MEMORY, error))
-        seconds = time.perf_counter() - started
-        return replace(medium, outcome=replace(medium.outcome, seconds=seconds))
+        medium = or_failed(request, partial(self._extract, request))
+        return with_seconds(medium, time.perf_counter() - started)
 
     def _extract(self, request: ExtractRequest) -> ExtractedMedium:
         with medium_file(request.uri, max_bytes=self.config.limits.max_bytes) as path:
@@ -207,7 +168,19 @@ class Extractor:
             raise FileNotFoundError(f"the file has disappeared since it was listed: {request.uri}")
         still = probe_still(path, limits=self.config.limits)
         if still is not None:
-            return self._extract_still(request, still, path)
+            medium = self._extract_still(request, still, path)
+            motion = self._extract_motion(request, path) if self._has_motion else None
+            return replace(medium, motion=motion)
+        return self._extract_video_file(request, path)
+
+    def _extract_motion(self, request: ExtractRequest, path: Path) -> ExtractedMedium | None:
+        """Return the outcome of the video behind a still; None where there is none."""
+        with motion_video(path, limits=self.config.limits) as video:
+            if video is None:
+                return None
+            return or_failed(request, partial(self._extract_video_file, request, video))
+
+    def _extract_video_file(self, request: ExtractRequest, path: Path) -> ExtractedMedium:
         decoder = request.decoder or self.decoder
         with open_video(path, decoder=decoder, limits=self.config.limits) as reader:
             return self._extract_video(request, reader)
@@ -406,17 +379,6 @@ def _details(info: MediaInfo) -> dict[str, Any]:
         "duration_seconds": info.duration_seconds,
         "has_audio": info.has_audio,
     }
-
-
-def _failed(request: ExtractRequest, status: Status, error: Exception) -> Outcome:
-    message = error.message if isinstance(error, DeepfakeError) else str(error)
-    return Outcome(
-        uri=request.uri,
-        media_id=request.media_id,
-        status=status,
-        error_type=type(error).__name__,
-        message=message or "out of memory",
-    )
 
 
 def create_extractor(setup: ExtractorSetup) -> Extractor:

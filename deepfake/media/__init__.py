@@ -10,6 +10,7 @@ from deepfake.media.compression import h264_round_trip, jpeg_round_trip
 from deepfake.media.crops import decode_crop, encode_crop, encode_shown
 from deepfake.media.encode import write_video
 from deepfake.media.live import ArrivedFrame, Stream, open_stream
+from deepfake.media.motion_photos import motion_video
 from deepfake.media.native import available_decoders, limit_threads, quiet_native_logs
 from deepfake.media.prefetch import read_ahead
 from deepfake.media.probe import probe_media
@@ -32,6 +33,7 @@ __all__ = [
     "h264_round_trip",
     "jpeg_round_trip",
     "limit_threads",
+    "motion_video",
     "open_stream",
     "open_video",
     "parse_source",

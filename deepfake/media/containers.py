@@ -23,7 +23,7 @@ from deepfake.errors import (
     ProbeError,
     UnsupportedMediaError,
 )
-from deepfake.media.boxes import is_encrypted
+from deepfake.media.boxes import video_problem
 from deepfake.media.files import check_pixels, read_head, unreadable
 
 __all__ = [
@@ -56,7 +56,6 @@ ALLOWED_FORMATS = (
     "h264",
     "hevc",
     "obu",
-    "mjpeg",
     # Sound only, so that the error can say so.
     "mp3",
     "wav",
@@ -93,6 +92,13 @@ _CONTAINER_MAGICS = (
     (0, b"DKIF"),
 )
 
+_UNREAD_STILLS = (
+    (b"\0\0\0\x0cjP  \r\n\x87\n", "a JPEG 2000 picture"),
+    (b"\xff\x4f\xff\x51", "a JPEG 2000 picture"),
+    (b"II+\0", "a BigTIFF"),
+    (b"MM\0+", "a BigTIFF"),
+    (b"8BPS", "a Photoshop document"),
+)
 
 # Raised by PyAV on damaged input beside FFmpeg's own errors.
 _NATIVE_ERRORS = (OSError, EOFError, ValueError, RuntimeError, TypeError, LookupError)
@@ -137,13 +143,13 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         ProbeError: A known format, damaged or cut off.
     """
     head = read_head(path)
-    if head[:4] in (b"\0\0\1\0", b"\0\0\2\0") and head[4] > 0 and head[5] == 0:
-        raise UnsupportedMediaError("an icon or a cursor (ICO)", path=path)
-    if is_encrypted(path):
-        raise UnsupportedMediaError("an encrypted video: its key is needed to see it", path=path)
+    if problem := _unread_still(head) or video_problem(path):
+        raise UnsupportedMediaError(problem, path=path)
+    # FFmpeg itself takes a stream of JPEG pictures for a single one, and an archive for a stream.
+    forced = "mjpeg" if head.startswith(b"\xff\xd8\xff") else None
     options = {
         "protocol_whitelist": "file",
-        "format_whitelist": ",".join(ALLOWED_FORMATS),
+        "format_whitelist": ",".join((*ALLOWED_FORMATS, *filter(None, (forced,)))),
         "max_pixels": codec_max_pixels(limits),
     }
     try:
@@ -151,8 +157,7 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         container = av.open(
             f"file:{os.path.abspath(path)}",  # noqa: PTH100 - links are kept as they are
             options=options,
-            # FFmpeg itself takes a stream of JPEG pictures for a single one.
-            format="mjpeg" if head.startswith(b"\xff\xd8\xff") else None,
+            format=forced,
             metadata_errors="replace",
         )
     except (av.error.FFmpegError, *_NATIVE_ERRORS) as error:
@@ -161,6 +166,13 @@ def open_container(path: Path, *, limits: MediaLimits) -> Any:
         container.close()
         raise UnsupportedMediaError(f"the format {container.format.name!r} is refused", path=path)
     return container
+
+
+def _unread_still(head: bytes) -> str | None:
+    """Return what a picture is that no decoder here reads whole; None for anything else."""
+    if head[:4] in (b"\0\0\1\0", b"\0\0\2\0") and head[4:5] > b"\0" and head[5:6] == b"\0":
+        return "an icon or a cursor (ICO)"
+    return next((name for magic, name in _UNREAD_STILLS if head.startswith(magic)), None)
 
 
 def codec_max_pixels(limits: MediaLimits) -> str:
@@ -185,10 +197,29 @@ def video_stream(container: Any, *, limits: MediaLimits, path: Path) -> Any:
         raise UnsupportedMediaError(f"{what} in the {container.format.name} file", path=path)
     best = container.streams.best("video")
     stream = best if best is not None and not _is_cover(best) else streams[0]
+    stream = _coloured(stream, streams)
     if stream.codec_context is None:
         raise UnsupportedMediaError("no decoder for the video's codec", path=path)
     check_pixels(stream.width or 0, stream.height or 0, limits=limits, path=path)
     return stream
+
+
+def _coloured(stream: Any, streams: list[Any]) -> Any:
+    """Return a stream, or where it is grey one of the same size with colours.
+
+    Of an animated AVIF with transparency that is a stream of its own, which FFmpeg may choose.
+    """
+    if not _pixel_format(stream).startswith("gray"):
+        return stream
+    size = (stream.width, stream.height)
+    others = [s for s in streams if _pixel_format(s) and (s.width, s.height) == size]
+    return next((s for s in others if not _pixel_format(s).startswith("gray")), stream)
+
+
+def _pixel_format(stream: Any) -> str:
+    """Return the format of a stream's pixels; nothing where no decoder is known for it."""
+    context = stream.codec_context
+    return "" if context is None else str(context.pix_fmt or "")
 
 
 def _is_cover(stream: Any) -> bool:

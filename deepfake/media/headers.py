@@ -1,7 +1,7 @@
 """Read the header of a still without decoding it: format, size, orientation, animation.
 
 OpenCV gives the size only after decoding, and a few bytes can declare hundreds of millions of
-pixels. Only the six formats below count as stills.
+pixels.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
-__all__ = ["StillHeader", "read_still_header", "still_codec"]
+__all__ = ["StillHeader", "jpeg_scan_start", "read_still_header", "still_codec", "webp_durations"]
 
 _ORIENTATION_TAG = 0x0112
 _UPRIGHT = 1
@@ -24,7 +24,8 @@ class StillHeader:
     """The header of a still.
 
     Attributes:
-        codec: `jpeg`, `png`, `gif`, `bmp`, `webp` or `tiff`.
+        codec: `jpeg`, `png`, `gif`, `bmp`, `webp`, `tiff`, `heif`, `jxl`, or `raw` for a raw
+            photograph, whose size may be that of its thumbnail.
         width: Stored width, pixels.
         height: Stored height, pixels.
         orientation: EXIF orientation, 1 to 8; 1 is upright.
@@ -87,6 +88,45 @@ def read_still_header(stream: BinaryIO, *, codec: str) -> StillHeader:
     if header.width <= 0 or header.height <= 0:
         raise ValueError(f"the header declares {header.width} x {header.height} pixels")
     return header
+
+
+def jpeg_scan_start(stream: BinaryIO) -> int:
+    """Return where the pixels of a JPEG begin, behind its first start-of-scan marker.
+
+    Raises:
+        ValueError: There is none.
+        struct.error: A segment is cut off.
+    """
+    limited = _LimitedStream(stream)
+    limited.seek(2)
+    while (marker := _next_marker(limited)) != 0xDA:
+        if marker == 0x01 or 0xD0 <= marker <= 0xD8:
+            continue
+        (length,) = _unpack(limited, ">H")
+        limited.seek(max(0, length - 2), 1)
+    return limited.tell()
+
+
+def webp_durations(stream: BinaryIO) -> list[int]:
+    """Return how long each frame of an animated WebP is shown, milliseconds.
+
+    Raises:
+        ValueError: Its parts do not end.
+
+    Source: WebP container specification, `ANMF` chunk.
+    """
+    limited = _LimitedStream(stream)
+    durations: list[int] = []
+    position = 12
+    while True:
+        limited.seek(position)
+        start = limited.read(24)
+        if len(start) < 8:
+            return durations
+        (length,) = struct.unpack("<I", start[4:8])
+        if start[:4] == b"ANMF" and len(start) == 24:
+            durations.append(int.from_bytes(start[20:23], "little"))
+        position += 8 + length + (length & 1)
 
 
 class _LimitedStream:
@@ -158,13 +198,17 @@ def _next_marker(stream: _LimitedStream) -> int:
 
 def _read_png(stream: _LimitedStream) -> StillHeader:
     width, height = _unpack(stream, ">16xII")
-    orientation, is_animated = _UPRIGHT, False
+    orientation, num_frames, has_frame, is_hidden = _UPRIGHT, 0, False, False
     for name, length in _png_chunks(stream):
         if name == b"acTL":
-            (count,) = _unpack(stream, ">I")
-            is_animated = count > 1
+            (num_frames,) = _unpack(stream, ">I")
+        elif name == b"fcTL":
+            has_frame = True
+        elif name == b"IDAT" and not has_frame:
+            is_hidden = True  # viewers show the frames of the animation instead
         elif name == b"eXIf":
             orientation = _tiff_orientation(stream.read(min(length, 1 << 16)))
+    is_animated = num_frames > 1 or (num_frames == 1 and is_hidden and has_frame)
     return StillHeader("png", width, height, orientation, is_animated)
 
 
@@ -214,7 +258,31 @@ def _count_gif_images(stream: _LimitedStream, *, stop_at: int) -> int:
 def _read_bmp(stream: _LimitedStream) -> StillHeader:
     (header_bytes,) = _unpack(stream, "<14xI")
     width, height = _unpack(stream, "<HH" if header_bytes == 12 else "<ii")
-    return StillHeader("bmp", width, abs(height))  # a negative height means top row first
+    problem = _bmp_problem(stream, header_bytes=header_bytes) if header_bytes >= 40 else None
+    # A negative height means top row first.
+    return StillHeader("bmp", width, abs(height), unsupported=problem)
+
+
+def _bmp_problem(stream: _LimitedStream, *, header_bytes: int) -> str | None:
+    """Return why OpenCV gives other colours for a BMP: its own masks say which bits are red.
+
+    OpenCV follows masks of whole bytes, and only those that are a part of the header.
+    """
+    bits, compression = _unpack(stream, "<2xHI")
+    if compression != _BITFIELDS or bits not in _USUAL_MASKS:
+        return None
+    stream.seek(54)
+    masks = _unpack(stream, "<III")
+    is_followed = bits == 32 and header_bytes >= 56 and _BYTE_MASKS.issuperset(masks)
+    return None if is_followed or masks in _USUAL_MASKS[bits] else "a BMP of unusual masks"
+
+
+_BITFIELDS = 3
+_BYTE_MASKS = frozenset({0xFF, 0xFF00, 0xFF0000, 0xFF000000})
+_USUAL_MASKS = {
+    16: {(0x7C00, 0x3E0, 0x1F), (0xF800, 0x7E0, 0x1F)},
+    32: {(0xFF0000, 0xFF00, 0xFF)},
+}
 
 
 def _read_webp(stream: _LimitedStream) -> StillHeader:
@@ -258,11 +326,14 @@ def _read_tiff(stream: _LimitedStream) -> StillHeader:
         seen.add(offset)
         stream.seek(offset)
         (count,) = _unpack(stream, f"{order}H")
-        pages.append(_tiff_tags(stream.read(12 * count), order))
+        entries = stream.read(12 * count)
         following = stream.read(4)
+        pages.append(_tiff_tags(entries, order) | _sample_format(stream, entries, order))
         offset = struct.unpack(f"{order}I", following)[0] if len(following) == 4 else 0
     first = pages[0]
     whole = [page for page in pages if not page.get(_SUBFILE_TAG, 0) & 1]
+    if _DNG_TAG in first or first.get(262) in _RAW_PHOTOMETRIC or first.get(_SUBFILE_TAG, 0) & 1:
+        return StillHeader("raw", max(1, first.get(256, 0)), max(1, first.get(257, 0)))
     return StillHeader(
         "tiff",
         first.get(256, 0),
@@ -274,23 +345,36 @@ def _read_tiff(stream: _LimitedStream) -> StillHeader:
     )
 
 
+def _sample_format(stream: _LimitedStream, entries: bytes, order: str) -> dict[int, int]:
+    """Return what kind of numbers the first colour is in, where each colour has its own."""
+    for start in range(0, len(entries) - 11, 12):
+        tag, kind, count, value = struct.unpack_from(f"{order}HHII", entries, start)
+        if tag == _FORMAT_TAG and kind == 3 and count > 2:
+            stream.seek(value)
+            data = stream.read(2)
+            return {tag: struct.unpack(f"{order}H", data)[0] if len(data) == 2 else 1}
+    return {}
+
+
 def _tiff_problem(tags: dict[int, int]) -> str | None:
     """Return why a whole TIFF is not read: OpenCV gives other pixels for it, or none."""
-    if _DNG_TAG in tags or tags.get(262) in _RAW_PHOTOMETRIC or tags.get(_SUBFILE_TAG, 0) & 1:
-        return "a raw photograph"
     if tags.get(259, 1) not in _TIFF_COMPRESSIONS:
         return f"a TIFF of the compression {tags[259]}"
-    if tags.get(339) == 3:
-        return "a TIFF of floating-point numbers"
+    if tags.get(_FORMAT_TAG, 1) not in (1, 4):
+        return "a TIFF of floating-point or signed numbers"
+    if tags.get(262) in _LAB_PHOTOMETRIC:
+        return "a TIFF in Lab"
     if tags.get(277, 1) == 1 and tags.get(258, 1) not in (1, 8, 16):
         return f"a TIFF of {tags[258]} bits"
     return None
 
 
 _MAX_PAGES = 1000
-_SUBFILE_TAG, _DNG_TAG = 254, 50706
+_SUBFILE_TAG, _FORMAT_TAG, _DNG_TAG = 254, 339, 50706
 _RAW_PHOTOMETRIC = frozenset({32803, 34892})
 """Colour filter array, linear raw (DNG 1.4)."""
+_LAB_PHOTOMETRIC = frozenset({8, 9, 10})
+"""CIE, ICC and ITU: OpenCV gives other colours for them."""
 _TIFF_COMPRESSIONS = frozenset({1, 2, 3, 4, 5, 7, 8, 32773, 32946})
 """None, fax, LZW, JPEG, Deflate, PackBits."""
 

@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.errors import DecodeError, MediaError, MediaTooLargeError, UnsupportedMediaError
+from deepfake.media.heif_colour import primary_colours
+from deepfake.media.orientation import exif_orientation
+from deepfake.media.tone_map import HLG, PQ, USUAL_PEAK, to_sdr
 
 __all__ = ["PILLOW_CODECS", "pillow_pixels", "pillow_size"]
 
@@ -24,7 +27,7 @@ _NAMES = {"heif": "HEIC, HEIF or AVIF", "jxl": "JPEG XL"}
 
 
 def pillow_size(path: Path, *, codec: str) -> tuple[int, int]:
-    """Return width and height as shown; no pixel is decoded.
+    """Return width and height as shown of a HEIC, HEIF or AVIF picture; no pixel is decoded.
 
     Raises:
         UnsupportedMediaError: No installed library reads such a picture.
@@ -36,18 +39,40 @@ def pillow_size(path: Path, *, codec: str) -> tuple[int, int]:
         return (height, width) if is_sideways else (width, height)
 
 
-def pillow_pixels(path: Path, *, codec: str) -> NDArray[np.uint8]:
+def pillow_pixels(path: Path, *, codec: str, orientation: int) -> NDArray[np.uint8]:
     """Return the upright picture, (H, W, 3) RGB; its size must have been checked before.
+
+    Args:
+        path: The picture.
+        codec: `heif` or `jxl`.
+        orientation: What a JPEG XL picture says of itself; its EXIF data do not count.
 
     Raises:
         UnsupportedMediaError: No installed library reads such a picture.
         DecodeError: The pixels are damaged or cut off.
     """
+    with _opened(path, codec) as image:
+        if codec == "jxl":
+            pixels = np.ascontiguousarray(image.convert("RGB"), dtype=np.uint8)
+            # The library turns pictures, but not the JPEG that one was made of.
+            return exif_orientation(orientation).apply(pixels) if image.jpeg else pixels
+        colours = primary_colours(path)
+        return _as_sdr(_upright(image), colours)
+
+
+def _upright(image: Any) -> NDArray[np.uint8]:
     from PIL import ImageOps
 
-    with _opened(path, codec) as image:
-        upright = ImageOps.exif_transpose(image)
-        return np.ascontiguousarray(upright.convert("RGB"), dtype=np.uint8)
+    return np.ascontiguousarray(ImageOps.exif_transpose(image).convert("RGB"), dtype=np.uint8)
+
+
+def _as_sdr(pixels: NDArray[np.uint8], colours: tuple[int, int] | None) -> NDArray[np.uint8]:
+    """Return a picture in PQ or HLG as sRGB, any other as it is."""
+    if colours is None or colours[1] not in (PQ, HLG):
+        return pixels
+    primaries, transfer = colours
+    wide = pixels.astype(np.uint16) * 257
+    return to_sdr(wide, transfer=transfer, primaries=primaries, peak=USUAL_PEAK)
 
 
 @contextmanager
@@ -74,8 +99,10 @@ def _opened(path: Path, codec: str) -> Iterator[Any]:
     # Strangers' bytes: any error of the decoder means that the picture cannot be read.
     except Exception as error:
         reason = next(iter(str(error).splitlines()), "") or type(error).__name__
+        # Of JPEG XL the library gives the same advice on how to build it for all damage.
+        detail = "damaged or cut off" if codec == "jxl" else reason
         raise DecodeError(
-            f"the {_NAMES[codec]} picture cannot be decoded ({reason})", path=path
+            f"the {_NAMES[codec]} picture cannot be decoded ({detail})", path=path
         ) from error
 
 
@@ -86,7 +113,9 @@ def _register(codec: str) -> None:
     Image.preinit()
     Image.init()
     if codec == "jxl" and "JXL" not in Image.OPEN and find_spec("pillow_jxl") is not None:
-        import pillow_jxl  # noqa: F401 - importing it registers the format
+        from pillow_jxl import JpegXLImagePlugin  # importing it registers the format
+
+        JpegXLImagePlugin.DECODE_THREADS = 1
     if codec == "heif" and "HEIF" not in Image.OPEN and find_spec("pillow_heif") is not None:
         import pillow_heif
 

@@ -16,7 +16,7 @@ def probe_media(path: Path, *, limits: MediaLimits) -> MediaInfo:
     """Probe a file: find out whether it is a picture or a video, and describe it.
 
     The file name is ignored. Pictures are not decoded; of a video the packets are counted and the
-    first frame is decoded. An animated GIF or PNG is a video.
+    first frame is decoded. An animated GIF, PNG or WebP is a video.
 
     Args:
         path: The file; links are followed.

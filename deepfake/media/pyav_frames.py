@@ -21,8 +21,10 @@ from deepfake.errors import DecodeError
 from deepfake.media.containers import codec_max_pixels, open_container, translated, video_stream
 from deepfake.media.damage import DamageWatch
 from deepfake.media.files import check_frames, check_pixels
+from deepfake.media.frame_data import frame_data
 from deepfake.media.orientation import Orientation, matrix_orientation, shown_size
 from deepfake.media.packets import PacketIndex, index_packets, iter_packets
+from deepfake.media.tone_map import is_hdr, peak_of, to_sdr
 
 __all__ = ["PyavFrames"]
 
@@ -50,6 +52,7 @@ class PyavFrames:
         stored_size: Width and height of the first frame as stored, pixels.
         size: Width and height of the first frame as shown, pixels.
         are_keys_true: Whether the container marks key frames as such, and no others.
+        is_hdr: Whether the first frame is in PQ or HLG.
 
     Raises:
         MediaError: It cannot be opened, or no frame of it can be decoded.
@@ -66,6 +69,7 @@ class PyavFrames:
         self._may_drain = True
         self._false_keys: set[int] = set()
         self.are_keys_true = True
+        self.is_hdr = False
         self._is_start_doubtful = False
         self._read_to = -1  # the last key frame whose packet was read
         self._skipped_to = self._stale_to = -1
@@ -98,9 +102,9 @@ class PyavFrames:
                 pays = number < len(runs) or self._is_near_key(run)
                 self._due = set(run) if self._may_drain and pays else None
                 for target in run:
-                    frame = self._frame_at(target)
-                    if frame is not None:
-                        yield target, self._to_rgb(frame)
+                    shown = self._frame_at(target)
+                    if shown is not None:
+                        yield target, self._to_rgb(*shown)
 
     def _is_near_key(self, run: Sequence[int]) -> bool:
         """Return whether decoding the end of a run again is cheap."""
@@ -130,11 +134,12 @@ class PyavFrames:
     def _check_first_frame(self) -> None:
         """Decode the first frame; use the packets' times only if its time is among them."""
         self._rewind()
-        first = next(self._decoded, None)
-        if first is None:
+        shown = next(self._decoded, None)
+        if shown is None:
             raise DecodeError("no frame of the video can be decoded", path=self._path)
+        first, self.orientation = shown
         check_pixels(first.width, first.height, limits=self._limits, path=self._path)
-        self.orientation = _orientation_of(first)
+        self.is_hdr = is_hdr(first)
         self.stored_size = (int(first.width), int(first.height))
         self.size = self.orientation.sized(*self._square_size(first))
         check_pixels(*self.size, limits=self._limits, path=self._path)
@@ -147,7 +152,7 @@ class PyavFrames:
         else:
             # Frames that depend on data before the start of the file are never shown.
             self.index = self.index.starting_at(at)
-            self._pending = (0, first)
+            self._pending = (0, shown)
 
     def _check_keys(self) -> None:
         """Find the key frames by decoding where too many packets are marked as such.
@@ -160,7 +165,7 @@ class PyavFrames:
             return
         self._rewind()
         first = list(itertools.islice(iter(self._next_frame, None), _CHECKED_KEYS))
-        is_false = any(self.index.is_key[at] and not _is_key(frame) for at, frame in first)
+        is_false = any(self.index.is_key[at] and not _is_key(shown[0]) for at, shown in first)
         self._rewind()
         if is_false:
             self._distrust_keys()
@@ -186,7 +191,7 @@ class PyavFrames:
     def _count_frames(self) -> list[int | None]:
         """Decode all frames and return their times."""
         times: list[int | None] = []
-        for frame in self._decoded:
+        for frame, _ in self._decoded:
             times.append(frame.pts)
             check_frames(len(times), limits=self._limits, path=self._path)
         return times
@@ -216,17 +221,18 @@ class PyavFrames:
         self._position = self._read_to = -1
         self._pending = None
         self._is_drained = False
+        self._lasting = Orientation()
         self._skipped_to = self._stale_to = -1
         self._decoded = self._decode(chain(packets, iter_packets(self.container, self.stream)))
         self._counted = itertools.count()
 
     def _next_frame(self) -> tuple[int, Any] | None:
         """Return the next frame in presentation order with its index, None at the end."""
-        for frame in self._decoded:
+        for shown in self._decoded:
             number = next(self._counted)
-            found = self.index.frame_of(frame.pts) if self.index.has_packet_times else number
+            found = self.index.frame_of(shown[0].pts) if self.index.has_packet_times else number
             if found is not None:
-                return found, frame
+                return found, shown
         return None
 
     def _frame_at(self, target: int) -> Any | None:
@@ -284,7 +290,7 @@ class PyavFrames:
             self._go_to_key(key)
             self._pending = next((f for f in iter(self._next_frame, None) if f[0] >= key), None)
             if self._pending is not None and self._pending[0] == key:
-                if _is_key(self._pending[1]) or not self.are_keys_true:
+                if _is_key(self._pending[1][0]) or not self.are_keys_true:
                     return
                 self._due = None
                 self._distrust_keys()
@@ -353,11 +359,26 @@ class PyavFrames:
             except (av.error.FFmpegError, ValueError):
                 watch.fail(packet)
                 frames = []
-            yield from filter(watch.is_whole, frames)
+            yield from (shown for shown in self._oriented(frames) if watch.is_whole(shown[0]))
             if self._due is not None and not self._due:
-                yield from filter(watch.is_whole, self._drain())
+                rest = self._oriented(self._drain())
+                yield from (shown for shown in rest if watch.is_whole(shown[0]))
                 self._is_drained = True
                 return
+
+    def _oriented(self, frames: Iterable[Any]) -> Iterator[tuple[Any, Orientation]]:
+        """Yield frames, each with how it is turned.
+
+        What the stream says of it holds until the next key frame or until it says otherwise
+        (ITU-T H.264, D.2.27); FFmpeg gives it only with the frame at which it is said.
+        """
+        for frame in frames:
+            if frame.key_frame:
+                self._lasting = Orientation()
+            data = frame_data(frame, "DISPLAYMATRIX")
+            if data is not None:
+                self._lasting = matrix_orientation(data)
+            yield frame, self._lasting
 
     def _register(self, packet: Any, *, can_skip: bool) -> None:
         """Register the frame that is fed to the decoder next.
@@ -389,28 +410,31 @@ class PyavFrames:
         self._may_drain = not any(frame.interlaced_frame for frame in frames)
         return frames if self._may_drain else []
 
-    def _to_rgb(self, frame: Any) -> NDArray[np.uint8]:
+    def _to_rgb(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
         width, height = self._square_size(frame)
         check_pixels(width, height, limits=self._limits, path=self._path)
+        is_hdr_frame = is_hdr(frame)
         rgb: Any = self._reformatter.reformat(
             frame,
-            format="rgb24",
+            format="rgb48le" if is_hdr_frame else "rgb24",
             width=width,
             height=height,
             interpolation=None if (width, height) == (frame.width, frame.height) else "BICUBIC",
             threads=1,
         ).to_ndarray()
-        return _orientation_of(frame).apply(rgb)
+        if is_hdr_frame:
+            rgb = to_sdr(
+                rgb,
+                transfer=int(frame.color_trc),
+                primaries=int(frame.color_primaries),
+                peak=peak_of(frame),
+            )
+        return orientation.apply(rgb)
 
     def _square_size(self, frame: Any) -> tuple[int, int]:
         """Return the size of a frame as stored, with square pixels."""
         aspect = self.stream.sample_aspect_ratio
         return shown_size(int(frame.width), int(frame.height), pixel_aspect=aspect)
-
-
-def _orientation_of(frame: Any) -> Orientation:
-    data = frame.side_data.get("DISPLAYMATRIX")
-    return matrix_orientation(None if data is None else bytes(data))
 
 
 def _is_key(frame: Any) -> bool:

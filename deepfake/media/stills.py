@@ -1,4 +1,4 @@
-"""Read and write stills with OpenCV, through bytes in memory so that any file name works."""
+"""Read and write stills; OpenCV reads most, through bytes in memory so that any name works."""
 
 from __future__ import annotations
 
@@ -15,8 +15,10 @@ from deepfake.media.boxes import is_heif_still
 from deepfake.media.files import check_pixels, check_regular_file, read_head, unreadable
 from deepfake.media.headers import StillHeader, read_still_header, still_codec
 from deepfake.media.jpeg_stream import is_jpeg_stream
+from deepfake.media.jxl_header import read_jxl_header
 from deepfake.media.orientation import exif_orientation
 from deepfake.media.pillow_stills import PILLOW_CODECS, pillow_pixels, pillow_size
+from deepfake.media.raw_photos import has_raw_magic, raw_header, raw_pixels
 from deepfake.types import Frame, Kind, MediaInfo
 
 __all__ = ["MAX_PAGES", "probe_still", "read_image", "read_pages", "still_header", "write_image"]
@@ -35,13 +37,17 @@ def still_header(path: Path) -> StillHeader | None:
     head = read_head(path, num_bytes=16)
     codec = still_codec(head)
     try:
-        if codec == "jxl" or (head[4:8] == b"ftyp" and is_heif_still(path)):
-            codec = codec or "heif"
-            return StillHeader(codec, *pillow_size(path, codec=codec))
+        if has_raw_magic(head):
+            return raw_header(path)
+        if head[4:8] == b"ftyp" and is_heif_still(path):
+            return StillHeader("heif", *pillow_size(path, codec="heif"))
+        if codec == "jxl":
+            return read_jxl_header(path)
         if codec is None or (codec == "jpeg" and is_jpeg_stream(path)):
             return None
         with path.open("rb") as stream:
-            return read_still_header(stream, codec=codec)
+            header = read_still_header(stream, codec=codec)
+        return raw_header(path) if header.codec == "raw" else header
     except MediaError:
         raise
     except OSError as error:
@@ -54,7 +60,7 @@ def still_header(path: Path) -> StillHeader | None:
 def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
     """Describe a still by its header; None if the content is not a still.
 
-    A file that is not a still is a video (animated GIF and PNG included) or unsupported;
+    A file that is not a still is a video (animated GIF, PNG and WebP included) or unsupported;
     `open_video` finds out which.
 
     Args:
@@ -63,8 +69,7 @@ def probe_still(path: Path, *, limits: MediaLimits) -> MediaInfo | None:
 
     Raises:
         EmptyMediaError: The file has no bytes.
-        UnsupportedMediaError: A folder, a special file, or an animated WebP, which no decoder
-            here supports.
+        UnsupportedMediaError: A folder, a special file, or a picture that is not read whole.
         MediaTooLargeError: It is over a limit.
         UnreadableMediaError: It does not exist, or the system refuses to read it.
         ProbeError: The header is damaged or cut off.
@@ -96,7 +101,7 @@ def read_image(path: Path, *, limits: MediaLimits) -> Frame:
     the first picture is read.
 
     Args:
-        path: A JPEG, PNG, WebP, BMP, TIFF or GIF file, recognised by its content.
+        path: A picture, recognised by its content.
         limits: Pictures that exceed these are rejected before decoding.
 
     Returns:
@@ -114,16 +119,22 @@ def read_image(path: Path, *, limits: MediaLimits) -> Frame:
     header = still_header(path)
     if header is None:
         raise UnsupportedMediaError(
-            "not a picture of a supported format (JPEG, PNG, WebP, BMP, TIFF, GIF)", path=path
+            "not a picture of a supported format (JPEG, PNG, HEIC and so on)", path=path
         )
     _check_header(header, limits=limits, path=path)
-    if header.codec in PILLOW_CODECS:
-        return Frame(pillow_pixels(path, codec=header.codec), pts_seconds=0.0, frame_index=0)
+    return Frame(pixels=_pixels(path, header), pts_seconds=0.0, frame_index=0)
+
+
+def _pixels(path: Path, header: StillHeader) -> NDArray[np.uint8]:
     try:
+        if header.codec == "raw":
+            return raw_pixels(path)
+        if header.codec in PILLOW_CODECS:
+            return pillow_pixels(path, codec=header.codec, orientation=header.orientation)
         data = path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from error
-    return Frame(pixels=_decode(data, header=header, path=path), pts_seconds=0.0, frame_index=0)
+    return _decode(data, header=header, path=path)
 
 
 def read_pages(path: Path, *, limits: MediaLimits) -> Iterator[Frame]:
@@ -182,10 +193,6 @@ def _check_header(header: StillHeader, *, limits: MediaLimits, path: Path) -> No
     if header.unsupported:
         message = f"{header.unsupported} is not read: export it as JPEG, PNG or an 8-bit TIFF"
         raise UnsupportedMediaError(message, path=path)
-    if header.is_animated and header.codec == "webp":
-        raise UnsupportedMediaError(
-            "an animated WebP, whose frames after the first cannot be read", path=path
-        )
 
 
 _END_MARK = b"\xff\xd9"

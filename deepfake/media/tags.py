@@ -57,7 +57,7 @@ def read_tags(path: Path, *, limits: MediaLimits) -> dict[str, str]:
     """
     check_regular_file(path, limits=limits)
     header = still_header(path)
-    if header is not None and not header.is_animated:
+    if header is not None and (not header.is_animated or header.codec == "webp"):
         return dict(_still_tags(path))
     found: dict[str, str] = {}
     with open_container(path, limits=limits) as container:

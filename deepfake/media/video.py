@@ -13,12 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import DecoderName, MediaLimits
-from deepfake.errors import ConfigError, DecodeError
+from deepfake.errors import ConfigError, DecodeError, UnsupportedMediaError
 from deepfake.media.decord_frames import DECORD_FORMATS, DecordFrames, has_decord
-from deepfake.media.files import check_regular_file
+from deepfake.media.files import check_regular_file, read_head
+from deepfake.media.headers import still_codec
 from deepfake.media.orientation import UPRIGHT
 from deepfake.media.packets import PacketIndex
 from deepfake.media.pyav_frames import PyavFrames
+from deepfake.media.stills import still_header
+from deepfake.media.webp_frames import WebpFrames
 from deepfake.types import Frame, Kind, MediaInfo
 
 __all__ = ["VideoReader", "open_video"]
@@ -45,7 +48,7 @@ class VideoReader:
 
     Attributes:
         info: Its description.
-        decoder: The library in use, `pyav` or `decord`.
+        decoder: The library in use, `pyav` or `decord`; `pillow` for animated WebP.
         pts_seconds: Presentation time of each frame, (N,) float64, ascending, 0.0 for the first.
         is_key: Whether decoding can start at a frame, (N,) bool. All False if the packets have
             no usable times, so that frames can only be counted.
@@ -140,6 +143,8 @@ def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav"
         DecodeError: No frame can be decoded, or the requested decord cannot open it.
     """
     check_regular_file(path, limits=limits)
+    if still_codec(read_head(path, num_bytes=16)) == "webp":
+        return _open_webp(path, limits=limits, decoder=decoder)
     source = PyavFrames(path, limits=limits)
     try:
         info = _info_of(source)
@@ -157,6 +162,23 @@ def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav"
         pts_seconds=source.index.pts_seconds,
         is_key=source.index.is_key,
         frames=by_decord or source,
+    )
+
+
+def _open_webp(path: Path, *, limits: MediaLimits, decoder: DecoderName) -> VideoReader:
+    if decoder == "decord":
+        raise DecodeError("decord is not used for animated WebP", path=path)
+    header = still_header(path)
+    if header is None or not header.is_animated:
+        raise UnsupportedMediaError("a picture, not a video", path=path)
+    frames = WebpFrames(path, header=header, limits=limits)
+    nowhere = np.zeros(frames.info.num_frames, np.bool_)
+    return VideoReader(
+        frames.info,
+        decoder="pillow",
+        pts_seconds=frames.pts_seconds,
+        is_key=nowhere,
+        frames=frames,
     )
 
 
@@ -185,6 +207,8 @@ def _why_not_decord(source: PyavFrames) -> str | None:
         return "videos that have to be turned"
     if source.size != source.stored_size:
         return "videos whose pixels are not square"
+    if source.is_hdr:
+        return "videos of high dynamic range"
     if not source.are_keys_true:
         return "videos whose key frames are marked wrongly"
     if not source.index.has_packet_times:

@@ -34,6 +34,7 @@ from deepfake.extract.extractor import (
 )
 from deepfake.extract.faces import spread_of_colour, turn_box
 from deepfake.media import decode_crop
+from deepfake.scoring.motion_photos import does_motion_decide, with_other_part
 from deepfake.scoring.score_rows import ScoreOrigin, failed_score, outcome_fields
 from deepfake.types import Face, Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
@@ -151,12 +152,27 @@ class Scorer:
             device=self.detector.device,
             cache=setup.cache,
             client=client,
+            has_motion=True,
         )
         self._origin = score_origin(setup, bundle=bundle)
 
     def score(self, request: ExtractRequest) -> ScoredMedium:
-        """Return the score of a file; a failure is a row, not an exception."""
+        """Return the score of a file; a failure is a row, not an exception.
+
+        Of a still with a video behind it, the part decides that looks more like a fake.
+        """
         medium = self._extractor.extract(request)
+        scored = self._score(medium)
+        if medium.motion is None:
+            return scored
+        motion = self._score(medium.motion)
+        is_motion = does_motion_decide(scored.score, motion.score)
+        decides, other = (motion, scored) if is_motion else (scored, motion)
+        seconds = scored.classify_seconds + motion.classify_seconds
+        score = with_other_part(decides.score, other.score, is_motion=is_motion)
+        return replace(decides, score=score, classify_seconds=seconds)
+
+    def _score(self, medium: ExtractedMedium) -> ScoredMedium:
         if medium.outcome.status is not Status.OK:
             return ScoredMedium(failed_score(medium.outcome, self._origin))
         began = time.perf_counter()

@@ -203,7 +203,7 @@ STILLS = [
     Kind("hundreds-of-faces.png", "ok", _hundreds_of_faces),
     Kind("animated.gif", "ok", _animated),
     Kind("animated.png", "ok", _animated),
-    Kind("animated.webp", "unsupported", _animated),
+    Kind("animated.webp", "ok", _animated),
     Kind("photo.heic", "decode_error", _looks_like(b"heic")),
     Kind("photo.avif", "decode_error", _looks_like(b"avif")),
     Kind("picture.mp4", "ok", lambda path, _: path.write_bytes(face_jpeg())),

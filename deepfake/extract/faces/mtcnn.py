@@ -67,6 +67,10 @@ _NEAR_SIZES = 1 / 0.709
 
 _RNET_PX, _ONET_PX = 24, 48
 
+_MOST_COUNTED_PIXELS = 40_000_000
+"""Pixels of a frame in which smaller faces are counted: it takes 70 bytes a pixel, so that a
+photograph of 98 million needed more memory than a worker may take."""
+
 _MIN_SEEN = 1 / 3
 """Minimum share of a face's box inside the frame; the rest of a crop is mirrored."""
 
@@ -152,8 +156,12 @@ class MtcnnDetector:
         return Detection(faces, levels if faces else None, num_small)
 
     def count_small(self, view: FrameView) -> int:
-        """Return how many faces are seen in a frame that are half as large as those looked for."""
-        if min(view.width, view.height) < _SMALLEST_PX:
+        """Return how many faces are seen in a frame that are half as large as those looked for.
+
+        In frames of more than 40 million pixels none is counted.
+        """
+        is_huge = view.width * view.height > _MOST_COUNTED_PIXELS
+        if min(view.width, view.height) < _SMALLEST_PX or is_huge:
             return 0
         return self._faces(view, self._cascade(view, share=0.5))[1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -46,6 +47,8 @@ GREY = PICTURE[:, :, 0].tobytes()
         ([(259, 3, 1, 34712)], "compression 34712"),  # JPEG 2000
         ([(259, 3, 1, 50000)], "compression 50000"),  # Zstandard
         ([(258, 3, 1, 32), (339, 3, 1, 3)], "floating-point"),
+        ([(258, 3, 1, 16), (339, 3, 1, 2)], "signed"),
+        ([(262, 3, 1, 8)], "Lab"),
         ([(258, 3, 1, 12)], "12 bits"),
         ([(258, 3, 1, 4)], "4 bits"),
         ([(50706, 1, 4, 0x401)], "raw photograph"),
@@ -130,6 +133,108 @@ def test_a_still_with_another_picture_behind_it_is_a_still(tmp_path: Path) -> No
     path = tmp_path / "a.jpg"
     path.write_bytes(encoded() + encoded(seed=4))
     assert probe_media(path, limits=LIMITS).kind is Kind.IMAGE
+
+
+def test_a_still_with_previews_behind_it_is_a_still(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    previews = [bytes(cv2.imencode(".jpg", noise_picture(s, width=64))[1]) for s in range(3)]
+    path.write_bytes(encoded() + b"".join(previews))
+    assert probe_media(path, limits=LIMITS).kind is Kind.IMAGE
+
+
+def test_a_stream_of_photographs_with_metadata_is_a_video(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x010F] = "maker"
+    Image.fromarray(PICTURE).save(tmp_path / "a.jpg", exif=exif)
+    data = (tmp_path / "a.jpg").read_bytes()
+    (tmp_path / "a.jpg").write_bytes(4 * data)
+    with open_video(tmp_path / "a.jpg", limits=LIMITS) as video:
+        assert len(list(video.read([0, 3]))) == 2
+
+
+def test_of_a_picture_with_a_gain_map_the_ordinary_picture_is_read(tmp_path: Path) -> None:
+    """Ultra HDR: the map is a second, smaller picture behind it, which an MPF segment names."""
+    path = tmp_path / "a.jpg"
+    shown, gains = Image.fromarray(PICTURE), Image.fromarray(noise_picture(9, width=80, height=50))
+    shown.save(path, format="MPO", save_all=True, append_images=[gains], quality=95)
+    info = probe_media(path, limits=LIMITS)
+    assert (info.kind, info.width, info.height) == (Kind.IMAGE, 320, 200)
+    found = read_image(path, limits=LIMITS).pixels.astype(int)
+    assert np.abs(found - PICTURE).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("suffix", "name"), [(".jp2", "JPEG 2000"), (".j2k", "JPEG 2000"), (".tif", "BigTIFF")]
+)
+def test_pictures_that_are_not_read_are_refused_by_name(
+    tmp_path: Path, suffix: str, name: str
+) -> None:
+    path = tmp_path / f"a{suffix}"
+    options = {"big_tiff": True} if suffix == ".tif" else {}
+    Image.fromarray(PICTURE).save(path, **options)
+    with pytest.raises(UnsupportedMediaError, match=name):
+        probe_media(path, limits=LIMITS)
+
+
+def write_masked_bmp(path: Path, *, red: int, blue: int) -> Path:
+    """Write a BMP that says which bits are which colour."""
+    header = struct.pack("<IiiHHIIiiII", 40, 320, -200, 1, 32, 3, 0, 0, 0, 0, 0)
+    masks = struct.pack("<III", red, 0xFF00, blue)
+    pixels = np.zeros((200, 320, 4), np.uint8)
+    pixels[:, :, :3] = PICTURE[:, :, ::-1]
+    path.write_bytes(b"BM" + struct.pack("<IHHI", 0, 0, 0, 66) + header + masks + pixels.tobytes())
+    return path
+
+
+def test_a_bmp_of_unusual_masks_is_unsupported(tmp_path: Path) -> None:
+    usual = write_masked_bmp(tmp_path / "a.bmp", red=0xFF0000, blue=0xFF)
+    assert np.array_equal(read_image(usual, limits=LIMITS).pixels, PICTURE)
+    for red, blue in ((0xFF, 0xFF0000), (0x3FF00000, 0x3FF)):
+        with pytest.raises(UnsupportedMediaError, match="masks"):
+            probe_media(write_masked_bmp(usual, red=red, blue=blue), limits=LIMITS)
+
+
+@pytest.mark.parametrize(("numbers", "is_read"), [(1, True), (2, False), (3, False)])
+def test_the_numbers_of_each_colour_of_a_tiff_are_looked_at(
+    tmp_path: Path, numbers: int, is_read: bool
+) -> None:
+    path = tmp_path / "a.tif"
+    plain = Image.fromarray(PICTURE)
+    plain.save(path, tiffinfo={339: (numbers,) * 3})
+    if is_read:
+        assert np.array_equal(read_image(path, limits=LIMITS).pixels, PICTURE)
+        return
+    with pytest.raises(UnsupportedMediaError, match="floating-point or signed"):
+        probe_media(path, limits=LIMITS)
+
+
+def test_a_video_of_an_unknown_codec_is_unsupported(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4")
+    data = path.read_bytes()
+    at = data.index(b"avc1", data.index(b"stsd"))
+    path.write_bytes(data[:at] + b"zzzz" + data[at + 4 :])
+    with pytest.raises(UnsupportedMediaError, match="no decoder"):
+        probe_media(path, limits=LIMITS)
+
+
+def test_an_archive_of_photographs_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for seed in range(4):
+            archive.writestr(f"{seed}.jpg", encoded(seed=seed))
+    with pytest.raises(UnsupportedMediaError):
+        probe_media(path, limits=LIMITS)
+
+
+def test_of_a_video_with_transparency_the_colours_are_judged(tmp_path: Path) -> None:
+    pytest.importorskip("PIL._avif")
+    frames = [Image.fromarray(np.roll(PICTURE, 8 * i, axis=1)).convert("RGBA") for i in range(4)]
+    for frame in frames:
+        frame.putalpha(Image.linear_gradient("L").resize(frame.size))
+    frames[0].save(tmp_path / "a.avif", save_all=True, append_images=frames[1:], duration=80)
+    with open_video(tmp_path / "a.avif", limits=LIMITS) as video:
+        shown = next(video.read([0])).pixels.astype(int)
+    assert np.abs(shown - PICTURE).mean() < 12
 
 
 def test_an_icon_is_unsupported(tmp_path: Path) -> None:

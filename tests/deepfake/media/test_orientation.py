@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -137,3 +138,73 @@ def test_the_limit_of_pixels_holds_for_the_stretched_picture(tmp_path: Path) -> 
     path = write_anamorphic(tmp_path / "a.mp4", Fraction(2))
     with pytest.raises(MediaTooLargeError):
         probe_media(path, limits=MediaLimits(max_pixels=100 * 96))
+
+
+def orientation_message(codec: str, *, quarter_turns: int, is_mirrored: bool = False) -> bytes:
+    """Return a unit that says how pictures are turned to the left (H.264 and H.265, D.2.27)."""
+    # Not cancelled, mirrored, not upside down, the angle; it lasts (ue(1) and u(1)).
+    bits = f"0{int(is_mirrored)}0{quarter_turns << 14:016b}" + {"h264": "0100", "hevc": "1"}[codec]
+    bits += "1"
+    bits += "0" * (-len(bits) % 8)
+    message = int(bits, 2).to_bytes(len(bits) // 8, "big")
+    raw = bytes((47, len(message))) + message + b"\x80"
+    head = {"h264": b"\6", "hevc": bytes((39 << 1, 1))}[codec]
+    # A byte of 3 breaks up what would look like the start of a unit.
+    return b"\0\0\0\1" + head + re.sub(rb"\0\0(?=[\0-\3])", b"\0\0\3", raw)
+
+
+def with_messages(path: Path, codec: str, messages: dict[int, bytes]) -> Path:
+    """Put a message before the frames with the given numbers in decoding order."""
+    data = path.read_bytes()
+    starts = [m.start() for m in re.finditer(b"\0\0\1", data)]
+    is_slice = {"h264": lambda b: b & 31 in (1, 5), "hevc": lambda b: (b >> 1) & 63 < 32}[codec]
+    slices = [at for at in starts if is_slice(data[at + 3])]
+    for number in sorted(messages, reverse=True):
+        at = slices[number] - (data[slices[number] - 1] == 0)
+        data = data[:at] + messages[number] + data[at:]
+    path.write_bytes(data)
+    return path
+
+
+def write_turning_clip(path: Path) -> tuple[Path, str]:
+    """Write a clip of three groups of pictures: upright, to the left, mirrored."""
+    codec = path.suffix[1:]
+    encoder, options = {
+        "h264": ("libx264", {}),
+        "hevc": ("libx265", {"x265-params": "log-level=none:bframes=0:keyint=8:no-open-gop=1"}),
+    }[codec]
+    write_clip(path, codec=encoder, num_frames=24, key_every=8, options=options)
+    messages = {
+        8: orientation_message(codec, quarter_turns=1),
+        16: orientation_message(codec, quarter_turns=0, is_mirrored=True),
+    }
+    return with_messages(path, codec, messages), codec
+
+
+SHOWN = [lambda p: p, lambda p: np.rot90(p, 1), lambda p: p[:, ::-1]]
+
+
+@pytest.mark.parametrize("name", ["a.h264", "a.hevc"])
+@pytest.mark.parametrize("wanted", [list(range(24)), [5, 13, 20], [20], [15, 16]])
+def test_what_the_stream_says_of_turning_lasts(
+    tmp_path: Path, name: str, wanted: list[int]
+) -> None:
+    """It stands before a key frame alone, and holds for those that follow."""
+    path, _ = write_turning_clip(tmp_path / name)
+    with open_video(path, limits=LIMITS) as video:
+        found = {frame.frame_index: frame.pixels for frame in video.read(wanted)}
+    assert sorted(found) == wanted
+    for index, pixels in found.items():
+        upright = index_frame(index).astype(int)
+        shown = SHOWN[index // 8](upright)
+        assert pixels.shape == shown.shape
+        assert np.abs(pixels - shown).mean() < 12
+
+
+def test_a_group_of_pictures_without_a_word_is_upright(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.h264", num_frames=24, key_every=8)
+    with_messages(path, "h264", {0: orientation_message("h264", quarter_turns=2)})
+    with open_video(path, limits=LIMITS) as video:
+        assert video.info.rotation == 180
+        numbers = [frame_number(frame.pixels) for frame in video.read([9, 23])]
+    assert numbers == [9, 23]
