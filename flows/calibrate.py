@@ -23,7 +23,7 @@ from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from deepfake.training.calibrate import refuse_too_few_files
 from flows.ingest import open_dataset
-from flows.server.cancelling import ends_cancelled
+from flows.server.cancel import ends_cancelled
 from tasks import calibrate as steps
 from tasks.train import register
 

@@ -26,7 +26,7 @@ from deepfake.registry import masked, not_logged_note, run_tags, tracking_uri, u
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from flows.ingest import open_dataset
-from flows.server.cancelling import ends_cancelled
+from flows.server.cancel import ends_cancelled
 from tasks import evaluate as steps
 
 __all__ = ["evaluate"]

@@ -38,7 +38,7 @@ from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_u
 from deepfake.storage.event_log import event_log, log_event, log_run
 from flows.probe import probe_files
 from flows.runners import create_runner, run_batches
-from flows.server.cancelling import ends_cancelled
+from flows.server.cancel import ends_cancelled
 from flows.server.events import GROWN, growth_resource
 from tasks import ingest as steps
 from tasks.progress import tracked

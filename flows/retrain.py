@@ -37,7 +37,7 @@ from deepfake.storage import DataRoot, engine_cache, location_of
 from deepfake.training import RunFolder, TrainResult, read_result
 from deepfake.training.challenger import challenger_config, is_nothing_new, retrain_key
 from flows.ingest import open_dataset
-from flows.server.cancelling import ends_cancelled
+from flows.server.cancel import ends_cancelled
 from flows.server.limits import one_training
 from tasks import evaluate as evaluating
 from tasks import retrain as steps

@@ -31,7 +31,7 @@ from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import create_score_job
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from flows.ingest import open_dataset
-from flows.server.cancelling import ends_cancelled
+from flows.server.cancel import ends_cancelled
 from tasks import robustness as steps
 from tasks.evaluate import log_to_mlflow
 from tasks.progress import tracked

@@ -27,7 +27,7 @@ from deepfake.storage import DataRoot, engine_cache, location_of, to_uri
 from flows.drift_event import publish_drift
 from flows.prefect_batches import PrefectBatches
 from flows.runners import create_runner
-from flows.server.cancelling import ends_cancelled
+from flows.server.cancel import ends_cancelled
 
 __all__ = ["score"]
 

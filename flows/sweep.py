@@ -29,7 +29,7 @@ from deepfake.training.tuning import (
     record_trial,
 )
 from flows.ingest import open_dataset
-from flows.server.cancelling import ends_cancelled
+from flows.server.cancel import ends_cancelled
 from flows.server.limits import one_training
 from tasks.datasets import dataset_uses
 from tasks.settings import hide_from_prefect

@@ -20,7 +20,7 @@ from deepfake.registry import (
 from deepfake.storage import DataRoot, location_of
 from deepfake.training.settings import resolve_run_folder, resolve_train_config
 from flows.ingest import open_dataset
-from flows.server.cancelling import ends_cancelled
+from flows.server.cancel import ends_cancelled
 from flows.server.limits import one_training
 from tasks import train as steps
 

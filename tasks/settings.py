@@ -12,7 +12,7 @@ from prefect.context import TaskRunContext
 from prefect.tasks import Task, exponential_backoff
 from prefect.utilities.annotations import quote
 
-from deepfake.compute.processes.stopping import is_stopping
+from deepfake.compute.processes.stop import is_stopping
 from deepfake.errors import DeepfakeError, StoreError, TrackingError, WorkerError
 
 __all__ = [

@@ -14,7 +14,7 @@ from deepfake.cli.options import add_command
 from deepfake.cli.signals import end_if_stopped, stop_command_on_signals
 from deepfake.cli.surroundings import settle_surroundings
 from deepfake.cli.text import in_one_line
-from deepfake.compute.processes.stopping import stop_signal
+from deepfake.compute.processes.stop import stop_signal
 from deepfake.config import options as of
 from deepfake.errors import DeepfakeError
 

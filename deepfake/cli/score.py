@@ -14,7 +14,7 @@ from rich.table import Table
 
 from deepfake.cli.flow_runs import exit_for, prepare, print_detector, run_flow
 from deepfake.cli.text import in_one_line
-from deepfake.compute.processes.stopping import StopRequested
+from deepfake.compute.processes.stop import StopRequested
 from deepfake.config.options import ScoreOptions
 from deepfake.types import EXPECTED_STATUSES
 

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from deepfake.compute.processes.stopping import (
+from deepfake.compute.processes.stop import (
     end_process,
     exit_code_of,
     say_stopped,

@@ -27,8 +27,8 @@ import psutil
 from pebble import ProcessExpired, ProcessPool
 
 from deepfake.compute.device_process import DeviceAddress, DeviceClient, DeviceProcess, DeviceSetup
-from deepfake.compute.processes.spawning import SPAWN
-from deepfake.compute.processes.stopping import when_stopping
+from deepfake.compute.processes.spawn import SPAWN
+from deepfake.compute.processes.stop import when_stopping
 from deepfake.compute.spent_seconds import note_seconds, spent_seconds
 from deepfake.config import WorkerLimits
 from deepfake.errors import ConfigError, DeepfakeError, WorkerError

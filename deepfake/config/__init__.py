@@ -1,6 +1,6 @@
 """Settings of each stage, and below `options` what commands and flows can be asked."""
 
-from deepfake.config.blending import DenseBlendConfig, SelfBlendConfig
+from deepfake.config.blend_settings import DenseBlendConfig, SelfBlendConfig
 from deepfake.config.settings import (
     AggregationConfig,
     AugmentConfig,

@@ -19,7 +19,7 @@ from pydantic import (
 )
 
 from deepfake.config.base import Settings
-from deepfake.config.blending import SelfBlendConfig
+from deepfake.config.blend_settings import SelfBlendConfig
 
 __all__ = [
     "AggregationConfig",

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from deepfake.config import MediaLimits
 from deepfake.media.files import check_frames
 
-__all__ = ["PacketIndex", "index_packets", "iter_packets"]
+__all__ = ["PacketIndex", "counted_index", "index_packets", "iter_packets"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,3 +204,23 @@ def _read_packets(container: Any, stream: Any, *, limits: MediaLimits, path: Pat
         found.add(packet)
         check_frames(len(found.pts), limits=limits, path=path)
     return found
+
+
+def counted_index(times: list[int | None], *, stream: Any) -> PacketIndex:
+    """Return an index made of decoded frames, where packets say nothing of use.
+
+    Args:
+        times: Of the frames in order, in the stream's unit; None where a frame has none.
+        stream: PyAV's stream.
+    """
+    pts = np.array([-1 if t is None else t for t in times], np.int64)
+    step = 1
+    time_base = stream.time_base
+    if None in times or (np.diff(pts) <= 0).any():
+        # No usable times at all: use the frame rate.
+        rate = stream.average_rate or stream.guessed_rate or 25
+        pts, time_base = np.arange(len(times), dtype=np.int64), 1 / rate
+    elif len(times) > 1:
+        step = int(np.median(np.diff(pts)))
+    is_key = np.zeros(len(times), bool)
+    return PacketIndex(pts, is_key, pts, time_base, step, has_packet_times=False)

@@ -23,7 +23,7 @@ from deepfake.media.damage import DamageWatch
 from deepfake.media.files import check_frames, check_pixels
 from deepfake.media.frame_data import frame_data
 from deepfake.media.orientation import Orientation, matrix_orientation, shown_size
-from deepfake.media.packets import PacketIndex, index_packets, iter_packets
+from deepfake.media.packets import counted_index, index_packets, iter_packets
 from deepfake.media.tone_map import is_hdr, peak_of, to_sdr
 
 __all__ = ["PyavFrames"]
@@ -147,7 +147,7 @@ class PyavFrames:
         at = self.index.frame_of(first.pts)
         if at is None:
             self._rewind()
-            self.index = _counted_index(self._count_frames(), stream=self.stream)
+            self.index = counted_index(self._count_frames(), stream=self.stream)
             self._rewind()
         else:
             # Frames that depend on data before the start of the file are never shown.
@@ -440,17 +440,3 @@ class PyavFrames:
 def _is_key(frame: Any) -> bool:
     """Return whether decoding can start at a decoded frame."""
     return bool(frame.key_frame) or frame.pict_type == PictureType.I
-
-
-def _counted_index(times: list[int | None], *, stream: Any) -> PacketIndex:
-    pts = np.array([-1 if t is None else t for t in times], np.int64)
-    step = 1
-    time_base = stream.time_base
-    if None in times or (np.diff(pts) <= 0).any():
-        # No usable times at all: use the frame rate.
-        rate = stream.average_rate or stream.guessed_rate or 25
-        pts, time_base = np.arange(len(times), dtype=np.int64), 1 / rate
-    elif len(times) > 1:
-        step = int(np.median(np.diff(pts)))
-    is_key = np.zeros(len(times), bool)
-    return PacketIndex(pts, is_key, pts, time_base, step, has_packet_times=False)

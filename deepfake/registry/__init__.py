@@ -15,7 +15,7 @@ from deepfake.registry.champions import (
     roll_back,
     rolled_back,
 )
-from deepfake.registry.deferred_logging import PENDING, log_training_or_defer, replay, replay_all
+from deepfake.registry.deferred_runs import PENDING, log_training_or_defer, replay, replay_all
 from deepfake.registry.inputs import DatasetUse, run_tags
 from deepfake.registry.location import absolute_uri, describe_other_registry, tracking_uri
 from deepfake.registry.log_runs import (

@@ -17,7 +17,7 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from deepfake.compute.processes.stopping import when_stopping
+from deepfake.compute.processes.stop import when_stopping
 from deepfake.config import FakeSource, HeadName, heads_of
 from deepfake.errors import ModelError
 from deepfake.training.callbacks import BEST_CHECKPOINT, create_callbacks

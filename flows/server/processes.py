@@ -24,7 +24,7 @@ from typing import Any
 
 import psutil
 
-from deepfake.compute.processes.stopping import StopRequested, is_stopping
+from deepfake.compute.processes.stop import StopRequested, is_stopping
 from deepfake.errors import ConfigError, WorkerError
 from deepfake.registry import absolute_uri, make_store, masked, tracking_uri
 from deepfake.storage import DataRoot, location_of

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from deepfake.compute.processes.stopping import StopRequested, is_stopping
+from deepfake.compute.processes.stop import StopRequested, is_stopping
 from deepfake.errors import ConfigError, DeepfakeError
 from flows.server.temporary import temporary_server
 
@@ -52,7 +52,7 @@ def run_flow(
         flow = getattr(importlib.import_module(f"flows.{name}"), name)
         from prefect.exceptions import ParameterTypeError
 
-        from flows.server.cancelling import ends_cancelled_on_signals
+        from flows.server.cancel import ends_cancelled_on_signals
 
         flow = ends_cancelled_on_signals(flow)
         if "--debug" not in sys.argv:

@@ -31,7 +31,7 @@ from flows.server.deployments import (
     triggers_of,
 )
 from flows.server.limits import TRAINING_LIMIT
-from flows.server.retraining import Retraining, kept_retraining, resolve_retraining
+from flows.server.retrain_inputs import Retraining, kept_retraining, resolve_retraining
 
 __all__ = ["POOL", "RETRAIN", "Step", "set_up"]
 

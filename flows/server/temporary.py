@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from deepfake.compute.processes.stopping import is_stopping
+from deepfake.compute.processes.stop import is_stopping
 from deepfake.errors import WorkerError
 from deepfake.storage.environment import direct_opener, without_proxies
 

@@ -11,7 +11,7 @@ import pytest
 from deepfake import registry
 from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
-from tests.flows.retraining import Home, running_flows
+from tests.flows.retrain_home import Home, running_flows
 from tests.registered import log_bundle
 from tests.sample_data import face_close_up, make_detector
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-from tests.flows.retraining import RECIPE as TINY
-from tests.flows.retraining import Flows, Home, files_of, running_flows
+from tests.flows.retrain_home import RECIPE as TINY
+from tests.flows.retrain_home import Flows, Home, files_of, running_flows
 from tests.sample_data import write_face_clip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from deepfake.registry import list_versions
-from tests.flows.retraining import Flows, Home, files_of
+from tests.flows.retrain_home import Flows, Home, files_of
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

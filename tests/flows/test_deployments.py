@@ -23,7 +23,7 @@ from flows.server.deployments import (
     triggers_of,
 )
 from flows.server.events import GROWN, growth_resource
-from flows.server.retraining import Retraining, kept_retraining, resolve_retraining
+from flows.server.retrain_inputs import Retraining, kept_retraining, resolve_retraining
 from tests.places import CHECKOUT
 
 

@@ -19,7 +19,7 @@ import torch
 from deepfake import registry
 from deepfake.errors import ConfigError
 from deepfake.evaluation.promotion import Decision, read_decision
-from tests.flows.retraining import Flows, Home, files_of, make_home, running_flows
+from tests.flows.retrain_home import Flows, Home, files_of, make_home, running_flows
 
 pytestmark = [
     pytest.mark.slow,

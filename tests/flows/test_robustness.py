@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.flows.retraining import Flows, Home
+from tests.flows.retrain_home import Flows, Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.retraining import Flows, Home
+from tests.flows.retrain_home import Flows, Home
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
 

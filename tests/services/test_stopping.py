@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.media import write_image
-from tests.flows.retraining import POLICY, RECIPE, Home, files_of
+from tests.flows.retrain_home import POLICY, RECIPE, Home, files_of
 from tests.places import CHECKOUT
 from tests.sample_data import clip_frames, make_detector
 from tests.terminal import Terminal, on_terminal

@@ -15,7 +15,7 @@ import torch
 
 from deepfake import registry
 from tests.command_line import product_environment
-from tests.flows.retraining import Home, files_of, make_home, running_flows
+from tests.flows.retrain_home import Home, files_of, make_home, running_flows
 from tests.services.processes import free_port, running, wait_until
 
 pytestmark = [

@@ -11,7 +11,7 @@ from typing import Any
 
 from deepfake.compute.device_process.messages import DeviceAddress
 from deepfake.compute.device_process.server import DeviceSetup, serve
-from deepfake.compute.processes.spawning import SPAWN
+from deepfake.compute.processes.spawn import SPAWN
 from deepfake.errors import DeepfakeError, WorkerError
 
 __all__ = ["DeviceProcess"]

@@ -9,7 +9,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from deepfake.compute.processes.stopping import is_stopping
+from deepfake.compute.processes.stop import is_stopping
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError
 from deepfake.scoring.batch import BatchTotals

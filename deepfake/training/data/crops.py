@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from deepfake.compute.processes.spawning import SPAWN
+from deepfake.compute.processes.spawn import SPAWN
 from deepfake.config import AugmentConfig, CropConfig, ViewConfig
 from deepfake.corpora.shards import CropReader, Snapshot
 from deepfake.detectors.inference import resize_square, to_input

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.runtime import flow_run as this_run
 from prefect.states import Cancelled
 
-from deepfake.compute.processes.stopping import is_stopping, when_late
+from deepfake.compute.processes.stop import is_stopping, when_late
 
 __all__ = ["ends_cancelled", "ends_cancelled_on_signals"]
 

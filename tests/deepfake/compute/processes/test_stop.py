@@ -14,11 +14,11 @@ import pytest
 
 _BEGIN = """\
 import os, signal, sys, threading, time
-from deepfake.compute.processes import stopping
+from deepfake.compute.processes import stop
 # As in a terminal, also where the tests run under nohup or in the background of a script.
 for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(number, signal.SIG_DFL)
-stopping.stop_on_signals(sentence="the sentence")
+stop.stop_on_signals(sentence="the sentence")
 """
 
 
@@ -51,9 +51,9 @@ def test_the_main_thread_puts_right_what_it_holds(number: signal.Signals) -> Non
 try:
     print("ready", flush=True)
     threading.Event().wait()
-except stopping.StopRequested:
-    print("put right", stopping.stop_signal())
-    stopping.end_process(stopping.exit_code_of(stopping.stop_signal()))
+except stop.StopRequested:
+    print("put right", stop.stop_signal())
+    stop.end_process(stop.exit_code_of(stop.stop_signal()))
 """
     seconds, status, output = _run(code, number)
     assert status == 128 + number
@@ -66,7 +66,7 @@ def test_who_waits_in_another_thread_is_released() -> None:
 done = threading.Event()
 thread = threading.Thread(target=done.wait)
 thread.start()
-with stopping.when_stopping(done.set):
+with stop.when_stopping(done.set):
     try:
         print("ready", flush=True)
         threading.Event().wait()
@@ -87,12 +87,12 @@ child = subprocess.Popen([sys.executable, "-c", "import signal, time\\n"
     "print(1, flush=True)\\ntime.sleep(60)"], stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, file=open("child", "w"), flush=True)
-with stopping.when_late(lambda: print("last call", flush=True)):
+with stop.when_late(lambda: print("last call", flush=True)):
     print("ready", flush=True)
     while True:
         try:
             time.sleep(60)
-        except stopping.StopRequested:
+        except stop.StopRequested:
             pass
 """
 
@@ -134,7 +134,7 @@ print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 
 def test_ctrl_c_does_not_reach_spawned_processes() -> None:
     code = """\
-from deepfake.compute.processes.spawning import SPAWN
+from deepfake.compute.processes.spawn import SPAWN
 process = SPAWN.Process(target=time.sleep, args=(60,))
 process.start()
 for line in open(f"/proc/{process.pid}/status"):
