@@ -73,7 +73,11 @@ def test_bundle_is_small_complete_and_says_what_it_is(folder: Path) -> None:
     assert video.thresholds.is_fitted
     assert still.support.max_novelty is not None
     assert any("made by code" in note for note in spec.all_notes)
-    for word in ("Not learnt", "lip-sync", "voices", "diffusion", "unknown"):
+    for settings in (still, video):
+        bounds = settings.likelihood_ratio_bounds
+        assert bounds is not None and bounds.lower < 1 < bounds.upper
+        assert settings.support.min_colour is not None, "a grey face is never called real"
+    for word in ("Not learnt", "lip-sync", "voices", "diffusion", "do not rely on it"):
         assert word in spec.scope
     assert "not verified" in spec.licence
     assert set(spec.data_digests) == {"openforensics"}, "never on the videos"
