@@ -13,7 +13,7 @@ with atheris.instrument_imports(include=["deepfake"]):
 from fuzz.harness import fuzz
 from fuzz.seeds import chosen
 
-__all__ = ["scan_corpus"]
+__all__ = ["scan_mutated_list"]
 
 _SEEDS = {
     "csv:list.csv": b"uri,label,group,method,split\na.mp4,real,g,,train\nb.mp4,fake,g,m,test\n",
@@ -31,7 +31,7 @@ _FILES = (
 )
 
 
-def scan_corpus(folder: Path, data: bytes) -> None:
+def scan_mutated_list(folder: Path, data: bytes) -> None:
     """Scan a corpus whose list is mutated."""
     place, content = chosen(tuple(_SEEDS), data)
     layout, name = place.split(":")
@@ -49,7 +49,7 @@ def main() -> None:
     """Fuzz."""
     fuzz(
         "corpora",
-        scan_corpus,
+        scan_mutated_list,
         {n.split(":")[0]: bytes([i]) + _SEEDS[n] for i, n in enumerate(_SEEDS)},
     )
 
