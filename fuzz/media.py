@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import atheris
+import rawpy  # noqa: F401 - what its first import opens and writes is no finding
 
 with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.config import MediaLimits
