@@ -33,9 +33,9 @@ _PARAMS = {
     "half_weights",
     "max_false_alarm",
     "max_miss",
-    "max_unlearnt_miss",
+    "max_unseen_miss",
     "prior",
-    "unlearnt",
+    "unseen",
 }
 """Options that are recorded in MLflow."""
 
@@ -57,7 +57,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     snapshots = [snapshot for snapshot, _ in opened]
     refuse_held_out_media(snapshots)
     refuse_too_few_files(snapshots)
-    opened_unlearnt = [open_dataset(one, data_root=options.data_root) for one in options.unlearnt]
+    opened_unseen = [open_dataset(one, data_root=options.data_root) for one in options.unseen]
     summary = steps.calibrate(
         detector.path,
         snapshots=snapshots,
@@ -68,12 +68,12 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         device=options.device,
         cache=engine_cache(),
         is_halved=options.half_weights,
-        unlearnt=[snapshot for snapshot, _ in opened_unlearnt],
-        max_unlearnt_miss=options.max_unlearnt_miss,
+        unseen=[snapshot for snapshot, _ in opened_unseen],
+        max_unseen_miss=options.max_unseen_miss,
     )
     tags = run_tags("calibrate", snapshots)
     tags["calibrated_from"] = load_bundle(detector.path).digest
-    notes = [note for _, found in [*opened, *opened_unlearnt] for note in found]
+    notes = [note for _, found in [*opened, *opened_unseen] for note in found]
     params = options.model_dump(include=_PARAMS)
     run_id = steps.log_to_mlflow(
         summary, snapshots=snapshots, run_dir=run_dir, params=params, tags=tags, uri=uri

@@ -33,12 +33,12 @@ def calibrate(
     device: str,
     cache: Path,
     is_halved: bool,
-    unlearnt: Sequence[Snapshot],
-    max_unlearnt_miss: float,
+    unseen: Sequence[Snapshot],
+    max_unseen_miss: float,
 ) -> CalibrationSummary:
     """Calibrate a bundle on the `val` parts of corpora."""
     total = sum(int((s.index()["split"] == "val").sum()) for s in snapshots)
-    total += sum(len(s.index()) for s in unlearnt)
+    total += sum(len(s.index()) for s in unseen)
     with tracked("calibrate", total=total) as step:
         return calibrate_bundle(
             bundle,
@@ -50,8 +50,8 @@ def calibrate(
             device=device,
             cache=cache,
             is_halved=is_halved,
-            unlearnt=unlearnt,
-            max_unlearnt_miss=max_unlearnt_miss,
+            unseen=unseen,
+            max_unseen_miss=max_unseen_miss,
             on_done=step.reach,
         )
 

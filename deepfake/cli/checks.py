@@ -107,7 +107,7 @@ def _check_datasets(options: Any) -> None:
 
     root = _data_root(options)
     datasets = options.dataset if isinstance(options.dataset, list) else [options.dataset]
-    for dataset in (*datasets, *(getattr(options, "unlearnt", None) or ())):
+    for dataset in (*datasets, *(getattr(options, "unseen", None) or ())):
         reject_unknown_dataset(dataset, root=root)
 
 

@@ -379,7 +379,7 @@ class TrainConfig(Settings):
                 f"{self.method} has none, mixed and two_headed do"
             )
         if self.method == "two_headed" and self.sbi_share in (0.0, 1.0):
-            raise ValueError(f"sbi_share {self.sbi_share:g} leaves one of two heads unlearnt")
+            raise ValueError(f"sbi_share {self.sbi_share:g} leaves one of two heads untrained")
         if self.sharpness_rho and self.precision == "16-mixed":
             raise ValueError("sharpness_rho needs the precision 32-true or bf16-mixed")
         if self.map_weight:

@@ -180,7 +180,7 @@ class DetectorSpec(BaseModel):
     def reading_notes(self) -> list[str]:
         """Notes for a reader of its verdicts, a sentence each: on scope and on calibration."""
         fitted = {judgement_plural(k): own.calibration for k, own in self.judgement.items()}
-        notes = [*([self.scope] if self.scope else []), *self.notes_on_unlearnt]
+        notes = [*([self.scope] if self.scope else []), *self.notes_on_unseen]
         lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
         if lacking:
             names = " and ".join(lacking)
@@ -195,10 +195,10 @@ class DetectorSpec(BaseModel):
         return notes
 
     @property
-    def notes_on_unlearnt(self) -> list[str]:
+    def notes_on_unseen(self) -> list[str]:
         """How often fakes of kinds that it did not learn are called real, a sentence a kind."""
         sentences = [
-            own.sentence_on_unlearnt(judgement_plural(kind)) for kind, own in self.judgement.items()
+            own.sentence_on_unseen(judgement_plural(kind)) for kind, own in self.judgement.items()
         ]
         return [sentence for sentence in sentences if sentence is not None]
 

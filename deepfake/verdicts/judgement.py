@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
 
 from deepfake.errors import ConfigError
 from deepfake.types import Kind, Verdict
@@ -27,7 +27,7 @@ from deepfake.verdicts.calibration import (
 __all__ = [
     "JudgementKind",
     "JudgementSettings",
-    "UnlearntCorpus",
+    "UnseenCorpus",
     "judgement_for",
     "judgement_kind",
     "judgement_plural",
@@ -40,7 +40,7 @@ _OF_MEDIA = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
 _PLURALS = {"still": "stills", "video": "videos"}
 
 
-class UnlearntCorpus(BaseModel):
+class UnseenCorpus(BaseModel):
     """What a detector calls the files of a corpus whose kinds of fakes it did not learn.
 
     Attributes:
@@ -74,7 +74,7 @@ class JudgementSettings(BaseModel):
         thresholds: From a probability to a verdict.
         support: What a file has to be like for that verdict to hold.
         likelihood_ratio_bounds: The range in which likelihood ratios are stated; None states none.
-        unlearnt: What the verdicts are on corpora that it did not learn from.
+        unseen: What the verdicts are on corpora that it did not learn from.
         notes: What a reader of the probabilities must know, a sentence each.
     """
 
@@ -84,7 +84,10 @@ class JudgementSettings(BaseModel):
     thresholds: Thresholds = Thresholds()
     support: Support = Support()
     likelihood_ratio_bounds: LikelihoodRatioBounds | None = None
-    unlearnt: tuple[UnlearntCorpus, ...] = ()
+    # Detectors of earlier versions have it under the second name.
+    unseen: tuple[UnseenCorpus, ...] = Field(
+        default=(), validation_alias=AliasChoices("unseen", "unlearnt")
+    )
     notes: tuple[str, ...] = ()
 
     def reason_against(
@@ -107,17 +110,17 @@ class JudgementSettings(BaseModel):
             return outside
         return self.support.reason_against_real(colour=track.colour)
 
-    def sentence_on_unlearnt(self, plural: str) -> str | None:
-        """Return how often fakes of unlearnt kinds are called real, None where nobody measured it.
+    def sentence_on_unseen(self, plural: str) -> str | None:
+        """Return how often fakes of unseen kinds are called real, None where nobody measured it.
 
         Args:
             plural: What files of this kind are called.
         """
-        fakes = sum(one.num_fake for one in self.unlearnt)
+        fakes = sum(one.num_fake for one in self.unseen)
         if not fakes:
             return None
-        missed = sum(one.fakes_called_real for one in self.unlearnt) / fakes
-        names = ", ".join(one.corpus for one in self.unlearnt if one.num_fake)
+        missed = sum(one.fakes_called_real for one in self.unseen) / fakes
+        names = ", ".join(one.corpus for one in self.unseen if one.num_fake)
         return (
             f"of {fakes:,} fake {plural} of kinds that it did not learn, {missed:.0%} are called "
             f"real ({names})"
@@ -126,10 +129,10 @@ class JudgementSettings(BaseModel):
     @property
     def reason_for_real(self) -> str:
         """Why a file is called real: what was not found, and how often that is wrong."""
-        fakes = sum(one.num_fake for one in self.unlearnt)
+        fakes = sum(one.num_fake for one in self.unseen)
         if not fakes:
             return "no sign of the kinds of fakes it learnt; not measured on other kinds"
-        missed = sum(one.fakes_called_real for one in self.unlearnt) / fakes
+        missed = sum(one.fakes_called_real for one in self.unseen) / fakes
         return (
             f"no sign of the kinds of fakes it learnt; {missed:.0%} of {fakes:,} fakes of other "
             "kinds were missed like this"

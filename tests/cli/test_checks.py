@@ -88,8 +88,8 @@ _MISTAKES: dict[str, tuple[str, str]] = {
     "evaluate-device": ("evaluate --dataset media --device cuda", "CUDA was asked for"),
     "robustness-weights": ("robustness --dataset media --weights nosuch", "no such detector"),
     "robustness-step": ("robustness --dataset media --perturbation nosuch", "nosuch"),
-    "calibrate-unlearnt": (
-        "calibrate --dataset media --unlearnt nosuch",
+    "calibrate-unseen": (
+        "calibrate --dataset media --unseen nosuch",
         "'nosuch' is neither an ingested corpus",
     ),
     "join-first": ("join nosuch media --output out", "no detector at nosuch"),

@@ -183,17 +183,17 @@ class CalibrateOptions(Options):
         lt=1,
         description="Share of fakes that may be called real; else 0.05 of stills, 0.1 of videos.",
     )
-    unlearnt: list[str] = Field(
+    unseen: list[str] = Field(
         [],
         description="An ingested corpus, or a folder, of kinds of fakes that the detector did not "
         "learn: the threshold for `real` is lowered by it, and the detector says what it calls "
         "them; repeatable.",
     )
-    max_unlearnt_miss: float = Field(
+    max_unseen_miss: float = Field(
         0.2,
         ge=0,
         lt=1,
-        description="Share of the fakes of each --unlearnt that may be called real.",
+        description="Share of the fakes of each --unseen that may be called real.",
     )
     device: Device = "auto"
     half_weights: bool = Field(

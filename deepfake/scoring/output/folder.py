@@ -341,7 +341,7 @@ def reading_of(spec: DetectorSpec) -> dict[str, Any]:
         "thresholds": {
             kind: own.thresholds.model_dump(mode="json") for kind, own in spec.judgement.items()
         },
-        "missed": spec.notes_on_unlearnt,
+        "missed": spec.notes_on_unseen,
         "notes": list(spec.all_notes),
     }
 

@@ -28,10 +28,10 @@ from deepfake.training.calibrate.heads import (
     scale_heads,
     scored_crops,
 )
-from deepfake.training.calibrate.unlearnt import (
-    MAX_UNLEARNT_MISS,
-    judge_unlearnt,
-    predict_unlearnt,
+from deepfake.training.calibrate.unseen_kinds import (
+    MAX_UNSEEN_MISS,
+    judge_unseen,
+    predict_unseen,
 )
 from deepfake.types import Kind, Split
 from deepfake.verdicts.calibration import MIN_PER_CLASS
@@ -76,8 +76,8 @@ def calibrate_bundle(
     device: str = "auto",
     cache: Path | None = None,
     is_halved: bool = False,
-    unlearnt: Sequence[Snapshot] = (),
-    max_unlearnt_miss: float = MAX_UNLEARNT_MISS,
+    unseen: Sequence[Snapshot] = (),
+    max_unseen_miss: float = MAX_UNSEEN_MISS,
     view: ViewConfig | None = None,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> CalibrationSummary:
@@ -93,9 +93,9 @@ def calibrate_bundle(
         device: Where the network computes.
         cache: Where networks converted for the CPU are kept.
         is_halved: Store weights in half precision; computing stays what it is.
-        unlearnt: Corpora of kinds of fakes that it did not learn: they lower the threshold under
+        unseen: Corpora of kinds of fakes that it did not learn: they lower the threshold under
             which files are called real, and the bundle keeps what is called what.
-        max_unlearnt_miss: Share of the fakes of each of these that may be called real.
+        max_unseen_miss: Share of the fakes of each of these that may be called real.
         view: What the detector takes out of crops that are wider; None where they are as it takes
             them.
         on_done: Called with the number of crops done.
@@ -107,7 +107,7 @@ def calibrate_bundle(
     Raises:
         BundleError: It is not a bundle, or `output` is something else.
         ConfigError: The crops of a corpus were made otherwise, or a share is not in 0..1.
-        DataError: The detector learnt from a corpus of `unlearnt`.
+        DataError: The detector learnt from a corpus of `unseen`.
         SplitLeakageError: A corpus holds what belongs to a held-out set.
     """
     refuse_held_out_media(snapshots)
@@ -145,16 +145,16 @@ def calibrate_bundle(
         **compared,
         **{k: v for f in fitted.values() for k, v in f.metrics.items()},
     }
-    others = predict_unlearnt(detector, unlearnt, on_done=_after(len(crops), on_done))
+    others = predict_unseen(detector, unseen, on_done=_after(len(crops), on_done))
     judgement = {
-        judgement_kind(kind): judge_unlearnt(
+        judgement_kind(kind): judge_unseen(
             found.settings,
             others,
             kind=kind,
             heads=heads,
             aggregation=aggregation,
-            digests={s.corpus: s.digest for s in unlearnt},
-            max_miss=max_unlearnt_miss,
+            digests={s.corpus: s.digest for s in unseen},
+            max_miss=max_unseen_miss,
         )
         for kind, found in fitted.items()
     }

@@ -20,7 +20,7 @@ from deepfake.verdicts.calibration.thresholds import (
     Thresholds,
     choose_thresholds,
     judge,
-    lower_for_unlearnt,
+    lower_for_unseen,
     verdict_of,
 )
 from deepfake.verdicts.calibration.uncertain_reason import UncertainReason
@@ -38,7 +38,7 @@ __all__ = [
     "fit_support",
     "fit_temperature",
     "judge",
-    "lower_for_unlearnt",
+    "lower_for_unseen",
     "shift_prior",
     "verdict_of",
 ]

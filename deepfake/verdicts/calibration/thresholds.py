@@ -7,14 +7,14 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from deepfake.errors import ConfigError, DataError
 from deepfake.types import Verdict
 from deepfake.verdicts.calibration.samples import MIN_PER_CLASS, checked_samples
 from deepfake.verdicts.calibration.uncertain_reason import UncertainReason
 
-__all__ = ["Thresholds", "choose_thresholds", "judge", "lower_for_unlearnt", "verdict_of"]
+__all__ = ["Thresholds", "choose_thresholds", "judge", "lower_for_unseen", "verdict_of"]
 
 _MIN_HALF_BAND = 0.05
 
@@ -32,7 +32,7 @@ class Thresholds(BaseModel):
         fpr_5: The same for 5 %, None under 100 reals.
         max_false_alarm: Share of reals called fake that was allowed when choosing.
         max_miss: Share of fakes called real that was allowed when choosing.
-        max_unlearnt_miss: The same of fakes of kinds that were not learnt; None where there were
+        max_unseen_miss: The same of fakes of kinds that were not learnt; None where there were
             none to choose by.
         num_real: Reals they were chosen on.
         num_fake: Fakes they were chosen on.
@@ -47,7 +47,10 @@ class Thresholds(BaseModel):
     fpr_5: float | None = None
     max_false_alarm: float | None = None
     max_miss: float | None = None
-    max_unlearnt_miss: float | None = None
+    # Detectors of earlier versions have it under the second name.
+    max_unseen_miss: float | None = Field(
+        default=None, validation_alias=AliasChoices("max_unseen_miss", "max_unlearnt_miss")
+    )
     num_real: int = Field(default=0, ge=0)
     num_fake: int = Field(default=0, ge=0)
     is_fitted: bool = False
@@ -118,7 +121,7 @@ def choose_thresholds(
     )
 
 
-def lower_for_unlearnt(
+def lower_for_unseen(
     thresholds: Thresholds, fakes: Sequence[ArrayLike], *, max_miss: float
 ) -> Thresholds:
     """Lower `real_below` until few fakes of kinds that were not learnt lie under it.
@@ -144,7 +147,7 @@ def lower_for_unlearnt(
         allowed = int(max_miss * len(values))
         if allowed < len(ascending):
             limits.append(float(ascending[allowed]))
-    return thresholds.model_copy(update={"real_below": min(limits), "max_unlearnt_miss": max_miss})
+    return thresholds.model_copy(update={"real_below": min(limits), "max_unseen_miss": max_miss})
 
 
 def verdict_of(prob: float | None, thresholds: Thresholds) -> Verdict:

@@ -161,7 +161,7 @@ def _as_version_2(value: dict[str, Any]) -> None:
     value["schema_version"] = 2
     for kind, own in value.pop("judgement").items():
         value["notes"] += own.pop("notes")
-        del own["unlearnt"], own["thresholds"]["max_unlearnt_miss"]
+        del own["unseen"], own["thresholds"]["max_unseen_miss"]
         del own["likelihood_ratio_bounds"], own["support"]["min_colour"]
         value.update({f"{part}_{kind}": settings for part, settings in own.items()})
     for head in value["heads"]:
@@ -263,3 +263,22 @@ def test_failed_write_leaves_the_old_bundle(
         save_bundle(bundle_dir, state_dict=tensors, spec=make_spec(name="new"), overwrite=True)
     assert load_bundle(bundle_dir).spec.name == "tried"
     assert [p.name for p in bundle_dir.parent.iterdir()] == ["bundle"]
+
+
+def test_former_names_of_unseen_kinds_are_read() -> None:
+    counted = {
+        "corpus": "others",
+        "digest": "0" * 16,
+        "num_real": 10,
+        "num_fake": 40,
+        "fakes_called_real": 9,
+        "fakes_called_fake": 20,
+        "reals_called_real": 8,
+        "reals_called_fake": 0,
+    }
+    found = JudgementSettings.model_validate(
+        {"unlearnt": [counted], "thresholds": {"max_unlearnt_miss": 0.3}}
+    )
+    assert found.thresholds.max_unseen_miss == 0.3
+    assert found.unseen[0].fakes_called_real == 9
+    assert JudgementSettings.model_validate(found.model_dump(mode="json")) == found

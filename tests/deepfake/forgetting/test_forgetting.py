@@ -24,7 +24,7 @@ from deepfake.scoring import ScoresFolder, find_parts, open_state
 from deepfake.storage import DataRoot, read_json, sampled_digest_of
 from deepfake.views.report import read_report, write_report
 from tests.deepfake.forgetting.kept import Kept, crop_bytes, make_kept, mentions
-from tests.deepfake.scoring.known import known_files
+from tests.deepfake.scoring.state.known_files import known_files
 from tests.sample_data import make_detector
 
 

@@ -20,7 +20,7 @@ from deepfake.scoring import find_parts, make_receipt, open_state, read_listing
 from deepfake.storage import StorePath, cache_folder, read_json
 from deepfake.views.report import read_report, write_report
 from tests.deepfake.forgetting.kept import Kept, crop_bytes, make_kept, mentions
-from tests.deepfake.scoring.known import known_files
+from tests.deepfake.scoring.state.known_files import known_files
 from tests.sample_data import make_detector
 
 

@@ -21,13 +21,13 @@ from deepfake.verdicts.calibration import (
     Support,
     Thresholds,
 )
-from deepfake.verdicts.judgement import JudgementSettings, UnlearntCorpus
+from deepfake.verdicts.judgement import JudgementSettings, UnseenCorpus
 from tests.sample_data import face_close_up
 from tests.untrained_detector import write_bundle
 
 EVERYTHING_IS_FAKE = Thresholds(real_below=0.0, fake_from=0.0)
 EVERYTHING_IS_REAL = Thresholds(real_below=1.0, fake_from=1.0)
-NINE_OF_FORTY_MISSED = UnlearntCorpus(
+NINE_OF_FORTY_MISSED = UnseenCorpus(
     corpus="swaps",
     digest="0" * 16,
     num_real=30,
@@ -87,7 +87,7 @@ def test_a_fake_says_which_head_was_surest(
 
 
 @pytest.mark.parametrize(
-    ("unlearnt", "expected"),
+    ("unseen", "expected"),
     [
         ((), "not measured on other kinds"),
         ((NINE_OF_FORTY_MISSED,), "22% of 40 fakes of other kinds were missed like this"),
@@ -97,10 +97,10 @@ def test_a_real_says_what_was_looked_for_and_how_often_that_is_missed(
     begun: Path,
     tmp_path: Path,
     photo: Path,
-    unlearnt: tuple[UnlearntCorpus, ...],
+    unseen: tuple[UnseenCorpus, ...],
     expected: str,
 ) -> None:
-    settings = JudgementSettings(thresholds=EVERYTHING_IS_REAL, unlearnt=unlearnt)
+    settings = JudgementSettings(thresholds=EVERYTHING_IS_REAL, unseen=unseen)
     heads = (HeadSpec(name="blended"), HeadSpec(name="generated"))
     medium = _score(
         begun, tmp_path, photo, heads=heads, has_novelty=True, judgement={"still": settings}

@@ -18,7 +18,7 @@ from deepfake.verdicts.calibration import (
     fit_support,
     fit_temperature,
     judge,
-    lower_for_unlearnt,
+    lower_for_unseen,
     shift_prior,
     verdict_of,
 )
@@ -211,20 +211,20 @@ def test_support_leaves_one_file_in_a_hundred_outside() -> None:
     assert (few.min_face_px, few.max_novelty, few.num_samples) == (None, None, 10)
 
 
-def test_threshold_is_lowered_until_few_unlearnt_fakes_lie_under_it() -> None:
+def test_threshold_is_lowered_until_few_unseen_fakes_lie_under_it() -> None:
     chosen = Thresholds(real_below=0.4, fake_from=0.7, is_fitted=True)
     many, few = np.linspace(0, 1, 101), [0.05, 0.9, 0.95, 0.99, 1.0]
-    lowered = lower_for_unlearnt(chosen, [many], max_miss=0.2)
+    lowered = lower_for_unseen(chosen, [many], max_miss=0.2)
     assert lowered.real_below == pytest.approx(0.2)
     assert (many < lowered.real_below).mean() <= 0.2
-    both = lower_for_unlearnt(chosen, [many, few], max_miss=0.1)
+    both = lower_for_unseen(chosen, [many, few], max_miss=0.1)
     assert both.real_below == pytest.approx(0.05), "of each corpus, not of all together"
     assert both.fake_from == chosen.fake_from
 
 
-def test_threshold_is_never_raised_by_unlearnt_fakes() -> None:
+def test_threshold_is_never_raised_by_unseen_fakes() -> None:
     chosen = Thresholds(real_below=0.1, fake_from=0.7, is_fitted=True)
-    assert lower_for_unlearnt(chosen, [[0.9] * 50], max_miss=0.2).real_below == 0.1
+    assert lower_for_unseen(chosen, [[0.9] * 50], max_miss=0.2).real_below == 0.1
     # What lies outside of what was seen is uncertain, and needs no threshold.
-    outside = lower_for_unlearnt(chosen, [[np.nan] * 9 + [0.01]], max_miss=0.2)
+    outside = lower_for_unseen(chosen, [[np.nan] * 9 + [0.01]], max_miss=0.2)
     assert outside.real_below == 0.1

@@ -123,7 +123,7 @@ def test_how_the_files_looked_is_kept_beside_the_bundle(
     assert reference.data_digests == {"stills": stills.digest, "videos": videos.digest}
 
 
-def test_fakes_of_unlearnt_kinds_lower_the_threshold_and_are_counted(
+def test_fakes_of_unseen_kinds_lower_the_threshold_and_are_counted(
     bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
 ) -> None:
     stills = corpus_writer(tmp_path / "a", file_plan({"val": 120}), corpus="stills")
@@ -133,26 +133,26 @@ def test_fakes_of_unlearnt_kinds_lower_the_threshold_and_are_counted(
         bundle,
         snapshots=[stills],
         output=tmp_path / "out",
-        unlearnt=[others],
-        max_unlearnt_miss=0.1,
+        unseen=[others],
+        max_unseen_miss=0.1,
     )
     plain = load_bundle(tmp_path / "plain").spec
     spec = load_bundle(tmp_path / "out").spec
     before, own = plain.judgement["still"], spec.judgement["still"]
-    assert before.unlearnt == ()
+    assert before.unseen == ()
     assert own.calibration == before.calibration
     assert own.thresholds.fake_from == before.thresholds.fake_from
     assert own.thresholds.real_below <= before.thresholds.real_below
-    assert own.thresholds.max_unlearnt_miss == 0.1
-    (counted,) = own.unlearnt
+    assert own.thresholds.max_unseen_miss == 0.1
+    (counted,) = own.unseen
     assert (counted.corpus, counted.digest) == ("others", others.digest)
     assert counted.num_fake == counted.num_real == 100
     assert counted.fakes_called_real <= 10
     assert any("fake stills of kinds that it did not learn" in n for n in spec.reading_notes)
-    assert spec.judgement["video"].unlearnt == (), "no video was shown"
+    assert spec.judgement["video"].unseen == (), "no video was shown"
 
 
-def test_a_corpus_that_was_learnt_from_says_nothing_of_unlearnt_kinds(
+def test_a_corpus_that_was_learnt_from_says_nothing_of_unseen_kinds(
     bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
 ) -> None:
     stills = corpus_writer(tmp_path / "a", file_plan({"val": 80}), corpus="stills")
@@ -160,7 +160,7 @@ def test_a_corpus_that_was_learnt_from_says_nothing_of_unlearnt_kinds(
     spec = written.spec.model_copy(update={"data_digests": {"stills": stills.digest}})
     save_bundle(bundle, state_dict=written.state_dict(), spec=spec, overwrite=True)
     with pytest.raises(DataError, match="learnt from stills"):
-        calibrate_bundle(bundle, snapshots=[stills], output=tmp_path / "out", unlearnt=[stills])
+        calibrate_bundle(bundle, snapshots=[stills], output=tmp_path / "out", unseen=[stills])
 
 
 def test_a_kind_without_files_stays_uncalibrated_and_says_so(

@@ -14,7 +14,7 @@ from deepfake.scoring.parts import find_parts, part_path, read_made_with, write_
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.scoring.state.state import ScoringState, open_state
 from deepfake.types import Kind
-from tests.deepfake.scoring.known import known_files
+from tests.deepfake.scoring.state.known_files import known_files
 from tests.scores import make_score
 
 _LONG_AGO = 10**18

@@ -16,16 +16,16 @@ from deepfake.evaluation.predict import predict_crops
 from deepfake.training.calibrate.file_scores import file_scores
 from deepfake.training.calibrate.heads import combined_logits
 from deepfake.types import Kind, Label, Verdict
-from deepfake.verdicts.calibration import lower_for_unlearnt
-from deepfake.verdicts.judgement import JudgementSettings, UnlearntCorpus
+from deepfake.verdicts.calibration import lower_for_unseen
+from deepfake.verdicts.judgement import JudgementSettings, UnseenCorpus
 
-__all__ = ["MAX_UNLEARNT_MISS", "judge_unlearnt", "predict_unlearnt"]
+__all__ = ["MAX_UNSEEN_MISS", "judge_unseen", "predict_unseen"]
 
-MAX_UNLEARNT_MISS = 0.2
+MAX_UNSEEN_MISS = 0.2
 """Share of fakes of kinds that were not learnt which may be called real."""
 
 
-def predict_unlearnt(
+def predict_unseen(
     detector: Detector,
     snapshots: Sequence[Snapshot],
     *,
@@ -49,7 +49,7 @@ def predict_unlearnt(
     return found
 
 
-def judge_unlearnt(
+def judge_unseen(
     settings: JudgementSettings,
     predicted: dict[str, pd.DataFrame],
     *,
@@ -57,13 +57,13 @@ def judge_unlearnt(
     heads: Sequence[HeadSpec],
     aggregation: AggregationConfig,
     digests: dict[str, str],
-    max_miss: float = MAX_UNLEARNT_MISS,
+    max_miss: float = MAX_UNSEEN_MISS,
 ) -> JudgementSettings:
-    """Lower `real_below` until few unlearnt fakes are called real, and count the verdicts.
+    """Lower `real_below` until few unseen fakes are called real, and count the verdicts.
 
     Args:
         settings: Fitted on kinds that were learnt.
-        predicted: From `predict_unlearnt`.
+        predicted: From `predict_unseen`.
         kind: Of the files.
         heads: As calibrated.
         aggregation: As chosen.
@@ -91,22 +91,22 @@ def judge_unlearnt(
         ]
         for labels, scores in files.values()
     ]
-    lowered = lower_for_unlearnt(settings.thresholds, fakes, max_miss=max_miss)
+    lowered = lower_for_unseen(settings.thresholds, fakes, max_miss=max_miss)
     judged = settings.model_copy(update={"thresholds": lowered})
     counts = []
     for corpus, (labels, scores) in files.items():
         verdicts = np.array([str(judged.judge(score)[0]) for score in scores])
         counts.append(_counted(corpus, verdicts, is_fake=labels == 1, digest=digests[corpus]))
-    return judged.model_copy(update={"unlearnt": tuple(counts)})
+    return judged.model_copy(update={"unseen": tuple(counts)})
 
 
 def _counted(
     corpus: str, verdicts: np.ndarray, *, is_fake: np.ndarray, digest: str
-) -> UnlearntCorpus:
+) -> UnseenCorpus:
     def count(verdict: Verdict, *, of_fakes: bool) -> int:
         return int(((verdicts == str(verdict)) & (is_fake == of_fakes)).sum())
 
-    return UnlearntCorpus(
+    return UnseenCorpus(
         corpus=corpus,
         digest=digest,
         num_real=int((~is_fake).sum()),

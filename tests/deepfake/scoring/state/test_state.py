@@ -15,7 +15,7 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError
 from deepfake.scoring import ChangedFile, Part, ScoringState, open_state
 from deepfake.types import Kind, Status
-from tests.deepfake.scoring.known import known_files
+from tests.deepfake.scoring.state.known_files import known_files
 
 _LONG_AGO = 10**18
 _NOW = _LONG_AGO + 10**12
