@@ -65,9 +65,9 @@ class IngestOptions(FileLimitOptions, BatchOptions):
 
 
 class ClipsOptions(Options):
-    """Make videos out of labelled stills, to calibrate a detector for videos with."""
+    """Make clips out of labelled stills or videos, to calibrate a detector for videos with."""
 
-    dataset: str = Field(description="An ingested corpus of labelled stills.")
+    dataset: str = Field(description="An ingested corpus of labelled stills or videos.")
     output: Path = Field(description="Folder for the clips and clips.csv.")
     split: Literal["train", "val", "test"] = Field("val", description="Which part of the corpus.")
     max_clips: int | None = Field(None, ge=3, description="Clips, at most.")

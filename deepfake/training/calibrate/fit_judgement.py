@@ -108,9 +108,11 @@ def fit_judgement(
         name: np.array([getattr(track, name) for track in strongest], dtype=np.float64)
         for name in ("face_px", "sharpness", "novelty")
     }
+    recorded = own[own["method"].astype(str).str.startswith("recorded")]["uri"].nunique()
+    beside = f" and on {recorded:,} clips of recordings" if recorded else ""
     note = (
-        f"Probabilities for {name}s are calibrated on {name}s made by code out of stills: real "
-        f"{name}s may be judged less well than stated."
+        f"Probabilities for {name}s are calibrated on {name}s made by code out of stills{beside}: "
+        f"real {name}s may be judged less well than stated."
     )
     return FittedJudgement(
         settings=JudgementSettings(

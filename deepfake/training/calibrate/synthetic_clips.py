@@ -1,15 +1,17 @@
-"""Make clips out of labelled stills, where no labelled videos may be learnt from.
+"""Make clips to calibrate with, where no labelled fakes of videos may be used.
 
-A window moves over the picture for some seconds, seen by a camera that is not quite sharp, with
-noise and flicker, and is encoded by x264. They do not show other poses or motion of the face, as
-real videos do: a calibration on them must say so.
+Out of stills: a window moves over the picture for some seconds, seen by a camera that is not quite
+sharp, with noise and flicker, and is encoded by x264. They do not show other poses or motion of
+the face, as real videos do: a calibration on them must say so.
+
+Out of videos: some seconds of a recording, as they are, and once more with a self-blended face.
 """
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +25,9 @@ from numpy.typing import NDArray
 from deepfake.config import MediaLimits, SelfBlendConfig, digest_of
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import DataError
-from deepfake.media import read_image, write_video
+from deepfake.media import open_video, read_image, write_video
 from deepfake.storage import atomic_path, medium_file
+from deepfake.training.calibrate.face_path import FacePath, face_path, main_track
 from deepfake.training.data.self_blend import are_usable_landmarks, self_blend
 from deepfake.types import Kind, Label
 
@@ -61,12 +64,12 @@ class ClipPlan:
     Attributes:
         name: Of its file, without folder.
         kind: What it shows.
-        uri: The still.
-        media_id: The still's.
-        group: The still's; a clip belongs to it.
-        bbox_xyxy: Of the still's largest face.
-        landmarks: Of that face, (5, 2), the still's pixels.
-        split: The still's.
+        uri: The still or the video that it is made of.
+        media_id: That file's.
+        source: Whether that file is a picture or a video.
+        group: That file's; a clip belongs to it.
+        faces: Where its main face is.
+        split: That file's.
         seed: Of all that is random.
     """
 
@@ -74,9 +77,9 @@ class ClipPlan:
     kind: ClipKind
     uri: str
     media_id: str
+    source: Kind
     group: str
-    bbox_xyxy: tuple[float, ...]
-    landmarks: NDArray[np.float64]
+    faces: FacePath
     split: str
     seed: int
 
@@ -89,38 +92,40 @@ class ClipPlan:
 def plan_clips(
     snapshot: Snapshot, *, split: str = "val", max_clips: int | None = None, seed: int = 0
 ) -> list[ClipPlan]:
-    """Return the clips that a corpus of stills gives: of each real one as it is and one
-    self-blended, of each fake one.
+    """Return the clips that a corpus gives: of each real file one as it is and one self-blended,
+    of each fake file one.
 
     Args:
         snapshot: Of the corpus.
         split: The part that is taken.
-        max_clips: At most, in equal shares of the three kinds; None for all.
+        max_clips: At most, in equal shares of the kinds that there are; None for all.
         seed: Of the choice and of all that is random in the clips.
 
     Raises:
-        DataError: The part has no labelled stills with faces.
+        DataError: The part has no labelled files with faces.
     """
     index = snapshot.index()
-    stills = index[
-        (index["split"] == split) & (index["kind"] == str(Kind.IMAGE)) & index["label"].notna()
-    ]
-    faces = stills.sort_values(["uri", "face_px"]).drop_duplicates("uri", keep="last")
+    faces = main_track(index[(index["split"] == split) & index["label"].notna()])
     if faces.empty:
-        raise DataError(f"{snapshot.corpus} has no labelled stills with faces in {split!r}")
+        raise DataError(f"{snapshot.corpus} has no labelled files with faces in {split!r}")
     rng = np.random.default_rng(seed)
     by_kind: dict[ClipKind, str] = {"real": "real", "labelled_fake": "fake", "self_blend": "real"}
+    files = {
+        kind: [own for _, own in faces[faces["label"] == label].groupby("uri", sort=True)]
+        for kind, label in by_kind.items()
+    }
+    num_kinds = sum(bool(own) for own in files.values())
     plans = []
-    for kind, label in by_kind.items():
-        own = faces[faces["label"] == label]
-        count = len(own) if max_clips is None else min(len(own), max_clips // len(by_kind))
+    for kind, own in files.items():
+        count = len(own) if max_clips is None else min(len(own), max_clips // num_kinds)
         chosen = np.sort(rng.permutation(len(own))[:count])
         seeds = rng.integers(0, 2**31, size=len(own))
-        plans += [_plan(own.iloc[at], kind=kind, seed=int(seeds[at])) for at in chosen]
+        plans += [_plan(own[at], kind=kind, seed=int(seeds[at])) for at in chosen]
     return plans
 
 
-def _plan(face: pd.Series, *, kind: ClipKind, seed: int) -> ClipPlan:
+def _plan(track: pd.DataFrame, *, kind: ClipKind, seed: int) -> ClipPlan:
+    face = track.iloc[0]
     media_id, group = str(face["media_id"]), face["group"]
     made_with = digest_of(_STEP_VERSION, media_id, str(seed), _BLEND)
     return ClipPlan(
@@ -128,9 +133,9 @@ def _plan(face: pd.Series, *, kind: ClipKind, seed: int) -> ClipPlan:
         kind=kind,
         uri=str(face["uri"]),
         media_id=media_id,
+        source=Kind(face["kind"]),
         group=f"media:{media_id}" if pd.isna(group) else str(group),
-        bbox_xyxy=tuple(float(v) for v in face["bbox_xyxy"]),
-        landmarks=np.asarray(face["landmarks"], dtype=np.float64).reshape(5, 2),
+        faces=face_path(track),
         split=str(face["split"]),
         seed=seed,
     )
@@ -142,7 +147,7 @@ def make_clips(
     """Write clips, and a CSV file that `ingest --layout csv` reads.
 
     Clips that exist already are kept; another seed gives other names. A clip belongs to the
-    group of its still.
+    group of its file.
 
     Args:
         plans: From `plan_clips`.
@@ -150,7 +155,7 @@ def make_clips(
         on_done: Called with the number of clips made, after each.
 
     Returns:
-        `clips.csv` in the folder. A still whose face cannot be blended has no line.
+        `clips.csv` in the folder. A file whose face cannot be blended has no line.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # x264, OpenCV and NumPy release the interpreter's lock.
@@ -165,7 +170,8 @@ def make_clips(
         writer.writerow(["uri", "label", "split", "group", "method"])
         for plan, is_made in zip(plans, made, strict=True):
             if is_made:
-                method = f"synthetic_{plan.kind}"
+                made_of = "synthetic" if plan.source == Kind.IMAGE else "recorded"
+                method = f"{made_of}_{plan.kind}"
                 writer.writerow([plan.name, str(plan.label), plan.split, plan.group, method])
     return table
 
@@ -175,20 +181,77 @@ def _make(plan: ClipPlan, folder: Path) -> bool:
     if path.is_file():
         return True
     limits = MediaLimits()
+    # Renamed once it is whole; FFmpeg chooses the container by the file's ending.
+    part = path.with_name(f".{path.name}")
     with medium_file(plan.uri, max_bytes=limits.max_bytes) as source:
-        picture = read_image(source, limits=limits).pixels
+        write = _write_from_still if plan.source == Kind.IMAGE else _write_from_video
+        if not write(plan, source, part, limits=limits):
+            return False
+    part.replace(path)
+    return True
+
+
+def _write_from_still(plan: ClipPlan, source: Path, part: Path, *, limits: MediaLimits) -> bool:
+    picture = read_image(source, limits=limits).pixels
     rng = np.random.default_rng(plan.seed)
-    square = _square_of(plan, picture)
+    square = _square_of(plan.faces, 0, picture)
     if plan.kind == "self_blend" and square is None:
         return False
     fps = int(rng.choice(_FPS))
     num_frames = max(2, round(rng.uniform(*_SECONDS) * fps))
     frames = _frames(plan, picture, square, rng=rng, num_frames=num_frames)
-    # Renamed once it is whole; FFmpeg chooses the container by the file's ending.
-    part = path.with_name(f".{path.name}")
     write_video(part, frames, fps=fps, crf=int(rng.integers(*_CRF, endpoint=True)))
-    part.replace(path)
     return True
+
+
+def _write_from_video(plan: ClipPlan, source: Path, part: Path, *, limits: MediaLimits) -> bool:
+    rng = np.random.default_rng(plan.seed)
+    with open_video(source, limits=limits) as reader:
+        fps = reader.info.fps or _FPS[-1]
+        count = min(reader.info.num_frames, max(2, round(rng.uniform(*_SECONDS) * fps)))
+        first = int(rng.integers(0, reader.info.num_frames - count, endpoint=True))
+        pictures = (
+            (frame.frame_index, _with_even_sides(frame.pixels))
+            for frame in reader.read(range(first, first + count))
+        )
+        shown: Iterator[Pixels] = (picture for _, picture in pictures)
+        if plan.kind == "self_blend":
+            shown = _blended_frames(plan.faces, pictures, seed=int(rng.integers(2**31)))
+        try:
+            write_video(part, shown, fps=fps, crf=int(rng.integers(*_CRF, endpoint=True)))
+        except _NoBlendFitsError:
+            # A frame of the forgery without a blend would be a real one.
+            part.unlink(missing_ok=True)
+            return False
+    return True
+
+
+class _NoBlendFitsError(Exception):
+    """The landmarks in a frame are not those of a face."""
+
+
+def _blended_frames(
+    faces: FacePath, pictures: Iterable[tuple[int, Pixels]], *, seed: int
+) -> Iterator[Pixels]:
+    """Yield frames with one blend, drawn once, that follows the face.
+
+    Raises:
+        _NoBlendFitsError: There is no place for it in a frame.
+    """
+    side: int | None = None
+    for number, picture in pictures:
+        square = _square_of(faces, number, picture, side=side)
+        if square is None:
+            raise _NoBlendFitsError
+        # Of one side, so that what is drawn for it is the same in each frame.
+        side = square[2]
+        landmarks = faces.landmarks_at(number)
+        yield _blended(picture, square, landmarks, rng=np.random.default_rng(seed))
+
+
+def _with_even_sides(picture: Pixels) -> Pixels:
+    height, width = (side // 2 * 2 for side in picture.shape[:2])
+    return np.ascontiguousarray(picture[:height, :width])
 
 
 def _frames(
@@ -206,7 +269,7 @@ def _frames(
     noise, blur = rng.uniform(*_NOISE), rng.uniform(*_BLUR)
     shown = picture
     if plan.kind == "self_blend" and square is not None:
-        shown = _blended(picture, square, plan.landmarks, rng=rng)
+        shown = _blended(picture, square, plan.faces.landmarks_at(0), rng=rng)
     for step in range(num_frames):
         left, top = start + (end - start) * step / max(1, num_frames - 1)
         matrix = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top]])
@@ -220,14 +283,25 @@ def _frames(
         yield np.clip(np.round(view), 0, 255).astype(np.uint8)
 
 
-def _square_of(plan: ClipPlan, picture: Pixels) -> tuple[int, int, int] | None:
-    """Return left, top and side of the square that is blended; None where it does not fit."""
-    left, top, right, bottom = plan.bbox_xyxy
+def _square_of(
+    faces: FacePath, number: int, picture: Pixels, *, side: int | None = None
+) -> tuple[int, int, int] | None:
+    """Return left, top and side of the square that is blended; None where it does not fit.
+
+    Args:
+        faces: Where the face is.
+        number: Of the frame.
+        picture: The frame.
+        side: Of the square, pixels; None for one after the box of the face.
+    """
+    left, top, right, bottom = faces.box_at(number)
     height, width = picture.shape[:2]
-    side = min(round(max(right - left, bottom - top) * _REACH), height, width)
+    if side is None:
+        side = min(round(max(right - left, bottom - top) * _REACH), height, width)
     x = int(np.clip(round((left + right - side) / 2), 0, width - side))
     y = int(np.clip(round((top + bottom - side) / 2), 0, height - side))
-    return (x, y, side) if are_usable_landmarks(plan.landmarks - (x, y), size=side) else None
+    usable = are_usable_landmarks(faces.landmarks_at(number) - (x, y), size=side)
+    return (x, y, side) if usable else None
 
 
 def _blended(
