@@ -29,10 +29,12 @@ def nothing_outlives_the_tests() -> Iterator[None]:
     os.environ[_OF_THIS_RUN] = number
     yield
     del os.environ[_OF_THIS_RUN]
-    here = {os.getpid(), *(above.pid for above in psutil.Process().parents())}
+    # Children of this very process end with it: loaders' workers, the tracker of semaphores.
+    own = psutil.Process()
+    spared = {own.pid, *(p.pid for p in (*own.parents(), *own.children(recursive=True)))}
     for process in psutil.process_iter():
         try:
-            if process.pid not in here and process.environ().get(_OF_THIS_RUN) == number:
+            if process.pid not in spared and process.environ().get(_OF_THIS_RUN) == number:
                 process.kill()
         except (psutil.Error, OSError):
             continue  # gone by now, or somebody else's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from deepfake.errors import DataError
 from deepfake.scoring.drift import load_reference
 from deepfake.training import calibrate as calibrating
 from deepfake.training.calibrate import calibrate_bundle, refuse_too_few_files, scale_heads
+from deepfake.training.calibrate.fit_judgement import fit_judgement
 from deepfake.types import Kind
 from tests.untrained_detector import write_bundle
 
@@ -243,6 +245,17 @@ def _clips(num: int, *, better: str) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
+
+
+def test_a_note_says_what_videos_calibrate_and_how_many_are_recordings() -> None:
+    clips = _clips(80, better="mean").assign(face_px=100.0, sharpness=90.0, novelty=1.0, colour=0.5)
+    fit = partial(fit_judgement, kind=Kind.VIDEO, aggregation=AggregationConfig(), prior=0.5)
+    (note,) = fit(clips).settings.notes
+    assert "out of stills: " in note
+    recorded = clips["uri"].isin([f"/{number}" for number in range(30)])
+    mixed = clips.assign(method=clips["method"].where(~recorded, "recorded_real"))
+    (note,) = fit(mixed).settings.notes
+    assert "out of stills and on 30 clips of recordings" in note
 
 
 @pytest.mark.parametrize("better", ["mean", "max"])
