@@ -190,8 +190,10 @@ class DetectorSpec(BaseModel):
                 f"prob_fake holds for media of which {self.prior:.0%} are fakes; --prior gives it "
                 "for another share"
             )
-        made = [name for name, c in fitted.items() if c.fitted_on.startswith("synthetic")]
-        notes += [f"prob_fake of {name} is calibrated on {name} made by code" for name in made]
+        for name, calibration in fitted.items():
+            if calibration.fitted_on.startswith("synthetic"):
+                beside = " and on recordings" if "recorded" in calibration.fitted_on else ""
+                notes.append(f"prob_fake of {name} is calibrated on {name} made by code{beside}")
         return notes
 
     @property

@@ -16,6 +16,7 @@ import httpx
 import psutil
 import pytest
 
+from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.media import write_image, write_video
 from tests.browser.pages import Browser, Opened
 from tests.command_line import product_environment, run_deepfake
@@ -167,8 +168,11 @@ def test_a_real_clip_gets_a_verdict_and_its_timeline(
     assert page.get_by_text("Not learnt: wholly generated pictures").count() == 1
     page.locator("[data-testid=stVegaLiteChart]").wait_for()
     page.get_by_text("The strongest faces, and what in them moved the score").wait_for()
-    assert page.get_by_text("357 labelled synthetic videos").count() == 1
-    assert page.get_by_text("from 76.5% on as fake").count() == 1
+    judged = load_bundle(packaged_detector()).spec.judgement["video"]
+    calibration, fake_from = judged.calibration, judged.thresholds.fake_from
+    on = f"{calibration.num_samples:,} labelled {calibration.fitted_on}s"
+    assert page.get_by_text(on).count() == 1
+    assert page.get_by_text(f"from {fake_from:.1%} on as fake").count() == 1
     slider = page.get_by_role("slider", name="Moment of the video")
     slider.focus()
     moments = set()

@@ -87,10 +87,11 @@ def fit_judgement(
         return FittedJudgement(settings, {})
     labels, scores = file_scores(own, aggregation=aggregation)
     logits = np.array([score.logit for score in scores])
-    is_made = own["method"].astype(str).str.startswith("synthetic").any()
-    calibration = fit_temperature(
-        logits, labels=labels, fitted_on=f"synthetic {name}" if is_made else name, prior=prior
-    )
+    methods = own["method"].astype(str)
+    is_made = methods.str.startswith("synthetic").any()
+    recorded = own[methods.str.startswith("recorded")]["uri"].nunique()
+    made_of = ("synthetic and recorded " if recorded else "synthetic ") if is_made else ""
+    calibration = fit_temperature(logits, labels=labels, fitted_on=made_of + name, prior=prior)
     prob = calibration.prob(logits)
     # Probabilities hold for the prior; their quality is measured at the files' own share of fakes.
     here = shift_prior(prob, from_prior=prior, to_prior=float(labels.mean()))
@@ -108,7 +109,6 @@ def fit_judgement(
         name: np.array([getattr(track, name) for track in strongest], dtype=np.float64)
         for name in ("face_px", "sharpness", "novelty")
     }
-    recorded = own[own["method"].astype(str).str.startswith("recorded")]["uri"].nunique()
     beside = f" and on {recorded:,} clips of recordings" if recorded else ""
     note = (
         f"Probabilities for {name}s are calibrated on {name}s made by code out of stills{beside}: "

@@ -254,8 +254,9 @@ def test_a_note_says_what_videos_calibrate_and_how_many_are_recordings() -> None
     assert "out of stills: " in note
     recorded = clips["uri"].isin([f"/{number}" for number in range(30)])
     mixed = clips.assign(method=clips["method"].where(~recorded, "recorded_real"))
-    (note,) = fit(mixed).settings.notes
-    assert "out of stills and on 30 clips of recordings" in note
+    settings = fit(mixed).settings
+    assert "out of stills and on 30 clips of recordings" in settings.notes[0]
+    assert settings.calibration.fitted_on == "synthetic and recorded video"
 
 
 @pytest.mark.parametrize("better", ["mean", "max"])
