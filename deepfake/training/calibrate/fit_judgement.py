@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from deepfake.training.calibrate.file_scores import (
     has_enough,
 )
 from deepfake.types import Kind, Label
+from deepfake.verdicts.aggregation import TrackScore
 from deepfake.verdicts.calibration import (
     MIN_PER_CLASS,
     Calibration,
@@ -37,8 +39,8 @@ _REPORTED = ("n", "n_real", "n_fake", "auc", "log_loss", "brier", "ece", "cllr",
 _PEOPLE = (1, 2, 3, 5)
 """In a picture, where false alarms are counted."""
 
-_MIN_VIDEO_FRAMES = 3
-"""Frames of a video that have to show the face that decides."""
+_MIN_FRAMES = {Kind.IMAGE: 1, Kind.VIDEO: 3}
+"""Frames that have to show the face that decides."""
 
 _MAX_FALSE_ALARM = {Kind.IMAGE: 0.05, Kind.VIDEO: 0.05}
 """Share of reals that may be called fake."""
@@ -72,70 +74,100 @@ def fit_judgement(
 ) -> FittedJudgement:
     """Fit the settings of one kind of file; stills do not stand for videos."""
     own, name = crops[crops["kind"] == str(kind)], judgement_kind(kind)
-    min_frames = 1 if kind is Kind.IMAGE else _MIN_VIDEO_FRAMES
     if not has_enough(own):
-        counts = count_labels(own)
-        note = (
-            f"Probabilities for {name}s are not calibrated: `val` has {counts['real']} real and "
-            f"{counts['fake']} fake {name}s to do it with, {MIN_PER_CLASS} of each are needed."
-        )
-        settings = JudgementSettings(
-            calibration=Calibration(prior=prior),
-            support=Support(min_frames=min_frames),
-            notes=(note,),
-        )
-        return FittedJudgement(settings, {})
+        return FittedJudgement(_not_calibrated(own, kind=kind, prior=prior), {})
     labels, scores = file_scores(own, aggregation=aggregation)
     logits = np.array([score.logit for score in scores])
-    methods = own["method"].astype(str)
-    is_made = methods.str.startswith("synthetic").any()
-    recorded = own[methods.str.startswith("recorded")]["uri"].nunique()
-    made_of = ("synthetic and recorded " if recorded else "synthetic ") if is_made else ""
-    calibration = fit_temperature(logits, labels=labels, fitted_on=made_of + name, prior=prior)
+    sources = _count_sources(own)
+    calibration = fit_temperature(
+        logits, labels=labels, fitted_on=_sample_name(sources, name=name), prior=prior
+    )
     prob = calibration.prob(logits)
-    # Probabilities hold for the prior; their quality is measured at the files' own share of fakes.
-    here = shift_prior(prob, from_prior=prior, to_prior=float(labels.mean()))
     log_lr = calibration.log_likelihood_ratio(logits)
     bounds = fit_likelihood_ratio_bounds(log_lr, labels)
-    values = binary_metrics(labels, here, rank=logits, log_lr=bounds.clip_log(log_lr))
     thresholds = choose_thresholds(
         prob,
         labels=labels,
         max_false_alarm=_MAX_FALSE_ALARM[kind] if max_false_alarm is None else max_false_alarm,
         max_miss=_MAX_MISS[kind] if max_miss is None else max_miss,
     )
-    strongest = [score.strongest for score in scores]
-    seen = {
-        name: np.array([getattr(track, name) for track in strongest], dtype=np.float64)
-        for name in ("face_px", "sharpness", "novelty")
+    settings = JudgementSettings(
+        calibration=calibration,
+        thresholds=thresholds,
+        support=_support_of([score.strongest for score in scores], kind=kind),
+        likelihood_ratio_bounds=bounds,
+        notes=_notes_on(sources, name=name),
+    )
+    # Probabilities hold for the prior; their quality is measured at the files' own share of fakes.
+    here = shift_prior(prob, from_prior=prior, to_prior=float(labels.mean()))
+    values = binary_metrics(labels, here, rank=logits, log_lr=bounds.clip_log(log_lr))
+    alarms = _false_alarms(
+        own, aggregation=aggregation, calibration=calibration, thresholds=thresholds
+    )
+    metrics: dict[str, float | int | str | None] = {
+        f"val_calibration_{name}_{m}": getattr(values, m) for m in _REPORTED
     }
-    beside = f" and on {recorded:,} clips of recordings" if recorded else ""
+    for people, share in alarms.items():
+        metrics[f"val_calibration_{name}_false_alarm_{people}_people"] = share
+    return FittedJudgement(settings, metrics)
+
+
+def _not_calibrated(crops: pd.DataFrame, *, kind: Kind, prior: float) -> JudgementSettings:
+    counts, name = count_labels(crops), judgement_kind(kind)
+    note = (
+        f"Probabilities for {name}s are not calibrated: `val` has {counts['real']} real and "
+        f"{counts['fake']} fake {name}s to do it with, {MIN_PER_CLASS} of each are needed."
+    )
+    return JudgementSettings(
+        calibration=Calibration(prior=prior),
+        support=Support(min_frames=_MIN_FRAMES[kind]),
+        notes=(note,),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Sources:
+    """Files that `deepfake clips` made: out of stills, and out of recordings."""
+
+    synthetic: int
+    recorded: int
+
+
+def _count_sources(crops: pd.DataFrame) -> _Sources:
+    methods = crops.drop_duplicates("uri")["method"].astype(str)
+    return _Sources(
+        synthetic=int(methods.str.startswith("synthetic").sum()),
+        recorded=int(methods.str.startswith("recorded").sum()),
+    )
+
+
+def _sample_name(sources: _Sources, *, name: str) -> str:
+    if not sources.synthetic:
+        return name
+    return f"synthetic and recorded {name}" if sources.recorded else f"synthetic {name}"
+
+
+def _notes_on(sources: _Sources, *, name: str) -> tuple[str, ...]:
+    if not sources.synthetic:
+        return ()
+    beside = f" and on {sources.recorded:,} clips of recordings" if sources.recorded else ""
     note = (
         f"Probabilities for {name}s are calibrated on {name}s made by code out of stills{beside}: "
         f"real {name}s may be judged less well than stated."
     )
-    return FittedJudgement(
-        settings=JudgementSettings(
-            calibration=calibration,
-            thresholds=thresholds,
-            support=fit_support(
-                face_px=seen["face_px"],
-                sharpness=seen["sharpness"],
-                novelty=seen["novelty"] if np.isfinite(seen["novelty"]).all() else None,
-                min_frames=min_frames,
-            ),
-            likelihood_ratio_bounds=bounds,
-            notes=(note,) if is_made else (),
-        ),
-        metrics={
-            **{f"val_calibration_{name}_{m}": getattr(values, m) for m in _REPORTED},
-            **{
-                f"val_calibration_{name}_false_alarm_{people}_people": share
-                for people, share in _false_alarms(
-                    own, aggregation=aggregation, calibration=calibration, thresholds=thresholds
-                ).items()
-            },
-        },
+    return (note,)
+
+
+def _support_of(strongest: Sequence[TrackScore], *, kind: Kind) -> Support:
+    seen = {
+        name: np.array([getattr(track, name) for track in strongest], dtype=np.float64)
+        for name in ("face_px", "sharpness", "novelty")
+    }
+    return fit_support(
+        face_px=seen["face_px"],
+        sharpness=seen["sharpness"],
+        novelty=seen["novelty"] if np.isfinite(seen["novelty"]).all() else None,
+        min_frames=_MIN_FRAMES[kind],
     )
 
 
