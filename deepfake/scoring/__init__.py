@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from deepfake.scoring.reason_text import advice_on, describe_reason
     from deepfake.scoring.receipts.receipt import Receipt, make_receipt, read_receipt
     from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
+    from deepfake.scoring.run.from_options import FolderScoring, resolve_scoring
+    from deepfake.scoring.run.nothing_new import NewFilesError, NoBatches
     from deepfake.scoring.run.record import RunRecord, recorded
     from deepfake.scoring.run.score_folder import FolderOptions, FolderSummary, score_folder
     from deepfake.scoring.run.status import ScoresStatus, read_status
@@ -64,8 +66,11 @@ __all__ = [
     "DriftReport",
     "DriftWatch",
     "FolderOptions",
+    "FolderScoring",
     "FolderSummary",
     "Hold",
+    "NewFilesError",
+    "NoBatches",
     "Part",
     "ProbeBatch",
     "ProbedBatch",
@@ -106,6 +111,7 @@ __all__ = [
     "recorded",
     "refused_score",
     "remember_output",
+    "resolve_scoring",
     "score_batch",
     "score_files",
     "score_folder",

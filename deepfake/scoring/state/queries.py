@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from deepfake.config import MediaLimits
+from deepfake.corpora.manifest_row import ManifestRow
+from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables
+from deepfake.scoring.state.parts import KnownParts
 from deepfake.scoring.state.schema import BELOW, bounds, read_state
+from deepfake.types import Status
 
-__all__ = ["StateCounts", "find_part", "find_size_and_time", "read_counts"]
+__all__ = [
+    "LastRun",
+    "StateCounts",
+    "find_part",
+    "find_size_and_time",
+    "read_counts",
+    "read_last_run",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,3 +102,82 @@ def find_part(path: Path, *, version: str, media_id: str) -> str | None:
             "SELECT part FROM scored WHERE version = ? AND media_id = ?", (version, media_id)
         ).fetchone()
     return None if found is None else str(found[0])
+
+
+@dataclass(frozen=True, slots=True)
+class LastRun:
+    """What the last run left in a state, to tell whether another one would find anything new.
+
+    Attributes:
+        folder: URI of the folder that is scored.
+        version: Of the scores.
+        meta: The state's own notes.
+        files: Its files.
+        parts: Its parts of this version.
+    """
+
+    folder: str
+    version: str
+    meta: dict[str, Any]
+    files: KnownFiles
+    parts: KnownParts
+
+    @property
+    def num_present(self) -> int:
+        """Files of the folder that had not gone."""
+        return self.files.count(but=Status.VANISHED)
+
+    def has_all_in_tables(self, parts: Set[str], *, limits: MediaLimits) -> bool:
+        """Return whether all files are scored, and the tables hold it.
+
+        Args:
+            parts: Keys of those that are on disk.
+            limits: How large a medium may be, which must be as it was.
+        """
+        text = limits.model_dump_json()
+        written = f"{int(self.meta.get('changes') or 0)} {self.folder}"
+        return (
+            self.meta.get("limits") == text
+            and self.meta.get(f"limits {self.version}") == text
+            and self.meta.get(f"written {self.version}") == written
+            and self.parts.numbers().keys() == parts
+            and self.files.count_waiting(self.version) == 0
+        )
+
+    def are_as_they_were(self, rows: Sequence[ManifestRow]) -> bool:
+        """Return whether files that are listed now are known, and neither changed nor racy."""
+        before = self.files.find([row.uri for row in rows])
+        for row in rows:
+            old, is_racy = before.get(row.uri, (None, True))
+            if old is None:
+                return False
+            if row.status is not Status.OK:
+                if not is_same_in_tables(old, row):
+                    return False
+            elif is_racy or not is_as_probed(row, old):
+                return False
+        return True
+
+
+@contextmanager
+def read_last_run(path: Path, *, folder: str, version: str) -> Iterator[LastRun]:
+    """Yield what the last run left; it only reads.
+
+    Args:
+        path: The state.
+        folder: URI of the folder that is scored.
+        version: Of the scores.
+
+    Raises:
+        DataError: There is no state, or it cannot be read.
+    """
+    with read_state(path) as db:
+        # One transaction: all of it is of one moment.
+        db.execute("BEGIN")
+        yield LastRun(
+            folder=folder,
+            version=version,
+            meta={str(name): value for name, value in db.execute("SELECT name, value FROM meta")},
+            files=KnownFiles(db, folder=folder),
+            parts=KnownParts(db, version=version),
+        )

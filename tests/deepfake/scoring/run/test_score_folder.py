@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -12,13 +14,18 @@ import pyarrow.parquet as pq
 import pytest
 
 from deepfake.compute.workers import shared_workers
+from deepfake.config import MediaLimits
+from deepfake.corpora.layouts import MediaFilter
 from deepfake.corpora.probe import probe_rows
+from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import CorpusError
 from deepfake.media import write_image
 from deepfake.scoring import (
     FolderOptions,
     FolderSummary,
+    NewFilesError,
+    NoBatches,
     ProbeBatch,
     ProbedBatch,
     ScoreBatch,
@@ -28,7 +35,9 @@ from deepfake.scoring import (
     create_score_job,
     score_batch,
     score_folder,
+    scores_version,
 )
+from deepfake.scoring.run.nothing_new import is_nothing_new
 from deepfake.storage import DataRoot
 from tests.sample_data import face_close_up, landscape, make_detector
 
@@ -135,3 +144,108 @@ def test_a_folder_without_files_is_an_error_unless_they_are_waited_for(
         _score(tmp_path, job, FolderOptions())
     done, _ = _score(tmp_path, job, FolderOptions(is_waiting_for_files=True))
     assert done.counts.num_files == 0
+
+
+@pytest.fixture
+def scored(tmp_path: Path, job: ScoreJob) -> Path:
+    """A scored folder of a picture and an empty file, in which nothing is too fresh to be sure."""
+    (tmp_path / "media").mkdir()
+    face = write_image(tmp_path / "media" / "face.png", face_close_up())
+    empty = tmp_path / "media" / "empty.mp4"
+    empty.touch()
+    for path in (face, empty):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
+    _score(tmp_path, job, FolderOptions())
+    return tmp_path
+
+
+def _is_nothing_new(place: Path, job: ScoreJob, **changes: Any) -> bool:
+    bundle = load_bundle(job.scorer.detector.path)
+    asked: dict[str, Any] = {
+        "version": scores_version(job.scorer, bundle=bundle),
+        "wanted": MediaFilter(),
+        "limits": job.media_limits,
+        **changes,
+    }
+    return is_nothing_new(place / "media", ScoresFolder(place / "scores"), **asked)
+
+
+def test_nothing_is_new_in_a_scored_folder_and_a_run_without_batches_says_so(
+    scored: Path, job: ScoreJob
+) -> None:
+    assert _is_nothing_new(scored, job)
+    done = score_folder(
+        scored / "media",
+        ScoresFolder(scored / "scores"),
+        job=job,
+        options=FolderOptions(),
+        batches=NoBatches(),
+        data_root=DataRoot(scored / "data"),
+        run_id="again",
+    )
+    assert (done.counters.num_listed, done.counters.num_scored) == (2, 0)
+    assert done.counts.statuses == {"ok": 1, "empty": 1}
+    assert _is_nothing_new(scored, job), "the run changed nothing"
+
+
+def _change_time(place: Path) -> None:
+    os.utime(place / "media" / "face.png", (1_700_000_001, 1_700_000_001))
+
+
+def _add_file(place: Path) -> None:
+    shutil.copy(place / "media" / "face.png", place / "media" / "other.png")
+
+
+def _remove_file(place: Path) -> None:
+    (place / "media" / "face.png").unlink()
+
+
+def _remove_part(place: Path) -> None:
+    (part,) = place.glob("scores/versions/*/parts/*.json")
+    part.unlink()
+
+
+def _remove_state(place: Path) -> None:
+    (place / "scores" / "state.sqlite").unlink()
+
+
+def _hide_folder(place: Path) -> None:
+    (place / "media").rename(place / "elsewhere")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [_change_time, _add_file, _remove_file, _remove_part, _remove_state, _hide_folder],
+)
+def test_whatever_changed_is_for_a_run_to_see_to(
+    scored: Path, job: ScoreJob, change: Callable[[Path], None]
+) -> None:
+    change(scored)
+    assert not _is_nothing_new(scored, job)
+
+
+def test_other_scores_and_other_limits_are_something_new(scored: Path, job: ScoreJob) -> None:
+    assert not _is_nothing_new(scored, job, version="0" * 16)
+    assert not _is_nothing_new(scored, job, limits=MediaLimits(max_bytes=10_000_000))
+    with ScoresFolder(scored / "scores").held():
+        assert not _is_nothing_new(scored, job), "a run is at work"
+
+
+def test_a_file_that_was_not_scored_for_a_limit_is_something_new(
+    scored: Path, job: ScoreJob
+) -> None:
+    write_image(scored / "media" / "view.png", landscape())
+    os.utime(scored / "media" / "view.png", (1_700_000_000, 1_700_000_000))
+    _score(scored, job, FolderOptions(wanted=MediaFilter(include=("face.png", "empty.mp4"))))
+    assert not _is_nothing_new(scored, job)
+    batches = NoBatches()
+    with pytest.raises(NewFilesError):
+        score_folder(
+            scored / "media",
+            ScoresFolder(scored / "scores"),
+            job=job,
+            options=FolderOptions(),
+            batches=batches,
+            data_root=DataRoot(scored / "data"),
+            run_id="again",
+        )

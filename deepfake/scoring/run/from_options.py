@@ -1,0 +1,149 @@
+"""Score a folder as the options of `deepfake score` say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from deepfake.config import SamplingConfig
+from deepfake.config.options import ScoreOptions
+from deepfake.corpora.layouts import MediaFilter
+from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.extract.options import choose_sampling
+from deepfake.registry.resolve import resolve_detector
+from deepfake.scoring.batch_runner import BatchRunner
+from deepfake.scoring.output.folder import ScoresFolder, scores_version
+from deepfake.scoring.output.places import check_places
+from deepfake.scoring.run.nothing_new import is_nothing_new
+from deepfake.scoring.run.score_folder import FolderOptions, score_folder
+from deepfake.scoring.score_job import ScoreJob, create_score_job
+from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
+
+__all__ = ["FolderScoring", "resolve_scoring"]
+
+
+@dataclass(frozen=True, slots=True)
+class FolderScoring:
+    """What was asked for, with the detector that was chosen.
+
+    Attributes:
+        folder: The media.
+        to: The output folder.
+        job: Which detector, and how it scores.
+        options: Which files, and how they are gone through.
+        data_root: The data root.
+        chosen_by: How the detector was chosen, a phrase.
+    """
+
+    folder: Location
+    to: ScoresFolder
+    job: ScoreJob
+    options: FolderOptions
+    data_root: DataRoot
+    chosen_by: str
+
+    @property
+    def detector(self) -> DetectorIdentity:
+        """The detector."""
+        return self.job.scorer.detector
+
+    def is_nothing_new(self) -> bool:
+        """Return whether a run would find nothing to do: no file, no evidence, no second try."""
+        if self.options.num_evidence or self.options.is_retrying_failed:
+            return False
+        bundle = load_bundle(self.detector.path)
+        return is_nothing_new(
+            self.folder,
+            self.to,
+            version=scores_version(self.job.scorer, bundle=bundle),
+            wanted=self.options.wanted,
+            limits=self.job.media_limits,
+        )
+
+    def run(self, batches: BatchRunner, *, run_id: str) -> dict[str, Any]:
+        """Score the folder, and return the summary in JSON types.
+
+        Args:
+            batches: Where batches run.
+            run_id: Names the run in the log.
+        """
+        done = score_folder(
+            self.folder,
+            self.to,
+            job=self.job,
+            options=self.options,
+            batches=batches,
+            data_root=self.data_root,
+            run_id=run_id,
+        )
+        return {
+            **done.as_record(),
+            "run_id": run_id,
+            "output": str(self.to.path),
+            "detector": {
+                "path": to_uri(self.detector.path),
+                "name": self.detector.name,
+                "version": self.detector.version,
+            },
+            "detector_chosen_by": self.chosen_by,
+            "notes": load_bundle(self.detector.path).spec.reading_notes,
+        }
+
+
+def resolve_scoring(options: ScoreOptions) -> FolderScoring:
+    """Return what the options ask for.
+
+    Raises:
+        CorpusError: There is no such folder.
+        ConfigError: An option contradicts another or this machine.
+        ModelError: There is no such detector.
+    """
+    folder, to = location_of(options.folder), ScoresFolder(location_of(options.output))
+    check_places(folder, to.path)
+    root = DataRoot(location_of(options.data_root))
+    detector, chosen_by = resolve_detector(options.weights, data_root=root.path)
+    spec = load_bundle(detector.path).spec
+    return FolderScoring(
+        folder=folder,
+        to=to,
+        job=_score_job(detector, spec.sampling, options=options),
+        options=_folder_options(options),
+        data_root=root,
+        chosen_by=chosen_by,
+    )
+
+
+def _score_job(
+    detector: DetectorIdentity, trained_with: SamplingConfig, *, options: ScoreOptions
+) -> ScoreJob:
+    sampling = choose_sampling(
+        trained_with, strategy=options.sampling, frames=options.frames, fps=options.fps
+    )
+    return create_score_job(
+        detector,
+        device=options.device,
+        precision=options.precision,
+        sampling=sampling,
+        prior=options.prior,
+        # The machines of a cluster need not have this one's folders.
+        cache=None if options.dask_address else engine_cache(),
+        media_limits=options.media_limits,
+        worker_limits=options.worker_limits,
+        num_workers=options.num_workers,
+    )
+
+
+def _folder_options(options: ScoreOptions) -> FolderOptions:
+    include, exclude = tuple(options.include or ()), tuple(options.exclude or ())
+    return FolderOptions(
+        wanted=MediaFilter(include, exclude, options.since),
+        hashing=options.hashing,
+        limit=options.limit,
+        batch_files=options.batch_files,
+        is_waiting_for_files=options.wait_for_files,
+        is_retrying_failed=options.retry_failed,
+        num_evidence=options.evidence,
+        drift_limit=options.drift_limit,
+        is_on_cluster=options.dask_address is not None,
+    )

@@ -1,0 +1,110 @@
+"""Find out cheaply, before anything is started, that a folder holds nothing new to score."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any, Literal, NoReturn
+
+from deepfake.config import MediaLimits
+from deepfake.corpora.layouts import MediaFilter, stream_media
+from deepfake.corpora.manifest_row import ManifestRow
+from deepfake.errors import DeepfakeError
+from deepfake.scoring.batch import ScoreBatch, ScoredBatch
+from deepfake.scoring.batch_runner import ProbeBatch, ProbedBatch
+from deepfake.scoring.output.folder import ScoresFolder
+from deepfake.scoring.score_job import ScoreJob
+from deepfake.scoring.state.queries import LastRun, read_last_run
+from deepfake.storage import Location, to_uri
+
+__all__ = ["NewFilesError", "NoBatches", "is_nothing_new"]
+
+_MOST_FILES = 10_000
+"""Of a larger folder the listing costs more than what is saved."""
+_CHUNK_FILES = 500
+
+
+class NewFilesError(Exception):
+    """There is something to score after all."""
+
+
+class NoBatches:
+    """Stands where batches would run, for a run that has none."""
+
+    def __enter__(self) -> NoBatches:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def show_progress(self) -> nullcontext[None]:
+        """Show nothing."""
+        return nullcontext()
+
+    def expect(self, num_media: int) -> None:
+        """Count nothing: the batch that follows is refused."""
+
+    def has_room(self, step: Literal["probe", "score"]) -> bool:
+        """Return True: what is submitted is refused."""
+        return True
+
+    def submit(self, batch: ProbeBatch | ScoreBatch, *, job: ScoreJob) -> NoReturn:
+        """Refuse a batch.
+
+        Raises:
+            NewFilesError: Always.
+        """
+        raise NewFilesError
+
+    def take_finished(self) -> Iterator[ProbedBatch | ScoredBatch]:
+        """Yield nothing."""
+        yield from ()
+
+    def wait_for_next(self) -> None:
+        """Return None: nothing is running."""
+        return
+
+    def make_evidence(self, *_: Any, **__: Any) -> tuple[int, None]:
+        """Make none: whoever asks for evidence asks for something new."""
+        return 0, None
+
+
+def is_nothing_new(
+    folder: Location, to: ScoresFolder, *, version: str, wanted: MediaFilter, limits: MediaLimits
+) -> bool:
+    """Return whether a run would find every file as it was, and all of them in the tables.
+
+    It only reads. Wherever that cannot be told at once the answer is False: an output in a store,
+    a folder of more than 10,000 files, a run at work, a file that has gone.
+
+    Args:
+        folder: The media.
+        to: The output folder.
+        version: Of the scores.
+        wanted: Which files.
+        limits: How large a medium may be.
+    """
+    if not isinstance(to.path, Path) or not to.state.is_file():
+        return False
+    try:
+        if to.owner() is not None:
+            return False
+        with read_last_run(to.state, folder=to_uri(folder), version=version) as last:
+            parts = {path.stem for path in (to.path / "versions" / version).glob("parts/*.json")}
+            if not last.has_all_in_tables(parts, limits=limits):
+                return False
+            files = stream_media(folder, wanted=wanted, skipped=to.path)
+            return _are_as_they_were(files, last)
+    except (DeepfakeError, OSError):
+        return False  # the run says what is wrong
+
+
+def _are_as_they_were(files: Iterator[ManifestRow], last: LastRun) -> bool:
+    count = 0
+    while chunk := list(itertools.islice(files, _CHUNK_FILES)):
+        count += len(chunk)
+        if count > _MOST_FILES or not last.are_as_they_were(chunk):
+            return False
+    return count == last.num_present
