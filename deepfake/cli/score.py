@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -40,7 +39,9 @@ def _run_if_nothing_new(options: ScoreOptions) -> dict[str, Any] | None:
     Starting Prefect's own server takes longer than finding that out. Whoever has a server that
     runs already finds each run there.
     """
-    if "PREFECT_API_URL" in os.environ:
+    from flows.server.temporary import is_server_named
+
+    if is_server_named():
         return None
     from deepfake.scoring import NewFilesError, NoBatches, resolve_scoring
 

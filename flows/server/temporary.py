@@ -23,7 +23,7 @@ from deepfake.compute.processes.stop import is_stopping
 from deepfake.errors import WorkerError
 from deepfake.storage.environment import direct_opener, without_proxies
 
-__all__ = ["answers", "is_temporary", "temporary_server"]
+__all__ = ["answers", "is_server_named", "is_temporary", "temporary_server"]
 
 _API = "PREFECT_API_URL"
 _PROFILES = "PREFECT_PROFILES_PATH"
@@ -54,7 +54,7 @@ def temporary_server() -> Iterator[Callable[[], None]]:
         WorkerError: By that function: the server did not start.
     """
     global _is_running
-    if _is_running or _is_named():
+    if _is_running or is_server_named():
         yield _nothing
         return
     listener = socket.create_server(("127.0.0.1", 0))
@@ -77,7 +77,7 @@ def _nothing() -> None:
     pass
 
 
-def _is_named() -> bool:
+def is_server_named() -> bool:
     """Return whether a server is named: in the environment, or in a profile that it names."""
     if _API in os.environ:
         return True
