@@ -344,7 +344,7 @@ def test_a_medium_is_forgotten_by_corpus_scores_and_results(detector: Path, tmp_
     assert done.stdout.replace("removed:", "would remove:").startswith(
         dry.stdout.split("remains:")[0]
     )
-    assert f"the file itself still lies there, and the next run scores it again: {victim}" in (
+    assert f"the file itself is still there, and the next run scores it again: {victim}" in (
         done.stderr
     )
     # What Prefect's server wrote of its runs is named as what remains, if it names the file.

@@ -157,9 +157,12 @@ def test_a_second_run_at_once_is_refused_with_the_owner_named(inbox: _Inbox) -> 
         _still(inbox.media / f"more-{i}.png", seed=200 + i)
     with _started(inbox.arguments(), cwd=inbox.root) as first:
         _wait_for(inbox.output / ".owner.json")
+        # It must not be done before the second has started, which takes long on a busy machine.
+        first.send_signal(signal.SIGSTOP)
         second = inbox.run(code=1)
         assert f"another run is at work on this output: process {first.pid} of " in second.stderr
         assert "Traceback" not in second.stderr
+        first.send_signal(signal.SIGCONT)
         assert first.wait(timeout=120) == 0
     assert len(inbox.scores()) == 36
     assert not (inbox.output / ".owner.json").exists()

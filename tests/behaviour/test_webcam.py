@@ -69,7 +69,7 @@ def test_each_frame_of_a_file_becomes_a_line_and_the_verdict_is_printed(home: Pa
     last = lines[-1]["tracks"][0]
     assert (last["track_id"], last["verdict"], last["reason"]) == (0, "real", None)
     assert lines[0]["tracks"][0]["verdict"] == "uncertain"
-    assert "face 0  REAL" in done.stdout
+    assert "face 0  NO SIGN FOUND" in done.stdout
     assert done.stdout.count("\n") == 1
     assert "\x1b" not in done.stdout
     assert "deepfake-packaged (named by the user)" in done.stderr
