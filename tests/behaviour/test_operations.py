@@ -353,7 +353,7 @@ def test_a_medium_is_forgotten_by_corpus_scores_and_results(detector: Path, tmp_
     victim.unlink()
     before = open_snapshot(DataRoot(tmp_path / "data"), "c").digest
     again = run_deepfake(*ingest, cwd=tmp_path)
-    assert "nothing to decode: all parts are there already" in again.stdout, again.stdout
+    assert "nothing to decode: all shards are there already" in again.stdout, again.stdout
     assert open_snapshot(DataRoot(tmp_path / "data"), "c").digest == before
     again = run_deepfake(*_arguments(detector), cwd=tmp_path)
     assert "nothing to score: 7 files listed, none new or changed" in again.stdout, again.stdout

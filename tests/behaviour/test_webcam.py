@@ -74,7 +74,7 @@ def test_each_frame_of_a_file_becomes_a_line_and_the_verdict_is_printed(home: Pa
     assert "\x1b" not in done.stdout
     assert "deepfake-packaged (named by the user)" in done.stderr
     assert "Not learnt" in done.stderr
-    assert "50 frames looked at" in done.stderr
+    assert "50 frames analysed" in done.stderr
     with open_video(home / "out.mp4", limits=MediaLimits()) as reader:
         assert reader.info.num_frames == 50
         drawn = next(reader.read([49])).pixels
