@@ -59,9 +59,12 @@ class IngestOptions(FileLimitOptions, BatchOptions):
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where faces are detected.")
     split: Literal["auto", "official", "grouped"] = Field(
-        "auto", description="The corpus's own split, ours, or the former where there is one."
+        "auto",
+        description="official: the corpus's own split; grouped: a random split that keeps people "
+        "together; auto: as in the last ingest of this corpus, at first official if the corpus has "
+        "a split, else grouped.",
     )
-    seed: int = Field(0, description="Seed of our split.")
+    seed: int = Field(0, description="Seed of the random split.")
 
 
 class ClipsOptions(Options):

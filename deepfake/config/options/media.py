@@ -78,8 +78,8 @@ class ScoreOptions(ScoredFrameOptions, BatchOptions, FileLimitOptions):
         0,
         ge=0,
         le=100_000,
-        description="Number of files to make timeline, frames, face crops and heat maps of, the "
-        "most telling ones; `deepfake report` makes what is lacking.",
+        description="Number of files to make timeline, frames, face crops and heat maps of: the "
+        "highest-scoring and most uncertain ones; `deepfake report` makes those that are missing.",
     )
     hashing: Annotated[Literal["full", "sampled"], OptionName("--hash")] = Field(
         "full", description="Distinguish contents by all bytes, or by samples of large files."
@@ -154,8 +154,8 @@ class ReportOptions(Options):
         50,
         ge=0,
         le=100_000,
-        description="Number of files to show evidence of, the most telling ones; what is lacking "
-        "is made first, two seconds a file or so.",
+        description="Number of files to show evidence of: the highest-scoring and most uncertain "
+        "ones; missing evidence is made first, in about two seconds a file.",
     )
     weights: Weights = None
     data_root: DataRootPath = "data"

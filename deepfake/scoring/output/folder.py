@@ -244,7 +244,7 @@ class ScoresFolder:
 
     def _is_taken(self) -> DataError:
         owner = self.owner() or {}
-        who = "it has not said yet which"
+        who = "an unidentified process"
         if owner:
             who = "process {pid} of {user} on {host} since {since}".format_map(owner)
         return DataError(
