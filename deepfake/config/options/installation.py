@@ -25,9 +25,9 @@ class SetupOptions(Options):
     file: _PrefectFile = None
     dataset: list[str] | None = Field(
         None,
-        description="A corpus or folder to retrain on: a corpus whenever it has grown, both at the "
-        "times of --schedule; repeatable. Default: as set by the last `deepfake setup`, at first "
-        "none.",
+        description="A corpus or folder to retrain on, at the times of --schedule and, for a "
+        "corpus, whenever it has grown; repeatable. Default: as set by the last `deepfake setup`, "
+        "at first none.",
     )
     held_out: str | None = Field(
         None,
@@ -59,12 +59,12 @@ class UpOptions(Options):
 
 
 class DemoOptions(Options):
-    """Run the whole pipeline on media made here: two people, so no evaluation."""
+    """Run the whole pipeline on media that it makes: of two people, too few to evaluate on."""
 
     data_root: DataRootPath = "data"
 
 
 class DoctorOptions(Options):
-    """Check what is installed, what is found, and what is wrong."""
+    """Check the installation, and list what is missing or wrong."""
 
     data_root: DataRootPath = "data"

@@ -1,4 +1,4 @@
-"""Evidence is for the highest-scoring and most uncertain files, and made again if a score changed."""
+"""Evidence is for the highest-scoring and most uncertain files; a changed score makes it anew."""
 
 from __future__ import annotations
 
