@@ -257,7 +257,8 @@ class ViewConfig(Settings):
     """
 
     margin: float = Field(default=1.3, ge=1.0, le=3.0)
-    """Of the crops that the detector takes: side of the square over the longer side of the box."""
+    """Margin of the crops that the detector takes: side of the square over the longer side of the
+    box."""
     size: int = Field(default=256, ge=32, le=1024)
     """Side of the crops that the detector takes, pixels. It is what `ingest` makes by default."""
     sides: tuple[float, float] = (0.8, 2.2)
