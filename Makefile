@@ -58,9 +58,10 @@ screenshots: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.pictures.screenshots
 	$(BIN)/python -m benchmarks.pictures.server_pages
 
-# Writes docs/options.md out of the commands.
+# Writes docs/options.md out of the commands, and line numbers into the links of docs/architecture.md.
 docs: $(VENV)/.installed
 	$(BIN)/python docs/write_options.py
+	$(BIN)/python docs/write_links.py
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

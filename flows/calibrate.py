@@ -106,5 +106,5 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
 def _new_run(root: DataRoot, name: str | None, *, detector_name: str) -> Path:
     run_dir = root.runs / (name or new_run_name("calibrate", detector_name))
     if run_dir.exists():
-        raise ConfigError(f"the run {run_dir.name!r} is there already")
+        raise ConfigError(f"the run {run_dir.name!r} already exists")
     return run_dir

@@ -43,7 +43,7 @@ __all__ = ["robustness"]
 @ends_cancelled
 @takes_options
 def robustness(options: RobustnessOptions) -> dict[str, Any]:
-    """Measure a detector on media that were made worse before faces were looked for.
+    """Measure a detector on media that were degraded before faces were searched for.
 
     Returns:
         The summary: a row a condition, folder, MLflow run.

@@ -1,7 +1,7 @@
 """Check names, devices and places before Prefect, PyTorch or a worker starts.
 
-Options are checked by their names, whichever command has them. What only a network, a registry or
-a corpus can tell is left to whoever opens it.
+Options are checked by their names, whichever command has them. What can only be
+checked in an open network, registry or corpus is checked by the code that opens it.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ def check_options(command: str, options: Options) -> None:
         options: As they were typed.
 
     Raises:
-        ConfigError: A contradiction, or something that is not there.
-        UnknownModelError: A network or a detector that is not there.
+        ConfigError: Options contradict each other, or name something that does not exist.
+        UnknownModelError: There is no such network or detector.
     """
     given = {name for name in type(options).model_fields if getattr(options, name)}
     for checks in (_OF_OPTION, _OF_COMMAND.get(command, {})):
@@ -44,7 +44,7 @@ def reject_missing(*paths: str | Path) -> None:
         paths: Files or folders; a store's URI is not looked up.
 
     Raises:
-        ConfigError: There is nothing under a name.
+        ConfigError: A path does not exist.
     """
     for path in paths:
         if _is_in_store(path):
@@ -54,7 +54,7 @@ def reject_missing(*paths: str | Path) -> None:
         except (FileNotFoundError, NotADirectoryError):
             raise ConfigError("no such file or folder", path=path) from None
         except OSError:
-            continue  # whether a file can be read is for its row to say
+            continue  # an unreadable file gets a row with that status
 
 
 def _is_in_store(path: str | Path) -> bool:
@@ -173,7 +173,7 @@ def _check_training(options: Any) -> None:
 
 def _check_run_name(options: Any) -> None:
     if (_data_root(options).runs / options.run_name).exists():
-        raise ConfigError(f"the run {options.run_name!r} is there already")
+        raise ConfigError(f"the run {options.run_name!r} already exists")
 
 
 def _check_space(options: Any) -> None:
@@ -208,7 +208,7 @@ def _check_places(options: Any) -> None:
     output = location_of(options.output)
     check_places(location_of(options.folder), output)
     if isinstance(output, Path) and not _nearest(output).is_dir():
-        raise ConfigError("no folder can be made there for the scores", path=output)
+        raise ConfigError("the folder for the scores cannot be created", path=output)
 
 
 def _nearest(path: Path) -> Path:
@@ -246,7 +246,7 @@ _OF_OPTION: Mapping[str, Callable[[Any], None]] = {
     "weights": _check_detectors,
     "against": _check_detectors,
 }
-"""What is checked wherever a command has an option of that name; the cheap ones first."""
+"""Checks of every command that has an option of that name; the cheap ones first."""
 
 _DATASETS = {"dataset": _check_datasets}
 _SCORES = {"folder": _must_exist("folder")}
@@ -272,4 +272,4 @@ _OF_COMMAND: Mapping[str, Mapping[str, Callable[[Any], None]]] = {
     "setup": {"file": _must_be_file("file")},
     "up": {"file": _must_be_file("file")},
 }
-"""What is checked of one command alone."""
+"""Checks of single commands."""

@@ -1,4 +1,4 @@
-"""`deepfake clips`: videos out of labelled stills, without Prefect and without a server."""
+"""`deepfake clips`: clips of labelled stills or videos, without Prefect and without a server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["run_clips"]
 
 
 def run_clips(options: ClipsOptions) -> None:
-    """Make the clips, and say how to ingest them."""
+    """Make the clips, and print how to ingest them."""
     snapshot = open_snapshot(DataRoot(location_of(options.data_root)), options.dataset)
     plans = plan_clips(
         snapshot, split=options.split, max_clips=options.max_clips, seed=options.seed

@@ -25,7 +25,7 @@ _CORPUS = "demo"
 
 
 def run_demo(options: DemoOptions) -> None:
-    """Make media, ingest, train, evaluate and score, and say where everything is."""
+    """Make media, ingest, train, evaluate and score, and print where the results are."""
     from flows.server.run import held_server
 
     data_root = local_path(options.data_root)
@@ -62,8 +62,8 @@ def _run_flows(console: Console, data_root: Path, corpus: Path, inbox: Path) -> 
     measured = evaluate(_CORPUS, weights=trained["bundle"], data_root=root)
     print_evaluate(measured, is_brief=True)
     console.print(
-        "Two people, seen in training and test alike, are no evaluation: "
-        "these numbers say that the steps work, nothing about deepfakes.",
+        "Training and test show the same two people, so this is no real evaluation: "
+        "the numbers only show that the steps work.",
         style="bold yellow",
     )
     console.rule("5 of 5: score a folder")

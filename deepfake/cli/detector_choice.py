@@ -1,4 +1,4 @@
-"""Which detector a command uses, said before it is used."""
+"""Choose the detector of a command, and print which it is before it is used."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ __all__ = ["choose_detector", "data_root_of"]
 def choose_detector(
     weights: str | None, *, data_root: Path, console: Console
 ) -> tuple[DetectorIdentity, list[str]]:
-    """Print which detector it is and how its verdicts are to be read, and return both.
+    """Print which detector is used and the notes on reading its verdicts, and return both.
 
     Args:
-        weights: As named on the command line.
+        weights: The value of --weights; None if it was not given.
         data_root: The data root.
         console: Gets the lines.
 
     Raises:
-        ModelError: There is none.
+        ModelError: There is no such detector.
     """
     print_other_registry(console, data_root)
     identity, how = resolve_detector(weights, data_root=data_root)
@@ -39,5 +39,5 @@ def choose_detector(
 
 
 def data_root_of(data_root: str) -> Path:
-    """Return the data root on this machine; it need not be there."""
+    """Return the data root on this machine; it need not exist."""
     return DataRoot(location_of(data_root)).here

@@ -1,4 +1,4 @@
-"""`deepfake doctor`: what is there, and what to do about what is not."""
+"""`deepfake doctor`: check the installation, with a hint for each problem."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ _CHECKS: dict[str, Callable[[], Finding]] = {
 def _folder(data_root: Path) -> Finding:
     nearest = next(p for p in [data_root.resolve(), *data_root.resolve().parents] if p.exists())
     is_fine = os.access(nearest, os.W_OK)
-    hint = None if is_fine else f"{nearest} may not be written: give another --data-root."
+    hint = None if is_fine else f"{nearest} is not writable: name another --data-root."
     return Finding("data root", is_fine, str(data_root.resolve()), hint)
 
 

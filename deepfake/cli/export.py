@@ -30,6 +30,6 @@ def run_export(options: ExportOptions) -> None:
     metadata = written.metadata
     console.print(f"input: {metadata['input']}, mean {metadata['mean']}, std {metadata['std']}")
     console.print(f"output: {metadata['output']}")
-    console.print(f"opset {written.opset}; crop and calibration stand in the file's metadata")
+    console.print(f"opset {written.opset}; crop and calibration are in the file's metadata")
     console.print(f"largest difference to PyTorch: {written.max_difference:.1e} in the logit")
     console.print(f"written: {written.path}")

@@ -15,7 +15,7 @@ __all__ = ["run_forget"]
 
 
 def run_forget(options: ForgetOptions) -> None:
-    """Remove what is kept of a medium, and print what was removed where and what remains."""
+    """Remove everything stored about a medium, and print what was removed and what remains."""
     home = os.environ.get("PREFECT_HOME")
     is_dry_run = options.dry_run
     done = forget(
@@ -33,7 +33,7 @@ def run_forget(options: ForgetOptions) -> None:
     for removal in done.removals:
         typer.echo(f"{word}: {removal.what}: {removal.path}")
     if not done.removals:
-        typer.echo("nothing is kept of it")
+        typer.echo("nothing is stored about it")
     for sentence in done.remains:
         typer.echo(f"remains: {sentence}")
     for warning in done.warnings:

@@ -21,7 +21,7 @@ __all__ = ["run_freeze", "run_list"]
 
 
 def run_freeze(options: FreezeOptions) -> None:
-    """Freeze a held-out set, and say what it holds."""
+    """Freeze a held-out set, and print its size."""
     root = DataRoot(location_of(options.data_root))
     snapshot = open_snapshot(root, options.dataset)
     frozen = freeze_held_out_set(root, options.name, snapshot=snapshot, split=options.split)

@@ -72,7 +72,7 @@ def print_ingest(summary: dict[str, Any]) -> None:
 
 
 def _print_shortcuts(console: Console, shortcuts: list[dict[str, Any]]) -> None:
-    """Print what else separates fakes from reals, or that nothing does."""
+    """Print which other properties separate fakes from reals, or that none does."""
     known = [found for found in shortcuts if found["auc"] is not None]
     strong = [found for found in known if found["level"] == "strong"]
     for found in strong:
@@ -84,5 +84,5 @@ def _print_shortcuts(console: Console, shortcuts: list[dict[str, Any]]) -> None:
     if known and not strong:
         most = max(known, key=lambda found: float(found["auc"]))
         console.print(
-            f"  no strong shortcut; {most['name']} tells most, with AUC {most['auc']:.2f}"
+            f"  no strong shortcut; the strongest is {most['name']}, with AUC {most['auc']:.2f}"
         )

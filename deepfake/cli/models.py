@@ -60,7 +60,7 @@ def run_list(options: ListVersionsOptions) -> None:
 
 
 def run_show(options: ShowVersionOptions) -> None:
-    """Print all that is known of a version, and the history of champions."""
+    """Print the record of a version, and the history of champions."""
     name, uri = options.name, _store_of(options.data_root)
     found = _find(name, options.which, uri=uri)
     typer.echo(f"{name} version {found.version} ({', '.join(found.aliases) or 'no alias'})")
@@ -75,7 +75,7 @@ def run_show(options: ShowVersionOptions) -> None:
 
 
 def run_compare(options: CompareVersionsOptions) -> None:
-    """Print what is on record of two versions: settings, data, and the numbers of their runs."""
+    """Print the records of two versions: settings, data, and the metrics of their runs."""
     name, uri = options.name, _store_of(options.data_root)
     versions = [_find(name, which, uri=uri) for which in (options.first, options.second)]
     described = [
@@ -104,7 +104,7 @@ def run_promote(options: PromoteOptions) -> None:
     if not (reason and reason.strip()) and not options.yes:
         raise ConfigError(
             "a promotion by hand needs a reason",
-            hint="Give --reason TEXT, which is kept with the version, or --yes to do without.",
+            hint="Give --reason TEXT, which is kept with the version, or --yes to omit it.",
         )
     uri = _store_of(options.data_root)
     version = _find(name, options.which, uri=uri).version
@@ -168,7 +168,7 @@ def _find(name: str, which: str, *, uri: str) -> RegisteredVersion:
 
 
 def _description(version: RegisteredVersion, *, data_root: str) -> dict[str, str]:
-    """Return what the bundle says of itself, or why it cannot be used."""
+    """Return the description of the bundle, or why it cannot be used."""
     named = f"models:/{version.name}/{version.version}"
     try:
         bundle = load_bundle(resolve_detector(named, data_root=location_of(data_root))[0].path)

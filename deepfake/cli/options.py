@@ -47,7 +47,7 @@ def add_command(
 
 def _parameter(name: str, field: FieldInfo) -> inspect.Parameter:
     marks = {type(mark): mark for mark in field.metadata}
-    # Whether a file can be read is for its row to say, not for the parser.
+    # An unreadable file gets a row with that status; the parser must not refuse it.
     shown: dict[str, Any] = {"help": field.description, "readable": False}
     for mark in field.metadata:
         shown.update({"min": mark.ge} if hasattr(mark, "ge") else {})

@@ -33,7 +33,7 @@ def run_report(options: ReportOptions) -> None:
 
 
 def _make_evidence(version: Location, options: ReportOptions) -> None:
-    """Make what evidence is lacking, and say why where it cannot be made."""
+    """Make missing evidence, and print the reason if it cannot be made."""
     console = Console(stderr=True, markup=False)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("evidence", total=None)
@@ -45,7 +45,7 @@ def _make_evidence(version: Location, options: ReportOptions) -> None:
             on_done=lambda done, total: bar.update(task, completed=done, total=total),
         )
     if made.problem is not None:
-        typer.echo(f"the report has the evidence that is there: {made.problem}", err=True)
+        typer.echo(f"no further evidence could be made: {made.problem}", err=True)
     elif made.num_made:
         files = "1 file" if made.num_made == 1 else f"{made.num_made} files"
         typer.echo(f"evidence made for {files}", err=True)
@@ -85,7 +85,7 @@ def write_detect_report(
 
 def _write(path: Location, report: Report) -> None:
     if isinstance(path, Path) and path.is_dir():
-        raise ConfigError("a folder is there: name a file for the report", path=path)
+        raise ConfigError("this is a folder: name a file for the report", path=path)
     try:
         write_report(path, report)
     except OSError as error:

@@ -36,7 +36,7 @@ def _print_retrain(summary: dict[str, Any]) -> None:
     console.print(f"compared with: {detector_name(champion)}")
     outcome = _OUTCOMES[summary["outcome"]]
     if summary["outcome"] == "promoted" and summary["alias"] != "champion":
-        outcome = "better, and not promoted: see the note"
+        outcome = "better, but not promoted: see the note"
     console.print(outcome)
     for reason in summary["reasons"]:
         console.print(f"  {reason}", soft_wrap=True)

@@ -14,17 +14,19 @@ __all__ = ["run_sample"]
 
 
 def run_sample(options: SampleOptions) -> None:
-    """Write or print the media, and say what to do with them."""
+    """Write or print the media, and print the next step."""
     path = options.output
     if path is not None and path.exists() and not options.overwrite:
         # Somebody may have filled in labels.
-        raise ConfigError("a file is there already", path=path, hint="Replace it by --overwrite.")
+        raise ConfigError(
+            "the file already exists", path=path, hint="Name another, or --overwrite."
+        )
     media = least_certain(location_of(options.folder), num=options.uncertain)
     if not media:
         raise DataError(
-            "no medium with a score is there to be labelled",
+            "there is no scored medium to label",
             path=options.folder,
-            hint="Media have to lie on this machine, where they were scored.",
+            hint="Media must still be on this machine, at the paths at which they were scored.",
         )
     if path is None:
         typer.echo(labelling_csv(media), nl=False)

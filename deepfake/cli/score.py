@@ -23,7 +23,7 @@ __all__ = ["print_score", "run_score"]
 
 
 def run_score(options: ScoreOptions) -> None:
-    """Run the `score` flow, once or until it is stopped; nothing is started for nothing new."""
+    """Score a folder once or until stopped; without new files no flow is started."""
     prepare(options.data_root)
     if options.watch is not None:
         _watch(options, seconds=options.watch)
@@ -34,10 +34,10 @@ def run_score(options: ScoreOptions) -> None:
 
 
 def _run_if_nothing_new(options: ScoreOptions) -> dict[str, Any] | None:
-    """Return the summary of a folder in which all is as it was; None where a flow has to see to it.
+    """Return the summary of a folder without new files; None if a flow has to run.
 
-    Starting Prefect's own server takes longer than finding that out. Whoever has a server that
-    runs already finds each run there.
+    This check takes less time than the start of a temporary Prefect server. With a server that
+    is named, every run is a flow run, so that it is recorded there.
     """
     from flows.server.temporary import is_server_named
 
@@ -114,8 +114,8 @@ def _counts(summary: dict[str, Any]) -> Table:
 def _warnings(summary: dict[str, Any]) -> Iterator[str]:
     if before := summary.get("folder_before"):
         yield (
-            f"note: until now these tables were of {before}; its scores are kept, and come back "
-            "when it is scored again: another --output has both side by side"
+            f"note: until now these tables were of {before}; its scores are kept, and "
+            "are shown again when it is scored again; another --output gives you both"
         )
     if error := summary.get("evidence_error"):
         yield f"the evidence could not be made: {error}"
@@ -165,7 +165,7 @@ def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _what_was_done(summary: dict[str, Any]) -> str:
     if summary["num_scored"] == 0:
-        # What another machine found out changes the state here too, and nothing is probed for it.
+        # Results of another machine change the state here too, without a probe.
         is_changed = summary["num_probed"] > 0 and summary["num_changes"] > 0
         why = "none with new content that can be scored" if is_changed else "none new or changed"
         return f"nothing to score: {summary['num_listed']} files listed, {why}"

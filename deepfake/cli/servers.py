@@ -13,7 +13,7 @@ __all__ = ["run_setup", "run_up"]
 
 
 def run_setup(options: SetupOptions) -> None:
-    """Make what the Prefect server in use lacks, and say what was done."""
+    """Create what the Prefect server in use lacks, and print each step."""
     for dataset in options.dataset or ():
         reject_unknown_dataset(dataset, root=DataRoot(location_of(options.data_root)))
     prepare(options.data_root)

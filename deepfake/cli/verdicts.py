@@ -38,7 +38,7 @@ def _probability(prob: float, *, is_calibrated: bool) -> str:
 
 
 def verdict_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
-    """Return what a score's row says, for a person.
+    """Return one line of text for the row of a score.
 
     Args:
         row: Columns of the scores table.

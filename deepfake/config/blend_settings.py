@@ -22,12 +22,12 @@ class DenseBlendConfig(Settings):
     added_later = frozenset({"other_face_p"})
 
     other_face_p: float = Field(default=0.0, ge=0, le=1)
-    """That the part comes from another real face, whose landmarks are alike; the target is then
-    left as it is.
+    """Probability that the part comes from another real face with similar landmarks; the target is
+    then left as it is.
 
     Source: Li et al., Face X-ray for More General Face Forgery Detection, CVPR 2020, section 3."""
     source_p: float = Field(default=0.5, ge=0, le=1)
-    """That the source is changed; else the target is."""
+    """Probability that the source is changed; else the target is."""
     shift_p: float = Field(default=0.6, ge=0, le=1)
     shift_levels: float = Field(default=18.0, ge=0, le=255)
     """Colour shift of each channel, at most."""
@@ -40,26 +40,26 @@ class DenseBlendConfig(Settings):
     saturation: float = Field(default=0.25, ge=0, lt=1)
     """Factor 1 - x to 1 + x."""
     resolution_p: float = Field(default=0.45, ge=0, le=1)
-    """That resolution is taken away."""
+    """Probability that resolution is reduced."""
     resolution_px: tuple[int, int] = (48, 192)
     """What is left of a square of 256 pixels."""
     other_p: float = Field(default=0.75, ge=0, le=1)
-    """That the copy is blurred, sharpened or encoded as JPEG where it keeps its resolution; always
-    where its colours were not changed either."""
+    """Probability that the copy is blurred, sharpened or encoded as JPEG where it keeps its
+    resolution; always where its colours were not changed either."""
     jpeg_quality: tuple[int, int] = (30, 90)
     noise_p: float = Field(default=0.15, ge=0, le=1)
     noise_sigma: tuple[float, float] = (1.0, 6.0)
     """Levels."""
     poisson_p: float = Field(default=0.12, ge=0, le=1)
-    """That the source is cloned by Poisson's equation, not by weights."""
+    """Probability that the source is blended by Poisson's equation, not by weights."""
     shift_xy: tuple[float, float] = (0.04, 0.02)
-    """Of the source across and down, at most, over the face's size."""
+    """Largest shift of the source across and down, over the face's size."""
     scale: tuple[float, float] = (0.95, 1.05)
-    """Of the source about the face's middle."""
+    """Range of the factor by which the source is scaled about the face's middle."""
     soft_sigma: tuple[float, float] = (0.01, 0.09)
     """Softness of the border, over the face's size."""
     hard_p: float = Field(default=0.15, ge=0, le=1)
-    """That the border is about a pixel wide."""
+    """Probability that the border is about a pixel wide."""
     ratios: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.0, 1.0), min_length=1)
     """Blend ratios, equally frequent."""
 
@@ -81,7 +81,7 @@ class SelfBlendConfig(Settings):
     parts of a face after 468, as `dense` says. A face whose 468 are not found gets a hull."""
     dense: DenseBlendConfig = DenseBlendConfig()
     source_p: float = Field(default=0.5, ge=0, le=1)
-    """That the source is changed; else the target is."""
+    """Probability that the source is changed; else the target is."""
     shift_levels: float = Field(default=20.0, ge=0, le=255)
     """Colour shift of each channel, at most, of 255 levels."""
     shift_p: float = Field(default=0.3, ge=0, le=1)
@@ -94,22 +94,22 @@ class SelfBlendConfig(Settings):
     contrast: float = Field(default=0.1, ge=0, lt=1)
     """Factor 1 - x to 1 + x."""
     downscale_p: float = Field(default=0.5, ge=0, le=1)
-    """That resolution is taken away; else the picture is sharpened."""
+    """Probability that resolution is reduced; else the picture is sharpened."""
     downscale_factors: tuple[int, ...] = Field(default=(2, 4), min_length=1)
     sharpen: tuple[float, float] = (0.2, 0.5)
     """Weight of the sharpened picture over the picture."""
     shift_xy: tuple[float, float] = (0.03, 0.015)
-    """Across and down, at most, over the square's side."""
+    """Largest shift across and down, over the square's side."""
     min_scale: float = Field(default=0.95, gt=0, le=1)
-    """The largest is its inverse."""
+    """Smallest factor of scaling; the largest is its inverse."""
     elastic_strength: float = Field(default=50.0, ge=0)
-    """Of the mask's displacement, a uniform field of -1 to 1 before it is smoothed."""
+    """Factor of the mask's displacement, a uniform field of -1 to 1 before it is smoothed."""
     elastic_smoothness: float = Field(default=7.0, gt=0)
     """Sigma of that smoothing."""
     blur_kernel: tuple[int, int] = (5, 25)
-    """Smallest and largest of both blurs of the mask; odd."""
+    """Smallest and largest kernel of both blurs of the mask; odd."""
     blur_sigma: tuple[float, float] = (5.0, 45.0)
-    """Of the second blur; the first one's follows from its kernel."""
+    """Sigma of the second blur; that of the first follows from its kernel."""
     ratios: tuple[float, ...] = Field(default=(0.25, 0.5, 0.75, 1.0, 1.0, 1.0), min_length=1)
     """Blend ratios, equally frequent."""
     jitter: float = Field(default=0.1, ge=0, lt=0.5)

@@ -56,7 +56,7 @@ TrainMethod = Literal["labels", "sbi", "mixed", "two_headed"]
 both with an answer each."""
 
 HeadName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-"""What one output of a network is called, in its column and in a verdict's reason."""
+"""Name of one output of a network, in its column and in a verdict's reason."""
 
 FakeSource = Literal["any", "self_blended", "labelled"]
 """Which fakes a head learns from: all that training draws, self-blended reals, labelled files."""
@@ -79,10 +79,10 @@ class WorkerLimits(Settings):
     """What one file may cost before its worker is killed."""
 
     timeout_seconds: float = Field(default=1800.0, gt=0)
-    """By the clock. Far more than the CPU seconds: a machine that is busy with other things, or a
-    slow disk, must not make files fail."""
+    """Wall-clock time. Far more than the CPU seconds: a machine that is busy with other things, or
+    a slow disk, must not make files fail."""
     cpu_seconds: float = Field(default=300.0, gt=0)
-    """Of all threads of the worker."""
+    """CPU seconds of all threads of the worker together."""
     memory_bytes: int = Field(default=4 * 2**30, gt=0)
 
 
@@ -152,7 +152,7 @@ class ExtractConfig(Settings):
     crop: CropConfig = CropConfig()
     limits: MediaLimits = MediaLimits()
     max_crops: int = Field(default=2000, ge=1)
-    """Of one file: with more, only the largest faces of each frame are kept."""
+    """Crops of one file, at most: with more, only the largest faces of each frame are kept."""
 
     @property
     def crop_settings(self) -> dict[str, Any]:
@@ -203,32 +203,32 @@ class AugmentConfig(Settings):
     blur_sigma: tuple[float, float] = (0.3, 1.5)
     noise_p: float = Field(default=0.15, ge=0, le=1)
     noise_sigma: float = Field(default=0.03, ge=0, le=1)
-    """Of a pixel scale of 0 to 1. Where the resize is last it is the largest, else the only one."""
+    """Sigma on a pixel scale of 0 to 1: the largest where the resize is last, else the only one."""
     downscale_p: float = Field(default=0.3, ge=0, le=1)
     downscale_range: tuple[float, float] = (0.35, 0.9)
     downscale_kernels: Literal["smooth", "several"] = "smooth"
     """What a downscaled crop is enlarged with: bicubic, or also bilinear and nearest."""
     keep_small_p: float = Field(default=0.0, ge=0, le=1)
-    """That a downscaled picture is not enlarged before the last resize."""
+    """Probability that a downscaled picture is not enlarged before the last resize."""
     color_p: float = Field(default=0.3, ge=0, le=1)
     color_strength: float = Field(default=0.2, ge=0, le=1)
-    """Of brightness, contrast, saturation and, a tenth of it, hue; where the resize is last, of the
-    channels' gain, beside an offset."""
+    """Largest change of brightness, contrast, saturation and, a tenth of it, hue; where the resize
+    is last, of the channels' gain, to which an offset is added."""
     grey_p: float = Field(default=0.0, ge=0, le=1)
-    """That a picture loses its colours; where the resize is last."""
+    """Probability that a picture loses its colours; only where the resize is last."""
     h264_p: float = Field(default=0.0, ge=0, le=1)
-    """That a crop goes through x264, as a frame of its own."""
+    """Probability that a crop is encoded by x264, as a video of one frame."""
     h264_crf: tuple[int, int] = (23, 40)
     erase_p: float = Field(default=0.0, ge=0, le=1)
-    """That eyes, nose or mouth are covered."""
+    """Probability that eyes, nose or mouth are covered."""
     crop_scale: tuple[float, float] = (0.8, 1.0)
     """Area of the random crop over the stored crop's. It is part of the resize that is first."""
     black_edge_p: float = Field(default=0.0, ge=0, le=1)
-    """That a crop gets a plain black edge, as `inside` crops of close-ups have."""
+    """Probability that a crop gets a plain black edge, as `inside` crops of close-ups have."""
     black_edge: tuple[float, float] = (0.05, 0.25)
     """Width of that edge on both sides together, over the crop's side."""
     last_jpeg_p: float = Field(default=0.0, ge=0, le=1)
-    """That a picture is compressed once more after the last resize."""
+    """Probability that a picture is compressed once more after the last resize."""
     last_jpeg_quality: tuple[int, int] = (50, 96)
     match_resolution: bool = True
     """Bring both classes to one distribution of effective face resolution."""
@@ -257,9 +257,10 @@ class ViewConfig(Settings):
     """
 
     margin: float = Field(default=1.3, ge=1.0, le=3.0)
-    """Of the detector: side of the square over the longer side of the box."""
+    """Margin of the crops that the detector takes: side of the square over the longer side of the
+    box."""
     size: int = Field(default=256, ge=32, le=1024)
-    """Side of the crops that the detector takes, pixels. By itself `ingest` makes such."""
+    """Side of the crops that the detector takes, pixels. It is what `ingest` makes by default."""
     sides: tuple[float, float] = (0.8, 2.2)
     """In training: side of the square over the longer side of the box, log-uniform."""
     min_px: int = Field(default=96, ge=32)
@@ -293,15 +294,16 @@ class AggregationConfig(Settings):
     """How the logits of crops become one of a file."""
 
     track: Literal["mean", "quality"] = "mean"
-    """Of a track over its crops: all alike, or weighted by the face's size, sharpness and
-    confidence."""
+    """How the logits of a track's crops are averaged: with equal weights, or weighted by the face's
+    size, sharpness and confidence."""
     video: Literal["strongest_track", "any_track", "mean", "max"] = "strongest_track"
-    """Of a file over its tracks. `any_track` takes the mean of the tracks' odds: those that one of
-    the people shown is fake, whoever it is, so that more people are not more false alarms."""
+    """How the logits of a file's tracks become one. `any_track` takes the mean of the tracks' odds:
+    the odds that one of the people shown is fake, whoever it is, so that more people do not cause
+    more false alarms."""
     min_track_frames: int = Field(default=3, ge=1)
-    """A shorter track speaks only if no longer one is there."""
+    """A shorter track counts only if there is no longer one."""
     min_face_share: float = Field(default=0.0, ge=0, le=1)
-    """A track whose face is smaller than this share of the largest track's does not speak.
+    """A track whose face is smaller than this share of the largest track's does not count.
 
     Source: 0.5 in the evaluation of Shiohara and Yamasaki, CVPR 2022."""
 
@@ -318,8 +320,8 @@ class TrainConfig(Settings):
     weight_decay: float = Field(default=1e-4, ge=0)
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     schedule: Literal["cosine", "constant", "late_linear", "half_linear"] = "cosine"
-    """Of the learning rate, over all steps of the run. `late_linear`: constant for three quarters,
-    then down to 0; `half_linear`: constant for a half."""
+    """How the learning rate changes over all steps of the run. `late_linear`: constant for three
+    quarters, then falling to 0; `half_linear`: constant for a half, then falling to 0."""
     warmup_steps: int = Field(default=0, ge=0)
     """Steps in which the learning rate rises from 0 to what the schedule says."""
     sharpness_rho: float = Field(default=0.0, ge=0)
@@ -327,9 +329,9 @@ class TrainConfig(Settings):
     weight_average: float = Field(default=0.0, ge=0, lt=1)
     """Decay, a step, of the average of weights that is validated and kept; 0 keeps the last."""
     mixup_p: float = Field(default=0.0, ge=0, le=1)
-    """That a pair of a labelled real and a labelled fake is mixed pixel by pixel."""
+    """Probability that a pair of a labelled real and a labelled fake is mixed pixel by pixel."""
     mixup_alpha: float = Field(default=0.4, gt=0)
-    """Of the beta distribution of the share of the fake."""
+    """Both parameters of the beta distribution from which the share of the fake is drawn."""
     frozen_stages: int = Field(default=0, ge=0)
     """Stages of the network, its stem not counted, that keep the weights that they start with."""
     pretrained: str = "auto"
@@ -352,9 +354,9 @@ class TrainConfig(Settings):
     max_files: int | None = Field(default=None, ge=2)
     """Files of `train` that are learnt from, at most, in equal shares of both classes."""
     max_minutes: float | None = Field(default=None, gt=0)
-    """Training ends after as many, wherever it is; for comparisons at equal cost."""
+    """Training ends after so many minutes, wherever it is; for comparisons at equal cost."""
     max_cpu_minutes: float | None = Field(default=None, gt=0)
-    """Of all cores together: on a busy machine a fairer budget than the clock's."""
+    """The same in CPU minutes of all cores together: on a busy machine a fairer budget."""
     method: TrainMethod = "labels"
     """`sbi` needs reals alone; `mixed` draws labelled fakes beside self-blended ones; `two_headed`
     does so too, and each of the two trains an output of its own."""

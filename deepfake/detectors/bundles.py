@@ -135,7 +135,7 @@ class DetectorSpec(BaseModel):
     notes: tuple[str, ...] = ()
     """What a reader of the metrics must know, a sentence each; see `all_notes`."""
     licence: str = "MIT"
-    """Of the weights; the data's owners may ask for more."""
+    """Licence of the weights; the owners of the data may have further terms."""
     scope: str = ""
     """What the detector is for, and what it has not been shown to do."""
     pretrained_source: str
@@ -144,9 +144,9 @@ class DetectorSpec(BaseModel):
     created_at: str
     """ISO 8601, UTC."""
     train_config: TrainConfig
-    """Of a joint detector, that of its first network."""
+    """Settings of the training; of a joint detector, those of its first network."""
     joined: tuple[JoinedDetector, ...] = ()
-    """The detectors whose networks a joint one has, in the order of its heads; else none."""
+    """Detectors whose networks a joint detector has, in the order of its heads; else empty."""
     weights_sha256: str = Field(default="0" * 64, pattern=r"^[0-9a-f]{64}$")
     """Filled in by `save_bundle`."""
 

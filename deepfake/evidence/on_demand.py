@@ -50,10 +50,9 @@ def make_missing_evidence(
     data_root: Location = Path("data"),
     on_done: Callable[[int, int], None] = lambda done, total: None,
 ) -> MadeEvidence:
-    """Make the evidence for the most telling files of a scored folder that have none.
+    """Make missing evidence for the highest-scoring and most uncertain files of a folder.
 
-    A folder is looked at whether or not its evidence can be made: what stands in the way is
-    returned.
+    An error is returned, not raised: the folder can be shown without evidence.
 
     Args:
         version: The folder of the scores of one version.

@@ -27,7 +27,7 @@ from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 __all__ = ["find_missing_evidence", "find_request", "remove_stale_evidence"]
 
 _MIN_DISTANCE = 1e-6
-"""Of the middle of the uncertain band from 0 and 1, where log-odds are infinite."""
+"""Least distance of the middle of the uncertain band from 0 and 1, where log-odds are infinite."""
 
 Row = Mapping[str, Any]
 
@@ -35,7 +35,7 @@ Row = Mapping[str, Any]
 def find_missing_evidence(
     version: Location, *, bundle: Bundle, num_files: int, is_retrying_failed: bool = False
 ) -> list[EvidenceRequest]:
-    """Choose the most telling files, and return those whose evidence is missing or stale.
+    """Choose files that need a look, and return those whose evidence is missing or stale.
 
     Half of the files are those with the highest `prob_fake`. The other half are those nearest to
     the middle between the two thresholds, where a person has to look. A content with several names

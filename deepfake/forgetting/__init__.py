@@ -10,7 +10,7 @@ content, so all of its names go. In the order in which `forget` works:
 `corpora`           manifest, shards and snapshots of each corpus
 `splits`            split assignments of each corpus
 `evaluations`       evaluations, held-out sets and logs under the data root
-`clips`             clips made from a still
+`clips`             clips made from a still or a video
 `prefect_home`      cached task results
 `remains`           what this program cannot remove, as sentences for the user
 `scrub`             remove media from one Parquet, CSV, JSON, JSON-lines or text file

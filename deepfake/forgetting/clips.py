@@ -1,4 +1,4 @@
-"""Remove clips that this program made from a still: they show the same face."""
+"""Remove clips that this program made from a still or a video: they show the same face."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from deepfake.storage import DataRoot, to_uri
 __all__ = ["clips_of", "remove_clips"]
 
 _DIGITS = 16
-"""Of the still's media_id, in the name of a clip."""
+"""How many digits of its source's media_id the name of a clip has."""
 
 
 def clips_of(root: DataRoot, media_ids: Iterable[str]) -> list[Path]:
-    """Return the clips made from these stills that are under the data root, beside their list."""
+    """Return the clips made from these media under the data root, if their list is beside them."""
     prefixes = {media_id[:_DIGITS] for media_id in media_ids}
     return [
         path

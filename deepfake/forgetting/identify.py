@@ -42,7 +42,7 @@ def identify_media(
 
     A name stands for every content that was ever found under it, and a content for all of its
     names. The files under these names are read now, so that a digest of samples and one of all
-    bytes are known to belong to one content. Clips made from a still are included.
+    bytes are known to belong to one content. Clips made from the media are included.
 
     Args:
         root: The data root.

@@ -61,7 +61,7 @@ def check_run_name(runs: Path, name: str, *, resume: bool) -> None:
     """
     if (runs / name).exists() and not resume:
         raise ConfigError(
-            f"the run {name!r} is there already",
+            f"the run {name!r} already exists",
             hint="Give another --run-name, or continue it with --resume.",
         )
 

@@ -91,7 +91,7 @@ def read_deployments(path: Path, *, data_root: str, folder: Path) -> list[Deploy
     try:
         return [_read(one, folder=folder.absolute(), data_root=data_root) for one in described]
     except (KeyError, TypeError, ValueError, ImportError, AttributeError) as error:
-        raise ConfigError(f"a deployment makes no sense ({error})", path=path) from error
+        raise ConfigError(f"a deployment is invalid ({error})", path=path) from error
 
 
 def _read(described: Mapping[str, Any], *, folder: Path, data_root: str) -> Deployment:

@@ -265,7 +265,7 @@ class _Servers:
 
 def _last_line(log: Path) -> str | None:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return f"It said last: {lines[-1].strip()}" if lines else None
+    return f"Last log line: {lines[-1].strip()}" if lines else None
 
 
 def _resolve_port(port: int) -> int:

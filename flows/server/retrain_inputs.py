@@ -17,12 +17,12 @@ from deepfake.storage import DataRoot
 __all__ = ["Retraining", "kept_retraining", "resolve_retraining"]
 
 _FORMER_NAME = "deepfake-detector-demo"
-"""With one epoch, what earlier versions deployed for everybody: nobody had asked for it."""
+"""With one epoch: the deployment that earlier versions made without being asked."""
 
 
 @dataclass(frozen=True, slots=True)
 class Retraining:
-    """What is retrained.
+    """Inputs of retraining.
 
     Attributes:
         corpora: Ingested corpora to learn from.
@@ -52,7 +52,7 @@ class Retraining:
 
 
 def kept_retraining(found: DeploymentResponse | None) -> Mapping[str, Any]:
-    """Return what was said about retraining with an earlier `deepfake setup`; empty for nothing."""
+    """Return the inputs that an earlier `deepfake setup` has set; empty if there are none."""
     if found is None:
         return {}
     parameters = found.parameters
@@ -69,27 +69,26 @@ def resolve_retraining(
     name: str | None,
     kept: Mapping[str, Any],
 ) -> Retraining | None:
-    """Return what shall be retrained: what is said now, else what was said before.
+    """Return the inputs of retraining: those given now, and for the others those set before.
 
     Args:
         root: The data root.
-        dataset: Corpora and folders; None keeps those that were said.
-        held_out: The held-out set that decides; None keeps the one that was said.
-        name: The registered detector; None keeps the one that was said.
+        dataset: Corpora and folders; None keeps those that were set before.
+        held_out: The held-out set that decides; None keeps the one that was set before.
+        name: The registered detector; None keeps the one that was set before.
         kept: From `kept_retraining`.
 
     Returns:
-        None where nobody has said a corpus.
+        None if no corpus or folder was ever set.
 
     Raises:
-        ConfigError: A corpus, folder or held-out set is not there, or no corpus was ever said.
+        ConfigError: A corpus, folder or held-out set does not exist, or a held-out set or name is
+            given while no corpus or folder was ever set.
     """
     chosen = [_lasting(root, one) for one in dataset or ()] or list(kept.get("dataset", ()))
     if not chosen:
         if held_out is not None or name is not None:
-            raise ConfigError(
-                "it is not said what is to be retrained on", hint="Add --dataset CORPUS."
-            )
+            raise ConfigError("there is no corpus to retrain on", hint="Add --dataset CORPUS.")
         return None
     if held_out is not None:
         read_held_out_set(root, held_out)

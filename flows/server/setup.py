@@ -38,7 +38,7 @@ __all__ = ["POOL", "RETRAIN", "Step", "set_up"]
 POOL = "local"
 """The work pool of `prefect.yaml`."""
 RETRAIN = "retrain/local"
-"""The deployment that has a schedule and is started by events, once it is said on what."""
+"""The deployment that runs on a schedule and on events, once it has a corpus to retrain on."""
 
 _OFF = "off"
 
@@ -50,8 +50,8 @@ class Step:
     Attributes:
         kind: What it is, for a person.
         name: Which.
-        outcome: `created`, `updated`, `unchanged` or `removed`; of schedule and retraining what
-            it is.
+        outcome: `created`, `updated`, `unchanged` or `removed`; for schedule and retraining their
+            present value.
     """
 
     kind: str
@@ -69,12 +69,12 @@ def set_up(
     schedule: str | None = None,
     timezone: str = "UTC",
 ) -> list[Step]:
-    """Make whatever the Prefect server in use lacks; doing it twice changes nothing.
+    """Create whatever the Prefect server in use lacks; a second call changes nothing.
 
     Args:
         file: The `prefect.yaml`; None for the one that comes with the package.
         data_root: What the deployments work on.
-        dataset: What is retrained on; None leaves it as it was said before, or unsaid.
+        dataset: Corpora and folders to retrain on; None leaves them as they are.
         held_out: The held-out set that decides about a retraining; None leaves it as it is.
         name: The registered detector that is retrained; None leaves it as it is.
         schedule: A cron expression: when to retrain; `off` for never; None leaves it as it is.
@@ -84,8 +84,8 @@ def set_up(
         What was done, in order.
 
     Raises:
-        ConfigError: The file, the schedule or what is to be retrained makes no sense, or the
-            server does not answer.
+        ConfigError: The file, the schedule or the inputs of retraining are invalid, or the server
+            does not answer.
     """
     root = data_root if is_store_uri(data_root) else str(Path(data_root).resolve())
     wanted = read_deployments(file or PACKAGED_FILE, data_root=root, folder=Path.cwd())
@@ -118,7 +118,7 @@ def _check_schedule(
 ) -> None:
     if schedule is not None and retraining is None:
         raise ConfigError(
-            "a schedule says when to retrain, and it is not said on what",
+            "--schedule needs a corpus to retrain on, and none is set",
             hint="Add --dataset CORPUS, and --held-out NAME for a held-out set that decides.",
         )
 
@@ -150,7 +150,7 @@ def _put_retrain(
     schedule: DeploymentScheduleCreate | None,
     retraining: Retraining | None,
 ) -> Iterator[Step]:
-    """Create the deployment that retrains, and what starts it by itself if that was said."""
+    """Create the deployment that retrains, and its triggers if it has a corpus to retrain on."""
     said = wanted if retraining is None else wanted.with_parameters(retraining.parameters())
     schedules = None if schedule is None else [schedule]
     outcome, made = put_deployment(client, said, schedules=schedules)
@@ -164,7 +164,7 @@ def _put_retrain(
 
 
 def _retraining(retraining: Retraining | None) -> Step:
-    nothing = "none by itself; --dataset CORPUS says on what"
+    nothing = "not automatic: no corpus is set; set one with --dataset CORPUS"
     return Step("retraining", RETRAIN, nothing if retraining is None else str(retraining))
 
 
@@ -215,7 +215,7 @@ def _put_automation(client: SyncPrefectClient, wanted: AutomationCore) -> Step:
     if not found:
         client.create_automation(wanted)
         return Step(kind, wanted.name, "created")
-    # Whether it is switched on is for its owner to say.
+    # Its owner decides whether it is switched on.
     kept = wanted.model_copy(update={"enabled": found[0].enabled})
     if _content(found[0]) == _content(kept):
         return Step(kind, wanted.name, "unchanged")

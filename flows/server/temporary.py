@@ -139,7 +139,7 @@ def answers(url: str) -> bool:
 
 def _failure(what: str, log: Path) -> WorkerError:
     lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    hint = f"It said last: {lines[-1].strip()}" if lines else None
+    hint = f"Last log line: {lines[-1].strip()}" if lines else None
     return WorkerError(f"the temporary Prefect server {what}", path=log, hint=hint)
 
 

@@ -54,5 +54,5 @@ def test_scores_that_shall_go_where_a_file_is_are_refused(tmp_path: Path) -> Non
     for output in ("file", "file/below"):
         done = run_deepfake(*to, output, cwd=tmp_path)
         assert done.returncode == 2
-        assert "error: no folder can be made there for the scores" in done.stderr
+        assert "error: the folder for the scores cannot be created" in done.stderr
         assert "Traceback" not in done.stdout + done.stderr

@@ -29,7 +29,7 @@ def test_a_detector_is_calibrated_on_val_and_registered(
     lines = (small_home.root.runs / "calibrated" / "metrics.jsonl").read_text().splitlines()
     numbers = [v for v in done["metrics"].values() if isinstance(v, (int, float))]
     assert len(lines) == len(numbers)
-    assert "is there already" in small_flows.run("calibrate", options)["error"]
+    assert "already exists" in small_flows.run("calibrate", options)["error"]
 
 
 def test_nothing_is_registered_where_nothing_could_be_fitted(

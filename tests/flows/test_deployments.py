@@ -65,7 +65,7 @@ def test_nothing_retrains_until_it_is_said_on_what(deployments: dict[str, Deploy
     assert [a for one in deployments.values() for a in triggers_of(one, made)] == []
     root = DataRoot(Path("absent"))
     assert resolve_retraining(root, dataset=None, held_out=None, name=None, kept={}) is None
-    with pytest.raises(ConfigError, match="not said what is to be retrained on"):
+    with pytest.raises(ConfigError, match="no corpus to retrain on"):
         resolve_retraining(root, dataset=None, held_out="h", name=None, kept={})
 
 
@@ -130,9 +130,9 @@ def _grown(corpus: str) -> ReceivedEvent:
     [
         ("deployments: [", "no deployments can be read"),
         ("name: x", "no deployments can be read"),
-        ("deployments:\n- {name: local}", "makes no sense"),
-        ("deployments:\n- {name: local, entrypoint: 'flows/nothing.py:x'}", "makes no sense"),
-        ("deployments:\n- {name: local, entrypoint: 'flows/score.py:x'}", "makes no sense"),
+        ("deployments:\n- {name: local}", "is invalid"),
+        ("deployments:\n- {name: local, entrypoint: 'flows/nothing.py:x'}", "is invalid"),
+        ("deployments:\n- {name: local, entrypoint: 'flows/score.py:x'}", "is invalid"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, text: str, said: str) -> None:

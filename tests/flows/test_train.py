@@ -29,7 +29,7 @@ def test_a_detector_is_trained_recorded_and_registered(
     assert (Path(small_home.path / done["bundle"]) / "detector.json").is_file()
     assert done["metrics"]["val_auc"] is not None
     again = small_flows.run("train", {"dataset": "small", "run_name": "first"})
-    assert "is there already" in again["error"]
+    assert "already exists" in again["error"]
 
 
 _CUT = """

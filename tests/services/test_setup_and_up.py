@@ -117,13 +117,13 @@ def test_the_addresses_answer(up: _Up) -> None:
 def test_setting_up_again_changes_nothing_but_what_is_asked_for(up: _Up) -> None:
     assert "created" in up.printed
     again = up.setup()
-    assert again.pop("retraining: retrain/local").startswith("none by itself")
+    assert again.pop("retraining: retrain/local").startswith("not automatic")
     assert set(again.values()) == {"unchanged"}
     flows = ("ingest", "train", "evaluate", "calibrate", "robustness", "retrain", "score")
     assert {f"deployment: {flow}/local" for flow in flows} <= set(again)
 
     refused = up.try_setup("--schedule", "30 4 * * *")
-    assert refused.returncode == 2 and "not said on what" in refused.stderr
+    assert refused.returncode == 2 and "needs a corpus to retrain on" in refused.stderr
     _ingested(up, "videos")
     said = ("--dataset", "videos", "--schedule", "30 4 * * *", "--timezone", "Europe/Berlin")
     scheduled = up.setup(*said)

@@ -46,26 +46,30 @@ class IngestOptions(FileLimitOptions, BatchOptions):
     )
     edge: CropEdge = Field(
         "inside",
-        description="Where a crop reaches over the frame's edge: inside moves the crop inwards, or "
-        "shows a small picture in a black edge, as the packaged detector was calibrated; mirror "
-        "fills it by reflection, so that a face is shown twice, as all crops were once made.",
+        description="Where a crop would reach over the frame's edge: inside moves it inwards, and "
+        "puts a black edge around a picture that is smaller than the crop, as for the packaged "
+        "detector; mirror fills it by reflection, as in earlier versions, so that a face may be "
+        "shown twice.",
     )
     min_face: float = Field(
         0.08, ge=0.01, le=1, description="Smallest face over the frame's shorter side."
     )
     codec: Literal["jpeg", "png"] = Field("jpeg", description="Format in which crops are stored.")
     decoder: DecoderName = Field(
-        "pyav", description="What decodes videos; auto: decord where it can, else pyav."
+        "pyav", description="Decoder of videos; auto: decord where it can, else pyav."
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where faces are detected.")
     split: Literal["auto", "official", "grouped"] = Field(
-        "auto", description="The corpus's own split, ours, or the former where there is one."
+        "auto",
+        description="official: the corpus's own split; grouped: a random split that keeps people "
+        "together; auto: as in the last ingest of this corpus, at first official if the corpus has "
+        "a split, else grouped.",
     )
-    seed: int = Field(0, description="Seed of our split.")
+    seed: int = Field(0, description="Seed of the random split.")
 
 
 class ClipsOptions(Options):
-    """Make clips out of labelled stills or videos, to calibrate a detector for videos with."""
+    """Make clips of labelled stills or videos, to calibrate a detector for videos."""
 
     dataset: str = Field(description="An ingested corpus of labelled stills or videos.")
     output: Path = Field(description="Folder for the clips and clips.csv.")
@@ -76,12 +80,13 @@ class ClipsOptions(Options):
 
 
 class FreezeOptions(Options):
-    """Freeze the labelled files of a corpus under a name, for good."""
+    """Freeze the labelled files of a corpus as a held-out set, which never changes."""
 
     name: Annotated[str, Argument("NAME")] = Field(description="Name of the held-out set.")
     dataset: str = Field(description="An ingested corpus; its newest snapshot.")
     split: Literal["test", "all"] = Field(
-        "test", description="Its test part, or all of it: then it cannot be trained on."
+        "test",
+        description="Freeze its test part, or all of it; frozen files cannot be trained on.",
     )
     data_root: DataRootPath = "data"
 

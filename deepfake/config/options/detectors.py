@@ -58,8 +58,8 @@ class TrainOptions(Options):
     dataset: Dataset
     recipe: str = Field(
         "baseline",
-        description="baseline, sbi, sbi_paper, dense_blends, labels, mixed, two_headed, ablation, "
-        "or a TOML file: what holds where no option below says otherwise.",
+        description="Recipe: baseline, ablation, dense_blends, labels, mixed, sbi, sbi_paper, "
+        "two_headed, or a TOML file. Options below replace its settings.",
     )
     model: str | None = Field(
         None, description="Network: resnet50, xception, efficientnet, or any timm name."
@@ -73,8 +73,8 @@ class TrainOptions(Options):
     use_gpu: Annotated[bool, CommandOnly()] = Field(False, description="Same as --device cuda.")
     precision: Literal["f32", "bf16", "f16"] | None = Field(
         None,
-        description="What training computes in, weights staying f32: f32 on the CPU and f16 on "
-        "CUDA by default; f16 needs CUDA.",
+        description="Number format of the computations; weights stay f32. Default: f32 on the "
+        "CPU, f16 on CUDA; f16 needs CUDA.",
     )
     pretrained: str | None = Field(
         None,
@@ -83,8 +83,8 @@ class TrainOptions(Options):
     )
     resume: bool = Field(
         False,
-        description="Continue from the last checkpoint of the run named by --run-name, else of "
-        "the newest.",
+        description="Continue from the last checkpoint of the run named by --run-name; without "
+        "that option, of the newest run.",
     )
     seed: _TrainSeed = None
     name: ModelName = "deepfake-detector"
@@ -95,7 +95,7 @@ class TrainOptions(Options):
     max_crops: _MaxCrops = None
     max_minutes: _MaxMinutes = None
     max_cpu_minutes: float | None = Field(
-        None, ge=0.01, description="The same in CPU minutes, of all cores together."
+        None, ge=0.01, description="CPU minutes of all cores that training takes, at most."
     )
     method: TrainMethod | None = Field(
         None, description="Fakes to learn from: labelled ones, self-blended reals, or both."
@@ -104,10 +104,10 @@ class TrainOptions(Options):
         None,
         ge=0,
         le=1,
-        description="For mixed and two_headed: share of self-blended ones among the fakes.",
+        description="For the methods mixed and two_headed: share of self-blended fakes.",
     )
     match_resolution: bool | None = Field(
-        None, description="Bring both classes to one distribution of face sizes."
+        None, description="Bring both classes to the same distribution of face sizes."
     )
     augment: bool | None = Field(None, description="Augment crops.")
     data_root: DataRootPath = "data"
@@ -118,10 +118,11 @@ class RetrainOptions(Options):
 
     dataset: Datasets
     start: Literal["champion", "scratch"] = Field(
-        "champion", description="Begin with the champion's weights, or as the recipe says."
+        "champion",
+        description="Weights to begin with: those of the champion, or those that the recipe names.",
     )
     recipe: str | None = Field(
-        None, description="As for train; without it as the champion was trained."
+        None, description="As for train; default: as the champion was trained."
     )
     model: str | None = Field(
         None, description="As for train; another network needs --start scratch."
@@ -134,10 +135,11 @@ class RetrainOptions(Options):
     seed: _TrainSeed = None
     device: Device = "auto"
     policy: str = Field(
-        "default", description="default, or a TOML file: what a challenger has to show."
+        "default",
+        description="Conditions for promotion: default, or a TOML file.",
     )
     held_out: str | None = Field(
-        None, description="The held-out set that decides; else the policy's."
+        None, description="The held-out set that decides; default: that of the policy."
     )
     benchmark: Annotated[str | None, Hidden()] = Field(None, description="Former name of held_out.")
     name: ModelName = "deepfake-detector"
@@ -154,7 +156,7 @@ class SweepOptions(Options):
     trials: int = Field(
         20, ge=1, description="Trials of the whole sweep, those of earlier runs included."
     )
-    name: RunName = Field(None, description="Name of the sweep; else made of space and corpus.")
+    name: RunName = Field(None, description="Name of the sweep; default: made of space and corpus.")
     device: Device = "auto"
     seed: int = Field(0, description="Seed of the first trials.")
     data_root: DataRootPath = "data"
@@ -172,22 +174,23 @@ class CalibrateOptions(Options):
     ]
     weights: Weights = None
     prior: float = Field(
-        0.5, gt=0, lt=1, description="Share of fakes that probabilities shall hold for."
+        0.5, gt=0, lt=1, description="Share of fakes for which the probabilities hold."
     )
     max_false_alarm: float | None = Field(
-        None, ge=0, lt=1, description="Share of reals that may be called fake; else 0.05."
+        None, ge=0, lt=1, description="Share of reals that may be called fake; default: 0.05."
     )
     max_miss: float | None = Field(
         None,
         ge=0,
         lt=1,
-        description="Share of fakes that may be called real; else 0.05 of stills, 0.1 of videos.",
+        description="Share of fakes that may be called real; default: 0.05 for stills, 0.1 for "
+        "videos.",
     )
     unseen: list[str] = Field(
         [],
         description="An ingested corpus, or a folder, of kinds of fakes that the detector did not "
-        "learn: the threshold for `real` is lowered by it, and the detector says what it calls "
-        "them; repeatable.",
+        "learn. They lower the threshold for `real`, and the detector states how it judges them; "
+        "repeatable.",
     )
     max_unseen_miss: float = Field(
         0.2,
@@ -197,7 +200,8 @@ class CalibrateOptions(Options):
     )
     device: Device = "auto"
     half_weights: bool = Field(
-        False, description="Store weights in half the bytes; computing stays as it is."
+        False,
+        description="Store weights in half the bytes; computations keep their precision.",
     )
     name: ModelName = "deepfake-detector"
     run_name: RunName = None
@@ -231,12 +235,12 @@ class RobustnessOptions(Options):
     )
     perturbations: Annotated[list[str] | None, OptionName("--perturbation")] = Field(
         None,
-        description="jpeg, h264, resize, blur, noise, brightness, grey, filter, beauty, reencode, "
-        "screen, letterbox, inset, mirror, turn, or one step such as jpeg:40; repeatable; else "
-        "all.",
+        description="Perturbation: jpeg, h264, resize, blur, noise, brightness, grey, filter, "
+        "beauty, reencode, screen, letterbox, inset, mirror, turn, or one step such as jpeg:40; "
+        "repeatable; default: all.",
     )
     max_files: int | None = Field(
-        None, ge=2, description="Files of both classes together, at most; else all."
+        None, ge=2, description="Files of both classes together, at most; default: all."
     )
     device: Device = "auto"
     precision: PrecisionName = "f32"
@@ -246,7 +250,7 @@ class RobustnessOptions(Options):
 
 
 class JoinOptions(Options):
-    """Join two detectors that look at the same crops into one, which has both networks."""
+    """Join two detectors that take the same crops into one that has both networks."""
 
     first: Annotated[Path, Argument("FIRST")] = Field(description="A detector's folder.")
     second: Annotated[Path, Argument("SECOND")] = Field(description="Another detector's folder.")
@@ -254,7 +258,7 @@ class JoinOptions(Options):
     name: str = Field("joint-detector", description="Name of the joint detector.")
     as_first: bool = Field(
         False,
-        description="Show both the crops of the first, where the second was trained on others.",
+        description="Give both the crops of the first, even if the second was trained on others.",
     )
 
 
@@ -269,7 +273,7 @@ class ExportOptions(Options):
 
 _RegisteredName = Annotated[str, Field(description="Name of the registered model.")]
 _VERSION = Field(description="A version's number, champion, challenger or latest.")
-_Reason = Annotated[str | None, Field(description="Why; kept with the version.")]
+_Reason = Annotated[str | None, Field(description="The reason; kept with the version.")]
 
 
 class ListVersionsOptions(Options):
@@ -280,7 +284,7 @@ class ListVersionsOptions(Options):
 
 
 class ShowVersionOptions(Options):
-    """Show all that is known of a version, and the history of champions."""
+    """Show the record of a version, and the history of champions."""
 
     which: Annotated[str, Argument("VERSION"), _VERSION]
     name: _RegisteredName = "deepfake-detector"
@@ -288,7 +292,7 @@ class ShowVersionOptions(Options):
 
 
 class CompareVersionsOptions(Options):
-    """Show what is on record of two versions, side by side."""
+    """Show the records of two versions side by side."""
 
     first: Annotated[str, Argument("A"), _VERSION]
     second: Annotated[str, Argument("B"), _VERSION]
@@ -297,7 +301,7 @@ class CompareVersionsOptions(Options):
 
 
 class PromoteOptions(Options):
-    """Make a version champion by hand: what scoring uses from then on."""
+    """Make a version champion by hand: scoring uses it from then on."""
 
     which: Annotated[str, Argument("VERSION"), _VERSION]
     reason: _Reason = None
@@ -307,7 +311,7 @@ class PromoteOptions(Options):
 
 
 class RollbackOptions(Options):
-    """Make the last champion before the present one champion again; repeatable, step by step."""
+    """Make the champion before the present one champion again; each call goes one step back."""
 
     reason: _Reason = None
     name: _RegisteredName = "deepfake-detector"

@@ -42,30 +42,30 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Argument:
-    """Marks a field that is typed without a name, and says what the help calls it."""
+    """Marks a field that is a positional argument, and holds its name in the help."""
 
     metavar: str
 
 
 @dataclass(frozen=True, slots=True)
 class OptionName:
-    """Marks a field whose option is not called like the field."""
+    """Marks a field whose option has another name than the field."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOnly:
-    """Marks a field that the command itself acts on: the flow has no such parameter."""
+    """Marks a field that only the command uses: the flow has no such parameter."""
 
 
 @dataclass(frozen=True, slots=True)
 class Hidden:
-    """Marks a field that works and is not shown: a former name of another one."""
+    """Marks a field that works but is hidden from the help: a former name of another one."""
 
 
 class Options(BaseModel):
-    """What a command can be asked; a field is an option of the command and of its flow."""
+    """Options of a command; a field is an option of the command and a parameter of its flow."""
 
     # Built when first used: the program knows all commands and runs one.
     model_config = ConfigDict(frozen=True, extra="forbid", defer_build=True)
@@ -81,8 +81,8 @@ DataRootPath = Annotated[
 Weights = Annotated[
     str | None,
     Field(
-        description="A detector: a bundle's folder, models:/NAME@ALIAS, or packaged. Without it "
-        "the champion, else the packaged one."
+        description="A detector: a bundle's folder, models:/NAME@ALIAS, or packaged. Default: the "
+        "champion if there is one, else the packaged detector."
     ),
 ]
 Dataset = Annotated[str, Field(description="An ingested corpus, or a folder.")]
@@ -95,7 +95,8 @@ Datasets = Annotated[
 ]
 Device = Annotated[Literal["auto", "cpu", "cuda"], Field(description="Where networks run.")]
 PrecisionName = Annotated[
-    Literal["f32", "bf16"], Field(description="What the network computes in on the CPU.")
+    Literal["f32", "bf16"],
+    Field(description="Number format in which the network computes on the CPU."),
 ]
 NumWorkers = Annotated[int, Field(ge=0, description="Media workers; 0 for one a core.")]
 CpuSeconds = Annotated[
@@ -116,15 +117,18 @@ OtherModelName = Annotated[
 ]
 RunName = Annotated[
     str | None,
-    Field(pattern=_NAME, description="Name of the run's folder and MLflow run; else made up."),
+    Field(
+        pattern=_NAME,
+        description="Name of the run's folder and of the MLflow run; default: generated.",
+    ),
 ]
 ScoresFolderPath = Annotated[
-    str, Argument("OUTPUT"), Field(description="What was --output of `deepfake score`.")
+    str, Argument("OUTPUT"), Field(description="The folder given to `deepfake score` as --output.")
 ]
 
 
 class FileLimitOptions(Options):
-    """What a file may cost, and how large it may be."""
+    """Limits of the cost and the size of a file."""
 
     timeout_seconds: float = Field(
         1800.0, ge=0.1, description="Seconds of wall-clock time that a file may take."
@@ -137,7 +141,7 @@ class FileLimitOptions(Options):
 
     @property
     def worker_limits(self) -> WorkerLimits:
-        """What a file may cost before its worker is killed."""
+        """Limits of the cost of a file, above which its worker is killed."""
         return WorkerLimits(
             timeout_seconds=self.timeout_seconds,
             cpu_seconds=self.cpu_seconds,
@@ -146,7 +150,7 @@ class FileLimitOptions(Options):
 
     @property
     def media_limits(self) -> MediaLimits:
-        """How large a file may be before it is refused."""
+        """Limits of the size of a file, above which it is refused."""
         return MediaLimits(
             max_pixels=self.max_pixels,
             max_frames=self.max_frames,
@@ -155,13 +159,13 @@ class FileLimitOptions(Options):
 
 
 class BatchOptions(Options):
-    """How the files of a corpus or a folder are handed out."""
+    """How the files of a corpus or a folder are given to workers."""
 
     retry_failed: bool = Field(
         False, description="Try again files that timed out, crashed or ran out of memory."
     )
     batch_files: int | None = Field(
-        None, ge=1, description="Files of a batch, at most; else 8 videos or 512 pictures."
+        None, ge=1, description="Files of a batch, at most; default: 8 videos or 512 pictures."
     )
     num_workers: NumWorkers = 0
     task_runner: TaskRunnerName = Field(
@@ -171,25 +175,28 @@ class BatchOptions(Options):
 
 
 class ScoredFrameOptions(Options):
-    """How a file is scored, where not as the detector was trained."""
+    """How a file is scored; the defaults are those that the detector was trained with."""
 
     device: Device = "auto"
     precision: PrecisionName = "f32"
     sampling: SamplingName | None = Field(
-        None, description="Which frames of a video; else as the detector was trained."
+        None, description="Which frames of a video; default: as the detector was trained."
     )
     frames: int | None = Field(
         None,
         ge=1,
-        description="Frames of a video, for uniform, keyframes and bursts; else the detector's.",
+        description="Frames of a video, for uniform, keyframes and bursts; default: as the "
+        "detector was trained.",
     )
     fps: float | None = Field(
-        None, ge=0.001, description="Frames a second, for fps; else the detector's."
+        None,
+        ge=0.001,
+        description="Frames a second, for fps; default: as the detector was trained.",
     )
     prior: float | None = Field(
         None,
         gt=0,
         lt=1,
-        description="Share of fakes among the media, between 0 and 1. prob_fake holds for it, "
-        "verdicts for the detector's own.",
+        description="Share of fakes among the media, between 0 and 1, for which prob_fake holds; "
+        "verdicts do not change. Default: the detector's own.",
     )

@@ -14,30 +14,32 @@ __all__ = ["DemoOptions", "DoctorOptions", "SetupOptions", "UpOptions"]
 _PrefectFile = Annotated[
     Path | None,
     Field(
-        description="The prefect.yaml that lists the deployments; else the one that comes with "
-        "this program."
+        description="The prefect.yaml that lists the deployments; default: the one of this program."
     ),
 ]
 
 
 class SetupOptions(Options):
-    """Create pool, limits, deployments and automations in Prefect; again changes nothing."""
+    """Create pool, limit, deployments and automations in Prefect; running it twice is harmless."""
 
     file: _PrefectFile = None
     dataset: list[str] | None = Field(
         None,
-        description="Retrain on this corpus (or folder), whenever it has grown and as --schedule "
-        "says; repeatable. Without it nothing is retrained by itself, or what was said before.",
+        description="A corpus or folder to retrain on, at the times of --schedule and, for a "
+        "corpus, whenever it has grown; repeatable. Default: as set by the last `deepfake setup`, "
+        "at first none.",
     )
     held_out: str | None = Field(
-        None, description="The held-out set that decides about a retraining; else as it was said."
+        None,
+        description="The held-out set that decides whether a retrained detector is promoted; "
+        "default: as set by the last `deepfake setup`.",
     )
     benchmark: Annotated[str | None, Hidden()] = Field(None, description="Former name of held_out.")
     name: OtherModelName = None
     schedule: str | None = Field(
         None,
         description='When to retrain, as a cron expression such as "0 3 * * 1"; off for never; '
-        "else as it is.",
+        "default: unchanged.",
     )
     timezone: str = Field("UTC", description="Time zone of the schedule.")
     data_root: DataRootPath = "data"
@@ -57,12 +59,12 @@ class UpOptions(Options):
 
 
 class DemoOptions(Options):
-    """Run the whole pipeline on media made here: two people, so no evaluation."""
+    """Run the whole pipeline on media that it makes: of two people, too few to evaluate on."""
 
     data_root: DataRootPath = "data"
 
 
 class DoctorOptions(Options):
-    """Check what is installed, what is found, and what is wrong."""
+    """Check the installation, and list what is missing or wrong."""
 
     data_root: DataRootPath = "data"

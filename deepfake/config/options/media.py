@@ -1,4 +1,4 @@
-"""Options of the commands that look at media, and at what was found out about them."""
+"""Options of the commands that score media, and of those that show or export scores."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ __all__ = [
 
 
 class DetectOptions(ScoredFrameOptions, FileLimitOptions):
-    """Say of each file whether it is real or fake. Starts no server."""
+    """Judge files: real, fake or uncertain. Starts no server."""
 
     files: Annotated[list[Path], Argument("FILE...")] = Field(
         min_length=1, description="Pictures or videos."
@@ -50,49 +50,51 @@ class DetectOptions(ScoredFrameOptions, FileLimitOptions):
     weights: Weights = None
     as_json: AsJson = Field(False, description="Print the score rows as JSON.")
     report: Path | None = Field(
-        None, description="Write verdicts and evidence into this HTML file too."
+        None, description="Also write verdicts and evidence into this HTML file."
     )
     data_root: DataRootPath = "data"
 
 
 class ScoreOptions(ScoredFrameOptions, BatchOptions, FileLimitOptions):
-    """Score every file of a folder; run again, only what is new or changed."""
+    """Score every file of a folder; a later run scores only files that are new or changed."""
 
     folder: Annotated[str, Argument("FOLDER")] = Field(
-        description="The media: a folder, or a store's URI."
+        description="Folder of the media, or a store's URI."
     )
-    output: str = Field(description="Where the tables go: a folder, or a URI.")
+    output: str = Field(description="Folder for the tables, or a store's URI.")
     weights: Weights = None
     data_root: DataRootPath = "data"
     include: list[str] | None = Field(
-        None, description="Only files that match, as in a .gitignore: *.mp4; repeatable."
+        None,
+        description="Only files that match a pattern as in .gitignore, such as *.mp4; repeatable.",
     )
     exclude: list[str] | None = Field(
-        None, description="Leave out files and folders that match; repeatable."
+        None, description="Leave out files and folders that match such a pattern; repeatable."
     )
     since: datetime | None = Field(
-        None, description="Only files that changed then or later, local time."
+        None, description="Only files that changed at this local time or later."
     )
     limit: int | None = Field(None, ge=1, description="Score no more media than this, then stop.")
     evidence: int = Field(
         0,
         ge=0,
         le=100_000,
-        description="Number of files to make timeline, frames, face crops and heat maps of, the "
-        "most telling ones; `deepfake report` makes what is lacking.",
+        description="Number of files to make timeline, frames, face crops and heat maps of: the "
+        "highest-scoring and most uncertain ones; `deepfake report` makes those that are missing.",
     )
     hashing: Annotated[Literal["full", "sampled"], OptionName("--hash")] = Field(
-        "full", description="Distinguish contents by all bytes, or by samples of large files."
+        "full",
+        description="Identify files by all of their bytes, or large ones by samples of them.",
     )
     watch: Annotated[float | None, CommandOnly()] = Field(
-        None, ge=1, description="Look again after so many seconds, until stopped."
+        None, ge=1, description="Repeat after so many seconds, until stopped."
     )
     wait_for_files: bool = Field(False, description="Accept a folder without files.")
     drift_limit: float = Field(
         0.25,
         ge=0.001,
-        description="Population stability index above which media count as unlike those that the "
-        "detector was made with.",
+        description="Population stability index above which media count as different from those "
+        "that the detector was calibrated on.",
     )
 
 
@@ -110,8 +112,8 @@ class WebcamOptions(Options):
     headless: bool = Field(False, description="No window; verdicts are printed as they change.")
     realtime: bool = Field(
         True,
-        description="Play a file at its own speed and drop frames as need be; or analyse each "
-        "of its frames.",
+        description="Play a file at its own speed and drop frames where necessary; without it, "
+        "analyse every frame.",
     )
     every: int = Field(1, ge=1, description="Analyse every Nth frame.")
     max_seconds: float | None = Field(
@@ -128,13 +130,13 @@ class AppOptions(Options):
 
     host: str = Field(
         "127.0.0.1",
-        description="Address to listen on; others than loopback have no password.",
+        description="Address to listen on; the page has no password.",
     )
     port: int = Field(8501, ge=1, le=65535, description="Port of the page.")
     weights: Weights = None
     output: list[str] | None = Field(
         None,
-        description="Results to offer, beside those noted under the data root; repeatable.",
+        description="Folder of scores to show, beside those of this data root; repeatable.",
     )
     max_mb: int = Field(200, ge=1, description="MiB that an upload may have.")
     max_seconds: float = Field(600.0, ge=0.1, description="Seconds that a video may have.")
@@ -149,51 +151,51 @@ class ReportOptions(Options):
     """Write scores and evidence into one HTML file. Starts no server."""
 
     folder: ScoresFolderPath
-    output: Path | None = Field(None, description="The HTML file; else report.html in OUTPUT.")
+    output: Path | None = Field(None, description="The HTML file; default: report.html in OUTPUT.")
     evidence: int = Field(
         50,
         ge=0,
         le=100_000,
-        description="Number of files to show evidence of, the most telling ones; what is lacking "
-        "is made first, two seconds a file or so.",
+        description="Number of files to show evidence of: the highest-scoring and most uncertain "
+        "ones; missing evidence is made first, in about two seconds a file.",
     )
     weights: Weights = None
     data_root: DataRootPath = "data"
 
 
 class StatusOptions(Options):
-    """Say how far a scoring job is, running or done. Starts no server."""
+    """Show the progress of a scoring job, running or finished. Starts no server."""
 
     output: ScoresFolderPath
-    as_json: AsJson = Field(False, description="Print all of it as JSON.")
+    as_json: AsJson = Field(False, description="Print the status as JSON.")
 
 
 class SampleOptions(Options):
-    """Export the media most worth a label, as a CSV that `ingest --layout csv` takes back."""
+    """Export the most uncertain media as a CSV to label, for `ingest --layout csv`."""
 
     folder: ScoresFolderPath
     uncertain: int = Field(50, ge=1, description="Number of media, the least certain first.")
-    output: Path | None = Field(None, description="The CSV file; else it is printed.")
+    output: Path | None = Field(None, description="The CSV file; default: printed.")
     overwrite: Overwrite = False
 
 
 class ReceiptOptions(Options):
-    """Export a score as JSON, with all that is needed to compute it again."""
+    """Export a score as JSON, with everything needed to compute it again."""
 
     folder: ScoresFolderPath
     which: Annotated[str, Argument("FILE_OR_MEDIA_ID")] = Field(
         description="File or media_id whose score is exported."
     )
-    output: Path | None = Field(None, description="The JSON file; else it is printed.")
+    output: Path | None = Field(None, description="The JSON file; default: printed.")
 
 
 class VerifyOptions(Options):
     """Score a receipt's file again: exit code 0 verified, 1 not verified, 2 wrong usage."""
 
     receipt: Annotated[Path, Argument("RECEIPT")] = Field(
-        description="What `deepfake receipt` wrote."
+        description="A file that `deepfake receipt` wrote."
     )
-    file: Path | None = Field(None, description="The file; else where the receipt says.")
+    file: Path | None = Field(None, description="The file; default: the path in the receipt.")
     weights: Weights = None
     data_root: DataRootPath = "data"
 
@@ -201,9 +203,9 @@ class VerifyOptions(Options):
 class ForgetOptions(Options):
     """Remove a file's crops, scores and evidence everywhere. Starts no server."""
 
-    which: Annotated[str, Argument("MEDIA_ID|URI")] = Field(description="What to remove.")
+    which: Annotated[str, Argument("MEDIA_ID|URI")] = Field(description="The medium to remove.")
     output: list[str] | None = Field(
-        None, description="Scores beside those noted under the data root; repeatable."
+        None, description="Folder of scores, beside those of this data root; repeatable."
     )
     dry_run: bool = Field(False, description="Only list what would be removed.")
     data_root: DataRootPath = "data"

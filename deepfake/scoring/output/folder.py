@@ -195,7 +195,7 @@ class ScoresFolder:
             self.work.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(
-                f"no folder can be made there for the scores ({error.strerror})", path=self.work
+                f"the folder for the scores cannot be created ({error.strerror})", path=self.work
             ) from error
         with ExitStack() as stack:
             lock = filelock.FileLock(self._lock, timeout=_LOCK_SECONDS)
@@ -244,7 +244,7 @@ class ScoresFolder:
 
     def _is_taken(self) -> DataError:
         owner = self.owner() or {}
-        who = "it has not said yet which"
+        who = "an unidentified process"
         if owner:
             who = "process {pid} of {user} on {host} since {since}".format_map(owner)
         return DataError(

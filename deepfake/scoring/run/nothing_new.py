@@ -1,4 +1,4 @@
-"""Find out cheaply, before anything is started, that a folder holds nothing new to score."""
+"""Check cheaply, before a server is started, whether a folder has anything new to score."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from deepfake.storage import Location, to_uri
 __all__ = ["NewFilesError", "NoBatches", "is_nothing_new"]
 
 _MOST_FILES = 10_000
-"""Of a larger folder the listing costs more than what is saved."""
+"""Most files: for a larger folder the listing takes longer than what is saved."""
 _CHUNK_FILES = 500
 
 
@@ -31,7 +31,7 @@ class NewFilesError(Exception):
 
 
 class NoBatches:
-    """Stands where batches would run, for a run that has none."""
+    """Batch runner of a run that has no batches."""
 
     def __enter__(self) -> NoBatches:
         return self
@@ -76,7 +76,7 @@ def is_nothing_new(
 ) -> bool:
     """Return whether a run would find every file as it was, and all of them in the tables.
 
-    It only reads. Wherever that cannot be told at once the answer is False: an output in a store,
+    It only reads. If the answer cannot be found quickly, it is False: an output in a store,
     a folder of more than 10,000 files, a run at work, a file that has gone.
 
     Args:

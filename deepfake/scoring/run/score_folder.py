@@ -48,7 +48,7 @@ _CHUNK_BYTES = 4 * 2**30
 _ARRIVAL_SECONDS = 60.0
 """Longer than a network's file system remembers that there was no such file."""
 _LEAST_COST = 64
-"""Of a batch that is submitted although it is not full, in pictures; one video."""
+"""Smallest cost of a batch that is submitted although it is not full, in pictures; one video."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,7 +50,7 @@ class KnownFiles:
         )
         known = {}
         for *columns, is_racy in rows:
-            with suppress(DataError):  # a row that makes no sense is one that is not there
+            with suppress(DataError):  # an invalid row counts as missing
                 known[columns[0]] = row_of(columns), bool(is_racy)
         return known
 

@@ -91,9 +91,9 @@ def row_of(columns: Sequence[Any]) -> ManifestRow:
         )
     except ValueError as error:
         raise DataError(
-            f"what is noted of a file makes no sense ({error})",
+            f"the recorded state of a file is invalid ({error})",
             path=str(uri),
-            hint="Remove state.sqlite from the output: all in it is found out again.",
+            hint="Remove state.sqlite from the output: the next run builds it again.",
         ) from error
 
 

@@ -27,13 +27,13 @@ Points = NDArray[np.floating[Any]]
 
 _NUM_CANDIDATES = 200
 _NUM_NEAREST = 3
-"""Faces that are drawn, and of these the most alike, one of which is taken."""
+"""Of the faces that are drawn, one of so many of the most similar is taken."""
 
 _EVERY = 12
-"""Landmarks that faces are compared by: each as many'th."""
+"""Faces are compared by every Nth landmark."""
 
 _MIN_MASK_PX = 60
-"""Of the part that is taken, in all: with less there are no colours to be matched."""
+"""Fewest pixels of the part that is taken: with fewer its colours cannot be matched."""
 
 _SPREAD = (0.6, 1.6)
 """How much the spread of a colour may be changed by."""
@@ -42,7 +42,7 @@ _SHIFT_LEVELS = 2.0
 """Standard deviation of what colours are off after they were matched."""
 
 _REFOCUS_P = 0.15
-"""That the other face is blurred, sharpened or encoded as JPEG."""
+"""Probability that the other face is blurred, sharpened or encoded as JPEG."""
 
 _RATIOS = (0.75, 1.0, 1.0, 1.0)
 """Weights of the other face, equally frequent. With less, two faces would be seen."""

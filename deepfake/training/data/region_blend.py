@@ -34,10 +34,10 @@ _REFERENCE_PX = 256
 """Side of the square whose pixels the resolutions in the settings are of."""
 
 _NEAREST_P = 0.15
-"""That resolution is taken away by leaving pixels out, without averaging."""
+"""Probability that resolution is reduced by leaving pixels out, without averaging."""
 
 _INNER_P = 0.5
-"""That the soft border lies inside of the outline, as after an erosion."""
+"""Probability that the soft border lies inside the outline, as after an erosion."""
 
 
 def blend_region(

@@ -34,7 +34,7 @@ _MIN_MATCHED_PX = 16
 """A crop is not made smaller than this where its resolution is matched."""
 
 _ROUNDING = 1e-6
-"""Of shares of a side, pixels."""
+"""Tolerance for rounding errors where shares of a side become pixels."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,7 @@ _MAX_FACES = 4
 """Face crops that are shown together, the strongest."""
 _MAX_LINES = 12
 """Tracks in a timeline: more lines cannot be distinguished."""
-_NO_FACE = "No face was found, so nothing is said, and not that it is real."
+_NO_FACE = "No face was found; this does not mean that it is real."
 
 
 def show_text(*sentences: str, is_small: bool = False) -> None:

@@ -1,4 +1,4 @@
-"""Which files' evidence is kept: the most telling ones, made again only where a score changed."""
+"""Evidence is for the highest-scoring and most uncertain files; a changed score makes it anew."""
 
 from __future__ import annotations
 

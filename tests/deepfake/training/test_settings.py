@@ -62,7 +62,7 @@ def test_a_run_has_a_folder_of_its_own_unless_it_is_resumed(tmp_path: Path) -> N
     named = resolve_run_folder(tmp_path, name="mine", model="m", corpus="c", resume=False)
     assert named == tmp_path / "mine"
     named.mkdir()
-    with pytest.raises(ConfigError, match="is there already"):
+    with pytest.raises(ConfigError, match="already exists"):
         resolve_run_folder(tmp_path, name="mine", model="m", corpus="c", resume=False)
     assert resolve_run_folder(tmp_path, name="mine", model="m", corpus="c", resume=True) == named
     with pytest.raises(ConfigError, match="no interrupted run m-c-"):
