@@ -22,18 +22,18 @@ from deepfake.evaluation.selected_part import (
     distinct_names,
     select_part,
 )
-from deepfake.registry import masked, not_logged_note, run_tags, tracking_uri, ui_command
+from deepfake.registry import mask_credentials, not_logged_note, run_tags, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from flows.ingest import open_dataset
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 from tasks import evaluate as steps
 
 __all__ = ["evaluate"]
 
 
 @flow(name="evaluate", flow_run_name="evaluate-{dataset}")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     """Evaluate a detector on a labelled corpus.
@@ -97,7 +97,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         "markdown": markdown,
         "folder": str(folder),
         "run_id": run_id,
-        "tracking_uri": masked(uri),
+        "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
     }
 

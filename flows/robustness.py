@@ -26,21 +26,21 @@ from deepfake.evaluation.robustness import (
     write_sweep,
 )
 from deepfake.evaluation.selected_part import select_part
-from deepfake.registry import masked, not_logged_note, run_tags, tracking_uri, ui_command
+from deepfake.registry import mask_credentials, not_logged_note, run_tags, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import create_score_job
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from flows.ingest import open_dataset
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 from tasks import robustness as steps
 from tasks.evaluate import log_to_mlflow
-from tasks.progress import tracked
+from tasks.progress import show_step
 
 __all__ = ["robustness"]
 
 
 @flow(name="robustness", flow_run_name="robustness-{dataset}")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def robustness(options: RobustnessOptions) -> dict[str, Any]:
     """Measure a detector on media that were made worse before faces were looked for.
@@ -102,7 +102,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
         "markdown": markdown,
         "folder": str(folder),
         "run_id": run_id,
-        "tracking_uri": masked(uri),
+        "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
     }
 
@@ -124,7 +124,7 @@ def _measure_all(
         num_workers=options.num_workers,
     )
     try:
-        with tracked("perturb", total=len(conditions) * len(files)):
+        with show_step("perturb", total=len(conditions) * len(files)):
             measured = [
                 steps.measure_perturbed(files, condition, job=job, seed=options.seed)
                 for condition in conditions

@@ -27,7 +27,7 @@ from deepfake.evaluation.predict import predict_crops
 from deepfake.storage import DataRoot, read_json, write_json, write_text
 from deepfake.storage.environment import configure_environment
 from deepfake.training.calibrate import predict_self_blends
-from flows.server.run import held_server
+from flows.server.run import share_server
 
 __all__ = ["main"]
 
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[dict[str, Any]] = read_json(OUTPUT)["self_blends"] if OUTPUT.is_file() else []
     rows = [row for row in rows if row["budget"] == options.cpu_minutes]
     known = {row["without"] for row in rows}
-    with held_server():
+    with share_server():
         for part, settings in _WITHOUT.items():
             if part in known:
                 continue

@@ -27,7 +27,7 @@ from deepfake.registry import (
     RegisteredVersion,
     champion_history,
     list_versions,
-    masked,
+    mask_credentials,
     metrics_of_run,
     promote,
     roll_back,
@@ -53,9 +53,9 @@ def run_list(options: ListVersionsOptions) -> None:
     console = Console(markup=False)
     found = list_versions(name, uri=uri)
     if not found:
-        typer.echo(f"{name}: no version in {masked(uri)}; `deepfake train` makes one")
+        typer.echo(f"{name}: no version in {mask_credentials(uri)}; `deepfake train` makes one")
         return
-    console.print(f"{name} in {masked(uri)}", soft_wrap=True, highlight=False)
+    console.print(f"{name} in {mask_credentials(uri)}", soft_wrap=True, highlight=False)
     console.print(version_table(found, uri=uri))
 
 

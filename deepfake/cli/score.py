@@ -54,11 +54,11 @@ def _run_if_nothing_new(options: ScoreOptions) -> dict[str, Any] | None:
 
 def _watch(options: ScoreOptions, *, seconds: float) -> None:
     """Score repeatedly until a signal stops it, which is not a failure."""
-    from flows.server.run import held_server
+    from flows.server.run import share_server
 
     options = options.model_copy(update={"wait_for_files": True})
     summary: dict[str, Any] = {}
-    with suppress(StopRequested), held_server():
+    with suppress(StopRequested), share_server():
         while True:
             before, summary = summary, run_flow("score", options)
             if not before:

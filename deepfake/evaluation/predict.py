@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deepfake.config import CropConfig
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.inference import GivesHeadOutputs
+from deepfake.detectors.inference import HeadOutputModel
 from deepfake.errors import ConfigError
 from deepfake.extract.faces import spread_of_colour
 from deepfake.extract.options import ingest_options_of
@@ -23,7 +23,7 @@ _CHUNK = 256
 
 
 def predict_crops(
-    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    detector: HeadOutputModel[NDArray[np.uint8]],
     snapshot: Snapshot,
     index: pd.DataFrame,
     *,

@@ -18,7 +18,7 @@ from deepfake.forgetting.prefect_home import remove_task_results
 from deepfake.forgetting.remains import describe_remains, describe_warnings
 from deepfake.forgetting.scored_folder import remove_from_scored_folder
 from deepfake.forgetting.splits import SplitPlan, plan_splits, remove_from_splits
-from deepfake.registry import masked
+from deepfake.registry import mask_credentials
 from deepfake.scoring import ScoresFolder, list_outputs
 from deepfake.storage import (
     DataRoot,
@@ -119,7 +119,7 @@ def _plan(
     before = unfinished or _ForgetPlan(MediaToForget(frozenset(), frozenset()))
     media = identify_media(root, outputs, named, unfinished=before.media)
     # A log may have masked what looked like a secret in a path.
-    media = replace(media, uris=media.uris | {masked(uri) for uri in media.uris})
+    media = replace(media, uris=media.uris | {mask_credentials(uri) for uri in media.uris})
     splits: dict[str, SplitPlan] = {}
     # Groups of clips are named after groups of stills, whose new names the first pass finds.
     for _ in range(2):

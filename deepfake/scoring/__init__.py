@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
     from deepfake.scoring.run.from_options import FolderScoring, resolve_scoring
     from deepfake.scoring.run.nothing_new import NewFilesError, NoBatches
-    from deepfake.scoring.run.record import RunRecord, recorded
+    from deepfake.scoring.run.record import RunRecord, record_run
     from deepfake.scoring.run.score_folder import FolderOptions, FolderSummary, score_folder
     from deepfake.scoring.run.status import ScoresStatus, read_status
     from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
@@ -108,7 +108,7 @@ __all__ = [
     "read_receipt",
     "read_status",
     "reading_of",
-    "recorded",
+    "record_run",
     "refused_score",
     "remember_output",
     "resolve_scoring",

@@ -26,7 +26,7 @@ import psutil
 
 from deepfake.compute.processes.stop import StopRequested, is_stopping
 from deepfake.errors import ConfigError, WorkerError
-from deepfake.registry import absolute_uri, make_store, masked, tracking_uri
+from deepfake.registry import absolute_uri, make_store, mask_credentials, tracking_uri
 from deepfake.storage import DataRoot, location_of
 from deepfake.storage.environment import configure_environment, direct_opener
 from flows.server.temporary import answers
@@ -82,7 +82,7 @@ def serve(
     """
     if api := os.environ.get("PREFECT_API_URL"):
         raise ConfigError(
-            f"PREFECT_API_URL names a server already, {masked(api)}",
+            f"PREFECT_API_URL names a server already, {mask_credentials(api)}",
             hint="Run `deepfake setup` against it, or unset PREFECT_API_URL.",
         )
     here = DataRoot(location_of(data_root)).make_here()
@@ -138,7 +138,7 @@ def _start(
     say(f"worker: of the pool {_POOL}")
     uri = servers.environment["MLFLOW_TRACKING_URI"]
     if uri.startswith(("http://", "https://")):
-        say(f"MLflow: {masked(uri)} (MLFLOW_TRACKING_URI)")
+        say(f"MLflow: {mask_credentials(uri)} (MLFLOW_TRACKING_URI)")
         return
     make_store(uri)
     page = f"http://{_HOST}:{_resolve_port(mlflow_port)}"

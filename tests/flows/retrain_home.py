@@ -33,11 +33,11 @@ _SERVE = """
 import importlib, json, sys
 from pathlib import Path
 from deepfake.storage.environment import configure_environment
-from flows.server.run import held_server
+from flows.server.run import share_server
 Path("data").mkdir(exist_ok=True)
 configure_environment(Path("data"))
 from deepfake.errors import DeepfakeError
-with held_server():
+with share_server():
     for line in sys.stdin:
         before, name, options = json.loads(line)
         exec(before)

@@ -41,7 +41,7 @@ __all__ = [
     "count_rows",
     "open_database",
     "part_rows",
-    "raising_first",
+    "reraise_original",
     "rewrite_csv",
     "write_tables",
 ]
@@ -168,7 +168,7 @@ def _sorted_rows(
     schema = TABLES[name] if schema is None else schema
     columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
     failed: list[DeepfakeError] = []
-    with raising_first(failed), open_database(scratch) as db:
+    with reraise_original(failed), open_database(scratch) as db:
         db.register("named", _names(finished))
         rows = part_rows(name, parts, finished.used_parts(), failed=failed, schema=schema)
         db.register("part_rows", rows)
@@ -200,7 +200,7 @@ def open_database(scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def raising_first(failed: Sequence[DeepfakeError]) -> Iterator[None]:
+def reraise_original(failed: Sequence[DeepfakeError]) -> Iterator[None]:
     """Raise the original error instead of DuckDB's."""
     try:
         yield
@@ -246,7 +246,7 @@ def part_rows(
         name: Of the table.
         parts: Where the parts lie.
         keys: Which.
-        failed: Gets what went wrong, for `raising_first`.
+        failed: Gets what went wrong, for `reraise_original`.
         schema: Of the table, as the detector has it; None for what every detector has.
     """
     wanted = TABLES[name] if schema is None else schema

@@ -24,7 +24,7 @@ from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import SAMPLED_BYTES, to_uri
 from deepfake.storage.event_log import log_event
 
-__all__ = ["RunRecord", "recorded"]
+__all__ = ["RunRecord", "record_run"]
 
 _METRICS_SECONDS = 5.0
 """Between two writings of the metrics file, at least."""
@@ -75,16 +75,18 @@ class RunRecord:
         )
         self._publish(is_forced=True)
 
-    def listed(self, count: int) -> None:
+    def count_listed(self, count: int) -> None:
         """Count files that were listed."""
         self.counters.num_listed += count
         self._publish()
 
-    def listing_ended(self) -> None:
+    def end_listing(self) -> None:
         """Record that all files are listed."""
         self._is_listing = False
 
-    def probed(self, rows: Sequence[ManifestRow], *, hashing: Literal["full", "sampled"]) -> None:
+    def count_probed(
+        self, rows: Sequence[ManifestRow], *, hashing: Literal["full", "sampled"]
+    ) -> None:
         """Count files that were hashed and probed."""
         sizes = [row.size_bytes or 0 for row in rows if row.media_id is not None]
         most = SAMPLED_BYTES if hashing == "sampled" else None
@@ -92,15 +94,15 @@ class RunRecord:
         self.counters.hashed_bytes += sum(s if most is None else min(s, most) for s in sizes)
         self._publish()
 
-    def claimed(self, count: int) -> None:
+    def count_claimed(self, count: int) -> None:
         """Count media that are to be scored."""
         self.counters.num_claimed += count
 
-    def vanished(self, count: int) -> None:
+    def count_vanished(self, count: int) -> None:
         """Count files that were found to be gone."""
         self.counters.num_vanished += count
 
-    def committed(self, part: Part, totals: BatchTotals) -> None:
+    def record_part(self, part: Part, totals: BatchTotals) -> None:
         """Record a part; call it before the `commit` of the state, which writes the record too."""
         self.counters.add(totals)
         self._scoring_since = self._scoring_since or time.time() - totals.seconds
@@ -123,13 +125,13 @@ class RunRecord:
                 log_event("file failed", **{**failed, "uri": uri})
         self._publish()
 
-    def compared(self, drift: DriftReport) -> None:
+    def record_drift(self, drift: DriftReport) -> None:
         """Record how far the media lie from the detector's own."""
         self._drift = drift
         for found in drift.moved:
             log_event("media moved", **{name: getattr(found, name) for name in _DRIFT_COLUMNS})
 
-    def wrote(self, counts: TableCounts, *, num_waiting: int) -> None:
+    def record_tables(self, counts: TableCounts, *, num_waiting: int) -> None:
         """Record what the tables hold."""
         self._tables, self._waiting = counts, num_waiting
 
@@ -187,7 +189,7 @@ class RunRecord:
 
 
 @contextmanager
-def recorded(
+def record_run(
     to: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
 ) -> Iterator[RunRecord]:
     """Yield the record of a run, which notes how the block ended.

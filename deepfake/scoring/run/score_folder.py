@@ -18,7 +18,7 @@ from deepfake.corpora.layouts import MediaFilter, describe_folder, stream_media
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.errors import ConfigError, CorpusError
-from deepfake.registry import masked
+from deepfake.registry import mask_credentials
 from deepfake.scoring.batch import ScoredBatch, create_score_batch
 from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
 from deepfake.scoring.drift import DEFAULT_LIMIT
@@ -29,7 +29,7 @@ from deepfake.scoring.output.listing import read_listing, write_listing
 from deepfake.scoring.output.tables import TableCounts
 from deepfake.scoring.parts import find_parts, part_path
 from deepfake.scoring.run.counters import RunCounters
-from deepfake.scoring.run.record import RunRecord, recorded
+from deepfake.scoring.run.record import RunRecord, record_run
 from deepfake.scoring.score_job import ScoreJob, share_detector
 from deepfake.scoring.setups import describe_setup, write_setup
 from deepfake.scoring.state.state import ScoringState, open_state
@@ -161,9 +161,9 @@ def score_folder(
     setup = describe_setup(job.scorer, bundle=bundle, limits=job.worker_limits)
     with (
         to.held() as hold,
-        event_log(to.log, run_id=run_id, mask=masked),
+        event_log(to.log, run_id=run_id, mask=mask_credentials),
         open_state(to.state, folder=to_uri(folder), version=version) as state,
-        recorded(to, state, run_id=run_id, setup=setup) as record,
+        record_run(to, state, run_id=run_id, setup=setup) as record,
         batches,
     ):
         remember_output(data_root, to.path)
@@ -194,7 +194,7 @@ def score_folder(
             is_retrying_failed=options.is_retrying_failed,
         )
         hold.check()
-        record.wrote(counts, num_waiting=num_waiting)
+        record.record_tables(counts, num_waiting=num_waiting)
     return FolderSummary(
         counts=counts,
         counters=record.counters,
@@ -252,17 +252,17 @@ def _score_files(run: _Run, rows: Iterable[ManifestRow]) -> None:
                 _submit_full_batches(run)
                 if run.left == 0:
                     break
-            run.record.listing_ended()
+            run.record.end_listing()
             _finish_batches(run)
             if run.left != 0:
-                run.record.vanished(run.state.mark_vanished())
+                run.record.count_vanished(run.state.mark_vanished())
     finally:
         close_workers()
 
 
 def _probe_unknown(run: _Run, listed: Sequence[ManifestRow]) -> None:
     """Claim listed files that are as they were, and submit the others to be probed."""
-    run.record.listed(len(listed))
+    run.record.count_listed(len(listed))
     known, unknown = run.state.observe(listed)
     _claim(run, known)
     _submit_full_batches(run)
@@ -283,7 +283,7 @@ def _claim(run: _Run, rows: Sequence[ManifestRow]) -> None:
     if run.left is not None:
         run.left -= len(claimed)
     run.batches.expect(len(claimed))
-    run.record.claimed(len(claimed))
+    run.record.count_claimed(len(claimed))
     run.waiting += claimed
 
 
@@ -319,8 +319,8 @@ def _finish_batches(run: _Run) -> None:
 def _take(run: _Run, done: ProbedBatch | ScoredBatch | None) -> None:
     """Record a finished batch; queue the files that were probed."""
     if isinstance(done, ProbedBatch):
-        run.record.probed(done.rows, hashing=run.options.hashing)
-        run.drift.probed(done.rows)
+        run.record.count_probed(done.rows, hashing=run.options.hashing)
+        run.drift.add_probed(done.rows)
         run.state.record(done.rows, began_ns=done.began_ns)
         _claim(run, done.rows)
     elif done is not None:
@@ -328,7 +328,7 @@ def _take(run: _Run, done: ProbedBatch | ScoredBatch | None) -> None:
         if not run.has_seen_part:
             _check_arrival(part_path(run.parts, done.part.key, "scores"))
             run.has_seen_part = True
-        run.record.committed(done.part, done.totals)
+        run.record.record_part(done.part, done.totals)
         run.state.commit(done.part)
         _claim(run, run.state.release(done.moved))
 
@@ -372,5 +372,5 @@ def _compare_with_reference(run: _Run) -> DriftReport | None:
         limit=run.options.drift_limit,
     )
     write_json(run.to.drift, drift.as_record())
-    run.record.compared(drift)
+    run.record.record_drift(drift)
     return drift

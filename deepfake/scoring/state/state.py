@@ -21,7 +21,7 @@ from deepfake.scoring.parts import Part
 from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables, log_failure
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.scoring.state.parts import KnownParts
-from deepfake.scoring.state.schema import connect, translated
+from deepfake.scoring.state.schema import connect, translate_errors
 from deepfake.storage import medium_exists
 from deepfake.storage.event_log import log_event
 from deepfake.types import TRANSIENT_STATUSES, Status
@@ -374,7 +374,7 @@ class ScoringState:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with translated(), self._db:
+        with translate_errors(), self._db:
             yield
             if self._progress is not None:
                 self._set_meta("progress", self._progress)

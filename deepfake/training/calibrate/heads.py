@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deepfake.config import SelfBlendConfig, ViewConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import HeadSpec
-from deepfake.detectors.inference import GivesHeadOutputs
+from deepfake.detectors.inference import HeadOutputModel
 from deepfake.training.data import (
     CropBlender,
     CropDataset,
@@ -74,7 +74,7 @@ def combined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArra
 
 
 def predict_self_blends(
-    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    detector: HeadOutputModel[NDArray[np.uint8]],
     snapshots: Sequence[Snapshot],
     crops: pd.DataFrame,
     *,
@@ -117,7 +117,7 @@ def predict_self_blends(
 
 
 def scored_crops(
-    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    detector: HeadOutputModel[NDArray[np.uint8]],
     snapshot: Snapshot,
     index: pd.DataFrame,
     *,
@@ -135,7 +135,7 @@ def scored_crops(
 
 
 def _dataset(
-    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    detector: HeadOutputModel[NDArray[np.uint8]],
     snapshot: Snapshot,
     index: pd.DataFrame,
     *,

@@ -86,11 +86,11 @@ def test_the_way_back_ends_at_the_packaged_detector(name: str, tmp_path: Path) -
         and registry.champion_or_none(name, uri=_uri(), cache=Path("cache")) is None
     )
     assert len(registry.list_versions(name, uri=_uri())) == 1, "nothing was registered for it"
-    assert registry.rolled_back(name, uri=_uri()) == {1}
+    assert registry.list_rolled_back(name, uri=_uri()) == {1}
     with pytest.raises(ConfigError, match="no champion to roll back from"):
         registry.roll_back(name, who="bob", why="", uri=_uri())
     _promote(name, 1)
-    assert registry.rolled_back(name, uri=_uri()) == set()
+    assert registry.list_rolled_back(name, uri=_uri()) == set()
     assert [e.version for e in registry.champion_history(name, uri=_uri())] == [1, None, 1]
 
 
@@ -139,10 +139,10 @@ def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
     assert registry.roll_back(name, who="bob", why="alarms", uri=_uri()).version == 2
     assert registry.roll_back(name, who="bob", why="more alarms", uri=_uri()).version == 1
     assert _champion(name) == 1
-    assert registry.rolled_back(name, uri=_uri()) == {2, 3}
+    assert registry.list_rolled_back(name, uri=_uri()) == {2, 3}
     _promote(name, 4)
     _promote(name, 2)
-    assert registry.rolled_back(name, uri=_uri()) == {3}
+    assert registry.list_rolled_back(name, uri=_uri()) == {3}
     assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 4
     assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 1
     changes = [(e.action, e.version, e.who) for e in registry.champion_history(name, uri=_uri())]

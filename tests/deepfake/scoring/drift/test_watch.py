@@ -117,8 +117,8 @@ def test_compression_is_seen_at_probing(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     watch = DriftWatch(bundle)
     row = ManifestRow("/m/a", "m", kind=Kind.IMAGE, size_bytes=500, width=100, height=100)
-    watch.probed([row] * 60)
-    watch.probed([ManifestRow("/m/b", "m"), ManifestRow("/m/c", "m", kind=Kind.IMAGE)])
+    watch.add_probed([row] * 60)
+    watch.add_probed([ManifestRow("/m/b", "m"), ManifestRow("/m/c", "m", kind=Kind.IMAGE)])
     report, _ = _run(tmp_path, watch, [[_no_face("a")]])
     (found,) = report.moved
     assert (found.name, found.num_media) == ("bytes_per_pixel", 60)

@@ -28,7 +28,7 @@ from deepfake.scoring import (
     describe_setup,
     open_state,
     read_status,
-    recorded,
+    record_run,
     write_setup,
 )
 from deepfake.scoring.setups import StoredSetup
@@ -58,7 +58,7 @@ def _run(
         to.held(),
         event_log(to.log, run_id=f"run-{version}", mask=str),
         open_state(to.state, folder="/media", version=version) as state,
-        recorded(to, state, run_id=f"run-{version}", setup=setup) as record,
+        record_run(to, state, run_id=f"run-{version}", setup=setup) as record,
     ):
         write_setup(to.version(version), setup)
         yield state, record
@@ -73,11 +73,11 @@ def _work(state: ScoringState, record: RunRecord) -> None:
     """List five files: one is refused, one waits, two of three contents are scored."""
     rows = [_row("a"), _row("b"), _row("c"), _row("d", Status.EMPTY)]
     rows.append(replace(_row("a"), uri="/media/a-copy"))
-    record.listed(len(rows))
+    record.count_listed(len(rows))
     state.observe([replace(r, media_id=None, kind=None, status=Status.OK) for r in rows])
-    record.probed(rows, hashing="full")
+    record.count_probed(rows, hashing="full")
     state.record(rows, began_ns=2**62)
-    record.claimed(len(state.claim(rows)))
+    record.count_claimed(len(state.claim(rows)))
     part = Part("0123456789abcdef", state.run, (("a" * 64, "ok"), ("b" * 64, "timeout")))
     failed = {"uri": "/media/b", "media_id": "b" * 64, "status": "timeout"}
     account = BatchTotals(
@@ -88,7 +88,7 @@ def _work(state: ScoringState, record: RunRecord) -> None:
         verdicts={"real": 1, "not_applicable": 1},
         failed=[{**failed, "error_type": "TimeoutError", "message": "took too long"}],
     )
-    record.committed(part, account)
+    record.record_part(part, account)
     state.commit(part)
 
 
@@ -129,7 +129,7 @@ def test_a_run_at_work(to: ScoresFolder, setup: StoredSetup) -> None:
 def test_a_run_that_ended(to: ScoresFolder, setup: StoredSetup) -> None:
     with _run(to, setup) as (state, record):
         _work(state, record)
-        record.listing_ended()
+        record.end_listing()
     run = read_status(to).run
     assert run is not None
     assert (run.outcome, run.seconds_left, run.is_listing) == ("finished", None, False)
