@@ -136,7 +136,7 @@ def _extract_batches(
             steps.extract,
             calls,
             runner=create_runner(options.task_runner, dask_address=options.dask_address),
-            on_result=_tell_part,
+            on_result=_log_shard,
             count=lambda call: len(unpack_records(call["media"])),
         )
     return num_media
@@ -177,13 +177,13 @@ def _workers_closed() -> Iterator[None]:
         close_workers()
 
 
-def _tell_part(part: dict[str, Any]) -> None:
+def _log_shard(shard: dict[str, Any]) -> None:
     log_event(
         "part committed",
-        part=part["key"],
-        media=sum(part["statuses"].values()),
-        seconds=round(part["seconds"], 3),
-        statuses=part["statuses"],
+        part=shard["key"],
+        media=sum(shard["statuses"].values()),
+        seconds=round(shard["seconds"], 3),
+        statuses=shard["statuses"],
     )
 
 

@@ -20,12 +20,12 @@ from deepfake.evaluation.robustness import (
     ConditionResult,
     Perturbation,
     choose_files,
-    flat_metrics,
+    condition_metrics,
     perturbations_of,
     sweep_markdown,
     write_sweep,
 )
-from deepfake.evaluation.selected_part import select_part
+from deepfake.evaluation.selected_split import select_split
 from deepfake.registry import mask_credentials, not_logged_note, run_tags, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import create_score_job
@@ -54,28 +54,28 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     detector, how = resolve_detector(options.weights, data_root=root.path)
     bundle = load_bundle(detector.path)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
-    part = select_part(snapshot, options.split).name
-    files = choose_files(snapshot, split=part, max_files=options.max_files, seed=options.seed)
+    split = select_split(snapshot, options.split).name
+    files = choose_files(snapshot, split=split, max_files=options.max_files, seed=options.seed)
     if files.empty:
-        raise ConfigError(f"{snapshot.corpus} has no labelled files in {part!r}")
+        raise ConfigError(f"{snapshot.corpus} has no labelled files in {split!r}")
     results, tables = _measure_all(files, conditions, detector=detector, options=options, root=root)
-    run_name = new_run_name("robustness", bundle.spec.architecture, snapshot.corpus, part)
+    run_name = new_run_name("robustness", bundle.spec.architecture, snapshot.corpus, split)
     folder = root.evaluations / run_name
     rows = [asdict(result) for result in results]
     markdown = sweep_markdown(
         results,
-        title=f"Robustness on {snapshot.corpus}, {part}",
+        title=f"Robustness on {snapshot.corpus}, {split}",
         notes=bundle.spec.reading_notes,
     )
     write_sweep(folder, results, files=tables, markdown=markdown)
     try:
         run_id: str | None = log_to_mlflow(
-            {"summary": flat_metrics(rows), "conditions": rows},
+            {"summary": condition_metrics(rows), "conditions": rows},
             snapshot=snapshot,
             run_name=run_name,
             params={
                 "corpus": snapshot.corpus,
-                "split": part,
+                "split": split,
                 "n_files": len(files),
                 "seed": options.seed,
             },
@@ -95,7 +95,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
         "detector": {"name": detector.name, "version": detector.version, "digest": bundle.digest},
         "detector_chosen_by": how,
         "corpus": snapshot.corpus,
-        "split": part,
+        "split": split,
         "num_files": len(files),
         "notes": notes,
         "conditions": rows,

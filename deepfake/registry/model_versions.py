@@ -207,8 +207,8 @@ def _download(source: str, *, uri: str, cache: Path) -> Path:
     key = hashlib.sha256(f"{uri}\n{source}".encode()).hexdigest()[:16]
     target = cache / key
     if not target.is_dir():
-        part = cache / f"{key}.part"
-        part.mkdir(parents=True, exist_ok=True)
-        fetched = download_artifacts(artifact_uri=source, dst_path=str(part), tracking_uri=uri)
+        temporary = cache / f"{key}.part"
+        temporary.mkdir(parents=True, exist_ok=True)
+        fetched = download_artifacts(artifact_uri=source, dst_path=str(temporary), tracking_uri=uri)
         Path(fetched).replace(target)  # renamed only when complete
     return target

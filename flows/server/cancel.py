@@ -51,8 +51,8 @@ def cancel_on_signals(flow: Flow[..., Result]) -> Flow[..., Result]:
     """Return a flow whose run by this process is Cancelled also if it is stopped as it begins.
 
     Prefect's engine handles SIGTERM itself, as a crash; here the command's own handler is kept.
-    Where that one is called before what `cancel_when_stopped` wraps has begun, the engine sees a crash
-    too.
+    Where that one is called before what `cancel_when_stopped` wraps has begun, the engine sees a
+    crash too.
 
     Args:
         flow: Its function is wrapped by `cancel_when_stopped`.

@@ -9,7 +9,7 @@ from typing import Literal
 
 from deepfake.evaluation import SliceComparison
 from deepfake.evaluation.promotion.decision import (
-    ComparedPart,
+    AucComparison,
     ComparedSlice,
     Contender,
     Decision,
@@ -178,10 +178,10 @@ def _cost(policy: PromotionPolicy, measurements: Measurements) -> PolicyCheck:
     )
 
 
-def _parts(pair: MeasuredPair) -> Iterator[ComparedPart]:
+def _parts(pair: MeasuredPair) -> Iterator[AucComparison]:
     bases: tuple[Literal["all", "matched"], ...] = ("all", "matched")
     for basis, found in zip(bases, (pair.all, pair.matched), strict=True):
-        yield ComparedPart(
+        yield AucComparison(
             name=pair.name,
             basis=basis,
             n=found.n,

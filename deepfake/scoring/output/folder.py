@@ -266,11 +266,11 @@ class ScoresFolder:
             return
         for name in TABLE_FILES:
             source = self.path / "versions" / version / name
-            with atomic_path(self.path / name) as part:
+            with atomic_path(self.path / name) as temporary:
                 try:
-                    os.link(source, part)
+                    os.link(source, temporary)
                 except OSError:  # a file system without links
-                    shutil.copyfile(source, part)
+                    shutil.copyfile(source, temporary)
 
 
 def _publish_in_store(folder: StorePath, version: StorePath) -> None:

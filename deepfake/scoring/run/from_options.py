@@ -15,8 +15,8 @@ from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring.batch_runner import BatchRunner
 from deepfake.scoring.output.folder import ScoresFolder, scores_version
 from deepfake.scoring.output.places import check_places
-from deepfake.scoring.run.nothing_new import is_nothing_new
 from deepfake.scoring.run.score_folder import FolderOptions, score_folder
+from deepfake.scoring.run.unchanged import is_unchanged
 from deepfake.scoring.score_job import ScoreJob, create_score_job
 from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
 
@@ -48,12 +48,12 @@ class FolderScoring:
         """The detector."""
         return self.job.scorer.detector
 
-    def is_nothing_new(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Return whether a run would find nothing to do: no file, no evidence, no second try."""
         if self.options.num_evidence or self.options.is_retrying_failed:
             return False
         bundle = load_bundle(self.detector.path)
-        return is_nothing_new(
+        return is_unchanged(
             self.folder,
             self.to,
             version=scores_version(self.job.scorer, bundle=bundle),

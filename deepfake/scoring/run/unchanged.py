@@ -19,21 +19,21 @@ from deepfake.scoring.score_job import ScoreJob
 from deepfake.scoring.state.queries import LastRun, read_last_run
 from deepfake.storage import Location, to_uri
 
-__all__ = ["NewFilesError", "NoBatches", "is_nothing_new"]
+__all__ = ["RejectingRunner", "UnexpectedWorkError", "is_unchanged"]
 
-_MOST_FILES = 10_000
+_MAX_FILES = 10_000
 """Of a larger folder the listing costs more than what is saved."""
 _CHUNK_FILES = 500
 
 
-class NewFilesError(Exception):
+class UnexpectedWorkError(Exception):
     """There is something to score after all."""
 
 
-class NoBatches:
+class RejectingRunner:
     """Stands where batches would run, for a run that has none."""
 
-    def __enter__(self) -> NoBatches:
+    def __enter__(self) -> RejectingRunner:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,9 +54,9 @@ class NoBatches:
         """Refuse a batch.
 
         Raises:
-            NewFilesError: Always.
+            UnexpectedWorkError: Always.
         """
-        raise NewFilesError
+        raise UnexpectedWorkError
 
     def take_finished(self) -> Iterator[ProbedBatch | ScoredBatch]:
         """Yield nothing."""
@@ -71,7 +71,7 @@ class NoBatches:
         return 0, None
 
 
-def is_nothing_new(
+def is_unchanged(
     folder: Location, to: ScoresFolder, *, version: str, wanted: MediaFilter, limits: MediaLimits
 ) -> bool:
     """Return whether a run would find every file as it was, and all of them in the tables.
@@ -105,6 +105,6 @@ def _are_as_they_were(files: Iterator[ManifestRow], last: LastRun) -> bool:
     count = 0
     while chunk := list(itertools.islice(files, _CHUNK_FILES)):
         count += len(chunk)
-        if count > _MOST_FILES or not last.are_as_they_were(chunk):
+        if count > _MAX_FILES or not last.are_as_they_were(chunk):
             return False
     return count == last.num_present
