@@ -57,7 +57,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         first, second = distinct_names(other, detector)
         compared = steps.compare(base, result, first=first, second=second, seed=options.seed)
     notes += [*selected.notes, *caveats(bundle, snapshot, selected.name)]
-    notes += record_uses(root, selected.outcomes, detectors=tuple(measured), by="evaluate")
+    notes += record_uses(root, selected.outcomes, detectors=tuple(measured), command="evaluate")
     run_name = new_run_name("evaluate", bundle.spec.architecture, snapshot.corpus, selected.name)
     folder = root.evaluations / run_name
     markdown = steps.write_report(

@@ -69,7 +69,7 @@ class PrefectBatches:
             call = {
                 "parts": to_uri(batch.parts),
                 "key": batch.key,
-                "number": batch.number,
+                "number": batch.run_number,
                 "requests": pack_records([asdict(request) for request in batch.requests]),
                 "job": job,
             }

@@ -89,13 +89,13 @@ def _measured(part: str, settings: str, *, options: argparse.Namespace) -> dict[
     index = snapshot.index()
     reals = index[(index["split"] == "val") & (index["label"] == "real")]
     detector = load_detector(run.bundle, device="cpu")
-    said = predict_crops(detector, snapshot, reals)
-    blends = predict_self_blends(detector, [snapshot], said, config=SelfBlendConfig())
-    logits = np.concatenate([said["logit"], blends["logit"]])
-    labels = np.repeat([0, 1], [len(said), len(blends)])
+    outputs = predict_crops(detector, snapshot, reals)
+    blends = predict_self_blends(detector, [snapshot], outputs, config=SelfBlendConfig())
+    logits = np.concatenate([outputs["logit"], blends["logit"]])
+    labels = np.repeat([0, 1], [len(outputs), len(blends)])
     auc = binary_metrics(labels, np.zeros(len(labels)), rank=logits).auc
     row = {**run.row, "budget": options.cpu_minutes}
-    return {**row, "blends_auc": auc, "num_blends": len(blends), "num_reals": len(said)}
+    return {**row, "blends_auc": auc, "num_blends": len(blends), "num_reals": len(outputs)}
 
 
 if __name__ == "__main__":

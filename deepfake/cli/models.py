@@ -110,7 +110,7 @@ def run_promote(options: PromoteOptions) -> None:
     version = _find(name, options.which, uri=uri).version
     # A detector that cannot be loaded must not become champion.
     resolve_detector(f"models:/{name}/{version}", data_root=location_of(options.data_root))
-    done = promote(name, version, who=_who(), why=reason or "no reason was given", uri=uri)
+    done = promote(name, version, author=_who(), reason=reason or "no reason was given", uri=uri)
     _print_moved(name, done)
 
 
@@ -118,7 +118,7 @@ def run_rollback(options: RollbackOptions) -> None:
     """Make the last champion before the present one champion again, or nobody."""
     why = options.reason or "no reason was given"
     uri = _store_of(options.data_root)
-    _print_moved(options.name, roll_back(options.name, who=_who(), why=why, uri=uri))
+    _print_moved(options.name, roll_back(options.name, author=_who(), reason=why, uri=uri))
 
 
 def _print_moved(name: str, done: Promotion) -> None:

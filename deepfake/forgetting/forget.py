@@ -59,7 +59,7 @@ class _ForgetPlan:
 
 def forget(
     root: DataRoot,
-    named: str,
+    media_names: str,
     *,
     outputs: Sequence[Location] = (),
     prefect_home: Path | None = None,
@@ -71,7 +71,7 @@ def forget(
 
     Args:
         root: The data root.
-        named: A media_id, or the URI or path of a file.
+        media_names: A media_id, or the URI or path of a file.
         outputs: Scored folders, here or in an object store, beside those noted under the data root.
         prefect_home: Where Prefect keeps results; None for its place under the data root.
         is_dry_run: Only say what would be removed.
@@ -91,7 +91,7 @@ def forget(
             for output in present:
                 stack.enter_context(ScoresFolder(output).held())
             delete_partial_files(root)
-        plan = _plan(root, present, named, unfinished=_read_plan(plan_file))
+        plan = _plan(root, present, media_names, unfinished=_read_plan(plan_file))
         is_new_root = not root.path.exists()
         if not is_dry_run:
             # Written first: after a kill, the tables that name the media may be gone already.

@@ -124,8 +124,8 @@ def promote(
     name: str,
     version: int,
     *,
-    who: str,
-    why: str,
+    author: str,
+    reason: str,
     expected: int | Literal["nobody"] | None = None,
     uri: str,
 ) -> Promotion:
@@ -134,8 +134,8 @@ def promote(
     Args:
         name: Of the model.
         version: Which.
-        who: Who does it.
-        why: The reason.
+        author: Who does it.
+        reason: The reason.
         expected: The version that must be champion now, or `nobody`; None accepts any.
         uri: The store.
 
@@ -155,18 +155,18 @@ def promote(
                 f"version {was} of {name!r} is champion now, not {expected}",
                 hint="Nothing was promoted. Compare again with the present champion.",
             )
-        return _move(client, name, version, action="promote", who=who, why=why)
+        return _move(client, name, version, action="promote", author=author, reason=reason)
 
 
-def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str) -> Promotion:
+def roll_back(name: str = MODEL_NAME, *, author: str, reason: str, uri: str) -> Promotion:
     """Restore the champion before the present one; can be repeated, until nobody is champion.
 
     Where nobody is, the packaged detector serves, as before the first promotion.
 
     Args:
         name: Of the model.
-        who: Who does it.
-        why: The reason.
+        author: Who does it.
+        reason: The reason.
         uri: The store.
 
     Raises:
@@ -184,7 +184,7 @@ def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str) -> Promot
                 hint="`deepfake models list` shows the versions, `promote` makes one champion.",
             )
         before = champions_before(history.events)[-1]
-        return _move(client, name, before, action="rollback", who=who, why=why)
+        return _move(client, name, before, action="rollback", author=author, reason=reason)
 
 
 def list_rolled_back(name: str = MODEL_NAME, *, uri: str) -> set[int]:
@@ -208,13 +208,15 @@ def _move(
     version: int | None,
     *,
     action: Literal["promote", "rollback"],
-    who: str,
-    why: str,
+    author: str,
+    reason: str,
 ) -> Promotion:
     history = read_history(client, name)
     if history.champion == version:
         return history.events[-1]
-    event = Promotion(action, version, history.champion, who[:_MAX_CHARS], why[:_MAX_CHARS], now())
+    event = Promotion(
+        action, version, history.champion, author[:_MAX_CHARS], reason[:_MAX_CHARS], now()
+    )
     write_event(client, name, history, event)
     was = "none" if event.was is None else str(event.was)
     details = {"who": event.who, "why": event.why, "at": event.at, "was": was}

@@ -115,7 +115,7 @@ def log_decision(
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
     markdown: str,
-    below: str | None = None,
+    parent_run_id: str | None = None,
     datasets: Sequence[DatasetUse] = (),
     run_id: str | None = None,
     uri: str,
@@ -129,7 +129,7 @@ def log_decision(
         metrics: Its numbers.
         tags: Such as its outcome.
         markdown: Shown as the run's description.
-        below: The run that trained the detector.
+        parent_run_id: The run that trained the detector.
         datasets: What both detectors were measured on.
         run_id: A run that is there, written again; None makes one.
         uri: The store.
@@ -138,8 +138,8 @@ def log_decision(
         TrackingError: The store refused.
     """
     all_tags = {**tags, "mlflow.note.content": markdown}
-    if below is not None:
-        all_tags[PARENT_TAG] = below
+    if parent_run_id is not None:
+        all_tags[PARENT_TAG] = parent_run_id
     opened = open_run(
         experiment, run_name=run_name, tags=all_tags, datasets=datasets, run_id=run_id, uri=uri
     )

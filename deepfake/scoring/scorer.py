@@ -185,7 +185,7 @@ class Scorer:
     def _frames(self, medium: ExtractedMedium) -> list[dict[str, Any]]:
         # What was stored is what is scored: the crops go through their codec here too.
         squares = [decode_crop(crop.encoded) for crop in medium.crops]
-        said = self.detector.head_outputs(squares)
+        outputs = self.detector.head_outputs(squares)
         return [
             {
                 "track_id": crop.track_id,
@@ -197,7 +197,7 @@ class Scorer:
                 "face_px": crop.face.size_px,
                 "sharpness": crop.sharpness,
                 "colour": spread_of_colour(squares[at]),
-                **{name: float(values[at]) for name, values in said.items()},
+                **{name: float(values[at]) for name, values in outputs.items()},
             }
             for at, crop in enumerate(medium.crops)
         ]

@@ -51,11 +51,11 @@ class Retraining:
         return f"on {learnt}; {decides}" + (f"; as {self.name}" if self.name else "")
 
 
-def kept_retraining(found: DeploymentResponse | None) -> Mapping[str, Any]:
+def kept_retraining(deployment: DeploymentResponse | None) -> Mapping[str, Any]:
     """Return what was said about retraining with an earlier `deepfake setup`; empty for nothing."""
-    if found is None:
+    if deployment is None:
         return {}
-    parameters = found.parameters
+    parameters = deployment.parameters
     if parameters.get("name") == _FORMER_NAME and parameters.get("epochs") == 1:
         return {}
     return {k: parameters[k] for k in ("dataset", "held_out", "name") if k in parameters}

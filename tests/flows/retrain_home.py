@@ -141,7 +141,7 @@ class Home:
         digest = load_bundle(result.bundle).digest
         run_id = log_bundle(result.bundle, experiment="deepfake", run_name=name, uri=self.uri)
         version = registry.register_once(run_id, name=name, digest=digest, uri=self.uri)
-        registry.promote(name, version, who="the test", why="to begin with", uri=self.uri)
+        registry.promote(name, version, author="the test", reason="to begin with", uri=self.uri)
         return version
 
     def aliases(self, name: str) -> dict[str, int]:

@@ -94,5 +94,5 @@ def assign_alias(
         return CHALLENGER, (
             f"version {version} was rolled back from: only a person makes it champion again"
         )
-    promote(name, version, who="retrain", why=why, expected=champion or "nobody", uri=uri)
+    promote(name, version, author="retrain", reason=why, expected=champion or "nobody", uri=uri)
     return CHAMPION, None

@@ -38,17 +38,17 @@ class RunRecord:
     """The record of one run.
 
     Args:
-        to: The output folder.
+        output: The output folder.
         state: Of the run.
         run_id: Names the run in the log.
         setup: What it scores with.
     """
 
     def __init__(
-        self, to: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
+        self, output: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
     ) -> None:
         self.counters = RunCounters()
-        self._to = to
+        self._output = output
         self._state = state
         self._run_id = run_id
         self._setup = setup
@@ -60,7 +60,7 @@ class RunRecord:
         self._is_listing = True
         self._metrics_at = 0.0
         self._drift: DriftReport | None = None
-        self._tables = counts_written(to.version(state.version)) or TableCounts()
+        self._tables = counts_written(output.version(state.version)) or TableCounts()
         self._waiting = state.num_waiting
 
     def begin(self) -> None:
@@ -68,7 +68,7 @@ class RunRecord:
         log_event(
             "run began",
             folder=self._state.folder,
-            output=str(self._to.path),
+            output=str(self._output.path),
             version=self._state.version,
             detector=self._setup.detector.model_dump(mode="json"),
             package=self._setup.made_with.package,
@@ -172,9 +172,9 @@ class RunRecord:
         detector = self._setup.detector
         try:
             write_metrics(
-                self._to.metrics,
+                self._output.metrics,
                 labels={
-                    "output": to_uri(self._to.path),
+                    "output": to_uri(self._output.path),
                     "version": self._state.version,
                     "detector": detector.name,
                 },
@@ -190,17 +190,17 @@ class RunRecord:
 
 @contextmanager
 def record_run(
-    to: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
+    output: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
 ) -> Iterator[RunRecord]:
     """Yield the record of a run, which notes how the block ended.
 
     Args:
-        to: The output folder.
+        output: The output folder.
         state: Of the run.
         run_id: Names the run in the log.
         setup: What it scores with.
     """
-    record = RunRecord(to, state, run_id=run_id, setup=setup)
+    record = RunRecord(output, state, run_id=run_id, setup=setup)
     record.begin()
     try:
         yield record

@@ -56,7 +56,7 @@ class FolderOptions:
     """How a folder is scored.
 
     Attributes:
-        wanted: Which of its files.
+        media_filter: Which of its files.
         hashing: What tells contents apart: all bytes, or samples of large files.
         limit: Score no more media than this; None for all.
         batch_files: Files of a batch, at most.
@@ -67,7 +67,7 @@ class FolderOptions:
         is_on_cluster: Whether other machines write the parts.
     """
 
-    wanted: MediaFilter = field(default_factory=MediaFilter)
+    media_filter: MediaFilter = field(default_factory=MediaFilter)
     hashing: Literal["full", "sampled"] = "full"
     limit: int | None = None
     batch_files: int | None = None
@@ -132,7 +132,7 @@ class FolderSummary:
 
 def score_folder(
     folder: Location,
-    to: ScoresFolder,
+    output: ScoresFolder,
     *,
     job: ScoreJob,
     options: FolderOptions,
@@ -144,7 +144,7 @@ def score_folder(
 
     Args:
         folder: The media.
-        to: The output folder.
+        output: The output folder.
         job: Which detector, and how it scores.
         options: Which files, and how they are gone through.
         batches: Where batches run.
@@ -160,34 +160,36 @@ def score_folder(
     version = scores_version(job.scorer, bundle=bundle)
     setup = describe_setup(job.scorer, bundle=bundle, limits=job.worker_limits)
     with (
-        to.held() as hold,
-        event_log(to.log, run_id=run_id, mask=mask_credentials),
-        open_state(to.state, folder=to_uri(folder), version=version) as state,
-        record_run(to, state, run_id=run_id, setup=setup) as record,
+        output.held() as hold,
+        event_log(output.log, run_id=run_id, mask=mask_credentials),
+        open_state(output.state, folder=to_uri(folder), version=version) as state,
+        record_run(output, state, run_id=run_id, setup=setup) as record,
         batches,
     ):
-        remember_output(data_root, to.path)
-        folder_before = to.scored_folder
-        write_setup(to.version(version), setup)
+        remember_output(data_root, output.path)
+        folder_before = output.scored_folder
+        write_setup(output.version(version), setup)
         # What earlier runs left: another machine's listing, parts on disk, limits.
-        read_listing(to.path, state)
-        state.reconcile(find_parts(to.parts(version)))
+        read_listing(output.path, state)
+        state.reconcile(find_parts(output.parts(version)))
         state.apply_limits(job.media_limits)
         if options.is_on_cluster:
-            job = share_detector(job, to.version(version))
-        run = _Run(to, job, bundle, options, state, record, hold, batches, DriftWatch(bundle))
+            job = share_detector(job, output.version(version))
+        run = _Run(output, job, bundle, options, state, record, hold, batches, DriftWatch(bundle))
         # List, probe, gather batches, score, write parts.
-        _score_files(run, stream_media(folder, wanted=options.wanted, skipped=to.path))
+        _score_files(
+            run, stream_media(folder, media_filter=options.media_filter, skipped=output.path)
+        )
         if state.num_files == 0 and not options.is_waiting_for_files:
             raise CorpusError(f"no file to look at; {describe_folder(folder)}", path=to_uri(folder))
         num_waiting, num_changes = state.num_waiting, state.num_changes
         # Put the parts together into tables, compare with the reference, make evidence.
         hold.check()
-        counts = write_scores(to, state, setup=job.scorer, bundle=bundle)
-        write_listing(to.path, state)
+        counts = write_scores(output, state, setup=job.scorer, bundle=bundle)
+        write_listing(output.path, state)
         drift = _compare_with_reference(run)
         num_explained, evidence_error = batches.make_evidence(
-            to.version(version),
+            output.version(version),
             job=job,
             bundle=bundle,
             num_files=options.num_evidence,
@@ -219,7 +221,7 @@ class _Run:
         has_seen_part: Whether a part that another machine wrote has arrived here.
     """
 
-    to: ScoresFolder
+    output: ScoresFolder
     job: ScoreJob
     bundle: Bundle
     options: FolderOptions
@@ -238,7 +240,7 @@ class _Run:
 
     @property
     def parts(self) -> Location:
-        return self.to.parts(self.state.version)
+        return self.output.parts(self.state.version)
 
 
 def _score_files(run: _Run, rows: Iterable[ManifestRow]) -> None:
@@ -300,7 +302,7 @@ def _submit_full_batches(run: _Run, *, least: int = _LEAST_COST) -> None:
             while not run.batches.has_room("score"):
                 _take(run, run.batches.wait_for_next())
             batch = create_score_batch(
-                media, parts=run.parts, version=run.state.version, number=run.state.run
+                media, parts=run.parts, version=run.state.version, run_number=run.state.run
             )
             run.batches.submit(batch, job=run.job)
 
@@ -367,10 +369,10 @@ def _compare_with_reference(run: _Run) -> DriftReport | None:
     drift = run.drift.report(
         run.state,
         parts=run.parts,
-        scratch=run.to.scratch(run.state.version),
+        scratch=run.output.scratch(run.state.version),
         prior=run.job.scorer.prior,
         limit=run.options.drift_limit,
     )
-    write_json(run.to.drift, drift.as_record())
+    write_json(run.output.drift, drift.as_record())
     run.record.record_drift(drift)
     return drift

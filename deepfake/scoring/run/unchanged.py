@@ -72,7 +72,12 @@ class RejectingRunner:
 
 
 def is_unchanged(
-    folder: Location, to: ScoresFolder, *, version: str, wanted: MediaFilter, limits: MediaLimits
+    folder: Location,
+    output: ScoresFolder,
+    *,
+    version: str,
+    media_filter: MediaFilter,
+    limits: MediaLimits,
 ) -> bool:
     """Return whether a run would find every file as it was, and all of them in the tables.
 
@@ -81,21 +86,23 @@ def is_unchanged(
 
     Args:
         folder: The media.
-        to: The output folder.
+        output: The output folder.
         version: Of the scores.
-        wanted: Which files.
+        media_filter: Which files.
         limits: How large a medium may be.
     """
-    if not isinstance(to.path, Path) or not to.state.is_file():
+    if not isinstance(output.path, Path) or not output.state.is_file():
         return False
     try:
-        if to.owner() is not None:
+        if output.owner() is not None:
             return False
-        with read_last_run(to.state, folder=to_uri(folder), version=version) as last:
-            parts = {path.stem for path in (to.path / "versions" / version).glob("parts/*.json")}
+        with read_last_run(output.state, folder=to_uri(folder), version=version) as last:
+            parts = {
+                path.stem for path in (output.path / "versions" / version).glob("parts/*.json")
+            }
             if not last.has_all_in_tables(parts, limits=limits):
                 return False
-            files = stream_media(folder, wanted=wanted, skipped=to.path)
+            files = stream_media(folder, media_filter=media_filter, skipped=output.path)
             return _are_as_they_were(files, last)
     except (DeepfakeError, OSError):
         return False  # the run says what is wrong

@@ -106,6 +106,6 @@ def _replace_part(db: sqlite3.Connection, version: str, key: str, part: Part | N
     else:
         db.execute("UPDATE scored SET part = ? WHERE version = ? AND part = ?", (part.key, *where))
         db.execute(
-            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (version, part.key, part.number)
+            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (version, part.key, part.run_number)
         )
     db.execute("DELETE FROM parts WHERE version = ? AND part = ?", where)

@@ -126,11 +126,11 @@ class ScoringState:
         Args:
             parts: Of this version.
         """
-        there = sorted(parts, key=lambda part: part.number)
-        if there and there[-1].number >= self.run:
+        there = sorted(parts, key=lambda part: part.run_number)
+        if there and there[-1].run_number >= self.run:
             # This file was lost or is another machine's: the newest score shall be this run's.
-            self._begin(there[-1].number + 1)
-        noted = {str(name) for name in self._parts.numbers()}
+            self._begin(there[-1].run_number + 1)
+        noted = {str(name) for name in self._parts.run_numbers()}
         with self._writing():
             for name in noted - {part.key for part in there}:
                 self._drop(name)

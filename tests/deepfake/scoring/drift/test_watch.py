@@ -68,7 +68,7 @@ def _run(
     with open_state(folder / "state.sqlite", folder="/m", version="v") as state:
         for number, media in enumerate(batches):
             key = f"{state.run:08x}{number:08x}"
-            state.commit(write_part(folder / "parts", key=key, number=state.run, media=media))
+            state.commit(write_part(folder / "parts", key=key, run_number=state.run, media=media))
         report = watch.report(
             state, parts=folder / "parts", scratch=folder / "tmp", prior=None, limit=0.25
         )

@@ -163,7 +163,7 @@ def _is_unchanged(place: Path, job: ScoreJob, **changes: Any) -> bool:
     bundle = load_bundle(job.scorer.detector.path)
     asked: dict[str, Any] = {
         "version": scores_version(job.scorer, bundle=bundle),
-        "wanted": MediaFilter(),
+        "media_filter": MediaFilter(),
         "limits": job.media_limits,
         **changes,
     }
@@ -236,7 +236,7 @@ def test_a_file_that_was_not_scored_for_a_limit_is_something_new(
 ) -> None:
     write_image(scored / "media" / "view.png", landscape())
     os.utime(scored / "media" / "view.png", (1_700_000_000, 1_700_000_000))
-    _score(scored, job, FolderOptions(wanted=MediaFilter(include=("face.png", "empty.mp4"))))
+    _score(scored, job, FolderOptions(media_filter=MediaFilter(include=("face.png", "empty.mp4"))))
     assert not _is_unchanged(scored, job)
     batches = RejectingRunner()
     with pytest.raises(UnexpectedWorkError):
