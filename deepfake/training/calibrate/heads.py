@@ -105,11 +105,12 @@ def predict_self_blends(
             own.assign(corpus_dir=str(snapshot.corpus_dir)),
             crop=snapshot.config.crop,
             config=blend,
-            pixels_of=dataset.pixels,
+            pixels_of=dataset.stored_pixels,
         )
         pairs = PairDataset(dataset, blender=blender)
         pictures = [
-            dataset.as_scored(pairs.pixels(PairDraw(row, None, row))[1]) for row in range(len(own))
+            dataset.resize_to_detector(pairs.pixels(PairDraw(row, None, row))[1])
+            for row in range(len(own))
         ]
         outputs = detector.head_outputs(pictures)
         parts.append(own.assign(**{k: v.astype(np.float64) for k, v in outputs.items()}))
@@ -131,7 +132,7 @@ def scored_crops(
         index: Rows of its index.
         view: What the detector takes of them.
     """
-    return _dataset(detector, snapshot, index, view=view).scored_pixels
+    return _dataset(detector, snapshot, index, view=view).detector_crop
 
 
 def _dataset(
