@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from deepfake import registry
 from deepfake.cli import app
-from tests.registered import log_bundle
+from tests.log_bundle import log_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

@@ -24,7 +24,7 @@ from deepfake.storage import DataRoot
 from deepfake.training import train_detector
 from deepfake.training.recipes import load_recipe
 from tests.command_line import product_environment
-from tests.registered import log_bundle
+from tests.log_bundle import log_bundle
 from tests.synthetic_corpus import CropFile, write_corpus
 
 __all__ = ["Flows", "Home", "files_of", "make_home", "running_flows"]

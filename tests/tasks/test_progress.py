@@ -27,7 +27,7 @@ def _shown(*, done: int, seconds: float) -> str:
     return _RateColumn().render(bar.tasks[0]).plain
 
 
-def test_the_rate_is_told_in_the_unit_that_suits_it() -> None:
+def test_the_rate_is_shown_in_the_unit_that_suits_it() -> None:
     assert _shown(done=20, seconds=4.0) == "5.0/s"
     assert _shown(done=3, seconds=18.0) == "10.0/min"
     assert _shown(done=2, seconds=120.0) == "1.0/min"

@@ -14,7 +14,7 @@ import pytest
 from deepfake import registry
 from deepfake.errors import BundleError, ConfigError, TrackingError, UnknownModelError
 from deepfake.registry.resolve import resolve_detector
-from tests.registered import log_bundle
+from tests.log_bundle import log_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 

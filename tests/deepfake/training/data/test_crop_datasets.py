@@ -125,7 +125,7 @@ def test_training_reduces_the_class_of_larger_faces(
     assert matched[1.0] < 0.7 * plain[1.0]
 
 
-def test_files_are_told_apart_by_corpus_and_whole_path() -> None:
+def test_files_are_distinguished_by_corpus_and_whole_path() -> None:
     rows = [("a", "/x/Deepfakes/000_003.mp4"), ("a", "/x/Face2Face/000_003.mp4")]
     rows += [("b", "/x/Deepfakes/000_003.mp4"), ("a", "/x/Deepfakes/000_003.mp4")]
     crops = pd.DataFrame(rows, columns=["corpus", "uri"])
