@@ -38,12 +38,12 @@ class Retraining:
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the deployment."""
-        said = {
+        inputs = {
             "dataset": [*self.corpora, *self.folders],
             "held_out": self.held_out,
             "name": self.name,
         }
-        return {key: value for key, value in said.items() if value is not None}
+        return {key: value for key, value in inputs.items() if value is not None}
 
     def __str__(self) -> str:
         learnt = ", ".join([*self.corpora, *self.folders])

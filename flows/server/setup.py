@@ -151,11 +151,11 @@ def _put_retrain(
     retraining: Retraining | None,
 ) -> Iterator[SetupResult]:
     """Create the deployment that retrains, and what starts it by itself if that was said."""
-    said = wanted if retraining is None else wanted.with_parameters(retraining.parameters())
+    deployment = wanted if retraining is None else wanted.with_parameters(retraining.parameters())
     schedules = None if schedule is None else [schedule]
-    outcome, made = put_deployment(client, said, schedules=schedules)
+    outcome, made = put_deployment(client, deployment, schedules=schedules)
     yield SetupResult("deployment", RETRAIN, outcome)
-    for automation in triggers_of(said, made):
+    for automation in triggers_of(deployment, made):
         yield _put_automation(client, automation)
     if retraining is not None and retraining.corpora:
         yield _put_automation(client, retrain_on_growth(made.id, corpora=retraining.corpora))
@@ -169,24 +169,24 @@ def _retraining(retraining: Retraining | None) -> SetupResult:
 
 
 def _switch_off(client: SyncPrefectClient) -> None:
-    found = client.read_deployment_by_name(RETRAIN)
-    for one in found.schedules:
+    deployment = client.read_deployment_by_name(RETRAIN)
+    for one in deployment.schedules:
         if one.active:
-            client.update_deployment_schedule(found.id, one.id, active=False)
+            client.update_deployment_schedule(deployment.id, one.id, active=False)
 
 
 def _put_pool(client: SyncPrefectClient) -> SetupResult:
     try:
-        found = client.read_work_pool(POOL)
+        pool = client.read_work_pool(POOL)
     except ObjectNotFound:
         template = ProcessWorker.get_default_base_job_template()
         client.create_work_pool(
             WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template)
         )
         return SetupResult("work pool", POOL, "created")
-    if found.type != ProcessWorker.type:
+    if pool.type != ProcessWorker.type:
         raise ConfigError(
-            f"the work pool {POOL!r} is of the type {found.type!r}, not {ProcessWorker.type!r}",
+            f"the work pool {POOL!r} is of the type {pool.type!r}, not {ProcessWorker.type!r}",
             hint=f"Delete it with `prefect work-pool delete {POOL}`, or rename it.",
         )
     return SetupResult("work pool", POOL, "unchanged")
@@ -195,13 +195,13 @@ def _put_pool(client: SyncPrefectClient) -> SetupResult:
 def _put_limit(client: SyncPrefectClient) -> SetupResult:
     kind = "concurrency limit"
     try:
-        found = client.read_global_concurrency_limit_by_name(TRAINING_LIMIT)
+        limit = client.read_global_concurrency_limit_by_name(TRAINING_LIMIT)
     except ObjectNotFound:
         client.create_global_concurrency_limit(
             GlobalConcurrencyLimitCreate(name=TRAINING_LIMIT, limit=1)
         )
         return SetupResult(kind, TRAINING_LIMIT, "created")
-    if found.limit == 1 and found.active:
+    if limit.limit == 1 and limit.active:
         return SetupResult(kind, TRAINING_LIMIT, "unchanged")
     client.update_global_concurrency_limit(
         TRAINING_LIMIT, GlobalConcurrencyLimitUpdate(limit=1, active=True)
@@ -211,21 +211,21 @@ def _put_limit(client: SyncPrefectClient) -> SetupResult:
 
 def _put_automation(client: SyncPrefectClient, wanted: AutomationCore) -> SetupResult:
     kind = "automation"
-    found = client.read_automations_by_name(wanted.name)
-    if not found:
+    existing = client.read_automations_by_name(wanted.name)
+    if not existing:
         client.create_automation(wanted)
         return SetupResult(kind, wanted.name, "created")
     # Whether it is switched on is for its owner to say.
-    kept = wanted.model_copy(update={"enabled": found[0].enabled})
-    if _content(found[0]) == _content(kept):
+    kept = wanted.model_copy(update={"enabled": existing[0].enabled})
+    if _content(existing[0]) == _content(kept):
         return SetupResult(kind, wanted.name, "unchanged")
-    client.update_automation(found[0].id, kept)
+    client.update_automation(existing[0].id, kept)
     return SetupResult(kind, wanted.name, "updated")
 
 
 def _remove_automation(client: SyncPrefectClient, name: str) -> Iterator[SetupResult]:
-    for found in client.read_automations_by_name(name):
-        client.delete_automation(found.id)
+    for automation in client.read_automations_by_name(name):
+        client.delete_automation(automation.id)
         yield SetupResult("automation", name, "removed")
 
 
