@@ -13,7 +13,7 @@ from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.registry import (
-    masked,
+    mask_credentials,
     not_registered_note,
     run_tags,
     tracking_uri,
@@ -23,7 +23,7 @@ from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from deepfake.training.calibrate import refuse_too_few_files
 from flows.ingest import open_dataset
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 from tasks import calibrate as steps
 from tasks.train import register
 
@@ -41,7 +41,7 @@ _PARAMS = {
 
 
 @flow(name="calibrate", flow_run_name="calibrate")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     """Calibrate a detector on labelled files that it has not learnt from, and register it.
@@ -96,7 +96,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         "metrics": dict(summary.metrics),
         "notes": [*notes, *summary.notes],
         "run_id": run_id,
-        "tracking_uri": masked(uri),
+        "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
         "model_name": options.name,
         "model_version": version,

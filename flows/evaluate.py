@@ -16,24 +16,24 @@ from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import computed_as
 from deepfake.errors import TrackingError
 from deepfake.evaluation import EvaluationResult
-from deepfake.evaluation.selected_part import (
-    SelectedPart,
+from deepfake.evaluation.selected_split import (
+    SelectedSplit,
     caveats,
     distinct_names,
-    select_part,
+    select_split,
 )
-from deepfake.registry import masked, not_logged_note, run_tags, tracking_uri, ui_command
+from deepfake.registry import mask_credentials, not_logged_note, run_tags, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from flows.ingest import open_dataset
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 from tasks import evaluate as steps
 
 __all__ = ["evaluate"]
 
 
 @flow(name="evaluate", flow_run_name="evaluate-{dataset}")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     """Evaluate a detector on a labelled corpus.
@@ -46,19 +46,19 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     detector, how = resolve_detector(options.weights, data_root=root.path)
     bundle = load_bundle(detector.path)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
-    part = select_part(snapshot, options.split)
-    result = _measure(detector, snapshot, part, options=options, root=root)
+    selected = select_split(snapshot, options.split)
+    result = _measure(detector, snapshot, selected, options=options, root=root)
     compared = None
     measured = [bundle.digest]
     if options.against is not None:
         other, _ = resolve_detector(options.against, data_root=root.path)
         measured.append(load_bundle(other.path).digest)
-        base = _measure(other, snapshot, part, options=options, root=root)
+        base = _measure(other, snapshot, selected, options=options, root=root)
         first, second = distinct_names(other, detector)
         compared = steps.compare(base, result, first=first, second=second, seed=options.seed)
-    notes += [*part.notes, *caveats(bundle, snapshot, part.name)]
-    notes += record_uses(root, part.outcomes, detectors=tuple(measured), by="evaluate")
-    run_name = new_run_name("evaluate", bundle.spec.architecture, snapshot.corpus, part.name)
+    notes += [*selected.notes, *caveats(bundle, snapshot, selected.name)]
+    notes += record_uses(root, selected.outcomes, detectors=tuple(measured), command="evaluate")
+    run_name = new_run_name("evaluate", bundle.spec.architecture, snapshot.corpus, selected.name)
     folder = root.evaluations / run_name
     markdown = steps.write_report(
         result, folder, notes=bundle.spec.reading_notes, compared=compared
@@ -69,7 +69,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
             {**result.to_json(), "comparison": None if compared is None else compared[0]},
             snapshot=snapshot,
             run_name=run_name,
-            params=_params(bundle, snapshot, part.name, computed=computed),
+            params=_params(bundle, snapshot, selected.name, computed=computed),
             tags={
                 **run_tags("evaluate", [snapshot]),
                 **bundle.tags,
@@ -89,7 +89,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         "detector_chosen_by": how,
         "corpus": snapshot.corpus,
         "snapshot": snapshot.digest,
-        "split": part.name,
+        "split": selected.name,
         "num_files": len(result.table),
         "notes": notes,
         "metrics": result.summary(),
@@ -97,7 +97,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         "markdown": markdown,
         "folder": str(folder),
         "run_id": run_id,
-        "tracking_uri": masked(uri),
+        "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
     }
 
@@ -105,7 +105,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
 def _measure(
     detector: DetectorIdentity,
     snapshot: Snapshot,
-    part: SelectedPart,
+    selected: SelectedSplit,
     *,
     options: EvaluateOptions,
     root: DataRoot,
@@ -113,18 +113,18 @@ def _measure(
     crops = steps.predict(
         detector.path,
         snapshot,
-        part.index,
+        selected.index,
         device=options.device,
         precision=options.precision,
         cache=engine_cache(),
     )
-    return steps.compute_metrics(detector.path, crops, part.outcomes, seed=options.seed)
+    return steps.compute_metrics(detector.path, crops, selected.outcomes, seed=options.seed)
 
 
-def _params(bundle: Bundle, snapshot: Snapshot, part: str, *, computed: str) -> dict[str, Any]:
+def _params(bundle: Bundle, snapshot: Snapshot, split: str, *, computed: str) -> dict[str, Any]:
     return {
         **bundle.spec.made_with,
         "corpus": snapshot.corpus,
-        "split": part,
+        "split": split,
         "computed_as": computed,
     }

@@ -18,8 +18,8 @@ from deepfake.scoring import ScoreJob
 from deepfake.storage import Location, to_uri
 from flows.runners import InFlight
 from tasks.evidence import explain
-from tasks.progress import tracked
-from tasks.settings import packed, unpacked
+from tasks.progress import show_step
+from tasks.settings import pack_records, unpack_records
 
 __all__ = ["make_evidence"]
 
@@ -57,11 +57,11 @@ def make_evidence(
             version, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
         )
         if requests:
-            with tracked("explain", total=len(requests)):
+            with show_step("explain", total=len(requests)):
                 for _ in batches.run(
                     explain,
                     _calls(requests, version, job),
-                    count=lambda call: len(unpacked(call["requests"])),
+                    count=lambda call: len(unpack_records(call["requests"])),
                 ):
                     pass
     except (DeepfakeError, OSError) as error:
@@ -80,6 +80,6 @@ def _calls(
         yield {
             "version": to_uri(version),
             "key": digest_of(*(request.made_for + request.media_id for request in batch)),
-            "requests": packed([asdict(request) for request in batch]),
+            "requests": pack_records([asdict(request) for request in batch]),
             "job": job,
         }

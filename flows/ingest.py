@@ -33,22 +33,22 @@ from deepfake.corpora.layouts.label_hint import label_hint
 from deepfake.corpora.shards import Snapshot
 from deepfake.extract.extractor import ExtractorSetup
 from deepfake.extract.options import extract_config
-from deepfake.registry import masked
+from deepfake.registry import mask_credentials
 from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
 from deepfake.storage.event_log import event_log, log_event, log_run
 from flows.probe import probe_files
 from flows.runners import create_runner, run_batches
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 from flows.server.events import GROWN, growth_resource
 from tasks import ingest as steps
-from tasks.progress import tracked
-from tasks.settings import hide_from_prefect, packed, unpacked
+from tasks.progress import show_step
+from tasks.settings import hide_from_prefect, pack_records, unpack_records
 
 __all__ = ["ingest", "open_dataset"]
 
 
 @flow(name="ingest", flow_run_name="ingest-{corpus}")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def ingest(options: IngestOptions) -> dict[str, Any]:
     """Ingest a corpus into face-crop shards.
@@ -64,7 +64,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
     config = extract_config(options)
     job = _extract_job(options, config, root=root)
     with (
-        event_log(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=masked),
+        event_log(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=mask_credentials),
         log_run(input=to_uri(options.input_path), corpus=corpus, layout=options.layout) as ending,
         _workers_closed(),
     ):
@@ -125,19 +125,19 @@ def _extract_batches(
         {
             "corpus_dir": to_uri(corpus_dir),
             "key": batch.key,
-            "media": packed([{"media_id": m, "uri": plan.uris[m]} for m in batch.media_ids]),
+            "media": pack_records([{"media_id": m, "uri": plan.uris[m]} for m in batch.media_ids]),
             "job": job,
         }
         for batch in plan.unfinished
     ]
     num_media = sum(len(batch.media_ids) for batch in plan.unfinished)
-    with tracked("extract", total=num_media):
+    with show_step("extract", total=num_media):
         run_batches(
             steps.extract,
             calls,
             runner=create_runner(options.task_runner, dask_address=options.dask_address),
-            on_result=_tell_part,
-            count=lambda call: len(unpacked(call["media"])),
+            on_result=_log_shard,
+            count=lambda call: len(unpack_records(call["media"])),
         )
     return num_media
 
@@ -177,13 +177,13 @@ def _workers_closed() -> Iterator[None]:
         close_workers()
 
 
-def _tell_part(part: dict[str, Any]) -> None:
+def _log_shard(shard: dict[str, Any]) -> None:
     log_event(
         "part committed",
-        part=part["key"],
-        media=sum(part["statuses"].values()),
-        seconds=round(part["seconds"], 3),
-        statuses=part["statuses"],
+        part=shard["key"],
+        media=sum(shard["statuses"].values()),
+        seconds=round(shard["seconds"], 3),
+        statuses=shard["statuses"],
     )
 
 

@@ -17,9 +17,9 @@ from deepfake.storage import Location, to_uri
 from flows.evidence import make_evidence
 from flows.runners import Finished, InFlight
 from tasks.probe import probe
-from tasks.progress import expect, tracked
+from tasks.progress import expect, show_step
 from tasks.score import score
-from tasks.settings import packed, unpacked
+from tasks.settings import pack_records, unpack_records
 
 __all__ = ["PrefectBatches"]
 
@@ -46,7 +46,7 @@ class PrefectBatches:
 
     def show_progress(self) -> AbstractContextManager[Any]:
         """Show how far scoring is while the block runs."""
-        return tracked("score", total=0)
+        return show_step("score", total=0)
 
     def expect(self, num_media: int) -> None:
         """Count media that are still to be scored, for the progress."""
@@ -60,7 +60,7 @@ class PrefectBatches:
         """Start a batch for which there is room."""
         if isinstance(batch, ProbeBatch):
             call = {
-                "rows": packed([record_of_row(row) for row in batch.rows]),
+                "rows": pack_records([record_of_row(row) for row in batch.rows]),
                 "job": job,
                 "hashing": batch.hashing,
             }
@@ -69,8 +69,8 @@ class PrefectBatches:
             call = {
                 "parts": to_uri(batch.parts),
                 "key": batch.key,
-                "number": batch.number,
-                "requests": packed([asdict(request) for request in batch.requests]),
+                "number": batch.run_number,
+                "requests": pack_records([asdict(request) for request in batch.requests]),
                 "job": job,
             }
             self._in_flight.submit(score, call, item=batch, count=len(batch.requests))
@@ -106,6 +106,6 @@ class PrefectBatches:
 
 def _result_of(done: Finished) -> ProbedBatch | ScoredBatch:
     if isinstance(done.item, ProbeBatch):
-        rows = tuple(row_of_record(record) for record in unpacked(done.result))
+        rows = tuple(row_of_record(record) for record in unpack_records(done.result))
         return ProbedBatch(rows, done.item.began_ns)
     return ScoredBatch.from_record(done.result)

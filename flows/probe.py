@@ -13,8 +13,8 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.probe import reuse_probes
 from flows.runners import run_batches
 from tasks.probe import probe
-from tasks.progress import tracked
-from tasks.settings import packed, unpacked
+from tasks.progress import show_step
+from tasks.settings import pack_records, unpack_records
 
 __all__ = ["probe_files"]
 
@@ -43,21 +43,21 @@ def probe_files(
     seen = {row.uri for row in before}
     calls = [
         {
-            "rows": packed([record_of_row(row) for row in unknown[i : i + _BATCH_FILES]]),
+            "rows": pack_records([record_of_row(row) for row in unknown[i : i + _BATCH_FILES]]),
             "job": job,
             "hashing": "full",
         }
         for i in range(0, len(unknown), _BATCH_FILES)
     ]
-    with tracked("probe", total=len(unknown)):
+    with show_step("probe", total=len(unknown)):
         # A run that was killed while it probed finds what it had probed. A file that the last
         # manifest names and could not describe is looked at again.
         results = run_batches(
             probe,
             calls,
             runner=runner,
-            is_refreshed=lambda call: any(r["uri"] in seen for r in unpacked(call["rows"])),
-            count=lambda call: len(unpacked(call["rows"])),
+            is_refreshed=lambda call: any(r["uri"] in seen for r in unpack_records(call["rows"])),
+            count=lambda call: len(unpack_records(call["rows"])),
         )
-    probed = [row_of_record(record) for batch in results for record in unpacked(batch)]
+    probed = [row_of_record(record) for batch in results for record in unpack_records(batch)]
     return sorted([*known, *probed], key=lambda row: row.uri), len(unknown)

@@ -32,12 +32,12 @@ from deepfake.evaluation.promotion import (
     measure_pair,
     version_tags,
 )
-from deepfake.registry import masked, run_tags, tracking_uri, ui_command
+from deepfake.registry import mask_credentials, run_tags, tracking_uri, ui_command
 from deepfake.storage import DataRoot, engine_cache, location_of
 from deepfake.training import RunFolder, TrainResult, read_result
-from deepfake.training.challenger import challenger_config, is_nothing_new, retrain_key
+from deepfake.training.challenger import challenger_config, is_same_training, retrain_key
 from flows.ingest import open_dataset
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 from flows.server.limits import one_training
 from tasks import evaluate as evaluating
 from tasks import retrain as steps
@@ -47,7 +47,7 @@ __all__ = ["retrain"]
 
 
 @flow(name="retrain", flow_run_name="retrain-{name}")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def retrain(options: RetrainOptions) -> dict[str, Any]:
     """Train a challenger on the newest data, and promote it if it proves better.
@@ -70,10 +70,10 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     summary = {
         "model_name": name,
         "champion": champion.as_record(),
-        "tracking_uri": masked(uri),
+        "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
     }
-    if is_nothing_new(champion.bundle, snapshots, config=config, start=options.start):
+    if is_same_training(champion.bundle, snapshots, config=config, start=options.start):
         reason = "the champion learnt from these very snapshots, with these settings"
         return {**summary, "outcome": "nothing_new", "reasons": [reason], "notes": notes}
     parts = files_to_compare(root, snapshots, held_out=held_out, champion=champion.bundle)

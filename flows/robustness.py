@@ -20,27 +20,27 @@ from deepfake.evaluation.robustness import (
     ConditionResult,
     Perturbation,
     choose_files,
-    flat_metrics,
+    condition_metrics,
     perturbations_of,
     sweep_markdown,
     write_sweep,
 )
-from deepfake.evaluation.selected_part import select_part
-from deepfake.registry import masked, not_logged_note, run_tags, tracking_uri, ui_command
+from deepfake.evaluation.selected_split import select_split
+from deepfake.registry import mask_credentials, not_logged_note, run_tags, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import create_score_job
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from flows.ingest import open_dataset
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 from tasks import robustness as steps
 from tasks.evaluate import log_to_mlflow
-from tasks.progress import tracked
+from tasks.progress import show_step
 
 __all__ = ["robustness"]
 
 
 @flow(name="robustness", flow_run_name="robustness-{dataset}")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def robustness(options: RobustnessOptions) -> dict[str, Any]:
     """Measure a detector on media that were degraded before faces were searched for.
@@ -54,28 +54,28 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     detector, how = resolve_detector(options.weights, data_root=root.path)
     bundle = load_bundle(detector.path)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
-    part = select_part(snapshot, options.split).name
-    files = choose_files(snapshot, split=part, max_files=options.max_files, seed=options.seed)
+    split = select_split(snapshot, options.split).name
+    files = choose_files(snapshot, split=split, max_files=options.max_files, seed=options.seed)
     if files.empty:
-        raise ConfigError(f"{snapshot.corpus} has no labelled files in {part!r}")
+        raise ConfigError(f"{snapshot.corpus} has no labelled files in {split!r}")
     results, tables = _measure_all(files, conditions, detector=detector, options=options, root=root)
-    run_name = new_run_name("robustness", bundle.spec.architecture, snapshot.corpus, part)
+    run_name = new_run_name("robustness", bundle.spec.architecture, snapshot.corpus, split)
     folder = root.evaluations / run_name
     rows = [asdict(result) for result in results]
     markdown = sweep_markdown(
         results,
-        title=f"Robustness on {snapshot.corpus}, {part}",
+        title=f"Robustness on {snapshot.corpus}, {split}",
         notes=bundle.spec.reading_notes,
     )
     write_sweep(folder, results, files=tables, markdown=markdown)
     try:
         run_id: str | None = log_to_mlflow(
-            {"summary": flat_metrics(rows), "conditions": rows},
+            {"summary": condition_metrics(rows), "conditions": rows},
             snapshot=snapshot,
             run_name=run_name,
             params={
                 "corpus": snapshot.corpus,
-                "split": part,
+                "split": split,
                 "n_files": len(files),
                 "seed": options.seed,
             },
@@ -95,14 +95,14 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
         "detector": {"name": detector.name, "version": detector.version, "digest": bundle.digest},
         "detector_chosen_by": how,
         "corpus": snapshot.corpus,
-        "split": part,
+        "split": split,
         "num_files": len(files),
         "notes": notes,
         "conditions": rows,
         "markdown": markdown,
         "folder": str(folder),
         "run_id": run_id,
-        "tracking_uri": masked(uri),
+        "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
     }
 
@@ -124,7 +124,7 @@ def _measure_all(
         num_workers=options.num_workers,
     )
     try:
-        with tracked("perturb", total=len(conditions) * len(files)):
+        with show_step("perturb", total=len(conditions) * len(files)):
             measured = [
                 steps.measure_perturbed(files, condition, job=job, seed=options.seed)
                 for condition in conditions

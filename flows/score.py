@@ -13,13 +13,13 @@ from deepfake.scoring import resolve_scoring
 from flows.drift_event import publish_drift
 from flows.prefect_batches import PrefectBatches
 from flows.runners import create_runner
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 
 __all__ = ["score"]
 
 
 @flow(name="score", flow_run_name="score-{folder}")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def score(options: ScoreOptions) -> dict[str, Any]:
     """Score every file of a folder.

@@ -15,7 +15,7 @@ from deepfake.errors import TrackingError
 from deepfake.registry import (
     begin_sweep,
     end_sweep,
-    masked,
+    mask_credentials,
     run_tags,
     tracking_uri,
     ui_command,
@@ -29,7 +29,7 @@ from deepfake.training.tuning import (
     record_trial,
 )
 from flows.ingest import open_dataset
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 from flows.server.limits import one_training
 from tasks.datasets import dataset_uses
 from tasks.settings import hide_from_prefect
@@ -39,7 +39,7 @@ __all__ = ["sweep"]
 
 
 @flow(name="sweep", flow_run_name="sweep-{dataset}")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def sweep(options: SweepOptions) -> dict[str, Any]:
     """Try settings of a training, the more promising ones more often.
@@ -77,7 +77,7 @@ def sweep(options: SweepOptions) -> dict[str, Any]:
         "folder": str(folder),
         "notes": notes,
         "run_id": run_id,
-        "tracking_uri": masked(uri),
+        "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
     }
 

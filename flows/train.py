@@ -11,7 +11,7 @@ from deepfake.config.options import TrainOptions, takes_options
 from deepfake.corpora.held_out import refuse_held_out_media
 from deepfake.errors import TrackingError
 from deepfake.registry import (
-    masked,
+    mask_credentials,
     not_registered_note,
     run_tags,
     tracking_uri,
@@ -20,7 +20,7 @@ from deepfake.registry import (
 from deepfake.storage import DataRoot, location_of
 from deepfake.training.settings import resolve_run_folder, resolve_train_config
 from flows.ingest import open_dataset
-from flows.server.cancel import ends_cancelled
+from flows.server.cancel import cancel_when_stopped
 from flows.server.limits import one_training
 from tasks import train as steps
 
@@ -28,7 +28,7 @@ __all__ = ["train"]
 
 
 @flow(name="train", flow_run_name="train-{dataset}")
-@ends_cancelled
+@cancel_when_stopped
 @takes_options
 def train(options: TrainOptions) -> dict[str, Any]:
     """Train a detector and register it.
@@ -86,7 +86,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
         "notes": [*notes, *result.notes],
         "seconds": result.seconds,
         "run_id": run_id,
-        "tracking_uri": masked(uri),
+        "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
         "model_name": options.name,
         "model_version": version,

@@ -42,7 +42,7 @@ def _whole() -> dict[str, bytes]:
     track = {"uri": score.uri, "media_id": score.media_id, "track_id": 0, "logit": 1.5}
     frame = {**track, "bbox_xyxy": [1.0, 2.0, 3.0, 4.0]}
     medium = ScoredMedium(score, (track,), (frame,))
-    return files_of(lambda folder: write_part(folder, key=_KEY, number=1, media=[medium]))
+    return files_of(lambda folder: write_part(folder, key=_KEY, run_number=1, media=[medium]))
 
 
 def read_parts(folder: Path, data: bytes) -> None:

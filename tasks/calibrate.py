@@ -15,7 +15,7 @@ from deepfake.registry import PENDING, log_training_or_defer
 from deepfake.registry.mlflow_values import write_metrics_lines
 from deepfake.training.calibrate import CalibrationSummary, calibrate_bundle
 from tasks.datasets import dataset_uses
-from tasks.progress import tracked
+from tasks.progress import show_step
 from tasks.settings import RETRIES
 
 __all__ = ["calibrate", "log_to_mlflow"]
@@ -39,7 +39,7 @@ def calibrate(
     """Calibrate a bundle on the `val` parts of corpora."""
     total = sum(int((s.index()["split"] == "val").sum()) for s in snapshots)
     total += sum(len(s.index()) for s in unseen)
-    with tracked("calibrate", total=total) as step:
+    with show_step("calibrate", total=total) as step:
         return calibrate_bundle(
             bundle,
             snapshots=snapshots,

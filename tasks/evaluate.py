@@ -25,7 +25,7 @@ from deepfake.evaluation import (
 from deepfake.evaluation.predict import predict_crops
 from deepfake.registry import find_training, log_evaluation
 from tasks.datasets import dataset_uses
-from tasks.progress import tracked
+from tasks.progress import show_step
 from tasks.settings import RETRIES
 
 __all__ = ["compare", "compute_metrics", "log_to_mlflow", "predict", "write_report"]
@@ -43,7 +43,7 @@ def predict(
 ) -> pd.DataFrame:
     """Return the rows of an index with what the detector says, computed on all cores."""
     detector = load_detector(bundle, device=device, precision=precision, cache=cache)
-    with tracked("evaluate", total=len(index)) as step:
+    with show_step("evaluate", total=len(index)) as step:
         return predict_crops(detector, snapshot, index, on_done=step.reach)
 
 

@@ -9,7 +9,7 @@ from deepfake.evidence import EvidenceRequest, evidence_setup, explain_and_write
 from deepfake.scoring import ScoreJob
 from deepfake.storage import location_of
 from tasks.progress import advance
-from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
+from tasks.settings import RESULTS, RETRIES, cached_by, unpack_records
 
 __all__ = ["explain"]
 
@@ -28,7 +28,7 @@ def explain(version: str, *, key: str, requests: str, job: ScoreJob) -> dict[str
     """Make the evidence for packed `EvidenceRequest`s and write it beside the scores."""
     asked = [
         EvidenceRequest(**{**request, "frames": tuple(request["frames"])})
-        for request in unpacked(requests)
+        for request in unpack_records(requests)
     ]
     here = job.on_this_machine()
     workers = shared_workers(evidence_setup(here.scorer, here.worker_setup()))

@@ -23,7 +23,7 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import Snapshot
 from deepfake.storage import DataRoot, location_of
 from tasks.progress import advance
-from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
+from tasks.settings import RESULTS, RETRIES, cached_by, unpack_records
 
 __all__ = ["extract", "scan", "write_manifest", "write_snapshot"]
 
@@ -59,7 +59,7 @@ def write_manifest(
 )
 def extract(corpus_dir: str, *, key: str, media: str, job: ExtractJob) -> dict[str, Any]:
     """Extract a batch, packed records of `media_id` and `uri`, into a shard."""
-    uris = {record["media_id"]: record["uri"] for record in unpacked(media)}
+    uris = {record["media_id"]: record["uri"] for record in unpack_records(media)}
     result = extract_batch(
         location_of(corpus_dir),
         Batch(key, tuple(uris)),

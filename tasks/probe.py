@@ -14,7 +14,7 @@ from deepfake.corpora.probe import probe_rows
 from deepfake.extract.extractor import STEP_VERSION
 from deepfake.scoring import ScoreJob
 from tasks.progress import advance
-from tasks.settings import RESULTS, RETRIES, cached_by, packed, unpacked
+from tasks.settings import RESULTS, RETRIES, cached_by, pack_records, unpack_records
 
 __all__ = ["probe"]
 
@@ -40,10 +40,10 @@ def probe(
         Packed records of manifest rows.
     """
     described = probe_rows(
-        [row_of_record(row) for row in unpacked(rows)],
+        [row_of_record(row) for row in unpack_records(rows)],
         workers=shared_workers(job.on_this_machine().worker_setup()),
         limits=job.media_limits,
         hashing=hashing,
         on_done=lambda _: advance(step="probe"),
     )
-    return packed([record_of_row(row) for row in described])
+    return pack_records([record_of_row(row) for row in described])

@@ -24,7 +24,7 @@ from rich.progress import (
 )
 from rich.text import Text
 
-__all__ = ["Step", "advance", "expect", "tracked"]
+__all__ = ["Step", "advance", "expect", "show_step"]
 
 _STEP_PERCENT = 10.0
 _RATE_SECONDS = 120.0
@@ -74,7 +74,7 @@ class _RateColumn(ProgressColumn):
 
 
 @contextmanager
-def tracked(label: str, *, total: int) -> Iterator[Step]:
+def show_step(label: str, *, total: int) -> Iterator[Step]:
     """Show a step while it runs: a bar or a line a minute on stderr, an artifact in Prefect.
 
     Args:

@@ -96,7 +96,7 @@ def log_decision_to_mlflow(
         metrics=decision_metrics(decision),
         tags={**tags, **decision_tags(decision), **decided},
         markdown=decision_markdown(decision),
-        below=trained_by,
+        parent_run_id=trained_by,
         datasets=dataset_uses(snapshots, context="evaluation"),
         run_id=find_run(decided, experiment=_EXPERIMENT, uri=uri),
         uri=uri,

@@ -10,7 +10,7 @@ from deepfake.compute.workers import shared_workers
 from deepfake.scoring import ScoreBatch, ScoreJob, ScoreRequest, score_batch
 from deepfake.storage import location_of
 from tasks.progress import advance
-from tasks.settings import RESULTS, RETRIES, cached_by, unpacked
+from tasks.settings import RESULTS, RETRIES, cached_by, unpack_records
 
 __all__ = ["score"]
 
@@ -25,7 +25,7 @@ __all__ = ["score"]
 )
 def score(parts: str, *, key: str, number: int, requests: str, job: ScoreJob) -> dict[str, Any]:
     """Score a batch of packed `ScoreRequest`s into a part; return the record of a `ScoredBatch`."""
-    media = tuple(ScoreRequest(**request) for request in unpacked(requests))
+    media = tuple(ScoreRequest(**request) for request in unpack_records(requests))
     here = job.on_this_machine()
     done = score_batch(
         ScoreBatch(location_of(parts), key, number, media),

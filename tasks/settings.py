@@ -22,8 +22,8 @@ __all__ = [
     "hide_from_prefect",
     "is_lost_worker",
     "is_worth_retrying",
-    "packed",
-    "unpacked",
+    "pack_records",
+    "unpack_records",
 ]
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ RESULTS: dict[str, Any] = {
 }
 
 
-def packed(records: Sequence[dict[str, Any]]) -> str:
+def pack_records(records: Sequence[dict[str, Any]]) -> str:
     """Return the records of a batch as one text.
 
     Prefect looks into every value of every collection that a task is given, several times: for a
@@ -79,8 +79,8 @@ def packed(records: Sequence[dict[str, Any]]) -> str:
     return json.dumps(records)
 
 
-def unpacked(text: str) -> list[dict[str, Any]]:
-    """Return the records of `packed`."""
+def unpack_records(text: str) -> list[dict[str, Any]]:
+    """Return the records of `pack_records`."""
     records: list[dict[str, Any]] = json.loads(text)
     return records
 

@@ -11,7 +11,7 @@ import psutil
 import pytest
 from hypothesis import settings
 
-from tests.places import SHARED_DATA
+from tests.paths import SHARED_DATA
 
 _OF_THIS_RUN = "DEEPFAKE_TEST_RUN"
 

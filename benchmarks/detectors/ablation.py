@@ -27,7 +27,7 @@ from deepfake.detectors.models import create_model
 from deepfake.errors import WeightsUnavailableError
 from deepfake.storage import read_json, write_json, write_text
 from deepfake.storage.environment import configure_environment
-from flows.server.run import held_server
+from flows.server.run import share_server
 
 __all__ = ["main"]
 
@@ -55,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     configure_environment(options.data_root)
     rows: list[dict[str, Any]] = read_json(OUTPUT)["ablation"] if OUTPUT.is_file() else []
     known = {_key_of(row) for row in rows if row.get("budget") == options.cpu_minutes}
-    with held_server():
+    with share_server():
         for model, weights in _CELLS:
             for method in _METHODS:
                 key = (model, weights, method)

@@ -210,7 +210,9 @@ def _matched(scored: pd.DataFrame, *, by: str) -> tuple[float | None, int, int]:
     num_bins = min(DEFAULT_BINS, len(scored) // _FILES_A_BIN)
     if num_bins < _LEAST_BINS:
         return None, 0, 0
-    found = match_by_bins(_is_fake(scored), scored["logit"], by=scored[by], num_bins=num_bins)
+    found = match_by_bins(
+        _is_fake(scored), scored["logit"], property_values=scored[by], num_bins=num_bins
+    )
     return found.auc, found.n_matched, num_bins
 
 

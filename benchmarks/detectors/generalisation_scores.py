@@ -55,10 +55,10 @@ def score_rows(
         for row in probed
         if row.status is Status.OK and row.media_id not in done
     }
-    number = 1 + max((part.number for part in parts), default=0)
+    number = 1 + max((part.run_number for part in parts), default=0)
     for batch_rows in _batches(list(waiting.values())):
         batch = create_score_batch(
-            batch_rows, parts=folder, version=folder.parent.name, number=number
+            batch_rows, parts=folder, version=folder.parent.name, run_number=number
         )
         workers = shared_workers(job.worker_setup())
         totals = score_batch(batch, setup=job.scorer, workers=workers).totals
@@ -85,7 +85,7 @@ def _batches(rows: Sequence[ManifestRow]) -> Iterator[Sequence[ManifestRow]]:
 
 def read_scores(folder: Path) -> MediaScores:
     """Return the tables of all parts of a folder; of two scores of a medium the later one."""
-    parts = sorted(find_parts(folder), key=lambda part: part.number)
+    parts = sorted(find_parts(folder), key=lambda part: part.run_number)
     newest = {media_id: part.key for part in parts for media_id, _ in part.media}
     return {
         table: _read_table(folder, parts, table=table, newest=newest)

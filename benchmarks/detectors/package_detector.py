@@ -56,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     size = sum(path.stat().st_size for path in PACKAGED.iterdir())
     if size > _MAX_BYTES:
         raise SystemExit(f"{size} bytes are more than the package holds, {_MAX_BYTES}")
-    said = load_detector(PACKAGED, device="cpu", backend="torch").head_outputs(golden_crops())
-    golden = {name: [float(v) for v in values] for name, values in said.items()}
+    outputs = load_detector(PACKAGED, device="cpu", backend="torch").head_outputs(golden_crops())
+    golden = {name: [float(v) for v in values] for name, values in outputs.items()}
     with tempfile.TemporaryDirectory() as folder:
         golden["scored"] = golden_scores(PACKAGED, Path(folder))
     write_json(GOLDEN, golden)

@@ -27,7 +27,7 @@ from deepfake.detectors.models import create_model
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, read_json, write_json, write_text
 from deepfake.storage.environment import configure_environment
-from flows.server.run import held_server
+from flows.server.run import share_server
 
 __all__ = ["main"]
 
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "card": _card_of(detector.path),
     }
     weights = str(detector.path)
-    with held_server():
+    with share_server():
         corpora = _ingest_all(options.media, options.data_root)
         found["evaluations"] = {
             corpus: _evaluate(corpus, weights, options.data_root) for corpus in corpora

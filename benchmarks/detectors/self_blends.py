@@ -27,7 +27,7 @@ from deepfake.evaluation.predict import predict_crops
 from deepfake.storage import DataRoot, read_json, write_json, write_text
 from deepfake.storage.environment import configure_environment
 from deepfake.training.calibrate import predict_self_blends
-from flows.server.run import held_server
+from flows.server.run import share_server
 
 __all__ = ["main"]
 
@@ -70,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     rows: list[dict[str, Any]] = read_json(OUTPUT)["self_blends"] if OUTPUT.is_file() else []
     rows = [row for row in rows if row["budget"] == options.cpu_minutes]
     known = {row["without"] for row in rows}
-    with held_server():
+    with share_server():
         for part, settings in _WITHOUT.items():
             if part in known:
                 continue
@@ -89,13 +89,13 @@ def _measured(part: str, settings: str, *, options: argparse.Namespace) -> dict[
     index = snapshot.index()
     reals = index[(index["split"] == "val") & (index["label"] == "real")]
     detector = load_detector(run.bundle, device="cpu")
-    said = predict_crops(detector, snapshot, reals)
-    blends = predict_self_blends(detector, [snapshot], said, config=SelfBlendConfig())
-    logits = np.concatenate([said["logit"], blends["logit"]])
-    labels = np.repeat([0, 1], [len(said), len(blends)])
+    outputs = predict_crops(detector, snapshot, reals)
+    blends = predict_self_blends(detector, [snapshot], outputs, config=SelfBlendConfig())
+    logits = np.concatenate([outputs["logit"], blends["logit"]])
+    labels = np.repeat([0, 1], [len(outputs), len(blends)])
     auc = binary_metrics(labels, np.zeros(len(labels)), rank=logits).auc
     row = {**run.row, "budget": options.cpu_minutes}
-    return {**row, "blends_auc": auc, "num_blends": len(blends), "num_reals": len(said)}
+    return {**row, "blends_auc": auc, "num_blends": len(blends), "num_reals": len(outputs)}
 
 
 if __name__ == "__main__":

@@ -124,7 +124,7 @@ def _child(kind: str, media: Path, output: Path) -> dict[str, Any]:
 
 def _run(kind: str, media: Path, output: Path) -> dict[str, Any]:
     from deepfake.storage.environment import configure_environment
-    from flows.server.run import held_server
+    from flows.server.run import share_server
 
     data_root = output.parent / "data"
     data_root.mkdir(exist_ok=True)
@@ -135,7 +135,7 @@ def _run(kind: str, media: Path, output: Path) -> dict[str, Any]:
         _make_up()
     # Looking takes its share of the time, which only real work does not notice.
     busy = _Busy()
-    with held_server(), busy if kind == "real" else nullcontext():
+    with share_server(), busy if kind == "real" else nullcontext():
         began = time.perf_counter()
         summary = score(
             str(media), str(output), weights="packaged", data_root=str(data_root), evidence=0

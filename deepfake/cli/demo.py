@@ -26,7 +26,7 @@ _CORPUS = "demo"
 
 def run_demo(options: DemoOptions) -> None:
     """Make media, ingest, train, evaluate and score, and print where the results are."""
-    from flows.server.run import held_server
+    from flows.server.run import share_server
 
     data_root = local_path(options.data_root)
     console = Console(markup=False)
@@ -36,7 +36,7 @@ def run_demo(options: DemoOptions) -> None:
     console.rule("1 of 5: media from two installed packages")
     media = make_demo_media(data_root / "demo")
     console.print(f"{media.num_files} files in {media.corpus.parent}", soft_wrap=True)
-    with held_server():
+    with share_server():
         _run_flows(console, data_root, media.corpus, media.inbox)
 
 

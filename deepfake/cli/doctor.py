@@ -186,7 +186,7 @@ def _folder(data_root: Path) -> Finding:
 
 
 def _prefect() -> Finding:
-    from deepfake.registry import masked
+    from deepfake.registry import mask_credentials
 
     api = os.environ.get("PREFECT_API_URL")
     if api is None:
@@ -200,9 +200,12 @@ def _prefect() -> Finding:
     except httpx.HTTPError as error:
         hint = "Start it with `prefect server start`, or unset PREFECT_API_URL."
         return Finding(
-            "Prefect", False, f"{masked(api)} does not answer ({type(error).__name__})", hint
+            "Prefect",
+            False,
+            f"{mask_credentials(api)} does not answer ({type(error).__name__})",
+            hint,
         )
-    return Finding("Prefect", True, f"{masked(api)} answers")
+    return Finding("Prefect", True, f"{mask_credentials(api)} answers")
 
 
 def _mlflow(data_root: Path) -> Finding:

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from deepfake.cli.exit_codes import ExitCode
 from deepfake.config.options import Options, flow_parameters
-from deepfake.registry import describe_other_registry, masked, tracking_uri
+from deepfake.registry import describe_other_registry, mask_credentials, tracking_uri
 from deepfake.storage import DataRoot, location_of
 from deepfake.storage.environment import configure_environment
 from deepfake.types import EXPECTED_STATUSES
@@ -33,8 +33,8 @@ def prepare(data_root: str) -> None:
     root = DataRoot(location_of(data_root)).make_here()
     configure_environment(root)
     api = os.environ.get("PREFECT_API_URL")
-    prefect = masked(api) if api else os.environ.get("PREFECT_HOME", "")
-    line = f"Prefect: {prefect}   MLflow: {masked(tracking_uri(root))}"
+    prefect = mask_credentials(api) if api else os.environ.get("PREFECT_HOME", "")
+    line = f"Prefect: {prefect}   MLflow: {mask_credentials(tracking_uri(root))}"
     console = Console(stderr=True, markup=False)
     console.print(line, style="dim", highlight=False)
     print_other_registry(console, root)

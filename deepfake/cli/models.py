@@ -27,7 +27,7 @@ from deepfake.registry import (
     RegisteredVersion,
     champion_history,
     list_versions,
-    masked,
+    mask_credentials,
     metrics_of_run,
     promote,
     roll_back,
@@ -51,23 +51,23 @@ def run_list(options: ListVersionsOptions) -> None:
     """Print the versions of a model, the newest first."""
     name, uri = options.name, _store_of(options.data_root)
     console = Console(markup=False)
-    found = list_versions(name, uri=uri)
-    if not found:
-        typer.echo(f"{name}: no version in {masked(uri)}; `deepfake train` makes one")
+    versions = list_versions(name, uri=uri)
+    if not versions:
+        typer.echo(f"{name}: no version in {mask_credentials(uri)}; `deepfake train` makes one")
         return
-    console.print(f"{name} in {masked(uri)}", soft_wrap=True, highlight=False)
-    console.print(version_table(found, uri=uri))
+    console.print(f"{name} in {mask_credentials(uri)}", soft_wrap=True, highlight=False)
+    console.print(version_table(versions, uri=uri))
 
 
 def run_show(options: ShowVersionOptions) -> None:
     """Print the record of a version, and the history of champions."""
     name, uri = options.name, _store_of(options.data_root)
-    found = _find(name, options.which, uri=uri)
-    typer.echo(f"{name} version {found.version} ({', '.join(found.aliases) or 'no alias'})")
-    typer.echo(f"registered: {found.created_at}, MLflow run: {found.run_id or 'none'}")
-    for key, value in sorted(found.tags.items()):
+    version = _find(name, options.which, uri=uri)
+    typer.echo(f"{name} version {version.version} ({', '.join(version.aliases) or 'no alias'})")
+    typer.echo(f"registered: {version.created_at}, MLflow run: {version.run_id or 'none'}")
+    for key, value in sorted(version.tags.items()):
         typer.echo(in_one_line(f"  {key}: {value}"))
-    for key, value in _description(found, data_root=options.data_root).items():
+    for key, value in _description(version, data_root=options.data_root).items():
         typer.echo(in_one_line(f"  {key}: {value}"))
     typer.echo("champions:")
     for event in champion_history(name, uri=uri):
@@ -110,7 +110,7 @@ def run_promote(options: PromoteOptions) -> None:
     version = _find(name, options.which, uri=uri).version
     # A detector that cannot be loaded must not become champion.
     resolve_detector(f"models:/{name}/{version}", data_root=location_of(options.data_root))
-    done = promote(name, version, who=_who(), why=reason or "no reason was given", uri=uri)
+    done = promote(name, version, author=_who(), reason=reason or "no reason was given", uri=uri)
     _print_moved(name, done)
 
 
@@ -118,7 +118,7 @@ def run_rollback(options: RollbackOptions) -> None:
     """Make the last champion before the present one champion again, or nobody."""
     why = options.reason or "no reason was given"
     uri = _store_of(options.data_root)
-    _print_moved(options.name, roll_back(options.name, who=_who(), why=why, uri=uri))
+    _print_moved(options.name, roll_back(options.name, author=_who(), reason=why, uri=uri))
 
 
 def _print_moved(name: str, done: Promotion) -> None:
@@ -189,5 +189,5 @@ def _description(version: RegisteredVersion, *, data_root: str) -> dict[str, str
 def _numbers(version: RegisteredVersion, *, uri: str) -> dict[str, str]:
     if version.run_id is None:
         return {}
-    found = metrics_of_run(version.run_id, uri=uri)
-    return {key: f"{value:.{_SHOWN_DIGITS}g}" for key, value in sorted(found.items())}
+    metrics = metrics_of_run(version.run_id, uri=uri)
+    return {key: f"{value:.{_SHOWN_DIGITS}g}" for key, value in sorted(metrics.items())}

@@ -28,12 +28,12 @@ def run_score(options: ScoreOptions) -> None:
     if options.watch is not None:
         _watch(options, seconds=options.watch)
         return
-    summary = _run_if_nothing_new(options) or run_flow("score", options)
+    summary = _run_if_unchanged(options) or run_flow("score", options)
     print_score(summary)
     exit_for(summary["statuses"])
 
 
-def _run_if_nothing_new(options: ScoreOptions) -> dict[str, Any] | None:
+def _run_if_unchanged(options: ScoreOptions) -> dict[str, Any] | None:
     """Return the summary of a folder without new files; None if a flow has to run.
 
     This check takes less time than the start of a temporary Prefect server. With a server that
@@ -43,22 +43,22 @@ def _run_if_nothing_new(options: ScoreOptions) -> dict[str, Any] | None:
 
     if is_server_named():
         return None
-    from deepfake.scoring import NewFilesError, NoBatches, resolve_scoring
+    from deepfake.scoring import RejectingRunner, UnexpectedWorkError, resolve_scoring
 
-    with suppress(NewFilesError):
+    with suppress(UnexpectedWorkError):
         scoring = resolve_scoring(options)
-        if scoring.is_nothing_new():
-            return scoring.run(NoBatches(), run_id=str(uuid.uuid4()))
+        if scoring.is_unchanged():
+            return scoring.run(RejectingRunner(), run_id=str(uuid.uuid4()))
     return None
 
 
 def _watch(options: ScoreOptions, *, seconds: float) -> None:
     """Score repeatedly until a signal stops it, which is not a failure."""
-    from flows.server.run import held_server
+    from flows.server.run import share_server
 
     options = options.model_copy(update={"wait_for_files": True})
     summary: dict[str, Any] = {}
-    with suppress(StopRequested), held_server():
+    with suppress(StopRequested), share_server():
         while True:
             before, summary = summary, run_flow("score", options)
             if not before:

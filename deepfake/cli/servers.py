@@ -42,5 +42,5 @@ def run_up(options: UpOptions) -> None:
         file=options.file,
         port=options.port,
         mlflow_port=options.mlflow_port,
-        say=typer.echo,
+        print_line=typer.echo,
     )

@@ -329,16 +329,16 @@ def _read_cached(folder: Path) -> Graph | None:
 
 
 def _write_again(folder: Path, write: Callable[[Path], None]) -> Graph:
-    part = folder.with_name(f"{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
-    part.mkdir()
+    temporary = folder.with_name(f"{folder.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    temporary.mkdir()
     try:
-        _written(part, write)
-        write_json(part / _DIGESTS, {name: sha256_of(part / name) for name in _FILES})
+        _written(temporary, write)
+        write_json(temporary / _DIGESTS, {name: sha256_of(temporary / name) for name in _FILES})
         # The files were changed, and the lock is ours.
         shutil.rmtree(folder, ignore_errors=True)
-        part.replace(folder)
+        temporary.replace(folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return read_graph(folder / _FILES[0])
 
 

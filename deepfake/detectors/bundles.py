@@ -283,18 +283,18 @@ def save_bundle(
 
     _check_target(folder, overwrite=overwrite)
     folder.parent.mkdir(parents=True, exist_ok=True)
-    part = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    part.mkdir()
+    temporary = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
+    temporary.mkdir()
     try:
-        weights = part / _WEIGHTS_NAME
+        weights = temporary / _WEIGHTS_NAME
         # A clone each: safetensors refuses tensors that share memory, and wants them contiguous.
         tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state_dict.items()}
         save_file(tensors, weights, metadata={"format": "pt"})
         final = spec.model_copy(update={"weights_sha256": sha256_of(weights)})
-        write_json(part / _SPEC_NAME, final.model_dump(mode="json"))
-        _swap_in(part, folder)
+        write_json(temporary / _SPEC_NAME, final.model_dump(mode="json"))
+        _swap_in(temporary, folder)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
@@ -307,12 +307,12 @@ def _check_target(folder: Path, *, overwrite: bool) -> None:
         raise BundleError("not a bundle, so it is not overwritten", path=folder)
 
 
-def _swap_in(part: Path, folder: Path) -> None:
+def _swap_in(temporary: Path, folder: Path) -> None:
     # A rename cannot replace a folder that is not empty: the old one is moved away first.
-    old = folder.with_name(f"{part.name}.old")
+    old = folder.with_name(f"{temporary.name}.old")
     if folder.exists():
         folder.replace(old)
-    part.replace(folder)
+    temporary.replace(folder)
     shutil.rmtree(old, ignore_errors=True)
 
 

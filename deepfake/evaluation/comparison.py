@@ -161,21 +161,21 @@ def _compared(rows: pd.DataFrame, *, seed: int) -> PairedComparison:
     )
 
 
-def comparison_json(found: dict[str, dict[str, PairedComparison]]) -> dict[str, Any]:
+def comparison_json(comparisons: dict[str, dict[str, PairedComparison]]) -> dict[str, Any]:
     """Return a comparison in JSON types."""
     return {
         corpus: {part: asdict(compared) for part, compared in parts.items()}
-        for corpus, parts in found.items()
+        for corpus, parts in comparisons.items()
     }
 
 
 def comparison_markdown(
-    found: dict[str, dict[str, PairedComparison]], *, first: str, second: str
+    comparisons: dict[str, dict[str, PairedComparison]], *, first: str, second: str
 ) -> str:
     """Return the comparison as a section of a page.
 
     Args:
-        found: From `compare_evaluations`.
+        comparisons: From `compare_evaluations`.
         first: Name of the first detector.
         second: Name of the second.
     """
@@ -187,7 +187,7 @@ def comparison_markdown(
         f"| corpus | files | {first} | {second} | difference (95 %) | p |",
         "|---|---|---|---|---|---|",
     ]
-    for corpus, parts in found.items():
+    for corpus, parts in comparisons.items():
         for part, compared in parts.items():
             lines.append(f"| {corpus}, {part} | {compared.n} | {' | '.join(_cells(compared))} |")
     return "\n".join(lines) + "\n"

@@ -67,8 +67,8 @@ def _draw(path: Path, draw: _Draw, files: pd.DataFrame, corpus: CorpusResult) ->
         f"{title}\n{corpus.corpus}: {len(files)} files ({len(files) - fakes} real, {fakes} fake)",
         fontsize=10,
     )
-    with atomic_path(path) as part:
-        canvas.print_figure(part, format="png", dpi=120)
+    with atomic_path(path) as temporary:
+        canvas.print_figure(temporary, format="png", dpi=120)
     return path
 
 

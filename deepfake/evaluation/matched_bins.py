@@ -42,7 +42,11 @@ class BinnedAuc:
 
 
 def match_by_bins(
-    labels: ArrayLike, scores: ArrayLike, *, by: ArrayLike, num_bins: int = DEFAULT_BINS
+    labels: ArrayLike,
+    scores: ArrayLike,
+    *,
+    property_values: ArrayLike,
+    num_bins: int = DEFAULT_BINS,
 ) -> BinnedAuc:
     """Return the AUC that is left when a property tells nothing.
 
@@ -52,18 +56,19 @@ def match_by_bins(
     Args:
         labels: 1 fake, 0 real.
         scores: In any unit that rises with fake.
-        by: The property, such as sharpness; only its order counts. Files without it are left out.
+        property_values: The property, such as sharpness; only its order counts. Files without it
+            are left out.
         num_bins: Bins, at least 1.
 
     Raises:
         DataError: Lengths differ, a score is not finite, or there is no bin.
 
     Example:
-        >>> found = match_by_bins([0, 0, 1, 1], [1, 2, 3, 4], by=[1, 1, 1, 1])
+        >>> found = match_by_bins([0, 0, 1, 1], [1, 2, 3, 4], property_values=[1, 1, 1, 1])
         >>> found.auc, found.auc_of_property, found.n_matched
         (1.0, 0.5, 2)
     """
-    is_fake, values, along = _checked(labels, scores, by, num_bins)
+    is_fake, values, along = _checked(labels, scores, property_values, num_bins)
     bins = _bins_of(along, num_bins=num_bins)
     counts = np.zeros((2, num_bins), dtype=np.int64)
     np.add.at(counts, (is_fake.astype(np.int64), bins), 1)
@@ -81,10 +86,10 @@ def match_by_bins(
 
 
 def _checked(
-    labels: ArrayLike, scores: ArrayLike, by: ArrayLike, num_bins: int
+    labels: ArrayLike, scores: ArrayLike, property_values: ArrayLike, num_bins: int
 ) -> tuple[NDArray[np.bool_], FloatArray, FloatArray]:
     classes = np.asarray(labels)
-    values, along = (np.asarray(column, dtype=np.float64) for column in (scores, by))
+    values, along = (np.asarray(column, dtype=np.float64) for column in (scores, property_values))
     if classes.ndim != 1 or not classes.shape == values.shape == along.shape:
         raise DataError(
             "labels, scores and property must be of one length, "

@@ -66,7 +66,7 @@ class MatchedPairs:
 def match_pairs(
     files: pd.DataFrame,
     *,
-    on: Sequence[str] = MATCHED_ON,
+    covariates: Sequence[str] = MATCHED_ON,
     caliper: float = DEFAULT_CALIPER,
 ) -> MatchedPairs:
     """Pair reals and fakes one to one where all covariates agree within the caliper.
@@ -75,18 +75,18 @@ def match_pairs(
     class the assignment is optimal (most pairs, then least distance), above it greedy by distance.
 
     Args:
-        files: A row a file: `label` (`real`, `fake`) and the columns of `on`; rows where one of
-            them is missing or not positive are left out.
-        on: Covariates, compared by logarithm.
+        files: A row a file: `label` (`real`, `fake`) and the columns of `covariates`; rows where
+            one of them is missing or not positive are left out.
+        covariates: Columns that are compared, by logarithm.
         caliper: Largest difference in each, in standard deviations.
 
     Raises:
         DataError: The caliper is not positive, or a column is missing.
     """
-    lacking = [name for name in ("label", *on) if name not in files.columns]
+    lacking = [name for name in ("label", *covariates) if name not in files.columns]
     if caliper <= 0 or lacking:
         raise DataError(f"cannot match: caliper {caliper}, missing columns {lacking}")
-    values = files[list(on)].to_numpy(dtype=np.float64)  # (N, C)
+    values = files[list(covariates)].to_numpy(dtype=np.float64)  # (N, C)
     is_usable = (np.isfinite(values) & (values > 0)).all(axis=1)
     labels = files["label"].to_numpy(dtype=object)
     reals = np.flatnonzero(is_usable & (labels == "real"))
@@ -101,8 +101,8 @@ def match_pairs(
         n_real=len(reals),
         n_fake=len(fakes),
         caliper=caliper,
-        gap_before=_gaps(scaled, reals, fakes, on=on),
-        gap_after=_gaps(scaled, *pairs, on=on),
+        gap_before=_gaps(scaled, reals, fakes, covariates=covariates),
+        gap_after=_gaps(scaled, *pairs, covariates=covariates),
     )
 
 
@@ -164,9 +164,13 @@ def _paired_greedily(
 
 
 def _gaps(
-    scaled: FloatArray, reals: NDArray[np.int64], fakes: NDArray[np.int64], *, on: Sequence[str]
+    scaled: FloatArray,
+    reals: NDArray[np.int64],
+    fakes: NDArray[np.int64],
+    *,
+    covariates: Sequence[str],
 ) -> dict[str, float | None]:
     if not (len(reals) and len(fakes)):
-        return dict.fromkeys(on)
+        return dict.fromkeys(covariates)
     gaps = scaled[fakes].mean(axis=0) - scaled[reals].mean(axis=0)
-    return {name: float(gap) for name, gap in zip(on, gaps, strict=True)}
+    return {name: float(gap) for name, gap in zip(covariates, gaps, strict=True)}

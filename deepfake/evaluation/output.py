@@ -32,8 +32,8 @@ def write_report(
     write_report_json(result, folder / "report.json")
     if compared is not None:
         write_json(folder / "comparison.json", compared[0])
-    with atomic_path(folder / "files.parquet") as part:
-        result.table.to_parquet(part)
+    with atomic_path(folder / "files.parquet") as temporary:
+        result.table.to_parquet(temporary)
     write_figures(result, folder / "figures")
     markdown = summary_markdown(result, notes=notes)
     if compared is not None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deepfake.config import CropConfig
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.inference import GivesHeadOutputs
+from deepfake.detectors.inference import HeadOutputModel
 from deepfake.errors import ConfigError
 from deepfake.extract.faces import spread_of_colour
 from deepfake.extract.options import ingest_options_of
@@ -23,7 +23,7 @@ _CHUNK = 256
 
 
 def predict_crops(
-    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    detector: HeadOutputModel[NDArray[np.uint8]],
     snapshot: Snapshot,
     index: pd.DataFrame,
     *,
@@ -71,20 +71,20 @@ def _stored_crops(snapshot: Snapshot, index: pd.DataFrame) -> Callable[[int], ND
     return crop_of
 
 
-def check_crops_fit(snapshot: Snapshot, wanted: CropConfig, *, who: str = "detector") -> None:
+def check_crops_fit(snapshot: Snapshot, crop: CropConfig, *, role: str = "detector") -> None:
     """Reject a snapshot whose crops were made otherwise than those that a detector scores.
 
     Args:
         snapshot: The crops.
-        wanted: How the detector's are made.
-        who: The detector, for the message.
+        crop: How the detector's are made.
+        role: The detector, for the message.
 
     Raises:
         ConfigError: They differ; its hint names the options of `ingest`.
     """
     found = snapshot.config.crop
-    if wanted != found:
+    if crop != found:
         raise ConfigError(
-            f"the crops of {snapshot.corpus} were made with {found}, the {who} takes {wanted}",
-            hint=f"Ingest it with {ingest_options_of(wanted)}.",
+            f"the crops of {snapshot.corpus} were made with {found}, the {role} takes {crop}",
+            hint=f"Ingest it with {ingest_options_of(crop)}.",
         )

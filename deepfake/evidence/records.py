@@ -197,8 +197,8 @@ def write_evidence(
     own = folder / record.media_id
     remove_evidence(folder, record.media_id)
     for name in record.pictures:
-        with atomic_path(own / name) as part:
-            part.write_bytes(pictures[name])
+        with atomic_path(own / name) as temporary:
+            temporary.write_bytes(pictures[name])
     write_json(own / _FILE_NAME, record.model_dump(mode="json"))
     return own
 

@@ -9,7 +9,7 @@ from deepfake.config import DecoderName
 from deepfake.errors import DeepfakeError, MediaError
 from deepfake.types import FaceCrop, Kind, Outcome, Status
 
-__all__ = ["ExtractRequest", "ExtractedMedium", "or_failed", "with_seconds"]
+__all__ = ["ExtractRequest", "ExtractedMedium", "failure_as_outcome", "with_seconds"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,9 @@ class ExtractedMedium:
     motion: ExtractedMedium | None = None
 
 
-def or_failed(request: ExtractRequest, extract: Callable[[], ExtractedMedium]) -> ExtractedMedium:
+def failure_as_outcome(
+    request: ExtractRequest, extract: Callable[[], ExtractedMedium]
+) -> ExtractedMedium:
     """Return what is extracted; an error becomes an outcome."""
     try:
         return extract()

@@ -22,7 +22,7 @@ from deepfake.config import CropConfig, DecoderName, ExtractConfig
 from deepfake.extract.extracted_medium import (
     ExtractedMedium,
     ExtractRequest,
-    or_failed,
+    failure_as_outcome,
     with_seconds,
 )
 from deepfake.extract.faces import (
@@ -156,7 +156,7 @@ class Extractor:
     def extract(self, request: ExtractRequest) -> ExtractedMedium:
         """Extract the crops of a file; an error becomes an outcome, not an exception."""
         started = time.perf_counter()
-        medium = or_failed(request, partial(self._extract, request))
+        medium = failure_as_outcome(request, partial(self._extract, request))
         return with_seconds(medium, time.perf_counter() - started)
 
     def _extract(self, request: ExtractRequest) -> ExtractedMedium:
@@ -178,7 +178,7 @@ class Extractor:
         with motion_video(path, limits=self.config.limits) as video:
             if video is None:
                 return None
-            return or_failed(request, partial(self._extract_video_file, request, video))
+            return failure_as_outcome(request, partial(self._extract_video_file, request, video))
 
     def _extract_video_file(self, request: ExtractRequest, path: Path) -> ExtractedMedium:
         decoder = request.decoder or self.decoder

@@ -18,7 +18,7 @@ from deepfake.forgetting.prefect_home import remove_task_results
 from deepfake.forgetting.remains import describe_remains, describe_warnings
 from deepfake.forgetting.scored_folder import remove_from_scored_folder
 from deepfake.forgetting.splits import SplitPlan, plan_splits, remove_from_splits
-from deepfake.registry import masked
+from deepfake.registry import mask_credentials
 from deepfake.scoring import ScoresFolder, list_outputs
 from deepfake.storage import (
     DataRoot,
@@ -59,7 +59,7 @@ class _ForgetPlan:
 
 def forget(
     root: DataRoot,
-    named: str,
+    media_names: str,
     *,
     outputs: Sequence[Location] = (),
     prefect_home: Path | None = None,
@@ -71,7 +71,7 @@ def forget(
 
     Args:
         root: The data root.
-        named: A media_id, or the URI or path of a file.
+        media_names: A media_id, or the URI or path of a file.
         outputs: Scored folders, here or in an object store, beside those noted under the data root.
         prefect_home: Where Prefect keeps results; None for its place under the data root.
         is_dry_run: Only say what would be removed.
@@ -91,7 +91,7 @@ def forget(
             for output in present:
                 stack.enter_context(ScoresFolder(output).held())
             delete_partial_files(root)
-        plan = _plan(root, present, named, unfinished=_read_plan(plan_file))
+        plan = _plan(root, present, media_names, unfinished=_read_plan(plan_file))
         is_new_root = not root.path.exists()
         if not is_dry_run:
             # Written first: after a kill, the tables that name the media may be gone already.
@@ -119,7 +119,7 @@ def _plan(
     before = unfinished or _ForgetPlan(MediaToForget(frozenset(), frozenset()))
     media = identify_media(root, outputs, named, unfinished=before.media)
     # A log may have masked what looked like a secret in a path.
-    media = replace(media, uris=media.uris | {masked(uri) for uri in media.uris})
+    media = replace(media, uris=media.uris | {mask_credentials(uri) for uri in media.uris})
     splits: dict[str, SplitPlan] = {}
     # Groups of clips are named after groups of stills, whose new names the first pass finds.
     for _ in range(2):

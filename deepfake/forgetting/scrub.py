@@ -66,7 +66,10 @@ def scrub_table(path: Location, media: MediaToForget, *, is_dry_run: bool = Fals
 
 def _rewrite_table(path: Location, source: pq.ParquetFile, media: MediaToForget) -> None:
     schema = source.schema_arrow
-    with atomic_path(path) as part, pq.ParquetWriter(part, schema, compression="zstd") as writer:
+    with (
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema, compression="zstd") as writer,
+    ):
         for batch in source.iter_batches(_BATCH_ROWS):
             writer.write_batch(drop_rows(batch, media))
 
@@ -128,7 +131,10 @@ def scrub_csv(path: Location, media: MediaToForget, *, is_dry_run: bool = False)
         with local_copy(path) as local:
             count = sum(row != kept for row, kept in _scrubbed_csv_rows(local, media))
             if count and not is_dry_run:
-                with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as to:
+                with (
+                    atomic_path(path) as temporary,
+                    temporary.open("w", encoding="utf-8", newline="") as to,
+                ):
                     rows = _scrubbed_csv_rows(local, media)
                     csv.writer(to).writerows(kept for _, kept in rows if kept is not None)
     except (OSError, ValueError, csv.Error) as error:
@@ -174,8 +180,8 @@ def scrub_lines(path: Location, media: MediaToForget, *, is_dry_run: bool = Fals
             return count
         with (
             local.open(encoding="utf-8", errors="backslashreplace") as stream,
-            atomic_path(path) as part,
-            part.open("w", encoding="utf-8") as written,
+            atomic_path(path) as temporary,
+            temporary.open("w", encoding="utf-8") as written,
         ):
             written.writelines(line for line in stream if not _is_line_about(line, media))
     return count
@@ -257,6 +263,6 @@ def scrub_text(path: Location, media: MediaToForget, *, is_dry_run: bool = False
     text = path.read_bytes().decode("utf-8", "surrogateescape")
     cleaned, count = media.redact(text)
     if count and not is_dry_run:
-        with atomic_path(path) as part:
-            part.write_bytes(cleaned.encode("utf-8", "surrogateescape"))
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(cleaned.encode("utf-8", "surrogateescape"))
     return count

@@ -18,7 +18,12 @@ from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
 from deepfake.errors import DecodeError
-from deepfake.media.containers import codec_max_pixels, open_container, translated, video_stream
+from deepfake.media.containers import (
+    codec_max_pixels,
+    open_container,
+    translate_errors,
+    video_stream,
+)
 from deepfake.media.damage import DamageWatch
 from deepfake.media.files import check_frames, check_pixels
 from deepfake.media.frame_data import frame_data
@@ -78,9 +83,9 @@ class PyavFrames:
         self.stored_size = self.size = (0, 0)
         self._open()
         try:
-            with translated(path, doing="reading the packets"):
+            with translate_errors(path, doing="reading the packets"):
                 self.index = index_packets(self.container, self.stream, limits=limits, path=path)
-            with translated(path, doing="decoding the first frame"):
+            with translate_errors(path, doing="decoding the first frame"):
                 self._check_first_frame()
                 self._check_keys()
         except BaseException:
@@ -96,7 +101,7 @@ class PyavFrames:
         self._wanted = frozenset(indices)
         self._stale_to = self._skipped_to
         runs = self._runs(indices)
-        with translated(self._path, doing="decoding the video"):
+        with translate_errors(self._path, doing="decoding the video"):
             for number, run in enumerate(runs, 1):
                 # After the last run the caller may read on, so the decoder keeps its state.
                 pays = number < len(runs) or self._is_near_key(run)

@@ -9,11 +9,11 @@ from deepfake.registry.champions import (
     CHALLENGER,
     RegisteredVersion,
     champion_history,
+    list_rolled_back,
     list_versions,
     promote,
     register_once,
     roll_back,
-    rolled_back,
 )
 from deepfake.registry.deferred_runs import PENDING, log_training_or_defer, replay, replay_all
 from deepfake.registry.inputs import DatasetUse, run_tags
@@ -40,7 +40,7 @@ from deepfake.registry.model_versions import (
 )
 from deepfake.registry.notes import not_logged_note, not_registered_note
 from deepfake.registry.open_run import TrackedRun, tracked_run
-from deepfake.registry.store import check_tracking, make_store, masked, ui_command
+from deepfake.registry.store import check_tracking, make_store, mask_credentials, ui_command
 from deepfake.registry.version_runs import MeasuredAuc, VersionRun, read_version_run
 
 __all__ = [
@@ -66,6 +66,7 @@ __all__ = [
     "end_sweep",
     "find_run",
     "find_training",
+    "list_rolled_back",
     "list_versions",
     "log_decision",
     "log_evaluation",
@@ -73,7 +74,7 @@ __all__ = [
     "log_training_or_defer",
     "log_trial",
     "make_store",
-    "masked",
+    "mask_credentials",
     "metrics_of_run",
     "not_logged_note",
     "not_registered_note",
@@ -85,7 +86,6 @@ __all__ = [
     "replay_all",
     "resolve_model_uri",
     "roll_back",
-    "rolled_back",
     "run_tags",
     "set_alias",
     "tracked_run",

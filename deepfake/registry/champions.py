@@ -18,7 +18,7 @@ from deepfake.registry.champion_history import (
 )
 from deepfake.registry.mlflow_values import legal_name
 from deepfake.registry.model_versions import CHAMPION, MODEL_NAME, register_bundle
-from deepfake.registry.store import client_of, is_absent, masked, translated
+from deepfake.registry.store import client_of, is_absent, mask_credentials, translate_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -28,11 +28,11 @@ __all__ = [
     "CHALLENGER",
     "RegisteredVersion",
     "champion_history",
+    "list_rolled_back",
     "list_versions",
     "promote",
     "register_once",
     "roll_back",
-    "rolled_back",
 ]
 
 CHALLENGER = "challenger"
@@ -71,7 +71,7 @@ def list_versions(name: str = MODEL_NAME, *, uri: str) -> list[RegisteredVersion
     if is_absent(uri):
         return []
     client = client_of(uri)
-    with translated(f"the versions of {name!r} cannot be listed"):
+    with translate_errors(f"the versions of {name!r} cannot be listed"):
         found = _versions(client, name)
         aliases = aliases_of(client, name)
         return [_registered(version, aliases) for version in found]
@@ -86,7 +86,7 @@ def champion_history(name: str = MODEL_NAME, *, uri: str) -> list[Promotion]:
     if is_absent(uri):
         return []
     client = client_of(uri)
-    with translated(f"the history of {name!r} cannot be read"):
+    with translate_errors(f"the history of {name!r} cannot be read"):
         return list(read_history(client, name).events)
 
 
@@ -112,7 +112,7 @@ def register_once(
     """
     client = client_of(uri)
     all_tags = {**(tags or {}), _DIGEST: digest}
-    with translated(f"the versions of {name!r} cannot be looked up"):
+    with translate_errors(f"the versions of {name!r} cannot be looked up"):
         version = _known(client, name, digest=digest)
         if version is not None:
             _tag(client, name, version, all_tags)
@@ -124,8 +124,8 @@ def promote(
     name: str,
     version: int,
     *,
-    who: str,
-    why: str,
+    author: str,
+    reason: str,
     expected: int | Literal["nobody"] | None = None,
     uri: str,
 ) -> Promotion:
@@ -134,8 +134,8 @@ def promote(
     Args:
         name: Of the model.
         version: Which.
-        who: Who does it.
-        why: The reason.
+        author: Who does it.
+        reason: The reason.
         expected: The version that must be champion now, or `nobody`; None accepts any.
         uri: The store.
 
@@ -147,7 +147,7 @@ def promote(
         TrackingError: Another version is champion than expected, or the store refused.
     """
     client = client_of(uri)
-    with translated(f"version {version} of {name!r} cannot become champion"):
+    with translate_errors(f"version {version} of {name!r} cannot become champion"):
         _check_there(client, name, version)
         was = aliases_of(client, name).get(CHAMPION)
         if expected is not None and (was or "nobody") != expected:
@@ -155,18 +155,18 @@ def promote(
                 f"version {was} of {name!r} is champion now, not {expected}",
                 hint="Nothing was promoted. Compare again with the present champion.",
             )
-        return _move(client, name, version, action="promote", who=who, why=why)
+        return _move(client, name, version, action="promote", author=author, reason=reason)
 
 
-def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str) -> Promotion:
+def roll_back(name: str = MODEL_NAME, *, author: str, reason: str, uri: str) -> Promotion:
     """Restore the champion before the present one; can be repeated, until nobody is champion.
 
     Where nobody is, the packaged detector serves, as before the first promotion.
 
     Args:
         name: Of the model.
-        who: Who does it.
-        why: The reason.
+        author: Who does it.
+        reason: The reason.
         uri: The store.
 
     Raises:
@@ -174,9 +174,9 @@ def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str) -> Promot
         TrackingError: The store refused.
     """
     if is_absent(uri):
-        raise UnknownModelError(f"there is no registry at {masked(uri)}")
+        raise UnknownModelError(f"there is no registry at {mask_credentials(uri)}")
     client = client_of(uri)
-    with translated(f"the last champion of {name!r} cannot be restored"):
+    with translate_errors(f"the last champion of {name!r} cannot be restored"):
         history = read_history(client, name)
         if history.champion is None:
             raise ConfigError(
@@ -184,10 +184,10 @@ def roll_back(name: str = MODEL_NAME, *, who: str, why: str, uri: str) -> Promot
                 hint="`deepfake models list` shows the versions, `promote` makes one champion.",
             )
         before = champions_before(history.events)[-1]
-        return _move(client, name, before, action="rollback", who=who, why=why)
+        return _move(client, name, before, action="rollback", author=author, reason=reason)
 
 
-def rolled_back(name: str = MODEL_NAME, *, uri: str) -> set[int]:
+def list_rolled_back(name: str = MODEL_NAME, *, uri: str) -> set[int]:
     """Return the versions that a roll-back removed and nobody promoted since.
 
     Raises:
@@ -208,13 +208,15 @@ def _move(
     version: int | None,
     *,
     action: Literal["promote", "rollback"],
-    who: str,
-    why: str,
+    author: str,
+    reason: str,
 ) -> Promotion:
     history = read_history(client, name)
     if history.champion == version:
         return history.events[-1]
-    event = Promotion(action, version, history.champion, who[:_MAX_CHARS], why[:_MAX_CHARS], now())
+    event = Promotion(
+        action, version, history.champion, author[:_MAX_CHARS], reason[:_MAX_CHARS], now()
+    )
     write_event(client, name, history, event)
     was = "none" if event.was is None else str(event.was)
     details = {"who": event.who, "why": event.why, "at": event.at, "was": was}

@@ -19,7 +19,7 @@ from deepfake.registry.store import (
     client_of,
     is_absent,
     resolve_experiment,
-    translated,
+    translate_errors,
 )
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def log_training(
     with opened as (client, id_):
         log_params(client, id_, params)
         log_metrics(client, id_, points)
-        with translated("the artifacts cannot be stored"):
+        with translate_errors("the artifacts cannot be stored"):
             client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
             for path in (metrics_jsonl, *extra_artifacts):
                 _log_path(client, id_, path, folder="training")
@@ -115,7 +115,7 @@ def log_decision(
     metrics: Mapping[str, float],
     tags: Mapping[str, str],
     markdown: str,
-    below: str | None = None,
+    parent_run_id: str | None = None,
     datasets: Sequence[DatasetUse] = (),
     run_id: str | None = None,
     uri: str,
@@ -129,7 +129,7 @@ def log_decision(
         metrics: Its numbers.
         tags: Such as its outcome.
         markdown: Shown as the run's description.
-        below: The run that trained the detector.
+        parent_run_id: The run that trained the detector.
         datasets: What both detectors were measured on.
         run_id: A run that is there, written again; None makes one.
         uri: The store.
@@ -138,14 +138,14 @@ def log_decision(
         TrackingError: The store refused.
     """
     all_tags = {**tags, "mlflow.note.content": markdown}
-    if below is not None:
-        all_tags[PARENT_TAG] = below
+    if parent_run_id is not None:
+        all_tags[PARENT_TAG] = parent_run_id
     opened = open_run(
         experiment, run_name=run_name, tags=all_tags, datasets=datasets, run_id=run_id, uri=uri
     )
     with opened as (client, id_):
         log_metrics(client, id_, metric_points(metrics))
-        with translated("the decision cannot be stored"):
+        with translate_errors("the decision cannot be stored"):
             client.log_artifacts(id_, str(folder), artifact_path="decision")
     return id_
 
@@ -198,7 +198,7 @@ def log_evaluation(
     with opened as (client, id_):
         log_params(client, id_, params or {})
         log_metrics(client, id_, metric_points(summary, prefix=prefix))
-        with translated("the artifacts cannot be stored"):
+        with translate_errors("the artifacts cannot be stored"):
             client.log_dict(id_, dict(report), "evaluation/report.json")
             if markdown is not None:
                 client.log_text(id_, markdown, "evaluation/summary.md")
@@ -256,7 +256,7 @@ def metrics_of_run(run_id: str, *, uri: str) -> dict[str, float]:
         TrackingError: There is no such run, or the store refused.
     """
     client = client_of(uri)
-    with translated(f"the run {run_id} cannot be read"):
+    with translate_errors(f"the run {run_id} cannot be read"):
         found = client.get_run(run_id).data.metrics
     return {name: value for name, value in found.items() if not name.startswith("system/")}
 
@@ -265,7 +265,7 @@ def _find_run(wanted: str, *, experiment: str, uri: str) -> str | None:
     if is_absent(uri):
         return None
     client = client_of(uri)
-    with translated("a run cannot be looked up"):
+    with translate_errors("a run cannot be looked up"):
         runs = client.search_runs(
             [resolve_experiment(client, experiment, uri=uri)],
             filter_string=wanted,

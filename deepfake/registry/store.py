@@ -25,9 +25,9 @@ __all__ = [
     "client_of",
     "is_absent",
     "make_store",
-    "masked",
+    "mask_credentials",
     "resolve_experiment",
-    "translated",
+    "translate_errors",
     "ui_command",
 ]
 
@@ -46,11 +46,11 @@ _SECRETS = re.compile(r"(?i)\b((?:password|passwd|token|secret|key)=)[^&\s'\"]+"
 _USERINFO = re.compile(r"://(?:[^\s/@:]*:\S*|[^\s/@]+)@")
 
 
-def masked(uri: str) -> str:
+def mask_credentials(uri: str) -> str:
     """Return a URI, or a text with URIs in it, without credentials.
 
     Example:
-        >>> masked("postgresql://me:word@db.example/mlflow")
+        >>> mask_credentials("postgresql://me:word@db.example/mlflow")
         'postgresql://***@db.example/mlflow'
     """
     return _SECRETS.sub(r"\1***", _USERINFO.sub("://***@", uri))
@@ -64,7 +64,7 @@ def client_of(uri: str) -> MlflowClient:
     """
     _prepare_environment()
     database = _database_of(uri)
-    with translated(f"the tracking store {masked(uri)} cannot be used"):
+    with translate_errors(f"the tracking store {mask_credentials(uri)} cannot be used"):
         if database is None:
             _check_reachable(uri)
         else:
@@ -105,7 +105,7 @@ def resolve_experiment(client: MlflowClient, name: str, *, uri: str) -> str:
     """
     from mlflow.exceptions import MlflowException
 
-    with translated(f"the experiment {name!r} cannot be used"):
+    with translate_errors(f"the experiment {name!r} cannot be used"):
         found = client.get_experiment_by_name(name)
         if found is None:
             try:
@@ -124,7 +124,7 @@ def resolve_experiment(client: MlflowClient, name: str, *, uri: str) -> str:
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Turn the errors of MLflow and its libraries into `TrackingError`."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException
@@ -139,7 +139,7 @@ def translated(what: str) -> Iterator[None]:
             f"{what} ({error})", hint="For PostgreSQL: pip install 'deepfake-pipeline[postgres]'"
         ) from error
     except (MlflowException, RequestException, SQLAlchemyError, OSError) as error:
-        reason = masked(str(error)).strip().splitlines()
+        reason = mask_credentials(str(error)).strip().splitlines()
         raise TrackingError(
             f"{what} ({reason[0] if reason else type(error).__name__})",
             hint="`deepfake doctor` says which store is used and whether it answers; "
@@ -157,13 +157,13 @@ def check_tracking(uri: str) -> tuple[bool, str]:
     if database is not None and not database.exists():
         folder = next(f for f in database.absolute().parents if f.exists())
         if not os.access(folder, os.W_OK):
-            return False, f"{masked(uri)} cannot be made: {folder} is not writable"
-        return True, f"{masked(uri)} (made by the first run)"
+            return False, f"{mask_credentials(uri)} cannot be made: {folder} is not writable"
+        return True, f"{mask_credentials(uri)} (made by the first run)"
     try:
         client_of(uri)
     except TrackingError as error:
         return False, f"{error}. {error.hint}"
-    return True, f"{masked(uri)} (answers)"
+    return True, f"{mask_credentials(uri)} (answers)"
 
 
 def ui_command(uri: str) -> str:
@@ -176,7 +176,7 @@ def ui_command(uri: str) -> str:
     """
     if uri.startswith(("http://", "https://")):
         return f"{shlex.quote(sys.executable)} -m webbrowser {shlex.quote(_without_userinfo(uri))}"
-    named = '"$MLFLOW_TRACKING_URI"' if masked(uri) != uri else shlex.quote(uri)
+    named = '"$MLFLOW_TRACKING_URI"' if mask_credentials(uri) != uri else shlex.quote(uri)
     return f"MLFLOW_DISABLE_TELEMETRY=true {_mlflow_command()} ui --backend-store-uri {named}"
 
 

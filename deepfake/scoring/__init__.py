@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from deepfake.scoring.receipts.receipt import Receipt, make_receipt, read_receipt
     from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
     from deepfake.scoring.run.from_options import FolderScoring, resolve_scoring
-    from deepfake.scoring.run.nothing_new import NewFilesError, NoBatches
-    from deepfake.scoring.run.record import RunRecord, recorded
+    from deepfake.scoring.run.record import RunRecord, record_run
     from deepfake.scoring.run.score_folder import FolderOptions, FolderSummary, score_folder
     from deepfake.scoring.run.status import ScoresStatus, read_status
+    from deepfake.scoring.run.unchanged import RejectingRunner, UnexpectedWorkError
     from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
     from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
     from deepfake.scoring.score_rows import ScoreOrigin, failed_score, json_row, refused_score
@@ -69,13 +69,12 @@ __all__ = [
     "FolderScoring",
     "FolderSummary",
     "Hold",
-    "NewFilesError",
-    "NoBatches",
     "Part",
     "ProbeBatch",
     "ProbedBatch",
     "Receipt",
     "ReceiptCheck",
+    "RejectingRunner",
     "RunRecord",
     "ScoreBatch",
     "ScoreJob",
@@ -89,6 +88,7 @@ __all__ = [
     "ScoresStatus",
     "ScoringState",
     "UncertainMedium",
+    "UnexpectedWorkError",
     "advice_on",
     "create_score_batch",
     "create_score_job",
@@ -108,7 +108,7 @@ __all__ = [
     "read_receipt",
     "read_status",
     "reading_of",
-    "recorded",
+    "record_run",
     "refused_score",
     "remember_output",
     "resolve_scoring",

@@ -65,18 +65,18 @@ class ScoreBatch:
     Attributes:
         parts: Where parts of this version lie.
         key: Names the part.
-        number: Of the run.
+        run_number: Of the run.
         requests: The media, each once.
     """
 
     parts: Location
     key: str
-    number: int
+    run_number: int
     requests: tuple[ScoreRequest, ...]
 
 
 def create_score_batch(
-    rows: Sequence[ManifestRow], *, parts: Location, version: str, number: int
+    rows: Sequence[ManifestRow], *, parts: Location, version: str, run_number: int
 ) -> ScoreBatch:
     """Return a batch of probed files.
 
@@ -84,13 +84,13 @@ def create_score_batch(
         rows: The files, each with a content of its own.
         parts: Where parts of this version lie.
         version: Digest of detector and settings.
-        number: Of the run.
+        run_number: Of the run.
     """
     requests = tuple(
         ScoreRequest(row.uri, str(row.media_id), row.size_bytes, row.mtime_ns) for row in rows
     )
-    key = digest_of(version, str(number), *(request.media_id for request in requests))
-    return ScoreBatch(parts, key, number, requests)
+    key = digest_of(version, str(run_number), *(request.media_id for request in requests))
+    return ScoreBatch(parts, key, run_number, requests)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +150,7 @@ class ScoredBatch:
         """Return all of it in JSON types."""
         return {
             "key": self.part.key,
-            "number": self.part.number,
+            "number": self.part.run_number,
             "media": [list(pair) for pair in self.part.media],
             "moved": [asdict(moved) for moved in self.moved],
             "totals": asdict(self.totals),
@@ -201,7 +201,7 @@ def score_batch(
     part = write_part(
         batch.parts,
         key=batch.key,
-        number=batch.number,
+        run_number=batch.run_number,
         media=media,
         made_with=made_with,
         schemas=table_schemas(bundle.spec),

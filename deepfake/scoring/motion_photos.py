@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from deepfake.types import Score, Status, Verdict
 
-__all__ = ["does_motion_decide", "with_other_part"]
+__all__ = ["does_motion_decide", "note_other_medium"]
 
 
 def does_motion_decide(still: Score, motion: Score) -> bool:
@@ -31,7 +31,7 @@ def _strength(score: Score) -> tuple[bool, float]:
     return score.verdict is Verdict.FAKE, -1.0 if score.prob_fake is None else score.prob_fake
 
 
-def with_other_part(decides: Score, other: Score, *, is_motion: bool) -> Score:
+def note_other_medium(decides: Score, other: Score, *, is_motion: bool) -> Score:
     """Return the deciding score with a sentence on the other part.
 
     Args:

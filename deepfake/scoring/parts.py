@@ -58,12 +58,12 @@ class Part:
 
     Attributes:
         key: Names its files, 16 hex digits.
-        number: Of the run that wrote it; of two scores of one medium the later run's holds.
+        run_number: Of the run that wrote it; of two scores of one medium the later run's holds.
         media: Its media, each with the status that it ended in.
     """
 
     key: str
-    number: int
+    run_number: int
     media: tuple[tuple[str, str], ...]
 
 
@@ -80,7 +80,7 @@ def write_part(
     folder: Location,
     *,
     key: str,
-    number: int,
+    run_number: int,
     media: Sequence[ScoredMedium],
     made_with: Mapping[str, Any] | None = None,
     schemas: Mapping[str, pa.Schema] = TABLES,
@@ -90,7 +90,7 @@ def write_part(
     Args:
         folder: Of all parts of one version.
         key: Names the part.
-        number: Of the run.
+        run_number: Of the run.
         media: What scoring made of each medium.
         made_with: Versions and limits, in JSON types, for whoever does a score again.
         schemas: Of the tables, as the detector has them; see `table_schemas`.
@@ -104,7 +104,7 @@ def write_part(
         "scores": [medium.score.as_row() for medium in media],
     }
     tables = {name: table_of(records, schema=schemas[name]) for name, records in rows.items()}
-    part = Part(key, number, tuple((str(m.score.media_id), str(m.score.status)) for m in media))
+    part = Part(key, run_number, tuple((str(m.score.media_id), str(m.score.status)) for m in media))
     _write_whole(folder, part, tables, dict(made_with or {}))
     return part
 
@@ -156,7 +156,7 @@ def rewrite_part(folder: Location, key: str, *, without: Set[str]) -> Part | Non
     for name in TABLES:
         table = _read(part_path(folder, key, name), name)
         tables[name] = table.filter(pc.invert(pc.is_in(table["media_id"], value_set=gone)))
-    part = Part(digest_of(key, *(media_id for media_id, _ in left)), old.number, left)
+    part = Part(digest_of(key, *(media_id for media_id, _ in left)), old.run_number, left)
     _write_whole(folder, part, tables, read_made_with(folder, key))
     return part
 
@@ -183,7 +183,7 @@ def merge_parts(folder: Location, parts: Sequence[Part], *, made_with: Mapping[s
         tables[name] = pa.concat_tables(pieces)
     merged = Part(
         digest_of(*keys),
-        max(part.number for part in parts),
+        max(part.run_number for part in parts),
         tuple(pair for part in parts for pair in part.media),
     )
     _write_whole(folder, merged, tables, dict(made_with))
@@ -301,7 +301,7 @@ def _signed(
 ) -> dict[str, object]:
     record: dict[str, object] = {
         "schema": _SCHEMA,
-        "number": part.number,
+        "number": part.run_number,
         "media": [list(pair) for pair in part.media],
         "tables": dict(digests),
         "made_with": dict(made_with),

@@ -34,7 +34,7 @@ from deepfake.extract.extractor import (
 )
 from deepfake.extract.faces import spread_of_colour, turn_box
 from deepfake.media import decode_crop
-from deepfake.scoring.motion_photos import does_motion_decide, with_other_part
+from deepfake.scoring.motion_photos import does_motion_decide, note_other_medium
 from deepfake.scoring.score_rows import ScoreOrigin, failed_score, outcome_fields
 from deepfake.types import Face, Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
@@ -169,7 +169,7 @@ class Scorer:
         is_motion = does_motion_decide(scored.score, motion.score)
         decides, other = (motion, scored) if is_motion else (scored, motion)
         seconds = scored.classify_seconds + motion.classify_seconds
-        score = with_other_part(decides.score, other.score, is_motion=is_motion)
+        score = note_other_medium(decides.score, other.score, is_motion=is_motion)
         return replace(decides, score=score, classify_seconds=seconds)
 
     def _score(self, medium: ExtractedMedium) -> ScoredMedium:
@@ -185,7 +185,7 @@ class Scorer:
     def _frames(self, medium: ExtractedMedium) -> list[dict[str, Any]]:
         # What was stored is what is scored: the crops go through their codec here too.
         squares = [decode_crop(crop.encoded) for crop in medium.crops]
-        said = self.detector.head_outputs(squares)
+        outputs = self.detector.head_outputs(squares)
         return [
             {
                 "track_id": crop.track_id,
@@ -197,7 +197,7 @@ class Scorer:
                 "face_px": crop.face.size_px,
                 "sharpness": crop.sharpness,
                 "colour": spread_of_colour(squares[at]),
-                **{name: float(values[at]) for name, values in said.items()},
+                **{name: float(values[at]) for name, values in outputs.items()},
             }
             for at, crop in enumerate(medium.crops)
         ]

@@ -117,14 +117,14 @@ class LocalCopies:
 
     def _fetch(self, path: StorePath, local: Path, sha256: str | None) -> None:
         local.parent.mkdir(parents=True, exist_ok=True)
-        part = local.with_name(f"{local.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+        temporary = local.with_name(f"{local.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
         try:
-            path.get(part)
-            if sha256 is not None and _sha256_of(part) != sha256:
+            path.get(temporary)
+            if sha256 is not None and _sha256_of(temporary) != sha256:
                 raise DataError("the object was changed since it was written", path=path)
-            part.replace(local)
+            temporary.replace(local)
         finally:
-            part.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         self._evict(keeping=local)
 
     def _evict(self, *, keeping: Path) -> None:
@@ -237,8 +237,8 @@ def copy_folder_locally(folder: StorePath) -> Path:
     if target.is_dir():
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as part:
-        made = Path(part) / target.name
+    with tempfile.TemporaryDirectory(dir=target.parent) as temporary:
+        made = Path(temporary) / target.name
         made.mkdir()
         for path, _ in found:
             path.get(made / path.name)

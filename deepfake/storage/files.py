@@ -115,12 +115,12 @@ def atomic_path(path: Location) -> Iterator[Path]:
             path.put(Path(folder) / path.name)
         return
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{uuid.uuid4().hex[:8]}.part")
     try:
-        yield part
-        with part.open("rb") as stream:
+        yield temporary
+        with temporary.open("rb") as stream:
             os.fsync(stream.fileno())
-        part.replace(path)
+        temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
@@ -131,7 +131,7 @@ def atomic_path(path: Location) -> Iterator[Path]:
             ) from error
         raise
     finally:
-        part.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -145,8 +145,8 @@ def _sync_folder(folder: Path) -> None:
 
 def write_text(path: Place, text: str) -> Place:
     """Write a UTF-8 text file atomically."""
-    with atomic_path(path) as part:
-        part.write_text(text, encoding="utf-8")
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
     return path
 
 

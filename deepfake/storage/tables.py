@@ -21,8 +21,8 @@ Place = TypeVar("Place", bound=Location)
 
 def write_table(path: Place, table: pa.Table) -> Place:
     """Write a Parquet file atomically."""
-    with atomic_path(path) as part:
-        pq.write_table(table, part, compression="zstd")
+    with atomic_path(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd")
     return path
 
 

@@ -11,7 +11,7 @@ from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
 from deepfake.training.recipes import load_recipe
 
-__all__ = ["challenger_config", "is_nothing_new", "retrain_key"]
+__all__ = ["challenger_config", "is_same_training", "retrain_key"]
 
 _VERSION = 1
 """Of the way in which a challenger is made; part of a run's name."""
@@ -55,7 +55,7 @@ def _weights_of(champion: Bundle) -> str:
     return str(champion.path)
 
 
-def is_nothing_new(
+def is_same_training(
     champion: Bundle, snapshots: Sequence[Snapshot], *, config: TrainConfig, start: str
 ) -> bool:
     """Return whether the champion was trained on these snapshots with these settings.

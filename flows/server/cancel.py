@@ -15,16 +15,16 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.runtime import flow_run as this_run
 from prefect.states import Cancelled
 
-from deepfake.compute.processes.stop import is_stopping, when_late
+from deepfake.compute.processes.stop import before_forced_exit, is_stopping
 
-__all__ = ["ends_cancelled", "ends_cancelled_on_signals"]
+__all__ = ["cancel_on_signals", "cancel_when_stopped"]
 
 Result = TypeVar("Result")
 
 _MESSAGE = "Stopped by Ctrl-C or SIGTERM."
 
 
-def ends_cancelled(function: Callable[..., Result]) -> Callable[..., Result]:
+def cancel_when_stopped(function: Callable[..., Result]) -> Callable[..., Result]:
     """Let a flow that its command was told to stop end as Cancelled, not as Crashed or Failed.
 
     Runs of deployments are not concerned: signals to them are the worker's way to end them.
@@ -35,7 +35,7 @@ def ends_cancelled(function: Callable[..., Result]) -> Callable[..., Result]:
 
     @functools.wraps(function)
     def run(*args: Any, **named: Any) -> Result:
-        with when_late(functools.partial(_cancel, UUID(str(this_run.id)))):
+        with before_forced_exit(functools.partial(_cancel, UUID(str(this_run.id)))):
             try:
                 return function(*args, **named)
             except BaseException:
@@ -47,15 +47,15 @@ def ends_cancelled(function: Callable[..., Result]) -> Callable[..., Result]:
     return run
 
 
-def ends_cancelled_on_signals(flow: Flow[..., Result]) -> Flow[..., Result]:
+def cancel_on_signals(flow: Flow[..., Result]) -> Flow[..., Result]:
     """Return a flow whose run by this process is Cancelled also if it is stopped as it begins.
 
     Prefect's engine handles SIGTERM itself, as a crash; here the command's own handler is kept.
-    Where that one is called before what `ends_cancelled` wraps has begun, the engine sees a crash
-    too.
+    Where that one is called before what `cancel_when_stopped` wraps has begun, the engine sees a
+    crash too.
 
     Args:
-        flow: Its function is wrapped by `ends_cancelled`.
+        flow: Its function is wrapped by `cancel_when_stopped`.
     """
     setattr(prefect.flow_engine, "capture_sigterm", nullcontext)  # noqa: B010 - not exported
     return flow.with_options(on_crashed=[_cancel_if_stopping])

@@ -171,7 +171,7 @@ def create_schedule(
 
 def put_deployment(
     client: SyncPrefectClient,
-    wanted: Deployment,
+    deployment: Deployment,
     *,
     schedules: Sequence[DeploymentScheduleCreate] | None = None,
 ) -> tuple[str, DeploymentResponse]:
@@ -181,24 +181,25 @@ def put_deployment(
 
     Args:
         client: Of the server.
-        wanted: As it shall be.
+        deployment: As it shall be.
         schedules: Instead of all that it has; None keeps them.
     """
-    found = find_deployment(client, wanted.name)
+    existing = find_deployment(client, deployment.name)
     if schedules is not None:
         chosen = list(schedules)
-    elif found is not None:
+    elif existing is not None:
         chosen = [
-            DeploymentScheduleCreate(schedule=s.schedule, active=s.active) for s in found.schedules
+            DeploymentScheduleCreate(schedule=s.schedule, active=s.active)
+            for s in existing.schedules
         ]
     else:
-        chosen = list(wanted.schedules)
-    if found is not None and _as_deployed(found) == _as_wanted(wanted, chosen):
-        return "unchanged", found
-    flow_id = client.create_flow_from_name(wanted.flow.name)
-    client.create_deployment(flow_id=flow_id, schedules=chosen, **wanted.settings)
-    made = client.read_deployment_by_name(wanted.name)
-    return ("created" if found is None else "updated"), made
+        chosen = list(deployment.schedules)
+    if existing is not None and _as_deployed(existing) == _as_wanted(deployment, chosen):
+        return "unchanged", existing
+    flow_id = client.create_flow_from_name(deployment.flow.name)
+    client.create_deployment(flow_id=flow_id, schedules=chosen, **deployment.settings)
+    made = client.read_deployment_by_name(deployment.name)
+    return ("created" if existing is None else "updated"), made
 
 
 def find_deployment(client: SyncPrefectClient, name: str) -> DeploymentResponse | None:
@@ -232,11 +233,11 @@ def _as_deployed(found: DeploymentResponse) -> dict[str, Any]:
     }
 
 
-def _as_wanted(wanted: Deployment, schedules: list[DeploymentScheduleCreate]) -> dict[str, Any]:
+def _as_wanted(deployment: Deployment, schedules: list[DeploymentScheduleCreate]) -> dict[str, Any]:
     return {
-        **{name: wanted.settings[name] for name in _SAME},
-        "concurrency_limit": wanted.settings["concurrency_limit"],
-        "collision_strategy": _strategy(wanted.settings["concurrency_options"]),
+        **{name: deployment.settings[name] for name in _SAME},
+        "concurrency_limit": deployment.settings["concurrency_limit"],
+        "collision_strategy": _strategy(deployment.settings["concurrency_options"]),
         "schedules": [(_plain(s.schedule), s.active) for s in schedules],
     }
 
@@ -250,9 +251,9 @@ def _plain(schedule: Any) -> dict[str, Any]:
     return plain
 
 
-def triggers_of(wanted: Deployment, made: DeploymentResponse) -> Iterator[AutomationCore]:
+def triggers_of(deployment: Deployment, made: DeploymentResponse) -> Iterator[AutomationCore]:
     """Yield the automations that start a deployment on its events."""
-    for trigger in wanted.triggers:
+    for trigger in deployment.triggers:
         own = trigger.model_copy()
         own.set_deployment_id(made.id)
         yield own.as_automation()

@@ -26,7 +26,7 @@ import psutil
 
 from deepfake.compute.processes.stop import StopRequested, is_stopping
 from deepfake.errors import ConfigError, WorkerError
-from deepfake.registry import absolute_uri, make_store, masked, tracking_uri
+from deepfake.registry import absolute_uri, make_store, mask_credentials, tracking_uri
 from deepfake.storage import DataRoot, location_of
 from deepfake.storage.environment import configure_environment, direct_opener
 from flows.server.temporary import answers
@@ -61,7 +61,7 @@ def serve(
     file: Path | None,
     port: int,
     mlflow_port: int,
-    say: Callable[[str], object],
+    print_line: Callable[[str], object],
 ) -> None:
     """Run the servers, set Prefect up, and wait until a signal or the death of one of them.
 
@@ -73,7 +73,7 @@ def serve(
         file: The `prefect.yaml`; None for the one that comes with the package.
         port: Of Prefect's server; 0 for a free one.
         mlflow_port: Of MLflow's page; 0 for a free one.
-        say: Prints a line.
+        print_line: Prints a line.
 
     Raises:
         ConfigError: A server is in use already, or a port is taken.
@@ -82,7 +82,7 @@ def serve(
     """
     if api := os.environ.get("PREFECT_API_URL"):
         raise ConfigError(
-            f"PREFECT_API_URL names a server already, {masked(api)}",
+            f"PREFECT_API_URL names a server already, {mask_credentials(api)}",
             hint="Run `deepfake setup` against it, or unset PREFECT_API_URL.",
         )
     here = DataRoot(location_of(data_root)).make_here()
@@ -108,12 +108,17 @@ def serve(
     ):
         try:
             _start(
-                servers, address, file=file, data_root=data_root, mlflow_port=mlflow_port, say=say
+                servers,
+                address,
+                file=file,
+                data_root=data_root,
+                mlflow_port=mlflow_port,
+                print_line=print_line,
             )
-            say("Ctrl-C stops all of them.")
+            print_line("Ctrl-C stops all of them.")
             servers.watch()
         except StopRequested:
-            say("stopping")
+            print_line("stopping")
             servers.cancel_runs(f"{address}/api")
             raise
 
@@ -125,20 +130,20 @@ def _start(
     file: Path | None,
     data_root: str,
     mlflow_port: int,
-    say: Callable[[str], object],
+    print_line: Callable[[str], object],
 ) -> None:
     server = ["prefect", "server", "start", "--host", _HOST, "--port", address.rpartition(":")[2]]
     servers.start("Prefect server", server)
     servers.wait_for("Prefect server", lambda: answers(f"{address}/api/health"))
-    say(f"Prefect: {address}   API: {address}/api")
+    print_line(f"Prefect: {address}   API: {address}/api")
     named = [] if file is None else ["--file", str(file.absolute())]
     servers.call(["deepfake", "setup", *named, "--data-root", data_root])
     servers.start("worker", ["prefect", "worker", "start", "--pool", _POOL, "--type", "process"])
     servers.wait_for("worker", lambda: _is_online(f"{address}/api"))
-    say(f"worker: of the pool {_POOL}")
+    print_line(f"worker: of the pool {_POOL}")
     uri = servers.environment["MLFLOW_TRACKING_URI"]
     if uri.startswith(("http://", "https://")):
-        say(f"MLflow: {masked(uri)} (MLFLOW_TRACKING_URI)")
+        print_line(f"MLflow: {mask_credentials(uri)} (MLFLOW_TRACKING_URI)")
         return
     make_store(uri)
     page = f"http://{_HOST}:{_resolve_port(mlflow_port)}"
@@ -149,8 +154,8 @@ def _start(
         MLFLOW_BACKEND_STORE_URI=uri,
     )
     servers.wait_for("MLflow", lambda: answers(f"{page}/health"))
-    say(f"MLflow: {page}")
-    say(f"logs: {servers.logs}")
+    print_line(f"MLflow: {page}")
+    print_line(f"logs: {servers.logs}")
 
 
 @dataclass

@@ -38,12 +38,12 @@ class Retraining:
 
     def parameters(self) -> dict[str, Any]:
         """Return the parameters of the deployment."""
-        said = {
+        inputs = {
             "dataset": [*self.corpora, *self.folders],
             "held_out": self.held_out,
             "name": self.name,
         }
-        return {key: value for key, value in said.items() if value is not None}
+        return {key: value for key, value in inputs.items() if value is not None}
 
     def __str__(self) -> str:
         learnt = ", ".join([*self.corpora, *self.folders])
@@ -51,11 +51,11 @@ class Retraining:
         return f"on {learnt}; {decides}" + (f"; as {self.name}" if self.name else "")
 
 
-def kept_retraining(found: DeploymentResponse | None) -> Mapping[str, Any]:
+def kept_retraining(deployment: DeploymentResponse | None) -> Mapping[str, Any]:
     """Return the inputs that an earlier `deepfake setup` has set; empty if there are none."""
-    if found is None:
+    if deployment is None:
         return {}
-    parameters = found.parameters
+    parameters = deployment.parameters
     if parameters.get("name") == _FORMER_NAME and parameters.get("epochs") == 1:
         return {}
     return {k: parameters[k] for k in ("dataset", "held_out", "name") if k in parameters}

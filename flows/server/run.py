@@ -13,14 +13,14 @@ from deepfake.compute.processes.stop import StopRequested, is_stopping
 from deepfake.errors import ConfigError, DeepfakeError
 from flows.server.temporary import temporary_server
 
-__all__ = ["held_server", "run_flow"]
+__all__ = ["run_flow", "share_server"]
 
 _SEND_SECONDS = 5.0
 _ECHOES = ("Finished in state Failed", "Parameter validation failed")
 
 
 @contextmanager
-def held_server() -> Iterator[None]:
+def share_server() -> Iterator[None]:
     """Keep one Prefect server for several flows, where each would start its own.
 
     Raises:
@@ -52,9 +52,9 @@ def run_flow(
         flow = getattr(importlib.import_module(f"flows.{name}"), name)
         from prefect.exceptions import ParameterTypeError
 
-        from flows.server.cancel import ends_cancelled_on_signals
+        from flows.server.cancel import cancel_on_signals
 
-        flow = ends_cancelled_on_signals(flow)
+        flow = cancel_on_signals(flow)
         if "--debug" not in sys.argv:
             for handler in logging.getLogger().handlers:
                 handler.addFilter(_is_for_terminal)

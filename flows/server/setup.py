@@ -33,7 +33,7 @@ from flows.server.deployments import (
 from flows.server.limits import TRAINING_LIMIT
 from flows.server.retrain_inputs import Retraining, kept_retraining, resolve_retraining
 
-__all__ = ["POOL", "RETRAIN", "Step", "set_up"]
+__all__ = ["POOL", "RETRAIN", "SetupResult", "set_up"]
 
 POOL = "local"
 """The work pool of `prefect.yaml`."""
@@ -44,7 +44,7 @@ _OFF = "off"
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class SetupResult:
     """One thing that was checked.
 
     Attributes:
@@ -68,7 +68,7 @@ def set_up(
     name: str | None = None,
     schedule: str | None = None,
     timezone: str = "UTC",
-) -> list[Step]:
+) -> list[SetupResult]:
     """Create whatever the Prefect server in use lacks; a second call changes nothing.
 
     Args:
@@ -129,7 +129,7 @@ def _steps(
     *,
     schedule: DeploymentScheduleCreate | None,
     retraining: Retraining | None,
-) -> Iterator[Step]:
+) -> Iterator[SetupResult]:
     yield _put_pool(client)
     yield _put_limit(client)
     for one in wanted:
@@ -137,7 +137,7 @@ def _steps(
             yield from _put_retrain(client, one, schedule=schedule, retraining=retraining)
             continue
         outcome, made = put_deployment(client, one)
-        yield Step("deployment", one.name, outcome)
+        yield SetupResult("deployment", one.name, outcome)
         for automation in triggers_of(one, made):
             yield _put_automation(client, automation)
     yield _put_automation(client, crash_zombies())
@@ -149,13 +149,13 @@ def _put_retrain(
     *,
     schedule: DeploymentScheduleCreate | None,
     retraining: Retraining | None,
-) -> Iterator[Step]:
+) -> Iterator[SetupResult]:
     """Create the deployment that retrains, and its triggers if it has a corpus to retrain on."""
-    said = wanted if retraining is None else wanted.with_parameters(retraining.parameters())
+    deployment = wanted if retraining is None else wanted.with_parameters(retraining.parameters())
     schedules = None if schedule is None else [schedule]
-    outcome, made = put_deployment(client, said, schedules=schedules)
-    yield Step("deployment", RETRAIN, outcome)
-    for automation in triggers_of(said, made):
+    outcome, made = put_deployment(client, deployment, schedules=schedules)
+    yield SetupResult("deployment", RETRAIN, outcome)
+    for automation in triggers_of(deployment, made):
         yield _put_automation(client, automation)
     if retraining is not None and retraining.corpora:
         yield _put_automation(client, retrain_on_growth(made.id, corpora=retraining.corpora))
@@ -163,70 +163,70 @@ def _put_retrain(
         yield from _remove_automation(client, ON_GROWTH)
 
 
-def _retraining(retraining: Retraining | None) -> Step:
+def _retraining(retraining: Retraining | None) -> SetupResult:
     nothing = "not automatic: no corpus is set; set one with --dataset CORPUS"
-    return Step("retraining", RETRAIN, nothing if retraining is None else str(retraining))
+    return SetupResult("retraining", RETRAIN, nothing if retraining is None else str(retraining))
 
 
 def _switch_off(client: SyncPrefectClient) -> None:
-    found = client.read_deployment_by_name(RETRAIN)
-    for one in found.schedules:
+    deployment = client.read_deployment_by_name(RETRAIN)
+    for one in deployment.schedules:
         if one.active:
-            client.update_deployment_schedule(found.id, one.id, active=False)
+            client.update_deployment_schedule(deployment.id, one.id, active=False)
 
 
-def _put_pool(client: SyncPrefectClient) -> Step:
+def _put_pool(client: SyncPrefectClient) -> SetupResult:
     try:
-        found = client.read_work_pool(POOL)
+        pool = client.read_work_pool(POOL)
     except ObjectNotFound:
         template = ProcessWorker.get_default_base_job_template()
         client.create_work_pool(
             WorkPoolCreate(name=POOL, type=ProcessWorker.type, base_job_template=template)
         )
-        return Step("work pool", POOL, "created")
-    if found.type != ProcessWorker.type:
+        return SetupResult("work pool", POOL, "created")
+    if pool.type != ProcessWorker.type:
         raise ConfigError(
-            f"the work pool {POOL!r} is of the type {found.type!r}, not {ProcessWorker.type!r}",
+            f"the work pool {POOL!r} is of the type {pool.type!r}, not {ProcessWorker.type!r}",
             hint=f"Delete it with `prefect work-pool delete {POOL}`, or rename it.",
         )
-    return Step("work pool", POOL, "unchanged")
+    return SetupResult("work pool", POOL, "unchanged")
 
 
-def _put_limit(client: SyncPrefectClient) -> Step:
+def _put_limit(client: SyncPrefectClient) -> SetupResult:
     kind = "concurrency limit"
     try:
-        found = client.read_global_concurrency_limit_by_name(TRAINING_LIMIT)
+        limit = client.read_global_concurrency_limit_by_name(TRAINING_LIMIT)
     except ObjectNotFound:
         client.create_global_concurrency_limit(
             GlobalConcurrencyLimitCreate(name=TRAINING_LIMIT, limit=1)
         )
-        return Step(kind, TRAINING_LIMIT, "created")
-    if found.limit == 1 and found.active:
-        return Step(kind, TRAINING_LIMIT, "unchanged")
+        return SetupResult(kind, TRAINING_LIMIT, "created")
+    if limit.limit == 1 and limit.active:
+        return SetupResult(kind, TRAINING_LIMIT, "unchanged")
     client.update_global_concurrency_limit(
         TRAINING_LIMIT, GlobalConcurrencyLimitUpdate(limit=1, active=True)
     )
-    return Step(kind, TRAINING_LIMIT, "updated")
+    return SetupResult(kind, TRAINING_LIMIT, "updated")
 
 
-def _put_automation(client: SyncPrefectClient, wanted: AutomationCore) -> Step:
+def _put_automation(client: SyncPrefectClient, wanted: AutomationCore) -> SetupResult:
     kind = "automation"
-    found = client.read_automations_by_name(wanted.name)
-    if not found:
+    existing = client.read_automations_by_name(wanted.name)
+    if not existing:
         client.create_automation(wanted)
-        return Step(kind, wanted.name, "created")
+        return SetupResult(kind, wanted.name, "created")
     # Its owner decides whether it is switched on.
-    kept = wanted.model_copy(update={"enabled": found[0].enabled})
-    if _content(found[0]) == _content(kept):
-        return Step(kind, wanted.name, "unchanged")
-    client.update_automation(found[0].id, kept)
-    return Step(kind, wanted.name, "updated")
+    kept = wanted.model_copy(update={"enabled": existing[0].enabled})
+    if _content(existing[0]) == _content(kept):
+        return SetupResult(kind, wanted.name, "unchanged")
+    client.update_automation(existing[0].id, kept)
+    return SetupResult(kind, wanted.name, "updated")
 
 
-def _remove_automation(client: SyncPrefectClient, name: str) -> Iterator[Step]:
-    for found in client.read_automations_by_name(name):
-        client.delete_automation(found.id)
-        yield Step("automation", name, "removed")
+def _remove_automation(client: SyncPrefectClient, name: str) -> Iterator[SetupResult]:
+    for automation in client.read_automations_by_name(name):
+        client.delete_automation(automation.id)
+        yield SetupResult("automation", name, "removed")
 
 
 def _content(automation: AutomationCore) -> dict[str, object]:
@@ -234,8 +234,8 @@ def _content(automation: AutomationCore) -> dict[str, object]:
     return automation.model_dump(include=names)
 
 
-def _schedules(client: SyncPrefectClient) -> Iterator[Step]:
+def _schedules(client: SyncPrefectClient) -> Iterator[SetupResult]:
     for one in client.read_deployment_by_name(RETRAIN).schedules:
         schedule = one.schedule.model_dump(mode="json")
         when = f"{schedule.get('cron', schedule)} {schedule.get('timezone') or 'UTC'}"
-        yield Step("schedule", RETRAIN, f"{when}, {'on' if one.active else 'off'}")
+        yield SetupResult("schedule", RETRAIN, f"{when}, {'on' if one.active else 'off'}")

@@ -7,7 +7,7 @@ import graphlib
 from collections import defaultdict
 from pathlib import Path
 
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 LIBRARY = CHECKOUT / "deepfake"
 _CHECKED = ("deepfake", "flows", "tasks")

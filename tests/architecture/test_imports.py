@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 PACKAGES = ("deepfake", "flows", "tasks")
 _CODECS = {"imdecode", "imencode", "imread", "imwrite", "VideoCapture", "VideoWriter"}

@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 
 import pytest
-
 from tests.places import CHECKOUT
 
 _PAGE = CHECKOUT / "docs" / "architecture.md"

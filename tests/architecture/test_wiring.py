@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from deepfake.cli import app as command_line
 from deepfake.config.options import Options, flow_parameters
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 _NEEDED = {
     "ingest": [".", "--corpus", "c"],

@@ -23,7 +23,7 @@ from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Kind
 from tests.command_line import run_deepfake
 from tests.golden.pictures import blended_crops, golden_crops, golden_scores, real_crop
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 from tests.sample_data import astronaut, landscape
 
 GOLDEN = CHECKOUT / "tests" / "golden" / "packaged.json"

@@ -22,7 +22,7 @@ from deepfake.media import write_image
 from deepfake.types import Status
 from tests.access_monitor import Listener, OpenedFiles, listening, watching_files
 from tests.command_line import Completed, drop_root_rights, product_environment, run_deepfake
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 from tests.sample_data import face_close_up
 from tests.torture import Outside, fill_with_torture
 from tests.torture.names import NOT_UTF8

@@ -12,7 +12,7 @@ from deepfake import registry
 from deepfake.detectors.bundles import load_bundle
 from deepfake.media import write_image
 from tests.flows.retrain_home import Home, running_flows
-from tests.registered import log_bundle
+from tests.log_bundle import log_bundle
 from tests.sample_data import face_close_up, make_detector
 
 pytestmark = [

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from deepfake.cli.app import COMMANDS, GROUPS, app
 from deepfake.cli.exit_codes import ExitCode, exit_code_of_error
 from deepfake.errors import ConfigError, CorpusError, DeepfakeError, UnknownModelError
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 _ALL = [[n] for n in COMMANDS] + [[group, n] for group, (_, own) in GROUPS.items() for n in own]
 

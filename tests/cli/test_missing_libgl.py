@@ -7,7 +7,7 @@ import importlib
 import pytest
 
 
-def test_a_missing_libgl_is_told_with_its_package(
+def test_a_missing_libgl_is_reported_with_its_package(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def without_libgl() -> None:

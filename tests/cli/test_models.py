@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from deepfake import registry
 from deepfake.cli import app
-from tests.registered import log_bundle
+from tests.log_bundle import log_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -61,7 +61,7 @@ def _trained(folder: Path, *, uri: str) -> None:
     registry.register_once(run_id, digest="a" * 16, tags=data, **asked)
     elsewhere = log_bundle(folder, experiment="deepfake", run_name="elsewhere", uri=uri)
     registry.register_once(elsewhere, digest="b" * 16, **asked)
-    registry.promote(registry.MODEL_NAME, 1, who="ann", why="", uri=uri)
+    registry.promote(registry.MODEL_NAME, 1, author="ann", reason="", uri=uri)
 
 
 @pytest.mark.usefixtures("environment")

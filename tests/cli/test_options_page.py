@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 _DOCS = CHECKOUT / "docs"
 

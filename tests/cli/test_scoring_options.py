@@ -98,7 +98,7 @@ def test_detect_says_that_the_processor_has_no_bf16(
         _detect(monkeypatch, tmp_path, detector, "--device", "cpu", "--precision", "bf16")
 
 
-def test_export_writes_where_it_is_told_and_says_how_well(
+def test_export_writes_to_the_given_path_and_says_how_well(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path
 ) -> None:
     taken: list[tuple[Path, Path, bool]] = []

@@ -13,7 +13,7 @@ import pytest
 
 from deepfake.cli import surroundings
 from tests.command_line import product_environment
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 
 def _run(

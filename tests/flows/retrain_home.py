@@ -24,7 +24,7 @@ from deepfake.storage import DataRoot
 from deepfake.training import train_detector
 from deepfake.training.recipes import load_recipe
 from tests.command_line import product_environment
-from tests.registered import log_bundle
+from tests.log_bundle import log_bundle
 from tests.synthetic_corpus import CropFile, write_corpus
 
 __all__ = ["Flows", "Home", "files_of", "make_home", "running_flows"]
@@ -33,11 +33,11 @@ _SERVE = """
 import importlib, json, sys
 from pathlib import Path
 from deepfake.storage.environment import configure_environment
-from flows.server.run import held_server
+from flows.server.run import share_server
 Path("data").mkdir(exist_ok=True)
 configure_environment(Path("data"))
 from deepfake.errors import DeepfakeError
-with held_server():
+with share_server():
     for line in sys.stdin:
         before, name, options = json.loads(line)
         exec(before)
@@ -141,7 +141,7 @@ class Home:
         digest = load_bundle(result.bundle).digest
         run_id = log_bundle(result.bundle, experiment="deepfake", run_name=name, uri=self.uri)
         version = registry.register_once(run_id, name=name, digest=digest, uri=self.uri)
-        registry.promote(name, version, who="the test", why="to begin with", uri=self.uri)
+        registry.promote(name, version, author="the test", reason="to begin with", uri=self.uri)
         return version
 
     def aliases(self, name: str) -> dict[str, int]:

@@ -24,7 +24,7 @@ from flows.server.deployments import (
 )
 from flows.server.events import GROWN, growth_resource
 from flows.server.retrain_inputs import Retraining, kept_retraining, resolve_retraining
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import product_environment
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 _FUZZERS = ["bundles", "corpora", "manifests", "media", "parts", "receipts", "shards", "states"]
 _SECONDS = 8

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 _TEXT = (CHECKOUT / "Dockerfile").read_text(encoding="utf-8")
 

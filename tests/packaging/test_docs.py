@@ -14,7 +14,7 @@ import pytest
 import typer
 
 from deepfake.cli.app import app
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 _README = CHECKOUT / "README.md"
 _PAGES = sorted(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 RUN_A_FLOW = """
 import json, sys

@@ -14,7 +14,7 @@ import pytest
 
 from deepfake.corpora.shards import open_snapshot
 from deepfake.storage import DataRoot
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 from tests.sample_data import make_corpus, make_detector
 from tests.services.processes import Server, prefect_server, running, tail_of
 

@@ -17,7 +17,7 @@ from deepfake.media import write_image
 from deepfake.scoring.drift import fit_reference, write_reference
 from deepfake.types import Kind
 from tests.command_line import run_deepfake
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 from tests.sample_data import clip_frames, make_detector
 from tests.services.processes import Server, prefect_server, wait_until
 
@@ -79,7 +79,9 @@ def _events(server: Server) -> list[dict[str, Any]]:
     return list(answer.raise_for_status().json()["events"])
 
 
-def test_other_media_are_seen_and_told_and_the_same_are_not(server: Server, tmp_path: Path) -> None:
+def test_other_media_are_noticed_and_reported_and_the_same_are_not(
+    server: Server, tmp_path: Path
+) -> None:
     detector = make_detector(tmp_path / "detector")
     printed, summary = _score(_media(tmp_path / "own", first=0), detector, server)
     assert "drift: the detector keeps no reference to compare with" in printed

@@ -20,7 +20,7 @@ import pytest
 
 from deepfake.media import write_image
 from tests.command_line import Completed, product_environment, run_deepfake
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 from tests.sample_data import clip_frames, make_detector
 from tests.services.processes import Server, prefect_server, running, tail_of, wait_until
 

@@ -14,7 +14,7 @@ import pytest
 
 from deepfake.media import write_image
 from tests.flows.retrain_home import POLICY, RECIPE, Home, files_of
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 from tests.sample_data import clip_frames, make_detector
 from tests.terminal import Terminal, on_terminal
 

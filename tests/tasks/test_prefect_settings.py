@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.command_line import product_environment
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 _ADDRESS = "http://127.0.0.1:9/api"
 _FILES = {

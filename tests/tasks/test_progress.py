@@ -8,7 +8,7 @@ import pytest
 from rich.progress import Progress
 
 from tasks import progress
-from tasks.progress import _RATE_SECONDS, _RateColumn, advance, tracked
+from tasks.progress import _RATE_SECONDS, _RateColumn, advance, show_step
 
 
 def _shown(*, done: int, seconds: float) -> str:
@@ -27,7 +27,7 @@ def _shown(*, done: int, seconds: float) -> str:
     return _RateColumn().render(bar.tasks[0]).plain
 
 
-def test_the_rate_is_told_in_the_unit_that_suits_it() -> None:
+def test_the_rate_is_shown_in_the_unit_that_suits_it() -> None:
     assert _shown(done=20, seconds=4.0) == "5.0/s"
     assert _shown(done=3, seconds=18.0) == "10.0/min"
     assert _shown(done=2, seconds=120.0) == "1.0/min"
@@ -44,7 +44,7 @@ def test_without_a_terminal_there_are_lines(
 ) -> None:
     monkeypatch.setattr(progress, "_LINE_SECONDS", 0.2)
     monkeypatch.setattr(progress, "create_progress_artifact", lambda **_: None)
-    with tracked("calibrate", total=8):
+    with show_step("calibrate", total=8):
         advance(2, step="calibrate")
         time.sleep(0.5)
     lines = capsys.readouterr().err.splitlines()

@@ -23,13 +23,13 @@ from dataclasses import dataclass, field
 __all__ = [
     "SENTENCE",
     "StopRequested",
+    "before_forced_exit",
     "end_process",
     "exit_code_of",
     "is_stopping",
     "say_stopped",
     "stop_on_signals",
     "stop_signal",
-    "when_late",
     "when_stopping",
 ]
 
@@ -60,7 +60,7 @@ class _Stop:
     number: int | None = None
     is_said: threading.Lock = field(default_factory=threading.Lock)
     at_request: list[Callable[[], object]] = field(default_factory=list)
-    when_late: list[Callable[[], object]] = field(default_factory=list)
+    before_forced_exit: list[Callable[[], object]] = field(default_factory=list)
 
 
 _stop = _Stop()
@@ -111,13 +111,13 @@ def when_stopping(callback: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def when_late(callback: Callable[[], object]) -> Iterator[None]:
+def before_forced_exit(callback: Callable[[], object]) -> Iterator[None]:
     """Call something in a thread of its own before the process is forced to exit.
 
     Args:
         callback: Has some tenths of a second.
     """
-    with _listed(_stop.when_late, callback):
+    with _listed(_stop.before_forced_exit, callback):
         yield
 
 
@@ -147,7 +147,7 @@ def _end_late(number: int) -> None:
     began = time.monotonic()
     _call(_stop.at_request)
     time.sleep(max(0.0, _LATE_SECONDS - (time.monotonic() - began)))
-    late = _call(_stop.when_late)
+    late = _call(_stop.before_forced_exit)
     deadline = time.monotonic() + _LAST_CALLS_SECONDS
     for thread in late:
         thread.join(max(0.0, deadline - time.monotonic()))

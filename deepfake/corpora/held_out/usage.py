@@ -13,7 +13,7 @@ from deepfake.storage import DataRoot, Location, write_json
 __all__ = ["count_uses", "record_use", "record_uses"]
 
 
-def record_use(root: DataRoot, name: str, *, detectors: tuple[str, ...], by: str) -> int:
+def record_use(root: DataRoot, name: str, *, detectors: tuple[str, ...], command: str) -> int:
     """Record that detectors were measured on a held-out set, and return how often it was used.
 
     Measuring the same detectors again is not counted again: it gives nothing new.
@@ -22,17 +22,17 @@ def record_use(root: DataRoot, name: str, *, detectors: tuple[str, ...], by: str
         root: The data root.
         name: Name of the held-out set.
         detectors: Digests: one that was measured, or two that were compared.
-        by: What measured, such as `retrain`.
+        command: What measured, such as `retrain`.
     """
     path = _folder(root, name) / f"{digest_of(*sorted(detectors))}.json"
     if not path.is_file():
         now = datetime.now(UTC).isoformat(timespec="seconds")
-        write_json(path, {"detectors": list(detectors), "by": by, "at": now})
+        write_json(path, {"detectors": list(detectors), "by": command, "at": now})
     return count_uses(root, name)
 
 
 def record_uses(
-    root: DataRoot, outcomes: pd.DataFrame, *, detectors: tuple[str, ...], by: str
+    root: DataRoot, outcomes: pd.DataFrame, *, detectors: tuple[str, ...], command: str
 ) -> list[str]:
     """Record the use of each held-out set that files belong to, and say how often it was used.
 
@@ -40,14 +40,14 @@ def record_uses(
         root: The data root.
         outcomes: The files that detectors were measured on.
         detectors: Their digests.
-        by: What measured, such as `evaluate`.
+        command: What measured, such as `evaluate`.
 
     Returns:
         A sentence for each set.
     """
     return [
         f"detectors were measured on the held-out set {found.name!r} "
-        f"{record_use(root, found.name, detectors=detectors, by=by)} times so far"
+        f"{record_use(root, found.name, detectors=detectors, command=command)} times so far"
         for found in held_out_sets_in(root, outcomes)
     ]
 

@@ -59,7 +59,7 @@ def finish_manifest(
     checked = check_contradictions(rows)
     path = root.splits / f"{corpus}.json"
     previous = read_assignments(path) if path.is_file() else None
-    result = assign_splits(checked, config=split, kept=previous)
+    result = assign_splits(checked, config=split, assignments=previous)
     write_assignments(path, result.assignments)
     write_manifest(root.manifest(corpus), result.rows)
     notes = {

@@ -76,7 +76,7 @@ def _spec_of(patterns: tuple[str, ...]) -> GitIgnoreSpec:
 def stream_media(
     root: Location,
     *,
-    wanted: MediaFilter | None = None,
+    media_filter: MediaFilter | None = None,
     skipped: Location | None = None,
     corpus: str = "media",
 ) -> Iterator[ManifestRow]:
@@ -87,7 +87,7 @@ def stream_media(
 
     Args:
         root: A folder or a file, local or in a store.
-        wanted: Selects files.
+        media_filter: Selects files.
         skipped: A folder that is not walked, such as that of the results.
         corpus: Corpus name for the rows.
 
@@ -95,23 +95,23 @@ def stream_media(
         CorpusError: A folder could not be listed completely.
         StoreError: The store denied access or did not answer.
     """
-    chosen = wanted or MediaFilter()
+    chosen = media_filter or MediaFilter()
     if isinstance(root, StorePath):
-        yield from _stream_objects(root, wanted=chosen, skipped=skipped, corpus=corpus)
+        yield from _stream_objects(root, media_filter=chosen, skipped=skipped, corpus=corpus)
         return
     if not root.is_dir():
         yield row_of(root, corpus=corpus)
         return
     base = os.path.abspath(root)  # noqa: PTH100 - as to_uri: links stay
     left_out = os.path.realpath(skipped) if isinstance(skipped, Path) else None
-    for path in _walk(base, wanted=chosen, left_out=left_out):
+    for path in _walk(base, media_filter=chosen, left_out=left_out):
         row = row_of(Path(path), corpus=corpus)
         if chosen.takes(_relative(path, base), row):
             yield row
 
 
 def _stream_objects(
-    root: StorePath, *, wanted: MediaFilter, skipped: Location | None, corpus: str
+    root: StorePath, *, media_filter: MediaFilter, skipped: Location | None, corpus: str
 ) -> Iterator[ManifestRow]:
     # A store has no folders, only names with slashes: all objects are listed.
     left_out = f"{skipped}/" if isinstance(skipped, StorePath) else None
@@ -122,7 +122,7 @@ def _stream_objects(
             continue
         relative = row.uri.removeprefix(f"{root.uri}/")
         folders = itertools.accumulate(relative.split("/")[:-1], lambda a, b: f"{a}/{b}")
-        if all(map(wanted.takes_folder, folders)) and wanted.takes(relative, row):
+        if all(map(media_filter.takes_folder, folders)) and media_filter.takes(relative, row):
             yield row
 
 
@@ -131,7 +131,7 @@ def _relative(path: str, base: str) -> str:
     return os.fsencode(os.path.relpath(path, base)).decode("utf-8", "backslashreplace")
 
 
-def _walk(base: str, *, wanted: MediaFilter, left_out: str | None) -> Iterator[str]:
+def _walk(base: str, *, media_filter: MediaFilter, left_out: str | None) -> Iterator[str]:
     seen: set[tuple[int, int]] = set()
     stack, links = [base], list[str]()
     while stack or links:
@@ -153,7 +153,7 @@ def _walk(base: str, *, wanted: MediaFilter, left_out: str | None) -> Iterator[s
                     continue
                 if not _is_walked(entry):
                     yield entry.path
-                elif wanted.takes_folder(_relative(entry.path, base)):
+                elif media_filter.takes_folder(_relative(entry.path, base)):
                     (links if entry.is_symlink() else stack).append(entry.path)
 
 

@@ -148,10 +148,13 @@ def row_of(path: Path, *, corpus: str) -> ManifestRow:
     return replace(row, size_bytes=found.st_size)
 
 
-def row_of_object(path: StorePath, found: ObjectStat, *, corpus: str) -> ManifestRow:
+def row_of_object(path: StorePath, object_stat: ObjectStat, *, corpus: str) -> ManifestRow:
     """Return the unlabelled row of an object, from the listing of its store."""
     return ManifestRow(
-        uri=path.uri, corpus=corpus, size_bytes=found.size_bytes, mtime_ns=found.mtime_ns
+        uri=path.uri,
+        corpus=corpus,
+        size_bytes=object_stat.size_bytes,
+        mtime_ns=object_stat.mtime_ns,
     )
 
 

@@ -15,8 +15,8 @@ __all__ = [
     "MEDIA_FIELDS",
     "OUTCOMES_SCHEMA",
     "OUTCOME_FIELDS",
-    "PART_OUTCOMES_SCHEMA",
     "RECORD_SCHEMAS",
+    "SHARD_OUTCOMES_SCHEMA",
     "RecordSchemas",
     "kind_of_shard",
     "record_schemas",
@@ -140,7 +140,7 @@ OUTCOME_FIELDS = [
     pa.field("has_audio", pa.bool_()),
 ]
 
-PART_OUTCOMES_SCHEMA = pa.schema(
+SHARD_OUTCOMES_SCHEMA = pa.schema(
     [pa.field("media_id", pa.string()), pa.field("uri", pa.string()), *OUTCOME_FIELDS],
     metadata={"schema": "deepfake.part_outcomes", "schema_version": "1"},
 )

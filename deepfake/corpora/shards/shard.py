@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from deepfake.corpora.shards.schemas import FACES, PART_OUTCOMES_SCHEMA, RECORD_SCHEMAS
+from deepfake.corpora.shards.schemas import FACES, RECORD_SCHEMAS, SHARD_OUTCOMES_SCHEMA
 from deepfake.errors import DataError, ShardError
 from deepfake.storage import (
     Location,
@@ -130,7 +130,7 @@ def write_shard(
     """
     crops = table_of(records, schema=RECORD_SCHEMAS[kind].shard)
     rows = [_outcome_record(outcome) for outcome in outcomes]
-    return _write(corpus_dir, key, crops, pa.Table.from_pylist(rows, schema=PART_OUTCOMES_SCHEMA))
+    return _write(corpus_dir, key, crops, pa.Table.from_pylist(rows, schema=SHARD_OUTCOMES_SCHEMA))
 
 
 def _write(corpus_dir: Location, key: str, crops: pa.Table, outcomes: pa.Table) -> Shard:
@@ -168,7 +168,7 @@ def rewrite_shard(corpus_dir: Location, key: str, *, without: Set[str], new_key:
         raise ShardError(f"the shard {key} is missing or damaged", path=corpus_dir)
     with _opened(corpus_dir, key) as table:
         crops = _without(table, without)
-        outcomes = read_table(_outcomes_path(corpus_dir, key), schema=PART_OUTCOMES_SCHEMA)
+        outcomes = read_table(_outcomes_path(corpus_dir, key), schema=SHARD_OUTCOMES_SCHEMA)
         return _write(corpus_dir, new_key, crops, _without(outcomes, without))
 
 
@@ -223,7 +223,7 @@ def _write_outcomes(
     corpus_dir: Location, key: str, outcomes: pa.Table, *, recorded: Mapping[str, str]
 ) -> None:
     metadata = {k.encode(): v.encode() for k, v in recorded.items()}
-    table = outcomes.replace_schema_metadata({**PART_OUTCOMES_SCHEMA.metadata, **metadata})
+    table = outcomes.replace_schema_metadata({**SHARD_OUTCOMES_SCHEMA.metadata, **metadata})
     write_table(_outcomes_path(corpus_dir, key), table)
 
 
@@ -248,7 +248,7 @@ def read_shard(corpus_dir: Location, key: str) -> Shard | None:
     if not (arrow.is_file() and outcomes.is_file()):
         return None
     try:
-        table = read_table(outcomes, schema=PART_OUTCOMES_SCHEMA)
+        table = read_table(outcomes, schema=SHARD_OUTCOMES_SCHEMA)
     except DataError:
         return None
     metadata = table.schema.metadata or {}
@@ -284,7 +284,7 @@ def list_shards(corpus_dir: Location) -> dict[str, tuple[str, ...]]:
 
 def _media_of(outcomes: Location) -> tuple[str, ...] | None:
     try:
-        table = read_table(outcomes, schema=PART_OUTCOMES_SCHEMA)
+        table = read_table(outcomes, schema=SHARD_OUTCOMES_SCHEMA)
     except DataError:
         return None
     return tuple(table["media_id"].to_pylist())
@@ -293,5 +293,5 @@ def _media_of(outcomes: Location) -> tuple[str, ...] | None:
 def shard_outcomes(corpus_dir: Location, key: str) -> list[dict[str, Any]]:
     """Return the outcome rows of a finished shard."""
     path = _outcomes_path(corpus_dir, key)
-    rows: list[dict[str, Any]] = read_table(path, schema=PART_OUTCOMES_SCHEMA).to_pylist()
+    rows: list[dict[str, Any]] = read_table(path, schema=SHARD_OUTCOMES_SCHEMA).to_pylist()
     return rows

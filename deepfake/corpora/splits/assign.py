@@ -76,14 +76,14 @@ class _Plan:
 
 
 def assign_splits(
-    rows: Iterable[ManifestRow], *, config: SplitConfig, kept: Assignments | None = None
+    rows: Iterable[ManifestRow], *, config: SplitConfig, assignments: Assignments | None = None
 ) -> SplitResult:
     """Assign every file of one corpus a group and a split.
 
     Args:
         rows: Scanned and hashed; `split` and `group` are the corpus's own, or None.
         config: Strategy, fractions and seed.
-        kept: Assignments of an earlier run; none of its keys changes its split.
+        assignments: Assignments of an earlier run; none of its keys changes its split.
 
     Returns:
         All rows. The result does not depend on their order. With fewer than three groups, all
@@ -92,7 +92,7 @@ def assign_splits(
     Raises:
         SplitLeakageError: The corpus's own lists put one content, or one pair of target and
             source, into two splits.
-        ConfigError: `kept` was made by the other strategy, or official splits are requested
+        ConfigError: `assignments` was made by the other strategy, or official splits are requested
             and the corpus has none.
         DataError: The rows are of several corpora.
     """
@@ -101,9 +101,9 @@ def assign_splits(
         raise DataError("splits are made for one corpus at a time")
     usable = [row for row in given if row.status is not Status.ERROR]
     usable.sort(key=lambda row: (member_keys(row), row.uri))
-    strategy = _resolve_strategy(usable, config=config, kept=kept)
-    kept = kept or Assignments(strategy)
-    plan = _Plan(config, kept, dict(kept.splits), dict(kept.members))
+    strategy = _resolve_strategy(usable, config=config, assignments=assignments)
+    assignments = assignments or Assignments(strategy)
+    plan = _Plan(config, assignments, dict(assignments.splits), dict(assignments.members))
     (_plan_official if strategy == "official" else _plan_grouped)(plan, usable)
     placed = tuple(_placed(row, plan=plan) for row in given)
     check_leakage(placed, strategy=strategy)
@@ -123,17 +123,17 @@ def assign_splits(
 
 
 def _resolve_strategy(
-    rows: Sequence[ManifestRow], *, config: SplitConfig, kept: Assignments | None
+    rows: Sequence[ManifestRow], *, config: SplitConfig, assignments: Assignments | None
 ) -> StrategyName:
     has_lists = any(row.split is not None for row in rows)
     if config.strategy == "official" and not has_lists:
         raise ConfigError("official splits are requested, but the corpus has none")
     if config.strategy == "auto":
         # Lists that appear later must not move files that were trained on.
-        return kept.strategy if kept else "official" if has_lists else "grouped"
-    if kept and kept.strategy != config.strategy:
+        return assignments.strategy if assignments else "official" if has_lists else "grouped"
+    if assignments and assignments.strategy != config.strategy:
         raise ConfigError(
-            f"{config.strategy} splits are requested, but {kept.strategy} ones are stored",
+            f"{config.strategy} splits are requested, but {assignments.strategy} ones are stored",
             hint="Keep the strategy, use another corpus name, or delete the stored assignments.",
         )
     return config.strategy

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from deepfake.detectors.inference.detector import (
         BackendName,
         Detector,
-        GivesHeadOutputs,
+        HeadOutputModel,
         Network,
         load_detector,
     )
@@ -25,7 +25,7 @@ else:
 __all__ = [
     "BackendName",
     "Detector",
-    "GivesHeadOutputs",
+    "HeadOutputModel",
     "Network",
     "OnnxExport",
     "check_precision",

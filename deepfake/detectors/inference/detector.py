@@ -21,7 +21,7 @@ from deepfake.detectors.inference.conversion import convert_bundle
 from deepfake.detectors.inference.inputs import stack_squares
 from deepfake.errors import BundleError, ConfigError, ModelError
 
-__all__ = ["BackendName", "Detector", "GivesHeadOutputs", "Network", "load_detector"]
+__all__ = ["BackendName", "Detector", "HeadOutputModel", "Network", "load_detector"]
 
 logger = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class Network(Protocol):
         ...
 
 
-class GivesHeadOutputs(Protocol[InputT]):
+class HeadOutputModel(Protocol[InputT]):
     """Interface of a detector of any kind of evidence: head outputs for inputs.
 
     An input is a crop for `Detector`; it may as well be a run of crops or a window of sound.

@@ -80,8 +80,8 @@ def export_onnx(folder: Path, output: Path, *, overwrite: bool = False) -> OnnxE
         written = Path(scratch) / "model.onnx"
         _write(module, written, size=bundle.spec.input_size, metadata=metadata)
         difference = _compare(module, written, size=bundle.spec.input_size)
-        with atomic_path(output) as part:
-            written.replace(part)
+        with atomic_path(output) as temporary:
+            written.replace(temporary)
     return OnnxExport(output, _OPSET, metadata, difference)
 
 

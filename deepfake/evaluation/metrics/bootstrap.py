@@ -11,7 +11,13 @@ from sklearn import metrics as sk
 
 from deepfake.errors import DataError
 from deepfake.evaluation.metrics.likelihood_ratio import cllr_costs
-from deepfake.evaluation.metrics.point import Samples, checked, needs_both, values_of, weighted_ece
+from deepfake.evaluation.metrics.point import (
+    Samples,
+    check_samples,
+    needs_both,
+    values_of,
+    weighted_ece,
+)
 
 __all__ = [
     "MIN_GROUPS",
@@ -114,7 +120,7 @@ def bootstrap_intervals(
         `recall`, `f1`, `false_alarm_rate` and `cllr`. A metric that is undefined, or that a tenth
         of the draws leave undefined, has none. With fewer than `MIN_GROUPS` groups nothing has.
     """
-    samples = checked(labels, prob, rank, threshold, log_lr=log_lr)
+    samples = check_samples(labels, prob, rank, threshold, log_lr=log_lr)
     codes, n_groups = _codes_of(groups, n=len(samples.is_fake))
     point, why = values_of(samples)
     if n_groups < MIN_GROUPS:
@@ -157,7 +163,7 @@ def paired_bootstrap(
     """
     n = len(np.asarray(labels))
     flat = np.zeros(n)
-    a, b = (checked(labels, flat, scores, 0.5) for scores in (scores_a, scores_b))
+    a, b = (check_samples(labels, flat, scores, 0.5) for scores in (scores_a, scores_b))
     codes, n_groups = _codes_of(groups, n=n)
     if reason := needs_both(a):
         return PairedComparison(n, n_groups, None, None, None, why={"auc": reason})

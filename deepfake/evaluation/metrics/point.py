@@ -18,7 +18,7 @@ __all__ = [
     "Metrics",
     "Samples",
     "binary_metrics",
-    "checked",
+    "check_samples",
     "expected_calibration_error",
     "headline_accuracy",
     "needs_both",
@@ -132,7 +132,7 @@ def binary_metrics(
     Raises:
         DataError: Lengths differ, or a value is out of range.
     """
-    samples = checked(labels, prob, rank, threshold, log_lr=log_lr)
+    samples = check_samples(labels, prob, rank, threshold, log_lr=log_lr)
     values, why = values_of(samples)
     return Metrics(
         n=len(samples.is_fake),
@@ -265,7 +265,7 @@ def weighted_ece(is_fake: NDArray[np.bool_], prob: FloatArray, weights: FloatArr
     return error
 
 
-def checked(
+def check_samples(
     labels: ArrayLike,
     prob: ArrayLike,
     rank: ArrayLike | None,

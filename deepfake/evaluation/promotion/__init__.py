@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         measure_bundle_costs,
     )
     from deepfake.evaluation.promotion.decision import (
-        ComparedPart,
+        AucComparison,
         ComparedSlice,
         Contender,
         Decision,
@@ -46,10 +46,10 @@ else:
 
 __all__ = [
     "DEFAULT_POLICY",
+    "AucComparison",
     "Challenge",
     "Champion",
     "ComparedFiles",
-    "ComparedPart",
     "ComparedSlice",
     "Contender",
     "CostComparison",

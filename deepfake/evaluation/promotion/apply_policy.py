@@ -9,7 +9,7 @@ from typing import Literal
 
 from deepfake.evaluation import SliceComparison
 from deepfake.evaluation.promotion.decision import (
-    ComparedPart,
+    AucComparison,
     ComparedSlice,
     Contender,
     Decision,
@@ -68,7 +68,9 @@ def decide(
         checks=checks,
         parts=tuple(part for pair in _pairs(measurements) for part in _parts(pair)),
         slices=tuple(
-            _slice(pair, found, policy) for pair in _pairs(measurements) for found in pair.slices
+            _slice(pair, slice_comparison, policy)
+            for pair in _pairs(measurements)
+            for slice_comparison in pair.slices
         ),
         ece=None if measurements.held_out is None else measurements.held_out.ece,
         cost=None if measurements.cost is None else asdict(measurements.cost),
@@ -88,29 +90,31 @@ def _gain(policy: PromotionPolicy, pair: MeasuredPair | None) -> PolicyCheck:
         return PolicyCheck(
             name="gain", state="unknown", reason="there is no held-out set to gain on"
         )
-    found = pair.headline
-    if found.difference is None:
-        why = "; ".join(found.why.values())
+    headline = pair.headline
+    if headline.difference is None:
+        why = "; ".join(headline.why.values())
         return PolicyCheck(
             name="gain", state="unknown", reason=f"AUC on {pair.name} is undefined ({why})"
         )
-    difference = f"AUC on {pair.name} differs by {found.difference:+.4f}"
-    if found.low is None or found.high is None:
-        why = "; ".join(sorted(set(found.why.values())))
+    difference = f"AUC on {pair.name} differs by {headline.difference:+.4f}"
+    if headline.low is None or headline.high is None:
+        why = "; ".join(sorted(set(headline.why.values())))
         return PolicyCheck(
             name="gain", state="unknown", reason=f"{difference}, its interval is {why}"
         )
-    is_met = found.difference >= policy.min_gain and found.low > 0
+    is_met = headline.difference >= policy.min_gain and headline.low > 0
     return PolicyCheck(
         name="gain",
         state="passed" if is_met else "failed",
-        reason=f"{difference} ({found.low:+.4f} to {found.high:+.4f}); required are at least "
+        reason=f"{difference} ({headline.low:+.4f} to {headline.high:+.4f}); required are at least "
         f"{policy.min_gain:+g} and an interval above 0",
     )
 
 
 def _regression(policy: PromotionPolicy, measurements: Measurements) -> PolicyCheck:
-    judged = [found for pair in _pairs(measurements) for found in _judged(policy, pair)]
+    judged = [
+        judged_slice for pair in _pairs(measurements) for judged_slice in _judged(policy, pair)
+    ]
     worse = [(name, d) for name, d in judged if d < -policy.max_regression]
     if not judged:
         return PolicyCheck(
@@ -119,14 +123,14 @@ def _regression(policy: PromotionPolicy, measurements: Measurements) -> PolicyCh
             reason="no corpus or slice to look for regressions on",
         )
     if not worse:
-        name, least = min(judged, key=lambda found: found[1])
+        name, least = min(judged, key=lambda judged_slice: judged_slice[1])
         return PolicyCheck(
             name="regression",
             state="passed",
             reason=f"of {len(judged)} corpora and slices the worst is {name} with {least:+.4f}; "
             f"allowed are {-policy.max_regression:g}",
         )
-    worse.sort(key=lambda found: found[1])
+    worse.sort(key=lambda judged_slice: judged_slice[1])
     named = ", ".join(f"{name} by {-d:.4f}" for name, d in worse[:_MAX_NAMED])
     more = f" and {len(worse) - _MAX_NAMED} more" if len(worse) > _MAX_NAMED else ""
     return PolicyCheck(
@@ -140,9 +144,12 @@ def _judged(policy: PromotionPolicy, pair: MeasuredPair) -> Iterator[tuple[str, 
     """Yield the corpus and its slices that are large enough, each with the challenger's gain."""
     if pair.headline.difference is not None:
         yield pair.name, pair.headline.difference
-    for found in pair.slices:
-        if found.n >= policy.min_slice_files:
-            yield f"{found.by} {found.value} of {pair.name}", found.difference
+    for slice_comparison in pair.slices:
+        if slice_comparison.n >= policy.min_slice_files:
+            yield (
+                f"{slice_comparison.by} {slice_comparison.value} of {pair.name}",
+                slice_comparison.difference,
+            )
 
 
 def _calibration(policy: PromotionPolicy, pair: MeasuredPair | None) -> PolicyCheck:
@@ -178,33 +185,35 @@ def _cost(policy: PromotionPolicy, measurements: Measurements) -> PolicyCheck:
     )
 
 
-def _parts(pair: MeasuredPair) -> Iterator[ComparedPart]:
+def _parts(pair: MeasuredPair) -> Iterator[AucComparison]:
     bases: tuple[Literal["all", "matched"], ...] = ("all", "matched")
-    for basis, found in zip(bases, (pair.all, pair.matched), strict=True):
-        yield ComparedPart(
+    for basis, comparison in zip(bases, (pair.all, pair.matched), strict=True):
+        yield AucComparison(
             name=pair.name,
             basis=basis,
-            n=found.n,
-            n_groups=found.n_groups,
-            champion=found.auc_a,
-            challenger=found.auc_b,
-            difference=found.difference,
-            low=found.low,
-            high=found.high,
+            n=comparison.n,
+            n_groups=comparison.n_groups,
+            champion=comparison.auc_a,
+            challenger=comparison.auc_b,
+            difference=comparison.difference,
+            low=comparison.low,
+            high=comparison.high,
             is_headline=pair.basis == basis,
         )
 
 
-def _slice(pair: MeasuredPair, found: SliceComparison, policy: PromotionPolicy) -> ComparedSlice:
+def _slice(
+    pair: MeasuredPair, slice_comparison: SliceComparison, policy: PromotionPolicy
+) -> ComparedSlice:
     return ComparedSlice(
         part=pair.name,
-        slice=f"{found.by} {found.value}",
-        measure=found.measure,
-        n=found.n,
-        champion=found.first,
-        challenger=found.second,
-        difference=found.difference,
-        low=found.low,
-        high=found.high,
-        is_judged=found.n >= policy.min_slice_files,
+        slice=f"{slice_comparison.by} {slice_comparison.value}",
+        measure=slice_comparison.measure,
+        n=slice_comparison.n,
+        champion=slice_comparison.first,
+        challenger=slice_comparison.second,
+        difference=slice_comparison.difference,
+        low=slice_comparison.low,
+        high=slice_comparison.high,
+        is_judged=slice_comparison.n >= policy.min_slice_files,
     )

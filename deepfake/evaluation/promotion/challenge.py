@@ -84,7 +84,7 @@ class Challenge:
         if self.held_out is None:
             return 0
         detectors = (self.champion.bundle.digest, self.challenger.digest)
-        return record_use(root, self.held_out.name, detectors=detectors, by="retrain")
+        return record_use(root, self.held_out.name, detectors=detectors, command="retrain")
 
 
 def save_decision(decision: Decision, folder: Path) -> str:

@@ -75,5 +75,5 @@ def files_to_compare(
         if set(index["label"].dropna()) == {str(label) for label in Label}:
             parts.append(ComparedFiles(f"{snapshot.corpus}, test", snapshot, index, outcomes))
     for part in parts:
-        check_crops_fit(part.snapshot, champion.spec.crop, who="champion")
+        check_crops_fit(part.snapshot, champion.spec.crop, role="champion")
     return parts

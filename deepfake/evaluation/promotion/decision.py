@@ -19,7 +19,7 @@ from deepfake.evaluation.promotion.policy import PromotionPolicy
 from deepfake.storage import read_json, write_json
 
 __all__ = [
-    "ComparedPart",
+    "AucComparison",
     "ComparedSlice",
     "Contender",
     "Decision",
@@ -65,7 +65,7 @@ class PolicyCheck(_Record):
     reason: str = Field(validation_alias=AliasChoices("reason", "told"))
 
 
-class ComparedPart(_Record):
+class AucComparison(_Record):
     """Both detectors on one part of one corpus.
 
     Attributes:
@@ -155,7 +155,7 @@ class Decision(_Record):
     )
     num_looks: int = Field(ge=0)
     checks: tuple[PolicyCheck, ...]
-    parts: tuple[ComparedPart, ...]
+    parts: tuple[AucComparison, ...]
     slices: tuple[ComparedSlice, ...]
     ece: tuple[float | None, float | None] | None
     cost: dict[str, float | int | str] | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from deepfake.config import digest_of
 from deepfake.evaluation.promotion.decision import Decision
-from deepfake.registry import CHALLENGER, CHAMPION, promote, rolled_back, set_alias
+from deepfake.registry import CHALLENGER, CHAMPION, list_rolled_back, promote, set_alias
 
 __all__ = ["assign_alias", "decision_key", "decision_metrics", "decision_tags", "version_tags"]
 
@@ -89,10 +89,10 @@ def assign_alias(
     if decision.outcome != "promoted":
         set_alias(name, alias=CHALLENGER, version=version, uri=uri)
         return CHALLENGER, None
-    if version in rolled_back(name, uri=uri):
+    if version in list_rolled_back(name, uri=uri):
         set_alias(name, alias=CHALLENGER, version=version, uri=uri)
         return CHALLENGER, (
             f"version {version} was rolled back from: only a person makes it champion again"
         )
-    promote(name, version, who="retrain", why=why, expected=champion or "nobody", uri=uri)
+    promote(name, version, author="retrain", reason=why, expected=champion or "nobody", uri=uri)
     return CHAMPION, None

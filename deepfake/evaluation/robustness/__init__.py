@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         score_condition,
         sweep_markdown,
     )
-    from deepfake.evaluation.robustness.output import flat_metrics, write_sweep
+    from deepfake.evaluation.robustness.output import condition_metrics, write_sweep
     from deepfake.evaluation.robustness.perturbations import (
         PERTURBATIONS,
         Perturbation,
@@ -30,7 +30,7 @@ __all__ = [
     "ConditionResult",
     "Perturbation",
     "choose_files",
-    "flat_metrics",
+    "condition_metrics",
     "measure_condition",
     "perturb_file",
     "perturbations_of",

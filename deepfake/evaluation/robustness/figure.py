@@ -73,6 +73,6 @@ def _draw(results: Sequence[ConditionResult], path: Path) -> Path:
             axes.legend(fontsize=8, loc="lower left")
     if clean is not None:
         figure.suptitle(f"{clean.n} files; dashed: as they are", fontsize=10)
-    with atomic_path(path) as part:
-        canvas.print_figure(part, format="png", dpi=110)
+    with atomic_path(path) as temporary:
+        canvas.print_figure(temporary, format="png", dpi=110)
     return path

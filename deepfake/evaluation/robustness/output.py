@@ -13,7 +13,7 @@ from deepfake.evaluation.robustness.figure import write_robustness_figure
 from deepfake.evaluation.robustness.measure import ConditionResult
 from deepfake.storage import atomic_path, write_json, write_text
 
-__all__ = ["flat_metrics", "write_sweep"]
+__all__ = ["condition_metrics", "write_sweep"]
 
 _NUMBERS = ("auc", "auc_low", "auc_high", "accuracy", "uncertain", "n", "n_scored")
 
@@ -36,11 +36,11 @@ def write_sweep(
     write_json(folder / "report.json", {"conditions": [asdict(result) for result in results]})
     write_text(folder / "summary.md", markdown)
     write_robustness_figure(results, folder / "figures" / "robustness.png")
-    with atomic_path(folder / "files.parquet") as part:
-        pd.concat(files, ignore_index=True).to_parquet(part)
+    with atomic_path(folder / "files.parquet") as temporary:
+        pd.concat(files, ignore_index=True).to_parquet(temporary)
 
 
-def flat_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+def condition_metrics(rows: Sequence[dict[str, Any]]) -> dict[str, float]:
     """Return each condition's numbers under flat names: `robust_jpeg_40_auc`.
 
     Args:

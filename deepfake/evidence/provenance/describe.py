@@ -59,44 +59,45 @@ def unreadable_provenance(message: str) -> Provenance:
     return Provenance(sentences=(sentence,))
 
 
-def _describe_credentials(found: Credentials) -> Iterator[str]:
-    if found.state == "none":
+def _describe_credentials(credentials: Credentials) -> Iterator[str]:
+    if credentials.state == "none":
         yield _NO_CREDENTIALS
-    elif found.state == "unsupported":
+    elif credentials.state == "unsupported":
         yield "Content Credentials are not read from files of this format."
-    elif found.state == "elsewhere":
+    elif credentials.state == "elsewhere":
         yield (
             "It says that its Content Credentials are stored on the network. Nothing is fetched, "
             "so what they say is unknown."
         )
-    elif found.state == "unreadable":
-        yield f"Its Content Credentials cannot be read ({'; '.join(found.problems) or 'damaged'})."
+    elif credentials.state == "unreadable":
+        problems = "; ".join(credentials.problems) or "damaged"
+        yield f"Its Content Credentials cannot be read ({problems})."
     else:
-        yield from _describe_signed(found)
+        yield from _describe_signed(credentials)
 
 
-def _describe_signed(found: Credentials) -> Iterator[str]:
-    who = found.signer or found.signer_name or "somebody unnamed"
-    if found.state == "invalid":
+def _describe_signed(credentials: Credentials) -> Iterator[str]:
+    who = credentials.signer or credentials.signer_name or "somebody unnamed"
+    if credentials.state == "invalid":
         yield (
             f"It carries Content Credentials in the name of {who} that do not hold: the file was "
-            f"changed after it was signed, or the signature is wrong ({', '.join(found.problems)})."
-            " Nothing that they say can be relied on."
+            "changed after it was signed, or the signature is wrong "
+            f"({', '.join(credentials.problems)}). Nothing that they say can be relied on."
         )
     else:
-        when = f" at {found.signed_at}" if found.signed_at else ""
+        when = f" at {credentials.signed_at}" if credentials.signed_at else ""
         yield f"It was signed by {who}{when}, and has not been changed since."
-    if found.state == "untrusted":
+    if credentials.state == "untrusted":
         yield (
             f"Whether the signer is who the certificate says is not known: anybody can make a "
             f"certificate that names {who}. No list of trusted signers is used here."
         )
-    if found.tool:
-        yield f"The credentials were made by {found.tool}."
-    if found.made_as is not None:
-        yield _MADE_AS[found.made_as]
-    if found.is_edited:
-        yield f"They list edits: {', '.join(found.actions)}."
+    if credentials.tool:
+        yield f"The credentials were made by {credentials.tool}."
+    if credentials.made_as is not None:
+        yield _MADE_AS[credentials.made_as]
+    if credentials.is_edited:
+        yield f"They list edits: {', '.join(credentials.actions)}."
     yield "A signature proves who made these statements, not that they are true."
 
 

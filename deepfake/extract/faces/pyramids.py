@@ -14,7 +14,15 @@ from numpy.typing import NDArray
 
 from deepfake.extract.faces.area_resize import FrameView, Means, Window, bins, means_of
 
-__all__ = ["CELL_PX", "PYRAMID_STEP", "STRIDE_PX", "Canvas", "Level", "draw_canvas", "scales_of"]
+__all__ = [
+    "CELL_PX",
+    "PYRAMID_STEP",
+    "STRIDE_PX",
+    "Canvas",
+    "PyramidLevel",
+    "draw_canvas",
+    "scales_of",
+]
 
 CELL_PX = 12
 """P-net's receptive field."""
@@ -35,7 +43,7 @@ Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class PyramidLevel:
     """One scale of the picture on the canvas.
 
     Attributes:
@@ -73,7 +81,7 @@ class Canvas:
     """
 
     pixels: Pixels
-    levels: tuple[Level, ...]
+    levels: tuple[PyramidLevel, ...]
 
 
 def scales_of(smallest_px: float, *, shorter_px: float) -> list[float]:
@@ -107,7 +115,7 @@ def draw_canvas(view: FrameView, *, window: Window, scales: Sequence[float]) -> 
 @lru_cache(maxsize=4)
 def _plan(
     size: tuple[int, int], scales: tuple[float, ...], *, stride: int, step: int
-) -> tuple[tuple[Level, ...], Means, tuple[int, int]]:
+) -> tuple[tuple[PyramidLevel, ...], Means, tuple[int, int]]:
     """Return the levels, the rectangle averaged by each canvas pixel, and the shape (H, W).
 
     Args:
@@ -132,7 +140,7 @@ def _plan(
         place = slice(top, top + drawn[1]), slice(left, left + drawn[0])
         corners[:, *place] = means.corners.reshape(4, drawn[1], drawn[0])
         shares[place] = means.shares.reshape(drawn[1], drawn[0])
-        levels.append(Level(left, top, *drawn, scale, (0, 0)))
+        levels.append(PyramidLevel(left, top, *drawn, scale, (0, 0)))
     whole = Means(corners.reshape(4, -1), shares.reshape(-1, 1))
     return tuple(levels), whole, (canvas_height, canvas_width)
 

@@ -41,21 +41,24 @@ def is_surely_upright(face: Face) -> bool:
 
 
 def find_turn(
-    frames: Sequence[Frame], found: Sequence[Sequence[Face]], *, detect: Callable[..., list[Face]]
+    frames: Sequence[Frame],
+    faces_by_frame: Sequence[Sequence[Face]],
+    *,
+    detect: Callable[..., list[Face]],
 ) -> int:
     """Return by how many degrees clockwise frames have to be turned for their faces to be upright.
 
     Args:
         frames: One picture, or some frames of a video.
-        found: The faces found in each as it is shown.
+        faces_by_frame: The faces found in each as it is shown.
         detect: Returns the faces in pixels.
 
     Returns:
         0 where a face is surely upright as shown, or no turn shows one with more confidence.
     """
-    if any(is_surely_upright(face) for faces in found for face in faces):
+    if any(is_surely_upright(face) for faces in faces_by_frame for face in faces):
         return 0
-    shown = max((_confidence(faces) for faces in found), default=0.0)
+    shown = max((_confidence(faces) for faces in faces_by_frame), default=0.0)
     best_turn, best = 0, 0.0
     for degrees in TURNS:
         turned = [_confidence(detect(turn_frame(frame, degrees).pixels)) for frame in frames]

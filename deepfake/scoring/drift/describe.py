@@ -18,27 +18,27 @@ _SENTENCES = {
 _OTHER = "the {name} of these {files} is distributed otherwise"
 
 
-def describe_drift(found: Mapping[str, Any], *, limit: float, note: str) -> str:
+def describe_drift(feature: Mapping[str, Any], *, limit: float, note: str) -> str:
     """Return a sentence on one feature, and behind it the measure.
 
     Args:
-        found: A record of `DriftedFeature` that has an index.
+        feature: A record of `DriftedFeature` that has an index.
         limit: Over which a feature counts as moved.
         note: Which media were compared.
 
     Example:
-        >>> found = {"name": "face_px", "kind": "image", "level": "moved"}
-        >>> found |= {"index": 0.321, "num_media": 60}
-        >>> describe_drift(found, limit=0.25, note="all media").partition(":")[0]
+        >>> feature = {"name": "face_px", "kind": "image", "level": "moved"}
+        >>> feature |= {"index": 0.321, "num_media": 60}
+        >>> describe_drift(feature, limit=0.25, note="all media").partition(":")[0]
         'the faces in these pictures are larger or smaller than those of the calibration'
     """
-    name, kind = str(found["name"]), str(found["kind"])
+    name, kind = str(feature["name"]), str(feature["kind"])
     files = _PLURALS.get(kind, f"{kind}s")
     measure = (
-        f"{name}: population stability index {found['index']:.2f}, limit {limit:g}; "
-        f"{found['num_media']} media, {note}"
+        f"{name}: population stability index {feature['index']:.2f}, limit {limit:g}; "
+        f"{feature['num_media']} media, {note}"
     )
-    if found["level"] != "moved":
+    if feature["level"] != "moved":
         return f"these {files} look like those of the calibration (furthest away is {measure})"
     sentence = _SENTENCES.get(name, _OTHER).format(files=files, name=name)
     return f"{sentence} than those of the calibration: trust the verdicts less ({measure})"

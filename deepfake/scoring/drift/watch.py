@@ -16,7 +16,7 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError, DeepfakeError
 from deepfake.scoring.drift import Counts, Drift, DriftedFeature, Reference, compare, load_reference
-from deepfake.scoring.output.tables import open_database, part_rows, raising_first
+from deepfake.scoring.output.tables import open_database, part_rows, reraise_original
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import Location
@@ -84,7 +84,7 @@ class DriftWatch:
             self._lacking = f"no reference: {error.message}"
         self._counts = None if reference is None else Counts(reference)
 
-    def probed(self, rows: Iterable[ManifestRow]) -> None:
+    def add_probed(self, rows: Iterable[ManifestRow]) -> None:
         """Count files by how strongly they are compressed."""
         if self._counts is None:
             return
@@ -139,7 +139,7 @@ def _rows(
     """Yield the features of media with a score, some thousand at a time."""
     keys = finished.parts_of(run)
     failed: list[DeepfakeError] = []
-    with raising_first(failed), open_database(scratch) as db:
+    with reraise_original(failed), open_database(scratch) as db:
         db.register("named", _named(finished.iter_scored(run)))
         db.register("scores", part_rows("scores", parts, keys, failed=failed))
         db.register("tracks", part_rows("tracks", parts, keys, failed=failed))

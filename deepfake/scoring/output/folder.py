@@ -266,11 +266,11 @@ class ScoresFolder:
             return
         for name in TABLE_FILES:
             source = self.path / "versions" / version / name
-            with atomic_path(self.path / name) as part:
+            with atomic_path(self.path / name) as temporary:
                 try:
-                    os.link(source, part)
+                    os.link(source, temporary)
                 except OSError:  # a file system without links
-                    shutil.copyfile(source, part)
+                    shutil.copyfile(source, temporary)
 
 
 def _publish_in_store(folder: StorePath, version: StorePath) -> None:
@@ -284,25 +284,25 @@ def _publish_in_store(folder: StorePath, version: StorePath) -> None:
 
 
 def write_scores(
-    to: ScoresFolder, state: ScoringState, *, setup: ScorerSetup, bundle: Bundle
+    output: ScoresFolder, state: ScoringState, *, setup: ScorerSetup, bundle: Bundle
 ) -> TableCounts:
     """Write the tables of a version, if anything has changed, and show them at the top.
 
     Args:
-        to: The output folder.
+        output: The output folder.
         state: Of the run.
         setup: Which detector, and how.
         bundle: The detector.
     """
-    folder = to.version(state.version)
+    folder = output.version(state.version)
     if state.is_dirty:
-        merge_small_parts(to.parts(state.version), state)
+        merge_small_parts(output.parts(state.version), state)
     counts = None if state.is_dirty else counts_written(folder)
     if counts is None:
         counts = write_tables(
             folder,
-            parts=to.parts(state.version),
-            scratch=to.scratch(state.version),
+            parts=output.parts(state.version),
+            scratch=output.scratch(state.version),
             finished=state.finished,
             setup=setup,
             bundle=bundle,
@@ -329,9 +329,9 @@ def write_scores(
         state.mark_written()
     # Only now does no table need them.
     for key in state.unused_parts():
-        remove_part(to.parts(state.version), key)
+        remove_part(output.parts(state.version), key)
         state.forget_part(key)
-    to.publish(state.version)
+    output.publish(state.version)
     return counts
 
 

@@ -28,7 +28,7 @@ def merge_small_parts(folder: Location, state: ScoringState) -> None:
         state: Of a run.
     """
     # What this run scored stays apart until it has been reported.
-    small = [part for part in state.small_parts(below=_SMALL) if part.number < state.run]
+    small = [part for part in state.small_parts(below=_SMALL) if part.run_number < state.run]
     if len(small) < _FEW:
         return
     alike: dict[str, list[Part]] = defaultdict(list)

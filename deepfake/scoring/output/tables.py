@@ -41,7 +41,7 @@ __all__ = [
     "count_rows",
     "open_database",
     "part_rows",
-    "raising_first",
+    "reraise_original",
     "rewrite_csv",
     "write_tables",
 ]
@@ -168,7 +168,7 @@ def _sorted_rows(
     schema = TABLES[name] if schema is None else schema
     columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
     failed: list[DeepfakeError] = []
-    with raising_first(failed), open_database(scratch) as db:
+    with reraise_original(failed), open_database(scratch) as db:
         db.register("named", _names(finished))
         rows = part_rows(name, parts, finished.used_parts(), failed=failed, schema=schema)
         db.register("part_rows", rows)
@@ -200,7 +200,7 @@ def open_database(scratch: Path) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def raising_first(failed: Sequence[DeepfakeError]) -> Iterator[None]:
+def reraise_original(failed: Sequence[DeepfakeError]) -> Iterator[None]:
     """Raise the original error instead of DuckDB's."""
     try:
         yield
@@ -246,7 +246,7 @@ def part_rows(
         name: Of the table.
         parts: Where the parts lie.
         keys: Which.
-        failed: Gets what went wrong, for `raising_first`.
+        failed: Gets what went wrong, for `reraise_original`.
         schema: Of the table, as the detector has it; None for what every detector has.
     """
     wanted = TABLES[name] if schema is None else schema
@@ -295,8 +295,8 @@ def _parquet_writer(path: Location, name: str, bundle: Bundle) -> Iterator[Write
     schema = table_schemas(bundle.spec)[name]
     notes = {**schema.metadata, b"notes": json.dumps(bundle.spec.reading_notes).encode()}
     with (
-        atomic_path(path) as part,
-        pq.ParquetWriter(part, schema.with_metadata(notes), compression="zstd") as writer,
+        atomic_path(path) as temporary,
+        pq.ParquetWriter(temporary, schema.with_metadata(notes), compression="zstd") as writer,
     ):
         # A table without rows has its columns all the same.
         yield writer.write_batch
@@ -305,7 +305,7 @@ def _parquet_writer(path: Location, name: str, bundle: Bundle) -> Iterator[Write
 @contextmanager
 def _csv_writer(path: Location) -> Iterator[Write]:
     schema = TABLES["scores"].remove_metadata()
-    with atomic_path(path) as part, pa_csv.CSVWriter(part, schema) as writer:
+    with atomic_path(path) as temporary, pa_csv.CSVWriter(temporary, schema) as writer:
 
         def write(batch: pa.RecordBatch) -> None:
             columns = [
@@ -333,7 +333,10 @@ _FAILURE_COLUMNS = ("uri", "status", "error_type", "reason")
 @contextmanager
 def _failures_writer(path: Location) -> Iterator[Write]:
     """Yield what writes the files that have an unexpected status, and what to do about each."""
-    with atomic_path(path) as part, part.open("w", encoding="utf-8", newline="") as stream:
+    with (
+        atomic_path(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as stream,
+    ):
         writer = csv.writer(stream, quoting=csv.QUOTE_ALL)
         writer.writerow([*_FAILURE_COLUMNS, "what_to_do"])
 

@@ -139,27 +139,27 @@ def read_receipt(path: Path) -> Receipt:
         raise DataError(f"not JSON ({error})", path=path) from error
 
 
-def make_receipt(to: ScoresFolder, which: str) -> Receipt:
+def make_receipt(output: ScoresFolder, which: str) -> Receipt:
     """Return the receipt of a file's score, if the file is still the one that was scored.
 
     Args:
-        to: The output folder; the tables at its top count.
+        output: The output folder; the tables at its top count.
         which: A file, or a media_id.
 
     Raises:
         DataError: There is no such score, or the file is no longer what was scored.
     """
-    version = to.shown_version
-    setup = read_setup(to.version(version))
-    rows = list(_rows_of(to.version(version) / "scores.parquet", which))
+    version = output.shown_version
+    setup = read_setup(output.version(version))
+    rows = list(_rows_of(output.version(version) / "scores.parquet", which))
     if not rows:
         raise DataError(
             f"no score of {which} is among the tables",
-            path=to.path,
+            path=output.path,
             hint="Name a file as the tables do, or its media_id; or score it first.",
         )
-    row, sha256, size = _first_unchanged(to, rows)
-    made_with = _made_with(to, version, str(row["media_id"]), setup)
+    row, sha256, size = _first_unchanged(output, rows)
+    made_with = _made_with(output, version, str(row["media_id"]), setup)
     return Receipt(
         made_at=datetime.now(UTC).isoformat(timespec="seconds"),
         uri=str(row["uri"]),
@@ -188,19 +188,19 @@ def _uri_of(name: str) -> str:
 
 
 def _first_unchanged(
-    to: ScoresFolder, rows: list[dict[str, Any]]
+    output: ScoresFolder, rows: list[dict[str, Any]]
 ) -> tuple[dict[str, Any], str, int]:
     """Return the first of several names whose file is what was scored, its SHA-256 and size."""
     refusals = []
     for row in sorted(rows, key=lambda row: str(row["uri"])):
         try:
-            return row, *_checked(to, row)
+            return row, *_checked(output, row)
         except DataError as error:
             refusals.append(error)
     raise refusals[0]
 
 
-def _checked(to: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
+def _checked(output: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
     uri, media_id = str(row["uri"]), row["media_id"]
     if media_id is None:
         raise DataError("its bytes were never read: there is nothing to vouch for", path=uri)
@@ -217,7 +217,7 @@ def _checked(to: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
         ) from error
     if is_sampled and is_same:
         # Bytes between the samples may differ: only its time tells that nobody wrote to it.
-        is_same = _size_and_time(to, uri) == before
+        is_same = _size_and_time(output, uri) == before
     if not is_same or before != after:
         raise DataError(
             "the file is no longer what was scored", path=uri, hint="Score the folder again first."
@@ -225,24 +225,26 @@ def _checked(to: ScoresFolder, row: Mapping[str, Any]) -> tuple[str, int]:
     return sha256, before[0]
 
 
-def _size_and_time(to: ScoresFolder, uri: str) -> tuple[int, int] | None:
-    if isinstance(to.path, StorePath) and not to.state.is_file():
-        return listed_file(to.path, uri)
-    return find_size_and_time(to.state, uri)
+def _size_and_time(output: ScoresFolder, uri: str) -> tuple[int, int] | None:
+    if isinstance(output.path, StorePath) and not output.state.is_file():
+        return listed_file(output.path, uri)
+    return find_size_and_time(output.state, uri)
 
 
-def _part_of(to: ScoresFolder, version: str, media_id: str) -> str | None:
-    if isinstance(to.path, StorePath) and not to.state.is_file():
+def _part_of(output: ScoresFolder, version: str, media_id: str) -> str | None:
+    if isinstance(output.path, StorePath) and not output.state.is_file():
         # Another machine's run scored it. Of several parts none says which one holds.
-        keys = parts_holding(to.parts(version), {media_id})
+        keys = parts_holding(output.parts(version), {media_id})
         return keys[0] if len(keys) == 1 else None
-    return find_part(to.state, version=version, media_id=media_id)
+    return find_part(output.state, version=version, media_id=media_id)
 
 
-def _made_with(to: ScoresFolder, version: str, media_id: str, setup: StoredSetup) -> StoredSetup:
+def _made_with(
+    output: ScoresFolder, version: str, media_id: str, setup: StoredSetup
+) -> StoredSetup:
     """Return the set-up with versions and limits of the run that scored the medium, if known."""
-    key = _part_of(to, version, media_id)
-    used = {} if key is None else read_made_with(to.parts(version), key)
+    key = _part_of(output, version, media_id)
+    used = {} if key is None else read_made_with(output.parts(version), key)
     if not used:
         return setup
     limits = setup.configuration.worker_limits.model_validate(used["worker_limits"])

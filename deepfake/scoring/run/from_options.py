@@ -15,8 +15,8 @@ from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring.batch_runner import BatchRunner
 from deepfake.scoring.output.folder import ScoresFolder, scores_version
 from deepfake.scoring.output.places import check_places
-from deepfake.scoring.run.nothing_new import is_nothing_new
 from deepfake.scoring.run.score_folder import FolderOptions, score_folder
+from deepfake.scoring.run.unchanged import is_unchanged
 from deepfake.scoring.score_job import ScoreJob, create_score_job
 from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
 
@@ -29,7 +29,7 @@ class FolderScoring:
 
     Attributes:
         folder: The media.
-        to: The output folder.
+        output: The output folder.
         job: Which detector, and how it scores.
         options: Which files, and how they are gone through.
         data_root: The data root.
@@ -37,7 +37,7 @@ class FolderScoring:
     """
 
     folder: Location
-    to: ScoresFolder
+    output: ScoresFolder
     job: ScoreJob
     options: FolderOptions
     data_root: DataRoot
@@ -48,16 +48,16 @@ class FolderScoring:
         """The detector."""
         return self.job.scorer.detector
 
-    def is_nothing_new(self) -> bool:
+    def is_unchanged(self) -> bool:
         """Return whether a run would find nothing to do: no file, no evidence, no second try."""
         if self.options.num_evidence or self.options.is_retrying_failed:
             return False
         bundle = load_bundle(self.detector.path)
-        return is_nothing_new(
+        return is_unchanged(
             self.folder,
-            self.to,
+            self.output,
             version=scores_version(self.job.scorer, bundle=bundle),
-            wanted=self.options.wanted,
+            media_filter=self.options.media_filter,
             limits=self.job.media_limits,
         )
 
@@ -70,7 +70,7 @@ class FolderScoring:
         """
         done = score_folder(
             self.folder,
-            self.to,
+            self.output,
             job=self.job,
             options=self.options,
             batches=batches,
@@ -80,7 +80,7 @@ class FolderScoring:
         return {
             **done.as_record(),
             "run_id": run_id,
-            "output": str(self.to.path),
+            "output": str(self.output.path),
             "detector": {
                 "path": to_uri(self.detector.path),
                 "name": self.detector.name,
@@ -99,14 +99,14 @@ def resolve_scoring(options: ScoreOptions) -> FolderScoring:
         ConfigError: An option contradicts another or this machine.
         ModelError: There is no such detector.
     """
-    folder, to = location_of(options.folder), ScoresFolder(location_of(options.output))
-    check_places(folder, to.path)
+    folder, output = location_of(options.folder), ScoresFolder(location_of(options.output))
+    check_places(folder, output.path)
     root = DataRoot(location_of(options.data_root))
     detector, chosen_by = resolve_detector(options.weights, data_root=root.path)
     spec = load_bundle(detector.path).spec
     return FolderScoring(
         folder=folder,
-        to=to,
+        output=output,
         job=_score_job(detector, spec.sampling, options=options),
         options=_folder_options(options),
         data_root=root,
@@ -137,7 +137,7 @@ def _score_job(
 def _folder_options(options: ScoreOptions) -> FolderOptions:
     include, exclude = tuple(options.include or ()), tuple(options.exclude or ())
     return FolderOptions(
-        wanted=MediaFilter(include, exclude, options.since),
+        media_filter=MediaFilter(include, exclude, options.since),
         hashing=options.hashing,
         limit=options.limit,
         batch_files=options.batch_files,

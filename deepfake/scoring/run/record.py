@@ -24,7 +24,7 @@ from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import SAMPLED_BYTES, to_uri
 from deepfake.storage.event_log import log_event
 
-__all__ = ["RunRecord", "recorded"]
+__all__ = ["RunRecord", "record_run"]
 
 _METRICS_SECONDS = 5.0
 """Between two writings of the metrics file, at least."""
@@ -38,17 +38,17 @@ class RunRecord:
     """The record of one run.
 
     Args:
-        to: The output folder.
+        output: The output folder.
         state: Of the run.
         run_id: Names the run in the log.
         setup: What it scores with.
     """
 
     def __init__(
-        self, to: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
+        self, output: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
     ) -> None:
         self.counters = RunCounters()
-        self._to = to
+        self._output = output
         self._state = state
         self._run_id = run_id
         self._setup = setup
@@ -60,7 +60,7 @@ class RunRecord:
         self._is_listing = True
         self._metrics_at = 0.0
         self._drift: DriftReport | None = None
-        self._tables = counts_written(to.version(state.version)) or TableCounts()
+        self._tables = counts_written(output.version(state.version)) or TableCounts()
         self._waiting = state.num_waiting
 
     def begin(self) -> None:
@@ -68,23 +68,25 @@ class RunRecord:
         log_event(
             "run began",
             folder=self._state.folder,
-            output=str(self._to.path),
+            output=str(self._output.path),
             version=self._state.version,
             detector=self._setup.detector.model_dump(mode="json"),
             package=self._setup.made_with.package,
         )
         self._publish(is_forced=True)
 
-    def listed(self, count: int) -> None:
+    def count_listed(self, count: int) -> None:
         """Count files that were listed."""
         self.counters.num_listed += count
         self._publish()
 
-    def listing_ended(self) -> None:
+    def end_listing(self) -> None:
         """Record that all files are listed."""
         self._is_listing = False
 
-    def probed(self, rows: Sequence[ManifestRow], *, hashing: Literal["full", "sampled"]) -> None:
+    def count_probed(
+        self, rows: Sequence[ManifestRow], *, hashing: Literal["full", "sampled"]
+    ) -> None:
         """Count files that were hashed and probed."""
         sizes = [row.size_bytes or 0 for row in rows if row.media_id is not None]
         most = SAMPLED_BYTES if hashing == "sampled" else None
@@ -92,15 +94,15 @@ class RunRecord:
         self.counters.hashed_bytes += sum(s if most is None else min(s, most) for s in sizes)
         self._publish()
 
-    def claimed(self, count: int) -> None:
+    def count_claimed(self, count: int) -> None:
         """Count media that are to be scored."""
         self.counters.num_claimed += count
 
-    def vanished(self, count: int) -> None:
+    def count_vanished(self, count: int) -> None:
         """Count files that were found to be gone."""
         self.counters.num_vanished += count
 
-    def committed(self, part: Part, totals: BatchTotals) -> None:
+    def record_part(self, part: Part, totals: BatchTotals) -> None:
         """Record a part; call it before the `commit` of the state, which writes the record too."""
         self.counters.add(totals)
         self._scoring_since = self._scoring_since or time.time() - totals.seconds
@@ -123,13 +125,13 @@ class RunRecord:
                 log_event("file failed", **{**failed, "uri": uri})
         self._publish()
 
-    def compared(self, drift: DriftReport) -> None:
+    def record_drift(self, drift: DriftReport) -> None:
         """Record how far the media lie from the detector's own."""
         self._drift = drift
         for found in drift.moved:
             log_event("media moved", **{name: getattr(found, name) for name in _DRIFT_COLUMNS})
 
-    def wrote(self, counts: TableCounts, *, num_waiting: int) -> None:
+    def record_tables(self, counts: TableCounts, *, num_waiting: int) -> None:
         """Record what the tables hold."""
         self._tables, self._waiting = counts, num_waiting
 
@@ -170,9 +172,9 @@ class RunRecord:
         detector = self._setup.detector
         try:
             write_metrics(
-                self._to.metrics,
+                self._output.metrics,
                 labels={
-                    "output": to_uri(self._to.path),
+                    "output": to_uri(self._output.path),
                     "version": self._state.version,
                     "detector": detector.name,
                 },
@@ -187,18 +189,18 @@ class RunRecord:
 
 
 @contextmanager
-def recorded(
-    to: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
+def record_run(
+    output: ScoresFolder, state: ScoringState, *, run_id: str, setup: StoredSetup
 ) -> Iterator[RunRecord]:
     """Yield the record of a run, which notes how the block ended.
 
     Args:
-        to: The output folder.
+        output: The output folder.
         state: Of the run.
         run_id: Names the run in the log.
         setup: What it scores with.
     """
-    record = RunRecord(to, state, run_id=run_id, setup=setup)
+    record = RunRecord(output, state, run_id=run_id, setup=setup)
     record.begin()
     try:
         yield record

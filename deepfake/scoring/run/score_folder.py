@@ -18,7 +18,7 @@ from deepfake.corpora.layouts import MediaFilter, describe_folder, stream_media
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.errors import ConfigError, CorpusError
-from deepfake.registry import masked
+from deepfake.registry import mask_credentials
 from deepfake.scoring.batch import ScoredBatch, create_score_batch
 from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
 from deepfake.scoring.drift import DEFAULT_LIMIT
@@ -29,7 +29,7 @@ from deepfake.scoring.output.listing import read_listing, write_listing
 from deepfake.scoring.output.tables import TableCounts
 from deepfake.scoring.parts import find_parts, part_path
 from deepfake.scoring.run.counters import RunCounters
-from deepfake.scoring.run.record import RunRecord, recorded
+from deepfake.scoring.run.record import RunRecord, record_run
 from deepfake.scoring.score_job import ScoreJob, share_detector
 from deepfake.scoring.setups import describe_setup, write_setup
 from deepfake.scoring.state.state import ScoringState, open_state
@@ -56,7 +56,7 @@ class FolderOptions:
     """How a folder is scored.
 
     Attributes:
-        wanted: Which of its files.
+        media_filter: Which of its files.
         hashing: What tells contents apart: all bytes, or samples of large files.
         limit: Score no more media than this; None for all.
         batch_files: Files of a batch, at most.
@@ -67,7 +67,7 @@ class FolderOptions:
         is_on_cluster: Whether other machines write the parts.
     """
 
-    wanted: MediaFilter = field(default_factory=MediaFilter)
+    media_filter: MediaFilter = field(default_factory=MediaFilter)
     hashing: Literal["full", "sampled"] = "full"
     limit: int | None = None
     batch_files: int | None = None
@@ -132,7 +132,7 @@ class FolderSummary:
 
 def score_folder(
     folder: Location,
-    to: ScoresFolder,
+    output: ScoresFolder,
     *,
     job: ScoreJob,
     options: FolderOptions,
@@ -144,7 +144,7 @@ def score_folder(
 
     Args:
         folder: The media.
-        to: The output folder.
+        output: The output folder.
         job: Which detector, and how it scores.
         options: Which files, and how they are gone through.
         batches: Where batches run.
@@ -160,41 +160,43 @@ def score_folder(
     version = scores_version(job.scorer, bundle=bundle)
     setup = describe_setup(job.scorer, bundle=bundle, limits=job.worker_limits)
     with (
-        to.held() as hold,
-        event_log(to.log, run_id=run_id, mask=masked),
-        open_state(to.state, folder=to_uri(folder), version=version) as state,
-        recorded(to, state, run_id=run_id, setup=setup) as record,
+        output.held() as hold,
+        event_log(output.log, run_id=run_id, mask=mask_credentials),
+        open_state(output.state, folder=to_uri(folder), version=version) as state,
+        record_run(output, state, run_id=run_id, setup=setup) as record,
         batches,
     ):
-        remember_output(data_root, to.path)
-        folder_before = to.scored_folder
-        write_setup(to.version(version), setup)
+        remember_output(data_root, output.path)
+        folder_before = output.scored_folder
+        write_setup(output.version(version), setup)
         # What earlier runs left: another machine's listing, parts on disk, limits.
-        read_listing(to.path, state)
-        state.reconcile(find_parts(to.parts(version)))
+        read_listing(output.path, state)
+        state.reconcile(find_parts(output.parts(version)))
         state.apply_limits(job.media_limits)
         if options.is_on_cluster:
-            job = share_detector(job, to.version(version))
-        run = _Run(to, job, bundle, options, state, record, hold, batches, DriftWatch(bundle))
+            job = share_detector(job, output.version(version))
+        run = _Run(output, job, bundle, options, state, record, hold, batches, DriftWatch(bundle))
         # List, probe, gather batches, score, write parts.
-        _score_files(run, stream_media(folder, wanted=options.wanted, skipped=to.path))
+        _score_files(
+            run, stream_media(folder, media_filter=options.media_filter, skipped=output.path)
+        )
         if state.num_files == 0 and not options.is_waiting_for_files:
             raise CorpusError(f"no file to look at; {describe_folder(folder)}", path=to_uri(folder))
         num_waiting, num_changes = state.num_waiting, state.num_changes
         # Put the parts together into tables, compare with the reference, make evidence.
         hold.check()
-        counts = write_scores(to, state, setup=job.scorer, bundle=bundle)
-        write_listing(to.path, state)
+        counts = write_scores(output, state, setup=job.scorer, bundle=bundle)
+        write_listing(output.path, state)
         drift = _compare_with_reference(run)
         num_explained, evidence_error = batches.make_evidence(
-            to.version(version),
+            output.version(version),
             job=job,
             bundle=bundle,
             num_files=options.num_evidence,
             is_retrying_failed=options.is_retrying_failed,
         )
         hold.check()
-        record.wrote(counts, num_waiting=num_waiting)
+        record.record_tables(counts, num_waiting=num_waiting)
     return FolderSummary(
         counts=counts,
         counters=record.counters,
@@ -219,7 +221,7 @@ class _Run:
         has_seen_part: Whether a part that another machine wrote has arrived here.
     """
 
-    to: ScoresFolder
+    output: ScoresFolder
     job: ScoreJob
     bundle: Bundle
     options: FolderOptions
@@ -238,7 +240,7 @@ class _Run:
 
     @property
     def parts(self) -> Location:
-        return self.to.parts(self.state.version)
+        return self.output.parts(self.state.version)
 
 
 def _score_files(run: _Run, rows: Iterable[ManifestRow]) -> None:
@@ -252,17 +254,17 @@ def _score_files(run: _Run, rows: Iterable[ManifestRow]) -> None:
                 _submit_full_batches(run)
                 if run.left == 0:
                     break
-            run.record.listing_ended()
+            run.record.end_listing()
             _finish_batches(run)
             if run.left != 0:
-                run.record.vanished(run.state.mark_vanished())
+                run.record.count_vanished(run.state.mark_vanished())
     finally:
         close_workers()
 
 
 def _probe_unknown(run: _Run, listed: Sequence[ManifestRow]) -> None:
     """Claim listed files that are as they were, and submit the others to be probed."""
-    run.record.listed(len(listed))
+    run.record.count_listed(len(listed))
     known, unknown = run.state.observe(listed)
     _claim(run, known)
     _submit_full_batches(run)
@@ -283,7 +285,7 @@ def _claim(run: _Run, rows: Sequence[ManifestRow]) -> None:
     if run.left is not None:
         run.left -= len(claimed)
     run.batches.expect(len(claimed))
-    run.record.claimed(len(claimed))
+    run.record.count_claimed(len(claimed))
     run.waiting += claimed
 
 
@@ -300,7 +302,7 @@ def _submit_full_batches(run: _Run, *, least: int = _LEAST_COST) -> None:
             while not run.batches.has_room("score"):
                 _take(run, run.batches.wait_for_next())
             batch = create_score_batch(
-                media, parts=run.parts, version=run.state.version, number=run.state.run
+                media, parts=run.parts, version=run.state.version, run_number=run.state.run
             )
             run.batches.submit(batch, job=run.job)
 
@@ -319,8 +321,8 @@ def _finish_batches(run: _Run) -> None:
 def _take(run: _Run, done: ProbedBatch | ScoredBatch | None) -> None:
     """Record a finished batch; queue the files that were probed."""
     if isinstance(done, ProbedBatch):
-        run.record.probed(done.rows, hashing=run.options.hashing)
-        run.drift.probed(done.rows)
+        run.record.count_probed(done.rows, hashing=run.options.hashing)
+        run.drift.add_probed(done.rows)
         run.state.record(done.rows, began_ns=done.began_ns)
         _claim(run, done.rows)
     elif done is not None:
@@ -328,7 +330,7 @@ def _take(run: _Run, done: ProbedBatch | ScoredBatch | None) -> None:
         if not run.has_seen_part:
             _check_arrival(part_path(run.parts, done.part.key, "scores"))
             run.has_seen_part = True
-        run.record.committed(done.part, done.totals)
+        run.record.record_part(done.part, done.totals)
         run.state.commit(done.part)
         _claim(run, run.state.release(done.moved))
 
@@ -367,10 +369,10 @@ def _compare_with_reference(run: _Run) -> DriftReport | None:
     drift = run.drift.report(
         run.state,
         parts=run.parts,
-        scratch=run.to.scratch(run.state.version),
+        scratch=run.output.scratch(run.state.version),
         prior=run.job.scorer.prior,
         limit=run.options.drift_limit,
     )
-    write_json(run.to.drift, drift.as_record())
-    run.record.compared(drift)
+    write_json(run.output.drift, drift.as_record())
+    run.record.record_drift(drift)
     return drift

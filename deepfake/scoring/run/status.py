@@ -112,26 +112,26 @@ class ScoresStatus:
         return asdict(self)
 
 
-def read_status(to: ScoresFolder) -> ScoresStatus:
+def read_status(output: ScoresFolder) -> ScoresStatus:
     """Return how far the scores of a folder are.
 
     Raises:
         DataError: No scores are kept there.
     """
-    if not to.state.is_file():
+    if not output.state.is_file():
         raise DataError(
             "no scores are kept there",
-            path=to.path,
+            path=output.path,
             hint="Name the folder that was given to `deepfake score` as --output.",
         )
-    owner = to.owner()
-    state = read_counts(to.state)
-    versions = tuple(_versions(state, to))
+    owner = output.owner()
+    state = read_counts(output.state)
+    versions = tuple(_versions(state, output))
     outcomes = {status: count for status, count in state.outcomes.items() if status is not None}
     waiting = state.outcomes.get(None, 0)
-    tables = counts_written(to.version(state.version))
+    tables = counts_written(output.version(state.version))
     return ScoresStatus(
-        output=str(to.path),
+        output=str(output.path),
         owner=owner,
         folder=state.folder,
         version=state.version,
@@ -145,12 +145,12 @@ def read_status(to: ScoresFolder) -> ScoresStatus:
     )
 
 
-def _versions(state: StateCounts, to: ScoresFolder) -> Iterator[VersionStatus]:
-    for version in sorted({*to.versions(), *state.num_media}):
-        tables = counts_written(to.version(version))
+def _versions(state: StateCounts, output: ScoresFolder) -> Iterator[VersionStatus]:
+    for version in sorted({*output.versions(), *state.num_media}):
+        tables = counts_written(output.version(version))
         detector: DetectorName | None = None
         with suppress(DataError):
-            detector = read_setup(to.version(version)).detector
+            detector = read_setup(output.version(version)).detector
         yield VersionStatus(
             version=version,
             detector=None if detector is None else detector.model_dump(mode="json"),

@@ -134,15 +134,15 @@ class KnownFiles:
             found += [(str(uri), str(found_id)) for uri, found_id in rows]
         return found
 
-    def count(self, *, but: Status | None = None) -> int:
+    def count(self, *, excluding: Status | None = None) -> int:
         """Return how many files of the folder are known.
 
         Args:
-            but: A status whose files do not count; None where all do.
+            excluding: A status whose files do not count; None where all do.
         """
         (count,) = self._db.execute(
             f"SELECT count(*) FROM files WHERE status IS NOT ? AND {BELOW}",
-            (None if but is None else str(but), *bounds(self._folder)),
+            (None if excluding is None else str(excluding), *bounds(self._folder)),
         ).fetchone()
         return int(count)
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 
 from deepfake.scoring.parts import Part
-from deepfake.scoring.state.schema import connect, read_state, translated
+from deepfake.scoring.state.schema import connect, read_state, translate_errors
 
 __all__ = ["count_media", "forget_media", "names_and_contents"]
 
@@ -74,7 +74,7 @@ def forget_media(
     """
     db = connect(path)
     try:
-        with translated():
+        with translate_errors():
             db.execute("PRAGMA secure_delete = ON")
             with db:
                 for (version, key), part in replaced.items():
@@ -106,6 +106,6 @@ def _replace_part(db: sqlite3.Connection, version: str, key: str, part: Part | N
     else:
         db.execute("UPDATE scored SET part = ? WHERE version = ? AND part = ?", (part.key, *where))
         db.execute(
-            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (version, part.key, part.number)
+            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (version, part.key, part.run_number)
         )
     db.execute("DELETE FROM parts WHERE version = ? AND part = ?", where)

@@ -23,7 +23,7 @@ class KnownParts:
         self._db = db
         self._version = version
 
-    def numbers(self) -> dict[str, int]:
+    def run_numbers(self) -> dict[str, int]:
         """Return the run that wrote each part, by its key."""
         return dict(
             self._db.execute("SELECT part, number FROM parts WHERE version = ?", (self._version,))
@@ -51,7 +51,8 @@ class KnownParts:
     def note(self, part: Part) -> None:
         """Note a part; its scores supersede those of others of the same contents."""
         self._db.execute(
-            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)", (self._version, part.key, part.number)
+            "INSERT OR REPLACE INTO parts VALUES (?, ?, ?)",
+            (self._version, part.key, part.run_number),
         )
         self._db.executemany(
             "INSERT OR REPLACE INTO scored VALUES (?, ?, ?, ?)",
@@ -74,7 +75,7 @@ class KnownParts:
     def unused(self) -> list[str]:
         """Return the parts whose every score was superseded."""
         live = self._live()
-        return [name for name in self.numbers() if name not in live]
+        return [name for name in self.run_numbers() if name not in live]
 
     def small(self, *, below: int) -> list[Part]:
         """Return the parts with few scores that hold, and no others, sorted by key.
@@ -91,8 +92,8 @@ class KnownParts:
         for name, media_id, status in rows if small else ():
             if name in media:
                 media[name].append((media_id, status))
-        numbers = self.numbers()
-        return [Part(name, numbers.get(name, 0), tuple(media[name])) for name in small]
+        run_numbers = self.run_numbers()
+        return [Part(name, run_numbers.get(name, 0), tuple(media[name])) for name in small]
 
     def _live(self) -> dict[str, int]:
         """Return the number of current scores of each part."""

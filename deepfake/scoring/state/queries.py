@@ -125,7 +125,7 @@ class LastRun:
     @property
     def num_present(self) -> int:
         """Files of the folder that had not gone."""
-        return self.files.count(but=Status.VANISHED)
+        return self.files.count(excluding=Status.VANISHED)
 
     def has_all_in_tables(self, parts: Set[str], *, limits: MediaLimits) -> bool:
         """Return whether all files are scored, and the tables hold it.
@@ -140,7 +140,7 @@ class LastRun:
             self.meta.get("limits") == text
             and self.meta.get(f"limits {self.version}") == text
             and self.meta.get(f"written {self.version}") == written
-            and self.parts.numbers().keys() == parts
+            and self.parts.run_numbers().keys() == parts
             and self.files.count_waiting(self.version) == 0
         )
 

@@ -12,7 +12,7 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError
 from deepfake.types import Kind, Status
 
-__all__ = ["BELOW", "COLUMNS", "bounds", "connect", "read_state", "row_of", "translated"]
+__all__ = ["BELOW", "COLUMNS", "bounds", "connect", "read_state", "row_of", "translate_errors"]
 
 _SCHEMA_VERSION = 1
 
@@ -159,7 +159,7 @@ def _own_layout() -> set[tuple[Any, ...]]:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
+def translate_errors() -> Iterator[None]:
     """Turn an error of SQLite into a `DataError`."""
     try:
         yield

@@ -21,7 +21,7 @@ from deepfake.scoring.parts import Part
 from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables, log_failure
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.scoring.state.parts import KnownParts
-from deepfake.scoring.state.schema import connect, translated
+from deepfake.scoring.state.schema import connect, translate_errors
 from deepfake.storage import medium_exists
 from deepfake.storage.event_log import log_event
 from deepfake.types import TRANSIENT_STATUSES, Status
@@ -126,11 +126,11 @@ class ScoringState:
         Args:
             parts: Of this version.
         """
-        there = sorted(parts, key=lambda part: part.number)
-        if there and there[-1].number >= self.run:
+        there = sorted(parts, key=lambda part: part.run_number)
+        if there and there[-1].run_number >= self.run:
             # This file was lost or is another machine's: the newest score shall be this run's.
-            self._begin(there[-1].number + 1)
-        noted = {str(name) for name in self._parts.numbers()}
+            self._begin(there[-1].run_number + 1)
+        noted = {str(name) for name in self._parts.run_numbers()}
         with self._writing():
             for name in noted - {part.key for part in there}:
                 self._drop(name)
@@ -374,7 +374,7 @@ class ScoringState:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with translated(), self._db:
+        with translate_errors(), self._db:
             yield
             if self._progress is not None:
                 self._set_meta("progress", self._progress)

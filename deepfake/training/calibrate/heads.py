@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from deepfake.config import SelfBlendConfig, ViewConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import HeadSpec
-from deepfake.detectors.inference import GivesHeadOutputs
+from deepfake.detectors.inference import HeadOutputModel
 from deepfake.training.data import (
     CropBlender,
     CropDataset,
@@ -74,7 +74,7 @@ def combined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArra
 
 
 def predict_self_blends(
-    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    detector: HeadOutputModel[NDArray[np.uint8]],
     snapshots: Sequence[Snapshot],
     crops: pd.DataFrame,
     *,
@@ -105,11 +105,12 @@ def predict_self_blends(
             own.assign(corpus_dir=str(snapshot.corpus_dir)),
             crop=snapshot.config.crop,
             config=blend,
-            pixels_of=dataset.pixels,
+            pixels_of=dataset.stored_pixels,
         )
         pairs = PairDataset(dataset, blender=blender)
         pictures = [
-            dataset.as_scored(pairs.pixels(PairDraw(row, None, row))[1]) for row in range(len(own))
+            dataset.resize_to_detector(pairs.pixels(PairDraw(row, None, row))[1])
+            for row in range(len(own))
         ]
         outputs = detector.head_outputs(pictures)
         parts.append(own.assign(**{k: v.astype(np.float64) for k, v in outputs.items()}))
@@ -117,7 +118,7 @@ def predict_self_blends(
 
 
 def scored_crops(
-    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    detector: HeadOutputModel[NDArray[np.uint8]],
     snapshot: Snapshot,
     index: pd.DataFrame,
     *,
@@ -131,11 +132,11 @@ def scored_crops(
         index: Rows of its index.
         view: What the detector takes of them.
     """
-    return _dataset(detector, snapshot, index, view=view).scored_pixels
+    return _dataset(detector, snapshot, index, view=view).detector_crop
 
 
 def _dataset(
-    detector: GivesHeadOutputs[NDArray[np.uint8]],
+    detector: HeadOutputModel[NDArray[np.uint8]],
     snapshot: Snapshot,
     index: pd.DataFrame,
     *,

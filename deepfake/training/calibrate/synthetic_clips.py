@@ -165,7 +165,10 @@ def make_clips(
             made.append(is_made)
             on_done(number + 1)
     table = folder / "clips.csv"
-    with atomic_path(table) as part, part.open("w", newline="", encoding="utf-8") as stream:
+    with (
+        atomic_path(table) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as stream,
+    ):
         writer = csv.writer(stream)
         writer.writerow(["uri", "label", "split", "group", "method"])
         for plan, is_made in zip(plans, made, strict=True):
@@ -182,16 +185,18 @@ def _make(plan: ClipPlan, folder: Path) -> bool:
         return True
     limits = MediaLimits()
     # Renamed once it is whole; FFmpeg chooses the container by the file's ending.
-    part = path.with_name(f".{path.name}")
+    temporary = path.with_name(f".{path.name}")
     with medium_file(plan.uri, max_bytes=limits.max_bytes) as source:
         write = _write_from_still if plan.source == Kind.IMAGE else _write_from_video
-        if not write(plan, source, part, limits=limits):
+        if not write(plan, source, temporary, limits=limits):
             return False
-    part.replace(path)
+    temporary.replace(path)
     return True
 
 
-def _write_from_still(plan: ClipPlan, source: Path, part: Path, *, limits: MediaLimits) -> bool:
+def _write_from_still(
+    plan: ClipPlan, source: Path, temporary: Path, *, limits: MediaLimits
+) -> bool:
     picture = read_image(source, limits=limits).pixels
     rng = np.random.default_rng(plan.seed)
     square = _square_of(plan.faces, 0, picture)
@@ -200,11 +205,13 @@ def _write_from_still(plan: ClipPlan, source: Path, part: Path, *, limits: Media
     fps = int(rng.choice(_FPS))
     num_frames = max(2, round(rng.uniform(*_SECONDS) * fps))
     frames = _frames(plan, picture, square, rng=rng, num_frames=num_frames)
-    write_video(part, frames, fps=fps, crf=int(rng.integers(*_CRF, endpoint=True)))
+    write_video(temporary, frames, fps=fps, crf=int(rng.integers(*_CRF, endpoint=True)))
     return True
 
 
-def _write_from_video(plan: ClipPlan, source: Path, part: Path, *, limits: MediaLimits) -> bool:
+def _write_from_video(
+    plan: ClipPlan, source: Path, temporary: Path, *, limits: MediaLimits
+) -> bool:
     rng = np.random.default_rng(plan.seed)
     with open_video(source, limits=limits) as reader:
         fps = reader.info.fps or _FPS[-1]
@@ -218,10 +225,10 @@ def _write_from_video(plan: ClipPlan, source: Path, part: Path, *, limits: Media
         if plan.kind == "self_blend":
             shown = _blended_frames(plan.faces, pictures, seed=int(rng.integers(2**31)))
         try:
-            write_video(part, shown, fps=fps, crf=int(rng.integers(*_CRF, endpoint=True)))
+            write_video(temporary, shown, fps=fps, crf=int(rng.integers(*_CRF, endpoint=True)))
         except _NoBlendFitsError:
             # A frame of the forgery without a blend would be a real one.
-            part.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             return False
     return True
 

@@ -163,8 +163,8 @@ class CropDataset(Dataset[Sample]):
             item: A row, or a row and the seed of its augmentation.
         """
         row, seed = item if isinstance(item, tuple) else (item, 0)
-        shown = self.shown(row, seed=seed)
-        tensor = self.input_of(shown.pixels, seed=seed, landmarks=self.landmarks_of(row, shown))
+        shown = self.draw_square(row, seed=seed)
+        tensor = self.make_input(shown.pixels, seed=seed, landmarks=self.landmarks_of(row, shown))
         return tensor, float(self.labels[row]), int(row)
 
     def landmarks_of(self, row: int, shown: ShownSquare) -> NDArray[np.float64] | None:
@@ -176,7 +176,7 @@ class CropDataset(Dataset[Sample]):
             return None
         return np.asarray(shown.place(self._landmarks[row]), dtype=np.float64)
 
-    def shown(
+    def draw_square(
         self, row: int, *, seed: int = 0, partner: int | None = None, is_matched: bool = True
     ) -> ShownSquare:
         """Return what is shown of a row's crop, before it is augmented.
@@ -188,34 +188,36 @@ class CropDataset(Dataset[Sample]):
             is_matched: With no more detail than its target size allows.
         """
         if self._views is None:
-            return ShownSquare(self.matched_pixels(row) if is_matched else self.pixels(row))
+            return ShownSquare(
+                self.reduce_resolution(row) if is_matched else self.stored_pixels(row)
+            )
         return self._views.show(
-            self.pixels(row), row, seed=seed, partner=partner, is_matched=is_matched
+            self.stored_pixels(row), row, seed=seed, partner=partner, is_matched=is_matched
         )
 
-    def shown_whole(self, row: int) -> ShownSquare:
+    def whole_crop(self, row: int) -> ShownSquare:
         """Return all of a row's crop, at its own resolution where otherwise a square is shown."""
-        pixels = self.pixels(row)
+        pixels = self.stored_pixels(row)
         return ShownSquare(pixels) if self._views is None else self._views.whole(pixels, row)
 
-    def scored_pixels(self, row: int) -> NDArray[np.uint8]:
+    def detector_crop(self, row: int) -> NDArray[np.uint8]:
         """Return a row's crop as the detector is to be given it, (S, S, 3), uint8."""
-        return self.as_scored(self.shown(row).pixels)
+        return self.resize_to_detector(self.draw_square(row).pixels)
 
-    def as_scored(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def resize_to_detector(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Return a square that is shown at the size of the detector's crops."""
         if self._views is None or self._views.is_drawn:
             return pixels
         return resize_square(pixels, size=self._views.view.size)
 
-    def pixels(self, row: int) -> NDArray[np.uint8]:
+    def stored_pixels(self, row: int) -> NDArray[np.uint8]:
         """Return a row's crop as it is stored, shape (S, S, 3), uint8."""
         encoded = self._readers[self._folders[row]].encoded(self._shards[row], int(self._rows[row]))
         return decode_crop(encoded)
 
-    def matched_pixels(self, row: int) -> NDArray[np.uint8]:
+    def reduce_resolution(self, row: int) -> NDArray[np.uint8]:
         """Return a row's crop with no more detail than its target size allows."""
-        pixels = self.pixels(row)
+        pixels = self.stored_pixels(row)
         if self._target_px is None or self._face_px is None:
             return pixels
         return reduce_resolution(
@@ -225,7 +227,7 @@ class CropDataset(Dataset[Sample]):
             margin=self._margin,
         )
 
-    def input_of(
+    def make_input(
         self, pixels: NDArray[np.uint8], *, seed: int, landmarks: NDArray[np.float64] | None = None
     ) -> Tensor:
         """Return a crop as the network takes it, (3, S, S), augmented as the seed says.
@@ -237,7 +239,7 @@ class CropDataset(Dataset[Sample]):
             seed: Of all that is random.
             landmarks: In its pixels, shape (5, 2); None where nothing is to be covered.
         """
-        pixels = self.as_scored(pixels)
+        pixels = self.resize_to_detector(pixels)
         if self._change is not None:
             if landmarks is not None:
                 rng = np.random.default_rng([seed, 1])
@@ -248,7 +250,7 @@ class CropDataset(Dataset[Sample]):
         batch = to_input([pixels], input_size=spec.input_size, mean=spec.mean, std=spec.std)
         return batch[0]
 
-    def map_of(self, mask: NDArray[np.float32], *, seed: int, side: int) -> Tensor:
+    def make_boundary_map(self, mask: NDArray[np.float32], *, seed: int, side: int) -> Tensor:
         """Return the boundary of a mask as the input of the same seed has it, (side, side).
 
         Args:

@@ -124,7 +124,7 @@ class _LocatedLandmarks(Dataset[Located]):
         """Return the landmarks of a row, None where none are found."""
         if self._landmarker is None:  # a compiled network cannot be sent to a worker
             self._landmarker = DenseLandmarker()
-        points = self._landmarker.locate(self._crops.pixels(row), self._five[row])
+        points = self._landmarker.locate(self._crops.stored_pixels(row), self._five[row])
         return None if points is None else points.astype(np.float16)
 
 

@@ -102,7 +102,7 @@ class PairDataset(Dataset[tuple[Sample | MappedSample, Sample | MappedSample]]):
             pictures = (squares[0].pixels, squares[1].pixels)
         # Made of one seed, both are cropped, coloured and compressed alike.
         real, fake = (
-            self.crops.input_of(
+            self.crops.make_input(
                 pixels, seed=draw.seed, landmarks=self.crops.landmarks_of(row, shown)
             )
             for pixels, row, shown in zip(pictures, rows, squares, strict=True)
@@ -125,17 +125,17 @@ class PairDataset(Dataset[tuple[Sample | MappedSample, Sample | MappedSample]]):
     def blended(self, draw: PairDraw) -> tuple[ShownSquare, SelfBlend]:
         """Return what is shown of a real, and what is blended out of it, before augmentation."""
         row, rng = draw.real_row, np.random.default_rng(draw.seed)
-        shown = self.crops.shown(row, seed=draw.seed, is_matched=False)
+        shown = self.crops.draw_square(row, seed=draw.seed, is_matched=False)
         if not self.crops.has_views:
             return shown, self._blender.blend_crop(shown.pixels, row, rng=rng)
         if not self._blender.can_blend(shown, row):
-            shown = self.crops.shown_whole(row)
+            shown = self.crops.whole_crop(row)
         return shown, self._blender.blend_shown(shown, row, rng=rng)
 
     def _labelled(self, real: int, fake: int, *, seed: int) -> tuple[ShownSquare, ShownSquare]:
         return (
-            self.crops.shown(real, seed=seed, partner=fake),
-            self.crops.shown(fake, seed=seed, partner=real),
+            self.crops.draw_square(real, seed=seed, partner=fake),
+            self.crops.draw_square(fake, seed=seed, partner=real),
         )
 
     def _mapped(
@@ -147,7 +147,7 @@ class PairDataset(Dataset[tuple[Sample | MappedSample, Sample | MappedSample]]):
         if blend is None:
             boundary = torch.full((side, side), torch.nan)
         else:
-            boundary = self.crops.map_of(blend.mask, seed=seed, side=side)
+            boundary = self.crops.make_boundary_map(blend.mask, seed=seed, side=side)
         real, fake = samples
         return (*real, torch.zeros(side, side)), (*fake, boundary)
 
@@ -267,7 +267,7 @@ def pair_loader(
     num_pairs = max(1, batch_size // 2)
     plain = training_dataset(crops, spec=spec, augment=augment, crop=crop, view=view)
     blender = CropBlender(
-        crops, crop=crop, config=blend, pixels_of=plain.pixels, num_workers=num_workers
+        crops, crop=crop, config=blend, pixels_of=plain.stored_pixels, num_workers=num_workers
     )
     return DataLoader(
         PairDataset(plain, blender=blender, map_side=map_side),
@@ -307,7 +307,7 @@ def blending_loader(
     seeds = np.random.default_rng(seed).integers(0, 2**31, size=len(crops))
     plain = evaluation_dataset(crops, spec=spec, crop=crop, view=view)
     blender = CropBlender(
-        crops, crop=crop, config=blend, pixels_of=plain.pixels, num_workers=num_workers
+        crops, crop=crop, config=blend, pixels_of=plain.stored_pixels, num_workers=num_workers
     )
     return DataLoader(
         PairDataset(plain, blender=blender),

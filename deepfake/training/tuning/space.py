@@ -29,11 +29,11 @@ DEFAULT_SPACE = "baseline"
 Value = bool | int | float | str
 
 
-class _Told(BaseModel):
+class _SpaceModel(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
-class Range(_Told):
+class Range(_SpaceModel):
     """A range of numbers, both ends included; whole numbers if both ends are.
 
     Attributes:
@@ -65,7 +65,7 @@ class Range(_Told):
         return self.low, self.high
 
 
-class Choices(_Told):
+class Choices(_SpaceModel):
     """One of a few values.
 
     Attributes:
@@ -80,7 +80,7 @@ class Choices(_Told):
         return self.choices
 
 
-class PrunerSettings(_Told):
+class PrunerSettings(_SpaceModel):
     """When a trial that falls behind is stopped.
 
     Attributes:
@@ -95,7 +95,7 @@ class PrunerSettings(_Told):
     warmup_epochs: int = Field(default=1, ge=0)
 
 
-class SearchSpace(_Told):
+class SearchSpace(_SpaceModel):
     """A recipe, and the settings to try on it.
 
     Attributes:

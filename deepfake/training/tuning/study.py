@@ -102,8 +102,8 @@ class TuningStudy:
         done = self._study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         if not done:
             return None
-        found = max(done, key=lambda trial: (trial.value, -trial.number))
-        return Trial(found.number, self.space.config(found.params), dict(found.params))
+        best = max(done, key=lambda trial: (trial.value, -trial.number))
+        return Trial(best.number, self.space.config(best.params), dict(best.params))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a record a trial: number, state, value, epochs and settings."""
@@ -122,14 +122,14 @@ class TuningStudy:
     @property
     def metric(self) -> str | None:
         """Name of the metric that ranks trials; None before one is completed."""
-        found = self._study.user_attrs.get("metric")
-        return None if found is None else str(found)
+        metric = self._study.user_attrs.get("metric")
+        return None if metric is None else str(metric)
 
     @property
     def tracked_as(self) -> str | None:
         """The sweep's run in the tracker, if any."""
-        found = self._study.user_attrs.get("run_id")
-        return None if found is None else str(found)
+        run_id = self._study.user_attrs.get("run_id")
+        return None if run_id is None else str(run_id)
 
     def track_as(self, run_id: str) -> None:
         """Store the sweep's run in the tracker."""
@@ -258,6 +258,6 @@ def _as_toml(values: Mapping[str, Any]) -> str:
     lines = [f"{k} = {json.dumps(v)}" for k, v in values.items() if not isinstance(v, dict | None)]
     for name, table in values.items():
         if isinstance(table, dict):
-            own = [f"{k} = {json.dumps(v)}" for k, v in table.items() if v is not None]
-            lines += ["", f"[{name}]", *own]
+            table_lines = [f"{k} = {json.dumps(v)}" for k, v in table.items() if v is not None]
+            lines += ["", f"[{name}]", *table_lines]
     return "\n".join(lines) + "\n"

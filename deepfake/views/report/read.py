@@ -130,12 +130,17 @@ def _reading_notes(reading: object, *, notes: Sequence[object]) -> dict[str, Any
     known = reading if isinstance(reading, dict) else {}
     thresholds: dict[str, tuple[float, float] | None] = {}
     alarms = []
-    for kind, own in _thresholds_by_kind(known).items():
-        is_known = isinstance(own, dict) and {"real_below", "fake_from"} <= own.keys()
-        thresholds[kind] = (
-            (float(own["real_below"]), float(own["fake_from"])) if own and is_known else None
+    for kind, kind_thresholds in _thresholds_by_kind(known).items():
+        is_known = (
+            isinstance(kind_thresholds, dict)
+            and {"real_below", "fake_from"} <= kind_thresholds.keys()
         )
-        alarms.append(false_alarms(judgement_plural(kind), own if is_known else None))
+        thresholds[kind] = (
+            (float(kind_thresholds["real_below"]), float(kind_thresholds["fake_from"]))
+            if kind_thresholds and is_known
+            else None
+        )
+        alarms.append(false_alarms(judgement_plural(kind), kind_thresholds if is_known else None))
     # Folders scored by earlier versions do not say which of the notes these are.
     missed = tuple(str(note) for note in known.get("missed") or ())
     return {
@@ -143,13 +148,13 @@ def _reading_notes(reading: object, *, notes: Sequence[object]) -> dict[str, Any
         "notes": tuple(str(note) for note in notes if str(note) not in missed),
         "model_notes": tuple(str(note) for note in known.get("notes") or ()),
         "thresholds": thresholds,
-        "alarms": [found for found in alarms if found is not None],
+        "alarms": [alarm for alarm in alarms if alarm is not None],
     }
 
 
 def _thresholds_by_kind(reading: Mapping[str, Any]) -> Mapping[str, Any]:
-    if isinstance(found := reading.get("thresholds"), dict):
-        return found
+    if isinstance(thresholds := reading.get("thresholds"), dict):
+        return thresholds
     # Folders scored until version 0.1 name them one by one.
     return {kind: reading.get(f"thresholds_{kind}") for kind in ("still", "video")}
 
@@ -165,29 +170,29 @@ def _load_evidence(version: Location, rows: Sequence[Mapping[str, Any]]) -> Iter
             yield evidence
 
 
-def _lacking_columns(found: pa.Schema) -> str:
+def _lacking_columns(schema: pa.Schema) -> str:
     """Return SQL for the columns of numbers that tables of earlier versions lack."""
-    lacking = [name for name in _COLUMNS if name not in found.names]
+    lacking = [name for name in _COLUMNS if name not in schema.names]
     return "".join(f", NULL::DOUBLE AS {name}" for name in lacking)
 
 
 def _checked_schema(path: Path, *, shown: Location) -> pa.Schema:
     try:
-        found = pq.read_schema(path)
+        schema = pq.read_schema(path)
     except (OSError, pa.ArrowException) as error:
         raise DataError(
             f"not a readable table of scores ({error})",
             path=shown,
             hint="Name the folder that was --output of `deepfake score`.",
         ) from error
-    metadata = found.metadata or {}
+    metadata = schema.metadata or {}
     if {key: metadata.get(key) for key in _SCHEMA} != _SCHEMA:
         raise DataError(
             "the scores were written by another version of this program",
             path=shown,
             hint="Score the folder again with this version.",
         )
-    return found
+    return schema
 
 
 def _quoted(path: Path) -> str:
@@ -221,6 +226,6 @@ def _failures(db: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 
 
 def _query(db: duckdb.DuckDBPyConnection, query: str) -> list[dict[str, Any]]:
-    found = db.execute(query)
-    names = [str(column[0]) for column in found.description or ()]
-    return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+    result = db.execute(query)
+    names = [str(column[0]) for column in result.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in result.fetchall()]

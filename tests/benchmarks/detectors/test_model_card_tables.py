@@ -38,7 +38,7 @@ def test_a_filled_place_can_be_filled_again() -> None:
     assert len(widths) == 1, "every row has every cell"
 
 
-def test_an_undefined_number_is_told_not_shown() -> None:
+def test_an_undefined_number_is_described_not_shown() -> None:
     condition = {
         "name": "jpeg",
         "value": 40.0,
@@ -58,7 +58,7 @@ def test_an_undefined_number_is_told_not_shown() -> None:
     assert text.count(row) == 2
 
 
-def test_precision_is_told_from_the_most_fakes_to_the_fewest() -> None:
+def test_precision_is_listed_from_the_most_fakes_to_the_fewest() -> None:
     report = {"precision_at": {"0.01": 0.1, "0.1": None, "0.5": 0.9}}
     text = _filled("precision", {"evaluations": {"openforensics": {"report": report}}})
     assert "| 50% | 0.900 |\n| 10% | undefined |\n| 1% | 0.100 |" in text

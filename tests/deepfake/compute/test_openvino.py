@@ -24,7 +24,7 @@ from deepfake.compute.openvino import (
     save_graph,
 )
 from deepfake.errors import ConfigError, ModelError
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 
 class _Sums(nn.Module):

@@ -95,7 +95,7 @@ def test_one_class_has_a_rate_and_no_auc(predictions: Make) -> None:
     assert all(part.auc is None and part.why for part in corpus.slices)
 
 
-def test_methods_are_told_from_all_reals(predictions: Make) -> None:
+def test_methods_are_compared_with_all_reals(predictions: Make) -> None:
     given = predictions(40)
     parts = {(p.by, p.value): p for p in given.evaluate().corpora["set"].slices}
     swap = parts["method", "swap"]

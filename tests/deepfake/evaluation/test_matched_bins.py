@@ -17,7 +17,7 @@ def test_a_hand_made_example() -> None:
     labels = [0, 0, 1, 0, 1, 1]
     scores = [1.0, 3.0, 5.0, 6.0, 4.0, 8.0]
     sharpness = [10, 10, 10, 90, 90, 90]
-    found = match_by_bins(labels, scores, by=sharpness, num_bins=2)
+    found = match_by_bins(labels, scores, property_values=sharpness, num_bins=2)
     assert (found.n_matched, found.num_bins) == (2, 2)
     assert found.auc == pytest.approx((1 + 0 + 1 + 0.5) / 4)
     assert found.auc_of_property == pytest.approx(0.5)
@@ -39,7 +39,7 @@ def test_the_weights_are_the_mean_over_draws_of_equal_numbers() -> None:
             kept += [row for side in sides for row in rng.permutation(side)[:few]]
         fakes, reals = (scores[[r for r in kept if labels[r] == label]] for label in (1, 0))
         drawn.append(float((fakes[:, None] > reals[None, :]).mean()))
-    found = match_by_bins(labels, scores, by=sharpness, num_bins=4)
+    found = match_by_bins(labels, scores, property_values=sharpness, num_bins=4)
     assert found.auc == pytest.approx(float(np.mean(drawn)), abs=0.01)
 
 
@@ -49,7 +49,7 @@ def test_where_sharpness_alone_decides_nothing_is_left() -> None:
     sharpness = rng.normal(1.0 * labels, 1.0)
     scores = sharpness + rng.normal(0, 0.1, 2000)
     plain = np.mean(scores[labels == 1][:, None] > scores[labels == 0][None, :])
-    found = match_by_bins(labels, scores, by=sharpness)
+    found = match_by_bins(labels, scores, property_values=sharpness)
     assert plain > 0.74
     assert found.auc == pytest.approx(0.5, abs=0.03)
     assert found.auc_of_property == pytest.approx(0.5, abs=0.03)
@@ -60,7 +60,7 @@ def test_what_sharpness_does_not_explain_stays() -> None:
     labels = np.repeat([0, 1], 1000)
     sharpness = rng.normal(1.0 * labels, 1.0)
     signal = rng.normal(1.0 * labels, 1.0)
-    found = match_by_bins(labels, signal, by=sharpness)
+    found = match_by_bins(labels, signal, property_values=sharpness)
     assert found.auc == pytest.approx(0.76, abs=0.03)
     assert 500 < found.n_matched < 1000
 
@@ -76,13 +76,15 @@ def test_what_sharpness_does_not_explain_stays() -> None:
     ],
 )
 def test_undefined_says_why(labels: list[int], by: list[float], why: str) -> None:
-    found = match_by_bins(labels, np.zeros(len(labels)), by=by, num_bins=2)
+    found = match_by_bins(labels, np.zeros(len(labels)), property_values=by, num_bins=2)
     assert (found.auc, found.auc_of_property, found.n_matched) == (None, None, 0)
     assert found.why == why
 
 
 def test_files_without_the_property_are_left_out() -> None:
-    found = match_by_bins([0, 1, 1], [1.0, 2.0, 0.0], by=[5.0, 5.0, np.nan], num_bins=1)
+    found = match_by_bins(
+        [0, 1, 1], [1.0, 2.0, 0.0], property_values=[5.0, 5.0, np.nan], num_bins=1
+    )
     assert (found.auc, found.n_matched) == (1.0, 1)
 
 
@@ -99,4 +101,4 @@ def test_bad_input_is_an_error(
     labels: list[int], scores: list[float], by: list[float], num_bins: int
 ) -> None:
     with pytest.raises(DataError):
-        match_by_bins(labels, scores, by=by, num_bins=num_bins)
+        match_by_bins(labels, scores, property_values=by, num_bins=num_bins)

@@ -127,7 +127,7 @@ def test_the_table_goes_to_parquet_and_back(
     assert again["num_frames"].dropna().tolist() == [3] * 9
 
 
-def test_parts_by_face_are_told_and_the_weakest_is_named(
+def test_slices_by_face_are_listed_and_the_weakest_is_named(
     predictions: Callable[..., Any],
 ) -> None:
     given = predictions(80, shift=3.0)
@@ -146,7 +146,7 @@ def test_parts_by_face_are_told_and_the_weakest_is_named(
     assert f"is {weakest.value}:" in text
 
 
-def test_false_alarms_are_told_by_people_in_the_picture(predictions: Callable[..., Any]) -> None:
+def test_false_alarms_are_listed_by_people_in_the_picture(predictions: Callable[..., Any]) -> None:
     given = predictions(60, kind="image", frames=1)
     second = given.crops.assign(track_id=1)
     crowded = second[second["uri"].str.contains("/real/00[0-2]")]

@@ -15,7 +15,7 @@ from deepfake.config import MediaLimits
 from deepfake.errors import ConfigError, MediaError
 from deepfake.media import VideoRecorder, open_video
 from tests.media_factory import frame_number, index_frame
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 _TIMES = [0.0, 0.1, 0.12, 0.5, 1.5, 1.51]
 

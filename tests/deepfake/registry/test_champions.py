@@ -14,7 +14,7 @@ import pytest
 from deepfake import registry
 from deepfake.errors import BundleError, ConfigError, TrackingError, UnknownModelError
 from deepfake.registry.resolve import resolve_detector
-from tests.registered import log_bundle
+from tests.log_bundle import log_bundle
 
 pytestmark = pytest.mark.filterwarnings("ignore:The ``noload`` loader strategy")
 
@@ -70,27 +70,27 @@ def _champion(name: str) -> int | None:
     )
 
 
-def _promote(name: str, version: int, why: str = "it is better") -> registry.Promotion:
-    return registry.promote(name, version, who="ann", why=why, uri=_uri())
+def _promote(name: str, version: int, reason: str = "it is better") -> registry.Promotion:
+    return registry.promote(name, version, author="ann", reason=reason, uri=_uri())
 
 
 def test_the_way_back_ends_at_the_packaged_detector(name: str, tmp_path: Path) -> None:
     _register(name, tmp_path / "a", digest="aa")
     with pytest.raises(ConfigError, match="no champion to roll back from"):
-        registry.roll_back(name, who="bob", why="", uri=_uri())
+        registry.roll_back(name, author="bob", reason="", uri=_uri())
     _promote(name, 1)
-    done = registry.roll_back(name, who="bob", why="alarms", uri=_uri())
+    done = registry.roll_back(name, author="bob", reason="alarms", uri=_uri())
     assert (done.version, done.was) == (None, 1)
     assert (
         _champion(name) is None
         and registry.champion_or_none(name, uri=_uri(), cache=Path("cache")) is None
     )
     assert len(registry.list_versions(name, uri=_uri())) == 1, "nothing was registered for it"
-    assert registry.rolled_back(name, uri=_uri()) == {1}
+    assert registry.list_rolled_back(name, uri=_uri()) == {1}
     with pytest.raises(ConfigError, match="no champion to roll back from"):
-        registry.roll_back(name, who="bob", why="", uri=_uri())
+        registry.roll_back(name, author="bob", reason="", uri=_uri())
     _promote(name, 1)
-    assert registry.rolled_back(name, uri=_uri()) == set()
+    assert registry.list_rolled_back(name, uri=_uri()) == set()
     assert [e.version for e in registry.champion_history(name, uri=_uri())] == [1, None, 1]
 
 
@@ -108,7 +108,7 @@ def test_a_roll_back_to_nobody_that_was_killed_before_the_alias_does_not_count(
             lambda *_, **__: (_ for _ in ()).throw(SystemExit),
         )
         with pytest.raises(SystemExit):
-            registry.roll_back(name, who="bob", why="", uri=_uri())
+            registry.roll_back(name, author="bob", reason="", uri=_uri())
     assert _champion(name) == 1
     assert [e.version for e in registry.champion_history(name, uri=_uri())] == [1]
 
@@ -118,9 +118,9 @@ def test_who_was_compared_with_the_packaged_detector_expects_nobody(
 ) -> None:
     for digest in ("a1", "a2"):
         _register(name, tmp_path / digest, digest=digest)
-    registry.promote(name, 1, who="retrain", why="", expected="nobody", uri=_uri())
+    registry.promote(name, 1, author="retrain", reason="", expected="nobody", uri=_uri())
     with pytest.raises(TrackingError, match=r"version 1 .* is champion now, not nobody"):
-        registry.promote(name, 2, who="retrain", why="", expected="nobody", uri=_uri())
+        registry.promote(name, 2, author="retrain", reason="", expected="nobody", uri=_uri())
 
 
 def test_a_bundle_is_registered_once(name: str, tmp_path: Path) -> None:
@@ -136,15 +136,15 @@ def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
     for version in (1, 2, 3):
         _promote(name, version)
     assert _champion(name) == 3
-    assert registry.roll_back(name, who="bob", why="alarms", uri=_uri()).version == 2
-    assert registry.roll_back(name, who="bob", why="more alarms", uri=_uri()).version == 1
+    assert registry.roll_back(name, author="bob", reason="alarms", uri=_uri()).version == 2
+    assert registry.roll_back(name, author="bob", reason="more alarms", uri=_uri()).version == 1
     assert _champion(name) == 1
-    assert registry.rolled_back(name, uri=_uri()) == {2, 3}
+    assert registry.list_rolled_back(name, uri=_uri()) == {2, 3}
     _promote(name, 4)
     _promote(name, 2)
-    assert registry.rolled_back(name, uri=_uri()) == {3}
-    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 4
-    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 1
+    assert registry.list_rolled_back(name, uri=_uri()) == {3}
+    assert registry.roll_back(name, author="bob", reason="", uri=_uri()).version == 4
+    assert registry.roll_back(name, author="bob", reason="", uri=_uri()).version == 1
     changes = [(e.action, e.version, e.who) for e in registry.champion_history(name, uri=_uri())]
     assert changes[:5] == [
         ("promote", 1, "ann"),
@@ -160,8 +160,8 @@ def test_rolling_back_goes_back_step_by_step(name: str, tmp_path: Path) -> None:
 
 def test_promoting_the_champion_again_changes_nothing(name: str, tmp_path: Path) -> None:
     _register(name, tmp_path / "a", digest="a")
-    first = _promote(name, 1, why="first")
-    assert _promote(name, 1, why="again") == first
+    first = _promote(name, 1, reason="first")
+    assert _promote(name, 1, reason="again") == first
     assert len(registry.champion_history(name, uri=_uri())) == 1
 
 
@@ -184,7 +184,7 @@ def test_a_promotion_that_was_killed_before_the_alias_does_not_count(
             _promote(name, 3)
     assert _champion(name) == 2
     assert [e.version for e in registry.champion_history(name, uri=_uri())] == [1, 2]
-    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 1
+    assert registry.roll_back(name, author="bob", reason="", uri=_uri()).version == 1
     _promote(name, 3)
     assert [e.version for e in registry.champion_history(name, uri=_uri())] == [1, 2, 1, 3]
 
@@ -198,8 +198,8 @@ def test_an_alias_that_was_moved_by_hand_is_part_of_the_history(
     client.set_registered_model_alias(name, "champion", "2")
     assert [e.action for e in registry.champion_history(name, uri=_uri())] == ["promote", "found"]
     _promote(name, 3)
-    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 2
-    assert registry.roll_back(name, who="bob", why="", uri=_uri()).version == 1
+    assert registry.roll_back(name, author="bob", reason="", uri=_uri()).version == 2
+    assert registry.roll_back(name, author="bob", reason="", uri=_uri()).version == 1
 
 
 def test_a_promotion_expects_whom_it_was_compared_with(name: str, tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_a_promotion_expects_whom_it_was_compared_with(name: str, tmp_path: Path
         _register(name, tmp_path / digest, digest=digest)
     _promote(name, 2)
     with pytest.raises(TrackingError, match=r"version 2 .* is champion now, not 1"):
-        registry.promote(name, 3, who="retrain", why="", expected=1, uri=_uri())
+        registry.promote(name, 3, author="retrain", reason="", expected=1, uri=_uri())
     with pytest.raises(UnknownModelError, match=r"no version 9 \(there are: 1, 2, 3\)"):
         _promote(name, 9)
     assert _champion(name) == 2
@@ -276,5 +276,5 @@ def test_nothing_is_asked_of_a_store_that_is_not_there(
     assert registry.list_versions(uri=_uri()) == []
     assert registry.champion_history(uri=_uri()) == []
     with pytest.raises(UnknownModelError, match="no registry"):
-        registry.roll_back(who="bob", why="", uri=_uri())
+        registry.roll_back(author="bob", reason="", uri=_uri())
     assert list(tmp_path.iterdir()) == []

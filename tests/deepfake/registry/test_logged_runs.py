@@ -42,8 +42,8 @@ def client_of(uri: str):  # type: ignore[no-untyped-def]
     ],
 )
 def test_credentials_are_never_shown(uri: str, shown: str) -> None:
-    assert registry.masked(uri) == shown
-    assert registry.masked(f"cannot reach {uri} today") == f"cannot reach {shown} today"
+    assert registry.mask_credentials(uri) == shown
+    assert registry.mask_credentials(f"cannot reach {uri} today") == f"cannot reach {shown} today"
 
 
 def test_a_training_is_kept_whole(store: str, training: dict[str, object]) -> None:

@@ -13,7 +13,7 @@ from deepfake.evidence import explain_scores
 from deepfake.extract.extractor import Extractor, ExtractRequest
 from deepfake.media import write_image, write_video
 from deepfake.scoring import ScoredMedium, Scorer, ScorerSetup
-from deepfake.scoring.motion_photos import does_motion_decide, with_other_part
+from deepfake.scoring.motion_photos import does_motion_decide, note_other_medium
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Kind, Status, Verdict
 from tests.media_factory import write_motion_photo
@@ -97,6 +97,6 @@ def test_which_part_decides(
 
 def test_what_came_of_the_other_part_is_said() -> None:
     other = make_score("a", status=Status.TOO_LARGE, message="too many frames")
-    told = with_other_part(make_score("a", reason="r"), other, is_motion=False)
+    told = note_other_medium(make_score("a", reason="r"), other, is_motion=False)
     wanted = "the video behind the picture was looked at too (too_large, too many frames)"
     assert (told.message, told.reason) == (wanted, f"r; {wanted}")

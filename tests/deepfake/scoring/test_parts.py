@@ -25,7 +25,7 @@ def _medium(name: str) -> ScoredMedium:
 
 @pytest.fixture
 def written(tmp_path: Path) -> Part:
-    return write_part(tmp_path, key=_KEY, number=3, media=[_medium("a"), _medium("b")])
+    return write_part(tmp_path, key=_KEY, run_number=3, media=[_medium("a"), _medium("b")])
 
 
 def test_a_part_is_found_as_it_was_written(written: Part, tmp_path: Path) -> None:

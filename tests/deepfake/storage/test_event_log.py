@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from deepfake.registry import masked
+from deepfake.registry import mask_credentials
 from deepfake.storage.event_log import event_log, event_log_files, log_event, log_run
 
 
@@ -20,7 +20,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 def test_lines_have_time_level_event_run_and_fields(tmp_path: Path) -> None:
     path = tmp_path / "logs" / "log.jsonl"
-    with event_log(path, run_id="r1", mask=masked):
+    with event_log(path, run_id="r1", mask=mask_credentials):
         log_event(
             "file failed", media_id="ab", uri="/m/ü\n.mp4", status="timeout", message="too slow"
         )
@@ -37,7 +37,7 @@ def test_lines_have_time_level_event_run_and_fields(tmp_path: Path) -> None:
 
 def test_no_credentials_at_any_depth(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with event_log(path, run_id="r", mask=masked):
+    with event_log(path, run_id="r", mask=mask_credentials):
         secret = "s3://me:hunter2@store/bucket?token=abc123"
         log_event("x", uri=secret, deep={"list": [secret], "number": 1})
         logging.getLogger("deepfake.storage").error("cannot read %s", secret)
@@ -55,7 +55,7 @@ def test_no_credentials_at_any_depth(tmp_path: Path) -> None:
 def test_who_listens_at_the_root_hears_what_they_heard_before(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with event_log(tmp_path / "log.jsonl", run_id="r", mask=masked):
+    with event_log(tmp_path / "log.jsonl", run_id="r", mask=mask_credentials):
         log_event("chatter")
         logging.getLogger("deepfake.x").info("more chatter")
         logging.getLogger("deepfake.x").warning("heard")
@@ -72,8 +72,8 @@ def test_logging_is_left_as_it_was(tmp_path: Path) -> None:
     before = (logger.level, logger.propagate, list(logger.handlers))
     with (
         pytest.raises(RuntimeError),
-        event_log(tmp_path / "a.jsonl", run_id="a", mask=masked),
-        event_log(tmp_path / "b.jsonl", run_id="b", mask=masked),
+        event_log(tmp_path / "a.jsonl", run_id="a", mask=mask_credentials),
+        event_log(tmp_path / "b.jsonl", run_id="b", mask=mask_credentials),
     ):
         raise RuntimeError
     assert (logger.level, logger.propagate, list(logger.handlers)) == before
@@ -83,8 +83,8 @@ def test_a_run_inside_another_is_heard_once_outside(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     with (
-        event_log(tmp_path / "a.jsonl", run_id="a", mask=masked),
-        event_log(tmp_path / "b.jsonl", run_id="b", mask=masked),
+        event_log(tmp_path / "a.jsonl", run_id="a", mask=mask_credentials),
+        event_log(tmp_path / "b.jsonl", run_id="b", mask=mask_credentials),
     ):
         logging.getLogger("deepfake.x").warning("once")
     assert len(caplog.records) == 1
@@ -94,7 +94,7 @@ def test_a_run_inside_another_is_heard_once_outside(
 def test_a_line_that_a_kill_cut_short_does_not_swallow_the_next(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     path.write_text('{"event": "whole"}\n{"event": "cut sho')
-    with event_log(path, run_id="r", mask=masked):
+    with event_log(path, run_id="r", mask=mask_credentials):
         log_event("next")
     lines = path.read_text().splitlines()
     assert lines[1] == '{"event": "cut sho'
@@ -103,7 +103,7 @@ def test_a_line_that_a_kill_cut_short_does_not_swallow_the_next(tmp_path: Path) 
 
 def test_its_size_is_bounded(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with event_log(path, run_id="r", mask=masked, max_bytes=2000):
+    with event_log(path, run_id="r", mask=mask_credentials, max_bytes=2000):
         for i in range(500):
             log_event("line", number=i)
     files = event_log_files(path)
@@ -121,7 +121,7 @@ def test_a_full_disk_does_not_end_the_run(
         pytest.skip("no /dev/full here")
     link = tmp_path / "log.jsonl"
     link.symlink_to(full)
-    with event_log(link, run_id="r", mask=masked):
+    with event_log(link, run_id="r", mask=mask_credentials):
         log_event("lost")
         log_event("lost too")
     assert [record.levelname for record in caplog.records] == ["WARNING"]
@@ -130,7 +130,7 @@ def test_a_full_disk_does_not_end_the_run(
 
 def test_the_end_of_a_run_is_logged(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
-    with event_log(path, run_id="r", mask=masked):
+    with event_log(path, run_id="r", mask=mask_credentials):
         with log_run(folder="/m") as ending:
             ending["num_files"] = 3
         with pytest.raises(OSError, match="gone"), log_run(folder="/m"):

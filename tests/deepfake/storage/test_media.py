@@ -12,7 +12,7 @@ import pytest
 from deepfake.errors import MediaTooLargeError, StoreError
 from deepfake.storage import StorePath, medium_exists, medium_file, stat_medium
 from deepfake.storage import media as module
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 
 def test_a_local_medium_is_read_where_it_is(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_detector_learns_what_the_fakes_have(finished: TrainResult, snapshot: Sn
     crops = crops[crops["split"] == "test"].reset_index(drop=True)
     dataset = CropDataset(crops, spec=InputSpec(64, (0.5,) * 3, (0.5,) * 3))
     logits = load_detector(finished.bundle, device="cpu").logits(
-        [dataset.pixels(row) for row in range(len(crops))]
+        [dataset.stored_pixels(row) for row in range(len(crops))]
     )
     labels = labels_of(crops)
     assert logits[labels == 1].min() > logits[labels == 0].max(), "positive means fake"
@@ -92,7 +92,7 @@ def test_bundle_predicts_the_logits_of_the_network_that_was_trained(
     crops = collect_crops([snapshot])[:40]
     spec = InputSpec(detector.spec.input_size, detector.spec.mean, detector.spec.std)
     dataset = CropDataset(crops, spec=spec)
-    scored = detector.logits([dataset.pixels(row) for row in range(40)])
+    scored = detector.logits([dataset.stored_pixels(row) for row in range(40)])
     module = load_module(detector.bundle).network
     module.load_state_dict(
         {k.removeprefix("network."): v for k, v in checkpoint["state_dict"].items()}

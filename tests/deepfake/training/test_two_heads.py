@@ -138,7 +138,7 @@ def test_run_ends_in_a_bundle_of_two_heads(snapshot: Snapshot, tmp_path: Path) -
     from deepfake.training.data import CropDataset, InputSpec
 
     dataset = CropDataset(crops, spec=InputSpec(64, spec.mean, spec.std))
-    said = load_detector(result.bundle, device="cpu").head_outputs([dataset.pixels(0)])
+    said = load_detector(result.bundle, device="cpu").head_outputs([dataset.stored_pixels(0)])
     assert set(said) == set(spec.outputs)
 
 

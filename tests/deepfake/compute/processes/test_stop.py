@@ -87,7 +87,7 @@ child = subprocess.Popen([sys.executable, "-c", "import signal, time\\n"
     "print(1, flush=True)\\ntime.sleep(60)"], stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, file=open("child", "w"), flush=True)
-with stop.when_late(lambda: print("last call", flush=True)):
+with stop.before_forced_exit(lambda: print("last call", flush=True)):
     print("ready", flush=True)
     while True:
         try:

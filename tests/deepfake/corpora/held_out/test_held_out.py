@@ -94,10 +94,10 @@ def test_what_was_forgotten_is_gone_from_it_and_said(
 
 def test_looks_are_counted_and_the_same_look_is_one(root: DataRoot) -> None:
     assert count_uses(root, "held-out") == 0
-    assert record_use(root, "held-out", detectors=("a", "b"), by="retrain") == 1
-    assert record_use(root, "held-out", detectors=("b", "a"), by="retrain") == 1
-    assert record_use(root, "held-out", detectors=("a",), by="evaluate") == 2
-    assert record_use(root, "other", detectors=("a",), by="evaluate") == 1
+    assert record_use(root, "held-out", detectors=("a", "b"), command="retrain") == 1
+    assert record_use(root, "held-out", detectors=("b", "a"), command="retrain") == 1
+    assert record_use(root, "held-out", detectors=("a",), command="evaluate") == 2
+    assert record_use(root, "other", detectors=("a",), command="evaluate") == 1
 
 
 def test_a_test_part_may_be_frozen_and_the_rest_learnt_from(
@@ -168,4 +168,4 @@ def test_a_held_out_set_of_a_store(bucket: Any, snapshot: Snapshot) -> None:
     there = DataRoot(location_of(str(bucket)))
     frozen = freeze_held_out_set(there, "held-out", snapshot=snapshot)
     assert read_held_out_set(there, "held-out") == frozen == list_held_out_sets(there)[0]
-    assert record_use(there, "held-out", detectors=("a",), by="evaluate") == 1
+    assert record_use(there, "held-out", detectors=("a",), command="evaluate") == 1

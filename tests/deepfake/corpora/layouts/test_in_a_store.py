@@ -50,20 +50,22 @@ def test_all_but_what_is_hidden_or_ours_is_listed(filled: StorePath) -> None:
 
 
 def test_filters_mean_what_they_mean_on_a_disk(filled: StorePath) -> None:
-    assert _names(filled, wanted=MediaFilter(include=("*.png",))) == {
+    assert _names(filled, media_filter=MediaFilter(include=("*.png",))) == {
         "train/real/b.png",
         "train/fake/c.png",
         "clip.mp4/inner.png",
         "outer/d.png",
     }
-    assert _names(filled, wanted=MediaFilter(include=("*.png",), exclude=("train/real/",))) == {
+    assert _names(
+        filled, media_filter=MediaFilter(include=("*.png",), exclude=("train/real/",))
+    ) == {
         "train/fake/c.png",
         "clip.mp4/inner.png",
         "outer/d.png",
     }
     now = datetime.now(UTC)
     for since, expected in ((now - timedelta(hours=1), _ALL), (now + timedelta(hours=1), set())):
-        assert _names(filled, wanted=MediaFilter(changed_since=since)) == expected
+        assert _names(filled, media_filter=MediaFilter(changed_since=since)) == expected
 
 
 def test_labels_and_splits_come_from_the_names(filled: StorePath) -> None:

@@ -20,8 +20,10 @@ def _tree(root: Path, *names: str) -> None:
         (root / name).write_bytes(b"x")
 
 
-def _found(root: Path, wanted: MediaFilter | None = None, skipped: Path | None = None) -> list[str]:
-    rows = stream_media(root, wanted=wanted, skipped=skipped)
+def _found(
+    root: Path, media_filter: MediaFilter | None = None, skipped: Path | None = None
+) -> list[str]:
+    rows = stream_media(root, media_filter=media_filter, skipped=skipped)
     return sorted(str(Path(row.uri).relative_to(root)) for row in rows)
 
 

@@ -144,7 +144,7 @@ def test_a_fraction_of_nothing_is_nothing() -> None:
 def test_kept_assignments_are_only_added_to() -> None:
     first = assign_splits(pairs(20, "Deepfakes"), config=AUTO)
     more = pairs(20, "Deepfakes", "FaceSwap") + pairs(30, "FaceSwap", first=20)
-    second = assign_splits(more, config=SplitConfig(seed=9), kept=first.assignments)
+    second = assign_splits(more, config=SplitConfig(seed=9), assignments=first.assignments)
     before = {row.uri: (row.group, row.split) for row in first.rows}
     after = {row.uri: (row.group, row.split) for row in second.rows}
     assert before.items() <= after.items()
@@ -155,14 +155,14 @@ def test_kept_assignments_are_only_added_to() -> None:
 def test_a_groups_name_stays_when_a_smaller_member_joins() -> None:
     rows = [real("5"), real("6"), real("7"), real("8")]
     first = assign_splits(rows, config=AUTO)
-    second = assign_splits([*rows, fake("0", "5")], config=AUTO, kept=first.assignments)
+    second = assign_splits([*rows, fake("0", "5")], config=AUTO, assignments=first.assignments)
     assert second.rows[-1].group == second.rows[0].group == first.rows[0].group == "c/identity:5"
 
 
 def test_assignments_of_files_that_are_gone_are_kept() -> None:
     first = assign_splits(pairs(10, "Deepfakes"), config=AUTO)
-    second = assign_splits(pairs(3, "Deepfakes"), config=AUTO, kept=first.assignments)
-    third = assign_splits(pairs(10, "Deepfakes"), config=AUTO, kept=second.assignments)
+    second = assign_splits(pairs(3, "Deepfakes"), config=AUTO, assignments=first.assignments)
+    third = assign_splits(pairs(10, "Deepfakes"), config=AUTO, assignments=second.assignments)
     assert third.rows == first.rows
 
 
@@ -178,7 +178,7 @@ def kept_in(**splits: Split) -> Assignments:
 def test_a_new_file_that_would_join_two_splits_is_quarantined() -> None:
     kept = kept_in(a=Split.TRAIN, b=Split.TEST)
     rows = [real("a"), real("b"), fake("a", "b")]
-    result = assign_splits(rows, config=AUTO, kept=kept)
+    result = assign_splits(rows, config=AUTO, assignments=kept)
     assert [row.split for row in result.rows] == [Split.TRAIN, Split.TEST, None]
     (bad,) = result.quarantined
     assert (bad.uri, bad.status, bad.group) == (rows[2].uri, Status.ERROR, None)
@@ -190,16 +190,16 @@ def test_a_new_file_that_would_join_two_splits_is_quarantined() -> None:
 def test_a_chain_of_new_files_does_not_join_two_splits_either() -> None:
     kept = kept_in(a=Split.TRAIN, b=Split.VAL)
     rows = [real("a"), real("b"), fake("a", "x"), fake("b", "x"), fake("x", "y")]
-    result = assign_splits(rows, config=AUTO, kept=kept)
+    result = assign_splits(rows, config=AUTO, assignments=kept)
     assert len(result.quarantined) == 1
     assert result.rows[4].split is not None
-    again = assign_splits(rows[::-1], config=AUTO, kept=result.assignments)
+    again = assign_splits(rows[::-1], config=AUTO, assignments=result.assignments)
     assert [row.uri for row in again.quarantined] == [row.uri for row in result.quarantined]
 
 
 def test_two_kept_groups_of_one_split_may_be_joined() -> None:
     kept = kept_in(a=Split.VAL, b=Split.VAL)
-    result = assign_splits([real("a"), real("b"), fake("b", "a")], config=AUTO, kept=kept)
+    result = assign_splits([real("a"), real("b"), fake("b", "a")], config=AUTO, assignments=kept)
     assert {(row.group, row.split) for row in result.rows} == {("c/identity:a", Split.VAL)}
     assert all(result.assignments.split_of(key) is Split.VAL for key in kept.members)
 
@@ -310,7 +310,7 @@ def test_where_val_is_lacking_it_is_taken_out_of_train_by_group() -> None:
     assert Counter(row.split for row in result.rows)[Split.VAL] == pytest.approx(28, abs=4)
     check_leakage(result.rows, strategy="grouped")
     assert any("names no val" in note for note in result.notes)
-    again = assign_splits(rows[::-1], config=SplitConfig(seed=4), kept=result.assignments)
+    again = assign_splits(rows[::-1], config=SplitConfig(seed=4), assignments=result.assignments)
     assert again.rows == result.rows[::-1]
 
 
@@ -331,7 +331,7 @@ def test_a_file_that_moved_to_another_list_is_quarantined() -> None:
     rows = [real(f"p{i}", split=list(Split)[i % 3]) for i in range(9)]
     first = assign_splits(rows, config=AUTO)
     moved = [replace(rows[0], split=Split.TEST), *rows[1:]]
-    second = assign_splits(moved, config=AUTO, kept=first.assignments)
+    second = assign_splits(moved, config=AUTO, assignments=first.assignments)
     assert [row.uri for row in second.quarantined] == [rows[0].uri]
     assert second.rows[1:] == first.rows[1:]
 
@@ -340,9 +340,11 @@ def test_the_strategy_of_what_is_kept_holds() -> None:
     rows = pairs(5, "Deepfakes")
     first = assign_splits(rows, config=AUTO)
     listed = [replace(row, split=Split.TEST) for row in rows]
-    assert assign_splits(listed, config=AUTO, kept=first.assignments).rows == first.rows
+    assert assign_splits(listed, config=AUTO, assignments=first.assignments).rows == first.rows
     with pytest.raises(ConfigError, match="grouped ones are stored"):
-        assign_splits(listed, config=SplitConfig(strategy="official"), kept=first.assignments)
+        assign_splits(
+            listed, config=SplitConfig(strategy="official"), assignments=first.assignments
+        )
     with pytest.raises(ConfigError, match="the corpus has none"):
         official(rows)
     with pytest.raises(DataError, match="one corpus"):
@@ -387,7 +389,7 @@ def test_whatever_comes_no_key_stands_in_two_splits_or_moves(
     rows: list[ManifestRow], cut: int, seed: int
 ) -> None:
     first = assign_splits(rows[:cut], config=GROUPED)
-    second = assign_splits(rows, config=SplitConfig(seed=seed), kept=first.assignments)
+    second = assign_splits(rows, config=SplitConfig(seed=seed), assignments=first.assignments)
     check_leakage(second.rows)
     for key in first.assignments.members:
         assert second.assignments.split_of(key) is first.assignments.split_of(key)

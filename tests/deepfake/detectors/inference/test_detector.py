@@ -26,7 +26,7 @@ from deepfake.detectors.inference import Detector, load_detector, torch_networks
 from deepfake.detectors.inference.conversion import convert_bundle
 from deepfake.errors import BundleError, ConfigError, ModelError
 from deepfake.media import read_image
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 from tests.sample_data import make_detector
 
 Pixels = NDArray[np.uint8]

@@ -64,7 +64,7 @@ def test_networks_part_their_features_from_their_classifier(name: str) -> None:
         np.testing.assert_allclose(logits, module(inputs), atol=1e-4)
 
 
-def test_a_network_without_features_is_told() -> None:
+def test_a_network_without_features_is_reported() -> None:
     with pytest.raises(ModelError, match="does not give its features"):
         features_of(_Given(), torch.zeros(1, 1, 2, 2))
 

@@ -111,7 +111,7 @@ def test_twelve_hundred_files_take_seconds() -> None:
     assert time.process_time() - start < 8.0
 
 
-def test_a_better_detector_is_told_from_a_worse_one_and_from_itself() -> None:
+def test_a_better_detector_is_distinguished_from_a_worse_one_and_from_itself() -> None:
     labels, good = scores(400, shift=2.0)
     bad = good + np.random.default_rng(2).normal(scale=0.5, size=400)
     groups = np.arange(400) // 2

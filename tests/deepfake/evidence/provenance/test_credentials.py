@@ -76,7 +76,7 @@ def test_an_unsigned_file_has_none_and_that_means_nothing(picture: Path) -> None
     ("source_type", "made_as"),
     [("digitalCapture", "captured"), ("compositeWithTrainedAlgorithmicMedia", "composite")],
 )
-def test_what_it_was_made_as_is_told(
+def test_what_it_was_made_as_is_described(
     picture: Path, chain: Chain, tmp_path: Path, source_type: str, made_as: str
 ) -> None:
     url = f"http://cv.iptc.org/newscodes/digitalsourcetype/{source_type}"
@@ -97,7 +97,7 @@ def test_no_connection_is_made_for_credentials_elsewhere_or_a_certificate(
     assert listener.callers == []
 
 
-def test_a_format_that_holds_none_and_a_damaged_file_are_told_apart(
+def test_a_format_that_holds_none_and_a_damaged_file_are_distinguished(
     signed: Path, tmp_path: Path
 ) -> None:
     assert read_credentials(signed, container="matroska,webm").state == "unsupported"

@@ -68,7 +68,7 @@ def _run(
     with open_state(folder / "state.sqlite", folder="/m", version="v") as state:
         for number, media in enumerate(batches):
             key = f"{state.run:08x}{number:08x}"
-            state.commit(write_part(folder / "parts", key=key, number=state.run, media=media))
+            state.commit(write_part(folder / "parts", key=key, run_number=state.run, media=media))
         report = watch.report(
             state, parts=folder / "parts", scratch=folder / "tmp", prior=None, limit=0.25
         )
@@ -117,8 +117,8 @@ def test_compression_is_seen_at_probing(bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "parts").mkdir()
     watch = DriftWatch(bundle)
     row = ManifestRow("/m/a", "m", kind=Kind.IMAGE, size_bytes=500, width=100, height=100)
-    watch.probed([row] * 60)
-    watch.probed([ManifestRow("/m/b", "m"), ManifestRow("/m/c", "m", kind=Kind.IMAGE)])
+    watch.add_probed([row] * 60)
+    watch.add_probed([ManifestRow("/m/b", "m"), ManifestRow("/m/c", "m", kind=Kind.IMAGE)])
     report, _ = _run(tmp_path, watch, [[_no_face("a")]])
     (found,) = report.moved
     assert (found.name, found.num_media) == ("bytes_per_pixel", 60)

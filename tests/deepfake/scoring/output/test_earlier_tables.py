@@ -50,7 +50,7 @@ def _without_later(path: Path, name: str) -> None:
 def parts(tmp_path: Path) -> Path:
     """Return a folder of two parts as an earlier version wrote them."""
     for number, key in enumerate(_KEYS):
-        write_part(tmp_path, key=key, number=number, media=[_medium(f"/m/{key}", key)])
+        write_part(tmp_path, key=key, run_number=number, media=[_medium(f"/m/{key}", key)])
         marker = tmp_path / f"{key}.json"
         record = json.loads(marker.read_text())
         for name in TABLES:

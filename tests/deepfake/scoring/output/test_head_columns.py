@@ -57,7 +57,7 @@ def medium(bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> ScoredMe
 
 def _write(folder: Path, bundle: Bundle, media: list[ScoredMedium], key: str = _KEY) -> Part:
     schemas = table_schemas(bundle.spec)
-    return write_part(folder, key=key, number=1, media=media, schemas=schemas)
+    return write_part(folder, key=key, run_number=1, media=media, schemas=schemas)
 
 
 def _frames(folder: Path, key: str) -> list[dict[str, Any]]:
@@ -122,7 +122,7 @@ def test_a_head_that_the_detector_does_not_have_is_an_error(
     medium: ScoredMedium, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match="no column for logit_lips"):
-        write_part(tmp_path, key=_KEY, number=1, media=[medium], schemas=TABLES)
+        write_part(tmp_path, key=_KEY, run_number=1, media=[medium], schemas=TABLES)
 
 
 @pytest.mark.parametrize(

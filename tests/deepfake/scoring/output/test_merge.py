@@ -46,7 +46,9 @@ class _Output:
             media = [_medium(name, logit)]
             key = f"{state.run:016x}"
             state.commit(
-                write_part(self.parts, key=key, number=state.run, media=media, made_with=made_with)
+                write_part(
+                    self.parts, key=key, run_number=state.run, media=media, made_with=made_with
+                )
             )
 
     def logits(self, state: ScoringState) -> dict[str, float]:

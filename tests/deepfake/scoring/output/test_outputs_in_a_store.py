@@ -45,7 +45,7 @@ def _medium(name: str) -> ScoredMedium:
 @pytest.fixture
 def parts(bucket: StorePath) -> list[Part]:
     return [
-        write_part(bucket, key=_key(n), number=3, media=[_medium(f"{n}a"), _medium(f"{n}b")])
+        write_part(bucket, key=_key(n), run_number=3, media=[_medium(f"{n}a"), _medium(f"{n}b")])
         for n in range(20)
     ]
 
@@ -113,7 +113,7 @@ def test_what_was_wrong_with_a_part_is_said_by_whoever_puts_them_together(
 
 
 def test_removing_leaves_nothing(bucket: StorePath) -> None:
-    write_part(bucket, key=_key(1), number=1, media=[_medium("a")])
+    write_part(bucket, key=_key(1), run_number=1, media=[_medium("a")])
     remove_part(bucket, _key(1))
     remove_part(bucket, _key(1))
     assert list(bucket.iter_objects()) == []
@@ -214,7 +214,7 @@ def test_beside_an_output_that_is_here_nothing_is_written(
 def test_the_newest_score_is_that_of_the_last_run_whoever_ran_before(
     bucket: StorePath, states: tuple[ScoringState, ScoringState]
 ) -> None:
-    part = write_part(bucket, key=_key(1), number=41, media=[_medium("a")])
+    part = write_part(bucket, key=_key(1), run_number=41, media=[_medium("a")])
     states[0].reconcile([part])
     assert states[0].run == 42
 

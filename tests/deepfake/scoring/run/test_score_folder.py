@@ -24,20 +24,20 @@ from deepfake.media import write_image
 from deepfake.scoring import (
     FolderOptions,
     FolderSummary,
-    NewFilesError,
-    NoBatches,
     ProbeBatch,
     ProbedBatch,
+    RejectingRunner,
     ScoreBatch,
     ScoredBatch,
     ScoreJob,
     ScoresFolder,
+    UnexpectedWorkError,
     create_score_job,
     score_batch,
     score_folder,
     scores_version,
 )
-from deepfake.scoring.run.nothing_new import is_nothing_new
+from deepfake.scoring.run.unchanged import is_unchanged
 from deepfake.storage import DataRoot
 from tests.sample_data import face_close_up, landscape, make_detector
 
@@ -159,33 +159,33 @@ def scored(tmp_path: Path, job: ScoreJob) -> Path:
     return tmp_path
 
 
-def _is_nothing_new(place: Path, job: ScoreJob, **changes: Any) -> bool:
+def _is_unchanged(place: Path, job: ScoreJob, **changes: Any) -> bool:
     bundle = load_bundle(job.scorer.detector.path)
     asked: dict[str, Any] = {
         "version": scores_version(job.scorer, bundle=bundle),
-        "wanted": MediaFilter(),
+        "media_filter": MediaFilter(),
         "limits": job.media_limits,
         **changes,
     }
-    return is_nothing_new(place / "media", ScoresFolder(place / "scores"), **asked)
+    return is_unchanged(place / "media", ScoresFolder(place / "scores"), **asked)
 
 
 def test_nothing_is_new_in_a_scored_folder_and_a_run_without_batches_says_so(
     scored: Path, job: ScoreJob
 ) -> None:
-    assert _is_nothing_new(scored, job)
+    assert _is_unchanged(scored, job)
     done = score_folder(
         scored / "media",
         ScoresFolder(scored / "scores"),
         job=job,
         options=FolderOptions(),
-        batches=NoBatches(),
+        batches=RejectingRunner(),
         data_root=DataRoot(scored / "data"),
         run_id="again",
     )
     assert (done.counters.num_listed, done.counters.num_scored) == (2, 0)
     assert done.counts.statuses == {"ok": 1, "empty": 1}
-    assert _is_nothing_new(scored, job), "the run changed nothing"
+    assert _is_unchanged(scored, job), "the run changed nothing"
 
 
 def _change_time(place: Path) -> None:
@@ -221,14 +221,14 @@ def test_whatever_changed_is_for_a_run_to_see_to(
     scored: Path, job: ScoreJob, change: Callable[[Path], None]
 ) -> None:
     change(scored)
-    assert not _is_nothing_new(scored, job)
+    assert not _is_unchanged(scored, job)
 
 
 def test_other_scores_and_other_limits_are_something_new(scored: Path, job: ScoreJob) -> None:
-    assert not _is_nothing_new(scored, job, version="0" * 16)
-    assert not _is_nothing_new(scored, job, limits=MediaLimits(max_bytes=10_000_000))
+    assert not _is_unchanged(scored, job, version="0" * 16)
+    assert not _is_unchanged(scored, job, limits=MediaLimits(max_bytes=10_000_000))
     with ScoresFolder(scored / "scores").held():
-        assert not _is_nothing_new(scored, job), "a run is at work"
+        assert not _is_unchanged(scored, job), "a run is at work"
 
 
 def test_a_file_that_was_not_scored_for_a_limit_is_something_new(
@@ -236,10 +236,10 @@ def test_a_file_that_was_not_scored_for_a_limit_is_something_new(
 ) -> None:
     write_image(scored / "media" / "view.png", landscape())
     os.utime(scored / "media" / "view.png", (1_700_000_000, 1_700_000_000))
-    _score(scored, job, FolderOptions(wanted=MediaFilter(include=("face.png", "empty.mp4"))))
-    assert not _is_nothing_new(scored, job)
-    batches = NoBatches()
-    with pytest.raises(NewFilesError):
+    _score(scored, job, FolderOptions(media_filter=MediaFilter(include=("face.png", "empty.mp4"))))
+    assert not _is_unchanged(scored, job)
+    batches = RejectingRunner()
+    with pytest.raises(UnexpectedWorkError):
         score_folder(
             scored / "media",
             ScoresFolder(scored / "scores"),

@@ -28,7 +28,7 @@ from deepfake.scoring import (
     describe_setup,
     open_state,
     read_status,
-    recorded,
+    record_run,
     write_setup,
 )
 from deepfake.scoring.setups import StoredSetup
@@ -46,21 +46,21 @@ def setup(tmp_path_factory: pytest.TempPathFactory) -> StoredSetup:
 
 
 @pytest.fixture
-def to(tmp_path: Path) -> ScoresFolder:
+def output(tmp_path: Path) -> ScoresFolder:
     return ScoresFolder(tmp_path / "out")
 
 
 @contextmanager
 def _run(
-    to: ScoresFolder, setup: StoredSetup, *, version: str = "v1"
+    output: ScoresFolder, setup: StoredSetup, *, version: str = "v1"
 ) -> Iterator[tuple[ScoringState, RunRecord]]:
     with (
-        to.held(),
-        event_log(to.log, run_id=f"run-{version}", mask=str),
-        open_state(to.state, folder="/media", version=version) as state,
-        recorded(to, state, run_id=f"run-{version}", setup=setup) as record,
+        output.held(),
+        event_log(output.log, run_id=f"run-{version}", mask=str),
+        open_state(output.state, folder="/media", version=version) as state,
+        record_run(output, state, run_id=f"run-{version}", setup=setup) as record,
     ):
-        write_setup(to.version(version), setup)
+        write_setup(output.version(version), setup)
         yield state, record
 
 
@@ -73,11 +73,11 @@ def _work(state: ScoringState, record: RunRecord) -> None:
     """List five files: one is refused, one waits, two of three contents are scored."""
     rows = [_row("a"), _row("b"), _row("c"), _row("d", Status.EMPTY)]
     rows.append(replace(_row("a"), uri="/media/a-copy"))
-    record.listed(len(rows))
+    record.count_listed(len(rows))
     state.observe([replace(r, media_id=None, kind=None, status=Status.OK) for r in rows])
-    record.probed(rows, hashing="full")
+    record.count_probed(rows, hashing="full")
     state.record(rows, began_ns=2**62)
-    record.claimed(len(state.claim(rows)))
+    record.count_claimed(len(state.claim(rows)))
     part = Part("0123456789abcdef", state.run, (("a" * 64, "ok"), ("b" * 64, "timeout")))
     failed = {"uri": "/media/b", "media_id": "b" * 64, "status": "timeout"}
     account = BatchTotals(
@@ -88,17 +88,19 @@ def _work(state: ScoringState, record: RunRecord) -> None:
         verdicts={"real": 1, "not_applicable": 1},
         failed=[{**failed, "error_type": "TimeoutError", "message": "took too long"}],
     )
-    record.committed(part, account)
+    record.record_part(part, account)
     state.commit(part)
 
 
-def test_a_run_at_work(to: ScoresFolder, setup: StoredSetup) -> None:
-    with _run(to, setup) as (state, record):
+def test_a_run_at_work(output: ScoresFolder, setup: StoredSetup) -> None:
+    with _run(output, setup) as (state, record):
         _work(state, record)
-        status = read_status(to)
-        with closing(sqlite3.connect(to.state, timeout=0)) as db:
+        status = read_status(output)
+        with closing(sqlite3.connect(output.state, timeout=0)) as db:
             db.execute("BEGIN IMMEDIATE")
-            assert read_status(to) == status, "a writer in the middle of its work stops no reader"
+            assert read_status(output) == status, (
+                "a writer in the middle of its work stops no reader"
+            )
             db.rollback()
     assert status.owner is not None
     assert {"pid", "host", "user", "since"} <= set(status.owner)
@@ -126,42 +128,42 @@ def test_a_run_at_work(to: ScoresFolder, setup: StoredSetup) -> None:
     json.dumps(status.as_record())
 
 
-def test_a_run_that_ended(to: ScoresFolder, setup: StoredSetup) -> None:
-    with _run(to, setup) as (state, record):
+def test_a_run_that_ended(output: ScoresFolder, setup: StoredSetup) -> None:
+    with _run(output, setup) as (state, record):
         _work(state, record)
-        record.listing_ended()
-    run = read_status(to).run
+        record.end_listing()
+    run = read_status(output).run
     assert run is not None
     assert (run.outcome, run.seconds_left, run.is_listing) == ("finished", None, False)
     assert run.ended_at is not None
-    with pytest.raises(RuntimeError), _run(to, setup, version="v2"):
+    with pytest.raises(RuntimeError), _run(output, setup, version="v2"):
         raise RuntimeError("broken")
-    status = read_status(to)
+    status = read_status(output)
     assert status.run is not None
     assert (status.run.outcome, status.owner) == ("failed", None)
     assert [v.version for v in status.versions] == ["v1", "v2"]
     assert status.num_waiting == 4, "nothing has a score of this version"
 
 
-def test_a_run_that_was_killed(to: ScoresFolder, setup: StoredSetup) -> None:
-    with _run(to, setup) as (state, record):
+def test_a_run_that_was_killed(output: ScoresFolder, setup: StoredSetup) -> None:
+    with _run(output, setup) as (state, record):
         _work(state, record)
-        killed = to.state.read_bytes(), to.state.with_name("state.sqlite-wal").read_bytes()
-    to.state.write_bytes(killed[0])
-    to.state.with_name("state.sqlite-wal").write_bytes(killed[1])
-    status = read_status(to)
+        killed = output.state.read_bytes(), output.state.with_name("state.sqlite-wal").read_bytes()
+    output.state.write_bytes(killed[0])
+    output.state.with_name("state.sqlite-wal").write_bytes(killed[1])
+    status = read_status(output)
     assert status.run is not None
     assert (status.run.outcome, status.run.seconds_left) == ("interrupted", None)
     assert status.num_scored == 2, "what the run had committed is there"
 
 
-def test_each_name_of_a_failed_content_is_logged(to: ScoresFolder, setup: StoredSetup) -> None:
-    with _run(to, setup) as (state, record):
+def test_each_name_of_a_failed_content_is_logged(output: ScoresFolder, setup: StoredSetup) -> None:
+    with _run(output, setup) as (state, record):
         _work(state, record)
         late = replace(_row("b"), uri="/media/late")
         state.observe([late])
         state.record([late], began_ns=2**62)
-    lines = [json.loads(line) for line in to.log.read_text().splitlines()]
+    lines = [json.loads(line) for line in output.log.read_text().splitlines()]
     failed = [line for line in lines if line["event"] == "file failed"]
     assert sorted((line["uri"], line["status"]) for line in failed) == [
         ("/media/b", "timeout"),
@@ -180,29 +182,29 @@ def test_each_name_of_a_failed_content_is_logged(to: ScoresFolder, setup: Stored
 
 def test_who_may_not_write_there_reads_all_the_same(setup: StoredSetup) -> None:
     with readable_folder() as folder:
-        to = ScoresFolder(folder / "out")
-        with _run(to, setup) as (state, record):
+        output = ScoresFolder(folder / "out")
+        with _run(output, setup) as (state, record):
             _work(state, record)
-        expected = read_status(to)
+        expected = read_status(output)
         for path in folder.rglob("*"):
             path.chmod(0o555 if path.is_dir() else 0o444)
         with as_ordinary_user():
-            assert read_status(to) == expected
+            assert read_status(output) == expected
 
 
-def test_no_scores_there_is_an_error(to: ScoresFolder) -> None:
+def test_no_scores_there_is_an_error(output: ScoresFolder) -> None:
     with pytest.raises(DataError, match="no scores are kept there"):
-        read_status(to)
-    to.path.mkdir()
-    to.state.write_bytes(b"not a database " * 100)
+        read_status(output)
+    output.path.mkdir()
+    output.state.write_bytes(b"not a database " * 100)
     with pytest.raises(DataError, match="cannot be read"):
-        read_status(to)
+        read_status(output)
 
 
-def test_asking_for_the_owner_turns_no_run_away(to: ScoresFolder) -> None:
-    to.path.mkdir()
-    asked = filelock.FileLock(to.path / ".lock", timeout=0, thread_local=False)
+def test_asking_for_the_owner_turns_no_run_away(output: ScoresFolder) -> None:
+    output.path.mkdir()
+    asked = filelock.FileLock(output.path / ".lock", timeout=0, thread_local=False)
     with asked:
         threading.Timer(0.3, asked.release).start()
-        with to.held():
-            assert to.owner() is not None
+        with output.held():
+            assert output.owner() is not None

@@ -47,17 +47,17 @@ def crops(snapshot: Snapshot) -> pd.DataFrame:
 def test_plain_sample_is_what_scoring_sees(crops: pd.DataFrame, snapshot: Snapshot) -> None:
     dataset = CropDataset(crops, spec=SPEC)
     tensor, label, row = dataset[7]
-    expected = to_input([dataset.pixels(7)], input_size=48, mean=SPEC.mean, std=SPEC.std)
+    expected = to_input([dataset.stored_pixels(7)], input_size=48, mean=SPEC.mean, std=SPEC.std)
     assert torch.equal(tensor, expected[0])
     assert (label, row) == (1.0 if crops["label"][7] == "fake" else 0.0, 7)
-    assert dataset.pixels(7).shape == (64, 64, 3)
+    assert dataset.stored_pixels(7).shape == (64, 64, 3)
 
 
 def test_fakes_have_their_grid(crops: pd.DataFrame) -> None:
     dataset = CropDataset(crops, spec=SPEC)
 
     def grid(row: int) -> float:
-        pixels = dataset.pixels(row).astype(float)
+        pixels = dataset.stored_pixels(row).astype(float)
         return float(pixels[::2, ::2].mean() - pixels[1::2, 1::2].mean())
 
     scores = np.array([grid(row) for row in range(len(dataset))])
@@ -125,7 +125,7 @@ def test_training_reduces_the_class_of_larger_faces(
     assert matched[1.0] < 0.7 * plain[1.0]
 
 
-def test_files_are_told_apart_by_corpus_and_whole_path() -> None:
+def test_files_are_distinguished_by_corpus_and_whole_path() -> None:
     rows = [("a", "/x/Deepfakes/000_003.mp4"), ("a", "/x/Face2Face/000_003.mp4")]
     rows += [("b", "/x/Deepfakes/000_003.mp4"), ("a", "/x/Deepfakes/000_003.mp4")]
     crops = pd.DataFrame(rows, columns=["corpus", "uri"])

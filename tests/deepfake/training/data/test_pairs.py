@@ -161,7 +161,7 @@ def test_labelled_pairs_are_matched_in_resolution(
     assert detail(True) < 0.7 * detail(False)
 
 
-def test_crops_without_a_face_shape_are_told(
+def test_crops_without_a_face_shape_are_reported(
     tmp_path: Path, corpus_writer: Any, crop_file: Any
 ) -> None:
     files = [crop_file(f"r{i}", "real", "train", has_landmarks=i != 1) for i in range(3)]

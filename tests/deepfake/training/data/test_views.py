@@ -231,7 +231,7 @@ def test_classes_are_matched_in_the_pixels_that_faces_have(tmp_path: Path) -> No
             frames_per_video=1,
             view=VIEW,
         )
-        shown = [loader.dataset.shown(row, seed=1).scale for row in (0, 1)]  # type: ignore[attr-defined]
+        shown = [loader.dataset.draw_square(row, seed=1).scale for row in (0, 1)]  # type: ignore[attr-defined]
         boxes = np.array([small[1].size_px, large[1].size_px])
         stored_px = np.minimum(320, np.round(2.2 * boxes))
         faces = np.array(shown) * 320 * np.minimum(boxes, 320 / 2.2) / stored_px
@@ -250,6 +250,6 @@ def test_validation_takes_the_detectors_square(tmp_path: Path) -> None:
     for row in (0, 1):
         found, wanted = out_of_wide[row][0], as_scored[row][0]
         assert (found - wanted).abs().mean() < 0.012
-        assert out_of_wide.scored_pixels(row).shape == as_scored.scored_pixels(row).shape
-        gap = np.abs(out_of_wide.scored_pixels(row).astype(int) - as_scored.scored_pixels(row))
+        assert out_of_wide.detector_crop(row).shape == as_scored.detector_crop(row).shape
+        gap = np.abs(out_of_wide.detector_crop(row).astype(int) - as_scored.detector_crop(row))
         assert gap.mean() < 2.5

@@ -82,7 +82,7 @@ def test_a_port_that_is_taken_and_results_that_are_not_there_are_said(tmp_path: 
 
 
 @pytest.mark.parametrize(("host", "is_shown"), [("127.0.0.1", True), ("0.0.0.0", False)])
-def test_places_are_told_where_only_this_user_can_come(
+def test_paths_are_shown_where_only_this_user_can_come(
     host: str, is_shown: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     started: list[dict[str, str]] = []

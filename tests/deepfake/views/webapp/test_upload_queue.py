@@ -105,7 +105,7 @@ def test_a_detector_that_is_not_there_is_a_sentence(queue: UploadQueue) -> None:
     assert "no such" in message or "not a detector" in message or "is missing" in message
 
 
-def test_a_crowd_is_told_to_come_back_and_may_take_its_files_back(
+def test_a_crowd_is_asked_to_come_back_and_may_take_its_files_back(
     queue: UploadQueue, detectors: list[str]
 ) -> None:
     face = _png(astronaut()[..., ::-1])

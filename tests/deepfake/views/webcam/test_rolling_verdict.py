@@ -148,7 +148,7 @@ def test_a_probability_is_of_the_last_seconds_and_calibrated_for_videos() -> Non
         ),
     ],
 )
-def test_faces_outside_the_calibration_are_uncertain_and_the_reason_is_told(
+def test_faces_outside_the_calibration_are_uncertain_and_the_reason_is_given(
     bound: dict[str, float], expected: str
 ) -> None:
     judge = TrackJudge(_spec(judgement=_supported(Support(**bound))))

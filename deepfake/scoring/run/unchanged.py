@@ -19,21 +19,21 @@ from deepfake.scoring.score_job import ScoreJob
 from deepfake.scoring.state.queries import LastRun, read_last_run
 from deepfake.storage import Location, to_uri
 
-__all__ = ["NewFilesError", "NoBatches", "is_nothing_new"]
+__all__ = ["RejectingRunner", "UnexpectedWorkError", "is_unchanged"]
 
-_MOST_FILES = 10_000
+_MAX_FILES = 10_000
 """Most files: for a larger folder the listing takes longer than what is saved."""
 _CHUNK_FILES = 500
 
 
-class NewFilesError(Exception):
+class UnexpectedWorkError(Exception):
     """There is something to score after all."""
 
 
-class NoBatches:
+class RejectingRunner:
     """Batch runner of a run that has no batches."""
 
-    def __enter__(self) -> NoBatches:
+    def __enter__(self) -> RejectingRunner:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -54,9 +54,9 @@ class NoBatches:
         """Refuse a batch.
 
         Raises:
-            NewFilesError: Always.
+            UnexpectedWorkError: Always.
         """
-        raise NewFilesError
+        raise UnexpectedWorkError
 
     def take_finished(self) -> Iterator[ProbedBatch | ScoredBatch]:
         """Yield nothing."""
@@ -71,8 +71,13 @@ class NoBatches:
         return 0, None
 
 
-def is_nothing_new(
-    folder: Location, to: ScoresFolder, *, version: str, wanted: MediaFilter, limits: MediaLimits
+def is_unchanged(
+    folder: Location,
+    output: ScoresFolder,
+    *,
+    version: str,
+    media_filter: MediaFilter,
+    limits: MediaLimits,
 ) -> bool:
     """Return whether a run would find every file as it was, and all of them in the tables.
 
@@ -81,21 +86,23 @@ def is_nothing_new(
 
     Args:
         folder: The media.
-        to: The output folder.
+        output: The output folder.
         version: Of the scores.
-        wanted: Which files.
+        media_filter: Which files.
         limits: How large a medium may be.
     """
-    if not isinstance(to.path, Path) or not to.state.is_file():
+    if not isinstance(output.path, Path) or not output.state.is_file():
         return False
     try:
-        if to.owner() is not None:
+        if output.owner() is not None:
             return False
-        with read_last_run(to.state, folder=to_uri(folder), version=version) as last:
-            parts = {path.stem for path in (to.path / "versions" / version).glob("parts/*.json")}
+        with read_last_run(output.state, folder=to_uri(folder), version=version) as last:
+            parts = {
+                path.stem for path in (output.path / "versions" / version).glob("parts/*.json")
+            }
             if not last.has_all_in_tables(parts, limits=limits):
                 return False
-            files = stream_media(folder, wanted=wanted, skipped=to.path)
+            files = stream_media(folder, media_filter=media_filter, skipped=output.path)
             return _are_as_they_were(files, last)
     except (DeepfakeError, OSError):
         return False  # the run says what is wrong
@@ -105,6 +112,6 @@ def _are_as_they_were(files: Iterator[ManifestRow], last: LastRun) -> bool:
     count = 0
     while chunk := list(itertools.islice(files, _CHUNK_FILES)):
         count += len(chunk)
-        if count > _MOST_FILES or not last.are_as_they_were(chunk):
+        if count > _MAX_FILES or not last.are_as_they_were(chunk):
             return False
     return count == last.num_present

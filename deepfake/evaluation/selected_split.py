@@ -11,11 +11,11 @@ from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import ConfigError
 
-__all__ = ["SelectedPart", "caveats", "distinct_names", "select_part"]
+__all__ = ["SelectedSplit", "caveats", "distinct_names", "select_split"]
 
 
 @dataclass(frozen=True, slots=True)
-class SelectedPart:
+class SelectedSplit:
     """The files that a detector is measured on.
 
     Attributes:
@@ -31,7 +31,7 @@ class SelectedPart:
     notes: tuple[str, ...] = ()
 
 
-def select_part(snapshot: Snapshot, split: str) -> SelectedPart:
+def select_split(snapshot: Snapshot, split: str) -> SelectedSplit:
     """Return the crops and the files of a part.
 
     Args:
@@ -42,34 +42,36 @@ def select_part(snapshot: Snapshot, split: str) -> SelectedPart:
         ConfigError: The part has no labelled file.
     """
     index, outcomes = snapshot.index(), snapshot.outcomes()
-    parts = outcomes.loc[outcomes["label"].notna(), "split"].value_counts()
+    files_of_split = outcomes.loc[outcomes["label"].notna(), "split"].value_counts()
     notes: tuple[str, ...] = ()
     if split == "auto":
-        split = "test" if parts.get("test", 0) else "all"
+        split = "test" if files_of_split.get("test", 0) else "all"
         chosen = "its test part" if split == "test" else "all of it, since it has no test part"
         notes = (f"--split auto: {chosen}",)
     if split != "all":
-        if not parts.get(split, 0):
-            known = ", ".join(f"{k} ({v})" for k, v in parts.items()) or "none"
+        if not files_of_split.get(split, 0):
+            known = ", ".join(f"{k} ({v})" for k, v in files_of_split.items()) or "none"
             raise ConfigError(
                 f"{snapshot.corpus} has no labelled files in {split!r}; there are: {known}"
             )
         index = index[index["split"] == split]
         outcomes = outcomes[outcomes["split"] == split]
-    return SelectedPart(split, index.reset_index(drop=True), outcomes.reset_index(drop=True), notes)
+    return SelectedSplit(
+        split, index.reset_index(drop=True), outcomes.reset_index(drop=True), notes
+    )
 
 
-def caveats(bundle: Bundle, snapshot: Snapshot, part: str) -> list[str]:
+def caveats(bundle: Bundle, snapshot: Snapshot, split: str) -> list[str]:
     """Return why the numbers on a part may not be what they seem, a sentence each."""
-    return [*_overlap(bundle, snapshot, part), *_other_input(bundle, snapshot)]
+    return [*_overlap(bundle, snapshot, split), *_other_input(bundle, snapshot)]
 
 
-def _overlap(bundle: Bundle, snapshot: Snapshot, part: str) -> list[str]:
+def _overlap(bundle: Bundle, snapshot: Snapshot, split: str) -> list[str]:
     known = {**bundle.spec.data_digests, **bundle.spec.calibration_digests}
-    if snapshot.corpus not in known or part == "test":
+    if snapshot.corpus not in known or split == "test":
         return []
     sentence = f"the detector was trained and calibrated on parts of {snapshot.corpus}: "
-    return [sentence + f"its numbers on {part!r} are no evaluation"]
+    return [sentence + f"its numbers on {split!r} are no evaluation"]
 
 
 def _other_input(bundle: Bundle, snapshot: Snapshot) -> list[str]:
