@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.places import CHECKOUT
+from tests.paths import CHECKOUT
 
 _PAGE = CHECKOUT / "docs" / "architecture.md"
 _LINK = re.compile(r"\[`([\w.]+)`\]\(([^)\s#]+\.py)(?:#L(\d+))?\)")
