@@ -1,5 +1,6 @@
 """Settings of each stage, and below `options` what commands and flows can be asked."""
 
+from deepfake.config.base import first_problem
 from deepfake.config.blend_settings import DenseBlendConfig, SelfBlendConfig
 from deepfake.config.settings import (
     AggregationConfig,
@@ -46,5 +47,6 @@ __all__ = [
     "ViewConfig",
     "WorkerLimits",
     "digest_of",
+    "first_problem",
     "heads_of",
 ]

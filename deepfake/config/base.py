@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+)
 
-__all__ = ["Settings"]
+__all__ = ["Settings", "first_problem"]
 
 
 class Settings(BaseModel):
@@ -30,3 +36,20 @@ class Settings(BaseModel):
             if getattr(self, name) == type(self).model_fields[name].get_default():
                 settings.pop(name, None)
         return settings
+
+
+def first_problem(error: ValidationError) -> str:
+    """Return the first of pydantic's errors: the field with its parents, and what is wrong.
+
+    Example:
+        >>> class Square(Settings):
+        ...     side: int
+        >>> try:
+        ...     Square.model_validate({"side": "long"})
+        ... except ValidationError as error:
+        ...     print(first_problem(error))
+        side: Input should be a valid integer, unable to parse string as an integer
+    """
+    first = error.errors()[0]
+    where = ".".join(str(name) for name in first["loc"]) or "the whole"
+    return f"{where}: {first['msg']}"

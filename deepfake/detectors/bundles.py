@@ -26,6 +26,7 @@ from deepfake.config import (
     HeadConfig,
     SamplingConfig,
     TrainConfig,
+    first_problem,
 )
 from deepfake.errors import BundleError, UnreadableMediaError
 from deepfake.storage import sha256_of, write_json
@@ -376,9 +377,7 @@ def _parse_spec(text: bytes, *, folder: Path) -> DetectorSpec:
     try:
         return DetectorSpec.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise BundleError(f"{_SPEC_NAME}: {where}: {first['msg']}", path=folder) from error
+        raise BundleError(f"{_SPEC_NAME}: {first_problem(error)}", path=folder) from error
 
 
 _HEADS_OF_VERSION_2 = {"blended": "self_blended", "generated": "labelled"}

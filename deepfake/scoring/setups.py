@@ -23,6 +23,7 @@ from deepfake.config import (
     Precision,
     SamplingConfig,
     WorkerLimits,
+    first_problem,
 )
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError
@@ -199,9 +200,7 @@ def read_setup(folder: Location) -> StoredSetup:
     try:
         return StoredSetup.model_validate(read_json(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"not a set-up of this version ({where}: {first['msg']})", path=path) from (
+        raise DataError(f"not a set-up of this version ({first_problem(error)})", path=path) from (
             error
         )
 

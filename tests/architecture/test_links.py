@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from tests.paths import CHECKOUT
 
 _PAGE = CHECKOUT / "docs" / "architecture.md"

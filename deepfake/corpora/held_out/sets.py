@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from deepfake.config import digest_of
+from deepfake.config import digest_of, first_problem
 from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.errors import ConfigError, DataError
 from deepfake.storage import DataRoot, Location, read_json, write_json
@@ -203,8 +203,6 @@ def _read(path: Location) -> HeldOutSet:
     try:
         return HeldOutSet.model_validate(read_json(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise DataError(
-            f"not a held-out set of this version ({where}: {first['msg']})", path=path
+            f"not a held-out set of this version ({first_problem(error)})", path=path
         ) from error

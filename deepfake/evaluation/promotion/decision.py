@@ -14,6 +14,7 @@ from pydantic import (
     ValidationError,
 )
 
+from deepfake.config import first_problem
 from deepfake.errors import DataError
 from deepfake.evaluation.promotion.policy import PromotionPolicy
 from deepfake.storage import read_json, write_json
@@ -185,8 +186,6 @@ def read_decision(path: Path) -> Decision:
     try:
         return Decision.model_validate(value)
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
         raise DataError(
-            f"not a decision of this version ({where}: {first['msg']})", path=path
+            f"not a decision of this version ({first_problem(error)})", path=path
         ) from error

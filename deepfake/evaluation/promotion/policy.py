@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
+from deepfake.config import first_problem
 from deepfake.errors import ConfigError
 
 __all__ = ["DEFAULT_POLICY", "PromotionPolicy", "load_policy"]
@@ -63,6 +64,4 @@ def _parse(text: str, name: str) -> PromotionPolicy:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the policy {name} is no TOML ({error})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"the policy {name}: {where}: {first['msg']}") from error
+        raise ConfigError(f"the policy {name}: {first_problem(error)}") from error

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from deepfake.config import first_problem
 from deepfake.errors import DataError
 from deepfake.storage import write_json
 from deepfake.types import Label
@@ -158,9 +159,7 @@ def load_reference(bundle: Path) -> Reference | None:
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise DataError(f"no reference ({where}: {first['msg']})", path=path) from error
+        raise DataError(f"no reference ({first_problem(error)})", path=path) from error
     except DataError:
         raise
     except (OSError, ValueError, RecursionError) as error:

@@ -17,6 +17,7 @@ from typing import Any, Literal
 import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from deepfake.config import first_problem
 from deepfake.errors import DataError
 from deepfake.scoring.output.folder import ScoresFolder
 from deepfake.scoring.output.listing import listed_file
@@ -132,9 +133,7 @@ def read_receipt(path: Path) -> Receipt:
     try:
         return Receipt.model_validate(json.loads(text))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the whole"
-        raise DataError(f"not a receipt ({where}: {first['msg']})", path=path) from error
+        raise DataError(f"not a receipt ({first_problem(error)})", path=path) from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"not JSON ({error})", path=path) from error
 

@@ -91,15 +91,14 @@ def is_unchanged(
         media_filter: Which files.
         limits: How large a medium may be.
     """
-    if not isinstance(output.path, Path) or not output.state.is_file():
+    parts_folder = output.parts(version)
+    if not isinstance(parts_folder, Path) or not output.state.is_file():
         return False
     try:
         if output.owner() is not None:
             return False
         with read_last_run(output.state, folder=to_uri(folder), version=version) as last:
-            parts = {
-                path.stem for path in (output.path / "versions" / version).glob("parts/*.json")
-            }
+            parts = {path.stem for path in parts_folder.glob("*.json")}
             if not last.has_all_in_tables(parts, limits=limits):
                 return False
             files = stream_media(folder, media_filter=media_filter, skipped=output.path)

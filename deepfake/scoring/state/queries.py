@@ -12,7 +12,15 @@ from deepfake.config import MediaLimits
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables
 from deepfake.scoring.state.parts import KnownParts
-from deepfake.scoring.state.schema import BELOW, bounds, read_state
+from deepfake.scoring.state.schema import (
+    BELOW,
+    LIMITS,
+    bounds,
+    limits_note,
+    read_state,
+    tables_content,
+    tables_note,
+)
 from deepfake.types import Status
 
 __all__ = [
@@ -135,11 +143,11 @@ class LastRun:
             limits: How large a medium may be, which must be as it was.
         """
         text = limits.model_dump_json()
-        written = f"{int(self.meta.get('changes') or 0)} {self.folder}"
+        written = tables_content(int(self.meta.get("changes") or 0), folder=self.folder)
         return (
-            self.meta.get("limits") == text
-            and self.meta.get(f"limits {self.version}") == text
-            and self.meta.get(f"written {self.version}") == written
+            self.meta.get(LIMITS) == text
+            and self.meta.get(limits_note(self.version)) == text
+            and self.meta.get(tables_note(self.version)) == written
             and self.parts.run_numbers().keys() == parts
             and self.files.count_waiting(self.version) == 0
         )

@@ -12,7 +12,19 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError
 from deepfake.types import Kind, Status
 
-__all__ = ["BELOW", "COLUMNS", "bounds", "connect", "read_state", "row_of", "translate_errors"]
+__all__ = [
+    "BELOW",
+    "COLUMNS",
+    "LIMITS",
+    "bounds",
+    "connect",
+    "limits_note",
+    "read_state",
+    "row_of",
+    "tables_content",
+    "tables_note",
+    "translate_errors",
+]
 
 _SCHEMA_VERSION = 1
 
@@ -52,6 +64,30 @@ COLUMNS = "uri, size_bytes, mtime_ns, media_id, kind, status, error_type, messag
 """Of `files`, what listing and probing said."""
 BELOW = "(uri = ? OR (uri > ? AND uri < ?))"
 """The condition on `uri` for all files of a folder."""
+
+
+LIMITS = "limits"
+"""Note of how large a medium may be, JSON."""
+
+
+def limits_note(version: str) -> str:
+    """Return the name of the note of the limits that the scores of a version were made under."""
+    return f"limits {version}"
+
+
+def tables_note(version: str) -> str:
+    """Return the name of the note of what the tables of a version hold."""
+    return f"written {version}"
+
+
+def tables_content(changes: int, *, folder: str) -> str:
+    """Return what that note says of tables that hold all that is known.
+
+    Args:
+        changes: How often that has changed.
+        folder: URI of the folder that is scored.
+    """
+    return f"{changes} {folder}"
 
 
 def bounds(folder: str) -> tuple[str, str, str]:

@@ -21,7 +21,14 @@ from deepfake.scoring.parts import Part
 from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables, log_failure
 from deepfake.scoring.state.finished import FinishedScores
 from deepfake.scoring.state.parts import KnownParts
-from deepfake.scoring.state.schema import connect, translate_errors
+from deepfake.scoring.state.schema import (
+    LIMITS,
+    connect,
+    limits_note,
+    tables_content,
+    tables_note,
+    translate_errors,
+)
 from deepfake.storage import medium_exists
 from deepfake.storage.event_log import log_event
 from deepfake.types import TRANSIENT_STATUSES, Status
@@ -145,11 +152,11 @@ class ScoringState:
         it.
         """
         text = limits.model_dump_json()
-        here = f"limits {self.version}"
+        here = limits_note(self.version)
         with self._writing():
-            if self._meta("limits") != text:
+            if self._meta(LIMITS) != text:
                 self._files.probe_too_large_again()
-                self._set_meta("limits", text)
+                self._set_meta(LIMITS, text)
             if self._meta(here) != text:
                 self._set_meta(here, text)
                 if self._parts.drop_status(Status.TOO_LARGE):
@@ -315,17 +322,17 @@ class ScoringState:
     @property
     def is_dirty(self) -> bool:
         """Whether the tables of this version and folder were not written since the last change."""
-        written: str | None = self._meta(f"written {self.version}")
+        written: str | None = self._meta(tables_note(self.version))
         return written != self._written
 
     def mark_written(self) -> None:
         """Note that the tables hold all that is known."""
         with self._writing():
-            self._set_meta(f"written {self.version}", self._written)
+            self._set_meta(tables_note(self.version), self._written)
 
     @property
     def _written(self) -> str:
-        return f"{self._count('changes')} {self.folder}"
+        return tables_content(self._count("changes"), folder=self.folder)
 
     def unused_parts(self) -> list[str]:
         """Return parts of this version whose every score was superseded."""

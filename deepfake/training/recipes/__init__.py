@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from deepfake.config import TrainConfig
+from deepfake.config import TrainConfig, first_problem
 from deepfake.errors import ConfigError
 
 __all__ = ["DEFAULT_RECIPE", "list_recipes", "load_recipe"]
@@ -58,6 +58,4 @@ def load_recipe(name: str = DEFAULT_RECIPE) -> TrainConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the recipe {name} is no TOML ({error})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"the recipe {name}: {where}: {first['msg']}") from error
+        raise ConfigError(f"the recipe {name}: {first_problem(error)}") from error

@@ -10,7 +10,7 @@ from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from deepfake.config import TrainConfig
+from deepfake.config import TrainConfig, first_problem
 from deepfake.errors import ConfigError
 from deepfake.training.recipes import DEFAULT_RECIPE, load_recipe
 
@@ -122,9 +122,7 @@ class SearchSpace(_SpaceModel):
         try:
             return TrainConfig.model_validate(plain)
         except ValidationError as error:
-            first = error.errors()[0]
-            where = ".".join(str(part) for part in first["loc"])
-            raise ConfigError(f"{where}: {first['msg']}") from error
+            raise ConfigError(f"{first_problem(error)}") from error
 
 
 def _put(plain: dict[str, Any], name: str, value: Value) -> None:
@@ -171,9 +169,7 @@ def load_space(name: str = DEFAULT_SPACE) -> SearchSpace:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"the search space {name} is no TOML ({error})") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"the search space {name}: {where}: {first['msg']}") from error
+        raise ConfigError(f"the search space {name}: {first_problem(error)}") from error
     for setting, value in _ends(space):
         try:
             space.config({setting: value})
