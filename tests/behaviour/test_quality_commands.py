@@ -35,7 +35,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 write_image(place / f"{i}.png", clip_frames(1, seed=seed, side=160)[0])
     make_detector(folder / "detector")
     make_detector(folder / "other", name="other")
-    _run(folder, "ingest", "stills", "--corpus", "stills")
+    # As the crops of those detectors are.
+    _run(folder, "ingest", "stills", "--corpus", "stills", "--edge", "mirror")
     return folder
 
 
@@ -52,6 +53,8 @@ def test_clips_calibrate_videos(home: Path) -> None:
         "csv",
         "--frames",
         "8",
+        "--edge",
+        "mirror",
     )
     done = _run(
         home,
