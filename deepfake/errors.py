@@ -56,6 +56,7 @@ __all__ = [
     "UnsupportedMediaError",
     "WeightsUnavailableError",
     "WorkerError",
+    "first_line",
 ]
 
 
@@ -103,6 +104,16 @@ def _rebuild(
     cls: type[DeepfakeError], message: str, path: str | None, hint: str | None
 ) -> DeepfakeError:
     return cls(message, path=path, hint=hint)
+
+
+def first_line(error: BaseException) -> str:
+    """Return the first line of an error's message that is not empty, or "no message".
+
+    Example:
+        >>> first_line(ValueError("\\nno such key\\nat line 3")), first_line(KeyError())
+        ('no such key', 'no message')
+    """
+    return next((line for line in str(error).splitlines() if line.strip()), "no message")
 
 
 class MediaError(DeepfakeError, ValueError):

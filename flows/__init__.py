@@ -1,4 +1,4 @@
-"""Prefect flows: wiring only, one flow a file. Take the decorators away and the code works."""
+"""Prefect flows: wiring only, one flow a file, and what they share."""
 
 from tasks.prefect_settings import ignore_working_folder
 

@@ -18,6 +18,7 @@ from rich.table import Table
 from deepfake.cli.app import LIBGL_HINT
 from deepfake.cli.exit_codes import ExitCode
 from deepfake.config.options import DoctorOptions
+from deepfake.errors import first_line
 from deepfake.storage import local_path
 from deepfake.storage.environment import configure_environment
 
@@ -85,8 +86,7 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
         return check()
     except Exception as error:
         hint = LIBGL_HINT if "libGL" in str(error) or "libgthread" in str(error) else None
-        reason = str(error).splitlines()[0] if str(error) else "no message"
-        return Finding(name, False, f"{type(error).__name__}: {reason}", hint)
+        return Finding(name, False, f"{type(error).__name__}: {first_line(error)}", hint)
 
 
 def _package(name: str) -> Finding:

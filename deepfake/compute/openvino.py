@@ -24,7 +24,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from deepfake.config import Precision
-from deepfake.errors import ConfigError, DataError, ModelError, UnreadableMediaError
+from deepfake.errors import ConfigError, DataError, ModelError, UnreadableMediaError, first_line
 from deepfake.storage import read_json, sha256_of, write_json
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def compile_engine(
             graph.reshape(list(input_shape))
         compiled = _core().compile_model(graph, "CPU", settings)
     except RuntimeError as error:
-        raise ModelError(f"the network cannot be compiled ({_first_line(error)})") from error
+        raise ModelError(f"the network cannot be compiled ({first_line(error)})") from error
     return Engine(compiled, num_streams=num_streams)
 
 
@@ -206,7 +206,7 @@ def convert_module(module: torch.nn.Module, *, example: torch.Tensor) -> Graph:
             graph = openvino.convert_model(torch.export.export(module, (example,)))
         graph.reshape(list(example.shape))
     except Exception as error:  # torch.export passes on whatever the network's code raises
-        raise ModelError(f"the network cannot be converted ({_first_line(error)})") from error
+        raise ModelError(f"the network cannot be converted ({first_line(error)})") from error
     return graph
 
 
@@ -219,7 +219,7 @@ def read_graph(path: Path) -> Graph:
     try:
         return _core().read_model(path)
     except RuntimeError as error:
-        raise ModelError(f"not a readable network ({_first_line(error)})", path=path) from error
+        raise ModelError(f"not a readable network ({first_line(error)})", path=path) from error
 
 
 def save_graph(graph: Graph, path: Path) -> None:
@@ -235,7 +235,7 @@ def save_graph(graph: Graph, path: Path) -> None:
     try:
         import_openvino().save_model(graph, path, compress_to_fp16=False)
     except RuntimeError as error:
-        raise ModelError(f"cannot be written ({_first_line(error)})", path=path) from error
+        raise ModelError(f"cannot be written ({first_line(error)})", path=path) from error
 
 
 def call_in_child(function: Callable[..., None], *arguments: str | Path) -> bool:
@@ -346,7 +346,3 @@ def _written(folder: Path, write: Callable[[Path], None]) -> Graph:
     # Its weights are mapped, so that all processes share them, and outlive the file's name.
     write(folder / _FILES[0])
     return read_graph(folder / _FILES[0])
-
-
-def _first_line(error: BaseException) -> str:
-    return next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)

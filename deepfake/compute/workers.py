@@ -31,7 +31,7 @@ from deepfake.compute.processes.spawn import SPAWN
 from deepfake.compute.processes.stop import when_stopping
 from deepfake.compute.spent_seconds import note_seconds, spent_seconds
 from deepfake.config import WorkerLimits
-from deepfake.errors import ConfigError, DeepfakeError, WorkerError
+from deepfake.errors import ConfigError, DeepfakeError, WorkerError, first_line
 from deepfake.types import Status
 
 __all__ = [
@@ -155,7 +155,7 @@ def _setup_error(error: Exception) -> DeepfakeError:
     if isinstance(error, DeepfakeError):
         return error
     name = type(error).__name__
-    return WorkerError(f"a media worker could not be set up ({name}: {_first_line(error)})")
+    return WorkerError(f"a media worker could not be set up ({name}: {first_line(error)})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +188,8 @@ def _work(function: Callable[[Any, Any], Any], item: Any, spent: float) -> Any:
 
 
 def _unexpected(error: BaseException) -> Failure:
-    message = f"unexpected error: {_first_line(error)}"
+    message = f"unexpected error: {first_line(error)}"
     return Failure(Status.ERROR, type(error).__name__, message)
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).splitlines()), "") or "no message"
 
 
 @dataclass

@@ -16,6 +16,8 @@ from typing import Any
 
 from pythonjsonlogger.json import JsonFormatter
 
+from deepfake.errors import first_line
+
 __all__ = ["event_log", "event_log_files", "log_event", "log_run"]
 
 _ROOT = "deepfake"
@@ -45,8 +47,7 @@ def log_run(**fields: Any) -> Iterator[dict[str, Any]]:
     try:
         yield numbers
     except BaseException as error:
-        first_line = next(iter(str(error).splitlines()), "")
-        message = f"{type(error).__name__}: {first_line}"
+        message = f"{type(error).__name__}: {first_line(error)}"
         log_event("run ended", outcome="failed", **numbers, message=message)
         raise
     log_event("run ended", outcome="finished", **numbers)

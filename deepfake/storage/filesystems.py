@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
-from deepfake.errors import ConfigError
+from deepfake.errors import ConfigError, first_line
 
-__all__ = ["file_system", "list_objects", "reason_of"]
+__all__ = ["file_system", "list_objects"]
 
 _STORES = ("s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory")
 """Schemes of object stores that fsspec knows; `memory` is one inside a process, for tests."""
@@ -25,7 +25,7 @@ def file_system(scheme: str) -> Any:
         return _opened(scheme, os.getpid())
     except ImportError as error:
         raise ConfigError(
-            f"no package that reads {scheme}:// is installed ({reason_of(error)})",
+            f"no package that reads {scheme}:// is installed ({first_line(error)})",
             hint=_how_to_install(scheme),
         ) from error
 
@@ -87,8 +87,3 @@ def _listed_by_s3(store: Any, key: str) -> Iterator[dict[str, Any]]:
         if not page.get("IsTruncated"):
             return
         start = {"ContinuationToken": page["NextContinuationToken"]}
-
-
-def reason_of(error: Exception) -> str:
-    """Return the first line of an error's message."""
-    return next(iter(str(error).splitlines()), "") or "no reason given"

@@ -15,8 +15,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from deepfake.errors import ConfigError, DeepfakeError, StoreError
-from deepfake.storage.filesystems import file_system, list_objects, reason_of
+from deepfake.errors import ConfigError, DeepfakeError, StoreError, first_line
+from deepfake.storage.filesystems import file_system, list_objects
 from deepfake.storage.times import storable_ns
 
 __all__ = ["ObjectStat", "StorePath"]
@@ -288,13 +288,15 @@ def _translated(path: StorePath, *, may_be_missing: bool = True) -> Iterator[Non
     except FileNotFoundError as error:
         if may_be_missing:
             raise FileNotFoundError(f"no such object: {path.uri}") from error
-        raise StoreError(f"no such bucket or folder ({reason_of(error)})", path=path.uri) from error
+        raise StoreError(
+            f"no such bucket or folder ({first_line(error)})", path=path.uri
+        ) from error
     except NotImplementedError as error:
         raise ConfigError(
             f"{path.scheme}:// does not support this operation", path=path.uri
         ) from error
     except PermissionError as error:
-        raise StoreError(f"the store denies access ({reason_of(error)})", path=path.uri) from error
+        raise StoreError(f"the store denies access ({first_line(error)})", path=path.uri) from error
     except Exception as error:  # each library has its own
-        reason = f"{type(error).__name__}: {reason_of(error)}"
+        reason = f"{type(error).__name__}: {first_line(error)}"
         raise StoreError(f"the store failed ({reason})", path=path.uri) from error

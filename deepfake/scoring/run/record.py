@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from deepfake.compute.processes.stop import is_stopping
 from deepfake.corpora.manifest_row import ManifestRow
-from deepfake.errors import DataError
+from deepfake.errors import DataError, first_line
 from deepfake.scoring.batch import BatchTotals
 from deepfake.scoring.drift.watch import DriftReport
 from deepfake.scoring.output.folder import ScoresFolder, counts_written
@@ -205,13 +205,12 @@ def record_run(
     try:
         yield record
     except BaseException as error:
-        said = next(iter(str(error).splitlines()), "")
         # Where nothing can be written now, what broke says why.
         with suppress(DataError):
             if is_stopping():
                 record.end(outcome=INTERRUPTED)
             else:
-                record.end(outcome="failed", error=f"{type(error).__name__}: {said}")
+                record.end(outcome="failed", error=f"{type(error).__name__}: {first_line(error)}")
         raise
     record.end()
 

@@ -146,7 +146,7 @@ class Kept:
                 part = write_score_part(
                     self.output.parts(version),
                     key=f"{state.run:08x}{at:08x}",
-                    number=state.run,
+                    run_number=state.run,
                     media=media,
                     made_with={
                         "environment": made_with.made_with.model_dump(mode="json"),

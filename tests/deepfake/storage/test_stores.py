@@ -150,7 +150,7 @@ def test_errors_of_a_store_are_translated(
     for error, message in (
         (PermissionError("Access Denied"), "denies access"),
         (ConnectionResetError("gone"), "ConnectionResetError: gone"),
-        (ValueError(""), "no reason given"),
+        (ValueError(""), "no message"),
     ):
         for name in ("info", "cat_file", "pipe_file", "put_file", "rm_file", "ls"):
             monkeypatch.setattr(store, name, _raising(error))
