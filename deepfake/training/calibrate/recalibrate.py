@@ -30,6 +30,7 @@ from deepfake.training.calibrate.heads import (
 )
 from deepfake.training.calibrate.unseen_kinds import (
     MAX_UNSEEN_MISS,
+    count_from,
     judge_unseen,
     predict_unseen,
 )
@@ -145,7 +146,7 @@ def calibrate_bundle(
         **compared,
         **{k: v for f in fitted.values() for k, v in f.metrics.items()},
     }
-    others = predict_unseen(detector, unseen, on_done=_after(len(crops), on_done))
+    others = predict_unseen(detector, unseen, on_done=count_from(len(crops), on_done))
     judgement = {
         judgement_kind(kind): judge_unseen(
             found.settings,
@@ -219,7 +220,9 @@ def _predicted(
         val = _labelled_val(snapshot)
         crop_of = None if view is None else scored_crops(detector, snapshot, val, view=view)
         parts.append(
-            predict_crops(detector, snapshot, val, crop_of=crop_of, on_done=_after(done, on_done))
+            predict_crops(
+                detector, snapshot, val, crop_of=crop_of, on_done=count_from(done, on_done)
+            )
         )
         done += len(val)
     if not parts:
@@ -235,10 +238,6 @@ def _labelled_val(snapshot: Snapshot) -> pd.DataFrame:
 def _with_half_group(crops: pd.DataFrame) -> pd.DataFrame:
     medium = "media:" + crops["media_id"].astype(str)
     return crops.assign(half_group=crops["group"].where(crops["group"].notna(), medium))
-
-
-def _after(before: int, on_done: Callable[[int], None]) -> Callable[[int], None]:
-    return lambda done: on_done(before + done)
 
 
 def _without_old(metrics: _Metrics) -> _Metrics:

@@ -19,10 +19,15 @@ from deepfake.types import Kind, Label, Verdict
 from deepfake.verdicts.calibration import lower_for_unseen
 from deepfake.verdicts.judgement import JudgementSettings, UnseenCorpus
 
-__all__ = ["MAX_UNSEEN_MISS", "judge_unseen", "predict_unseen"]
+__all__ = ["MAX_UNSEEN_MISS", "count_from", "judge_unseen", "predict_unseen"]
 
 MAX_UNSEEN_MISS = 0.2
 """Share of fakes of kinds that were not learnt which may be called real."""
+
+
+def count_from(before: int, on_done: Callable[[int], None]) -> Callable[[int], None]:
+    """Return a callback that adds what was done before to what it is called with."""
+    return lambda done: on_done(before + done)
 
 
 def predict_unseen(
@@ -33,11 +38,17 @@ def predict_unseen(
 ) -> dict[str, pd.DataFrame]:
     """Return the detector's columns for the labelled crops of corpora, by their names.
 
+    Args:
+        detector: The detector.
+        snapshots: Of the corpora.
+        on_done: Called with the number of crops done, of all corpora together.
+
     Raises:
         ConfigError: The crops were made otherwise than those that the detector scores.
         DataError: It learnt from one of the corpora, or one has no labelled fake.
     """
-    found = {}
+    found: dict[str, pd.DataFrame] = {}
+    done = 0
     for snapshot in snapshots:
         if snapshot.corpus in detector.spec.data_digests:
             raise DataError(f"the detector learnt from {snapshot.corpus}")
@@ -45,7 +56,10 @@ def predict_unseen(
         labelled = index[index["label"].notna()]
         if not (labelled["label"] == str(Label.FAKE)).any():
             raise DataError(f"{snapshot.corpus} has no labelled fake with a face")
-        found[snapshot.corpus] = predict_crops(detector, snapshot, labelled, on_done=on_done)
+        found[snapshot.corpus] = predict_crops(
+            detector, snapshot, labelled, on_done=count_from(done, on_done)
+        )
+        done += len(labelled)
     return found
 
 

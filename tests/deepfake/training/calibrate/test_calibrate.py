@@ -154,6 +154,21 @@ def test_fakes_of_unseen_kinds_lower_the_threshold_and_are_counted(
     assert spec.judgement["video"].unseen == (), "no video was shown"
 
 
+def test_crops_of_all_corpora_are_counted_on(
+    bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
+) -> None:
+    stills = corpus_writer(tmp_path / "a", file_plan({"val": 60}), corpus="stills")
+    others = [
+        corpus_writer(tmp_path / name, file_plan({"test": 20}), corpus=name) for name in ("b", "c")
+    ]
+    done: list[int] = []
+    calibrate_bundle(
+        bundle, snapshots=[stills], output=tmp_path / "o", unseen=others, on_done=done.append
+    )
+    assert done == sorted(done), "no corpus begins at nought again"
+    assert done[-1] == sum(len(snapshot.index()) for snapshot in (stills, *others))
+
+
 def test_a_corpus_that_was_learnt_from_says_nothing_of_unseen_kinds(
     bundle: Path, tmp_path: Path, corpus_writer: Any, file_plan: Any
 ) -> None:
