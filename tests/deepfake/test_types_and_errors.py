@@ -22,7 +22,7 @@ from deepfake.types import EXPECTED_STATUSES, Face, FaceTrack, Frame, Kind, Medi
 
 _POINTS = ((0.0, 0.0),) * 5
 _NAN = float("nan")
-_ERRORS = [getattr(errors, name) for name in errors.__all__]
+_ERRORS = [error for name in errors.__all__ if isinstance(error := getattr(errors, name), type)]
 
 
 @pytest.mark.parametrize("kind", _ERRORS)
