@@ -211,12 +211,15 @@ def write_motion_photo(path: Path, pixels: NDArray[np.uint8], clip: Path, *, mak
     return path
 
 
-def write_dng(path: Path, pixels: NDArray[np.uint8], *, orientation: int = 1) -> Path:
-    """Write a raw photograph: a mosaic of red, green and blue in 16 bits (DNG 1.4)."""
+def write_dng(
+    path: Path, pixels: NDArray[np.uint8], *, orientation: int = 1, is_monochrome: bool = False
+) -> Path:
+    """Write a raw photograph: a mosaic of red, green and blue in 16 bits, or grey (DNG 1.4)."""
     height, width, _ = pixels.shape
     light = np.round(65535 * (pixels / 255.0) ** 2.2).astype(np.uint16)
     mosaic = light[:, :, 1].copy()
-    mosaic[::2, ::2], mosaic[1::2, 1::2] = light[::2, ::2, 0], light[1::2, 1::2, 2]
+    if not is_monochrome:
+        mosaic[::2, ::2], mosaic[1::2, 1::2] = light[::2, ::2, 0], light[1::2, 1::2, 2]
     matrix = [3.2406, -1.5372, -0.4986, -0.9689, 1.8758, 0.0415, 0.0557, -0.2040, 1.0570]
     pairs = [part for value in matrix for part in (round(value * 10_000), 10_000)]
     fields: dict[int, tuple[int, int, bytes]] = {
@@ -242,6 +245,10 @@ def write_dng(path: Path, pixels: NDArray[np.uint8], *, orientation: int = 1) ->
         50728: (5, 3, struct.pack("<6I", *(1, 1) * 3)),
         50778: (3, 1, struct.pack("<H", 21)),
     }
+    if is_monochrome:
+        fields[262] = (3, 1, struct.pack("<H", 34892))  # LinearRaw
+        for tag in (33421, 33422, 50721, 50728, 50778):  # of colours
+            del fields[tag]
     path.write_bytes(_tiff_file(fields, mosaic.tobytes()))
     return path
 

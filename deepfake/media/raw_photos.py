@@ -71,6 +71,8 @@ _SIDEWAYS = (5, 6)
 def raw_pixels(path: Path) -> NDArray[np.uint8]:
     """Return the developed, upright photograph, (H, W, 3) RGB; its size must have been checked.
 
+    Grey becomes three equal channels.
+
     Raises:
         UnsupportedMediaError: LibRaw is not installed, or does not read it.
         DecodeError: It is damaged or cut off.
@@ -78,6 +80,8 @@ def raw_pixels(path: Path) -> NDArray[np.uint8]:
     with _opened(path) as raw:
         is_halved = _is_halved(int(raw.sizes.width), int(raw.sizes.height))
         developed = raw.postprocess(use_camera_wb=True, half_size=is_halved, output_bps=8)
+        if developed.shape[2] == 1:  # of a monochrome camera
+            developed = np.repeat(developed, 3, axis=2)
         return np.ascontiguousarray(developed, dtype=np.uint8)
 
 

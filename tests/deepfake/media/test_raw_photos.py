@@ -39,6 +39,14 @@ def test_a_dng_is_developed(tmp_path: Path) -> None:
     assert found[:, :, 0].mean() > found[:, :, 2].mean()
 
 
+def test_the_photograph_of_a_monochrome_camera_has_three_equal_channels(tmp_path: Path) -> None:
+    path = write_dng(tmp_path / "a.dng", FACE, is_monochrome=True)
+    found = read_image(path, limits=LIMITS).pixels
+    assert found.shape == (200, 320, 3)
+    assert (found == found[:, :, :1]).all()
+    assert likeness(found, FACE) > 0.97
+
+
 @pytest.mark.parametrize(("orientation", "turns"), [(1, 0), (3, 2), (6, -1), (8, 1)])
 def test_a_dng_is_upright(tmp_path: Path, orientation: int, turns: int) -> None:
     path = write_dng(tmp_path / "a.dng", FACE, orientation=orientation)
