@@ -79,9 +79,9 @@ def test_each_frame_of_a_file_becomes_a_line_and_the_verdict_is_printed(home: Pa
         assert reader.info.num_frames == 50
         drawn = next(reader.read([49])).pixels
     left, top = (round(value) for value in last["bbox_xyxy"][:2])
-    red, green, blue = (int(v) for v in drawn[(top + 40), left])
-    assert green > red + 40
-    assert green > blue + 40
+    red, _, blue = (int(v) for v in drawn[(top + 40), left])
+    # Pale blue: green would say more than that no sign was found.
+    assert blue > red + 40
 
 
 @contextmanager
