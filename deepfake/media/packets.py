@@ -219,7 +219,7 @@ def counted_index(times: list[int | None], *, stream: Any) -> PacketIndex:
     if None in times or (np.diff(pts) <= 0).any():
         # No usable times at all: use the frame rate.
         rate = stream.average_rate or stream.guessed_rate or 25
-        pts, time_base = np.arange(len(times), dtype=np.int64), 1 / rate
+        pts, time_base = np.arange(len(times), dtype=np.int64), 1 / Fraction(rate)
     elif len(times) > 1:
         step = int(np.median(np.diff(pts)))
     is_key = np.zeros(len(times), bool)
