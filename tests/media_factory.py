@@ -32,6 +32,7 @@ __all__ = [
     "patch_mp4_rotation",
     "readable_folder",
     "truncate",
+    "write_byte_files",
     "write_clip",
     "write_dng",
     "write_jpeg_with_orientation",
@@ -209,6 +210,14 @@ def write_motion_photo(path: Path, pixels: NDArray[np.uint8], clip: Path, *, mak
         data += b"SEFH\x6a\0\0\0\1\0\0\0" + bytes(12) + b"\x18\0\0\0SEFT"
     path.write_bytes(data)
     return path
+
+
+def write_byte_files(folder: Path, *names: str) -> Path:
+    """Write files of one byte, for what only looks at names; return the folder."""
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(b"x")
+    return folder
 
 
 def write_dng(

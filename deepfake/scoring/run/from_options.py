@@ -8,7 +8,7 @@ from typing import Any
 from deepfake.config import SamplingConfig
 from deepfake.config.options import ScoreOptions
 from deepfake.corpora.layouts import MediaFilter
-from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.extract.options import choose_sampling
 from deepfake.registry.resolve import resolve_detector
@@ -31,6 +31,7 @@ class FolderScoring:
         folder: The media.
         output: The output folder.
         job: Which detector, and how it scores.
+        bundle: The detector's bundle.
         options: Which files, and how they are gone through.
         data_root: The data root.
         chosen_by: How the detector was chosen, a phrase.
@@ -39,6 +40,7 @@ class FolderScoring:
     folder: Location
     output: ScoresFolder
     job: ScoreJob
+    bundle: Bundle
     options: FolderOptions
     data_root: DataRoot
     chosen_by: str
@@ -52,11 +54,10 @@ class FolderScoring:
         """Return whether a run would find nothing to do: no file, no evidence, no second try."""
         if self.options.num_evidence or self.options.is_retrying_failed:
             return False
-        bundle = load_bundle(self.detector.path)
         return is_unchanged(
             self.folder,
             self.output,
-            version=scores_version(self.job.scorer, bundle=bundle),
+            version=scores_version(self.job.scorer, bundle=self.bundle),
             media_filter=self.options.media_filter,
             limits=self.job.media_limits,
         )
@@ -87,7 +88,7 @@ class FolderScoring:
                 "version": self.detector.version,
             },
             "detector_chosen_by": self.chosen_by,
-            "notes": load_bundle(self.detector.path).spec.reading_notes,
+            "notes": self.bundle.spec.reading_notes,
         }
 
 
@@ -103,11 +104,12 @@ def resolve_scoring(options: ScoreOptions) -> FolderScoring:
     check_places(folder, output.path)
     root = DataRoot(location_of(options.data_root))
     detector, chosen_by = resolve_detector(options.weights, data_root=root.path)
-    spec = load_bundle(detector.path).spec
+    bundle = load_bundle(detector.path)
     return FolderScoring(
         folder=folder,
         output=output,
-        job=_score_job(detector, spec.sampling, options=options),
+        job=_score_job(detector, bundle.spec.sampling, options=options),
+        bundle=bundle,
         options=_folder_options(options),
         data_root=root,
         chosen_by=chosen_by,

@@ -11,18 +11,7 @@ from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import write_manifest
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> DataRoot:
-    return DataRoot(tmp_path / "data")
-
-
-def _folder(path: Path, *names: str) -> Path:
-    for name in names:
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(b"x")
-    return path
+from tests.media_factory import write_byte_files
 
 
 def _ingest(root: DataRoot, place: Path, *, layout: str = "folder") -> None:
@@ -31,19 +20,19 @@ def _ingest(root: DataRoot, place: Path, *, layout: str = "folder") -> None:
 
 
 def test_a_corpus_may_grow_and_lose_all_that_it_had(tmp_path: Path, root: DataRoot) -> None:
-    folder = _folder(tmp_path / "one", "real/a.png", "fake/b.png")
+    folder = write_byte_files(tmp_path / "one", "real/a.png", "fake/b.png")
     _ingest(root, folder)
-    _folder(folder, "real/c.png")
+    write_byte_files(folder, "real/c.png")
     _ingest(root, folder)
     for path in folder.glob("*/*"):
         path.unlink()
-    _folder(folder, "real/d.png")
+    write_byte_files(folder, "real/d.png")
     _ingest(root, folder)
 
 
 def test_another_folder_is_refused(tmp_path: Path, root: DataRoot) -> None:
-    _ingest(root, _folder(tmp_path / "one", "real/a.png", "fake/b.png"))
-    other = _folder(tmp_path / "one-more", "real/a.png", "fake/b.png")
+    _ingest(root, write_byte_files(tmp_path / "one", "real/a.png", "fake/b.png"))
+    other = write_byte_files(tmp_path / "one-more", "real/a.png", "fake/b.png")
     with pytest.raises(ConfigError, match="there is a corpus 'c' already, of other files") as told:
         _ingest(root, other)
     assert "--replace" in (told.value.hint or "")
@@ -51,11 +40,11 @@ def test_another_folder_is_refused(tmp_path: Path, root: DataRoot) -> None:
 
 
 def test_a_list_is_the_same_corpus_if_it_shares_a_file(tmp_path: Path, root: DataRoot) -> None:
-    _ingest(root, _folder(tmp_path / "one", "real/a.png", "fake/b.png"))
+    _ingest(root, write_byte_files(tmp_path / "one", "real/a.png", "fake/b.png"))
     table = tmp_path / "list.csv"
     table.write_text("uri,label\none/real/a.png,real\n")
     _ingest(root, table, layout="csv")
-    _folder(tmp_path / "elsewhere", "a.png")
+    write_byte_files(tmp_path / "elsewhere", "a.png")
     table.write_text("uri,label\nelsewhere/a.png,real\n")
     with pytest.raises(ConfigError, match="already, of other files"):
         _ingest(root, table, layout="csv")

@@ -13,6 +13,7 @@ from deepfake.corpora.manifest import write_manifest
 from deepfake.corpora.shards import open_snapshot
 from deepfake.errors import ConfigError, ShardError
 from deepfake.storage import DataRoot
+from tests.media_factory import write_byte_files
 
 
 class _IngestCalledError(Exception):
@@ -21,18 +22,6 @@ class _IngestCalledError(Exception):
 
 def _ingest(_folder: Path, corpus: str) -> dict[str, Any]:
     raise _IngestCalledError(corpus)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> DataRoot:
-    return DataRoot(tmp_path / "data")
-
-
-def _folder(path: Path, *names: str) -> Path:
-    for name in names:
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(b"x")
-    return path
 
 
 def _name_of(folder: Path, root: DataRoot) -> str:
@@ -44,16 +33,16 @@ def _name_of(folder: Path, root: DataRoot) -> str:
 def test_folder_is_ingested_under_its_own_name_and_again_under_it(
     tmp_path: Path, root: DataRoot
 ) -> None:
-    folder = _folder(tmp_path / "set", "real/a.png", "fake/b.png")
+    folder = write_byte_files(tmp_path / "set", "real/a.png", "fake/b.png")
     assert _name_of(folder, root) == "set"
     write_manifest(root.manifest("set"), scan_corpus(folder, corpus="set", layout="folder"))
-    _folder(folder, "real/c.png")
+    write_byte_files(folder, "real/c.png")
     assert _name_of(folder, root) == "set"
 
 
 def test_folder_does_not_take_the_name_of_another_corpus(tmp_path: Path, root: DataRoot) -> None:
-    first = _folder(tmp_path / "one" / "set", "real/a.png", "fake/b.png")
-    second = _folder(tmp_path / "two" / "set", "real/a.png", "fake/b.png")
+    first = write_byte_files(tmp_path / "one" / "set", "real/a.png", "fake/b.png")
+    second = write_byte_files(tmp_path / "two" / "set", "real/a.png", "fake/b.png")
     write_manifest(root.manifest("set"), scan_corpus(first, corpus="set", layout="folder"))
     name = _name_of(second, root)
     assert name.startswith("set-") and name == _name_of(second, root)
@@ -62,8 +51,8 @@ def test_folder_does_not_take_the_name_of_another_corpus(tmp_path: Path, root: D
 def test_folder_ingested_by_a_layout_that_knows_more_keeps_what_it_knows(
     tmp_path: Path, root: DataRoot
 ) -> None:
-    folder = _folder(tmp_path / "set", "real/a.png", "fake/b.png")
-    table = _folder(tmp_path, "list.csv") / "list.csv"
+    folder = write_byte_files(tmp_path / "set", "real/a.png", "fake/b.png")
+    table = write_byte_files(tmp_path, "list.csv") / "list.csv"
     table.write_text("uri,label,identity\nset/real/a.png,real,ann\nset/fake/b.png,fake,bob\n")
     write_manifest(root.manifest("set"), scan_corpus(table, corpus="set", layout="csv"))
     assert _name_of(folder, root).startswith("set-")
@@ -72,7 +61,7 @@ def test_folder_ingested_by_a_layout_that_knows_more_keeps_what_it_knows(
 def test_folder_without_labels_is_refused_before_anything_is_decoded(
     tmp_path: Path, root: DataRoot
 ) -> None:
-    folder = _folder(tmp_path / "set", "unreal/a.png")
+    folder = write_byte_files(tmp_path / "set", "unreal/a.png")
     with pytest.raises(ConfigError, match="no folder named real or fake"):
         resolve_dataset(str(folder), data_root=str(root.path), ingest=_ingest)
     with pytest.raises(ConfigError, match="neither an ingested corpus"):
@@ -91,7 +80,7 @@ def _ingested(root: DataRoot, corpus: str) -> None:
 def test_a_path_means_the_folder_and_a_name_the_corpus(
     written: str, tmp_path: Path, root: DataRoot, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    folder = _folder(tmp_path / "here" / "set", "real/a.png", "fake/b.png")
+    folder = write_byte_files(tmp_path / "here" / "set", "real/a.png", "fake/b.png")
     monkeypatch.chdir(tmp_path / "here")
     _ingested(root, "set")
     write_manifest(root.manifest("set"), scan_corpus(folder, corpus="set", layout="folder"))
