@@ -13,10 +13,11 @@ import socket
 import subprocess
 import sys
 import time
+import tomllib
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from deepfake.compute.processes.stop import is_stopping
@@ -89,11 +90,18 @@ def is_server_named() -> bool:
 
 
 def _may_name_server(profiles: str | None) -> bool:
-    if profiles is not None:
-        with suppress(OSError):
-            text = Path(profiles).read_text(encoding="utf-8", errors="replace")
-            return "prefect_api_url" in text.lower()
-    return False
+    """Return whether the active profile of a file names a server; True if that is not clear."""
+    if profiles is None:
+        return False
+    try:
+        content = tomllib.loads(Path(profiles).read_text(encoding="utf-8"))
+        active = os.environ.get("PREFECT_PROFILE", content.get("active"))
+        settings = content.get("profiles", {}).get(active, {})
+        return any(name.upper() == _API for name in settings)
+    except OSError:
+        return False
+    except (ValueError, TypeError, AttributeError):
+        return True  # Prefect itself says what is wrong
 
 
 def _start(listener: socket.socket, log: Path) -> subprocess.Popen[bytes]:
