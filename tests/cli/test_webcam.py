@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from deepfake.cli.app import main
 from tests.media_factory import write_clip
+
+
+@pytest.fixture(autouse=True)
+def what_main_sets_is_undone() -> Iterator[None]:
+    """Restore what the command changes in its own process: the environment and signal handlers."""
+    environment = dict(os.environ)
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    yield
+    os.environ.clear()
+    os.environ.update(environment)
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
 
 
 def _run(

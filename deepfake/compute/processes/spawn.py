@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
@@ -21,6 +22,8 @@ __all__ = ["SPAWN"]
 
 
 _SAFE_PATH = "PYTHONSAFEPATH"
+_starts_one = threading.Lock()
+"""Two threads that set and restore the variable at once would leave it set, or delete it twice."""
 
 
 class _Process(SpawnProcess):
@@ -28,7 +31,7 @@ class _Process(SpawnProcess):
 
     @staticmethod
     def _Popen(process_obj: Any) -> Any:  # noqa: N802
-        with _safe_path():
+        with _starts_one, _safe_path():
             # Started first: it would unblock the signal again.
             resource_tracker.ensure_running()
             with _sigint_blocked():

@@ -54,17 +54,16 @@ def test_what_was_recorded_before_a_kill_can_be_played(tmp_path: Path) -> None:
         "sys.stdin.read()\n"
     )
     path = tmp_path / "out.mp4"
-    child = subprocess.Popen(
+    with subprocess.Popen(
         [sys.executable, "-W", "ignore", "-c", code, str(path)],
-        cwd=CHECKOUT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
-        env={**os.environ},
-    )
-    assert child.stdout is not None
-    assert child.stdout.readline() == b"written\n"
-    child.send_signal(signal.SIGKILL)
-    child.communicate()
+        env={**os.environ, "PYTHONPATH": str(CHECKOUT)},
+    ) as child:
+        assert child.stdout is not None
+        line = child.stdout.readline()
+        child.send_signal(signal.SIGKILL)
+    assert line == b"written\n"
     with open_video(path, limits=MediaLimits()) as reader:
         assert reader.info.num_frames >= 200
         assert frame_number(next(reader.read([150])).pixels) == 150

@@ -145,3 +145,23 @@ print("ready", flush=True)
 print(is_blocked, signal.pthread_sigmask(signal.SIG_BLOCK, []))
 """
     assert _run(code)[2] == "True set()\n"
+
+
+def test_processes_started_from_many_threads_leave_the_environment_as_it_was() -> None:
+    code = """\
+from concurrent.futures import ThreadPoolExecutor
+from deepfake.compute.processes.spawn import SPAWN
+
+def start_and_end(_):
+    process = SPAWN.Process(target=time.sleep, args=(60,))
+    process.start()
+    process.kill()
+    process.join()
+
+os.environ.pop("PYTHONSAFEPATH", None)
+with ThreadPoolExecutor(8) as threads:
+    list(threads.map(start_and_end, range(64)))
+print("ready", flush=True)
+print(os.environ.get("PYTHONSAFEPATH"))
+"""
+    assert _run(code)[2] == "None\n"
