@@ -175,11 +175,15 @@ class DetectorSpec(BaseModel):
     @property
     def all_notes(self) -> tuple[str, ...]:
         """Notes on training and on the probabilities of each kind, a sentence each."""
-        return (*self.notes, *(note for own in self.judgement.values() for note in own.notes))
+        return (*self.notes, *self._notes_on_probabilities)
+
+    @property
+    def _notes_on_probabilities(self) -> list[str]:
+        return [note for own in self.judgement.values() for note in own.notes]
 
     @property
     def reading_notes(self) -> list[str]:
-        """Notes for a reader of its verdicts, a sentence each: on scope and on calibration."""
+        """Notes for a reader of its verdicts, a sentence each: on scope and on probabilities."""
         fitted = {judgement_plural(k): own.calibration for k, own in self.judgement.items()}
         notes = [*([self.scope] if self.scope else []), *self.notes_on_unseen]
         lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
@@ -191,11 +195,7 @@ class DetectorSpec(BaseModel):
                 f"prob_fake holds for media of which {self.prior:.0%} are fakes; --prior gives it "
                 "for another share"
             )
-        for name, calibration in fitted.items():
-            if calibration.fitted_on.startswith("synthetic"):
-                beside = " and on recordings" if "recorded" in calibration.fitted_on else ""
-                notes.append(f"prob_fake of {name} is calibrated on {name} made by code{beside}")
-        return notes
+        return [*notes, *self._notes_on_probabilities]
 
     @property
     def notes_on_unseen(self) -> list[str]:

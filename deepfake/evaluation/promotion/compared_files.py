@@ -57,7 +57,7 @@ def files_to_compare(
         ConfigError: Crops were made otherwise than those that the champion scores.
         DataError: Nothing is left of the held-out set.
     """
-    parts = []
+    compared = []
     if held_out is not None:
         found = open_held_out_set(root, held_out)
         notes = list(found.notes)
@@ -65,7 +65,7 @@ def files_to_compare(
         if held_out.split == "all" and held_out.corpus in learnt:
             notes.append(f"the champion learnt from {held_out.corpus}: it is favoured here")
         name = f"held-out set {held_out.name}"
-        parts.append(
+        compared.append(
             ComparedFiles(name, found.snapshot, found.index, found.outcomes, tuple(notes), True)
         )
     for snapshot in snapshots:
@@ -73,7 +73,7 @@ def files_to_compare(
         index = index[index["split"] == str(Split.TEST)].reset_index(drop=True)
         outcomes = outcomes[outcomes["split"] == str(Split.TEST)].reset_index(drop=True)
         if set(index["label"].dropna()) == {str(label) for label in Label}:
-            parts.append(ComparedFiles(f"{snapshot.corpus}, test", snapshot, index, outcomes))
-    for part in parts:
-        check_crops_fit(part.snapshot, champion.spec.crop, role="champion")
-    return parts
+            compared.append(ComparedFiles(f"{snapshot.corpus}, test", snapshot, index, outcomes))
+    for files in compared:
+        check_crops_fit(files.snapshot, champion.spec.crop, role="champion")
+    return compared

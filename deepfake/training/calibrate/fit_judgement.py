@@ -17,6 +17,7 @@ from deepfake.training.calibrate.file_scores import (
     file_scores,
     has_enough,
 )
+from deepfake.training.calibrate.synthetic_clips import METHOD_PREFIXES
 from deepfake.types import Kind, Label
 from deepfake.verdicts.aggregation import TrackScore
 from deepfake.verdicts.calibration import (
@@ -135,10 +136,11 @@ class _Sources:
 
 def _count_sources(crops: pd.DataFrame) -> _Sources:
     methods = crops.drop_duplicates("uri")["method"].astype(str)
-    return _Sources(
-        synthetic=int(methods.str.startswith("synthetic").sum()),
-        recorded=int(methods.str.startswith("recorded").sum()),
+    stills, videos = (
+        int(methods.str.startswith(METHOD_PREFIXES[source]).sum())
+        for source in (Kind.IMAGE, Kind.VIDEO)
     )
+    return _Sources(synthetic=stills, recorded=videos)
 
 
 def _sample_name(sources: _Sources, *, name: str) -> str:

@@ -31,10 +31,13 @@ from deepfake.training.calibrate.face_path import FacePath, face_path, main_trac
 from deepfake.training.data.self_blend import are_usable_landmarks, self_blend
 from deepfake.types import Kind, Label
 
-__all__ = ["ClipPlan", "make_clips", "plan_clips"]
+__all__ = ["METHOD_PREFIXES", "ClipPlan", "make_clips", "plan_clips"]
 
 Pixels = NDArray[np.uint8]
 ClipKind = Literal["real", "labelled_fake", "self_blend"]
+
+METHOD_PREFIXES = {Kind.IMAGE: "synthetic_", Kind.VIDEO: "recorded_"}
+"""How the `method` of a clip begins, by what it was made out of."""
 
 _STEP_VERSION = "2"
 """Raised whenever the same plan would give another clip."""
@@ -173,8 +176,7 @@ def make_clips(
         writer.writerow(["uri", "label", "split", "group", "method"])
         for plan, is_made in zip(plans, made, strict=True):
             if is_made:
-                made_of = "synthetic" if plan.source == Kind.IMAGE else "recorded"
-                method = f"{made_of}_{plan.kind}"
+                method = f"{METHOD_PREFIXES[plan.source]}{plan.kind}"
                 writer.writerow([plan.name, str(plan.label), plan.split, plan.group, method])
     return table
 

@@ -152,6 +152,7 @@ def test_a_further_kind_of_evidence_is_kept(tmp_path: Path, tensors: dict[str, T
     assert found.reading_notes == [
         "prob_fake of videos is not calibrated: read it as a rank",
         "prob_fake holds for media of which 50% are fakes; --prior gives it for another share",
+        "Calibrated on read speech.",
     ]
     with pytest.raises(ConfigError, match="does not judge stills, only video, voice"):
         found.judgement_of(Kind.IMAGE)
