@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from deepfake.cli.text import count_of
 from deepfake.config import WorkerLimits
 from deepfake.config.options import ReportOptions
 from deepfake.detectors.bundles import load_bundle
@@ -47,7 +48,7 @@ def _make_evidence(version: Location, options: ReportOptions) -> None:
     if made.problem is not None:
         typer.echo(f"no further evidence could be made: {made.problem}", err=True)
     elif made.num_made:
-        files = "1 file" if made.num_made == 1 else f"{made.num_made} files"
+        files = count_of(made.num_made, "file")
         typer.echo(f"evidence made for {files}", err=True)
 
 

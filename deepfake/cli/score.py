@@ -14,12 +14,15 @@ from rich.console import Console
 from rich.table import Table
 
 from deepfake.cli.flow_runs import exit_for, prepare, print_detector, run_flow
-from deepfake.cli.text import in_one_line
+from deepfake.cli.text import count_of, in_one_line
+from deepfake.cli.verdicts import styled_verdict
 from deepfake.compute.processes.stop import StopRequested
 from deepfake.config.options import ScoreOptions
-from deepfake.types import EXPECTED_STATUSES
+from deepfake.types import EXPECTED_STATUSES, Status, Verdict
 
 __all__ = ["print_score", "run_score"]
+
+_ORDER = (Verdict.FAKE, Verdict.UNCERTAIN, Verdict.REAL, Verdict.NOT_APPLICABLE)
 
 
 def run_score(options: ScoreOptions) -> None:
@@ -89,7 +92,8 @@ def print_score(summary: dict[str, Any]) -> None:
     for line in _drift_lines(summary.get("drift")):
         console.print(line, soft_wrap=True)
     if summary["num_waiting"]:
-        console.print(f"not scored yet, for --limit or a filter: {summary['num_waiting']} files")
+        waiting = count_of(summary["num_waiting"], "file")
+        console.print(f"not scored yet, for --limit or a filter: {waiting}")
     console.print(f"scores: {summary['output']}/scores.csv", soft_wrap=True)
     for line in _warnings(summary):
         console.print(in_one_line(line), style="yellow", soft_wrap=True)
@@ -98,16 +102,18 @@ def print_score(summary: dict[str, Any]) -> None:
 
 
 def _counts(summary: dict[str, Any]) -> Table:
-    table = Table(title=f"{summary['num_files']} files", title_justify="left")
-    table.add_column("counted by")
-    table.add_column("value")
-    table.add_column("number", justify="right")
-    for kind, label in (("statuses", "status"), ("verdicts", "verdict")):
-        for value, files in sorted(summary[kind].items()):
-            table.add_row(label, value, str(files))
-        table.add_section()
-    for value, number in _throughput(summary):
-        table.add_row("this run", value, number)
+    """Return files by verdict, and those without one by what came of them."""
+    table = Table(title=count_of(summary["num_files"], "file"), title_justify="left")
+    table.add_column("verdict")
+    table.add_column("in the tables")
+    table.add_column("files", justify="right")
+    verdicts, statuses = summary["verdicts"], summary["statuses"]
+    for verdict in _ORDER:
+        if verdict in verdicts:
+            table.add_row(styled_verdict(verdict), verdict, str(verdicts[verdict]))
+    for status, files in sorted(statuses.items()):
+        if status != Status.OK:
+            table.add_row("", f"  {status}", str(files), style="dim")
     return table
 
 
@@ -123,17 +129,14 @@ def _warnings(summary: dict[str, Any]) -> Iterator[str]:
 
 def _next_steps(summary: dict[str, Any]) -> Iterator[str]:
     if explained := summary.get("num_explained"):
-        files = "1 file" if explained == 1 else f"{explained} files"
-        yield f"evidence made for {files}"
+        yield f"evidence made for {count_of(explained, 'file')}"
     if summary["statuses"].get("ok"):
         yield f"to look at them, with evidence: deepfake report {summary['output']}"
     expected = {str(status) for status in EXPECTED_STATUSES}
     failed = sum(n for status, n in summary["statuses"].items() if status not in expected)
     if failed:
-        files = (
-            "1 file, and what to do about it" if failed == 1 else f"{failed} files, and what to do"
-        )
-        yield f"failures: {summary['output']}/failures.csv ({files})"
+        files = count_of(failed, "file")
+        yield f"failures: {summary['output']}/failures.csv ({files}: why, and what to do)"
 
 
 def _drift_lines(drift: dict[str, Any] | None) -> Iterator[str]:
@@ -151,26 +154,14 @@ def _drift_lines(drift: dict[str, Any] | None) -> Iterator[str]:
             yield f"drift: {describe_drift(found, limit=drift['limit'], note=drift['note'])}"
 
 
-def _throughput(summary: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    counters = summary.get("counters")
-    if not counters or not summary["num_scored"]:
-        return
-    yield "media scored", str(counters["num_scored"])
-    yield "media a second", f"{summary['media_per_second']:.2f}"
-    yield "MiB hashed a second", f"{counters['hashed_bytes'] / 2**20 / summary['seconds']:.2f}"
-    for name in ("extract", "classify"):
-        seconds = counters[f"{name}_seconds"] / counters["num_scored"]
-        yield f"seconds a medium to {name}", f"{seconds:.2f}"
-
-
 def _what_was_done(summary: dict[str, Any]) -> str:
     if summary["num_scored"] == 0:
         # Results of another machine change the state here too, without a probe.
         is_changed = summary["num_probed"] > 0 and summary["num_changes"] > 0
         why = "none with new content that can be scored" if is_changed else "none new or changed"
-        return f"nothing to score: {summary['num_listed']} files listed, {why}"
-    rate = summary["media_per_second"]
+        return f"nothing to score: {count_of(summary['num_listed'], 'file')} listed, {why}"
     return (
-        f"scored {summary['num_scored']} media of {summary['num_listed']} files "
-        f"in {summary['seconds']:.0f} s, {rate:.1f} media a second"
+        f"scored {count_of(summary['num_scored'], 'medium', 'media')} of "
+        f"{count_of(summary['num_listed'], 'file')} in {summary['seconds']:.0f} s, "
+        f"{summary['media_per_second']:.1f} media a second, without the time to start"
     )

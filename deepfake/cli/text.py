@@ -1,8 +1,23 @@
-"""Text from files, on a terminal."""
+"""Text on a terminal: names from files, and counts."""
 
 from __future__ import annotations
 
-__all__ = ["in_one_line"]
+__all__ = ["count_of", "in_one_line"]
+
+
+def count_of(number: int, singular: str, plural: str | None = None) -> str:
+    """Return a number with what it counts.
+
+    Args:
+        number: How many.
+        singular: What they are, if there is one.
+        plural: What they are otherwise; None for `singular` with an s.
+
+    Example:
+        >>> count_of(1, "file"), count_of(1200, "medium", "media")
+        ('1 file', '1,200 media')
+    """
+    return f"{number:,} {singular if number == 1 else plural or f'{singular}s'}"
 
 
 def in_one_line(text: str) -> str:

@@ -99,6 +99,8 @@ class JoinedDetector(BaseModel):
     """How the crops that it was trained on were cut."""
     data_digests: dict[str, str]
     metrics: dict[str, float | int | str | None]
+    notes: tuple[str, ...] = ()
+    """What a reader of the metrics must know, a sentence each."""
     train_config: TrainConfig
 
 
@@ -134,7 +136,8 @@ class DetectorSpec(BaseModel):
     """Corpus -> digest of the snapshot whose `val` part chose and calibrated."""
     metrics: dict[str, float | int | str | None] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
-    """What a reader of the metrics must know, a sentence each; see `all_notes`."""
+    """What a reader of the metrics must know, a sentence each; see `all_notes`. A joint detector
+    has those of its networks in `joined`."""
     licence: str = "MIT"
     """Licence of the weights; the owners of the data may have further terms."""
     scope: str = ""
@@ -175,7 +178,18 @@ class DetectorSpec(BaseModel):
     @property
     def all_notes(self) -> tuple[str, ...]:
         """Notes on training and on the probabilities of each kind, a sentence each."""
-        return (*self.notes, *self._notes_on_probabilities)
+        return (*self.notes_on_training, *self._notes_on_probabilities)
+
+    @property
+    def notes_on_training(self) -> tuple[str, ...]:
+        """Notes on training, a sentence each; of a joint detector they name the network."""
+        if not self.joined:
+            return self.notes
+        # Detectors that earlier versions joined do not say which network a note is on.
+        return (
+            *(f"Of one of its networks: {note}" for note in self.notes),
+            *(f"Of its network {one.name}: {note}" for one in self.joined for note in one.notes),
+        )
 
     @property
     def _notes_on_probabilities(self) -> list[str]:

@@ -21,7 +21,7 @@ from deepfake.config import (
     digest_of,
 )
 from deepfake.detectors.bundles import Bundle
-from deepfake.detectors.heads import surest_head
+from deepfake.detectors.heads import describe_fake
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import Detector, computed_as, load_detector
 from deepfake.detectors.inference.remote_detector import device_setup, remote_detector
@@ -214,11 +214,13 @@ class Scorer:
             reasons.append(settings.reason_for_real)
         if verdict is Verdict.FAKE:
             own = [frame for frame in frames if frame["track_id"] == result.strongest_track_id]
-            head = surest_head(self.detector.spec.heads, own)
-            reasons.append(None if head is None else f"looks {head}")
+            reasons.append(describe_fake(self.detector.spec.heads, own))
         asked = self.setup.prior
         if asked is not None and asked != calibration.prior:
-            reasons.append(f"judged at a share of fakes of {calibration.prior:g}, as calibrated")
+            reasons.append(
+                f"judged at a share of fakes of {calibration.prior:g}, as calibrated, where its "
+                f"probability is {calibration.prob(result.logit):.1%}"
+            )
         score = Score(
             **outcome_fields(medium.outcome),
             **asdict(self._origin),

@@ -132,7 +132,7 @@ def _joint_spec(bundles: Sequence[Bundle], *, name: str, has_novelty: bool) -> D
         "data_digests": digests,
         "calibration_digests": {},
         "metrics": {},
-        "notes": tuple(dict.fromkeys(note for spec in specs for note in spec.notes)),
+        "notes": (),
         "scope": " ".join(dict.fromkeys(spec.scope for spec in specs if spec.scope)),
         "pretrained_source": "; ".join(dict.fromkeys(s.pretrained_source for s in specs)),
         "code_version": deepfake.__version__,
@@ -174,5 +174,6 @@ def _described(bundle: Bundle) -> JoinedDetector:
         crop=spec.crop,
         data_digests=spec.data_digests,
         metrics=spec.metrics,
+        notes=spec.notes_on_training,
         train_config=spec.train_config,
     )

@@ -102,12 +102,12 @@ def job(tmp_path_factory: pytest.TempPathFactory, detector: Path) -> _Job:
     return _Job(root, detector, first)
 
 
-def test_the_summary_tells_throughput_and_where_failures_are(job: _Job) -> None:
-    output = " ".join(job.first.stdout.split())
-    assert "this run │ media scored │ 6" in output
+def test_the_summary_tells_verdicts_throughput_and_where_failures_are(job: _Job) -> None:
+    output = " ".join(job.first.stdout.replace("│", " ").split())
+    assert "NOT JUDGED not_applicable 2 empty 1 unsupported 1" in output
+    assert "scored 6 media of 9 files in" in output
     assert "media a second" in output
-    assert "seconds a medium to extract" in output
-    assert "failures: out/failures.csv (2 files, and what to do)" in output
+    assert "failures: out/failures.csv (2 files: why, and what to do)" in output
 
 
 def test_the_log_tells_the_run_its_parts_and_each_failure(job: _Job) -> None:

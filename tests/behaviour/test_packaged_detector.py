@@ -163,7 +163,10 @@ def test_another_share_of_fakes_moves_the_probability_and_not_the_verdict(
     assert odds[1] / odds[0] == pytest.approx(0.01 / 0.99)
     assert rare.verdict == plain.verdict
     assert plain.reason is not None and plain.reason.startswith("no sign of the kinds of fakes it")
-    assert rare.reason == f"{plain.reason}; judged at a share of fakes of 0.5, as calibrated"
+    assert rare.reason == (
+        f"{plain.reason}; judged at a share of fakes of 0.5, as calibrated, where its "
+        f"probability is {plain.prob_fake:.1%}"
+    )
 
 
 def test_it_knows_what_its_own_media_looked_like(folder: Path) -> None:

@@ -82,8 +82,9 @@ def test_reuse_is_said(capsys: pytest.CaptureFixture[str]) -> None:
         }
     )
     printed = capsys.readouterr().out
+    assert "NO SIGN FOUND" in printed, "the words of a verdict, beside its value in the tables"
     assert "detector: [/x] version 2 (named by the user)" in printed
-    assert "nothing to score: 1 files listed, none new or changed" in printed
+    assert "nothing to score: 1 file listed, none new or changed" in printed
 
 
 def test_exit_code_follows_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:

@@ -24,6 +24,9 @@ from deepfake.storage import Location, StorePath
 
 __all__ = ["MediaFilter", "stream_media"]
 
+_FILES_OF_RESULTS = ("state.sqlite", ".lock")
+"""What every folder with results of scoring holds from the start."""
+
 
 @dataclass(frozen=True)
 class MediaFilter:
@@ -83,7 +86,8 @@ def stream_media(
     """Yield an unlabelled row for every file below a folder, in the order of listing.
 
     Files are selected as by `walk.iter_files`, except for symlinks: a folder that several links
-    lead to is walked once, under its own name if it is below `root`, so cycles of links end.
+    lead to is walked once, under its own name if it is below `root`, so cycles of links end. A
+    local folder that holds the results of scoring is not walked: its pictures are copies of faces.
 
     Args:
         root: A folder or a file, local or in a store.
@@ -140,7 +144,7 @@ def _walk(base: str, *, media_filter: MediaFilter, left_out: str | None) -> Iter
         try:
             found = Path(folder).stat()
             key = (found.st_dev, found.st_ino)
-            if key in seen or os.path.realpath(folder) == left_out:
+            if key in seen or os.path.realpath(folder) == left_out or _holds_results(folder):
                 continue
             seen.add(key)
             entries = os.scandir(folder)
@@ -155,6 +159,10 @@ def _walk(base: str, *, media_filter: MediaFilter, left_out: str | None) -> Iter
                     yield entry.path
                 elif media_filter.takes_folder(_relative(entry.path, base)):
                     (links if entry.is_symlink() else stack).append(entry.path)
+
+
+def _holds_results(folder: str) -> bool:
+    return all(Path(folder, name).is_file() for name in _FILES_OF_RESULTS)
 
 
 def _listed(entries: Iterator[os.DirEntry[str]], folder: str) -> Iterator[os.DirEntry[str]]:

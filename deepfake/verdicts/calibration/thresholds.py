@@ -189,8 +189,8 @@ def judge(
     if verdict is not Verdict.UNCERTAIN:
         return verdict, None
     low, high = thresholds.real_below, thresholds.fake_from
-    cause = "the score lies between the thresholds"
-    return verdict, UncertainReason(cause, f"{cause} {low:.2f} and {high:.2f}")
+    cause = "the probability lies between the thresholds"
+    return verdict, UncertainReason(cause, f"{cause} {low:.1%} and {high:.1%}")
 
 
 def _from_prob(reals_descending: NDArray[np.float64], *, share: float) -> float:

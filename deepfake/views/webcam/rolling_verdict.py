@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from deepfake.detectors.bundles import DetectorSpec
-from deepfake.detectors.heads import surest_head
+from deepfake.detectors.heads import describe_fake
 from deepfake.types import FaceCrop, Kind, Verdict
 from deepfake.verdicts.aggregation import TrackScore, aggregate_track
 from deepfake.verdicts.calibration import Thresholds, UncertainReason, judge
@@ -174,6 +174,5 @@ class TrackJudge:
         found = self._hysteresis.judge(prob, pts_seconds=pts_seconds, outside=outside)
         if found.verdict is not Verdict.FAKE:
             return found
-        head = surest_head(self._spec.heads, self._rows)
-        reason = None if head is None else f"looks {head}"
+        reason = describe_fake(self._spec.heads, self._rows)
         return LiveVerdict(found.verdict, reason, found.prob_fake, found.is_changed)

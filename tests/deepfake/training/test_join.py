@@ -51,7 +51,7 @@ def _bundle(folder: Path, *, method: Any, seed: int, **changes: Any) -> Path:
 def parts(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     folder = tmp_path_factory.mktemp("parts")
     return (
-        _bundle(folder / "blends", method="sbi", seed=1),
+        _bundle(folder / "blends", method="sbi", seed=1, name="blends", notes=("It saw blends.",)),
         _bundle(folder / "labels", method="labels", seed=2),
     )
 
@@ -104,6 +104,13 @@ def test_description_names_what_was_joined(parts: tuple[Path, Path], joint: Bund
     assert [one.digest for one in spec.joined] == [load_bundle(p).digest for p in parts]
     assert set(spec.data_digests) == {"corpus-1", "corpus-2"}
     assert not spec.judgement["still"].calibration.is_fitted
+
+
+def test_notes_say_which_network_they_are_on(joint: Bundle) -> None:
+    assert joint.spec.all_notes == ("Of its network blends: It saw blends.",)
+    # As earlier versions joined: the notes of all networks, and nothing says whose they are.
+    earlier = joint.spec.model_copy(update={"notes": ("It saw blends.",)})
+    assert earlier.all_notes[0] == "Of one of its networks: It saw blends."
 
 
 def test_heat_map_of_a_joint_detector_is_of_all_its_networks(joint: Bundle) -> None:

@@ -198,7 +198,7 @@ def test_outside_of_what_was_seen_nothing_is_called_real_or_fake() -> None:
     assert judge(0.999, thresholds=Thresholds()) == (Verdict.FAKE, None)
     verdict, reason = judge(0.5, thresholds=Thresholds())
     assert verdict == Verdict.UNCERTAIN
-    assert reason is not None and "0.35 and 0.65" in reason.message
+    assert reason is not None and "35.0% and 65.0%" in reason.message
 
 
 def test_support_leaves_one_file_in_a_hundred_outside() -> None:

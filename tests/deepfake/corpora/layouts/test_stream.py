@@ -32,6 +32,12 @@ def test_every_file_that_is_not_hidden_is_found(tmp_path: Path) -> None:
     assert _found(tmp_path) == ["a.png", "deep/er/b.mp4", "no extension"]
 
 
+def test_results_of_scoring_are_not_media(tmp_path: Path) -> None:
+    _tree(tmp_path, "a.png", "results/state.sqlite", "results/.lock", "results/evidence/b.jpg")
+    _tree(tmp_path, "other/state.sqlite", "other/c.png")
+    assert _found(tmp_path) == ["a.png", "other/c.png", "other/state.sqlite"]
+
+
 def test_the_first_file_does_not_wait_for_the_last(tmp_path: Path) -> None:
     _tree(tmp_path, *(f"{i}/{i}.png" for i in range(50)))
     rows = stream_media(tmp_path)
