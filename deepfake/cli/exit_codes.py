@@ -14,7 +14,7 @@ class ExitCode(IntEnum):
 
     Attributes:
         DONE: As asked; every file has an expected outcome.
-        FAILED: It could not run or come to its end. Of `verify`: not verified.
+        FAILED: It could not run or come to its end. Of `verify`: not reproduced.
         WRONG_USAGE: An option, a name, a device or a place is wrong; nothing was begun.
         FILES_FAILED: It came to its end, and some file could not be used.
         HUNG_UP: The terminal was closed (SIGHUP).

@@ -14,8 +14,13 @@ from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScoresFolder, make_receipt, read_receipt, verify_receipt
 from deepfake.storage import engine_cache, local_path, location_of, write_json
 from deepfake.storage.environment import configure_environment
+from deepfake.types import Status
 
 __all__ = ["run_receipt", "run_verify"]
+
+_REPRODUCED = "reproduced: this detector gives this file the score of the receipt, right or wrong"
+_REPRODUCED_WITHOUT_SCORE = "reproduced: this file again gets no score"
+_NOT_REPRODUCED = "not reproduced"
 
 _MARKS = {True: "ok  ", False: "FAIL", None: "note"}
 
@@ -38,11 +43,12 @@ def run_verify(options: VerifyOptions) -> None:
     try:
         receipt = read_receipt(options.receipt)
     except DataError as error:
-        _end(f"{_MARKS[False]}  receipt: {error}", is_verified=False)
+        typer.echo(f"{_MARKS[False]}  receipt: {error}")
+        _end(_NOT_REPRODUCED, is_reproduced=False)
         return
     detector, how = resolve_detector(options.weights, data_root=data_root)
     typer.echo(f"detector: {detector.name} ({how})", err=True)
-    is_verified = True
+    is_reproduced = True
     for check in verify_receipt(
         receipt,
         detector=detector,
@@ -51,13 +57,13 @@ def run_verify(options: VerifyOptions) -> None:
         cache=engine_cache(),
     ):
         typer.echo(f"{_MARKS[check.is_passed]}  {check.name}: {check.finding}")
-        is_verified = is_verified and check.is_passed is not False
-    _end("", is_verified=is_verified)
+        is_reproduced = is_reproduced and check.is_passed is not False
+    is_judged = receipt.score.status == Status.OK
+    done_again = _REPRODUCED if is_judged else _REPRODUCED_WITHOUT_SCORE
+    _end(done_again if is_reproduced else _NOT_REPRODUCED, is_reproduced=is_reproduced)
 
 
-def _end(line: str, *, is_verified: bool) -> None:
-    if line:
-        typer.echo(line)
-    typer.echo("verified" if is_verified else "not verified")
-    if not is_verified:
+def _end(line: str, *, is_reproduced: bool) -> None:
+    typer.echo(line)
+    if not is_reproduced:
         raise typer.Exit(ExitCode.FAILED)

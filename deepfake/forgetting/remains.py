@@ -42,14 +42,8 @@ def describe_remains(
     """
     if not removals:
         return
-    bundles = [path.parent for path in sorted(root.runs.glob("*/bundle/detector.json"))]
-    trained = [str(bundle) for bundle in bundles if _is_trained_on(root, bundle, removals)]
-    affected = f" Trained or calibrated on a corpus with it: {', '.join(trained)}."
-    yield (
-        "What a detector learnt from it stays in the detector's weights: train it again without it."
-        + (affected if trained else "")
-    )
-    yield _MLFLOW
+    if any(removal.path.startswith(f"{root.shards}/") for removal in removals):
+        yield from _describe_learnt(root, removals)
     if is_in_database(home, media):
         yield (
             f"Prefect's database in {home} names it in the parameters or messages of a run: "
@@ -59,6 +53,18 @@ def describe_remains(
     if any(is_store_uri(removal.path) for removal in removals):
         yield _STORE
     yield _DISK
+
+
+def _describe_learnt(root: DataRoot, removals: Sequence[Removal]) -> Iterator[str]:
+    """Yield what remains of a medium that was in a corpus: others may have learnt from it."""
+    bundles = [path.parent for path in sorted(root.runs.glob("*/bundle/detector.json"))]
+    trained = [str(bundle) for bundle in bundles if _is_trained_on(root, bundle, removals)]
+    affected = f" Trained or calibrated on a corpus with it: {', '.join(trained)}."
+    yield (
+        "What a detector learnt from it stays in the detector's weights: train it again without it."
+        + (affected if trained else "")
+    )
+    yield _MLFLOW
 
 
 def _is_trained_on(root: DataRoot, bundle: Path, removals: Sequence[Removal]) -> bool:

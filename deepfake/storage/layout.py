@@ -58,9 +58,14 @@ class DataRoot:
         """Return the path of a corpus's manifest."""
         return self.path / "manifests" / f"{corpus}.parquet"
 
+    @property
+    def shards(self) -> Location:
+        """The folder of all corpora's snapshots and shards."""
+        return self.path / "shards"
+
     def corpus_shards(self, corpus: str) -> Location:
         """Return the folder of all snapshots and shards of a corpus."""
-        return self.path / "shards" / corpus
+        return self.shards / corpus
 
     def has_corpus(self, name: str) -> bool:
         """Return whether a name is that of an ingested corpus; a path such as `./faces` is none."""

@@ -244,10 +244,15 @@ def test_a_receipt_is_verified_to_the_last_bit(job: _Job) -> None:
     assert receipt.configuration.sampling.num_frames == 8
     assert receipt.made_with.libraries["av"]
     lines = job.verify(path, code=0)
-    assert lines[-1] == "verified"
+    assert lines[-1].startswith("reproduced: this detector gives this file the score")
     assert any(line.startswith("ok") and "logit" in line and "exactly" in line for line in lines)
     by_id = job.run("receipt", "out", receipt.sha256).stdout
     assert json.loads(by_id)["uri"] == receipt.uri
+
+
+def test_a_receipt_of_a_file_that_was_not_judged_is_not_called_a_score(job: _Job) -> None:
+    lines = job.verify(job.receipt("text.mp4"), code=0)
+    assert lines[-1] == "reproduced: this file again gets no score"
 
 
 def test_the_file_may_lie_elsewhere(job: _Job, tmp_path: Path) -> None:
@@ -279,7 +284,7 @@ def test_a_changed_score_file_or_detector_is_not_verified(
         )
     )
     assert any("5.0e-04 apart" in line for line in job.verify(near, code=0))
-    assert job.verify(path, "--file", job.media / "3.png", code=1)[-1] == "not verified"
+    assert job.verify(path, "--file", job.media / "3.png", code=1)[-1] == "not reproduced"
     other = make_detector(tmp_path_factory.mktemp("other") / "bundle", name="other")
     done = job.run("verify", path, "--weights", other, code=1)
     assert "another one is here: other, digest" in done.stdout
@@ -317,14 +322,14 @@ def test_a_receipt_of_a_sampled_file_has_the_hash_of_all_its_bytes(
     job = _Job(tmp_path, detector, done)
     receipt = json.loads(job.receipt("large.bmp").read_text())
     assert receipt["sha256"] == sha256_of(path) != receipt["score"]["media_id"]
-    assert job.verify(tmp_path / "receipt.json", code=0)[-1] == "verified"
+    assert job.verify(tmp_path / "receipt.json", code=0)[-1].startswith("reproduced: ")
     # Between two samples: the samples say nothing of it, its time does.
     content = bytearray(path.read_bytes())
     content[300_000] ^= 255
     path.write_bytes(content)
     refused = job.run("receipt", "out", "media/large.bmp", code=1)
     assert "the file is no longer what was scored" in refused.stderr
-    assert job.verify(tmp_path / "receipt.json", code=1)[-1] == "not verified"
+    assert job.verify(tmp_path / "receipt.json", code=1)[-1] == "not reproduced"
 
 
 def test_a_medium_is_forgotten_by_corpus_scores_and_results(detector: Path, tmp_path: Path) -> None:

@@ -190,7 +190,7 @@ class ReceiptOptions(Options):
 
 
 class VerifyOptions(Options):
-    """Score a receipt's file again: exit code 0 verified, 1 not verified, 2 wrong usage."""
+    """Score a receipt's file again: exit code 0 reproduced, 1 not reproduced, 2 wrong usage."""
 
     receipt: Annotated[Path, Argument("RECEIPT")] = Field(
         description="A file that `deepfake receipt` wrote."

@@ -242,6 +242,13 @@ def test_what_cannot_be_forgotten_is_said(kept: Kept) -> None:
         assert word in remains
 
 
+def test_of_a_medium_that_was_only_scored_nobody_is_said_to_have_learnt(kept: Kept) -> None:
+    shutil.rmtree(kept.root.shards)
+    remains = " ".join(_forget(kept, kept.uri(1)).remains)
+    assert "backups" in remains
+    assert "weights" not in remains and "MLflow" not in remains
+
+
 def test_what_is_unknown_is_no_error_and_a_folder_is(kept: Kept, tmp_path: Path) -> None:
     root = DataRoot(tmp_path / "none")
     assert forget(root, "f" * 64).removals == ()
