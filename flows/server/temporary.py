@@ -23,6 +23,7 @@ from pathlib import Path
 from deepfake.compute.processes.stop import is_stopping
 from deepfake.errors import WorkerError
 from deepfake.storage.environment import direct_opener, without_proxies
+from flows.server.database import place_new_database
 
 __all__ = ["answers", "is_server_named", "is_temporary", "temporary_server"]
 
@@ -106,12 +107,14 @@ def _may_name_server(profiles: str | None) -> bool:
 
 def _start(listener: socket.socket, log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
+    kept = place_new_database(log.parent)
+    arguments = [str(listener.fileno()), *([] if kept is None else [str(kept)])]
     environment = {**without_proxies(os.environ), "PREFECT_SERVER_UI_ENABLED": "false"}
     with listener, log.open("wb") as output:
         return subprocess.Popen(
             # Nothing in the caller's working folder is imported or read as settings: strangers'
             # files may lie there.
-            [sys.executable, "-P", str(_PROGRAM), str(listener.fileno())],
+            [sys.executable, "-P", str(_PROGRAM), *arguments],
             cwd=_PROGRAM,
             env=environment,
             pass_fds=[listener.fileno()],

@@ -1,26 +1,38 @@
 """The process of a temporary Prefect server: it serves a socket that it inherits.
 
-It ends when its standard input does: however the command that started it ended.
+Where it makes a new database, it keeps a copy for the next data root before anything is in it. It
+ends when its standard input does: however the command that started it ended.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
+from contextlib import closing, suppress
+from pathlib import Path
 
 import uvicorn
 from prefect.server.api.server import create_app
+from prefect.server.database import provide_database_interface
+from prefect.settings import get_current_settings
 
 _GRACE_SECONDS = 2
 """For requests that are under way when it is stopped."""
 
 
 def main() -> None:
-    """Serve until SIGTERM, or until the input ends; the argument is the socket's descriptor."""
+    """Serve until SIGTERM, or until the input ends.
+
+    Arguments: the socket's descriptor, and where a copy of a new database is kept, if one shall be.
+    """
     threading.Thread(target=_end_with_input, daemon=True).start()
+    if len(sys.argv) > 2:
+        _keep_new_database(Path(sys.argv[2]))
     listener = socket.socket(fileno=int(sys.argv[1]))
     config = uvicorn.Config(
         # Without the page, and without the services for deployments and schedules.
@@ -30,6 +42,22 @@ def main() -> None:
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _keep_new_database(kept: Path) -> None:
+    asyncio.run(provide_database_interface().create_db())
+    temporary = kept.with_name(f"{kept.name}.{os.getpid()}.part")
+    database = get_current_settings().home / "prefect.db"
+    if not database.is_file():
+        return  # a setting names another one
+    with suppress(OSError, sqlite3.Error):  # without a copy the next one takes as long as this one
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        with (
+            closing(sqlite3.connect(database)) as source,
+            closing(sqlite3.connect(temporary)) as copy,
+        ):
+            source.backup(copy)
+        temporary.replace(kept)
 
 
 def _end_with_input() -> None:
