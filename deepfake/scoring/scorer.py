@@ -159,7 +159,7 @@ class Scorer:
     def score(self, request: ExtractRequest) -> ScoredMedium:
         """Return the score of a file; a failure is a row, not an exception.
 
-        Of a still with a video behind it, the part decides that looks more like a fake.
+        Of a still with a video behind it, the one decides that looks more like a fake.
         """
         medium = self._extractor.extract(request)
         scored = self._score(medium)

@@ -74,11 +74,11 @@ class _Request:
 def choose_files(
     snapshot: Snapshot, *, split: str, max_files: int | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Return labelled, readable files of a part of a corpus, as many of each class.
+    """Return labelled, readable files of a split of a corpus, as many of each class.
 
     Args:
         snapshot: Of the corpus.
-        split: The part; `all` for all.
+        split: The split; `all` for all.
         max_files: At most; None for all.
         seed: Of the choice.
 

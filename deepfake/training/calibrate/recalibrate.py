@@ -82,7 +82,7 @@ def calibrate_bundle(
     view: ViewConfig | None = None,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> CalibrationSummary:
-    """Calibrate a bundle on the `val` parts of corpora, and write it.
+    """Calibrate a bundle on the `val` splits of corpora, and write it.
 
     Args:
         folder: The bundle.

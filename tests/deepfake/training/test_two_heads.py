@@ -239,7 +239,7 @@ def test_bystanders_of_fakes_are_not_learnt_from(
 
     selection = select_crops([Crowded()], method="labels")  # type: ignore[list-item]
     assert sorted(selection.train["label"]) == ["fake", "real", "real"]
-    assert any("(face crops left out of the training part: 1)" in n for n in selection.notes)
+    assert any("(face crops left out of the training split: 1)" in n for n in selection.notes)
 
 
 def test_sharpness_aware_step_uses_the_gradient_from_uphill() -> None:
