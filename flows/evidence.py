@@ -57,7 +57,7 @@ def make_evidence(
             version, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
         )
         if requests:
-            with show_step("explain", total=len(requests)):
+            with show_step("evidence", total=len(requests)):
                 for _ in batches.run(
                     explain,
                     _calls(requests, version, job),

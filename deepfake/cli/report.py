@@ -66,7 +66,7 @@ def write_detect_report(
     console = Console(stderr=True, markup=False)
     bundle = load_bundle(setup.detector.path)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("explain", total=sum(m.score.prob_fake is not None for m in media))
+        task = bar.add_task("evidence", total=sum(m.score.prob_fake is not None for m in media))
         evidence = explain_scores(
             media,
             setup=setup,

@@ -11,7 +11,7 @@ from pathlib import Path
 from deepfake.compute.workers import MediaWorkers
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
 from deepfake.errors import DeepfakeError, UnknownModelError
-from deepfake.evidence.explain import explain_and_write, explainer_setup
+from deepfake.evidence.explain import evidence_setup, explain_and_write
 from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.selection import (
     find_missing_evidence,
@@ -100,7 +100,7 @@ def _make(version: Location, requests: list[EvidenceRequest], *, bundle: Bundle)
     if not requests:
         return
     configuration = read_setup(version).configuration
-    setup = explainer_setup(
+    setup = evidence_setup(
         bundle.path,
         media_limits=configuration.media_limits,
         worker_limits=configuration.worker_limits,

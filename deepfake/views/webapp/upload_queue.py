@@ -112,8 +112,10 @@ class _DetectorWorkers:
             self.setup, limits=settings.worker_limits, num_workers=_num_workers()
         )
         explainer = evidence_setup(
-            self.setup,
-            replace(workers, num_workers=1),
+            identity.path,
+            media_limits=settings.media_limits,
+            worker_limits=settings.worker_limits,
+            num_workers=1,
             max_frames=_SHOWN_FRAMES,
             max_crops=_SHOWN_FRAMES,
         )
