@@ -1,4 +1,4 @@
-"""Draw the figure of a robustness sweep."""
+"""Draw the figure of a robustness measurement."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_robustness_figure(results: Sequence[ConditionResult], path: Path) -> P
     """Draw AUC and accuracy against the strength of each perturbation, as a PNG file.
 
     Args:
-        results: Of a sweep; dashed lines are the `clean` one.
+        results: Of a measurement; dashed lines are the `clean` one.
         path: Where to.
     """
     # A file `matplotlibrc` of the working folder may ask for anything, TeX programs too.

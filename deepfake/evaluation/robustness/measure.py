@@ -26,8 +26,8 @@ __all__ = [
     "ConditionResult",
     "choose_files",
     "measure_condition",
+    "robustness_markdown",
     "score_condition",
-    "sweep_markdown",
 ]
 
 _READABLE = (str(Status.OK), str(Status.NO_FACE))
@@ -192,7 +192,7 @@ def measure_condition(
     )
 
 
-def sweep_markdown(
+def robustness_markdown(
     results: Sequence[ConditionResult], *, title: str, notes: Sequence[str] = ()
 ) -> str:
     """Return a page with a row a condition; an undefined metric is named as such.
