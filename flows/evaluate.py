@@ -60,7 +60,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     notes += record_uses(root, selected.outcomes, detectors=tuple(measured), command="evaluate")
     run_name = new_run_name("evaluate", bundle.spec.architecture, snapshot.corpus, selected.name)
     folder = root.evaluations / run_name
-    markdown = steps.write_report(
+    markdown = steps.write_evaluation(
         result, folder, notes=bundle.spec.reading_notes, compared=compared
     )
     computed = computed_as(resolve_device(options.device), precision=options.precision)

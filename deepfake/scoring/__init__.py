@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         score_batch,
     )
     from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
-    from deepfake.scoring.drift.watch import DriftReport, DriftWatch
+    from deepfake.scoring.drift.watch import DriftResult, DriftWatch
     from deepfake.scoring.few_files import score_files, score_media, score_probed
     from deepfake.scoring.label_selection import UncertainMedium, labelling_csv, least_certain
     from deepfake.scoring.output.folder import (
@@ -63,7 +63,7 @@ __all__ = [
     "BatchRunner",
     "BatchTotals",
     "ChangedFile",
-    "DriftReport",
+    "DriftResult",
     "DriftWatch",
     "FolderOptions",
     "FolderScoring",

@@ -13,7 +13,7 @@ from deepfake.compute.processes.stop import is_stopping
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError, first_line
 from deepfake.scoring.batch import BatchTotals
-from deepfake.scoring.drift.watch import DriftReport
+from deepfake.scoring.drift.watch import DriftResult
 from deepfake.scoring.output.folder import ScoresFolder, counts_written
 from deepfake.scoring.output.tables import TableCounts
 from deepfake.scoring.parts import Part
@@ -59,7 +59,7 @@ class RunRecord:
         self._scoring_since: float | None = None
         self._is_listing = True
         self._metrics_at = 0.0
-        self._drift: DriftReport | None = None
+        self._drift: DriftResult | None = None
         self._tables = counts_written(output.version(state.version)) or TableCounts()
         self._waiting = state.num_waiting
 
@@ -125,7 +125,7 @@ class RunRecord:
                 log_event("file failed", **{**failed, "uri": uri})
         self._publish()
 
-    def record_drift(self, drift: DriftReport) -> None:
+    def record_drift(self, drift: DriftResult) -> None:
         """Record how far the media lie from the detector's own."""
         self._drift = drift
         for found in drift.moved:

@@ -22,7 +22,7 @@ from deepfake.registry import mask_credentials
 from deepfake.scoring.batch import ScoredBatch, create_score_batch
 from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
 from deepfake.scoring.drift import DEFAULT_LIMIT
-from deepfake.scoring.drift.watch import DriftReport, DriftWatch
+from deepfake.scoring.drift.watch import DriftResult, DriftWatch
 from deepfake.scoring.output.folder import Hold, ScoresFolder, scores_version, write_scores
 from deepfake.scoring.output.known_outputs import remember_output
 from deepfake.scoring.output.listing import read_listing, write_listing
@@ -101,7 +101,7 @@ class FolderSummary:
     num_changes: int
     num_explained: int
     evidence_error: str | None
-    drift: DriftReport | None
+    drift: DriftResult | None
     version: str
     seconds: float
     folder_before: str | None
@@ -362,11 +362,11 @@ def _chunked(rows: Iterable[ManifestRow]) -> Iterator[list[ManifestRow]]:
         yield chunk
 
 
-def _compare_with_reference(run: _Run) -> DriftReport | None:
+def _compare_with_reference(run: _Run) -> DriftResult | None:
     """Write how far the media lie from the detector's own, if the run scored any."""
     if not run.record.counters.num_scored:
         return None
-    drift = run.drift.report(
+    drift = run.drift.compare(
         run.state,
         parts=run.parts,
         scratch=run.output.scratch(run.state.version),
