@@ -86,7 +86,7 @@ class PrefectBatches:
 
     def make_evidence(
         self,
-        version: Location,
+        version_dir: Location,
         *,
         job: ScoreJob,
         bundle: Bundle,
@@ -95,7 +95,7 @@ class PrefectBatches:
     ) -> tuple[int, str | None]:
         """Make the evidence that is lacking beside finished tables."""
         return make_evidence(
-            version,
+            version_dir,
             bundle=bundle,
             num_files=num_files,
             is_retrying_failed=is_retrying_failed,

@@ -26,20 +26,20 @@ __all__ = ["run_report", "write_detect_report"]
 def run_report(options: ReportOptions) -> None:
     """Write the report of a folder of scores."""
     folder = ScoresFolder(location_of(options.folder))
-    version = folder.version(folder.shown_version)
-    _make_evidence(version, options)
-    report = read_report(folder.path, version=version)
+    version_dir = folder.version(folder.shown_version)
+    _make_evidence(version_dir, options)
+    report = read_report(folder.path, version_dir=version_dir)
     output = options.output
     _write(folder.path / REPORT_NAME if output is None else output, report)
 
 
-def _make_evidence(version: Location, options: ReportOptions) -> None:
+def _make_evidence(version_dir: Location, options: ReportOptions) -> None:
     """Make missing evidence, and print the reason if it cannot be made."""
     console = Console(stderr=True, markup=False)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("evidence", total=None)
         made = make_missing_evidence(
-            version,
+            version_dir,
             num_files=options.evidence,
             weights=options.weights,
             data_root=location_of(options.data_root),

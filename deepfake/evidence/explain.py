@@ -57,19 +57,19 @@ def evidence_setup(
 
 
 def explain_and_write(
-    version: Location, requests: Sequence[EvidenceRequest], *, workers: MediaWorkers
+    version_dir: Location, requests: Sequence[EvidenceRequest], *, workers: MediaWorkers
 ) -> int:
     """Make the evidence for scores and write it beside them.
 
     Args:
-        version: Folder of one version of the scores.
+        version_dir: Folder of one version of the scores.
         requests: The scores.
         workers: Set up by `evidence_setup`.
 
     Returns:
         Number of scores whose evidence is complete.
     """
-    folder, num_complete = evidence_folder(version), 0
+    folder, num_complete = evidence_folder(version_dir), 0
     for evidence in explain_media(requests, workers=workers):
         write_evidence(folder, evidence.record, evidence.pictures)
         num_complete += evidence.record.is_whole

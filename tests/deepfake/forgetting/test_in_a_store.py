@@ -193,7 +193,7 @@ def test_a_report_that_shows_it_goes(kept: Kept) -> None:
     output = kept.output.path
     version = kept.output.version(kept.output.versions()[0])
     page = output / "report.html"
-    write_report(page, read_report(output, version=version))
+    write_report(page, read_report(output, version_dir=version))
     assert kept.uri(1) in page.read_text()
     forget(kept.root, kept.uri(1))
     assert not page.is_file()
