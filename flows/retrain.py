@@ -16,7 +16,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from deepfake.config import TrainConfig
 from deepfake.config.options import RetrainOptions, takes_options
-from deepfake.corpora.held_out import read_held_out_set, refuse_held_out_media
+from deepfake.corpora.held_out import read_held_out_set, reject_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.evaluation.promotion import (
@@ -64,7 +64,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     champion = steps.find_champion(name, data_root=options.data_root)
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
-    refuse_held_out_media(snapshots)
+    reject_held_out_media(snapshots)
     config = challenger_config(champion.bundle, options)
     notes = [note for _, found in opened for note in found]
     summary = {

@@ -10,7 +10,7 @@ from rich.table import Table
 from deepfake.cli.flow_runs import exit_for, prepare, run_flow
 from deepfake.cli.text import in_one_line
 from deepfake.config.options import IngestOptions
-from deepfake.corpora.ingest import refuse_another_corpus
+from deepfake.corpora.ingest import reject_another_corpus
 from deepfake.corpora.layouts import recognise_layout, scan_corpus
 from deepfake.storage import DataRoot, location_of
 
@@ -31,7 +31,7 @@ def _check_corpus(options: IngestOptions) -> None:
     place = location_of(options.input_path)
     if not options.replace:
         root = DataRoot(location_of(options.data_root))
-        refuse_another_corpus(root, options.corpus, place, layout=options.layout)
+        reject_another_corpus(root, options.corpus, place, layout=options.layout)
     if recognise_layout(place) not in (None, options.layout):
         scan_corpus(place, corpus=options.corpus, layout=options.layout)
 

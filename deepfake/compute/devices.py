@@ -43,7 +43,7 @@ def resolve_device(name: str = "auto") -> str:
 
 
 def reject_without_driver(name: str) -> None:
-    """Refuse CUDA where there is no driver for it, without asking PyTorch, which takes seconds.
+    """Reject CUDA where there is no driver for it, without asking PyTorch, which takes seconds.
 
     Args:
         name: As `resolve_device` takes it.
@@ -78,7 +78,7 @@ def _has_cuda() -> bool:
 
 
 def check_precision(precision: Precision, *, device: str) -> None:
-    """Refuse a precision that the device does not have.
+    """Reject a precision that the device does not have.
 
     Args:
         precision: What was asked for.
@@ -105,7 +105,7 @@ def check_precision(precision: Precision, *, device: str) -> None:
 
 
 def check_training_precision(precision: str, *, device: str) -> None:
-    """Refuse a precision that a training on the device does not have.
+    """Reject a precision that a training on the device does not have.
 
     Args:
         precision: `f32`, `bf16` or `f16`; or Lightning's name of it.

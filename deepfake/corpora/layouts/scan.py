@@ -67,15 +67,15 @@ def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[Ma
     if not folder_or_csv.exists():
         raise CorpusError("no such file or folder", path=folder_or_csv)
     if layout == "folder" and folder_or_csv.is_file():
-        _refuse_recognised(folder_or_csv)
+        _reject_recognised(folder_or_csv)
     rows = LAYOUTS[layout](folder_or_csv, corpus=corpus)
     if layout == "folder" and all(row.label is None for row in rows):
-        _refuse_recognised(folder_or_csv)
-    _refuse_absent(rows, place=folder_or_csv)
+        _reject_recognised(folder_or_csv)
+    _reject_absent(rows, place=folder_or_csv)
     return _sorted(rows)
 
 
-def _refuse_absent(rows: list[ManifestRow], *, place: Path) -> None:
+def _reject_absent(rows: list[ManifestRow], *, place: Path) -> None:
     """Reject a list none of whose files exist."""
     if not rows or any(row.status is not Status.MISSING for row in rows):
         return
@@ -89,7 +89,7 @@ def _refuse_absent(rows: list[ManifestRow], *, place: Path) -> None:
     )
 
 
-def _refuse_recognised(place: Path) -> None:
+def _reject_recognised(place: Path) -> None:
     found = recognise_layout(place)
     if found is not None:
         raise ConfigError(

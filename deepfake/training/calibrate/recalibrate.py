@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepfake.config import ViewConfig
-from deepfake.corpora.held_out import refuse_held_out_media
+from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.corpora.splits import halve_by_group
 from deepfake.detectors.bundles import load_bundle, save_bundle
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CalibrationSummary",
     "calibrate_bundle",
-    "refuse_too_few_files",
+    "reject_too_few_files",
 ]
 
 _Metrics = dict[str, float | int | str | None]
@@ -111,7 +111,7 @@ def calibrate_bundle(
         DataError: The detector learnt from a corpus of `unseen`.
         SplitLeakageError: A corpus holds what belongs to a held-out set.
     """
-    refuse_held_out_media(snapshots)
+    reject_held_out_media(snapshots)
     bundle = load_bundle(folder)
     state = bundle.state_dict()
     if is_halved:
@@ -177,7 +177,7 @@ def calibrate_bundle(
     return CalibrationSummary(output, metrics, notes)
 
 
-def refuse_too_few_files(snapshots: Sequence[Snapshot]) -> None:
+def reject_too_few_files(snapshots: Sequence[Snapshot]) -> None:
     """Reject corpora on which nothing can be calibrated, neither stills nor videos.
 
     Args:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfake.corpora.ingest import refuse_another_corpus
+from deepfake.corpora.ingest import reject_another_corpus
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import write_manifest
 from deepfake.errors import ConfigError
@@ -15,7 +15,7 @@ from tests.media_factory import write_byte_files
 
 
 def _ingest(root: DataRoot, place: Path, *, layout: str = "folder") -> None:
-    refuse_another_corpus(root, "c", place, layout=layout)
+    reject_another_corpus(root, "c", place, layout=layout)
     write_manifest(root.manifest("c"), scan_corpus(place, corpus="c", layout=layout))
 
 
