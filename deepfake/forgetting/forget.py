@@ -89,7 +89,7 @@ def forget(
     with ExitStack() as stack:
         if not is_dry_run:
             for output in present:
-                stack.enter_context(ScoresFolder(output).held())
+                stack.enter_context(ScoresFolder(output).lock())
             delete_partial_files(root)
         plan = _plan(root, present, media_names, unfinished=_read_plan(plan_file))
         is_new_root = not root.path.exists()

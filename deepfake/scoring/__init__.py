@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from deepfake.scoring.few_files import score_files, score_media, score_probed
     from deepfake.scoring.label_selection import UncertainMedium, labelling_csv, least_certain
     from deepfake.scoring.output.folder import (
-        Hold,
+        FolderLock,
         ScoresFolder,
         reading_of,
         scores_version,
@@ -65,10 +65,10 @@ __all__ = [
     "ChangedFile",
     "DriftResult",
     "DriftWatch",
+    "FolderLock",
     "FolderOptions",
     "FolderScoring",
     "FolderSummary",
-    "Hold",
     "Part",
     "ProbeBatch",
     "ProbedBatch",

@@ -42,7 +42,7 @@ from deepfake.storage import (
 
 __all__ = [
     "TABLE_FILES",
-    "Hold",
+    "FolderLock",
     "ScoresFolder",
     "counts_written",
     "reading_of",
@@ -71,12 +71,12 @@ def scores_version(setup: ScorerSetup, *, bundle: Bundle) -> str:
     return digest_of(bundle.digest, scoring_digest(setup, bundle=bundle))
 
 
-class Hold:
-    """The right to write into an output folder.
+class FolderLock:
+    """The lock on an output folder: while it lasts, no other run writes there.
 
     Args:
         path: The folder.
-        lease: What it rests on where the folder is in a store.
+        lease: The lease that it is kept by where the folder is in a store.
     """
 
     def __init__(self, path: Location, lease: Lease | None = None) -> None:
@@ -183,7 +183,7 @@ class ScoresFolder:
         return self.work / "versions" / version / "tmp"
 
     @contextmanager
-    def held(self) -> Iterator[Hold]:
+    def lock(self) -> Iterator[FolderLock]:
         """Keep other runs away, and clear what a run that was killed left half done.
 
         Raises:
@@ -212,7 +212,7 @@ class ScoresFolder:
             write_json(self._owner_file, _describe_owner())
             stack.callback(self._owner_file.unlink, missing_ok=True)
             self._clear()
-            yield Hold(self.path, lease)
+            yield FolderLock(self.path, lease)
 
     @property
     def _lock(self) -> Path:

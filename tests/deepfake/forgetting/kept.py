@@ -130,7 +130,7 @@ class Kept:
         origin = score_origin(setup, bundle=bundle)
         remember_output(self.root, self.output.path)
         with (
-            self.output.held(),
+            self.output.lock(),
             event_log(self.output.log, run_id="r", mask=str),
             open_state(self.output.state, folder=str(self.media), version=version) as state,
         ):

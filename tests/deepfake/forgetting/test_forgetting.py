@@ -188,7 +188,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(kept: Kept) -> None:
 
 def test_an_output_at_work_is_refused_before_anything_is_removed(kept: Kept) -> None:
     before = _tree(kept.root.path)
-    with kept.output.held(), pytest.raises(DataError, match="another run is at work"):
+    with kept.output.lock(), pytest.raises(DataError, match="another run is at work"):
         _forget(kept, kept.uri(1))
     assert _tree(kept.root.path) == before
     assert mentions(kept.path / "out", kept.media_id(1))

@@ -222,26 +222,26 @@ def test_the_newest_score_is_that_of_the_last_run_whoever_ran_before(
 def test_one_run_at_a_time(bucket: StorePath, cache: Path) -> None:
     folder = ScoresFolder(bucket / "scores")
     assert folder.owner() is None
-    with folder.held() as hold:
-        hold.check()
+    with folder.lock() as lock:
+        lock.check()
         owner = folder.owner()
         assert owner is not None and owner["pid"] > 0
-        with pytest.raises(DataError, match=f"process {owner['pid']} of "), folder.held():
+        with pytest.raises(DataError, match=f"process {owner['pid']} of "), folder.lock():
             pass
         (bucket / "scores" / ".lease.json").unlink()
         assert folder.state.is_relative_to(cache)
     assert list(bucket.iter_objects()) == []
-    with folder.held():
+    with folder.lock():
         pass
 
 
 def test_a_hold_whose_lease_was_lost_says_so(
     bucket: StorePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ScoresFolder(bucket).held() as hold:
+    with ScoresFolder(bucket).lock() as lock:
         monkeypatch.setattr(module.Lease, "is_ours", False)
         with pytest.raises(DataError, match="the lease on this output was lost"):
-            hold.check()
+            lock.check()
 
 
 def test_tables_are_shown_at_the_top_with_the_one_that_tells_of_them_last(

@@ -55,7 +55,7 @@ def _run(
     output: ScoresFolder, setup: StoredSetup, *, version: str = "v1"
 ) -> Iterator[tuple[ScoringState, RunRecord]]:
     with (
-        output.held(),
+        output.lock(),
         event_log(output.log, run_id=f"run-{version}", mask=str),
         open_state(output.state, folder="/media", version=version) as state,
         record_run(output, state, run_id=f"run-{version}", setup=setup) as record,
@@ -206,5 +206,5 @@ def test_asking_for_the_owner_turns_no_run_away(output: ScoresFolder) -> None:
     asked = filelock.FileLock(output.path / ".lock", timeout=0, thread_local=False)
     with asked:
         threading.Timer(0.3, asked.release).start()
-        with output.held():
+        with output.lock():
             assert output.owner() is not None
