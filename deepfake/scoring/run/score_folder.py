@@ -265,7 +265,7 @@ def _score_files(run: _Run, rows: Iterable[ManifestRow]) -> None:
 def _probe_unknown(run: _Run, listed: Sequence[ManifestRow]) -> None:
     """Claim listed files that are as they were, and submit the others to be probed."""
     run.record.count_listed(len(listed))
-    known, unknown = run.state.observe(listed)
+    known, unknown = run.state.record_listed(listed)
     _claim(run, known)
     _submit_full_batches(run)
     if not unknown:
@@ -323,7 +323,7 @@ def _take(run: _Run, done: ProbedBatch | ScoredBatch | None) -> None:
     if isinstance(done, ProbedBatch):
         run.record.count_probed(done.rows, hashing=run.options.hashing)
         run.drift.add_probed(done.rows)
-        run.state.record(done.rows, began_ns=done.began_ns)
+        run.state.record_probed(done.rows, began_ns=done.began_ns)
         _claim(run, done.rows)
     elif done is not None:
         run.lock.check()
