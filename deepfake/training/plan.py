@@ -35,7 +35,7 @@ from deepfake.training.crop_selection import (
     shared_config,
 )
 from deepfake.training.data import InputSpec
-from deepfake.training.lightning_module import FUSED_AUC
+from deepfake.training.lightning_module import COMBINED_AUC
 from deepfake.training.quiet import quiet_lightning
 from deepfake.training.run_folder import RunFolder, check_resumable, describe_run
 
@@ -98,7 +98,7 @@ class RunPlan:
         if self.config.checkpoint == "last" or not self.validates_by:
             return None
         if len(self.validates_by) > 1:
-            return FUSED_AUC
+            return COMBINED_AUC
         return {"labels": "val_auc", "blends": "val_blends_auc"}[self.validates_by[0]]
 
     @property
