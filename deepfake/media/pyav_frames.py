@@ -364,10 +364,10 @@ class PyavFrames:
             except (av.error.FFmpegError, ValueError):
                 watch.fail(packet)
                 frames = []
-            yield from (shown for shown in self._oriented(frames) if watch.is_whole(shown[0]))
+            yield from (shown for shown in self._oriented(frames) if watch.is_intact(shown[0]))
             if self._due is not None and not self._due:
                 rest = self._oriented(self._drain())
-                yield from (shown for shown in rest if watch.is_whole(shown[0]))
+                yield from (shown for shown in rest if watch.is_intact(shown[0]))
                 self._is_drained = True
                 return
 
