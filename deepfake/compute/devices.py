@@ -14,7 +14,7 @@ from deepfake.errors import ConfigError
 __all__ = [
     "check_precision",
     "check_training_precision",
-    "computed_as",
+    "describe_computation",
     "reject_without_driver",
     "resolve_device",
 ]
@@ -121,11 +121,11 @@ def check_training_precision(precision: str, *, device: str) -> None:
         )
 
 
-def computed_as(device: str, *, precision: Precision) -> str:
+def describe_computation(device: str, *, precision: Precision) -> str:
     """Return the kind of device and the precision as one word, as far as they can change a logit.
 
     Example:
-        >>> computed_as("cpu", precision="f32"), computed_as("cuda:1", precision="f32")
+        >>> describe_computation("cpu", precision="f32"), describe_computation("cuda:1", precision="f32")
         ('cpu-f32', 'cuda-f16')
     """
     kind = device.split(":", maxsplit=1)[0]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     )
     from deepfake.evaluation.evaluate import evaluate_predictions
     from deepfake.evaluation.figures import write_figures
-    from deepfake.evaluation.markdown import markdown_table, rounded
+    from deepfake.evaluation.markdown import format_metric, markdown_table
     from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
     from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
     from deepfake.evaluation.output import write_evaluation
@@ -46,10 +46,10 @@ __all__ = [
     "comparison_json",
     "comparison_markdown",
     "evaluate_predictions",
+    "format_metric",
     "markdown_table",
     "match_by_bins",
     "match_pairs",
-    "rounded",
     "summary_markdown",
     "write_evaluation",
     "write_evaluation_json",

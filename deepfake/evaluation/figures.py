@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
-from deepfake.evaluation.markdown import rounded
+from deepfake.evaluation.markdown import format_metric
 from deepfake.evaluation.metrics import wilson_interval
 from deepfake.evaluation.result import CorpusResult, EvaluationResult
 from deepfake.storage import atomic_path
@@ -76,12 +76,15 @@ def _draw_roc(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> str:
     axes.plot([0, 1], [0, 1], **_GUIDE)
     fpr, tpr, _ = roc_curve(_labels(files), files["log_odds"])
     axes.plot(
-        fpr, tpr, color=_FAKE_COLOR, label=f"all files, AUC {rounded(corpus.files.metrics.auc)}"
+        fpr,
+        tpr,
+        color=_FAKE_COLOR,
+        label=f"all files, AUC {format_metric(corpus.files.metrics.auc)}",
     )
     paired = files[files["pair_id"].notna()]
     if len(paired) and corpus.matched.level is not None:
         fpr, tpr, _ = roc_curve(_labels(paired), paired["log_odds"])
-        auc = rounded(corpus.matched.level.metrics.auc)
+        auc = format_metric(corpus.matched.level.metrics.auc)
         axes.plot(
             fpr,
             tpr,
@@ -97,7 +100,7 @@ def _draw_precision_recall(axes: Axes, files: pd.DataFrame, corpus: CorpusResult
     labels = _labels(files)
     precision, recall, _ = precision_recall_curve(labels, files["log_odds"])
     axes.axhline(labels.mean(), label=f"share of fakes, {labels.mean():.2f}", **_GUIDE)
-    area = rounded(corpus.files.metrics.average_precision)
+    area = format_metric(corpus.files.metrics.average_precision)
     axes.step(recall, precision, where="post", color=_FAKE_COLOR, label=f"average precision {area}")
     axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.03))
     axes.legend(loc="lower left", fontsize=8)
@@ -145,7 +148,7 @@ def _draw_reliability(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> 
     axes.errorbar(means, rates, yerr=errors, fmt="o-", color=_FAKE_COLOR, markersize=4, capsize=2)
     axes.set(xlabel="mean prob_fake of the bin", ylabel="share of fakes in the bin")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    return f"Reliability, {len(parts)} bins of equal mass, ECE {rounded(corpus.files.metrics.ece)}"
+    return f"Reliability, {len(parts)} bins of equal mass, ECE {format_metric(corpus.files.metrics.ece)}"
 
 
 def _draw_histogram(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> str:
@@ -184,7 +187,7 @@ def _draw_tippett(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> str:
     axes.set(ylabel="share of files with at least this")
     axes.legend(loc="lower left", fontsize=8)
     metrics = corpus.files.metrics
-    return f"Tippett plot, Cllr {rounded(metrics.cllr)}, at the least {rounded(metrics.min_cllr)}"
+    return f"Tippett plot, Cllr {format_metric(metrics.cllr)}, at the least {format_metric(metrics.min_cllr)}"
 
 
 def _labels(files: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

@@ -72,7 +72,7 @@ def log_training(
         tags: Such as data digests.
         extra_artifacts: Files and folders kept under `training/`.
         datasets: What the run has read.
-        run_id: A run that is there, such as `tracked_run` made; None makes one.
+        run_id: A run that is there, such as `track_run` made; None makes one.
         uri: The store.
 
     Raises:

@@ -25,7 +25,7 @@ __all__ = [
     "mark_running",
     "open_run",
     "run_exists",
-    "tracked_run",
+    "track_run",
 ]
 
 _MAX_PARAM_CHARS = 6000
@@ -50,7 +50,7 @@ class TrackedRun:
 
 
 @contextmanager
-def tracked_run(
+def track_run(
     *,
     experiment: str,
     run_name: str,

@@ -44,7 +44,7 @@ __all__ = [
     "TABLE_FILES",
     "FolderLock",
     "ScoresFolder",
-    "counts_written",
+    "read_table_counts",
     "reading_of",
     "scores_version",
     "write_scores",
@@ -297,7 +297,7 @@ def write_scores(
     folder = output.version(state.version)
     if state.is_dirty:
         merge_small_parts(output.parts(state.version), state)
-    counts = None if state.is_dirty else counts_written(folder)
+    counts = None if state.is_dirty else read_table_counts(folder)
     if counts is None:
         counts = write_tables(
             folder,
@@ -346,7 +346,7 @@ def reading_of(spec: DetectorSpec) -> dict[str, Any]:
     }
 
 
-def counts_written(folder: Location) -> TableCounts | None:
+def read_table_counts(folder: Location) -> TableCounts | None:
     """Return what the tables of a version hold; None where they are not all there."""
     if not all((folder / name).is_file() for name in TABLE_FILES):
         return None

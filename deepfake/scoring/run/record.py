@@ -14,7 +14,7 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError, first_line
 from deepfake.scoring.batch import BatchTotals
 from deepfake.scoring.drift.watch import DriftResult
-from deepfake.scoring.output.folder import ScoresFolder, counts_written
+from deepfake.scoring.output.folder import ScoresFolder, read_table_counts
 from deepfake.scoring.output.tables import TableCounts
 from deepfake.scoring.parts import Part
 from deepfake.scoring.run.counters import RunCounters, write_metrics
@@ -60,7 +60,7 @@ class RunRecord:
         self._is_listing = True
         self._metrics_at = 0.0
         self._drift: DriftResult | None = None
-        self._tables = counts_written(output.version(state.version)) or TableCounts()
+        self._tables = read_table_counts(output.version(state.version)) or TableCounts()
         self._waiting = state.num_waiting
 
     def begin(self) -> None:

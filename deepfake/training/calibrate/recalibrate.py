@@ -23,10 +23,10 @@ from deepfake.training.calibrate.drift_reference import reference_of_crops
 from deepfake.training.calibrate.file_scores import count_labels, has_enough
 from deepfake.training.calibrate.fit_judgement import fit_judgement
 from deepfake.training.calibrate.heads import (
-    combined_logits,
+    combine_logits,
+    create_crop_reader,
     predict_self_blends,
     scale_heads,
-    scored_crops,
 )
 from deepfake.training.calibrate.unseen_kinds import (
     MAX_UNSEEN_MISS,
@@ -126,7 +126,7 @@ def calibrate_bundle(
         blends = predict_self_blends(detector, snapshots, crops[is_choosing], view=view)
         stills = crops[is_choosing & (crops["kind"] == str(Kind.IMAGE)).to_numpy()]
         heads = scale_heads(heads, stills, blends)
-    crops = crops.assign(logit=combined_logits(crops, heads=heads))
+    crops = crops.assign(logit=combine_logits(crops, heads=heads))
     choosing, calibrating = crops[is_choosing], crops[~is_choosing]
     # Not what an earlier calibration chose: doing it twice changes nothing.
     recipe = bundle.spec.train_config.aggregation
@@ -218,7 +218,7 @@ def _predicted(
     parts, done = [], 0
     for snapshot in snapshots:
         val = _labelled_val(snapshot)
-        crop_of = None if view is None else scored_crops(detector, snapshot, val, view=view)
+        crop_of = None if view is None else create_crop_reader(detector, snapshot, val, view=view)
         parts.append(
             predict_crops(
                 detector, snapshot, val, crop_of=crop_of, on_done=count_from(done, on_done)

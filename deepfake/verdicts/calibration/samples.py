@@ -7,13 +7,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from deepfake.errors import DataError
 
-__all__ = ["MIN_PER_CLASS", "checked_samples"]
+__all__ = ["MIN_PER_CLASS", "check_fit_samples"]
 
 MIN_PER_CLASS = 20
 """With fewer of either class a rate of 5 % is not one file; the default thresholds stand."""
 
 
-def checked_samples(
+def check_fit_samples(
     values: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     array = np.asarray(values, dtype=np.float64)

@@ -26,7 +26,7 @@ from deepfake.views.webapp.display_names import display_names, without_folder
 from deepfake.views.webapp.upload_page import page_settings
 from deepfake.views.webapp.widgets import show_evidence, show_text
 
-__all__ = ["offered_outputs", "results_page"]
+__all__ = ["list_offered_outputs", "results_page"]
 
 _MAKING = threading.Lock()
 """Visitors' evidence is made one file after another."""
@@ -42,7 +42,7 @@ class _Results:
     folder: str
 
 
-def offered_outputs() -> list[str]:
+def list_offered_outputs() -> list[str]:
     """Return the scored folders on offer: those of the settings, and those noted by the data root.
 
     A visitor cannot choose any other folder.
@@ -62,7 +62,7 @@ def offered_outputs() -> list[str]:
 def results_page() -> None:
     """Show totals, a table to filter, and the evidence for the chosen file."""
     st.title("Results of a folder")
-    offered = offered_outputs()
+    offered = list_offered_outputs()
     if not offered:
         show_text("No finished results here. First: deepfake score FOLDER --output RESULTS")
         return

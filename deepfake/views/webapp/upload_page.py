@@ -16,7 +16,7 @@ from deepfake.views.webapp.settings import AppSettings, read_settings
 from deepfake.views.webapp.upload_queue import Job, Stage, UploadQueue, UploadResult
 from deepfake.views.webapp.widgets import show_evidence, show_score, show_text
 
-__all__ = ["offered_detectors", "page_settings", "upload_page"]
+__all__ = ["list_offered_detectors", "page_settings", "upload_page"]
 
 _POLL_SECONDS = 0.5
 _STAGES = list(Stage)
@@ -51,7 +51,7 @@ def _visit() -> _Visit:
 
 
 @st.cache_data(ttl=60, show_spinner=False)
-def offered_detectors() -> DetectorChoices:
+def list_offered_detectors() -> DetectorChoices:
     """Return the detectors on offer; the registry is queried once a minute."""
     return list_detectors(page_settings())
 
@@ -107,7 +107,7 @@ def _note_change() -> None:
 
 
 def _chosen_detectors() -> list[str]:
-    choices = offered_detectors()
+    choices = list_offered_detectors()
     with st.sidebar:
         if choices.note:
             show_text(choices.note, is_small=True)
