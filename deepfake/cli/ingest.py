@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.cli.flow_runs import exit_for, prepare, run_flow
+from deepfake.cli.flow_runs import exit_if_files_failed, prepare, run_flow
 from deepfake.cli.text import in_one_line
 from deepfake.config.options import IngestOptions
 from deepfake.corpora.ingest import reject_another_corpus
@@ -23,7 +23,7 @@ def run_ingest(options: IngestOptions) -> None:
     prepare(options.data_root)
     summary = run_flow("ingest", options)
     print_ingest(summary)
-    exit_for(summary["statuses"])
+    exit_if_files_failed(summary["statuses"])
 
 
 def _check_corpus(options: IngestOptions) -> None:

@@ -17,7 +17,7 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from deepfake.compute.processes.stop import when_stopping
+from deepfake.compute.processes.stop import call_when_stopping
 from deepfake.config import FakeSource, HeadName, heads_of
 from deepfake.errors import ModelError
 from deepfake.training.callbacks import BEST_CHECKPOINT, create_callbacks
@@ -77,7 +77,7 @@ def fit(
         max_cpu_minutes=plan.config.max_cpu_minutes,
         show_progress=show_progress,
     )
-    with quiet_lightning(), when_stopping(_kill_loaders):
+    with quiet_lightning(), call_when_stopping(_kill_loaders):
         trainer = pl.Trainer(
             max_epochs=plan.config.epochs,
             max_time=_max_time(plan.config.max_minutes),

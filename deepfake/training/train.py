@@ -21,7 +21,7 @@ from deepfake.training.calibrate import calibrate_bundle
 from deepfake.training.fit import Fitted, fit
 from deepfake.training.novelty import fit_novelty
 from deepfake.training.plan import RunPlan, plan_run
-from deepfake.training.progress import say_step
+from deepfake.training.progress import print_step
 from deepfake.training.run_folder import RunFolder, TrainResult, write_result
 
 __all__ = ["train_detector"]
@@ -74,7 +74,7 @@ def train_detector(
         ModelError: The model is unknown, demanded weights are out of reach, or training diverged.
     """
     started = time.monotonic()
-    say_step("choosing crops", is_shown=show_progress)
+    print_step("choosing crops", is_shown=show_progress)
     plan = plan_run(
         snapshots,
         config=config,
@@ -85,7 +85,7 @@ def train_detector(
         resume=resume,
     )
     fitted = fit(plan, loggers=loggers, callbacks=callbacks, show_progress=show_progress)
-    say_step("measuring what is novel, and calibrating", is_shown=show_progress)
+    print_step("measuring what is novel, and calibrating", is_shown=show_progress)
     bundle = _write_bundle(plan, fitted=fitted, licence=licence, scope=scope)
     calibrate_bundle(
         bundle,
