@@ -16,7 +16,7 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError
 from deepfake.evidence import explain_scores, make_missing_evidence
 from deepfake.evidence.embedded_json import REPORT_NAME
-from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, reading_of
+from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, describe_for_report
 from deepfake.storage import Location, location_of
 from deepfake.views.report import Report, create_report, read_report, write_report
 
@@ -78,7 +78,7 @@ def write_detect_report(
         [medium.score.as_row() for medium in media],
         detector=f"{setup.detector.name}{version}, digest {bundle.digest}",
         notes=bundle.spec.reading_notes,
-        reading=reading_of(bundle.spec),
+        reading=describe_for_report(bundle.spec),
         evidence=evidence,
     )
     _write(path, report)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from deepfake.scoring.output.folder import (
         FolderLock,
         ScoresFolder,
-        reading_of,
+        describe_for_report,
         scores_version,
         write_scores,
     )
@@ -93,6 +93,7 @@ __all__ = [
     "create_score_batch",
     "create_score_job",
     "create_scorer",
+    "describe_for_report",
     "describe_reason",
     "describe_setup",
     "failed_score",
@@ -107,7 +108,6 @@ __all__ = [
     "read_listing",
     "read_receipt",
     "read_status",
-    "reading_of",
     "record_run",
     "refused_score",
     "remember_output",

@@ -44,8 +44,8 @@ __all__ = [
     "TABLE_FILES",
     "FolderLock",
     "ScoresFolder",
+    "describe_for_report",
     "read_table_counts",
-    "reading_of",
     "scores_version",
     "write_scores",
 ]
@@ -321,7 +321,7 @@ def write_scores(
                     "path": to_uri(bundle.path),
                 },
                 "notes": bundle.spec.reading_notes,
-                "reading": reading_of(bundle.spec),
+                "reading": describe_for_report(bundle.spec),
                 "statuses": dict(counts.statuses),
                 "verdicts": dict(counts.verdicts),
             },
@@ -335,7 +335,7 @@ def write_scores(
     return counts
 
 
-def reading_of(spec: DetectorSpec) -> dict[str, Any]:
+def describe_for_report(spec: DetectorSpec) -> dict[str, Any]:
     """Return what a report says of a detector beside its reading notes, in JSON types."""
     return {
         "thresholds": {

@@ -92,7 +92,7 @@ def create_report(
         scores: Rows of the scores table.
         detector: Name, version and digest of the detector.
         notes: What a reader of its verdicts must know.
-        reading: From `reading_of` the detector: `thresholds`, `missed`, `notes`.
+        reading: From `describe_for_report` the detector: `thresholds`, `missed`, `notes`.
         evidence: The evidence for these files.
     """
     expected = {str(status) for status in EXPECTED_STATUSES}

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from deepfake.scoring import json_row, reading_of
+from deepfake.scoring import describe_for_report, json_row
 from deepfake.views.report import create_report, render_report
 from deepfake.views.webapp.detector_choice import DetectorChoices, list_detectors
 from deepfake.views.webapp.settings import AppSettings, read_settings
@@ -173,7 +173,7 @@ def _render_report(result: UploadResult) -> bytes:
         [result.score],
         detector=result.detector,
         notes=result.spec.reading_notes,
-        reading=reading_of(result.spec),
+        reading=describe_for_report(result.spec),
         evidence=[] if result.evidence is None else [result.evidence],
     )
     return render_report(report).encode()
