@@ -15,7 +15,7 @@ from deepfake.detectors.bundles import Bundle
 from deepfake.scoring import ProbeBatch, ProbedBatch, ScoreBatch, ScoredBatch, ScoreJob
 from deepfake.storage import Location, to_uri
 from flows.evidence import make_evidence
-from flows.runners import Finished, InFlight
+from flows.runners import FinishedBatch, InFlight
 from tasks.probe import probe
 from tasks.progress import expect, show_step
 from tasks.score import score
@@ -104,7 +104,7 @@ class PrefectBatches:
         )
 
 
-def _result_of(done: Finished) -> ProbedBatch | ScoredBatch:
+def _result_of(done: FinishedBatch) -> ProbedBatch | ScoredBatch:
     if isinstance(done.item, ProbeBatch):
         rows = tuple(row_of_record(record) for record in unpack_records(done.result))
         return ProbedBatch(rows, done.item.began_ns)

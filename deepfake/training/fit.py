@@ -35,13 +35,13 @@ from deepfake.training.metrics_file import MetricsFile, drop_incomplete_line
 from deepfake.training.plan import RunPlan
 from deepfake.training.quiet import quiet_lightning
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["FitResult", "fit"]
 
 _NETWORK_PREFIX = "network."
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FitResult:
     """The weights that were chosen.
 
     Attributes:
@@ -61,7 +61,7 @@ def fit(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
     show_progress: bool = True,
-) -> Fitted:
+) -> FitResult:
     """Train, and return the weights of the best epoch, or of the last where no metric chooses.
 
     Raises:
@@ -208,7 +208,7 @@ def _workers(plan: RunPlan) -> dict[str, Any]:
     return {"num_workers": plan.num_workers, "pin_memory": plan.device.type == "cuda"}
 
 
-def _chosen(plan: RunPlan) -> Fitted:
+def _chosen(plan: RunPlan) -> FitResult:
     folder = plan.folder
     last = _read_checkpoint(folder.last_checkpoint)
     best_path = folder.checkpoints / BEST_CHECKPOINT
@@ -222,7 +222,7 @@ def _chosen(plan: RunPlan) -> Fitted:
         raise ModelError(
             "training diverged: a weight is not finite", hint="Try a lower learning rate."
         )
-    return Fitted(state=state, best_epoch=int(best["epoch"]), num_epochs=int(last["epoch"]) + 1)
+    return FitResult(state=state, best_epoch=int(best["epoch"]), num_epochs=int(last["epoch"]) + 1)
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:

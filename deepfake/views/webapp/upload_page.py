@@ -13,7 +13,7 @@ from deepfake.scoring import describe_for_report, json_row
 from deepfake.views.report import create_report, render_report
 from deepfake.views.webapp.detector_choice import DetectorChoices, list_detectors
 from deepfake.views.webapp.settings import AppSettings, read_settings
-from deepfake.views.webapp.upload_queue import Job, Stage, UploadQueue, UploadResult
+from deepfake.views.webapp.upload_queue import QueuedUpload, Stage, UploadQueue, UploadResult
 from deepfake.views.webapp.widgets import show_evidence, show_score, show_text
 
 __all__ = ["list_offered_detectors", "page_settings", "upload_page"]
@@ -38,7 +38,7 @@ class _Visit:
     """The upload of a visitor; it is cancelled when the visitor leaves."""
 
     queue: UploadQueue
-    job: Job | None = None
+    job: QueuedUpload | None = None
 
     def end(self) -> None:
         if self.job is not None:
@@ -82,10 +82,10 @@ def upload_page() -> None:
         _show_results(job)
 
 
-def _job_of(upload: UploadedFile | None, weights: Sequence[str]) -> Job | None:
+def _job_of(upload: UploadedFile | None, weights: Sequence[str]) -> QueuedUpload | None:
     """Return the job of the upload; a new upload, or other detectors, make a new job."""
     state = st.session_state
-    job: Job | None = state.get("job")
+    job: QueuedUpload | None = state.get("job")
     if job is not None and job.is_cancelled:  # the connection was lost while it waited
         job, state["submitted"] = None, None
     is_changed = state.pop("is_changed", False)
@@ -124,7 +124,7 @@ def _chosen_detectors() -> list[str]:
 
 
 @st.fragment(run_every=_POLL_SECONDS)
-def _show_progress(job: Job) -> None:
+def _show_progress(job: QueuedUpload) -> None:
     if job.is_done:
         st.rerun()
     before = _queue().num_before(job)
@@ -134,7 +134,7 @@ def _show_progress(job: Job) -> None:
     st.progress(_STAGES.index(job.stage) / (len(_STAGES) - 1), text=f"{text} ...")
 
 
-def _show_results(job: Job) -> None:
+def _show_results(job: QueuedUpload) -> None:
     if job.error is not None:
         st.html("<p role='alert' style='font-weight:700;margin:0'>Not scored</p>")
         show_text(f"{job.name}: {job.error.rstrip('.')}.")
