@@ -31,7 +31,7 @@ __all__ = [
     "REFUSED_FORMATS",
     "codec_max_pixels",
     "open_container",
-    "translate_errors",
+    "translate_ffmpeg_errors",
     "video_stream",
 ]
 
@@ -105,7 +105,7 @@ _NATIVE_ERRORS = (OSError, EOFError, ValueError, RuntimeError, TypeError, Lookup
 
 
 @contextmanager
-def translate_errors(path: Path, *, doing: str) -> Iterator[None]:
+def translate_ffmpeg_errors(path: Path, *, doing: str) -> Iterator[None]:
     """Translate errors of FFmpeg inside the block into this project's errors.
 
     Args:

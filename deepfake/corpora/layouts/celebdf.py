@@ -13,7 +13,7 @@ from deepfake.corpora.layouts.walk import (
     iter_files,
     layout_error,
     mark_misnamed,
-    row_of,
+    row_of_path,
 )
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
@@ -58,7 +58,7 @@ def scan_celebdf(root: Path, *, corpus: str) -> list[ManifestRow]:
         for path in iter_files(root / folder)
     }
     rows = [
-        _describe(row_of(path, corpus=corpus), folder=folder, path=path, listed=listed)
+        _describe(row_of_path(path, corpus=corpus), folder=folder, path=path, listed=listed)
         for folder, path in sorted(present | listed)
     ]
     if not any(row.status is not Status.MISSING for row in rows):

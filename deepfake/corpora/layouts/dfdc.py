@@ -13,7 +13,7 @@ from deepfake.corpora.layouts.walk import (
     is_plain_name,
     iter_files,
     layout_error,
-    row_of,
+    row_of_path,
 )
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError, DataError
@@ -58,7 +58,7 @@ def _scan_part(metadata: Path, *, corpus: str) -> list[ManifestRow]:
         if not is_hidden(path.name) and path.name != _METADATA and _is_candidate(path)
     }
     return [
-        _describe(row_of(metadata.parent / name, corpus=corpus), name=name, entries=entries)
+        _describe(row_of_path(metadata.parent / name, corpus=corpus), name=name, entries=entries)
         for name in sorted(present | set(entries))
     ]
 

@@ -11,7 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepfake.corpora.layouts.walk import is_hidden, iter_files, layout_error, mark_misnamed, row_of
+from deepfake.corpora.layouts.walk import (
+    is_hidden,
+    iter_files,
+    layout_error,
+    mark_misnamed,
+    row_of_path,
+)
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError, DataError
 from deepfake.storage import read_json
@@ -45,7 +51,9 @@ def scan_faceforensics(root: Path, *, corpus: str) -> list[ManifestRow]:
         raise layout_error(root, expected=expected)
     splits = _read_splits(root / "splits")
     rows = [
-        _describe(replace(row_of(path, corpus=corpus), **columns), name=path.stem, splits=splits)
+        _describe(
+            replace(row_of_path(path, corpus=corpus), **columns), name=path.stem, splits=splits
+        )
         for folder, columns in _iter_video_folders(root)
         for path in iter_files(folder)
     ]

@@ -13,7 +13,7 @@ from deepfake.corpora.layouts.dfdc import scan_dfdc
 from deepfake.corpora.layouts.faceforensics import scan_faceforensics
 from deepfake.corpora.layouts.folder import scan_folder
 from deepfake.corpora.layouts.recognise import recognise_layout
-from deepfake.corpora.layouts.walk import MEDIA_EXTENSIONS, describe_folder, iter_files, row_of
+from deepfake.corpora.layouts.walk import MEDIA_EXTENSIONS, describe_folder, iter_files, row_of_path
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.storage import Location, StorePath
@@ -128,7 +128,7 @@ def scan_media(
         named = list(folder_or_files)
         paths = _iter_named(named)
         found = "".join(f"; in {path} {describe_folder(path)}" for path in named if path.is_dir())
-    rows = {row.uri: row for row in (row_of(path, corpus=corpus) for path in paths)}
+    rows = {row.uri: row for row in (row_of_path(path, corpus=corpus) for path in paths)}
     if not rows:
         name = folder_or_files if isinstance(folder_or_files, Path) else None
         raise CorpusError(f"no file to look at{found}", path=name)

@@ -25,8 +25,8 @@ __all__ = [
     "iter_objects",
     "layout_error",
     "mark_misnamed",
-    "row_of",
     "row_of_object",
+    "row_of_path",
 ]
 
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -114,7 +114,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def row_of(path: Path, *, corpus: str) -> ManifestRow:
+def row_of_path(path: Path, *, corpus: str) -> ManifestRow:
     """Return the unlabelled row of one path, without opening the file.
 
     Args:

@@ -23,7 +23,7 @@ __all__ = [
     "row_of",
     "tables_key",
     "tables_value",
-    "translate_errors",
+    "translate_sqlite_errors",
 ]
 
 _SCHEMA_VERSION = 1
@@ -195,7 +195,7 @@ def _own_layout() -> set[tuple[Any, ...]]:
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
+def translate_sqlite_errors() -> Iterator[None]:
     """Turn an error of SQLite into a `DataError`."""
     try:
         yield

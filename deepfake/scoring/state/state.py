@@ -27,7 +27,7 @@ from deepfake.scoring.state.schema import (
     limits_key,
     tables_key,
     tables_value,
-    translate_errors,
+    translate_sqlite_errors,
 )
 from deepfake.storage import medium_exists
 from deepfake.storage.event_log import log_event
@@ -383,7 +383,7 @@ class ScoringState:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with translate_errors(), self._db:
+        with translate_sqlite_errors(), self._db:
             yield
             if self._progress is not None:
                 self._set_meta("progress", self._progress)
