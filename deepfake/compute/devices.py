@@ -125,8 +125,10 @@ def describe_computation(device: str, *, precision: Precision) -> str:
     """Return the kind of device and the precision as one word, as far as they can change a logit.
 
     Example:
-        >>> describe_computation("cpu", precision="f32"), describe_computation("cuda:1", precision="f32")
-        ('cpu-f32', 'cuda-f16')
+        >>> describe_computation("cpu", precision="f32")
+        'cpu-f32'
+        >>> describe_computation("cuda:1", precision="f32")
+        'cuda-f16'
     """
     kind = device.split(":", maxsplit=1)[0]
     return f"{kind}-{precision if kind == 'cpu' else 'f16'}"

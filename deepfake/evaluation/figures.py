@@ -148,7 +148,8 @@ def _draw_reliability(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> 
     axes.errorbar(means, rates, yerr=errors, fmt="o-", color=_FAKE_COLOR, markersize=4, capsize=2)
     axes.set(xlabel="mean prob_fake of the bin", ylabel="share of fakes in the bin")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    return f"Reliability, {len(parts)} bins of equal mass, ECE {format_metric(corpus.files.metrics.ece)}"
+    ece = format_metric(corpus.files.metrics.ece)
+    return f"Reliability, {len(parts)} bins of equal mass, ECE {ece}"
 
 
 def _draw_histogram(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> str:
@@ -187,7 +188,8 @@ def _draw_tippett(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> str:
     axes.set(ylabel="share of files with at least this")
     axes.legend(loc="lower left", fontsize=8)
     metrics = corpus.files.metrics
-    return f"Tippett plot, Cllr {format_metric(metrics.cllr)}, at the least {format_metric(metrics.min_cllr)}"
+    cllr, least = format_metric(metrics.cllr), format_metric(metrics.min_cllr)
+    return f"Tippett plot, Cllr {cllr}, at the least {least}"
 
 
 def _labels(files: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

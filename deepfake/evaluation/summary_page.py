@@ -83,13 +83,14 @@ def _corpus_lines(corpus: CorpusResult) -> Iterator[str]:
     if corpus.headline.why:
         yield f"Headline: {corpus.headline.why}."
     yield (
-        f"Accuracy of every file {format_metric(corpus.headline_accuracy)}; of the files with a verdict "
-        f"{format_metric(corpus.selective_accuracy)} at a coverage of {format_metric(corpus.coverage)}."
+        f"Accuracy of every file {format_metric(corpus.headline_accuracy)}; of the files with a "
+        f"verdict {format_metric(corpus.selective_accuracy)} at a coverage of "
+        f"{format_metric(corpus.coverage)}."
     )
     if corpus.own_real.rate is not None:
         yield (
-            f"{format_metric(corpus.own_real.rate)} of the {corpus.own_real.pairs} fakes whose own real "
-            f"is here score above it; of fakes there are {corpus.own_real.num_fakes}."
+            f"{format_metric(corpus.own_real.rate)} of the {corpus.own_real.pairs} fakes whose own "
+            f"real is here score above it; of fakes there are {corpus.own_real.num_fakes}."
         )
     if corpus.uncertain_reasons:
         reasons = ", ".join(
@@ -144,8 +145,8 @@ def _matching(corpus: CorpusResult) -> Iterator[str]:
     for name, gap in matched.gap_before.items():
         after, alone = matched.gap_after.get(name), matched.auc_of_covariates.get(name)
         yield (
-            f"- `{name}`: fakes less reals {format_metric(gap)} sd before, {format_metric(after)} after; alone "
-            f"it tells the pairs apart with AUC {format_metric(alone)}"
+            f"- `{name}`: fakes less reals {format_metric(gap)} sd before, {format_metric(after)} "
+            f"after; alone it tells the pairs apart with AUC {format_metric(alone)}"
         )
     yield ""
 
