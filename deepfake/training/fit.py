@@ -31,9 +31,9 @@ from deepfake.training.data import (
     training_loader,
 )
 from deepfake.training.lightning_module import DetectorModule, Validation
+from deepfake.training.lightning_warnings import quiet_lightning
 from deepfake.training.metrics_file import MetricsFile, drop_incomplete_line
 from deepfake.training.plan import RunPlan
-from deepfake.training.quiet import quiet_lightning
 
 __all__ = ["FitResult", "fit"]
 

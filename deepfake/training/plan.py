@@ -36,7 +36,7 @@ from deepfake.training.crop_selection import (
 )
 from deepfake.training.data import InputSpec
 from deepfake.training.lightning_module import COMBINED_AUC
-from deepfake.training.quiet import quiet_lightning
+from deepfake.training.lightning_warnings import quiet_lightning
 from deepfake.training.run_folder import RunFolder, check_resumable, describe_run
 
 __all__ = ["RunPlan", "plan_run"]

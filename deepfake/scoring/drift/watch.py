@@ -17,7 +17,7 @@ from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError, DeepfakeError
 from deepfake.scoring.drift import Counts, Drift, DriftedFeature, Reference, compare, load_reference
 from deepfake.scoring.output.tables import open_database, part_rows, reraise_original
-from deepfake.scoring.state.finished import FinishedScores
+from deepfake.scoring.state.finished_scores import FinishedScores
 from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import Location
 from deepfake.types import Kind

@@ -19,7 +19,7 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.scoring.batch import ChangedFile
 from deepfake.scoring.parts import Part
 from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables, log_failure
-from deepfake.scoring.state.finished import FinishedScores
+from deepfake.scoring.state.finished_scores import FinishedScores
 from deepfake.scoring.state.parts import KnownParts
 from deepfake.scoring.state.schema import (
     LIMITS,
