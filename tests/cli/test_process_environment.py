@@ -1,4 +1,4 @@
-"""Commands in an odd environment: closed streams, no width, no user, strangers' files beside them."""
+"""Commands in an odd environment: closed streams, no width, no user, strangers' files around."""
 
 from __future__ import annotations
 
