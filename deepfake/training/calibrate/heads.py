@@ -62,6 +62,12 @@ def _scaled(head: HeadSpec, *, reals: pd.DataFrame, fakes: pd.DataFrame) -> Head
 
 
 def combine_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
+    """Return one logit a crop: that of the only head, or the scaled logits of all heads combined.
+
+    Args:
+        crops: Crops with the logit of each head.
+        heads: The heads, with their centres and scales.
+    """
     if len(heads) == 1:
         return crops["logit"].to_numpy(dtype=np.float64)
     return combine_heads(

@@ -16,6 +16,15 @@ MIN_PER_CLASS = 20
 def check_fit_samples(
     values: ArrayLike, labels: ArrayLike
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return values and labels as arrays, the labels as whether each is fake.
+
+    Args:
+        values: Scores, shape (N,).
+        labels: 1 for fake and 0 for real, shape (N,).
+
+    Raises:
+        DataError: Lengths differ, a value is not finite, or a label is neither 0 nor 1.
+    """
     array = np.asarray(values, dtype=np.float64)
     classes = np.asarray(labels)
     if array.ndim != 1 or array.shape != classes.shape:
