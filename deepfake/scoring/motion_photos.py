@@ -41,7 +41,7 @@ def note_other_medium(decides: Score, other: Score, *, is_motion: bool) -> Score
     """
     came = "no face" if other.status is Status.NO_FACE else str(other.status)
     if other.prob_fake is not None:
-        came = f"{other.verdict}, {other.prob_fake:.2f}"
+        came = f"{other.verdict}, {other.prob_fake:.1%}"
     elif other.status is not Status.NO_FACE and other.message:
         came = f"{came}, {other.message}"
     note = f"the video behind the picture was looked at too ({came})"

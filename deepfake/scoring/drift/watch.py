@@ -136,7 +136,7 @@ def _bytes_a_pixel(row: ManifestRow) -> float:
 def _rows(
     finished: FinishedScores, run: int | None, *, parts: Location, scratch: Path
 ) -> Iterator[tuple[Kind, dict[str, NDArray[np.float64]]]]:
-    """Yield the features of media with a score, some thousand at a time."""
+    """Yield the features of media with a score, ten thousand rows at a time."""
     keys = finished.parts_of(run)
     failed: list[DeepfakeError] = []
     with reraise_original(failed), open_database(scratch) as db:
