@@ -9,7 +9,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from deepfake.config.options import CalibrateOptions, takes_options
-from deepfake.corpora.held_out import refuse_held_out_media
+from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.registry import (
@@ -21,7 +21,7 @@ from deepfake.registry import (
 )
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
-from deepfake.training.calibrate import refuse_too_few_files
+from deepfake.training.calibrate import reject_too_few_files
 from flows.ingest import open_dataset
 from flows.server.cancel import cancel_when_stopped
 from tasks import calibrate as steps
@@ -55,8 +55,8 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     run_dir = _new_run(root, options.run_name, detector_name=detector.name)
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
-    refuse_held_out_media(snapshots)
-    refuse_too_few_files(snapshots)
+    reject_held_out_media(snapshots)
+    reject_too_few_files(snapshots)
     opened_unseen = [open_dataset(one, data_root=options.data_root) for one in options.unseen]
     summary = steps.calibrate(
         detector.path,

@@ -13,7 +13,7 @@ from deepfake.corpora.held_out import record_uses
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.detectors.inference import computed_as
+from deepfake.detectors.inference import describe_computation
 from deepfake.errors import TrackingError
 from deepfake.evaluation import EvaluationResult
 from deepfake.evaluation.selected_split import (
@@ -60,10 +60,10 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     notes += record_uses(root, selected.outcomes, detectors=tuple(measured), command="evaluate")
     run_name = new_run_name("evaluate", bundle.spec.architecture, snapshot.corpus, selected.name)
     folder = root.evaluations / run_name
-    markdown = steps.write_report(
+    markdown = steps.write_evaluation(
         result, folder, notes=bundle.spec.reading_notes, compared=compared
     )
-    computed = computed_as(resolve_device(options.device), precision=options.precision)
+    computed = describe_computation(resolve_device(options.device), precision=options.precision)
     try:
         run_id: str | None = steps.log_to_mlflow(
             {**result.to_json(), "comparison": None if compared is None else compared[0]},

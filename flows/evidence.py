@@ -28,7 +28,7 @@ _BATCH_FILES = 8
 
 
 def make_evidence(
-    version: Location,
+    version_dir: Location,
     *,
     bundle: Bundle,
     num_files: int,
@@ -41,7 +41,7 @@ def make_evidence(
     The scores are there, whatever becomes of it.
 
     Args:
-        version: The folder of the scores of one version, whose tables are written.
+        version_dir: The folder of the scores of one version, whose tables are written.
         bundle: The detector.
         num_files: For how many files it is wanted.
         is_retrying_failed: Whether what could not be made whole is made again.
@@ -52,15 +52,15 @@ def make_evidence(
         For how many files it was made, and why not for all, if so.
     """
     try:
-        remove_stale_evidence(version)
+        remove_stale_evidence(version_dir)
         requests = find_missing_evidence(
-            version, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
+            version_dir, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
         )
         if requests:
-            with show_step("explain", total=len(requests)):
+            with show_step("evidence", total=len(requests)):
                 for _ in batches.run(
                     explain,
-                    _calls(requests, version, job),
+                    _calls(requests, version_dir, job),
                     count=lambda call: len(unpack_records(call["requests"])),
                 ):
                     pass
@@ -73,12 +73,12 @@ def make_evidence(
 
 
 def _calls(
-    requests: list[EvidenceRequest], version: Location, job: ScoreJob
+    requests: list[EvidenceRequest], version_dir: Location, job: ScoreJob
 ) -> Iterator[dict[str, Any]]:
     for at in range(0, len(requests), _BATCH_FILES):
         batch = requests[at : at + _BATCH_FILES]
         yield {
-            "version": to_uri(version),
+            "version": to_uri(version_dir),
             "key": digest_of(*(request.made_for + request.media_id for request in batch)),
             "requests": pack_records([asdict(request) for request in batch]),
             "job": job,

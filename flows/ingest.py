@@ -20,7 +20,7 @@ from deepfake.corpora.ingest import (
     IngestPlan,
     plan_extraction,
     read_previous_rows,
-    refuse_another_corpus,
+    reject_another_corpus,
 )
 from deepfake.corpora.ingest.dataset import resolve_dataset
 from deepfake.corpora.ingest.summary import (
@@ -60,7 +60,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
     root = DataRoot(location_of(data_root))
     if not options.replace:
         place = location_of(options.input_path)
-        refuse_another_corpus(root, corpus, place, layout=options.layout)
+        reject_another_corpus(root, corpus, place, layout=options.layout)
     config = extract_config(options)
     job = _extract_job(options, config, root=root)
     with (

@@ -15,7 +15,7 @@ from deepfake.detectors.bundles import Bundle
 from deepfake.scoring import ProbeBatch, ProbedBatch, ScoreBatch, ScoredBatch, ScoreJob
 from deepfake.storage import Location, to_uri
 from flows.evidence import make_evidence
-from flows.runners import Finished, InFlight
+from flows.runners import FinishedBatch, InFlight
 from tasks.probe import probe
 from tasks.progress import expect, show_step
 from tasks.score import score
@@ -86,7 +86,7 @@ class PrefectBatches:
 
     def make_evidence(
         self,
-        version: Location,
+        version_dir: Location,
         *,
         job: ScoreJob,
         bundle: Bundle,
@@ -95,7 +95,7 @@ class PrefectBatches:
     ) -> tuple[int, str | None]:
         """Make the evidence that is lacking beside finished tables."""
         return make_evidence(
-            version,
+            version_dir,
             bundle=bundle,
             num_files=num_files,
             is_retrying_failed=is_retrying_failed,
@@ -104,7 +104,7 @@ class PrefectBatches:
         )
 
 
-def _result_of(done: Finished) -> ProbedBatch | ScoredBatch:
+def _result_of(done: FinishedBatch) -> ProbedBatch | ScoredBatch:
     if isinstance(done.item, ProbeBatch):
         rows = tuple(row_of_record(record) for record in unpack_records(done.result))
         return ProbedBatch(rows, done.item.began_ns)

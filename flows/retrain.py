@@ -16,7 +16,7 @@ from prefect.artifacts import create_markdown_artifact
 
 from deepfake.config import TrainConfig
 from deepfake.config.options import RetrainOptions, takes_options
-from deepfake.corpora.held_out import read_held_out_set, refuse_held_out_media
+from deepfake.corpora.held_out import read_held_out_set, reject_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.evaluation.promotion import (
@@ -64,7 +64,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     champion = steps.find_champion(name, data_root=options.data_root)
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
-    refuse_held_out_media(snapshots)
+    reject_held_out_media(snapshots)
     config = challenger_config(champion.bundle, options)
     notes = [note for _, found in opened for note in found]
     summary = {
@@ -76,7 +76,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     if is_same_training(champion.bundle, snapshots, config=config, start=options.start):
         reason = "the champion learnt from these very snapshots, with these settings"
         return {**summary, "outcome": "nothing_new", "reasons": [reason], "notes": notes}
-    parts = files_to_compare(root, snapshots, held_out=held_out, champion=champion.bundle)
+    compared = files_to_compare(root, snapshots, held_out=held_out, champion=champion.bundle)
     key = retrain_key(config, snapshots=snapshots, champion=champion.bundle, name=name)
     tags = {
         **run_tags("retrain", snapshots, stage="train"),
@@ -100,7 +100,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     )
     decision = challenge.earlier_decision()
     if decision is None:
-        measurements = _measure(champion.bundle, challenger, parts, device=options.device)
+        measurements = _measure(champion.bundle, challenger, compared, device=options.device)
         decision = challenge.decide(measurements, root=root)
         steps.save_decision(decision, challenge.folder)
     else:
@@ -110,7 +110,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         challenge,
         run_id=run_id,
         run_dir=trained.run_dir,
-        parts=parts,
+        compared=compared,
         tags=tags,
         uri=uri,
     )
@@ -160,33 +160,34 @@ def _train(
 
 
 def _measure(
-    champion: Bundle, challenger: Bundle, parts: Sequence[ComparedFiles], *, device: str
+    champion: Bundle, challenger: Bundle, compared: Sequence[ComparedFiles], *, device: str
 ) -> Measurements:
     """Measure both on the same files, and what a face costs them on the first of these."""
     cache = engine_cache()
     pairs = [
-        _measure_part(champion, challenger, part, device=device, cache=cache) for part in parts
+        _measure_files(champion, challenger, files, device=device, cache=cache)
+        for files in compared
     ]
     cost = None
-    if parts:
-        snapshot, index = parts[0].snapshot, parts[0].index
+    if compared:
+        snapshot, index = compared[0].snapshot, compared[0].index
         cost = steps.measure_cost(
             champion.path, challenger.path, snapshot, index, device=device, cache=cache
         )
-    return gather_measurements(parts, pairs, cost=cost)
+    return gather_measurements(compared, pairs, cost=cost)
 
 
-def _measure_part(
-    champion: Bundle, challenger: Bundle, part: ComparedFiles, *, device: str, cache: Path
+def _measure_files(
+    champion: Bundle, challenger: Bundle, files: ComparedFiles, *, device: str, cache: Path
 ) -> MeasuredPair:
     seed = challenger.spec.seed
     results = []
     for bundle in (champion, challenger):
         crops = evaluating.predict(
-            bundle.path, part.snapshot, part.index, device=device, precision="f32", cache=cache
+            bundle.path, files.snapshot, files.index, device=device, precision="f32", cache=cache
         )
-        results.append(evaluating.compute_metrics(bundle.path, crops, part.outcomes, seed=seed))
-    return measure_pair(part.name, results[0], results[1], seed=seed)
+        results.append(evaluating.compute_metrics(bundle.path, crops, files.outcomes, seed=seed))
+    return measure_pair(files.name, results[0], results[1], seed=seed)
 
 
 def _publish(
@@ -195,7 +196,7 @@ def _publish(
     *,
     run_id: str | None,
     run_dir: Path,
-    parts: Sequence[ComparedFiles],
+    compared: Sequence[ComparedFiles],
     tags: dict[str, str],
     uri: str,
 ) -> dict[str, Any]:
@@ -208,7 +209,7 @@ def _publish(
         key=tags["retrain_key"],
         tags=tags,
         trained_by=run_id,
-        snapshots=[part.snapshot for part in parts],
+        snapshots=[files.snapshot for files in compared],
         uri=uri,
     )
     version = steps.register(

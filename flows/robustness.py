@@ -22,8 +22,8 @@ from deepfake.evaluation.robustness import (
     choose_files,
     condition_metrics,
     perturbations_of,
-    sweep_markdown,
-    write_sweep,
+    robustness_markdown,
+    write_robustness,
 )
 from deepfake.evaluation.selected_split import select_split
 from deepfake.registry import mask_credentials, not_logged_note, run_tags, tracking_uri, ui_command
@@ -62,12 +62,12 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     run_name = new_run_name("robustness", bundle.spec.architecture, snapshot.corpus, split)
     folder = root.evaluations / run_name
     rows = [asdict(result) for result in results]
-    markdown = sweep_markdown(
+    markdown = robustness_markdown(
         results,
         title=f"Robustness on {snapshot.corpus}, {split}",
         notes=bundle.spec.reading_notes,
     )
-    write_sweep(folder, results, files=tables, markdown=markdown)
+    write_robustness(folder, results, files=tables, markdown=markdown)
     try:
         run_id: str | None = log_to_mlflow(
             {"summary": condition_metrics(rows), "conditions": rows},

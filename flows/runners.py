@@ -21,7 +21,7 @@ from flows.server.temporary import is_temporary
 from tasks.progress import advance
 from tasks.settings import is_lost_worker
 
-__all__ = ["Finished", "InFlight", "create_runner", "run_batches"]
+__all__ = ["FinishedBatch", "InFlight", "create_runner", "run_batches"]
 
 _IN_FLIGHT = 2
 """Batches side by side on one machine: while the last files of one are worked on, the workers
@@ -128,7 +128,7 @@ class _Batch:
 
 
 @dataclass(frozen=True, slots=True)
-class Finished:
+class FinishedBatch:
     """A batch that has ended.
 
     Attributes:
@@ -188,7 +188,7 @@ class InFlight:
         chosen = task.with_options(refresh_cache=True) if is_refreshed else task
         self._start(_Batch(chosen, call, item, count))
 
-    def take_finished(self) -> Iterator[Finished]:
+    def take_finished(self) -> Iterator[FinishedBatch]:
         """Yield what has ended already."""
         while True:
             try:
@@ -199,7 +199,7 @@ class InFlight:
             if done is not None:
                 yield done
 
-    def wait_for_next(self) -> Finished | None:
+    def wait_for_next(self) -> FinishedBatch | None:
         """Return the next batch that ends; None where nothing is running."""
         while self._running:
             done = self._take(self._ended.get())
@@ -229,7 +229,7 @@ class InFlight:
         self._counts[batch.task.name] += 1
         future.add_done_callback(self._ended.put)
 
-    def _take(self, future: PrefectFuture[Any]) -> Finished | None:
+    def _take(self, future: PrefectFuture[Any]) -> FinishedBatch | None:
         """Return what a batch came to; None where it had to be started again."""
         batch = self._running.pop(future)
         self._counts[batch.task.name] -= 1
@@ -242,7 +242,7 @@ class InFlight:
             return None
         if self._cluster is not None:
             advance(batch.count, step=batch.task.name)
-        return Finished(batch.item, result)
+        return FinishedBatch(batch.item, result)
 
     def _start_again(self, batch: _Batch, error: Exception) -> None:
         if batch.tries == _TRIES:

@@ -8,7 +8,7 @@ from prefect import flow
 from prefect.artifacts import create_table_artifact
 
 from deepfake.config.options import TrainOptions, takes_options
-from deepfake.corpora.held_out import refuse_held_out_media
+from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.errors import TrackingError
 from deepfake.registry import (
     mask_credentials,
@@ -43,7 +43,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
     uri = tracking_uri(root.here)
     config = resolve_train_config(options)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
-    refuse_held_out_media([snapshot])
+    reject_held_out_media([snapshot])
     steps.log_deferred(root.runs, uri=uri)
     run_dir = resolve_run_folder(
         root.runs,

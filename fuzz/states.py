@@ -33,8 +33,10 @@ def _run(path: Path) -> None:
     with open_state(path, folder="/m", version="v") as state:
         state.reconcile([Part("old", 1, (("/m/2.png", "ok"),))])
         state.apply_limits(MediaLimits())
-        _, unknown = state.observe(_ROWS)
-        state.record([row for row in _PROBED if row.uri in {u.uri for u in unknown}], began_ns=0)
+        _, unknown = state.record_listed(_ROWS)
+        state.record_probed(
+            [row for row in _PROBED if row.uri in {u.uri for u in unknown}], began_ns=0
+        )
         claimed = state.claim(_PROBED, limit=2)
         state.commit(Part("new", state.run, tuple((str(r.media_id), "ok") for r in claimed)))
         state.release([ChangedFile("/m/0.png", "/m/0.png", "error", "changed")])

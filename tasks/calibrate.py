@@ -36,7 +36,7 @@ def calibrate(
     unseen: Sequence[Snapshot],
     max_unseen_miss: float,
 ) -> CalibrationSummary:
-    """Calibrate a bundle on the `val` parts of corpora."""
+    """Calibrate a bundle on the `val` splits of corpora."""
     total = sum(int((s.index()["split"] == "val").sum()) for s in snapshots)
     total += sum(len(s.index()) for s in unseen)
     with show_step("calibrate", total=total) as step:

@@ -28,7 +28,7 @@ from tasks.datasets import dataset_uses
 from tasks.progress import show_step
 from tasks.settings import RETRIES
 
-__all__ = ["compare", "compute_metrics", "log_to_mlflow", "predict", "write_report"]
+__all__ = ["compare", "compute_metrics", "log_to_mlflow", "predict", "write_evaluation"]
 
 
 @task(name="predict", cache_policy=NO_CACHE, **RETRIES)
@@ -71,8 +71,8 @@ def compare(
     return comparison_json(found), comparison_markdown(found, first=first, second=second)
 
 
-@task(name="write-report", cache_policy=NO_CACHE, **RETRIES)
-def write_report(
+@task(name="write-evaluation", cache_policy=NO_CACHE, **RETRIES)
+def write_evaluation(
     result: EvaluationResult,
     folder: Path,
     *,
@@ -80,7 +80,7 @@ def write_report(
     compared: tuple[dict[str, Any], str] | None = None,
 ) -> str:
     """Write the folder of an evaluation, and return its page."""
-    return evaluation.write_report(result, folder, notes=notes, compared=compared)
+    return evaluation.write_evaluation(result, folder, notes=notes, compared=compared)
 
 
 @task(name="log-to-mlflow", cache_policy=NO_CACHE, **RETRIES)

@@ -15,8 +15,8 @@ __all__ = ["explain"]
 
 
 @task(
-    name="explain",
-    task_run_name="explain-{key}",
+    name="evidence",
+    task_run_name="evidence-{key}",
     # The key is the digest of the scores and of what makes evidence for them.
     cache_policy=cached_by(
         lambda parameters: f"explain-{parameters['version']}-{parameters['key']}"
@@ -31,7 +31,15 @@ def explain(version: str, *, key: str, requests: str, job: ScoreJob) -> dict[str
         for request in unpack_records(requests)
     ]
     here = job.on_this_machine()
-    workers = shared_workers(evidence_setup(here.scorer, here.worker_setup()))
+    own = here.worker_setup()
+    workers = shared_workers(
+        evidence_setup(
+            here.scorer.detector.path,
+            media_limits=here.scorer.limits,
+            worker_limits=own.limits,
+            num_workers=own.num_workers,
+        )
+    )
     whole = explain_and_write(location_of(version), asked, workers=workers)
-    advance(len(asked), step="explain")
+    advance(len(asked), step="evidence")
     return {"num_media": len(asked), "num_whole": whole}

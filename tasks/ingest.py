@@ -83,7 +83,7 @@ def write_snapshot(
     config: ExtractConfig,
     notes: dict[str, Any],
 ) -> tuple[Snapshot, bool]:
-    """Write the snapshot over the finished parts."""
+    """Write the snapshot over the finished shards."""
     return build_snapshot(
         DataRoot(location_of(data_root)), corpus, rows, plan, config=config, notes=notes
     )

@@ -1,4 +1,4 @@
-"""The steps of a robustness sweep."""
+"""The steps of a robustness measurement."""
 
 from __future__ import annotations
 

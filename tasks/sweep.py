@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import TrackingError
-from deepfake.registry import PARENT_TAG, log_trial, tracked_run
+from deepfake.registry import PARENT_TAG, log_trial, track_run
 from deepfake.training.tuning import Trial, TrialOutcome, TuningStudy, train_trial
 from tasks.datasets import dataset_uses
 
@@ -34,7 +34,7 @@ def run_trial(
 ) -> TrialOutcome:
     """Train with the settings of a trial, in an MLflow run below that of the sweep."""
     own = {**tags, "trial": str(number), **({} if parent is None else {PARENT_TAG: parent})}
-    with tracked_run(
+    with track_run(
         experiment="deepfake",
         run_name=f"{name}-{number:03d}",
         params=trial.config.model_dump(),

@@ -18,7 +18,7 @@ from deepfake.registry import (
     log_training_or_defer,
     register_once,
     replay_all,
-    tracked_run,
+    track_run,
 )
 from deepfake.training import TrainResult, train_detector
 from tasks.datasets import dataset_uses
@@ -63,7 +63,7 @@ def fit(
 
     Not retried: an interrupted training is resumed, not repeated.
     """
-    with tracked_run(
+    with track_run(
         experiment=_EXPERIMENT,
         run_name=run_dir.name,
         params=config.model_dump(),

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from benchmarks.detectors.generalisation_table import generalisation_lines
-from deepfake.evaluation import rounded
+from deepfake.evaluation import format_metric
 
 __all__ = ["fill_tables"]
 
@@ -72,9 +72,9 @@ def _stills(found: Mapping[str, Any]) -> list[str] | None:
     rows.append(
         [f"accuracy of all {report['n_files']}, one without a score being wrong", accuracy, ""]
     )
-    rows.append(["uncertain, of those with a score", rounded(report["uncertain"]), ""])
+    rows.append(["uncertain, of those with a score", format_metric(report["uncertain"]), ""])
     rows.append(
-        ["accuracy of the verdicts real and fake", rounded(report["selective_accuracy"]), ""]
+        ["accuracy of the verdicts real and fake", format_metric(report["selective_accuracy"]), ""]
     )
     card = found.get("card", {})
     network = f"`{card.get('architecture')}`, heads: {len(card.get('heads', ()))}"
@@ -96,7 +96,7 @@ def _videos(found: Mapping[str, Any]) -> list[str] | None:
             [
                 name,
                 counts,
-                rounded(metrics["auc"]),
+                format_metric(metrics["auc"]),
                 "none has its own"
                 if own["rate"] is None
                 else f"{own['rate']:.2f} of {own['pairs']}",
@@ -138,7 +138,7 @@ def _robustness(found: Mapping[str, Any]) -> list[str] | None:
             str(row["n_scored"]),
             _interval(row["accuracy"], (row["accuracy_low"], row["accuracy_high"])),
             _interval(row["auc"], (row["auc_low"], row["auc_high"])),
-            rounded(row["uncertain"]),
+            format_metric(row["uncertain"]),
         ]
         for row in [*robustness["every_file"]["conditions"], *robustness["sweep"]["conditions"]]
     ]
@@ -174,7 +174,7 @@ def _aggregation(found: Mapping[str, Any]) -> list[str] | None:
     rows = [
         [
             f"`{name}`",
-            *(rounded(metrics.get(f"{prefix}{kind}_auc_{name}")) for kind in _CHOSEN_ON),
+            *(format_metric(metrics.get(f"{prefix}{kind}_auc_{name}")) for kind in _CHOSEN_ON),
         ]
         for name in names
     ]
@@ -191,7 +191,10 @@ def _people(found: Mapping[str, Any]) -> list[str] | None:
         return None
     rows = [
         [text]
-        + [rounded(metrics.get(f"val_calibration_{kind}_false_alarm_{n}_people")) for n in counts]
+        + [
+            format_metric(metrics.get(f"val_calibration_{kind}_false_alarm_{n}_people"))
+            for n in counts
+        ]
         for kind, text in names.items()
     ]
     return _table(["reals called fake", *(f"{n} people" for n in counts)], rows)
@@ -231,8 +234,8 @@ def _ablation_cells(row: Mapping[str, Any]) -> list[str]:
         f"{row['ms_a_face']:.1f}",
         f"{row['cpu_minutes']:.1f}",
         _interval(row["auc"], (row["auc_low"], row["auc_high"])),
-        f"{rounded(row['matched_auc'])} ({row['matched_pairs']} pairs)",
-        "not learnt" if row["val_blends_auc"] is None else rounded(row["val_blends_auc"]),
+        f"{format_metric(row['matched_auc'])} ({row['matched_pairs']} pairs)",
+        "not learnt" if row["val_blends_auc"] is None else format_metric(row["val_blends_auc"]),
     ]
 
 
@@ -242,7 +245,8 @@ def _precision(found: Mapping[str, Any]) -> list[str] | None:
         return None
     shares = evaluation["report"]["precision_at"]
     rows = [
-        [f"{float(s):.0%}", rounded(shares[s])] for s in sorted(shares, key=float, reverse=True)
+        [f"{float(s):.0%}", format_metric(shares[s])]
+        for s in sorted(shares, key=float, reverse=True)
     ]
     return _table(["fakes among the files", "true, of those over the threshold"], rows)
 
@@ -272,7 +276,7 @@ def _self_blends(found: Mapping[str, Any]) -> list[str] | None:
         [
             [
                 row["without"],
-                f"{rounded(row['blends_auc'])} ({row['num_reals']} + {row['num_blends']})",
+                f"{format_metric(row['blends_auc'])} ({row['num_reals']} + {row['num_blends']})",
                 _interval(row["auc"], (row["auc_low"], row["auc_high"])),
             ]
             for row in rows
@@ -294,8 +298,8 @@ def _value(level: Mapping[str, Any] | None, name: str) -> str:
 
 def _interval(value: float | None, ends: Any) -> str:
     if value is None or not ends or ends[0] is None or ends[1] is None:
-        return rounded(value)
-    return f"{rounded(value)} ({ends[0]:.3f} to {ends[1]:.3f})"
+        return format_metric(value)
+    return f"{format_metric(value)} ({ends[0]:.3f} to {ends[1]:.3f})"
 
 
 _TABLES: dict[str, Callable[[Mapping[str, Any]], list[str] | None]] = {

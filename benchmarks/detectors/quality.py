@@ -3,8 +3,9 @@
     python -m benchmarks.detectors.quality --media ../shared/data --data-root data
 
 ingests the development data where that is not done yet, evaluates the detector on each corpus,
-sweeps its robustness, times a face, and writes `benchmarks/results/quality.json` and the tables of
-`docs/model-card.md` and `README.md`. Takes about 15 minutes on two cores, most of it the sweep.
+measures its robustness, times a face, and writes `benchmarks/results/quality.json` and the tables
+of `docs/model-card.md` and `README.md`. Takes about 15 minutes on two cores, most of it the
+robustness.
 """
 
 from __future__ import annotations

@@ -200,11 +200,11 @@ def _make_up() -> None:
 
 
 def _probed(request: Any) -> Any:
-    from deepfake.corpora.probe import Probed
+    from deepfake.corpora.probe import ProbeResult
     from deepfake.types import Kind, MediaInfo
 
     info = MediaInfo(Kind.IMAGE, "mjpeg", "image2", 64, 64, 0, None, 1, 0.0, None, False)
-    return Probed(hashlib.sha256(request.uri.encode()).hexdigest(), info)
+    return ProbeResult(hashlib.sha256(request.uri.encode()).hexdigest(), info)
 
 
 def _scored(request: Any) -> Any:

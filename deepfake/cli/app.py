@@ -11,8 +11,8 @@ import typer
 from deepfake import __version__
 from deepfake.cli.exit_codes import ExitCode, exit_code_of_error
 from deepfake.cli.options import add_command
+from deepfake.cli.process_environment import normalise_environment
 from deepfake.cli.signals import end_if_stopped, stop_command_on_signals
-from deepfake.cli.surroundings import settle_surroundings
 from deepfake.cli.text import in_one_line
 from deepfake.compute.processes.stop import stop_signal
 from deepfake.config import options as of
@@ -129,7 +129,7 @@ def _common(
 
 def main() -> None:
     """Run the command; Ctrl-C and SIGTERM stop it, and an error of ours is one line and a hint."""
-    settle_surroundings()
+    normalise_environment()
     stop_command_on_signals()
     try:
         _run()

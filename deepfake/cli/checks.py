@@ -202,7 +202,7 @@ def _check_perturbations(options: Any) -> None:
 
 
 def _check_places(options: Any) -> None:
-    from deepfake.scoring.output.places import check_places
+    from deepfake.scoring.output.path_checks import check_places
     from deepfake.storage import location_of
 
     output = location_of(options.output)

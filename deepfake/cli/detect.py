@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from deepfake.cli.detector_choice import choose_detector, data_root_of
-from deepfake.cli.flow_runs import exit_for
+from deepfake.cli.flow_runs import exit_if_files_failed
 from deepfake.cli.verdicts import verdict_line
 from deepfake.compute.devices import resolve_device
 from deepfake.config.options import DetectOptions
@@ -57,7 +57,7 @@ def run_detect(options: DetectOptions) -> None:
     if len(scores) > 1:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(statuses.items()))
         typer.echo(f"{len(scores)} files: {counts}", err=True)
-    exit_for(statuses)
+    exit_if_files_failed(statuses)
 
 
 def _setup(identity: DetectorIdentity, options: DetectOptions, *, data_root: Path) -> ScorerSetup:

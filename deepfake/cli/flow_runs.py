@@ -18,7 +18,7 @@ from deepfake.types import EXPECTED_STATUSES
 
 __all__ = [
     "detector_name",
-    "exit_for",
+    "exit_if_files_failed",
     "prepare",
     "print_detector",
     "print_metrics",
@@ -94,7 +94,7 @@ def print_run(console: Console, summary: dict[str, Any]) -> None:
         console.print(f"registered: {summary['model_name']} version {summary['model_version']}")
 
 
-def exit_for(statuses: dict[str, int]) -> None:
+def exit_if_files_failed(statuses: dict[str, int]) -> None:
     """Exit with code 3, and say why, if some file has an unexpected status."""
     expected = {str(status) for status in EXPECTED_STATUSES}
     unexpected = {s: n for s, n in statuses.items() if s not in expected}

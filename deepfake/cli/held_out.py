@@ -45,7 +45,16 @@ def run_list(options: ListHeldOutSetsOptions) -> None:
         typer.echo("no held-out set; `deepfake held-out freeze NAME --dataset CORPUS` makes one")
         return
     table = Table()
-    for column in ("name", "corpus", "part", "snapshot", "media", "groups", "looks", "frozen at"):
+    for column in (
+        "name",
+        "corpus",
+        "split",
+        "snapshot",
+        "media",
+        "groups",
+        "measurements",
+        "frozen at",
+    ):
         table.add_column(column, overflow="fold")
     for frozen in found:
         table.add_row(

@@ -7,10 +7,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.cli.flow_runs import exit_for, prepare, run_flow
+from deepfake.cli.flow_runs import exit_if_files_failed, prepare, run_flow
 from deepfake.cli.text import in_one_line
 from deepfake.config.options import IngestOptions
-from deepfake.corpora.ingest import refuse_another_corpus
+from deepfake.corpora.ingest import reject_another_corpus
 from deepfake.corpora.layouts import recognise_layout, scan_corpus
 from deepfake.storage import DataRoot, location_of
 
@@ -23,7 +23,7 @@ def run_ingest(options: IngestOptions) -> None:
     prepare(options.data_root)
     summary = run_flow("ingest", options)
     print_ingest(summary)
-    exit_for(summary["statuses"])
+    exit_if_files_failed(summary["statuses"])
 
 
 def _check_corpus(options: IngestOptions) -> None:
@@ -31,7 +31,7 @@ def _check_corpus(options: IngestOptions) -> None:
     place = location_of(options.input_path)
     if not options.replace:
         root = DataRoot(location_of(options.data_root))
-        refuse_another_corpus(root, options.corpus, place, layout=options.layout)
+        reject_another_corpus(root, options.corpus, place, layout=options.layout)
     if recognise_layout(place) not in (None, options.layout):
         scan_corpus(place, corpus=options.corpus, layout=options.layout)
 

@@ -16,7 +16,7 @@ from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError
 from deepfake.evidence import explain_scores, make_missing_evidence
 from deepfake.evidence.embedded_json import REPORT_NAME
-from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, reading_of
+from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, describe_for_report
 from deepfake.storage import Location, location_of
 from deepfake.views.report import Report, create_report, read_report, write_report
 
@@ -26,20 +26,20 @@ __all__ = ["run_report", "write_detect_report"]
 def run_report(options: ReportOptions) -> None:
     """Write the report of a folder of scores."""
     folder = ScoresFolder(location_of(options.folder))
-    version = folder.version(folder.shown_version)
-    _make_evidence(version, options)
-    report = read_report(folder.path, version=version)
+    version_dir = folder.version(folder.shown_version)
+    _make_evidence(version_dir, options)
+    report = read_report(folder.path, version_dir=version_dir)
     output = options.output
     _write(folder.path / REPORT_NAME if output is None else output, report)
 
 
-def _make_evidence(version: Location, options: ReportOptions) -> None:
+def _make_evidence(version_dir: Location, options: ReportOptions) -> None:
     """Make missing evidence, and print the reason if it cannot be made."""
     console = Console(stderr=True, markup=False)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("evidence", total=None)
         made = make_missing_evidence(
-            version,
+            version_dir,
             num_files=options.evidence,
             weights=options.weights,
             data_root=location_of(options.data_root),
@@ -66,7 +66,7 @@ def write_detect_report(
     console = Console(stderr=True, markup=False)
     bundle = load_bundle(setup.detector.path)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("explain", total=sum(m.score.prob_fake is not None for m in media))
+        task = bar.add_task("evidence", total=sum(m.score.prob_fake is not None for m in media))
         evidence = explain_scores(
             media,
             setup=setup,
@@ -78,7 +78,7 @@ def write_detect_report(
         [medium.score.as_row() for medium in media],
         detector=f"{setup.detector.name}{version}, digest {bundle.digest}",
         notes=bundle.spec.reading_notes,
-        reading=reading_of(bundle.spec),
+        reading=describe_for_report(bundle.spec),
         evidence=evidence,
     )
     _write(path, report)

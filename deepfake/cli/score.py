@@ -13,9 +13,9 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.cli.flow_runs import exit_for, prepare, print_detector, run_flow
+from deepfake.cli.flow_runs import exit_if_files_failed, prepare, print_detector, run_flow
 from deepfake.cli.text import count_of, in_one_line
-from deepfake.cli.verdicts import styled_verdict
+from deepfake.cli.verdicts import style_verdict
 from deepfake.compute.processes.stop import StopRequested
 from deepfake.config.options import ScoreOptions
 from deepfake.types import EXPECTED_STATUSES, Status, Verdict
@@ -33,7 +33,7 @@ def run_score(options: ScoreOptions) -> None:
         return
     summary = _run_if_unchanged(options) or run_flow("score", options)
     print_score(summary)
-    exit_for(summary["statuses"])
+    exit_if_files_failed(summary["statuses"])
 
 
 def _run_if_unchanged(options: ScoreOptions) -> dict[str, Any] | None:
@@ -69,7 +69,7 @@ def _watch(options: ScoreOptions, *, seconds: float) -> None:
             elif summary["num_changes"]:
                 _print_pass(summary)
             time.sleep(seconds)
-    exit_for(summary.get("statuses", {}))
+    exit_if_files_failed(summary.get("statuses", {}))
     raise typer.Exit
 
 
@@ -110,7 +110,7 @@ def _counts(summary: dict[str, Any]) -> Table:
     verdicts, statuses = summary["verdicts"], summary["statuses"]
     for verdict in _ORDER:
         if verdict in verdicts:
-            table.add_row(styled_verdict(verdict), verdict, str(verdicts[verdict]))
+            table.add_row(style_verdict(verdict), verdict, str(verdicts[verdict]))
     for status, files in sorted(statuses.items()):
         if status != Status.OK:
             table.add_row("", f"  {status}", str(files), style="dim")

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from deepfake.compute.processes.stop import (
     end_process,
     exit_code_of,
-    say_stopped,
+    print_stopped,
     stop_on_signals,
     stop_signal,
 )
@@ -52,7 +52,7 @@ def end_if_stopped(error: BaseException) -> None:
     if isinstance(error, SystemExit) and isinstance(error.code, int):
         code = error.code  # of a command that has done what it was asked when it is stopped
     else:
-        say_stopped()
+        print_stopped()
     # Without exit handlers: Prefect's would look for its server.
     end_process(code)
 

@@ -11,7 +11,7 @@ from deepfake.cli.text import in_one_line
 from deepfake.scoring import describe_reason
 from deepfake.verdicts.words import VERDICT_WORDS
 
-__all__ = ["styled_verdict", "verdict_line"]
+__all__ = ["style_verdict", "verdict_line"]
 
 _STYLES = {
     "real": "bold cyan",
@@ -22,11 +22,11 @@ _STYLES = {
 _WIDTH = max(len(word) for word in VERDICT_WORDS.values()) + 1
 
 
-def styled_verdict(verdict: str) -> Text:
+def style_verdict(verdict: str) -> Text:
     """Return a verdict in capitals and in its colour, all of one width.
 
     Example:
-        >>> styled_verdict("fake").plain
+        >>> style_verdict("fake").plain
         'FAKE          '
     """
     word = VERDICT_WORDS[verdict].upper()
@@ -57,7 +57,7 @@ def verdict_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
     reason = describe_reason(row)
     # File names are text, never markup.
     rest = in_one_line(f"{shown:<25}  {row['uri']}")
-    line = Text.assemble(styled_verdict(str(row["verdict"])), rest)
+    line = Text.assemble(style_verdict(str(row["verdict"])), rest)
     if reason:
         line.append(in_one_line(f"  ({reason})"), style="dim")
     return line

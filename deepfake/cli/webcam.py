@@ -13,7 +13,7 @@ from rich.text import Text
 from deepfake.cli.detector_choice import choose_detector, data_root_of
 from deepfake.cli.signals import set_on_interrupt
 from deepfake.cli.text import in_one_line
-from deepfake.cli.verdicts import styled_verdict
+from deepfake.cli.verdicts import style_verdict
 from deepfake.compute.devices import resolve_device
 from deepfake.config import MediaLimits
 from deepfake.config.options import WebcamOptions
@@ -133,7 +133,7 @@ def _print_change(console: Console, pts_seconds: float, face: WatchedFace) -> No
     prob = "" if face.prob_fake is None else f"{face.prob_fake:.0%} fake"
     reason = f"  ({face.reason})" if face.reason else ""
     line = Text(f"{minutes:02.0f}:{seconds:04.1f}  face {face.track_id}  ")
-    line.append_text(styled_verdict(str(face.verdict)))
+    line.append_text(style_verdict(str(face.verdict)))
     line.append(f"  {prob}{reason}")
     console.print(line, soft_wrap=True)
     sys.stdout.flush()

@@ -14,7 +14,7 @@ from deepfake.errors import ConfigError
 __all__ = [
     "check_precision",
     "check_training_precision",
-    "computed_as",
+    "describe_computation",
     "reject_without_driver",
     "resolve_device",
 ]
@@ -43,7 +43,7 @@ def resolve_device(name: str = "auto") -> str:
 
 
 def reject_without_driver(name: str) -> None:
-    """Refuse CUDA where there is no driver for it, without asking PyTorch, which takes seconds.
+    """Reject CUDA where there is no driver for it, without asking PyTorch, which takes seconds.
 
     Args:
         name: As `resolve_device` takes it.
@@ -78,7 +78,7 @@ def _has_cuda() -> bool:
 
 
 def check_precision(precision: Precision, *, device: str) -> None:
-    """Refuse a precision that the device does not have.
+    """Reject a precision that the device does not have.
 
     Args:
         precision: What was asked for.
@@ -105,7 +105,7 @@ def check_precision(precision: Precision, *, device: str) -> None:
 
 
 def check_training_precision(precision: str, *, device: str) -> None:
-    """Refuse a precision that a training on the device does not have.
+    """Reject a precision that a training on the device does not have.
 
     Args:
         precision: `f32`, `bf16` or `f16`; or Lightning's name of it.
@@ -121,12 +121,14 @@ def check_training_precision(precision: str, *, device: str) -> None:
         )
 
 
-def computed_as(device: str, *, precision: Precision) -> str:
+def describe_computation(device: str, *, precision: Precision) -> str:
     """Return the kind of device and the precision as one word, as far as they can change a logit.
 
     Example:
-        >>> computed_as("cpu", precision="f32"), computed_as("cuda:1", precision="f32")
-        ('cpu-f32', 'cuda-f16')
+        >>> describe_computation("cpu", precision="f32")
+        'cpu-f32'
+        >>> describe_computation("cuda:1", precision="f32")
+        'cuda-f16'
     """
     kind = device.split(":", maxsplit=1)[0]
     return f"{kind}-{precision if kind == 'cpu' else 'f16'}"

@@ -28,7 +28,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from deepfake.compute.device_process import DeviceAddress, DeviceClient, DeviceProcess, DeviceSetup
 from deepfake.compute.processes.spawn import SPAWN
-from deepfake.compute.processes.stop import when_stopping
+from deepfake.compute.processes.stop import call_when_stopping
 from deepfake.compute.spent_seconds import note_seconds, spent_seconds
 from deepfake.config import WorkerLimits
 from deepfake.errors import ConfigError, DeepfakeError, WorkerError, first_line
@@ -278,7 +278,7 @@ class MediaWorkers:
         )
         # Who waits for a file would wait until it is done.
         self._released = contextlib.ExitStack()
-        self._released.enter_context(when_stopping(self._pool.stop))
+        self._released.enter_context(call_when_stopping(self._pool.stop))
 
     def map(
         self,

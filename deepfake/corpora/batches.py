@@ -13,7 +13,7 @@ from deepfake.config import digest_of
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.types import Kind
 
-__all__ = ["Batch", "Work", "cut_batches", "plan_batches"]
+__all__ = ["Batch", "MediumToExtract", "cut_batches", "plan_batches"]
 
 _BATCH_COST = 512
 """Cost of a batch, in pictures; 8 videos, about a minute on one core."""
@@ -22,7 +22,7 @@ _COST = {Kind.IMAGE: 1, Kind.VIDEO: 64}
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class MediumToExtract:
     """A medium to be extracted.
 
     Attributes:
@@ -48,7 +48,7 @@ class Batch:
 
 
 def plan_batches(
-    work: Sequence[Work],
+    work: Sequence[MediumToExtract],
     *,
     settings_digest: str,
     known: Mapping[str, Sequence[str]] | None = None,
@@ -129,7 +129,7 @@ def _trimmed(batches: Sequence[Batch], stray: Sequence[Batch], settings_digest: 
     return [_batch_of(media_ids, settings_digest) for media_ids in left if media_ids]
 
 
-def _without(work: Sequence[Work], batches: Sequence[Batch]) -> list[Work]:
+def _without(work: Sequence[MediumToExtract], batches: Sequence[Batch]) -> list[MediumToExtract]:
     covered = {media_id for batch in batches for media_id in batch.media_ids}
     return [item for item in work if item.media_id not in covered]
 
@@ -148,7 +148,7 @@ def _usable(
 
 
 def _chunk(
-    work: Sequence[Work], settings_digest: str, max_cost: int, max_files: int | None
+    work: Sequence[MediumToExtract], settings_digest: str, max_cost: int, max_files: int | None
 ) -> list[Batch]:
     batches: list[list[str]] = []
     cost = 0

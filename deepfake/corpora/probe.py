@@ -14,7 +14,7 @@ from deepfake.media import probe_media
 from deepfake.storage import medium_file, sampled_digest_of, sha256_of
 from deepfake.types import Kind, MediaInfo, Status
 
-__all__ = ["ProbeRequest", "Probed", "probe_medium", "probe_rows", "reuse_probes"]
+__all__ = ["ProbeRequest", "ProbeResult", "probe_medium", "probe_rows", "reuse_probes"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class ProbeRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class Probed:
+class ProbeResult:
     """The result of hashing and probing a file.
 
     Attributes:
@@ -51,7 +51,7 @@ class Probed:
     message: str | None = None
 
 
-def probe_medium(_: Any, request: ProbeRequest) -> Probed:
+def probe_medium(_: Any, request: ProbeRequest) -> ProbeResult:
     """Hash and probe one file; a failure is a status, not an exception."""
     media_id = None
     try:
@@ -64,16 +64,16 @@ def probe_medium(_: Any, request: ProbeRequest) -> Probed:
                 media_id = hash_file(path)
             info = probe_media(path, limits=request.limits)
     except MediaError as error:
-        return Probed(media_id, None, error.status, type(error).__name__, error.message)
+        return ProbeResult(media_id, None, error.status, type(error).__name__, error.message)
     except DeepfakeError as error:
-        return Probed(media_id, None, Status.ERROR, type(error).__name__, error.message)
+        return ProbeResult(media_id, None, Status.ERROR, type(error).__name__, error.message)
     except FileNotFoundError:
         message = "the file has disappeared since it was listed"
-        return Probed(media_id, None, Status.VANISHED, "FileNotFoundError", message)
+        return ProbeResult(media_id, None, Status.VANISHED, "FileNotFoundError", message)
     except OSError as error:
         message = f"cannot be read ({error.strerror or error})"
-        return Probed(media_id, None, Status.UNREADABLE, type(error).__name__, message)
-    return Probed(media_id, info)
+        return ProbeResult(media_id, None, Status.UNREADABLE, type(error).__name__, message)
+    return ProbeResult(media_id, info)
 
 
 def reuse_probes(
@@ -167,7 +167,7 @@ def probe_rows(
     return done
 
 
-def _with_result(row: ManifestRow, result: Probed | Failure) -> ManifestRow:
+def _with_result(row: ManifestRow, result: ProbeResult | Failure) -> ManifestRow:
     if isinstance(result, Failure):
         return replace(
             row, status=result.status, error_type=result.error_type, message=result.message

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from deepfake.errors import UnknownModelError
 
-__all__ = ["DEFAULT_MODEL", "MODEL_ALIASES", "reject_unknown_network", "unknown_network"]
+__all__ = ["DEFAULT_MODEL", "MODEL_ALIASES", "reject_unknown_network", "unknown_network_error"]
 
 DEFAULT_MODEL = "tf_efficientnet_lite0"
 
@@ -45,10 +45,10 @@ def reject_unknown_network(name: str) -> None:
         >>> reject_unknown_network("tf_efficientnet_lite0.in1k")
     """
     if name.lower() not in MODEL_ALIASES and name.partition(".")[0] not in _timm_names():
-        raise unknown_network(name, sorted(_timm_names()))
+        raise unknown_network_error(name, sorted(_timm_names()))
 
 
-def unknown_network(name: str, known: list[str]) -> UnknownModelError:
+def unknown_network_error(name: str, known: list[str]) -> UnknownModelError:
     """Return the error that names the closest of the known networks."""
     names = list(dict.fromkeys([*MODEL_ALIASES, *known]))
     close = difflib.get_close_matches(name.lower(), names, n=4, cutoff=0.6)

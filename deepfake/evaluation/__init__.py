@@ -14,11 +14,10 @@ if TYPE_CHECKING:
     )
     from deepfake.evaluation.evaluate import evaluate_predictions
     from deepfake.evaluation.figures import write_figures
-    from deepfake.evaluation.markdown import markdown_table, rounded
+    from deepfake.evaluation.markdown import format_metric, markdown_table
     from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
     from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
-    from deepfake.evaluation.output import write_report
-    from deepfake.evaluation.report import summary_markdown
+    from deepfake.evaluation.output import write_evaluation
     from deepfake.evaluation.result import (
         CorpusResult,
         EvaluationResult,
@@ -26,8 +25,9 @@ if TYPE_CHECKING:
         Level,
         MatchedResult,
         Slice,
-        write_report_json,
+        write_evaluation_json,
     )
+    from deepfake.evaluation.summary_page import summary_markdown
 else:
     __getattr__ = lazy_exports(__name__, __file__)
 
@@ -46,12 +46,12 @@ __all__ = [
     "comparison_json",
     "comparison_markdown",
     "evaluate_predictions",
+    "format_metric",
     "markdown_table",
     "match_by_bins",
     "match_pairs",
-    "rounded",
     "summary_markdown",
+    "write_evaluation",
+    "write_evaluation_json",
     "write_figures",
-    "write_report",
-    "write_report_json",
 ]

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from sklearn.metrics import confusion_matrix, precision_recall_curve, roc_curve
 
-from deepfake.evaluation.markdown import rounded
+from deepfake.evaluation.markdown import format_metric
 from deepfake.evaluation.metrics import wilson_interval
 from deepfake.evaluation.result import CorpusResult, EvaluationResult
 from deepfake.storage import atomic_path
@@ -23,7 +23,7 @@ from deepfake.types import Label
 
 __all__ = ["write_figures"]
 
-_REAL_COLOR, _FAKE_COLOR = "#2b7a78", "#c8553d"
+_REAL_COLOUR, _FAKE_COLOUR = "#2b7a78", "#c8553d"
 _GUIDE: dict[str, Any] = {"color": "0.6", "linestyle": "--", "linewidth": 1}
 _BINS = 10
 
@@ -76,16 +76,19 @@ def _draw_roc(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> str:
     axes.plot([0, 1], [0, 1], **_GUIDE)
     fpr, tpr, _ = roc_curve(_labels(files), files["log_odds"])
     axes.plot(
-        fpr, tpr, color=_FAKE_COLOR, label=f"all files, AUC {rounded(corpus.files.metrics.auc)}"
+        fpr,
+        tpr,
+        color=_FAKE_COLOUR,
+        label=f"all files, AUC {format_metric(corpus.files.metrics.auc)}",
     )
     paired = files[files["pair_id"].notna()]
     if len(paired) and corpus.matched.level is not None:
         fpr, tpr, _ = roc_curve(_labels(paired), paired["log_odds"])
-        auc = rounded(corpus.matched.level.metrics.auc)
+        auc = format_metric(corpus.matched.level.metrics.auc)
         axes.plot(
             fpr,
             tpr,
-            color=_REAL_COLOR,
+            color=_REAL_COLOUR,
             label=f"{corpus.matched.n_pairs} pairs of one size and sharpness, AUC {auc}",
         )
     axes.set(xlabel="false-alarm rate (reals called fake)", ylabel="recall (fakes called fake)")
@@ -97,8 +100,10 @@ def _draw_precision_recall(axes: Axes, files: pd.DataFrame, corpus: CorpusResult
     labels = _labels(files)
     precision, recall, _ = precision_recall_curve(labels, files["log_odds"])
     axes.axhline(labels.mean(), label=f"share of fakes, {labels.mean():.2f}", **_GUIDE)
-    area = rounded(corpus.files.metrics.average_precision)
-    axes.step(recall, precision, where="post", color=_FAKE_COLOR, label=f"average precision {area}")
+    area = format_metric(corpus.files.metrics.average_precision)
+    axes.step(
+        recall, precision, where="post", color=_FAKE_COLOUR, label=f"average precision {area}"
+    )
     axes.set(xlabel="recall", ylabel="precision", ylim=(0, 1.03))
     axes.legend(loc="lower left", fontsize=8)
     return "Precision and recall"
@@ -142,10 +147,11 @@ def _draw_reliability(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> 
     rates = np.array([labels[p].mean() for p in parts])
     ends = np.array([wilson_interval(int(labels[p].sum()), len(p)) for p in parts])
     errors = np.abs(np.stack([rates - ends[:, 0], ends[:, 1] - rates]))
-    axes.errorbar(means, rates, yerr=errors, fmt="o-", color=_FAKE_COLOR, markersize=4, capsize=2)
+    axes.errorbar(means, rates, yerr=errors, fmt="o-", color=_FAKE_COLOUR, markersize=4, capsize=2)
     axes.set(xlabel="mean prob_fake of the bin", ylabel="share of fakes in the bin")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-    return f"Reliability, {len(parts)} bins of equal mass, ECE {rounded(corpus.files.metrics.ece)}"
+    ece = format_metric(corpus.files.metrics.ece)
+    return f"Reliability, {len(parts)} bins of equal mass, ECE {ece}"
 
 
 def _draw_histogram(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> str:
@@ -153,7 +159,7 @@ def _draw_histogram(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> st
         x=files["prob_fake"].to_numpy(),
         hue=files["label"].astype(str).to_numpy(),
         hue_order=["real", "fake"],
-        palette={"real": _REAL_COLOR, "fake": _FAKE_COLOR},
+        palette={"real": _REAL_COLOUR, "fake": _FAKE_COLOUR},
         bins=np.linspace(0, 1, 21).tolist(),
         multiple="layer",
         ax=axes,
@@ -174,17 +180,18 @@ def _draw_tippett(axes: Axes, files: pd.DataFrame, corpus: CorpusResult) -> str:
     log10 = files["log_lr"].to_numpy(dtype=np.float64) / np.log(10)
     is_fake = _labels(files) == 1
     axes.axvline(0, **_GUIDE)
-    for name, own, color in (("real", ~is_fake, _REAL_COLOR), ("fake", is_fake, _FAKE_COLOR)):
+    for name, own, colour in (("real", ~is_fake, _REAL_COLOUR), ("fake", is_fake, _FAKE_COLOUR)):
         values = np.sort(log10[own])
         shares = 1 - np.arange(len(values)) / len(values)  # of values[i] and all above it
         wrong = float((values > 0).mean() if name == "real" else (values < 0).mean())
         text = f"{name}, {wrong:.1%} on the wrong side of 1"
-        axes.step(values, shares, where="pre", color=color, label=text)
+        axes.step(values, shares, where="pre", color=colour, label=text)
     axes.set(xlabel="logarithm (base 10) of the likelihood ratio", ylim=(0, 1.03))
     axes.set(ylabel="share of files with at least this")
     axes.legend(loc="lower left", fontsize=8)
     metrics = corpus.files.metrics
-    return f"Tippett plot, Cllr {rounded(metrics.cllr)}, at the least {rounded(metrics.min_cllr)}"
+    cllr, least = format_metric(metrics.cllr), format_metric(metrics.min_cllr)
+    return f"Tippett plot, Cllr {cllr}, at the least {least}"
 
 
 def _labels(files: pd.DataFrame) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:

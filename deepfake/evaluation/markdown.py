@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-__all__ = ["markdown_table", "rounded"]
+__all__ = ["format_metric", "markdown_table"]
 
 
-def rounded(value: float | None) -> str:
+def format_metric(value: float | None) -> str:
     """Return a metric as people read it; None is undefined.
 
     Example:
-        >>> rounded(0.98765), rounded(None)
+        >>> format_metric(0.98765), format_metric(None)
         ('0.988', 'undefined')
     """
     return "undefined" if value is None else f"{value:.3f}"

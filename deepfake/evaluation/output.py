@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from deepfake.evaluation.figures import write_figures
-from deepfake.evaluation.report import summary_markdown
-from deepfake.evaluation.result import EvaluationResult, write_report_json
+from deepfake.evaluation.result import EvaluationResult, write_evaluation_json
+from deepfake.evaluation.summary_page import summary_markdown
 from deepfake.storage import atomic_path, write_json, write_text
 
-__all__ = ["write_report"]
+__all__ = ["write_evaluation"]
 
 
-def write_report(
+def write_evaluation(
     result: EvaluationResult,
     folder: Path,
     *,
@@ -29,7 +29,7 @@ def write_report(
         notes: What a reader of the detector's verdicts must know, a sentence each.
         compared: Its comparison with another detector, for programs and for people.
     """
-    write_report_json(result, folder / "report.json")
+    write_evaluation_json(result, folder / "report.json")
     if compared is not None:
         write_json(folder / "comparison.json", compared[0])
     with atomic_path(folder / "files.parquet") as temporary:

@@ -26,7 +26,7 @@ __all__ = [
     "OwnReal",
     "Slice",
     "flat_metrics",
-    "write_report_json",
+    "write_evaluation_json",
 ]
 
 REPORT_VERSION = 1
@@ -263,7 +263,7 @@ def flat_metrics(corpus: CorpusResult) -> dict[str, float | None]:
     return flat
 
 
-def write_report_json(result: EvaluationResult, path: Path) -> Path:
+def write_evaluation_json(result: EvaluationResult, path: Path) -> Path:
     """Write the result as JSON, whole or not at all."""
     return write_json(path, result.to_json())
 

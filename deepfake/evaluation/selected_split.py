@@ -1,4 +1,4 @@
-"""Which part of a corpus a detector is measured on, and what a reader of the numbers must know."""
+"""Which split of a corpus a detector is measured on, and what a reader of the numbers must know."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SelectedSplit:
         name: `train`, `val`, `test` or `all`.
         index: Their crops.
         outcomes: The files.
-        notes: How the part was chosen.
+        notes: How the split was chosen.
     """
 
     name: str
@@ -32,21 +32,21 @@ class SelectedSplit:
 
 
 def select_split(snapshot: Snapshot, split: str) -> SelectedSplit:
-    """Return the crops and the files of a part.
+    """Return the crops and the files of a split.
 
     Args:
         snapshot: Of the corpus.
-        split: A part, `all`, or `auto`: the test part where there is one, else all.
+        split: A split, `all`, or `auto`: the test split where there is one, else all.
 
     Raises:
-        ConfigError: The part has no labelled file.
+        ConfigError: The split has no labelled file.
     """
     index, outcomes = snapshot.index(), snapshot.outcomes()
     files_of_split = outcomes.loc[outcomes["label"].notna(), "split"].value_counts()
     notes: tuple[str, ...] = ()
     if split == "auto":
         split = "test" if files_of_split.get("test", 0) else "all"
-        chosen = "its test part" if split == "test" else "all of it, since it has no test part"
+        chosen = "its test split" if split == "test" else "all of it, since it has no test split"
         notes = (f"--split auto: {chosen}",)
     if split != "all":
         if not files_of_split.get(split, 0):
@@ -62,7 +62,7 @@ def select_split(snapshot: Snapshot, split: str) -> SelectedSplit:
 
 
 def caveats(bundle: Bundle, snapshot: Snapshot, split: str) -> list[str]:
-    """Return why the numbers on a part may not be what they seem, a sentence each."""
+    """Return why the numbers on a split may not be what they seem, a sentence each."""
     return [*_overlap(bundle, snapshot, split), *_other_input(bundle, snapshot)]
 
 
@@ -70,7 +70,7 @@ def _overlap(bundle: Bundle, snapshot: Snapshot, split: str) -> list[str]:
     known = {**bundle.spec.data_digests, **bundle.spec.calibration_digests}
     if snapshot.corpus not in known or split == "test":
         return []
-    sentence = f"the detector was trained and calibrated on parts of {snapshot.corpus}: "
+    sentence = f"the detector was trained and calibrated on splits of {snapshot.corpus}: "
     return [sentence + f"its numbers on {split!r} are no evaluation"]
 
 

@@ -30,32 +30,10 @@ __all__ = [
     "explain_and_write",
     "explain_media",
     "explain_scores",
-    "explainer_setup",
 ]
 
 
 def evidence_setup(
-    setup: ScorerSetup, workers: WorkerSetup, *, max_frames: int = 3, max_crops: int = 4
-) -> WorkerSetup:
-    """Return the setup of workers that make the evidence for what other workers have scored.
-
-    Args:
-        setup: Which detector, and how it scores.
-        workers: Setup of the workers that scored, whose limits and number are used.
-        max_frames: How many whole frames are shown, the strongest first.
-        max_crops: How many faces of the deciding track are shown, the strongest first.
-    """
-    return explainer_setup(
-        setup.detector.path,
-        media_limits=setup.limits,
-        worker_limits=workers.limits,
-        num_workers=workers.num_workers,
-        max_frames=max_frames,
-        max_crops=max_crops,
-    )
-
-
-def explainer_setup(
     detector: Path,
     *,
     media_limits: MediaLimits,
@@ -79,19 +57,19 @@ def explainer_setup(
 
 
 def explain_and_write(
-    version: Location, requests: Sequence[EvidenceRequest], *, workers: MediaWorkers
+    version_dir: Location, requests: Sequence[EvidenceRequest], *, workers: MediaWorkers
 ) -> int:
     """Make the evidence for scores and write it beside them.
 
     Args:
-        version: Folder of one version of the scores.
+        version_dir: Folder of one version of the scores.
         requests: The scores.
         workers: Set up by `evidence_setup`.
 
     Returns:
         Number of scores whose evidence is complete.
     """
-    folder, num_complete = evidence_folder(version), 0
+    folder, num_complete = evidence_folder(version_dir), 0
     for evidence in explain_media(requests, workers=workers):
         write_evidence(folder, evidence.record, evidence.pictures)
         num_complete += evidence.record.is_whole
@@ -120,12 +98,13 @@ def explain_scores(
     }
     if not requests:
         return []
-    # Here, since a worker that makes evidence needs nothing of scoring.
-    from deepfake.scoring.scorer import scorer_setup
-
-    num_workers = min(len(requests), len(os.sched_getaffinity(0)))
-    own = scorer_setup(setup, limits=limits, num_workers=num_workers)
-    with MediaWorkers(evidence_setup(setup, own)) as workers:
+    explainer = evidence_setup(
+        setup.detector.path,
+        media_limits=setup.limits,
+        worker_limits=limits,
+        num_workers=min(len(requests), len(os.sched_getaffinity(0))),
+    )
+    with MediaWorkers(explainer) as workers:
         return list(explain_media(list(requests.values()), workers=workers, on_done=on_done))
 
 

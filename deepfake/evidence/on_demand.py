@@ -11,7 +11,7 @@ from pathlib import Path
 from deepfake.compute.workers import MediaWorkers
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
 from deepfake.errors import DeepfakeError, UnknownModelError
-from deepfake.evidence.explain import explain_and_write, explainer_setup
+from deepfake.evidence.explain import evidence_setup, explain_and_write
 from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.selection import (
     find_missing_evidence,
@@ -43,7 +43,7 @@ class MadeEvidence:
 
 
 def make_missing_evidence(
-    version: Location,
+    version_dir: Location,
     *,
     num_files: int,
     weights: str | None = None,
@@ -55,7 +55,7 @@ def make_missing_evidence(
     An error is returned, not raised: the folder can be shown without evidence.
 
     Args:
-        version: The folder of the scores of one version.
+        version_dir: The folder of the scores of one version.
         num_files: For how many files there shall be evidence.
         weights: The detector that scored; None to look for it.
         data_root: Whose registry may hold it.
@@ -63,11 +63,11 @@ def make_missing_evidence(
     """
     requests: list[EvidenceRequest] = []
     try:
-        remove_stale_evidence(version)
+        remove_stale_evidence(version_dir)
         if num_files:
-            bundle = _detector_of(version, weights=weights, data_root=data_root)
-            requests = find_missing_evidence(version, bundle=bundle, num_files=num_files)
-            for done in _make(version, requests, bundle=bundle):
+            bundle = _detector_of(version_dir, weights=weights, data_root=data_root)
+            requests = find_missing_evidence(version_dir, bundle=bundle, num_files=num_files)
+            for done in _make(version_dir, requests, bundle=bundle):
                 on_done(done, len(requests))
     except (DeepfakeError, OSError) as error:
         hint = getattr(error, "hint", None)
@@ -77,12 +77,12 @@ def make_missing_evidence(
 
 
 def make_evidence_for(
-    version: Location, media_id: str, *, data_root: Location = Path("data")
+    version_dir: Location, media_id: str, *, data_root: Location = Path("data")
 ) -> None:
     """Make the evidence for one score of a folder.
 
     Args:
-        version: The folder of the scores of one version.
+        version_dir: The folder of the scores of one version.
         media_id: Whose score.
         data_root: Whose registry may hold the detector.
 
@@ -90,17 +90,19 @@ def make_evidence_for(
         UnknownModelError: The detector that scored is not here.
         DataError: There is no such score.
     """
-    bundle = _detector_of(version, weights=None, data_root=data_root)
-    for _ in _make(version, [find_request(version, media_id)], bundle=bundle):
+    bundle = _detector_of(version_dir, weights=None, data_root=data_root)
+    for _ in _make(version_dir, [find_request(version_dir, media_id)], bundle=bundle):
         pass
 
 
-def _make(version: Location, requests: list[EvidenceRequest], *, bundle: Bundle) -> Iterator[int]:
+def _make(
+    version_dir: Location, requests: list[EvidenceRequest], *, bundle: Bundle
+) -> Iterator[int]:
     """Make evidence a few files at a time, and yield how many are done."""
     if not requests:
         return
-    configuration = read_setup(version).configuration
-    setup = explainer_setup(
+    configuration = read_setup(version_dir).configuration
+    setup = evidence_setup(
         bundle.path,
         media_limits=configuration.media_limits,
         worker_limits=configuration.worker_limits,
@@ -109,14 +111,14 @@ def _make(version: Location, requests: list[EvidenceRequest], *, bundle: Bundle)
     with MediaWorkers(setup) as workers:
         for at in range(0, len(requests), _BATCH_FILES):
             batch = requests[at : at + _BATCH_FILES]
-            explain_and_write(version, batch, workers=workers)
+            explain_and_write(version_dir, batch, workers=workers)
             yield at + len(batch)
 
 
-def _detector_of(version: Location, *, weights: str | None, data_root: Location) -> Bundle:
+def _detector_of(version_dir: Location, *, weights: str | None, data_root: Location) -> Bundle:
     """Return the detector that made the scores of a version."""
-    wanted = read_setup(version).detector
-    for folder in _candidates(version, weights=weights, data_root=data_root):
+    wanted = read_setup(version_dir).detector
+    for folder in _candidates(version_dir, weights=weights, data_root=data_root):
         with suppress(DeepfakeError, OSError):
             bundle = load_bundle(folder)
             if bundle.digest == wanted.digest:
@@ -127,12 +129,14 @@ def _detector_of(version: Location, *, weights: str | None, data_root: Location)
     )
 
 
-def _candidates(version: Location, *, weights: str | None, data_root: Location) -> Iterator[Path]:
+def _candidates(
+    version_dir: Location, *, weights: str | None, data_root: Location
+) -> Iterator[Path]:
     if weights is not None:
         yield resolve_detector(weights, data_root=data_root)[0].path
         return
     with suppress(DeepfakeError, OSError, KeyError, TypeError):
-        noted = location_of(read_json(version / "run.json")["detector"]["path"])
+        noted = location_of(read_json(version_dir / "run.json")["detector"]["path"])
         if not isinstance(noted, StorePath):
             yield noted
     if packaged := packaged_detector():

@@ -176,9 +176,9 @@ class Evidence:
     pictures: Mapping[str, bytes]
 
 
-def evidence_folder(version: Location) -> Location:
+def evidence_folder(version_dir: Location) -> Location:
     """Return the folder of all evidence for one version of the scores."""
-    return version / "evidence"
+    return version_dir / "evidence"
 
 
 def write_evidence(

@@ -33,7 +33,7 @@ Row = Mapping[str, Any]
 
 
 def find_missing_evidence(
-    version: Location, *, bundle: Bundle, num_files: int, is_retrying_failed: bool = False
+    version_dir: Location, *, bundle: Bundle, num_files: int, is_retrying_failed: bool = False
 ) -> list[EvidenceRequest]:
     """Choose files that need a look, and return those whose evidence is missing or stale.
 
@@ -42,62 +42,62 @@ def find_missing_evidence(
     counts once.
 
     Args:
-        version: Folder of one version of the scores, with its tables.
+        version_dir: Folder of one version of the scores, with its tables.
         bundle: The detector.
         num_files: For how many files evidence is wanted.
         is_retrying_failed: Whether incomplete evidence is made again.
     """
     chosen = (
         read_locally(
-            version / "scores.parquet",
+            version_dir / "scores.parquet",
             lambda path: _choose_scores(path, bundle=bundle, num_files=num_files),
         )
         if num_files
         else []
     )
-    folder = evidence_folder(version)
+    folder = evidence_folder(version_dir)
     missing = [
         row for row in chosen if not _has_evidence(folder, row, must_be_complete=is_retrying_failed)
     ]
-    return list(_create_requests(version, missing))
+    return list(_create_requests(version_dir, missing))
 
 
-def remove_stale_evidence(version: Location) -> None:
+def remove_stale_evidence(version_dir: Location) -> None:
     """Remove the evidence for scores that have changed or are there no more.
 
     Args:
-        version: Folder of one version of the scores, with its tables.
+        version_dir: Folder of one version of the scores, with its tables.
     """
-    folder = evidence_folder(version)
+    folder = evidence_folder(version_dir)
     kept = list(list_evidence(folder))
     if not kept:
         return
-    current = {row["media_id"]: row for row in _read_scores(version, kept)}
+    current = {row["media_id"]: row for row in _read_scores(version_dir, kept)}
     for media_id in kept:
         row = current.get(media_id)
         if row is None or not _has_evidence(folder, row, must_be_complete=False):
             remove_evidence(folder, media_id)
 
 
-def find_request(version: Location, media_id: str) -> EvidenceRequest:
+def find_request(version_dir: Location, media_id: str) -> EvidenceRequest:
     """Return the request for the evidence of one score.
 
     Args:
-        version: Folder of one version of the scores, with its tables.
+        version_dir: Folder of one version of the scores, with its tables.
         media_id: Whose score.
 
     Raises:
         DataError: There is no score of that content.
     """
-    for request in _create_requests(version, _read_scores(version, [media_id])[:1]):
+    for request in _create_requests(version_dir, _read_scores(version_dir, [media_id])[:1]):
         return request
-    raise DataError("no score of that content is there", path=version)
+    raise DataError("no score of that content is there", path=version_dir)
 
 
-def _read_scores(version: Location, media_ids: Sequence[str]) -> list[Row]:
+def _read_scores(version_dir: Location, media_ids: Sequence[str]) -> list[Row]:
     """Return rows of the scores table that have a score, those of one content under each name."""
     table = read_locally(
-        version / "scores.parquet",
+        version_dir / "scores.parquet",
         lambda path: pq.read_table(
             path,
             columns=list(SCORE_COLUMNS),
@@ -114,11 +114,11 @@ def _has_evidence(folder: Location, row: Row, *, must_be_complete: bool) -> bool
     return record.is_whole or not must_be_complete
 
 
-def _create_requests(version: Location, rows: Sequence[Row]) -> Iterator[EvidenceRequest]:
+def _create_requests(version_dir: Location, rows: Sequence[Row]) -> Iterator[EvidenceRequest]:
     if not rows:
         return
     uris = [row["uri"] for row in rows]
-    table = read_locally(version / "frames.parquet", lambda path: _read_frames(path, uris=uris))
+    table = read_locally(version_dir / "frames.parquet", lambda path: _read_frames(path, uris=uris))
     by_uri: dict[str, list[Row]] = {}
     for frame in table.to_pylist():
         by_uri.setdefault(frame["uri"], []).append(frame)

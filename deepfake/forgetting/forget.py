@@ -14,8 +14,8 @@ from deepfake.forgetting.corpora import list_corpora, remove_from_corpus
 from deepfake.forgetting.evaluations import delete_partial_files, remove_from_evaluations
 from deepfake.forgetting.identify import identify_media
 from deepfake.forgetting.media_to_forget import MediaToForget, Removal
+from deepfake.forgetting.not_removed import describe_remains, describe_warnings
 from deepfake.forgetting.prefect_home import remove_task_results
-from deepfake.forgetting.remains import describe_remains, describe_warnings
 from deepfake.forgetting.scored_folder import remove_from_scored_folder
 from deepfake.forgetting.splits import SplitPlan, plan_splits, remove_from_splits
 from deepfake.registry import mask_credentials
@@ -89,7 +89,7 @@ def forget(
     with ExitStack() as stack:
         if not is_dry_run:
             for output in present:
-                stack.enter_context(ScoresFolder(output).held())
+                stack.enter_context(ScoresFolder(output).lock())
             delete_partial_files(root)
         plan = _plan(root, present, media_names, unfinished=_read_plan(plan_file))
         is_new_root = not root.path.exists()

@@ -71,9 +71,9 @@ def remove_from_scored_folder(
 
 
 def _remove_evidence(
-    version: Location, media: MediaToForget, *, is_dry_run: bool
+    version_dir: Location, media: MediaToForget, *, is_dry_run: bool
 ) -> Iterator[Removal]:
-    folder = evidence_folder(version)
+    folder = evidence_folder(version_dir)
     for media_id in list_evidence(folder):
         if media_id in media.media_ids:
             yield Removal(str(folder / media_id), "evidence: frames, face crops, heat maps")

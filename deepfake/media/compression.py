@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.media.containers import translate_errors
+from deepfake.media.containers import translate_ffmpeg_errors
 
 __all__ = ["h264_round_trip", "jpeg_round_trip"]
 
@@ -40,7 +40,7 @@ def h264_round_trip(pixels: NDArray[np.uint8], *, crf: int) -> NDArray[np.uint8]
         DecodeError: FFmpeg rejects the size or the quality.
     """
     height, width = (side // 2 * 2 for side in pixels.shape[:2])
-    with translate_errors(Path("crop.h264"), doing="encoding a picture"):
+    with translate_ffmpeg_errors(Path("crop.h264"), doing="encoding a picture"):
         encoder: Any = av.CodecContext.create("libx264", "w")
         encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
         encoder.time_base = Fraction(1, 25)

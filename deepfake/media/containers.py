@@ -24,14 +24,14 @@ from deepfake.errors import (
     UnsupportedMediaError,
 )
 from deepfake.media.boxes import video_problem
-from deepfake.media.files import check_pixels, read_head, unreadable
+from deepfake.media.files import check_pixels, read_error, read_head
 
 __all__ = [
     "ALLOWED_FORMATS",
     "REFUSED_FORMATS",
     "codec_max_pixels",
     "open_container",
-    "translate_errors",
+    "translate_ffmpeg_errors",
     "video_stream",
 ]
 
@@ -105,7 +105,7 @@ _NATIVE_ERRORS = (OSError, EOFError, ValueError, RuntimeError, TypeError, Lookup
 
 
 @contextmanager
-def translate_errors(path: Path, *, doing: str) -> Iterator[None]:
+def translate_ffmpeg_errors(path: Path, *, doing: str) -> Iterator[None]:
     """Translate errors of FFmpeg inside the block into this project's errors.
 
     Args:
@@ -121,7 +121,7 @@ def translate_errors(path: Path, *, doing: str) -> Iterator[None]:
     except MediaError:
         raise
     except PermissionError as error:
-        raise unreadable(path, error) from error
+        raise read_error(path, error) from error
     except (av.error.FFmpegError, *_NATIVE_ERRORS) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise DecodeError(f"FFmpeg failed while {doing} ({reason})", path=path) from error
@@ -228,7 +228,7 @@ def _is_cover(stream: Any) -> bool:
 
 def _open_error(error: Exception, *, head: bytes, path: Path) -> MediaError:
     if isinstance(error, (PermissionError, FileNotFoundError)):
-        return unreadable(path, error)
+        return read_error(path, error)
     reason = getattr(error, "strerror", None) or str(error)
     playlist = _playlist_name(head)
     if playlist is not None:

@@ -41,7 +41,7 @@ class DamageWatch:
         if self._has_begun and packet.size and not packet.is_disposable:
             self._is_broken = True
 
-    def is_whole(self, frame: Any) -> bool:
+    def is_intact(self, frame: Any) -> bool:
         """Return whether a frame is intact; call it for each frame in presentation order."""
         if frame.key_frame:
             self._is_corrupt = False

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.errors import DecodeError, EmptyMediaError
-from deepfake.media.containers import translate_errors
+from deepfake.media.containers import translate_ffmpeg_errors
 
 __all__ = ["write_video"]
 
@@ -47,7 +47,10 @@ def write_video(
     first = next(every, None)
     if first is None:
         raise EmptyMediaError("no frames to write", path=path)
-    with translate_errors(path, doing="writing the video"), av.open(str(path), "w") as container:
+    with (
+        translate_ffmpeg_errors(path, doing="writing the video"),
+        av.open(str(path), "w") as container,
+    ):
         settings = {"crf": str(crf), **(options or {})}
         stream = container.add_stream(
             codec, rate=Fraction(fps).limit_denominator(1001), options=settings

@@ -14,7 +14,7 @@ from deepfake.errors import (
     UnsupportedMediaError,
 )
 
-__all__ = ["check_frames", "check_pixels", "check_regular_file", "read_head", "unreadable"]
+__all__ = ["check_frames", "check_pixels", "check_regular_file", "read_error", "read_head"]
 
 _KINDS = (
     (stat.S_ISDIR, "a folder"),
@@ -41,7 +41,7 @@ def check_regular_file(path: Path, *, limits: MediaLimits) -> int:
     try:
         found = path.stat()
     except (OSError, ValueError) as error:
-        raise unreadable(path, error) from error
+        raise read_error(path, error) from error
     if not stat.S_ISREG(found.st_mode):
         kind = next((name for test, name in _KINDS if test(found.st_mode)), "a special file")
         raise UnsupportedMediaError(f"{kind}: only regular files are read", path=path)
@@ -92,10 +92,10 @@ def read_head(path: Path, *, num_bytes: int = 4096) -> bytes:
         with os.fdopen(handle, "rb") as stream:
             return stream.read(num_bytes)
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise read_error(path, error) from error
 
 
-def unreadable(path: Path, error: Exception, *, verb: str = "read") -> UnreadableMediaError:
+def read_error(path: Path, error: Exception, *, verb: str = "read") -> UnreadableMediaError:
     """Return the error that gives the system's reason."""
     reason = getattr(error, "strerror", None) or str(error)
     return UnreadableMediaError(f"the file cannot be {verb} ({reason})", path=path)

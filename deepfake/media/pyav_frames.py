@@ -21,7 +21,7 @@ from deepfake.errors import DecodeError
 from deepfake.media.containers import (
     codec_max_pixels,
     open_container,
-    translate_errors,
+    translate_ffmpeg_errors,
     video_stream,
 )
 from deepfake.media.damage import DamageWatch
@@ -83,9 +83,9 @@ class PyavFrames:
         self.stored_size = self.size = (0, 0)
         self._open()
         try:
-            with translate_errors(path, doing="reading the packets"):
+            with translate_ffmpeg_errors(path, doing="reading the packets"):
                 self.index = index_packets(self.container, self.stream, limits=limits, path=path)
-            with translate_errors(path, doing="decoding the first frame"):
+            with translate_ffmpeg_errors(path, doing="decoding the first frame"):
                 self._check_first_frame()
                 self._check_keys()
         except BaseException:
@@ -101,7 +101,7 @@ class PyavFrames:
         self._wanted = frozenset(indices)
         self._stale_to = self._skipped_to
         runs = self._runs(indices)
-        with translate_errors(self._path, doing="decoding the video"):
+        with translate_ffmpeg_errors(self._path, doing="decoding the video"):
             for number, run in enumerate(runs, 1):
                 # After the last run the caller may read on, so the decoder keeps its state.
                 pays = number < len(runs) or self._is_near_key(run)
@@ -364,10 +364,10 @@ class PyavFrames:
             except (av.error.FFmpegError, ValueError):
                 watch.fail(packet)
                 frames = []
-            yield from (shown for shown in self._oriented(frames) if watch.is_whole(shown[0]))
+            yield from (shown for shown in self._oriented(frames) if watch.is_intact(shown[0]))
             if self._due is not None and not self._due:
                 rest = self._oriented(self._drain())
-                yield from (shown for shown in rest if watch.is_whole(shown[0]))
+                yield from (shown for shown in rest if watch.is_intact(shown[0]))
                 self._is_drained = True
                 return
 

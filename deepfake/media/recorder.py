@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.errors import ConfigError
-from deepfake.media.containers import translate_errors
+from deepfake.media.containers import translate_ffmpeg_errors
 
 __all__ = ["VideoRecorder"]
 
@@ -56,7 +56,7 @@ class VideoRecorder:
         Raises:
             MediaError: It cannot be encoded or written.
         """
-        with translate_errors(self._path, doing="writing the recording"):
+        with translate_ffmpeg_errors(self._path, doing="writing the recording"):
             if self._container is None:
                 self._open(height=pixels.shape[0], width=pixels.shape[1])
             size = (self._stream.width, self._stream.height)
@@ -72,7 +72,7 @@ class VideoRecorder:
         container, self._container = self._container, None
         if container is None:
             return
-        with translate_errors(self._path, doing="finishing the recording"):
+        with translate_ffmpeg_errors(self._path, doing="finishing the recording"):
             try:
                 container.mux(self._stream.encode(None))
             finally:

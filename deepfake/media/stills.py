@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from deepfake.config import MediaLimits
 from deepfake.errors import DecodeError, MediaError, ProbeError, UnsupportedMediaError
 from deepfake.media.boxes import is_heif_still
-from deepfake.media.files import check_pixels, check_regular_file, read_head, unreadable
+from deepfake.media.files import check_pixels, check_regular_file, read_error, read_head
 from deepfake.media.headers import StillHeader, read_still_header, still_codec
 from deepfake.media.jpeg_stream import is_jpeg_stream
 from deepfake.media.jxl_header import read_jxl_header
@@ -51,7 +51,7 @@ def still_header(path: Path) -> StillHeader | None:
     except MediaError:
         raise
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise read_error(path, error) from error
     except (ValueError, OverflowError) as error:
         name = (codec or "").upper()
         raise ProbeError(f"a damaged {name} picture: {error}", path=path) from error
@@ -133,7 +133,7 @@ def _pixels(path: Path, header: StillHeader) -> NDArray[np.uint8]:
             return pillow_pixels(path, codec=header.codec, orientation=header.orientation)
         data = path.read_bytes()
     except OSError as error:
-        raise unreadable(path, error) from error
+        raise read_error(path, error) from error
     return _decode(data, header=header, path=path)
 
 
@@ -183,7 +183,7 @@ def write_image(path: Path, pixels: NDArray[np.uint8]) -> Path:
     try:
         path.write_bytes(encoded.tobytes())
     except OSError as error:
-        raise unreadable(path, error, verb="written") from error
+        raise read_error(path, error, verb="written") from error
     return path
 
 

@@ -39,7 +39,7 @@ from deepfake.registry.model_versions import (
     set_alias,
 )
 from deepfake.registry.notes import not_logged_note, not_registered_note
-from deepfake.registry.open_run import TrackedRun, tracked_run
+from deepfake.registry.open_run import TrackedRun, track_run
 from deepfake.registry.store import check_tracking, make_store, mask_credentials, ui_command
 from deepfake.registry.version_runs import MeasuredAuc, VersionRun, read_version_run
 
@@ -88,7 +88,7 @@ __all__ = [
     "roll_back",
     "run_tags",
     "set_alias",
-    "tracked_run",
+    "track_run",
     "tracking_uri",
     "ui_command",
 ]

@@ -18,7 +18,7 @@ from deepfake.registry.champion_history import (
 )
 from deepfake.registry.mlflow_values import legal_name
 from deepfake.registry.model_versions import CHAMPION, MODEL_NAME, register_bundle
-from deepfake.registry.store import client_of, is_absent, mask_credentials, translate_errors
+from deepfake.registry.store import client_of, is_absent, mask_credentials, translate_mlflow_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -71,7 +71,7 @@ def list_versions(name: str = MODEL_NAME, *, uri: str) -> list[RegisteredVersion
     if is_absent(uri):
         return []
     client = client_of(uri)
-    with translate_errors(f"the versions of {name!r} cannot be listed"):
+    with translate_mlflow_errors(f"the versions of {name!r} cannot be listed"):
         found = _versions(client, name)
         aliases = aliases_of(client, name)
         return [_registered(version, aliases) for version in found]
@@ -86,7 +86,7 @@ def champion_history(name: str = MODEL_NAME, *, uri: str) -> list[Promotion]:
     if is_absent(uri):
         return []
     client = client_of(uri)
-    with translate_errors(f"the history of {name!r} cannot be read"):
+    with translate_mlflow_errors(f"the history of {name!r} cannot be read"):
         return list(read_history(client, name).events)
 
 
@@ -112,7 +112,7 @@ def register_once(
     """
     client = client_of(uri)
     all_tags = {**(tags or {}), _DIGEST: digest}
-    with translate_errors(f"the versions of {name!r} cannot be looked up"):
+    with translate_mlflow_errors(f"the versions of {name!r} cannot be looked up"):
         version = _known(client, name, digest=digest)
         if version is not None:
             _tag(client, name, version, all_tags)
@@ -147,7 +147,7 @@ def promote(
         TrackingError: Another version is champion than expected, or the store refused.
     """
     client = client_of(uri)
-    with translate_errors(f"version {version} of {name!r} cannot become champion"):
+    with translate_mlflow_errors(f"version {version} of {name!r} cannot become champion"):
         _check_there(client, name, version)
         was = aliases_of(client, name).get(CHAMPION)
         if expected is not None and (was or "nobody") != expected:
@@ -176,7 +176,7 @@ def roll_back(name: str = MODEL_NAME, *, author: str, reason: str, uri: str) -> 
     if is_absent(uri):
         raise UnknownModelError(f"there is no registry at {mask_credentials(uri)}")
     client = client_of(uri)
-    with translate_errors(f"the last champion of {name!r} cannot be restored"):
+    with translate_mlflow_errors(f"the last champion of {name!r} cannot be restored"):
         history = read_history(client, name)
         if history.champion is None:
             raise ConfigError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from deepfake import __version__
-from deepfake.registry.store import translate_errors
+from deepfake.registry.store import translate_mlflow_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -58,7 +58,7 @@ def log_datasets(client: MlflowClient, run_id: str, datasets: Sequence[DatasetUs
         )
         for used in datasets
     ]
-    with translate_errors("the data sets of the run cannot be stored"):
+    with translate_mlflow_errors("the data sets of the run cannot be stored"):
         client.log_inputs(run_id, datasets=inputs)
 
 

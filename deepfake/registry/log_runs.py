@@ -19,7 +19,7 @@ from deepfake.registry.store import (
     client_of,
     is_absent,
     resolve_experiment,
-    translate_errors,
+    translate_mlflow_errors,
 )
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def log_training(
         tags: Such as data digests.
         extra_artifacts: Files and folders kept under `training/`.
         datasets: What the run has read.
-        run_id: A run that is there, such as `tracked_run` made; None makes one.
+        run_id: A run that is there, such as `track_run` made; None makes one.
         uri: The store.
 
     Raises:
@@ -87,7 +87,7 @@ def log_training(
     with opened as (client, id_):
         log_params(client, id_, params)
         log_metrics(client, id_, points)
-        with translate_errors("the artifacts cannot be stored"):
+        with translate_mlflow_errors("the artifacts cannot be stored"):
             client.log_artifacts(id_, str(bundle), artifact_path=BUNDLE_ARTIFACT)
             for path in (metrics_jsonl, *extra_artifacts):
                 _log_path(client, id_, path, folder="training")
@@ -145,7 +145,7 @@ def log_decision(
     )
     with opened as (client, id_):
         log_metrics(client, id_, metric_points(metrics))
-        with translate_errors("the decision cannot be stored"):
+        with translate_mlflow_errors("the decision cannot be stored"):
             client.log_artifacts(id_, str(folder), artifact_path="decision")
     return id_
 
@@ -198,7 +198,7 @@ def log_evaluation(
     with opened as (client, id_):
         log_params(client, id_, params or {})
         log_metrics(client, id_, metric_points(summary, prefix=prefix))
-        with translate_errors("the artifacts cannot be stored"):
+        with translate_mlflow_errors("the artifacts cannot be stored"):
             client.log_dict(id_, dict(report), "evaluation/report.json")
             if markdown is not None:
                 client.log_text(id_, markdown, "evaluation/summary.md")
@@ -256,7 +256,7 @@ def metrics_of_run(run_id: str, *, uri: str) -> dict[str, float]:
         TrackingError: There is no such run, or the store refused.
     """
     client = client_of(uri)
-    with translate_errors(f"the run {run_id} cannot be read"):
+    with translate_mlflow_errors(f"the run {run_id} cannot be read"):
         found = client.get_run(run_id).data.metrics
     return {name: value for name, value in found.items() if not name.startswith("system/")}
 
@@ -265,7 +265,7 @@ def _find_run(wanted: str, *, experiment: str, uri: str) -> str | None:
     if is_absent(uri):
         return None
     client = client_of(uri)
-    with translate_errors("a run cannot be looked up"):
+    with translate_mlflow_errors("a run cannot be looked up"):
         runs = client.search_runs(
             [resolve_experiment(client, experiment, uri=uri)],
             filter_string=wanted,

@@ -16,7 +16,7 @@ from deepfake.registry.open_run import (
     mark_running,
     run_exists,
 )
-from deepfake.registry.store import client_of, translate_errors
+from deepfake.registry.store import client_of, translate_mlflow_errors
 
 __all__ = ["begin_sweep", "end_sweep", "log_trial"]
 
@@ -79,7 +79,7 @@ def log_trial(
     points = read_metrics_lines(metrics_jsonl) if metrics_jsonl.is_file() else []
     points += metric_points(metrics)
     log_metrics(client, run_id, points)
-    with translate_errors("the trial cannot be stored"):
+    with translate_mlflow_errors("the trial cannot be stored"):
         for key, value in tags.items():
             client.set_tag(run_id, legal_name(key), value)
 
@@ -108,7 +108,7 @@ def end_sweep(
     """
     client = client_of(uri)
     log_metrics(client, run_id, metric_points(metrics))
-    with translate_errors("the sweep cannot be stored"):
+    with translate_mlflow_errors("the sweep cannot be stored"):
         for path in artifacts:
             client.log_artifact(run_id, str(path), artifact_path="sweep")
         if bundle is not None:

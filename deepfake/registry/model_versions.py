@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from deepfake.errors import TrackingError, UnknownModelError
 from deepfake.registry.log_runs import BUNDLE_ARTIFACT
 from deepfake.registry.mlflow_values import legal_name
-from deepfake.registry.store import client_of, is_absent, mask_credentials, translate_errors
+from deepfake.registry.store import client_of, is_absent, mask_credentials, translate_mlflow_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -66,7 +66,7 @@ def register_bundle(
     from mlflow.exceptions import MlflowException
 
     client = client_of(uri)
-    with translate_errors(f"the detector cannot be registered as {name!r}"):
+    with translate_mlflow_errors(f"the detector cannot be registered as {name!r}"):
         names = [entry.path for entry in client.list_artifacts(run_id, BUNDLE_ARTIFACT)]
         if f"{BUNDLE_ARTIFACT}/detector.json" not in names:
             raise TrackingError(f"the run {run_id} has no detector bundle among its artifacts")
@@ -91,7 +91,7 @@ def set_alias(name: str, *, alias: str, version: int, uri: str) -> None:
         TrackingError: There is no such version, or the store refused.
     """
     client = client_of(uri)
-    with translate_errors(f"version {version} of {name!r} cannot be called {alias!r}"):
+    with translate_mlflow_errors(f"version {version} of {name!r} cannot be called {alias!r}"):
         client.set_registered_model_alias(name, alias, str(version))
 
 
@@ -141,7 +141,7 @@ def _find(
 ) -> ModelVersion:
     from mlflow.exceptions import MlflowException
 
-    with translate_errors(f"{model_uri!r} cannot be looked up"):
+    with translate_mlflow_errors(f"{model_uri!r} cannot be looked up"):
         try:
             if alias is not None:
                 return client.get_model_version_by_alias(name, alias)
@@ -175,7 +175,7 @@ def _known_models(client: MlflowClient) -> str:
 
 
 def _fetch(client: MlflowClient, found: ModelVersion, *, uri: str, cache: Path) -> Path:
-    with translate_errors(
+    with translate_mlflow_errors(
         f"the bundle of {found.name} version {found.version} cannot be downloaded"
     ):
         source = client.get_model_version_download_uri(found.name, found.version)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from deepfake.errors import TrackingError
 from deepfake.registry.inputs import DatasetUse, log_datasets
 from deepfake.registry.mlflow_values import flatten, legal_name
-from deepfake.registry.store import client_of, resolve_experiment, translate_errors
+from deepfake.registry.store import client_of, resolve_experiment, translate_mlflow_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -25,7 +25,7 @@ __all__ = [
     "mark_running",
     "open_run",
     "run_exists",
-    "tracked_run",
+    "track_run",
 ]
 
 _MAX_PARAM_CHARS = 6000
@@ -50,7 +50,7 @@ class TrackedRun:
 
 
 @contextmanager
-def tracked_run(
+def track_run(
     *,
     experiment: str,
     run_name: str,
@@ -124,7 +124,7 @@ def open_run(
     """
     client = client_of(uri)
     if run_id is not None:
-        with translate_errors(f"the run {run_id} cannot be used"):
+        with translate_mlflow_errors(f"the run {run_id} cannot be used"):
             client.get_run(run_id)
             for key, value in (tags or {}).items():
                 client.set_tag(run_id, legal_name(key), str(value)[:_MAX_TAG_CHARS])
@@ -143,7 +143,7 @@ def open_run(
 
 def _delete(client: MlflowClient, run_id: str) -> None:
     try:
-        with translate_errors(f"the run {run_id} cannot be deleted"):
+        with translate_mlflow_errors(f"the run {run_id} cannot be deleted"):
             client.delete_run(run_id)
     except TrackingError as error:
         _logger.warning("%s", error)
@@ -179,7 +179,7 @@ def create_run(
     """
     experiment_id = resolve_experiment(client, experiment, uri=uri)
     plain = {legal_name(key): str(value)[:_MAX_TAG_CHARS] for key, value in (tags or {}).items()}
-    with translate_errors("a run cannot be made"):
+    with translate_mlflow_errors("a run cannot be made"):
         run = client.create_run(experiment_id, run_name=run_name, tags=plain)
     return str(run.info.run_id)
 
@@ -187,7 +187,7 @@ def create_run(
 def run_exists(client: MlflowClient, run_id: str) -> bool:
     """Return whether the store has a run."""
     try:
-        with translate_errors(f"the run {run_id} is not there"):
+        with translate_mlflow_errors(f"the run {run_id} is not there"):
             client.get_run(run_id)
     except TrackingError:
         return False
@@ -200,14 +200,14 @@ def mark_running(client: MlflowClient, run_id: str) -> None:
     Raises:
         TrackingError: The store refused.
     """
-    with translate_errors(f"the run {run_id} cannot be used"):
+    with translate_mlflow_errors(f"the run {run_id} cannot be used"):
         client.update_run(run_id, status="RUNNING")
 
 
 def _terminate(client: MlflowClient, run_id: str, *, status: str) -> None:
     # The result is there; a store that is gone by now must not discard it.
     try:
-        with translate_errors(f"the run {run_id} cannot be closed"):
+        with translate_mlflow_errors(f"the run {run_id} cannot be closed"):
             client.set_terminated(run_id, status=status)
     except TrackingError as error:
         _logger.warning("%s", error)
@@ -245,7 +245,7 @@ def log_params(client: MlflowClient, run_id: str, params: Mapping[str, Any]) -> 
     values = {
         legal_name(key): str(value)[:_MAX_PARAM_CHARS] for key, value in flatten(params).items()
     }
-    with translate_errors("the parameters cannot be stored"):
+    with translate_mlflow_errors("the parameters cannot be stored"):
         known = client.get_run(run_id).data.params
         for name in values.keys() & known.keys():
             if values[name] != known[name]:
@@ -264,6 +264,6 @@ def log_metrics(client: MlflowClient, run_id: str, metrics: Sequence[Metric]) ->
     Raises:
         TrackingError: The store refused.
     """
-    with translate_errors("the metrics cannot be stored"):
+    with translate_mlflow_errors("the metrics cannot be stored"):
         for start in range(0, len(metrics), _METRICS_A_BATCH):
             client.log_batch(run_id, metrics=metrics[start : start + _METRICS_A_BATCH])

@@ -27,7 +27,7 @@ __all__ = [
     "make_store",
     "mask_credentials",
     "resolve_experiment",
-    "translate_errors",
+    "translate_mlflow_errors",
     "ui_command",
 ]
 
@@ -64,7 +64,7 @@ def client_of(uri: str) -> MlflowClient:
     """
     _prepare_environment()
     database = _database_of(uri)
-    with translate_errors(f"the tracking store {mask_credentials(uri)} cannot be used"):
+    with translate_mlflow_errors(f"the tracking store {mask_credentials(uri)} cannot be used"):
         if database is None:
             _check_reachable(uri)
         else:
@@ -105,7 +105,7 @@ def resolve_experiment(client: MlflowClient, name: str, *, uri: str) -> str:
     """
     from mlflow.exceptions import MlflowException
 
-    with translate_errors(f"the experiment {name!r} cannot be used"):
+    with translate_mlflow_errors(f"the experiment {name!r} cannot be used"):
         found = client.get_experiment_by_name(name)
         if found is None:
             try:
@@ -124,7 +124,7 @@ def resolve_experiment(client: MlflowClient, name: str, *, uri: str) -> str:
 
 
 @contextmanager
-def translate_errors(what: str) -> Iterator[None]:
+def translate_mlflow_errors(what: str) -> Iterator[None]:
     """Turn the errors of MLflow and its libraries into `TrackingError`."""
     from mlflow.exceptions import MlflowException
     from requests import RequestException

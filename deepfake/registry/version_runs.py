@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from deepfake.registry.store import client_of, translate_errors
+from deepfake.registry.store import client_of, translate_mlflow_errors
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -59,7 +59,7 @@ def read_version_run(run_id: str, *, uri: str) -> VersionRun:
         TrackingError: There is no such run, or the store refused.
     """
     client = client_of(uri)
-    with translate_errors(f"the run {run_id} cannot be read"):
+    with translate_mlflow_errors(f"the run {run_id} cannot be read"):
         run = client.get_run(run_id)
         auc = _newest_evaluation(client, run) or _on_val(run)
     params = run.data.params

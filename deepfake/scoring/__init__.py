@@ -18,13 +18,13 @@ if TYPE_CHECKING:
         score_batch,
     )
     from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
-    from deepfake.scoring.drift.watch import DriftReport, DriftWatch
-    from deepfake.scoring.few_files import score_files, score_media, score_probed
+    from deepfake.scoring.drift.watch import DriftResult, DriftWatch
+    from deepfake.scoring.file_scoring import score_files, score_media, score_probed
     from deepfake.scoring.label_selection import UncertainMedium, labelling_csv, least_certain
     from deepfake.scoring.output.folder import (
-        Hold,
+        FolderLock,
         ScoresFolder,
-        reading_of,
+        describe_for_report,
         scores_version,
         write_scores,
     )
@@ -63,12 +63,12 @@ __all__ = [
     "BatchRunner",
     "BatchTotals",
     "ChangedFile",
-    "DriftReport",
+    "DriftResult",
     "DriftWatch",
+    "FolderLock",
     "FolderOptions",
     "FolderScoring",
     "FolderSummary",
-    "Hold",
     "Part",
     "ProbeBatch",
     "ProbedBatch",
@@ -93,6 +93,7 @@ __all__ = [
     "create_score_batch",
     "create_score_job",
     "create_scorer",
+    "describe_for_report",
     "describe_reason",
     "describe_setup",
     "failed_score",
@@ -107,7 +108,6 @@ __all__ = [
     "read_listing",
     "read_receipt",
     "read_status",
-    "reading_of",
     "record_run",
     "refused_score",
     "remember_output",

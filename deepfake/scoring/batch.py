@@ -14,7 +14,7 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import StoreError
 from deepfake.extract.extractor import ExtractRequest
-from deepfake.scoring.few_files import score_of_result
+from deepfake.scoring.file_scoring import score_of_result
 from deepfake.scoring.parts import Part, write_part
 from deepfake.scoring.schemas import table_schemas
 from deepfake.scoring.scorer import (

@@ -73,7 +73,7 @@ class BatchRunner(AbstractContextManager[Any], Protocol):
 
     def make_evidence(
         self,
-        version: Location,
+        version_dir: Location,
         *,
         job: ScoreJob,
         bundle: Bundle,

@@ -1,6 +1,6 @@
-"""Choose which part of a motion photo decides: the still, or the video behind it.
+"""Choose what decides on a motion photo: the still, or the video behind it.
 
-A file has one row. The row is that of the part that looks more like a fake, and says what came of
+A file has one row. The row is that of the one that looks more like a fake, and says what came of
 the other one.
 """
 
@@ -16,8 +16,8 @@ __all__ = ["does_motion_decide", "note_other_medium"]
 def does_motion_decide(still: Score, motion: Score) -> bool:
     """Return whether the video behind a still looks more like a fake than the still.
 
-    A part that is judged a fake comes before one that is not, since the two have thresholds of
-    their own; then the more probable one. A part without a score never decides against one that
+    One that is judged a fake comes before one that is not, since the two have thresholds of
+    their own; then the more probable one. One without a score never decides against one that
     has one, and where neither has one, the still's row stays.
 
     Args:
@@ -32,16 +32,16 @@ def _strength(score: Score) -> tuple[bool, float]:
 
 
 def note_other_medium(decides: Score, other: Score, *, is_motion: bool) -> Score:
-    """Return the deciding score with a sentence on the other part.
+    """Return the deciding score with a sentence on the other medium.
 
     Args:
-        decides: Of the part that decides.
+        decides: Of the still or the video, whichever decides.
         other: Of the other one.
         is_motion: Whether the video decides.
     """
     came = "no face" if other.status is Status.NO_FACE else str(other.status)
     if other.prob_fake is not None:
-        came = f"{other.verdict}, {other.prob_fake:.2f}"
+        came = f"{other.verdict}, {other.prob_fake:.1%}"
     elif other.status is not Status.NO_FACE and other.message:
         came = f"{came}, {other.message}"
     note = f"the video behind the picture was looked at too ({came})"

@@ -23,7 +23,7 @@ from deepfake.config import (
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.heads import describe_fake
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.detectors.inference import Detector, computed_as, load_detector
+from deepfake.detectors.inference import Detector, describe_computation, load_detector
 from deepfake.detectors.inference.remote_detector import device_setup, remote_detector
 from deepfake.extract.extractor import (
     STEP_VERSION,
@@ -130,7 +130,7 @@ def scoring_digest(setup: ScorerSetup, *, bundle: Bundle) -> str:
         extract_config_of_bundle(bundle, sampling=setup.sampling).crop_settings,
         bundle.spec.aggregation,
         str(setup.prior),
-        computed_as(device, precision=setup.precision),
+        describe_computation(device, precision=setup.precision),
     )
 
 
@@ -159,7 +159,7 @@ class Scorer:
     def score(self, request: ExtractRequest) -> ScoredMedium:
         """Return the score of a file; a failure is a row, not an exception.
 
-        Of a still with a video behind it, the part decides that looks more like a fake.
+        Of a still with a video behind it, the one decides that looks more like a fake.
         """
         medium = self._extractor.extract(request)
         scored = self._score(medium)

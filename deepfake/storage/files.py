@@ -162,12 +162,12 @@ def read_json(path: Location) -> Any:
         DataError: The file is missing or is not JSON.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
+        return json.loads(path.read_text(encoding="utf-8"), parse_constant=_reject)
     except StoreError:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"not a readable JSON file ({error})", path=path) from error
 
 
-def _refuse(constant: str) -> None:
+def _reject(constant: str) -> None:
     raise ValueError(f"{constant} is no value of JSON")

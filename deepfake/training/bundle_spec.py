@@ -8,7 +8,7 @@ import deepfake
 from deepfake.config import heads_of
 from deepfake.detectors.bundles import DetectorSpec, HeadSpec
 from deepfake.extract.options import ingest_options_of
-from deepfake.training.fit import Fitted
+from deepfake.training.fit import FitResult
 from deepfake.training.metrics_file import read_metrics_file
 from deepfake.training.plan import RunPlan
 from deepfake.types import Kind, Label
@@ -36,7 +36,7 @@ _Metrics = dict[str, float | int | str | None]
 def describe_detector(
     plan: RunPlan,
     *,
-    fitted: Fitted,
+    fitted: FitResult,
     has_novelty: bool,
     notes: tuple[str, ...],
     licence: str,
@@ -139,7 +139,7 @@ def _scope(plan: RunPlan) -> str:
     )
 
 
-def _metrics(plan: RunPlan, *, fitted: Fitted) -> _Metrics:
+def _metrics(plan: RunPlan, *, fitted: FitResult) -> _Metrics:
     # A resumed epoch is twice in the file; the later line counts.
     logged = {
         line["name"]: line["value"]

@@ -102,7 +102,7 @@ def _without_bystanders(train: pd.DataFrame) -> tuple[pd.DataFrame, tuple[str, .
     count = int(is_bystander.sum())
     note = (
         "Where a fake shows several people only the largest face was learnt from, since the others "
-        f"may be real (face crops left out of the training part: {count:,})."
+        f"may be real (face crops left out of the training split: {count:,})."
     )
     return train[~is_bystander].reset_index(drop=True), (note,) if count else ()
 
@@ -123,7 +123,7 @@ def _learned(
     lost = int((~is_usable).sum())
     note = (
         "Real faces on which eyes, nose and mouth could not be placed were not learnt from "
-        f"(face crops left out of the training part: {lost:,})."
+        f"(face crops left out of the training split: {lost:,})."
     )
     return learned, (note,) if lost else ()
 

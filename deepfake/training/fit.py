@@ -17,7 +17,7 @@ from lightning.pytorch.loggers.logger import Logger
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from deepfake.compute.processes.stop import when_stopping
+from deepfake.compute.processes.stop import call_when_stopping
 from deepfake.config import FakeSource, HeadName, heads_of
 from deepfake.errors import ModelError
 from deepfake.training.callbacks import BEST_CHECKPOINT, create_callbacks
@@ -31,17 +31,17 @@ from deepfake.training.data import (
     training_loader,
 )
 from deepfake.training.lightning_module import DetectorModule, Validation
+from deepfake.training.lightning_warnings import quiet_lightning
 from deepfake.training.metrics_file import MetricsFile, drop_incomplete_line
 from deepfake.training.plan import RunPlan
-from deepfake.training.quiet import quiet_lightning
 
-__all__ = ["Fitted", "fit"]
+__all__ = ["FitResult", "fit"]
 
 _NETWORK_PREFIX = "network."
 
 
 @dataclass(frozen=True, slots=True)
-class Fitted:
+class FitResult:
     """The weights that were chosen.
 
     Attributes:
@@ -61,7 +61,7 @@ def fit(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[Callback] = (),
     show_progress: bool = True,
-) -> Fitted:
+) -> FitResult:
     """Train, and return the weights of the best epoch, or of the last where no metric chooses.
 
     Raises:
@@ -77,7 +77,7 @@ def fit(
         max_cpu_minutes=plan.config.max_cpu_minutes,
         show_progress=show_progress,
     )
-    with quiet_lightning(), when_stopping(_kill_loaders):
+    with quiet_lightning(), call_when_stopping(_kill_loaders):
         trainer = pl.Trainer(
             max_epochs=plan.config.epochs,
             max_time=_max_time(plan.config.max_minutes),
@@ -208,7 +208,7 @@ def _workers(plan: RunPlan) -> dict[str, Any]:
     return {"num_workers": plan.num_workers, "pin_memory": plan.device.type == "cuda"}
 
 
-def _chosen(plan: RunPlan) -> Fitted:
+def _chosen(plan: RunPlan) -> FitResult:
     folder = plan.folder
     last = _read_checkpoint(folder.last_checkpoint)
     best_path = folder.checkpoints / BEST_CHECKPOINT
@@ -222,7 +222,7 @@ def _chosen(plan: RunPlan) -> Fitted:
         raise ModelError(
             "training diverged: a weight is not finite", hint="Try a lower learning rate."
         )
-    return Fitted(state=state, best_epoch=int(best["epoch"]), num_epochs=int(last["epoch"]) + 1)
+    return FitResult(state=state, best_epoch=int(best["epoch"]), num_epochs=int(last["epoch"]) + 1)
 
 
 def _read_checkpoint(path: Path) -> dict[str, Any]:

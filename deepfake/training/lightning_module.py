@@ -20,9 +20,9 @@ from deepfake.training.boundary_map import BoundaryMap, MapFeatures
 from deepfake.training.sam import SharpnessAware
 from deepfake.verdicts.calibration import combine_heads, fit_temperature
 
-__all__ = ["FUSED_AUC", "DetectorModule", "Validation", "mean_by_file"]
+__all__ = ["COMBINED_AUC", "DetectorModule", "Validation", "mean_by_file"]
 
-FUSED_AUC = "val_fused_auc"
+COMBINED_AUC = "val_fused_auc"
 """The AUC of the combined logit of two heads, averaged over the validation loaders of the heads."""
 
 _SGD_MOMENTUM = 0.9
@@ -95,7 +95,7 @@ class _LoaderOutputs:
         return float(roc_auc_score(truth, means))
 
 
-def _fused_auc(seen: Sequence[_LoaderOutputs]) -> float | None:
+def _combined_auc(seen: Sequence[_LoaderOutputs]) -> float | None:
     """Return the AUC of the combined logit, averaged over the validation loaders of the heads.
 
     A head that improves on its own fakes can add noise to the other's. So the checkpoint is chosen
@@ -242,7 +242,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         for one in seen:
             self._log_own(one)
         if len(seen) > 1:
-            self._log_auc(FUSED_AUC, _fused_auc(seen))
+            self._log_auc(COMBINED_AUC, _combined_auc(seen))
 
     def _outputs_of(self, number: int) -> _LoaderOutputs:
         validation = self.validations[number]

@@ -13,7 +13,7 @@ import torch
 
 from deepfake.compute.devices import check_training_precision
 from deepfake.config import CropConfig, TrainConfig, TrainMethod, heads_of
-from deepfake.corpora.held_out import refuse_held_out_media
+from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
 from deepfake.detectors.inference.torch_networks import load_module
@@ -35,8 +35,8 @@ from deepfake.training.crop_selection import (
     shared_config,
 )
 from deepfake.training.data import InputSpec
-from deepfake.training.lightning_module import FUSED_AUC
-from deepfake.training.quiet import quiet_lightning
+from deepfake.training.lightning_module import COMBINED_AUC
+from deepfake.training.lightning_warnings import quiet_lightning
 from deepfake.training.run_folder import RunFolder, check_resumable, describe_run
 
 __all__ = ["RunPlan", "plan_run"]
@@ -98,7 +98,7 @@ class RunPlan:
         if self.config.checkpoint == "last" or not self.validates_by:
             return None
         if len(self.validates_by) > 1:
-            return FUSED_AUC
+            return COMBINED_AUC
         return {"labels": "val_auc", "blends": "val_blends_auc"}[self.validates_by[0]]
 
     @property
@@ -135,7 +135,7 @@ def plan_run(
         SplitLeakageError: A group or a medium stands in two splits, or is held out.
         ModelError: The model is unknown, or demanded weights are out of reach.
     """
-    refuse_held_out_media(snapshots)
+    reject_held_out_media(snapshots)
     check_training_precision(config.precision, device=device.type)
     _check_crops_show_view(shared_config(snapshots).crop, config=config)
     selection = select_crops(

@@ -10,14 +10,14 @@ from lightning.pytorch.callbacks import Callback, Timer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-__all__ = ["TrainingProgress", "say_step"]
+__all__ = ["TrainingProgress", "print_step"]
 
 _LINE_SECONDS = 60.0
 _RATE_SECONDS = 30.0
 """Over which pictures a second are counted."""
 
 
-def say_step(text: str, *, is_shown: bool) -> None:
+def print_step(text: str, *, is_shown: bool) -> None:
     """Print what a training does next, which may take minutes, on stderr.
 
     Args:

@@ -18,10 +18,10 @@ from deepfake.detectors.bundles import load_bundle, save_bundle
 from deepfake.errors import ModelError
 from deepfake.training.bundle_spec import PRIOR, describe_detector
 from deepfake.training.calibrate import calibrate_bundle
-from deepfake.training.fit import Fitted, fit
+from deepfake.training.fit import FitResult, fit
 from deepfake.training.novelty import fit_novelty
 from deepfake.training.plan import RunPlan, plan_run
-from deepfake.training.progress import say_step
+from deepfake.training.progress import print_step
 from deepfake.training.run_folder import RunFolder, TrainResult, write_result
 
 __all__ = ["train_detector"]
@@ -74,7 +74,7 @@ def train_detector(
         ModelError: The model is unknown, demanded weights are out of reach, or training diverged.
     """
     started = time.monotonic()
-    say_step("choosing crops", is_shown=show_progress)
+    print_step("choosing crops", is_shown=show_progress)
     plan = plan_run(
         snapshots,
         config=config,
@@ -85,7 +85,7 @@ def train_detector(
         resume=resume,
     )
     fitted = fit(plan, loggers=loggers, callbacks=callbacks, show_progress=show_progress)
-    say_step("measuring what is novel, and calibrating", is_shown=show_progress)
+    print_step("measuring what is novel, and calibrating", is_shown=show_progress)
     bundle = _write_bundle(plan, fitted=fitted, licence=licence, scope=scope)
     calibrate_bundle(
         bundle,
@@ -100,7 +100,7 @@ def train_detector(
     return result
 
 
-def _write_bundle(plan: RunPlan, *, fitted: Fitted, licence: str, scope: str) -> Path:
+def _write_bundle(plan: RunPlan, *, fitted: FitResult, licence: str, scope: str) -> Path:
     novelty, notes = _novelty(plan, state=fitted.state)
     spec = describe_detector(
         plan,
@@ -139,7 +139,7 @@ def _novelty(
     return tensors, () if tensors else (note,)
 
 
-def _result(plan: RunPlan, *, fitted: Fitted, seconds: float) -> TrainResult:
+def _result(plan: RunPlan, *, fitted: FitResult, seconds: float) -> TrainResult:
     calibrated = load_bundle(plan.folder.bundle).spec
     train = plan.selection.train
     return TrainResult(

@@ -15,7 +15,7 @@ from prefect.client.schemas.objects import FlowRun, State
 from prefect.runtime import flow_run as this_run
 from prefect.states import Cancelled
 
-from deepfake.compute.processes.stop import before_forced_exit, is_stopping
+from deepfake.compute.processes.stop import call_before_forced_exit, is_stopping
 
 __all__ = ["cancel_on_signals", "cancel_when_stopped"]
 
@@ -35,7 +35,7 @@ def cancel_when_stopped(function: Callable[..., Result]) -> Callable[..., Result
 
     @functools.wraps(function)
     def run(*args: Any, **named: Any) -> Result:
-        with before_forced_exit(functools.partial(_cancel, UUID(str(this_run.id)))):
+        with call_before_forced_exit(functools.partial(_cancel, UUID(str(this_run.id)))):
             try:
                 return function(*args, **named)
             except BaseException:

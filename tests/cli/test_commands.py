@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from deepfake.cli.app import app
-from deepfake.cli.flow_runs import exit_for
+from deepfake.cli.flow_runs import exit_if_files_failed
 from deepfake.cli.ingest import print_ingest
 from deepfake.cli.score import print_score
 from deepfake.training.recipes import list_recipes
@@ -88,10 +88,10 @@ def test_reuse_is_said(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_exit_code_follows_the_statuses(capsys: pytest.CaptureFixture[str]) -> None:
-    exit_for({"ok": 3, "no_face": 2, "missing": 1})
+    exit_if_files_failed({"ok": 3, "no_face": 2, "missing": 1})
     assert capsys.readouterr().err == ""
     with pytest.raises(typer.Exit) as raised:
-        exit_for({"ok": 3, "timeout": 2, "empty": 1})
+        exit_if_files_failed({"ok": 3, "timeout": 2, "empty": 1})
     assert raised.value.exit_code == 3
     assert "1 empty, 2 timeout" in capsys.readouterr().err
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deepfake.cli.verdicts import styled_verdict, verdict_line
+from deepfake.cli.verdicts import style_verdict, verdict_line
 
 _ROW: dict[str, Any] = {
     "verdict": "fake",
@@ -42,8 +42,8 @@ def test_a_terminal_gets_colour_and_a_pipe_does_not(monkeypatch: pytest.MonkeyPa
 
 @pytest.mark.parametrize("verdict", ["real", "fake", "uncertain", "not_applicable"])
 def test_every_verdict_has_a_word_of_one_width(verdict: str) -> None:
-    word = styled_verdict(verdict).plain
-    assert len(word) == len(styled_verdict("fake").plain)
+    word = style_verdict(verdict).plain
+    assert len(word) == len(style_verdict("fake").plain)
     assert word.strip().isupper()
 
 

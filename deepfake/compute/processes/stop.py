@@ -23,14 +23,14 @@ from dataclasses import dataclass, field
 __all__ = [
     "SENTENCE",
     "StopRequested",
-    "before_forced_exit",
+    "call_before_forced_exit",
+    "call_when_stopping",
     "end_process",
     "exit_code_of",
     "is_stopping",
-    "say_stopped",
+    "print_stopped",
     "stop_on_signals",
     "stop_signal",
-    "when_stopping",
 ]
 
 SENTENCE = "Stopped before it was done."
@@ -100,7 +100,7 @@ def exit_code_of(number: int) -> int:
 
 
 @contextmanager
-def when_stopping(callback: Callable[[], object]) -> Iterator[None]:
+def call_when_stopping(callback: Callable[[], object]) -> Iterator[None]:
     """Call something as soon as a stop is requested, in a thread of its own.
 
     Args:
@@ -111,7 +111,7 @@ def when_stopping(callback: Callable[[], object]) -> Iterator[None]:
 
 
 @contextmanager
-def before_forced_exit(callback: Callable[[], object]) -> Iterator[None]:
+def call_before_forced_exit(callback: Callable[[], object]) -> Iterator[None]:
     """Call something in a thread of its own before the process is forced to exit.
 
     Args:
@@ -151,11 +151,11 @@ def _end_late(number: int) -> None:
     deadline = time.monotonic() + _LAST_CALLS_SECONDS
     for thread in late:
         thread.join(max(0.0, deadline - time.monotonic()))
-    say_stopped()
+    print_stopped()
     end_process(exit_code_of(number), patience_seconds=0.0)
 
 
-def say_stopped() -> None:
+def print_stopped() -> None:
     """Print the sentence, once, whichever thread ends the process."""
     if _stop.is_said.acquire(blocking=False):
         with contextlib.suppress(OSError):  # the terminal may be gone

@@ -73,7 +73,7 @@ class ClipsOptions(Options):
 
     dataset: str = Field(description="An ingested corpus of labelled stills or videos.")
     output: Path = Field(description="Folder for the clips and clips.csv.")
-    split: Literal["train", "val", "test"] = Field("val", description="Which part of the corpus.")
+    split: Literal["train", "val", "test"] = Field("val", description="Which split of the corpus.")
     max_clips: int | None = Field(None, ge=3, description="Clips, at most.")
     seed: int = Field(0, description="Seed of everything random.")
     data_root: DataRootPath = "data"
@@ -86,7 +86,7 @@ class FreezeOptions(Options):
     dataset: str = Field(description="An ingested corpus; its newest snapshot.")
     split: Literal["test", "all"] = Field(
         "test",
-        description="Freeze its test part, or all of it; frozen files cannot be trained on.",
+        description="Freeze its test split, or all of it; frozen files cannot be trained on.",
     )
     data_root: DataRootPath = "data"
 

@@ -169,7 +169,7 @@ class CalibrateOptions(Options):
         list[str],
         Field(
             min_length=1,
-            description="An ingested corpus, or a folder, with a val part; repeatable.",
+            description="An ingested corpus, or a folder, with a val split; repeatable.",
         ),
     ]
     weights: Weights = None
@@ -214,7 +214,7 @@ class EvaluateOptions(Options):
     dataset: Dataset
     weights: Weights = None
     split: Literal["auto", "test", "val", "train", "all"] = Field(
-        "auto", description="Which part; auto: the test part where there is one, else all."
+        "auto", description="Which split; auto: the test split where there is one, else all."
     )
     device: Device = "auto"
     precision: PrecisionName = "f32"
@@ -231,7 +231,7 @@ class RobustnessOptions(Options):
     dataset: Dataset
     weights: Weights = None
     split: Literal["auto", "test", "val", "all"] = Field(
-        "auto", description="Which part; auto: the test part where there is one, else all."
+        "auto", description="Which split; auto: the test split where there is one, else all."
     )
     perturbations: Annotated[list[str] | None, OptionName("--perturbation")] = Field(
         None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deepfake import lazy_exports
 
 if TYPE_CHECKING:
-    from deepfake.corpora.held_out.guard import held_out_sets_in, refuse_held_out_media
+    from deepfake.corpora.held_out.guard import held_out_sets_in, reject_held_out_media
     from deepfake.corpora.held_out.sets import (
         HeldOutData,
         HeldOutSet,
@@ -34,5 +34,5 @@ __all__ = [
     "read_held_out_set",
     "record_use",
     "record_uses",
-    "refuse_held_out_media",
+    "reject_held_out_media",
 ]

@@ -1,4 +1,4 @@
-"""Refuse training on held-out media."""
+"""Reject training on held-out media."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from deepfake.errors import SplitLeakageError
 from deepfake.storage import DataRoot
 from deepfake.types import Split
 
-__all__ = ["held_out_sets_in", "refuse_held_out_media"]
+__all__ = ["held_out_sets_in", "reject_held_out_media"]
 
 _TRAINED_ON = (str(Split.TRAIN), str(Split.VAL))
 _MAX_NAMED = 5
@@ -20,7 +20,7 @@ _CLIP_OF_GROUP = r"(?:^|/)group:(.+)$"
 _CLIP_OF_MEDIUM = r"media:([0-9a-f]{64})"
 
 
-def refuse_held_out_media(snapshots: Sequence[Snapshot]) -> None:
+def reject_held_out_media(snapshots: Sequence[Snapshot]) -> None:
     """Check that no held-out media are in `train` or `val` of snapshots.
 
     The held-out sets are those of each snapshot's data root. Their media and groups are refused
@@ -38,7 +38,7 @@ def refuse_held_out_media(snapshots: Sequence[Snapshot]) -> None:
             continue
         files = snapshot.index()[["uri", "media_id", "group", "split"]].drop_duplicates()
         for held_out in held_out_sets:
-            _refuse(held_out, files, corpus=snapshot.corpus)
+            _reject(held_out, files, corpus=snapshot.corpus)
 
 
 def held_out_sets_in(root: DataRoot, files: pd.DataFrame) -> list[HeldOutSet]:
@@ -52,7 +52,7 @@ def held_out_sets_in(root: DataRoot, files: pd.DataFrame) -> list[HeldOutSet]:
     return [s for s in list_held_out_sets(root) if not found.isdisjoint(s.media_ids)]
 
 
-def _refuse(held_out: HeldOutSet, files: pd.DataFrame, *, corpus: str) -> None:
+def _reject(held_out: HeldOutSet, files: pd.DataFrame, *, corpus: str) -> None:
     names = files["group"].astype("string")
     is_reserved = files["media_id"].isin(held_out.media_ids)
     groups = {*held_out.groups, *names[is_reserved].dropna()}

@@ -10,7 +10,7 @@ The steps, in the order in which they run; each leaves its result on disk:
     build_snapshot            write the index over all shards, name it the latest
 """
 
-from deepfake.corpora.ingest.another_corpus import refuse_another_corpus
+from deepfake.corpora.ingest.another_corpus import reject_another_corpus
 from deepfake.corpora.ingest.extract import BatchResult, extract_batch, worker_setup
 from deepfake.corpora.ingest.extract_job import ExtractJob
 from deepfake.corpora.ingest.finish_manifest import finish_manifest, read_previous_rows
@@ -27,7 +27,7 @@ __all__ = [
     "finish_manifest",
     "plan_extraction",
     "read_previous_rows",
-    "refuse_another_corpus",
+    "reject_another_corpus",
     "snapshot_digest",
     "worker_setup",
 ]

@@ -1,4 +1,4 @@
-"""Refuse to ingest another corpus under the name of one that is there."""
+"""Reject another corpus under the name of one that is there."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from deepfake.corpora.layouts import scan_corpus
 from deepfake.errors import ConfigError
 from deepfake.storage import DataRoot, Location, to_uri
 
-__all__ = ["refuse_another_corpus"]
+__all__ = ["reject_another_corpus"]
 
 
-def refuse_another_corpus(root: DataRoot, corpus: str, place: Location, *, layout: str) -> None:
+def reject_another_corpus(root: DataRoot, corpus: str, place: Location, *, layout: str) -> None:
     """Reject a corpus none of whose files is in the corpus that has its name already.
 
     It would take the place of the other, and whatever is trained or measured by that name from

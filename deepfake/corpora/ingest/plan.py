@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from deepfake.config import ExtractConfig, MediaLimits, digest_of
-from deepfake.corpora.batches import Batch, Work, plan_batches
+from deepfake.corpora.batches import Batch, MediumToExtract, plan_batches
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import list_shards, open_snapshot, read_shard, shard_outcomes
 from deepfake.errors import DataError
@@ -71,7 +71,7 @@ def plan_extraction(
         retried |= {Status.TOO_LARGE}
     on_disk = list_shards(corpus_dir)
     batches = plan_batches(
-        [Work(media_id, kind) for media_id, (_, kind) in uris.items()],
+        [MediumToExtract(media_id, kind) for media_id, (_, kind) in uris.items()],
         settings_digest=extract_digest(config),
         known=_shards_of_latest(root, corpus, on_disk),
         finished=on_disk,

@@ -8,7 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepfake.corpora.layouts.walk import is_plain_name, iter_files, misnamed, row_of, wrong_layout
+from deepfake.corpora.layouts.walk import (
+    is_plain_name,
+    iter_files,
+    layout_error,
+    mark_misnamed,
+    row_of_path,
+)
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.types import Label, Split, Status
@@ -43,7 +49,7 @@ def scan_celebdf(root: Path, *, corpus: str) -> list[ManifestRow]:
     """
     if not any((root / folder).is_dir() for folder in _FOLDERS):
         expected = f"the folders {', '.join(_FOLDERS)} and {_LIST}"
-        raise wrong_layout(root, expected=expected)
+        raise layout_error(root, expected=expected)
     listed = set(_iter_listed(root / _LIST))
     present = {
         (folder, path)
@@ -52,7 +58,7 @@ def scan_celebdf(root: Path, *, corpus: str) -> list[ManifestRow]:
         for path in iter_files(root / folder)
     }
     rows = [
-        _describe(row_of(path, corpus=corpus), folder=folder, path=path, listed=listed)
+        _describe(row_of_path(path, corpus=corpus), folder=folder, path=path, listed=listed)
         for folder, path in sorted(present | listed)
     ]
     if not any(row.status is not Status.MISSING for row in rows):
@@ -68,7 +74,7 @@ def _describe(
     pattern, expected = _NAMES[folder]
     match = pattern.fullmatch(path.stem)
     if match is None:
-        return misnamed(row, expected=expected)
+        return mark_misnamed(row, expected=expected)
     ids: dict[str, Any] = match.groupdict()
     clip = ids.pop("clip", None)
     if clip is not None:

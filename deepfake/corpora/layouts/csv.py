@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepfake.corpora.layouts.walk import SPLIT_NAMES, row_of
+from deepfake.corpora.layouts.walk import SPLIT_NAMES, row_of_path
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
 from deepfake.types import Label, Split
@@ -86,7 +86,7 @@ def _parse(cells: dict[str, str], *, line: int, path: Path, corpus: str) -> Mani
         raise _refusal(f"expected the split {allowed}, got {cells['split']!r}", line, path)
     text: dict[str, Any] = {name: cells.get(name) or None for name in _TEXT}
     return replace(
-        row_of(path.parent / uri, corpus=corpus),
+        row_of_path(path.parent / uri, corpus=corpus),
         label=Label(label) if label else None,
         split=_split_of(split),
         **text,

@@ -12,8 +12,8 @@ from deepfake.corpora.layouts.walk import (
     is_hidden,
     is_plain_name,
     iter_files,
-    row_of,
-    wrong_layout,
+    layout_error,
+    row_of_path,
 )
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError, DataError
@@ -43,7 +43,7 @@ def scan_dfdc(root: Path, *, corpus: str) -> list[ManifestRow]:
     """
     parts = [path for path in iter_files(root) if path.name == _METADATA] if root.is_dir() else []
     if not parts:
-        raise wrong_layout(root, expected=f"folders with {_METADATA}")
+        raise layout_error(root, expected=f"folders with {_METADATA}")
     rows = [row for path in parts for row in _scan_part(path, corpus=corpus)]
     if not rows:
         raise CorpusError(f"no video and no entry beside any {_METADATA}", path=root)
@@ -58,7 +58,7 @@ def _scan_part(metadata: Path, *, corpus: str) -> list[ManifestRow]:
         if not is_hidden(path.name) and path.name != _METADATA and _is_candidate(path)
     }
     return [
-        _describe(row_of(metadata.parent / name, corpus=corpus), name=name, entries=entries)
+        _describe(row_of_path(metadata.parent / name, corpus=corpus), name=name, entries=entries)
         for name in sorted(present | set(entries))
     ]
 

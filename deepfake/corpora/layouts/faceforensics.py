@@ -11,7 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from deepfake.corpora.layouts.walk import is_hidden, iter_files, misnamed, row_of, wrong_layout
+from deepfake.corpora.layouts.walk import (
+    is_hidden,
+    iter_files,
+    layout_error,
+    mark_misnamed,
+    row_of_path,
+)
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError, DataError
 from deepfake.storage import read_json
@@ -42,10 +48,12 @@ def scan_faceforensics(root: Path, *, corpus: str) -> list[ManifestRow]:
     """
     expected = "{original_sequences,manipulated_sequences}/<method>/<compression>/videos"
     if not any((root / part).is_dir() for part in _PARTS):
-        raise wrong_layout(root, expected=expected)
+        raise layout_error(root, expected=expected)
     splits = _read_splits(root / "splits")
     rows = [
-        _describe(replace(row_of(path, corpus=corpus), **columns), name=path.stem, splits=splits)
+        _describe(
+            replace(row_of_path(path, corpus=corpus), **columns), name=path.stem, splits=splits
+        )
         for folder, columns in _iter_video_folders(root)
         for path in iter_files(folder)
     ]
@@ -74,7 +82,7 @@ def _describe(row: ManifestRow, *, name: str, splits: Mapping[str, Split]) -> Ma
     is_real = row.label is Label.REAL
     match = (_REAL_NAME if is_real else _FAKE_NAME).fullmatch(name)
     if match is None:
-        return misnamed(row, expected="<video>.mp4" if is_real else "<target>_<source>.mp4")
+        return mark_misnamed(row, expected="<video>.mp4" if is_real else "<target>_<source>.mp4")
     ids: dict[str, Any] = match.groupdict()
     scene = ids.pop("scene")
     shown = ids["identity" if is_real else "target_id"]

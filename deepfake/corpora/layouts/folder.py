@@ -11,7 +11,7 @@ from deepfake.corpora.layouts.walk import (
     describe_folder,
     iter_files,
     iter_objects,
-    row_of,
+    row_of_path,
 )
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import CorpusError
@@ -49,7 +49,7 @@ def scan_folder(root: Location, *, corpus: str) -> list[ManifestRow]:
     else:
         rows = [
             _labelled(
-                row_of(path, corpus=corpus),
+                row_of_path(path, corpus=corpus),
                 below=path.relative_to(root).as_posix(),
                 own_name=root.absolute().name,
             )

@@ -13,7 +13,7 @@ from deepfake.corpora.layouts.dfdc import scan_dfdc
 from deepfake.corpora.layouts.faceforensics import scan_faceforensics
 from deepfake.corpora.layouts.folder import scan_folder
 from deepfake.corpora.layouts.recognise import recognise_layout
-from deepfake.corpora.layouts.walk import MEDIA_EXTENSIONS, describe_folder, iter_files, row_of
+from deepfake.corpora.layouts.walk import MEDIA_EXTENSIONS, describe_folder, iter_files, row_of_path
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import ConfigError, CorpusError
 from deepfake.storage import Location, StorePath
@@ -67,15 +67,15 @@ def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[Ma
     if not folder_or_csv.exists():
         raise CorpusError("no such file or folder", path=folder_or_csv)
     if layout == "folder" and folder_or_csv.is_file():
-        _refuse_recognised(folder_or_csv)
+        _reject_recognised(folder_or_csv)
     rows = LAYOUTS[layout](folder_or_csv, corpus=corpus)
     if layout == "folder" and all(row.label is None for row in rows):
-        _refuse_recognised(folder_or_csv)
-    _refuse_absent(rows, place=folder_or_csv)
+        _reject_recognised(folder_or_csv)
+    _reject_absent(rows, place=folder_or_csv)
     return _sorted(rows)
 
 
-def _refuse_absent(rows: list[ManifestRow], *, place: Path) -> None:
+def _reject_absent(rows: list[ManifestRow], *, place: Path) -> None:
     """Reject a list none of whose files exist."""
     if not rows or any(row.status is not Status.MISSING for row in rows):
         return
@@ -89,7 +89,7 @@ def _refuse_absent(rows: list[ManifestRow], *, place: Path) -> None:
     )
 
 
-def _refuse_recognised(place: Path) -> None:
+def _reject_recognised(place: Path) -> None:
     found = recognise_layout(place)
     if found is not None:
         raise ConfigError(
@@ -128,7 +128,7 @@ def scan_media(
         named = list(folder_or_files)
         paths = _iter_named(named)
         found = "".join(f"; in {path} {describe_folder(path)}" for path in named if path.is_dir())
-    rows = {row.uri: row for row in (row_of(path, corpus=corpus) for path in paths)}
+    rows = {row.uri: row for row in (row_of_path(path, corpus=corpus) for path in paths)}
     if not rows:
         name = folder_or_files if isinstance(folder_or_files, Path) else None
         raise CorpusError(f"no file to look at{found}", path=name)

@@ -15,8 +15,8 @@ from deepfake.corpora.layouts.walk import (
     MEDIA_EXTENSIONS,
     is_hidden,
     iter_objects,
-    row_of,
     row_of_object,
+    row_of_path,
 )
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import ConfigError, CorpusError
@@ -104,12 +104,12 @@ def stream_media(
         yield from _stream_objects(root, media_filter=chosen, skipped=skipped, corpus=corpus)
         return
     if not root.is_dir():
-        yield row_of(root, corpus=corpus)
+        yield row_of_path(root, corpus=corpus)
         return
     base = os.path.abspath(root)  # noqa: PTH100 - as to_uri: links stay
     left_out = os.path.realpath(skipped) if isinstance(skipped, Path) else None
     for path in _walk(base, media_filter=chosen, left_out=left_out):
-        row = row_of(Path(path), corpus=corpus)
+        row = row_of_path(Path(path), corpus=corpus)
         if chosen.takes(_relative(path, base), row):
             yield row
 

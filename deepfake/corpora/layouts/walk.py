@@ -23,10 +23,10 @@ __all__ = [
     "is_plain_name",
     "iter_files",
     "iter_objects",
-    "misnamed",
-    "row_of",
+    "layout_error",
+    "mark_misnamed",
     "row_of_object",
-    "wrong_layout",
+    "row_of_path",
 ]
 
 _IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp")
@@ -114,7 +114,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
         return False
 
 
-def row_of(path: Path, *, corpus: str) -> ManifestRow:
+def row_of_path(path: Path, *, corpus: str) -> ManifestRow:
     """Return the unlabelled row of one path, without opening the file.
 
     Args:
@@ -171,7 +171,7 @@ def iter_objects(root: StorePath, *, corpus: str) -> Iterator[ManifestRow]:
             yield row_of_object(path, found, corpus=corpus)
 
 
-def misnamed(row: ManifestRow, *, expected: str) -> ManifestRow:
+def mark_misnamed(row: ManifestRow, *, expected: str) -> ManifestRow:
     """Return the error row of a file whose name does not give the people in it.
 
     Without them the file could be in two splits, so it is excluded.
@@ -182,7 +182,7 @@ def misnamed(row: ManifestRow, *, expected: str) -> ManifestRow:
     return replace(failed, error_type=CorpusError.__name__)
 
 
-def wrong_layout(root: Path, *, expected: str) -> CorpusError:
+def layout_error(root: Path, *, expected: str) -> CorpusError:
     """Return the error for a folder that does not have the expected layout."""
     return CorpusError(
         f"expected {expected}; {describe_folder(root)}",

@@ -40,7 +40,7 @@ def check_leakage(rows: Iterable[ManifestRow], *, strategy: StrategyName = "grou
     Raises:
         SplitLeakageError: Names two files in different splits and what they share.
     """
-    _refuse_clashes(rows, keys_of=member_keys if strategy == "grouped" else _content_keys)
+    _reject_clashes(rows, keys_of=member_keys if strategy == "grouped" else _content_keys)
 
 
 def check_lists(rows: Iterable[ManifestRow]) -> None:
@@ -49,7 +49,7 @@ def check_lists(rows: Iterable[ManifestRow]) -> None:
     Raises:
         SplitLeakageError: Names two files in different splits and what they share.
     """
-    _refuse_clashes(rows, keys_of=_listed_keys)
+    _reject_clashes(rows, keys_of=_listed_keys)
 
 
 def find_shared_identities(rows: Iterable[ManifestRow]) -> list[SharedIdentity]:
@@ -84,7 +84,7 @@ def _listed_keys(row: ManifestRow) -> tuple[str, ...]:
     return tuple(keys)
 
 
-def _refuse_clashes(
+def _reject_clashes(
     rows: Iterable[ManifestRow], *, keys_of: Callable[[ManifestRow], tuple[str, ...]]
 ) -> None:
     first: dict[str, ManifestRow] = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from deepfake import lazy_exports
 
 if TYPE_CHECKING:
-    from deepfake.compute.devices import check_precision, computed_as, resolve_device
+    from deepfake.compute.devices import check_precision, describe_computation, resolve_device
     from deepfake.detectors.inference.detector import (
         BackendName,
         Detector,
@@ -29,7 +29,7 @@ __all__ = [
     "Network",
     "OnnxExport",
     "check_precision",
-    "computed_as",
+    "describe_computation",
     "export_onnx",
     "load_detector",
     "resize_square",

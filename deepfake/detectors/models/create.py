@@ -22,9 +22,9 @@ from deepfake.detectors.models.pretrained import (
     locate_on_hub,
     read_packaged,
     read_state_dict,
-    unavailable,
+    weights_error,
 )
-from deepfake.detectors.network_names import DEFAULT_MODEL, MODEL_ALIASES, unknown_network
+from deepfake.detectors.network_names import DEFAULT_MODEL, MODEL_ALIASES, unknown_network_error
 from deepfake.errors import ModelError, UnknownModelError, WeightsUnavailableError
 
 __all__ = [
@@ -84,7 +84,7 @@ def resolve_model_name(name: str) -> str:
         except RuntimeError as error:
             raise UnknownModelError(f"no weights of that name: {name!r} ({error})") from error
         return resolved
-    raise unknown_network(name, timm.list_models())
+    raise unknown_network_error(name, timm.list_models())
 
 
 def create_model(
@@ -200,7 +200,7 @@ def _from_imagenet(architecture: str, *, input_size: int | None, num_heads: int)
         )
     except (OSError, RuntimeError, ValueError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise unavailable(architecture, reason) from error
+        raise weights_error(architecture, reason) from error
     tag = getattr(module, "pretrained_cfg", {}).get("tag") or "default"
     return _describe(module, architecture, f"imagenet (timm {architecture}, {tag})", input_size)
 

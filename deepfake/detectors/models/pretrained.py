@@ -27,7 +27,7 @@ __all__ = [
     "map_lite_state_dict",
     "read_packaged",
     "read_state_dict",
-    "unavailable",
+    "weights_error",
 ]
 
 PACKAGED = {
@@ -179,19 +179,19 @@ def locate_on_hub(architecture: str) -> dict[str, Any]:
     url = str(getattr(config, "url", None) or "")
     hub_id = getattr(config, "hf_hub_id", None)
     if not (url or hub_id):
-        raise unavailable(architecture, "timm knows of none")
+        raise weights_error(architecture, "timm knows of none")
     if hub_id:
         file = getattr(config, "hf_hub_filename", None) or "model.safetensors"
         cached = huggingface_hub.try_to_load_from_cache(hub_id, file)
         if isinstance(cached, str):
             return {"file": cached}
         if huggingface_hub.constants.HF_HUB_OFFLINE:
-            raise unavailable(architecture, "HF_HUB_OFFLINE is set")
+            raise weights_error(architecture, "HF_HUB_OFFLINE is set")
         url = str(huggingface_hub.constants.ENDPOINT)
     elif (cached_file := _torch_cache_path(url)).is_file():
         return {"file": str(cached_file)}
     if not _is_reachable(url, timeout_seconds=_REACH_SECONDS):
-        raise unavailable(architecture, f"{url.split('/')[2]} cannot be reached")
+        raise weights_error(architecture, f"{url.split('/')[2]} cannot be reached")
     return {}
 
 
@@ -199,7 +199,7 @@ def _torch_cache_path(url: str) -> Path:
     return Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
 
 
-def unavailable(architecture: str, reason: str) -> WeightsUnavailableError:
+def weights_error(architecture: str, reason: str) -> WeightsUnavailableError:
     """Return the error for weights that cannot be had, with what to do instead."""
     return WeightsUnavailableError(
         reason,

@@ -146,6 +146,7 @@ def binary_metrics(
 
 
 def values_of(samples: Samples) -> tuple[dict[str, float | None], dict[str, str]]:
+    """Return each metric by name, None where it is undefined, and why it is undefined."""
     values: dict[str, float | None] = {}
     why: dict[str, str] = {}
     for name, (compute, reason_of) in _METRICS.items():

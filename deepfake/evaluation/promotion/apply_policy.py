@@ -31,7 +31,7 @@ def decide(
     challenger: Contender,
     data_digests: Mapping[str, str],
     held_out_digest: str | None = None,
-    num_looks: int = 0,
+    num_uses: int = 0,
 ) -> Decision:
     """Decide whether a challenger takes the champion's place.
 
@@ -42,7 +42,7 @@ def decide(
         challenger: Who is tried.
         data_digests: Snapshots that the challenger learnt from.
         held_out_digest: Of the held-out set.
-        num_looks: How often detectors were measured on it, this time too.
+        num_uses: How often detectors were measured on it, this time too.
 
     Returns:
         The decision: `promoted` if every check passed, `no_held_out_set` if there was none.
@@ -64,7 +64,7 @@ def decide(
         challenger=challenger,
         policy=policy,
         held_out_digest=held_out_digest,
-        num_looks=num_looks,
+        num_looks=num_uses,
         checks=checks,
         parts=tuple(part for pair in _pairs(measurements) for part in _parts(pair)),
         slices=tuple(

@@ -60,11 +60,11 @@ class Challenge:
         return kept if wanted == found else None
 
     def decide(self, measurements: Measurements, *, root: DataRoot) -> Decision:
-        """Record the look at the held-out set, and return the decision.
+        """Record the use of the held-out set, and return the decision.
 
         Args:
             measurements: Of both.
-            root: The data root, which counts looks.
+            root: The data root, which counts uses.
         """
         return decide(
             self.policy,
@@ -73,14 +73,14 @@ class Challenge:
             challenger=Contender(name=self.name, version=None, digest=self.challenger.digest),
             data_digests=self.challenger.spec.data_digests,
             held_out_digest=self._held_out_digest,
-            num_looks=self._record_look(root),
+            num_uses=self._record_use(root),
         )
 
     @property
     def _held_out_digest(self) -> str | None:
         return None if self.held_out is None else self.held_out.digest
 
-    def _record_look(self, root: DataRoot) -> int:
+    def _record_use(self, root: DataRoot) -> int:
         if self.held_out is None:
             return 0
         detectors = (self.champion.bundle.digest, self.challenger.digest)

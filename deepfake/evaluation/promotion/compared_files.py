@@ -1,4 +1,4 @@
-"""The files that champion and challenger are compared on: held-out ones and test parts."""
+"""The files that champion and challenger are compared on: held-out ones and test splits."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ class PolicyCheck(_Record):
 
 
 class AucComparison(_Record):
-    """Both detectors on one part of one corpus.
+    """Both detectors on one split of one corpus.
 
     Attributes:
         name: What it is.

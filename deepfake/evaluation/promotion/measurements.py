@@ -22,7 +22,7 @@ __all__ = ["MeasuredPair", "Measurements", "gather_measurements", "measure_pair"
 
 @dataclass(frozen=True, slots=True)
 class MeasuredPair:
-    """Both detectors on one part of one corpus.
+    """Both detectors on one split of one corpus.
 
     Attributes:
         name: What it is, for people: `held-out set newsdesk`, `faces, test`.
@@ -54,7 +54,7 @@ class Measurements:
 
     Attributes:
         held_out: On the held-out set; None without one.
-        tests: On the test parts of the new data, those that have both classes.
+        tests: On the test splits of the new data, those that have both classes.
         cost: Of a face; None where there was none to measure it on.
         notes: What a reader must know, a sentence each.
     """
@@ -98,7 +98,7 @@ def measure_pair(
 
 
 def gather_measurements(
-    parts: Sequence[ComparedFiles],
+    compared: Sequence[ComparedFiles],
     pairs: Sequence[MeasuredPair],
     *,
     cost: CostComparison | None,
@@ -106,14 +106,14 @@ def gather_measurements(
     """Return what a decision is based on.
 
     Args:
-        parts: The files that both were measured on.
+        compared: The files that both were measured on.
         pairs: Both on each of these.
         cost: Of a face; None where it was not measured.
     """
-    found = list(zip(parts, pairs, strict=True))
+    found = list(zip(compared, pairs, strict=True))
     return Measurements(
-        held_out=next((pair for part, pair in found if part.is_held_out), None),
-        tests=tuple(pair for part, pair in found if not part.is_held_out),
+        held_out=next((pair for files, pair in found if files.is_held_out), None),
+        tests=tuple(pair for files, pair in found if not files.is_held_out),
         cost=cost,
-        notes=tuple(f"{part.name}: {note}" for part in parts for note in part.notes),
+        notes=tuple(f"{files.name}: {note}" for files in compared for note in files.notes),
     )

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
         ConditionResult,
         choose_files,
         measure_condition,
+        robustness_markdown,
         score_condition,
-        sweep_markdown,
     )
-    from deepfake.evaluation.robustness.output import condition_metrics, write_sweep
+    from deepfake.evaluation.robustness.output import condition_metrics, write_robustness
     from deepfake.evaluation.robustness.perturbations import (
         PERTURBATIONS,
         Perturbation,
@@ -34,7 +34,7 @@ __all__ = [
     "measure_condition",
     "perturb_file",
     "perturbations_of",
+    "robustness_markdown",
     "score_condition",
-    "sweep_markdown",
-    "write_sweep",
+    "write_robustness",
 ]

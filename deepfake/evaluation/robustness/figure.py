@@ -1,4 +1,4 @@
-"""Draw the figure of a robustness sweep."""
+"""Draw the figure of a robustness measurement."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_robustness_figure(results: Sequence[ConditionResult], path: Path) -> P
     """Draw AUC and accuracy against the strength of each perturbation, as a PNG file.
 
     Args:
-        results: Of a sweep; dashed lines are the `clean` one.
+        results: Of a measurement; dashed lines are the `clean` one.
         path: Where to.
     """
     # A file `matplotlibrc` of the working folder may ask for anything, TeX programs too.
@@ -61,13 +61,13 @@ def _draw(results: Sequence[ConditionResult], path: Path) -> Path:
         values = [r.value for r in own]
         auc = np.array([[r.auc, r.auc_low, r.auc_high] for r in own], dtype=np.float64)
         accuracy = np.array([[r.accuracy, r.accuracy_low, r.accuracy_high] for r in own])
-        for table, color, label in ((auc, _AUC, "AUC"), (accuracy, _ACCURACY, "accuracy")):
-            axes.plot(values, table[:, 0], "o-", color=color, markersize=3, label=label)
-            axes.fill_between(values, table[:, 1], table[:, 2], color=color, alpha=0.15)
+        for table, colour, label in ((auc, _AUC, "AUC"), (accuracy, _ACCURACY, "accuracy")):
+            axes.plot(values, table[:, 0], "o-", color=colour, markersize=3, label=label)
+            axes.fill_between(values, table[:, 1], table[:, 2], color=colour, alpha=0.15)
         if clean is not None:
-            for level, color in ((clean.auc, _AUC), (clean.accuracy, _ACCURACY)):
+            for level, colour in ((clean.auc, _AUC), (clean.accuracy, _ACCURACY)):
                 if level is not None:
-                    axes.axhline(level, color=color, linestyle="--", linewidth=1)
+                    axes.axhline(level, color=colour, linestyle="--", linewidth=1)
         axes.set(xlabel=_UNITS[name], ylim=(0.45, 1.01))
         if number == 0:
             axes.legend(fontsize=8, loc="lower left")

@@ -26,8 +26,8 @@ __all__ = [
     "ConditionResult",
     "choose_files",
     "measure_condition",
+    "robustness_markdown",
     "score_condition",
-    "sweep_markdown",
 ]
 
 _READABLE = (str(Status.OK), str(Status.NO_FACE))
@@ -74,11 +74,11 @@ class _Request:
 def choose_files(
     snapshot: Snapshot, *, split: str, max_files: int | None = None, seed: int = 0
 ) -> pd.DataFrame:
-    """Return labelled, readable files of a part of a corpus, as many of each class.
+    """Return labelled, readable files of a split of a corpus, as many of each class.
 
     Args:
         snapshot: Of the corpus.
-        split: The part; `all` for all.
+        split: The split; `all` for all.
         max_files: At most; None for all.
         seed: Of the choice.
 
@@ -192,7 +192,7 @@ def measure_condition(
     )
 
 
-def sweep_markdown(
+def robustness_markdown(
     results: Sequence[ConditionResult], *, title: str, notes: Sequence[str] = ()
 ) -> str:
     """Return a page with a row a condition; an undefined metric is named as such.

@@ -1,4 +1,4 @@
-"""The folder of a robustness sweep: report, summary, figure and a row a file."""
+"""The folder of a robustness measurement: report, summary, figure and a row a file."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from deepfake.evaluation.robustness.figure import write_robustness_figure
 from deepfake.evaluation.robustness.measure import ConditionResult
 from deepfake.storage import atomic_path, write_json, write_text
 
-__all__ = ["condition_metrics", "write_sweep"]
+__all__ = ["condition_metrics", "write_robustness"]
 
 _NUMBERS = ("auc", "auc_low", "auc_high", "accuracy", "uncertain", "n", "n_scored")
 
 
-def write_sweep(
+def write_robustness(
     folder: Path,
     results: Sequence[ConditionResult],
     *,
     files: Sequence[pd.DataFrame],
     markdown: str,
 ) -> None:
-    """Write what a sweep found.
+    """Write what a robustness measurement found.
 
     Args:
         folder: Gets `report.json`, `summary.md`, `files.parquet` and `figures/robustness.png`.

@@ -17,12 +17,12 @@ from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError, DeepfakeError
 from deepfake.scoring.drift import Counts, Drift, DriftedFeature, Reference, compare, load_reference
 from deepfake.scoring.output.tables import open_database, part_rows, reraise_original
-from deepfake.scoring.state.finished import FinishedScores
+from deepfake.scoring.state.finished_scores import FinishedScores
 from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import Location
 from deepfake.types import Kind
 
-__all__ = ["DriftReport", "DriftWatch"]
+__all__ = ["DriftResult", "DriftWatch"]
 
 _FEW = 100
 """Media of one run that are enough to be looked at alone."""
@@ -31,7 +31,7 @@ _FEATURES = ("logit", "face_px", "sharpness", "novelty")
 
 
 @dataclass(frozen=True, slots=True)
-class DriftReport:
+class DriftResult:
     """The result of the comparison.
 
     Attributes:
@@ -93,7 +93,7 @@ class DriftWatch:
             if ratios:
                 self._counts.add(kind, {"bytes_per_pixel": np.array(ratios)})
 
-    def report(
+    def compare(
         self,
         state: ScoringState,
         *,
@@ -101,7 +101,7 @@ class DriftWatch:
         scratch: Path,
         prior: float | None,
         limit: float,
-    ) -> DriftReport:
+    ) -> DriftResult:
         """Compare what the run scored, or all that was, where the run scored little.
 
         Args:
@@ -116,7 +116,7 @@ class DriftWatch:
         """
         digest = self._bundle.digest
         if self._counts is None:
-            return DriftReport(None, self._lacking, digest, {})
+            return DriftResult(None, self._lacking, digest, {})
         num = state.finished.num_scored_by(state.run)
         is_alone = num >= _FEW
         run = state.run if is_alone else None
@@ -124,7 +124,7 @@ class DriftWatch:
             self._counts.add(kind, values)
         found = compare(self._counts, prior=prior or self._bundle.spec.prior, limit=limit)
         note = f"the {num} media of this run" if is_alone else "all media scored so far"
-        return DriftReport(found, note, digest, self._counts.reference.data_digests)
+        return DriftResult(found, note, digest, self._counts.reference.data_digests)
 
 
 def _bytes_a_pixel(row: ManifestRow) -> float:
@@ -136,7 +136,7 @@ def _bytes_a_pixel(row: ManifestRow) -> float:
 def _rows(
     finished: FinishedScores, run: int | None, *, parts: Location, scratch: Path
 ) -> Iterator[tuple[Kind, dict[str, NDArray[np.float64]]]]:
-    """Yield the features of media with a score, some thousand at a time."""
+    """Yield the features of media with a score, ten thousand rows at a time."""
     keys = finished.parts_of(run)
     failed: list[DeepfakeError] = []
     with reraise_original(failed), open_database(scratch) as db:

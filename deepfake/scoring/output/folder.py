@@ -42,10 +42,10 @@ from deepfake.storage import (
 
 __all__ = [
     "TABLE_FILES",
-    "Hold",
+    "FolderLock",
     "ScoresFolder",
-    "counts_written",
-    "reading_of",
+    "describe_for_report",
+    "read_table_counts",
     "scores_version",
     "write_scores",
 ]
@@ -71,12 +71,12 @@ def scores_version(setup: ScorerSetup, *, bundle: Bundle) -> str:
     return digest_of(bundle.digest, scoring_digest(setup, bundle=bundle))
 
 
-class Hold:
-    """The right to write into an output folder.
+class FolderLock:
+    """The lock on an output folder: while it lasts, no other run writes there.
 
     Args:
         path: The folder.
-        lease: What it rests on where the folder is in a store.
+        lease: The lease that it is kept by where the folder is in a store.
     """
 
     def __init__(self, path: Location, lease: Lease | None = None) -> None:
@@ -183,7 +183,7 @@ class ScoresFolder:
         return self.work / "versions" / version / "tmp"
 
     @contextmanager
-    def held(self) -> Iterator[Hold]:
+    def lock(self) -> Iterator[FolderLock]:
         """Keep other runs away, and clear what a run that was killed left half done.
 
         Raises:
@@ -212,7 +212,7 @@ class ScoresFolder:
             write_json(self._owner_file, _describe_owner())
             stack.callback(self._owner_file.unlink, missing_ok=True)
             self._clear()
-            yield Hold(self.path, lease)
+            yield FolderLock(self.path, lease)
 
     @property
     def _lock(self) -> Path:
@@ -297,7 +297,7 @@ def write_scores(
     folder = output.version(state.version)
     if state.is_dirty:
         merge_small_parts(output.parts(state.version), state)
-    counts = None if state.is_dirty else counts_written(folder)
+    counts = None if state.is_dirty else read_table_counts(folder)
     if counts is None:
         counts = write_tables(
             folder,
@@ -321,7 +321,7 @@ def write_scores(
                     "path": to_uri(bundle.path),
                 },
                 "notes": bundle.spec.reading_notes,
-                "reading": reading_of(bundle.spec),
+                "reading": describe_for_report(bundle.spec),
                 "statuses": dict(counts.statuses),
                 "verdicts": dict(counts.verdicts),
             },
@@ -335,7 +335,7 @@ def write_scores(
     return counts
 
 
-def reading_of(spec: DetectorSpec) -> dict[str, Any]:
+def describe_for_report(spec: DetectorSpec) -> dict[str, Any]:
     """Return what a report says of a detector beside its reading notes, in JSON types."""
     return {
         "thresholds": {
@@ -346,7 +346,7 @@ def reading_of(spec: DetectorSpec) -> dict[str, Any]:
     }
 
 
-def counts_written(folder: Location) -> TableCounts | None:
+def read_table_counts(folder: Location) -> TableCounts | None:
     """Return what the tables of a version hold; None where they are not all there."""
     if not all((folder / name).is_file() for name in TABLE_FILES):
         return None

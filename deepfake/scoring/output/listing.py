@@ -135,6 +135,11 @@ def listed_file(folder: StorePath, uri: str) -> tuple[int, int] | None:
 
 
 def named_listing(folder: StorePath) -> tuple[str | None, str | None]:
+    """Return the name and the SHA-256 of the listing that the index names; None twice for none.
+
+    Raises:
+        StoreError: The store refused or did not answer.
+    """
     try:
         record = read_json(_index(folder))
         name, digest = str(record["file"]), str(record["sha256"])

@@ -24,7 +24,7 @@ from deepfake.scoring.reason_text import advice_on
 from deepfake.scoring.schemas import LATER_COLUMNS, TABLES, table_schemas
 from deepfake.scoring.score_rows import refused_score
 from deepfake.scoring.scorer import ScorerSetup, score_origin
-from deepfake.scoring.state.finished import FinishedScores
+from deepfake.scoring.state.finished_scores import FinishedScores
 from deepfake.storage import (
     Location,
     atomic_path,

@@ -18,7 +18,7 @@ from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
-from deepfake.scoring.few_files import score_files
+from deepfake.scoring.file_scoring import score_files
 from deepfake.scoring.receipts.receipt import Receipt, ScoreRow
 from deepfake.scoring.scorer import ScorerSetup, scoring_digest
 from deepfake.scoring.setups import describe_setup, find_versions

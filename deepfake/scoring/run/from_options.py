@@ -14,7 +14,7 @@ from deepfake.extract.options import choose_sampling
 from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring.batch_runner import BatchRunner
 from deepfake.scoring.output.folder import ScoresFolder, scores_version
-from deepfake.scoring.output.places import check_places
+from deepfake.scoring.output.path_checks import check_places
 from deepfake.scoring.run.score_folder import FolderOptions, score_folder
 from deepfake.scoring.run.unchanged import is_unchanged
 from deepfake.scoring.score_job import ScoreJob, create_score_job

@@ -13,8 +13,8 @@ from deepfake.compute.processes.stop import is_stopping
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DataError, first_line
 from deepfake.scoring.batch import BatchTotals
-from deepfake.scoring.drift.watch import DriftReport
-from deepfake.scoring.output.folder import ScoresFolder, counts_written
+from deepfake.scoring.drift.watch import DriftResult
+from deepfake.scoring.output.folder import ScoresFolder, read_table_counts
 from deepfake.scoring.output.tables import TableCounts
 from deepfake.scoring.parts import Part
 from deepfake.scoring.run.counters import RunCounters, write_metrics
@@ -59,8 +59,8 @@ class RunRecord:
         self._scoring_since: float | None = None
         self._is_listing = True
         self._metrics_at = 0.0
-        self._drift: DriftReport | None = None
-        self._tables = counts_written(output.version(state.version)) or TableCounts()
+        self._drift: DriftResult | None = None
+        self._tables = read_table_counts(output.version(state.version)) or TableCounts()
         self._waiting = state.num_waiting
 
     def begin(self) -> None:
@@ -125,7 +125,7 @@ class RunRecord:
                 log_event("file failed", **{**failed, "uri": uri})
         self._publish()
 
-    def record_drift(self, drift: DriftReport) -> None:
+    def record_drift(self, drift: DriftResult) -> None:
         """Record how far the media lie from the detector's own."""
         self._drift = drift
         for found in drift.moved:

@@ -22,8 +22,8 @@ from deepfake.registry import mask_credentials
 from deepfake.scoring.batch import ScoredBatch, create_score_batch
 from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
 from deepfake.scoring.drift import DEFAULT_LIMIT
-from deepfake.scoring.drift.watch import DriftReport, DriftWatch
-from deepfake.scoring.output.folder import Hold, ScoresFolder, scores_version, write_scores
+from deepfake.scoring.drift.watch import DriftResult, DriftWatch
+from deepfake.scoring.output.folder import FolderLock, ScoresFolder, scores_version, write_scores
 from deepfake.scoring.output.known_outputs import remember_output
 from deepfake.scoring.output.listing import read_listing, write_listing
 from deepfake.scoring.output.tables import TableCounts
@@ -101,7 +101,7 @@ class FolderSummary:
     num_changes: int
     num_explained: int
     evidence_error: str | None
-    drift: DriftReport | None
+    drift: DriftResult | None
     version: str
     seconds: float
     folder_before: str | None
@@ -160,7 +160,7 @@ def score_folder(
     version = scores_version(job.scorer, bundle=bundle)
     setup = describe_setup(job.scorer, bundle=bundle, limits=job.worker_limits)
     with (
-        output.held() as hold,
+        output.lock() as lock,
         event_log(output.log, run_id=run_id, mask=mask_credentials),
         open_state(output.state, folder=to_uri(folder), version=version) as state,
         record_run(output, state, run_id=run_id, setup=setup) as record,
@@ -175,7 +175,7 @@ def score_folder(
         state.apply_limits(job.media_limits)
         if options.is_on_cluster:
             job = share_detector(job, output.version(version))
-        run = _Run(output, job, bundle, options, state, record, hold, batches, DriftWatch(bundle))
+        run = _Run(output, job, bundle, options, state, record, lock, batches, DriftWatch(bundle))
         # List, probe, gather batches, score, write parts.
         _score_files(
             run, stream_media(folder, media_filter=options.media_filter, skipped=output.path)
@@ -184,7 +184,7 @@ def score_folder(
             raise CorpusError(f"no file to look at; {describe_folder(folder)}", path=to_uri(folder))
         num_waiting, num_changes = state.num_waiting, state.num_changes
         # Put the parts together into tables, compare with the reference, make evidence.
-        hold.check()
+        lock.check()
         counts = write_scores(output, state, setup=job.scorer, bundle=bundle)
         write_listing(output.path, state)
         drift = _compare_with_reference(run)
@@ -195,7 +195,7 @@ def score_folder(
             num_files=options.num_evidence,
             is_retrying_failed=options.is_retrying_failed,
         )
-        hold.check()
+        lock.check()
         record.record_tables(counts, num_waiting=num_waiting)
     return FolderSummary(
         counts=counts,
@@ -227,7 +227,7 @@ class _Run:
     options: FolderOptions
     state: ScoringState
     record: RunRecord
-    hold: Hold
+    lock: FolderLock
     batches: BatchRunner
     drift: DriftWatch
     waiting: list[ManifestRow] = field(default_factory=list)
@@ -265,7 +265,7 @@ def _score_files(run: _Run, rows: Iterable[ManifestRow]) -> None:
 def _probe_unknown(run: _Run, listed: Sequence[ManifestRow]) -> None:
     """Claim listed files that are as they were, and submit the others to be probed."""
     run.record.count_listed(len(listed))
-    known, unknown = run.state.observe(listed)
+    known, unknown = run.state.record_listed(listed)
     _claim(run, known)
     _submit_full_batches(run)
     if not unknown:
@@ -323,10 +323,10 @@ def _take(run: _Run, done: ProbedBatch | ScoredBatch | None) -> None:
     if isinstance(done, ProbedBatch):
         run.record.count_probed(done.rows, hashing=run.options.hashing)
         run.drift.add_probed(done.rows)
-        run.state.record(done.rows, began_ns=done.began_ns)
+        run.state.record_probed(done.rows, began_ns=done.began_ns)
         _claim(run, done.rows)
     elif done is not None:
-        run.hold.check()
+        run.lock.check()
         if not run.has_seen_part:
             _check_arrival(part_path(run.parts, done.part.key, "scores"))
             run.has_seen_part = True
@@ -362,11 +362,11 @@ def _chunked(rows: Iterable[ManifestRow]) -> Iterator[list[ManifestRow]]:
         yield chunk
 
 
-def _compare_with_reference(run: _Run) -> DriftReport | None:
+def _compare_with_reference(run: _Run) -> DriftResult | None:
     """Write how far the media lie from the detector's own, if the run scored any."""
     if not run.record.counters.num_scored:
         return None
-    drift = run.drift.report(
+    drift = run.drift.compare(
         run.state,
         parts=run.parts,
         scratch=run.output.scratch(run.state.version),

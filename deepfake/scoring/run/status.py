@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from deepfake.errors import DataError
-from deepfake.scoring.output.folder import ScoresFolder, counts_written
+from deepfake.scoring.output.folder import ScoresFolder, read_table_counts
 from deepfake.scoring.setups import DetectorName, read_setup
 from deepfake.scoring.state.queries import StateCounts, read_counts
 
@@ -129,7 +129,7 @@ def read_status(output: ScoresFolder) -> ScoresStatus:
     versions = tuple(_versions(state, output))
     outcomes = {status: count for status, count in state.outcomes.items() if status is not None}
     waiting = state.outcomes.get(None, 0)
-    tables = counts_written(output.version(state.version))
+    tables = read_table_counts(output.version(state.version))
     return ScoresStatus(
         output=str(output.path),
         owner=owner,
@@ -147,7 +147,7 @@ def read_status(output: ScoresFolder) -> ScoresStatus:
 
 def _versions(state: StateCounts, output: ScoresFolder) -> Iterator[VersionStatus]:
     for version in sorted({*output.versions(), *state.num_media}):
-        tables = counts_written(output.version(version))
+        tables = read_table_counts(output.version(version))
         detector: DetectorName | None = None
         with suppress(DataError):
             detector = read_setup(output.version(version)).detector

@@ -101,7 +101,7 @@ class KnownFiles:
             (status, message, uri),
         )
 
-    def mark_gone(self, uris: Iterable[str], *, message: str) -> None:
+    def mark_vanished(self, uris: Iterable[str], *, message: str) -> None:
         """Note that files are no longer there."""
         self._db.executemany(
             "UPDATE files SET status = ?, error_type = NULL, message = ?, size_bytes = NULL "

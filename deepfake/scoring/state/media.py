@@ -7,7 +7,7 @@ from collections.abc import Mapping, Set
 from pathlib import Path
 
 from deepfake.scoring.parts import Part
-from deepfake.scoring.state.schema import connect, read_state, translate_errors
+from deepfake.scoring.state.schema import connect, read_state, translate_sqlite_errors
 
 __all__ = ["count_media", "forget_media", "names_and_contents"]
 
@@ -74,7 +74,7 @@ def forget_media(
     """
     db = connect(path)
     try:
-        with translate_errors():
+        with translate_sqlite_errors():
             db.execute("PRAGMA secure_delete = ON")
             with db:
                 for (version, key), part in replaced.items():

@@ -16,10 +16,10 @@ from deepfake.scoring.state.schema import (
     BELOW,
     LIMITS,
     bounds,
-    limits_note,
+    limits_key,
     read_state,
-    tables_content,
-    tables_note,
+    tables_key,
+    tables_value,
 )
 from deepfake.types import Status
 
@@ -143,11 +143,11 @@ class LastRun:
             limits: How large a medium may be, which must be as it was.
         """
         text = limits.model_dump_json()
-        written = tables_content(int(self.meta.get("changes") or 0), folder=self.folder)
+        written = tables_value(int(self.meta.get("changes") or 0), folder=self.folder)
         return (
             self.meta.get(LIMITS) == text
-            and self.meta.get(limits_note(self.version)) == text
-            and self.meta.get(tables_note(self.version)) == written
+            and self.meta.get(limits_key(self.version)) == text
+            and self.meta.get(tables_key(self.version)) == written
             and self.parts.run_numbers().keys() == parts
             and self.files.count_waiting(self.version) == 0
         )

@@ -18,12 +18,12 @@ __all__ = [
     "LIMITS",
     "bounds",
     "connect",
-    "limits_note",
+    "limits_key",
     "read_state",
     "row_of",
-    "tables_content",
-    "tables_note",
-    "translate_errors",
+    "tables_key",
+    "tables_value",
+    "translate_sqlite_errors",
 ]
 
 _SCHEMA_VERSION = 1
@@ -70,18 +70,18 @@ LIMITS = "limits"
 """Note of how large a medium may be, JSON."""
 
 
-def limits_note(version: str) -> str:
-    """Return the name of the note of the limits that the scores of a version were made under."""
+def limits_key(version: str) -> str:
+    """Return the key of the limits that the scores of a version were made under."""
     return f"limits {version}"
 
 
-def tables_note(version: str) -> str:
-    """Return the name of the note of what the tables of a version hold."""
+def tables_key(version: str) -> str:
+    """Return the key of what the tables of a version hold."""
     return f"written {version}"
 
 
-def tables_content(changes: int, *, folder: str) -> str:
-    """Return what that note says of tables that hold all that is known.
+def tables_value(changes: int, *, folder: str) -> str:
+    """Return the value under that key of tables that hold all that is known.
 
     Args:
         changes: How often that has changed.
@@ -195,7 +195,7 @@ def _own_layout() -> set[tuple[Any, ...]]:
 
 
 @contextmanager
-def translate_errors() -> Iterator[None]:
+def translate_sqlite_errors() -> Iterator[None]:
     """Turn an error of SQLite into a `DataError`."""
     try:
         yield

@@ -19,15 +19,15 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.scoring.batch import ChangedFile
 from deepfake.scoring.parts import Part
 from deepfake.scoring.state.files import KnownFiles, is_as_probed, is_same_in_tables, log_failure
-from deepfake.scoring.state.finished import FinishedScores
+from deepfake.scoring.state.finished_scores import FinishedScores
 from deepfake.scoring.state.parts import KnownParts
 from deepfake.scoring.state.schema import (
     LIMITS,
     connect,
-    limits_note,
-    tables_content,
-    tables_note,
-    translate_errors,
+    limits_key,
+    tables_key,
+    tables_value,
+    translate_sqlite_errors,
 )
 from deepfake.storage import medium_exists
 from deepfake.storage.event_log import log_event
@@ -152,7 +152,7 @@ class ScoringState:
         it.
         """
         text = limits.model_dump_json()
-        here = limits_note(self.version)
+        here = limits_key(self.version)
         with self._writing():
             if self._meta(LIMITS) != text:
                 self._files.probe_too_large_again()
@@ -162,7 +162,9 @@ class ScoringState:
                 if self._parts.drop_status(Status.TOO_LARGE):
                     self._mark_changed()
 
-    def observe(self, rows: Sequence[ManifestRow]) -> tuple[list[ManifestRow], list[ManifestRow]]:
+    def record_listed(
+        self, rows: Sequence[ManifestRow]
+    ) -> tuple[list[ManifestRow], list[ManifestRow]]:
         """Note that files were listed.
 
         Args:
@@ -189,11 +191,11 @@ class ScoringState:
             log_failure(row)
         with self._writing():
             self._put(changed, racy_after=None)
-            # What is probed is noted by `record`: until then it must not look finished.
+            # What is probed is noted by `record_probed`: until then it must not look finished.
             self._files.mark_listed(known, run=self.run)
         return known, unknown
 
-    def record(self, rows: Sequence[ManifestRow], *, began_ns: int) -> None:
+    def record_probed(self, rows: Sequence[ManifestRow], *, began_ns: int) -> None:
         """Note what probing found.
 
         Args:
@@ -290,7 +292,7 @@ class ScoringState:
         unseen = self._files.not_listed_by(self.run)
         gone = [(uri, media_id) for uri, media_id in unseen if not medium_exists(uri)]
         with self._writing():
-            self._files.mark_gone([uri for uri, _ in gone], message=_VANISHED)
+            self._files.mark_vanished([uri for uri, _ in gone], message=_VANISHED)
             if gone:
                 self._set_meta("unlisted", 1)
                 self._mark_changed()
@@ -322,17 +324,17 @@ class ScoringState:
     @property
     def is_dirty(self) -> bool:
         """Whether the tables of this version and folder were not written since the last change."""
-        written: str | None = self._meta(tables_note(self.version))
+        written: str | None = self._meta(tables_key(self.version))
         return written != self._written
 
     def mark_written(self) -> None:
         """Note that the tables hold all that is known."""
         with self._writing():
-            self._set_meta(tables_note(self.version), self._written)
+            self._set_meta(tables_key(self.version), self._written)
 
     @property
     def _written(self) -> str:
-        return tables_content(self._count("changes"), folder=self.folder)
+        return tables_value(self._count("changes"), folder=self.folder)
 
     def unused_parts(self) -> list[str]:
         """Return parts of this version whose every score was superseded."""
@@ -347,7 +349,7 @@ class ScoringState:
         return self._parts.small(below=below)
 
     def forget_part(self, name: str) -> None:
-        """Strike out a part that was removed."""
+        """Delete a removed part from the state."""
         with self._writing():
             self._drop(name)
 
@@ -381,7 +383,7 @@ class ScoringState:
 
     @contextmanager
     def _writing(self) -> Iterator[None]:
-        with translate_errors(), self._db:
+        with translate_sqlite_errors(), self._db:
             yield
             if self._progress is not None:
                 self._set_meta("progress", self._progress)

@@ -13,7 +13,7 @@ from deepfake.training.calibrate.heads import predict_self_blends, scale_heads
 from deepfake.training.calibrate.recalibrate import (
     CalibrationSummary,
     calibrate_bundle,
-    refuse_too_few_files,
+    reject_too_few_files,
 )
 
 __all__ = [
@@ -23,6 +23,6 @@ __all__ = [
     "calibrate_bundle",
     "choose_aggregation",
     "predict_self_blends",
-    "refuse_too_few_files",
+    "reject_too_few_files",
     "scale_heads",
 ]

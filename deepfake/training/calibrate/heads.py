@@ -24,7 +24,7 @@ from deepfake.training.data import (
 from deepfake.types import Kind, Label
 from deepfake.verdicts.calibration import MIN_PER_CLASS, combine_heads, fit_temperature
 
-__all__ = ["combined_logits", "predict_self_blends", "scale_heads", "scored_crops"]
+__all__ = ["combine_logits", "create_crop_reader", "predict_self_blends", "scale_heads"]
 
 
 def scale_heads(
@@ -61,7 +61,13 @@ def _scaled(head: HeadSpec, *, reals: pd.DataFrame, fakes: pd.DataFrame) -> Head
     )
 
 
-def combined_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
+def combine_logits(crops: pd.DataFrame, *, heads: Sequence[HeadSpec]) -> NDArray[np.float64]:
+    """Return one logit a crop: that of the only head, or the scaled logits of all heads combined.
+
+    Args:
+        crops: Crops with the logit of each head.
+        heads: The heads, with their centres and scales.
+    """
     if len(heads) == 1:
         return crops["logit"].to_numpy(dtype=np.float64)
     return combine_heads(
@@ -117,7 +123,7 @@ def predict_self_blends(
     return pd.concat(parts, ignore_index=True)
 
 
-def scored_crops(
+def create_crop_reader(
     detector: HeadOutputModel[NDArray[np.uint8]],
     snapshot: Snapshot,
     index: pd.DataFrame,

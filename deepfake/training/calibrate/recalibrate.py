@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from deepfake.config import ViewConfig
-from deepfake.corpora.held_out import refuse_held_out_media
+from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.corpora.splits import halve_by_group
 from deepfake.detectors.bundles import load_bundle, save_bundle
@@ -23,10 +23,10 @@ from deepfake.training.calibrate.drift_reference import reference_of_crops
 from deepfake.training.calibrate.file_scores import count_labels, has_enough
 from deepfake.training.calibrate.fit_judgement import fit_judgement
 from deepfake.training.calibrate.heads import (
-    combined_logits,
+    combine_logits,
+    create_crop_reader,
     predict_self_blends,
     scale_heads,
-    scored_crops,
 )
 from deepfake.training.calibrate.unseen_kinds import (
     MAX_UNSEEN_MISS,
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CalibrationSummary",
     "calibrate_bundle",
-    "refuse_too_few_files",
+    "reject_too_few_files",
 ]
 
 _Metrics = dict[str, float | int | str | None]
@@ -82,7 +82,7 @@ def calibrate_bundle(
     view: ViewConfig | None = None,
     on_done: Callable[[int], None] = lambda _: None,
 ) -> CalibrationSummary:
-    """Calibrate a bundle on the `val` parts of corpora, and write it.
+    """Calibrate a bundle on the `val` splits of corpora, and write it.
 
     Args:
         folder: The bundle.
@@ -111,7 +111,7 @@ def calibrate_bundle(
         DataError: The detector learnt from a corpus of `unseen`.
         SplitLeakageError: A corpus holds what belongs to a held-out set.
     """
-    refuse_held_out_media(snapshots)
+    reject_held_out_media(snapshots)
     bundle = load_bundle(folder)
     state = bundle.state_dict()
     if is_halved:
@@ -126,7 +126,7 @@ def calibrate_bundle(
         blends = predict_self_blends(detector, snapshots, crops[is_choosing], view=view)
         stills = crops[is_choosing & (crops["kind"] == str(Kind.IMAGE)).to_numpy()]
         heads = scale_heads(heads, stills, blends)
-    crops = crops.assign(logit=combined_logits(crops, heads=heads))
+    crops = crops.assign(logit=combine_logits(crops, heads=heads))
     choosing, calibrating = crops[is_choosing], crops[~is_choosing]
     # Not what an earlier calibration chose: doing it twice changes nothing.
     recipe = bundle.spec.train_config.aggregation
@@ -177,7 +177,7 @@ def calibrate_bundle(
     return CalibrationSummary(output, metrics, notes)
 
 
-def refuse_too_few_files(snapshots: Sequence[Snapshot]) -> None:
+def reject_too_few_files(snapshots: Sequence[Snapshot]) -> None:
     """Reject corpora on which nothing can be calibrated, neither stills nor videos.
 
     Args:
@@ -218,7 +218,7 @@ def _predicted(
     parts, done = [], 0
     for snapshot in snapshots:
         val = _labelled_val(snapshot)
-        crop_of = None if view is None else scored_crops(detector, snapshot, val, view=view)
+        crop_of = None if view is None else create_crop_reader(detector, snapshot, val, view=view)
         parts.append(
             predict_crops(
                 detector, snapshot, val, crop_of=crop_of, on_done=count_from(done, on_done)

@@ -100,12 +100,12 @@ def plan_clips(
 
     Args:
         snapshot: Of the corpus.
-        split: The part that is taken.
+        split: The split that is taken.
         max_clips: At most, in equal shares of the kinds that there are; None for all.
         seed: Of the choice and of all that is random in the clips.
 
     Raises:
-        DataError: The part has no labelled files with faces.
+        DataError: The split has no labelled files with faces.
     """
     index = snapshot.index()
     faces = main_track(index[(index["split"] == split) & index["label"].notna()])

@@ -14,7 +14,7 @@ from deepfake.detectors.inference import Detector
 from deepfake.errors import DataError
 from deepfake.evaluation.predict import predict_crops
 from deepfake.training.calibrate.file_scores import file_scores
-from deepfake.training.calibrate.heads import combined_logits
+from deepfake.training.calibrate.heads import combine_logits
 from deepfake.types import Kind, Label, Verdict
 from deepfake.verdicts.calibration import lower_for_unseen
 from deepfake.verdicts.judgement import JudgementSettings, UnseenCorpus
@@ -91,7 +91,7 @@ def judge_unseen(
     for corpus, crops in predicted.items():
         own = crops[crops["kind"] == str(kind)]
         if len(own):
-            own = own.assign(logit=combined_logits(own, heads=heads))
+            own = own.assign(logit=combine_logits(own, heads=heads))
             files[corpus] = file_scores(own, aggregation=aggregation)
     if not files:
         return settings

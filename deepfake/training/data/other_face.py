@@ -109,7 +109,7 @@ def blend_other_face(
     if np.count_nonzero(inside) < _MIN_MASK_PX:
         return None
     moved = _moved(other, _similarity(other_points, points), size=size)
-    source = _matched_colors(moved, square, inside=inside, rng=rng)
+    source = _matched_colours(moved, square, inside=inside, rng=rng)
     change = rng.random()
     if change < config.resolution_p:
         source = lower_resolution(source, rng=rng, config=config)
@@ -149,7 +149,7 @@ def _moved(picture: Picture, matrix: NDArray[np.float64], *, size: int) -> Pictu
     return np.asarray(warped, dtype=np.uint8)
 
 
-def _matched_colors(
+def _matched_colours(
     source: Picture, target: Picture, *, inside: NDArray[np.bool_], rng: np.random.Generator
 ) -> Picture:
     """Give a picture mean and spread of another's colours in CIELAB, within a mask.

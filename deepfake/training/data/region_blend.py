@@ -88,19 +88,21 @@ def draw_mask(points: Points, *, size: int, rng: np.random.Generator) -> NDArray
 
 
 def _changed(square: Picture, *, rng: np.random.Generator, config: DenseBlendConfig) -> Picture:
-    matrix = _color_matrix(rng, config)
-    colored = square if matrix is None else cv2.transform(square, matrix)
+    matrix = _colour_matrix(rng, config)
+    coloured = square if matrix is None else cv2.transform(square, matrix)
     is_same = matrix is None
     if rng.random() < config.resolution_p:
-        colored, is_same = lower_resolution(colored, rng=rng, config=config), False
+        coloured, is_same = lower_resolution(coloured, rng=rng, config=config), False
     elif is_same or rng.random() < config.other_p:
-        colored = refocus(colored, rng=rng, config=config)
+        coloured = refocus(coloured, rng=rng, config=config)
     if rng.random() < config.noise_p:
-        colored = _noisy(colored, sigma=rng.uniform(*config.noise_sigma), rng=rng)
-    return np.asarray(colored, dtype=np.uint8)
+        coloured = _noisy(coloured, sigma=rng.uniform(*config.noise_sigma), rng=rng)
+    return np.asarray(coloured, dtype=np.uint8)
 
 
-def _color_matrix(rng: np.random.Generator, config: DenseBlendConfig) -> NDArray[np.float64] | None:
+def _colour_matrix(
+    rng: np.random.Generator, config: DenseBlendConfig
+) -> NDArray[np.float64] | None:
     """Return all changes of colour in one (3, 4) matrix, None where there is none."""
     matrix, offset, is_changed = np.eye(3), np.zeros(3), False
     if rng.random() < config.saturation_p:

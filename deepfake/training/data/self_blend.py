@@ -189,16 +189,16 @@ def _checked(square: Picture, landmarks: ArrayLike) -> Points:
 
 def _changed(square: Picture, *, rng: np.random.Generator, config: SelfBlendConfig) -> Picture:
     """Change colour, then resolution or sharpness."""
-    colored = cv2.transform(square, _color_matrix(rng, config))
+    coloured = cv2.transform(square, _colour_matrix(rng, config))
     if rng.random() < config.downscale_p:
-        return _lowered(colored, factor=int(rng.choice(config.downscale_factors)))
+        return _lowered(coloured, factor=int(rng.choice(config.downscale_factors)))
     weight = rng.uniform(*config.sharpen)
     kernel = np.full((3, 3), -weight)
     kernel[1, 1] = 1 + 8 * weight
-    return np.asarray(cv2.filter2D(colored, -1, kernel, borderType=cv2.BORDER_REFLECT_101))
+    return np.asarray(cv2.filter2D(coloured, -1, kernel, borderType=cv2.BORDER_REFLECT_101))
 
 
-def _color_matrix(rng: np.random.Generator, config: SelfBlendConfig) -> NDArray[np.float64]:
+def _colour_matrix(rng: np.random.Generator, config: SelfBlendConfig) -> NDArray[np.float64]:
     """Return all changes of colour in one (3, 4) matrix: each is linear in the channels."""
     saturation = 1 + rng.uniform(-config.saturation, config.saturation)
     value = 1 + rng.uniform(-config.value, config.value)

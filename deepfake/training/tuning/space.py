@@ -55,7 +55,7 @@ class Range(_SpaceModel):
         return self
 
     @property
-    def is_whole(self) -> bool:
+    def is_integer(self) -> bool:
         """Whether only whole numbers are tried."""
         return isinstance(self.low, int) and isinstance(self.high, int)
 

@@ -70,7 +70,7 @@ class TuningStudy:
         for name, setting in self.space.settings.items():
             if not isinstance(setting, Range):
                 trial.suggest_categorical(name, setting.choices)
-            elif setting.is_whole:
+            elif setting.is_integer:
                 trial.suggest_int(name, int(setting.low), int(setting.high), log=setting.log)
             else:
                 trial.suggest_float(name, setting.low, setting.high, log=setting.log)

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from deepfake.errors import DataError
-from deepfake.verdicts.calibration.samples import checked_samples
+from deepfake.verdicts.calibration.samples import check_fit_samples
 
 __all__ = ["LikelihoodRatioBounds", "fit_likelihood_ratio_bounds"]
 
@@ -61,7 +61,7 @@ def fit_likelihood_ratio_bounds(log_lr: ArrayLike, labels: ArrayLike) -> Likelih
         >>> round(bounds.lower, 4), round(bounds.upper, 1)
         (0.0101, 99.0)
     """
-    values, is_fake = checked_samples(log_lr, labels)
+    values, is_fake = check_fit_samples(log_lr, labels)
     fakes, reals = values[is_fake], values[~is_fake]
     if not (len(fakes) and len(reals)):
         raise DataError("bounds of likelihood ratios need files of both classes")

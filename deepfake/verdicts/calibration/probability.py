@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from deepfake.errors import ConfigError
-from deepfake.verdicts.calibration.samples import checked_samples
+from deepfake.verdicts.calibration.samples import check_fit_samples
 
 __all__ = ["Calibration", "combine_heads", "fit_temperature", "shift_prior"]
 
@@ -144,7 +144,7 @@ def fit_temperature(
         ConfigError: `prior` is not between 0 and 1.
     """
     _check_prior(prior)
-    values, is_fake = checked_samples(logits, labels)
+    values, is_fake = check_fit_samples(logits, labels)
     num_fake, num_real = int(is_fake.sum()), int((~is_fake).sum())
     if not (num_fake and num_real):
         return Calibration(num_samples=len(values), prior=prior)

@@ -11,7 +11,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from deepfake.errors import ConfigError, DataError
 from deepfake.types import Verdict
-from deepfake.verdicts.calibration.samples import MIN_PER_CLASS, checked_samples
+from deepfake.verdicts.calibration.samples import MIN_PER_CLASS, check_fit_samples
 from deepfake.verdicts.calibration.uncertain_reason import UncertainReason
 
 __all__ = ["Thresholds", "choose_thresholds", "judge", "lower_for_unseen", "verdict_of"]
@@ -100,7 +100,7 @@ def choose_thresholds(
         raise ConfigError(
             f"shares must lie in 0..1, got max_false_alarm={max_false_alarm}, max_miss={max_miss}"
         )
-    values, is_fake = checked_samples(prob, labels)
+    values, is_fake = check_fit_samples(prob, labels)
     reals, fakes = np.sort(values[~is_fake])[::-1], np.sort(values[is_fake])
     if min(len(reals), len(fakes)) < MIN_PER_CLASS:
         return Thresholds(num_real=len(reals), num_fake=len(fakes))

@@ -40,20 +40,20 @@ _MAX_FAILURES = 200
 _MAX_WITH_EVIDENCE = 1000
 
 
-def read_report(output: Location, *, version: Location) -> Report:
+def read_report(output: Location, *, version_dir: Location) -> Report:
     """Return the report of a scored folder.
 
     Args:
         output: The scored folder.
-        version: In it, the folder of the version that is shown.
+        version_dir: In it, the folder of the version that is shown.
 
     Raises:
         DataError: The tables are missing or damaged, or of another version of this program.
     """
-    run = read_json(version / "run.json")
+    run = read_json(version_dir / "run.json")
     if not isinstance(run, dict):
-        raise DataError("does not describe a run", path=version / "run.json")
-    scores = version / "scores.parquet"
+        raise DataError("does not describe a run", path=version_dir / "run.json")
+    scores = version_dir / "scores.parquet"
     with local_copy(scores) as path, duckdb.connect(config={"memory_limit": "1GB"}) as db:
         lacking = _lacking_columns(_checked_schema(path, shown=scores))
         db.execute(f"CREATE VIEW scores AS SELECT *{lacking} FROM read_parquet('{_quoted(path)}')")
@@ -72,7 +72,7 @@ def read_report(output: Location, *, version: Location) -> Report:
         verdicts=verdicts,
         histogram=histogram,
         failures=failures,
-        evidence=list(_load_evidence(version, rows)),
+        evidence=list(_load_evidence(version_dir, rows)),
         where=str(output),
         **_reading_notes(run.get("reading"), notes=run.get("notes") or ()),
     )
@@ -92,7 +92,7 @@ def create_report(
         scores: Rows of the scores table.
         detector: Name, version and digest of the detector.
         notes: What a reader of its verdicts must know.
-        reading: From `reading_of` the detector: `thresholds`, `missed`, `notes`.
+        reading: From `describe_for_report` the detector: `thresholds`, `missed`, `notes`.
         evidence: The evidence for these files.
     """
     expected = {str(status) for status in EXPECTED_STATUSES}
@@ -159,9 +159,9 @@ def _thresholds_by_kind(reading: Mapping[str, Any]) -> Mapping[str, Any]:
     return {kind: reading.get(f"thresholds_{kind}") for kind in ("still", "video")}
 
 
-def _load_evidence(version: Location, rows: Sequence[Mapping[str, Any]]) -> Iterator[Evidence]:
+def _load_evidence(version_dir: Location, rows: Sequence[Mapping[str, Any]]) -> Iterator[Evidence]:
     """Yield the evidence that is kept for these rows, in their order, each content once."""
-    folder = evidence_folder(version)
+    folder = evidence_folder(version_dir)
     kept = set(list_evidence(folder))
     media_ids = dict.fromkeys(row["media_id"] for row in rows if row["media_id"] in kept)
     for media_id in list(media_ids)[:_MAX_WITH_EVIDENCE]:

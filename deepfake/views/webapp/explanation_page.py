@@ -11,7 +11,7 @@ from deepfake.registry.resolve import resolve_detector
 from deepfake.types import Kind
 from deepfake.verdicts.judgement import judgement_kind, judgement_plural
 from deepfake.views.report import FAKE_SHARES, false_alarms
-from deepfake.views.webapp.upload_page import offered_detectors, page_settings
+from deepfake.views.webapp.upload_page import list_offered_detectors, page_settings
 from deepfake.views.webapp.widgets import describe_calibration, show_text
 
 __all__ = ["explanation_page"]
@@ -65,7 +65,7 @@ def explanation_page() -> None:
         "files are fakes, and wrong about most of them where one in a hundred is. Computed from "
         "the false-alarm rate that the thresholds were chosen for:"
     )
-    choices = offered_detectors()
+    choices = list_offered_detectors()
     if not choices.labels:
         show_text("There is no detector here, so the rate is unknown.")
         return

@@ -26,7 +26,7 @@ from deepfake.views.webapp.display_names import display_names, without_folder
 from deepfake.views.webapp.upload_page import page_settings
 from deepfake.views.webapp.widgets import show_evidence, show_text
 
-__all__ = ["offered_outputs", "results_page"]
+__all__ = ["list_offered_outputs", "results_page"]
 
 _MAKING = threading.Lock()
 """Visitors' evidence is made one file after another."""
@@ -42,7 +42,7 @@ class _Results:
     folder: str
 
 
-def offered_outputs() -> list[str]:
+def list_offered_outputs() -> list[str]:
     """Return the scored folders on offer: those of the settings, and those noted by the data root.
 
     A visitor cannot choose any other folder.
@@ -62,7 +62,7 @@ def offered_outputs() -> list[str]:
 def results_page() -> None:
     """Show totals, a table to filter, and the evidence for the chosen file."""
     st.title("Results of a folder")
-    offered = offered_outputs()
+    offered = list_offered_outputs()
     if not offered:
         show_text("No finished results here. First: deepfake score FOLDER --output RESULTS")
         return
@@ -90,11 +90,11 @@ def results_page() -> None:
         column_config={"prob_fake": st.column_config.NumberColumn(format="percent")},
         key=f"rows-{key}",
     )
-    version = ScoresFolder(location_of(chosen)).version(results.version)
-    kept = set(list_evidence(evidence_folder(version)))
+    version_dir = ScoresFolder(location_of(chosen)).version(results.version)
+    kept = set(list_evidence(evidence_folder(version_dir)))
     row = _chosen_row(rows, event["selection"]["rows"], kept=kept, key=key)
     if row is not None:
-        _show_file(version, row)
+        _show_file(version_dir, row)
     if report.failures:
         st.header("Files that could not be used")
         st.dataframe(pd.DataFrame(report.failures), hide_index=True, key="failures")
@@ -105,7 +105,7 @@ def _read_results(output: str, written: str) -> _Results:
     """Return the results of a scored folder; `written` is a part of the cache's key."""
     location = location_of(output)
     version = str(read_json(location / "run.json")["version"])
-    report = read_report(location, version=ScoresFolder(location).version(version))
+    report = read_report(location, version_dir=ScoresFolder(location).version(version))
     folder = report.rows.folder if page_settings().is_showing_paths else ""
     report = without_folder(report)
     columns: dict[str, Any] = dict(report.rows.columns)
@@ -172,7 +172,7 @@ def _chosen_row(
     return None if index is None else explained.iloc[index].to_dict()
 
 
-def _show_file(version: Location, row: Mapping[Hashable, Any]) -> None:
+def _show_file(version_dir: Location, row: Mapping[Hashable, Any]) -> None:
     st.header("The chosen file")
     prob = row["prob_fake"]
     likely = "" if prob is None or pd.isna(prob) else f", probability of a fake {prob:.1%}"
@@ -180,17 +180,17 @@ def _show_file(version: Location, row: Mapping[Hashable, Any]) -> None:
     media_id = row["media_id"]
     if not isinstance(media_id, str) or prob is None or pd.isna(prob):
         return
-    evidence = load_evidence(evidence_folder(version), media_id)
+    evidence = load_evidence(evidence_folder(version_dir), media_id)
     if evidence is not None:
         show_evidence(evidence, key=media_id)
     elif st.button("Make the evidence", key=f"make-{media_id}"):
-        _make_evidence(version, media_id)
+        _make_evidence(version_dir, media_id)
 
 
-def _make_evidence(version: Location, media_id: str) -> None:
+def _make_evidence(version_dir: Location, media_id: str) -> None:
     with st.spinner("Making the evidence"), _MAKING:
         try:
-            make_evidence_for(version, media_id, data_root=page_settings().data_root)
+            make_evidence_for(version_dir, media_id, data_root=page_settings().data_root)
         except (DeepfakeError, OSError) as error:
             show_text(f"It cannot be made: {_message(error)}.")
             return

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
-from deepfake.scoring import json_row, reading_of
+from deepfake.scoring import describe_for_report, json_row
 from deepfake.views.report import create_report, render_report
 from deepfake.views.webapp.detector_choice import DetectorChoices, list_detectors
 from deepfake.views.webapp.settings import AppSettings, read_settings
-from deepfake.views.webapp.upload_queue import Job, Stage, UploadQueue, UploadResult
+from deepfake.views.webapp.upload_queue import QueuedUpload, Stage, UploadQueue, UploadResult
 from deepfake.views.webapp.widgets import show_evidence, show_score, show_text
 
-__all__ = ["offered_detectors", "page_settings", "upload_page"]
+__all__ = ["list_offered_detectors", "page_settings", "upload_page"]
 
 _POLL_SECONDS = 0.5
 _STAGES = list(Stage)
@@ -38,7 +38,7 @@ class _Visit:
     """The upload of a visitor; it is cancelled when the visitor leaves."""
 
     queue: UploadQueue
-    job: Job | None = None
+    job: QueuedUpload | None = None
 
     def end(self) -> None:
         if self.job is not None:
@@ -51,7 +51,7 @@ def _visit() -> _Visit:
 
 
 @st.cache_data(ttl=60, show_spinner=False)
-def offered_detectors() -> DetectorChoices:
+def list_offered_detectors() -> DetectorChoices:
     """Return the detectors on offer; the registry is queried once a minute."""
     return list_detectors(page_settings())
 
@@ -82,10 +82,10 @@ def upload_page() -> None:
         _show_results(job)
 
 
-def _job_of(upload: UploadedFile | None, weights: Sequence[str]) -> Job | None:
+def _job_of(upload: UploadedFile | None, weights: Sequence[str]) -> QueuedUpload | None:
     """Return the job of the upload; a new upload, or other detectors, make a new job."""
     state = st.session_state
-    job: Job | None = state.get("job")
+    job: QueuedUpload | None = state.get("job")
     if job is not None and job.is_cancelled:  # the connection was lost while it waited
         job, state["submitted"] = None, None
     is_changed = state.pop("is_changed", False)
@@ -107,7 +107,7 @@ def _note_change() -> None:
 
 
 def _chosen_detectors() -> list[str]:
-    choices = offered_detectors()
+    choices = list_offered_detectors()
     with st.sidebar:
         if choices.note:
             show_text(choices.note, is_small=True)
@@ -124,7 +124,7 @@ def _chosen_detectors() -> list[str]:
 
 
 @st.fragment(run_every=_POLL_SECONDS)
-def _show_progress(job: Job) -> None:
+def _show_progress(job: QueuedUpload) -> None:
     if job.is_done:
         st.rerun()
     before = _queue().num_before(job)
@@ -134,7 +134,7 @@ def _show_progress(job: Job) -> None:
     st.progress(_STAGES.index(job.stage) / (len(_STAGES) - 1), text=f"{text} ...")
 
 
-def _show_results(job: Job) -> None:
+def _show_results(job: QueuedUpload) -> None:
     if job.error is not None:
         st.html("<p role='alert' style='font-weight:700;margin:0'>Not scored</p>")
         show_text(f"{job.name}: {job.error.rstrip('.')}.")
@@ -173,7 +173,7 @@ def _render_report(result: UploadResult) -> bytes:
         [result.score],
         detector=result.detector,
         notes=result.spec.reading_notes,
-        reading=reading_of(result.spec),
+        reading=describe_for_report(result.spec),
         evidence=[] if result.evidence is None else [result.evidence],
     )
     return render_report(report).encode()

@@ -27,7 +27,7 @@ from deepfake.types import Status
 from deepfake.views.webapp.settings import AppSettings
 from deepfake.views.webapp.upload_folder import UploadFolder
 
-__all__ = ["Job", "Stage", "UploadQueue", "UploadResult"]
+__all__ = ["QueuedUpload", "Stage", "UploadQueue", "UploadResult"]
 
 _MAX_DETECTORS = 2
 """Detectors whose workers are kept running: each worker takes some 500 MB."""
@@ -65,7 +65,7 @@ class UploadResult:
 
 
 @dataclass(eq=False)
-class Job:
+class QueuedUpload:
     """An upload in the queue.
 
     Attributes:
@@ -112,8 +112,10 @@ class _DetectorWorkers:
             self.setup, limits=settings.worker_limits, num_workers=_num_workers()
         )
         explainer = evidence_setup(
-            self.setup,
-            replace(workers, num_workers=1),
+            identity.path,
+            media_limits=settings.media_limits,
+            worker_limits=settings.worker_limits,
+            num_workers=1,
             max_frames=_SHOWN_FRAMES,
             max_crops=_SHOWN_FRAMES,
         )
@@ -145,14 +147,16 @@ class UploadQueue:
         self.settings = settings
         self.uploads = UploadFolder()
         self._threads = ThreadPoolExecutor(_num_workers(), thread_name_prefix="upload")
-        self._waiting: list[Job] = []
+        self._waiting: list[QueuedUpload] = []
         self._waiting_lock = threading.Lock()
         self._workers: OrderedDict[str, _DetectorWorkers] = OrderedDict()
         self._workers_lock = threading.Lock()
         self._start_locks: dict[str, threading.Lock] = {}
         threading.Thread(target=self._end_with_main, name="page-end", daemon=True).start()
 
-    def submit(self, content: bytes | memoryview, *, name: str, weights: Sequence[str]) -> Job:
+    def submit(
+        self, content: bytes | memoryview, *, name: str, weights: Sequence[str]
+    ) -> QueuedUpload:
         """Add an upload to the queue, and return at once.
 
         Args:
@@ -160,7 +164,7 @@ class UploadQueue:
             name: File name, as the visitor sent it.
             weights: One or more detectors, as `resolve_detector` takes them.
         """
-        job = Job(name, num_bytes=len(content))
+        job = QueuedUpload(name, num_bytes=len(content))
         with self._waiting_lock:
             waiting_bytes = sum(waiting.num_bytes for waiting in self._waiting)
             if len(self._waiting) >= _MAX_WAITING or waiting_bytes > _MAX_WAITING_BYTES:
@@ -171,7 +175,7 @@ class UploadQueue:
         job.future = self._threads.submit(self._run, job, bytes(content), tuple(weights))
         return job
 
-    def cancel(self, job: Job) -> None:
+    def cancel(self, job: QueuedUpload) -> None:
         """Remove an upload that still waits; one that is being scored is finished."""
         if job.future is not None and job.future.cancel():
             with self._waiting_lock:
@@ -182,7 +186,7 @@ class UploadQueue:
         threading.main_thread().join()
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    def num_before(self, job: Job) -> int:
+    def num_before(self, job: QueuedUpload) -> int:
         """Return how many uploads are before this one in the queue."""
         with self._waiting_lock:
             return self._waiting.index(job) if job in self._waiting else 0
@@ -197,7 +201,7 @@ class UploadQueue:
             workers.close()
         self.uploads.close()
 
-    def _run(self, job: Job, content: bytes, weights: Sequence[str]) -> None:
+    def _run(self, job: QueuedUpload, content: bytes, weights: Sequence[str]) -> None:
         with self._waiting_lock:
             self._waiting.remove(job)
         try:
@@ -217,7 +221,7 @@ class UploadQueue:
         finally:
             job.stage = Stage.DONE
 
-    def _score_file(self, job: Job, path: Path, detector: str) -> UploadResult | None:
+    def _score_file(self, job: QueuedUpload, path: Path, detector: str) -> UploadResult | None:
         job.stage = Stage.READING
         workers = self._acquire(detector)
         try:
@@ -234,7 +238,9 @@ class UploadQueue:
         finally:
             self._release(workers)
 
-    def _score_probed(self, job: Job, row: ManifestRow, workers: _DetectorWorkers) -> UploadResult:
+    def _score_probed(
+        self, job: QueuedUpload, row: ManifestRow, workers: _DetectorWorkers
+    ) -> UploadResult:
         job.stage = Stage.SCORING
         (medium,) = score_probed([row], setup=workers.setup, workers=workers.scoring)
         evidence = None

@@ -13,7 +13,7 @@ from deepfake.views.webcam.watcher import WatchedFace
 
 __all__ = ["draw_problem", "draw_result"]
 
-_COLORS = {
+_COLOURS = {
     Verdict.REAL: (110, 170, 200),
     Verdict.FAKE: (230, 50, 40),
     Verdict.UNCERTAIN: (235, 180, 40),
@@ -44,22 +44,22 @@ def draw_result(result: FrameResult) -> Pixels:
         f"{result.frames_per_second:.1f} frames/s   {result.latency_ms:.0f} ms   "
         f"dropped {result.num_dropped}"
     )
-    _write(pixels, rates, at=(0, 0), color=_BLACK)
+    _write(pixels, rates, at=(0, 0), colour=_BLACK)
     return pixels
 
 
 def draw_problem(pixels: Pixels, problem: str) -> Pixels:
     """Return a picture with a line of text that says why there are no new frames."""
     pixels = pixels.copy()
-    _write(pixels, problem, at=(0, pixels.shape[0] // 2), color=_COLORS[Verdict.FAKE])
+    _write(pixels, problem, at=(0, pixels.shape[0] // 2), colour=_COLOURS[Verdict.FAKE])
     return pixels
 
 
 def _draw_face(pixels: Pixels, face: WatchedFace) -> None:
     height, width = pixels.shape[:2]
     left, top, right, bottom = (round(value) for value in face.bbox_xyxy)
-    color = _COLORS[face.verdict]
-    cv2.rectangle(pixels, (left, top), (right, bottom), color, max(2, height // 240))
+    colour = _COLOURS[face.verdict]
+    cv2.rectangle(pixels, (left, top), (right, bottom), colour, max(2, height // 240))
     prob = "" if face.prob_fake is None else f"  {face.prob_fake:.0%} fake"
     lines = [
         f"{face.track_id}: {VERDICT_WORDS[face.verdict]}{prob}",
@@ -69,19 +69,19 @@ def _draw_face(pixels: Pixels, face: WatchedFace) -> None:
     # Below the face, or above it where there is no room below.
     y = bottom if bottom + line_px * len(lines) <= height else max(0, top - line_px * len(lines))
     for line in lines:
-        _write(pixels, line, at=(max(0, min(left, width - 1)), y), color=color)
+        _write(pixels, line, at=(max(0, min(left, width - 1)), y), colour=colour)
         y += line_px
 
 
-def _write(pixels: Pixels, text: str, *, at: tuple[int, int], color: tuple[int, int, int]) -> None:
+def _write(pixels: Pixels, text: str, *, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
     """Write a line of text on a bar, shifted to stay inside the picture."""
     line_px = max(12, pixels.shape[0] // _LINES_PER_FRAME)
     scale = 0.6 * line_px / _FONT_PX
     (text_px, _), _ = cv2.getTextSize(text, _FONT, scale, 1)
     left = max(0, min(at[0], pixels.shape[1] - text_px - 8))
     top = max(0, min(at[1], pixels.shape[0] - line_px))
-    cv2.rectangle(pixels, (left, top), (left + text_px + 8, top + line_px), color, -1)
-    is_light = sum(color) > 380
+    cv2.rectangle(pixels, (left, top), (left + text_px + 8, top + line_px), colour, -1)
+    is_light = sum(colour) > 380
     cv2.putText(
         pixels,
         text,

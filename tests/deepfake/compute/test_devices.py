@@ -9,7 +9,7 @@ import torch
 
 from deepfake.compute import devices
 from deepfake.compute.devices import resolve_device
-from deepfake.detectors.inference import check_precision, computed_as
+from deepfake.detectors.inference import check_precision, describe_computation
 from deepfake.errors import ConfigError
 
 
@@ -55,9 +55,9 @@ def test_precision_that_the_device_has_not_is_refused(monkeypatch: pytest.Monkey
 
 def test_what_can_change_a_logit_has_a_name_of_its_own() -> None:
     names = [
-        computed_as("cpu", precision="f32"),
-        computed_as("cpu", precision="bf16"),
-        computed_as("cuda", precision="f32"),
+        describe_computation("cpu", precision="f32"),
+        describe_computation("cpu", precision="bf16"),
+        describe_computation("cuda", precision="f32"),
     ]
     assert len(set(names)) == 3
-    assert computed_as("cuda:3", precision="f32") == names[2]
+    assert describe_computation("cuda:3", precision="f32") == names[2]

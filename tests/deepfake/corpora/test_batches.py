@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from deepfake.corpora.batches import Batch, Work, cut_batches, plan_batches
+from deepfake.corpora.batches import Batch, MediumToExtract, cut_batches, plan_batches
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.types import Kind
 
@@ -18,12 +18,12 @@ _MAX_COST = 200
 kinds = st.lists(st.sampled_from(list(Kind)), min_size=0, max_size=30)
 
 
-def _work(found: Sequence[Kind]) -> list[Work]:
-    return [Work(f"{i:064x}", kind) for i, kind in enumerate(found)]
+def _work(found: Sequence[Kind]) -> list[MediumToExtract]:
+    return [MediumToExtract(f"{i:064x}", kind) for i, kind in enumerate(found)]
 
 
 def _plan(
-    work: Sequence[Work],
+    work: Sequence[MediumToExtract],
     *,
     known: Mapping[str, Sequence[str]] | None = None,
     finished: Mapping[str, Sequence[str]] | None = None,
@@ -42,7 +42,7 @@ def _keys(batches: Sequence[Batch]) -> set[str]:
     return {batch.key for batch in batches}
 
 
-def _assert_covers(batches: Sequence[Batch], work: Sequence[Work]) -> None:
+def _assert_covers(batches: Sequence[Batch], work: Sequence[MediumToExtract]) -> None:
     covered = [media_id for batch in batches for media_id in batch.media_ids]
     assert sorted(covered) == sorted(item.media_id for item in work)
     assert all(batch.media_ids for batch in batches)
@@ -50,13 +50,13 @@ def _assert_covers(batches: Sequence[Batch], work: Sequence[Work]) -> None:
 
 
 @st.composite
-def histories(draw: st.DrawFn) -> tuple[list[Work], dict[str, tuple[str, ...]]]:
+def histories(draw: st.DrawFn) -> tuple[list[MediumToExtract], dict[str, tuple[str, ...]]]:
     """Media, and parts that earlier runs left: of other files, other limits, half finished."""
     work = _work(draw(kinds))
     left: dict[str, tuple[str, ...]] = {}
     for _ in range(draw(st.integers(0, 2))):
         some = [item for item in work if draw(st.booleans())]
-        gone = [Work("f" * 64, Kind.IMAGE)] if draw(st.booleans()) else []
+        gone = [MediumToExtract("f" * 64, Kind.IMAGE)] if draw(st.booleans()) else []
         cost = draw(st.sampled_from([65, 130, 200]))
         batches = plan_batches([*gone, *some], settings_digest="s", max_cost=cost)
         left.update(_as_parts([b for b in batches if draw(st.booleans())]))
@@ -66,7 +66,7 @@ def histories(draw: st.DrawFn) -> tuple[list[Work], dict[str, tuple[str, ...]]]:
 @settings(max_examples=150, deadline=None)
 @given(histories())
 def test_every_medium_is_covered_once(
-    history: tuple[list[Work], dict[str, tuple[str, ...]]],
+    history: tuple[list[MediumToExtract], dict[str, tuple[str, ...]]],
 ) -> None:
     work, left = history
     _assert_covers(_plan(work), work)
@@ -77,7 +77,7 @@ def test_every_medium_is_covered_once(
 @settings(max_examples=300, deadline=None)
 @given(histories(), st.data())
 def test_a_killed_run_plans_the_same_again(
-    history: tuple[list[Work], dict[str, tuple[str, ...]]], data: st.DataObject
+    history: tuple[list[MediumToExtract], dict[str, tuple[str, ...]]], data: st.DataObject
 ) -> None:
     """Whichever parts were finished when it was killed, and whatever else lay there."""
     work, left = history

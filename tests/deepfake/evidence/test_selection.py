@@ -51,7 +51,7 @@ def _logit(prob: float) -> float:
     return float(np.log(prob / (1 - prob)))
 
 
-def _write(version: Path, probs: list[float | None]) -> None:
+def _write(version_dir: Path, probs: list[float | None]) -> None:
     """Write the tables of so many pictures; None is one without a face."""
     scores, frames = [], []
     for number, prob in enumerate(probs):
@@ -66,13 +66,13 @@ def _write(version: Path, probs: list[float | None]) -> None:
             frame |= {"bbox_xyxy": [0.0, 0.0, 9.0, 9.0], "prob_fake": prob, "logit": _logit(prob)}
             frames.append({**frame, "pts_seconds": 0.0, "confidence": 1.0})
         scores.append(score)
-    version.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(scores, SCORES_SCHEMA), version / "scores.parquet")
-    pq.write_table(pa.Table.from_pylist(frames, FRAMES_SCHEMA), version / "frames.parquet")
+    version_dir.mkdir(parents=True, exist_ok=True)
+    pq.write_table(pa.Table.from_pylist(scores, SCORES_SCHEMA), version_dir / "scores.parquet")
+    pq.write_table(pa.Table.from_pylist(frames, FRAMES_SCHEMA), version_dir / "frames.parquet")
 
 
-def _found(version: Path, bundle: Bundle, num_files: int) -> list[EvidenceRequest]:
-    return find_missing_evidence(version, bundle=bundle, num_files=num_files)
+def _found(version_dir: Path, bundle: Bundle, num_files: int) -> list[EvidenceRequest]:
+    return find_missing_evidence(version_dir, bundle=bundle, num_files=num_files)
 
 
 def test_half_are_the_highest_and_half_the_least_certain(tmp_path: Path, bundle: Bundle) -> None:

@@ -130,16 +130,18 @@ class Kept:
         origin = score_origin(setup, bundle=bundle)
         remember_output(self.root, self.output.path)
         with (
-            self.output.held(),
+            self.output.lock(),
             event_log(self.output.log, run_id="r", mask=str),
             open_state(self.output.state, folder=str(self.media), version=version) as state,
         ):
             made_with = describe_setup(setup, bundle=bundle, limits=WorkerLimits())
             write_setup(self.output.version(version), made_with)
-            known, unknown = state.observe([replace(row, media_id=None) for row in self.rows()])
+            known, unknown = state.record_listed(
+                [replace(row, media_id=None) for row in self.rows()]
+            )
             by_uri = {row.uri: row for row in self.rows()}
             probed = [by_uri[row.uri] for row in unknown]
-            state.record(probed, began_ns=2**62)
+            state.record_probed(probed, began_ns=2**62)
             claimed = state.claim([*known, *probed])
             for at in range(0, len(claimed), _LIMIT):
                 media = [_scored(row, origin) for row in claimed[at : at + _LIMIT]]

@@ -133,13 +133,13 @@ def test_its_evidence_goes_and_that_of_others_stays(kept: Kept) -> None:
 def test_a_report_that_shows_it_goes_and_another_stays(kept: Kept) -> None:
     output = kept.output.path
     version = Path(str(kept.output.version(kept.output.versions()[0])))
-    path = write_report(output / "report.html", read_report(output, version=version))
+    path = write_report(output / "report.html", read_report(output, version_dir=version))
     assert kept.uri(1) in path.read_text()
     dry = _forget(kept, kept.uri(1), is_dry_run=True)
     assert str(path) in {removal.path for removal in dry.removals} and path.is_file()
     _forget(kept, kept.uri(1))
     assert not path.exists()
-    again = write_report(path, read_report(output, version=version))
+    again = write_report(path, read_report(output, version_dir=version))
     assert kept.uri(1) not in again.read_text()
     _forget(kept, kept.uri(1))
     assert again.is_file(), "it shows nothing of what is forgotten"
@@ -188,7 +188,7 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(kept: Kept) -> None:
 
 def test_an_output_at_work_is_refused_before_anything_is_removed(kept: Kept) -> None:
     before = _tree(kept.root.path)
-    with kept.output.held(), pytest.raises(DataError, match="another run is at work"):
+    with kept.output.lock(), pytest.raises(DataError, match="another run is at work"):
         _forget(kept, kept.uri(1))
     assert _tree(kept.root.path) == before
     assert mentions(kept.path / "out", kept.media_id(1))

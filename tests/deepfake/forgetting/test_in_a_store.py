@@ -184,7 +184,7 @@ def test_a_store_that_fails_on_the_way_is_gone_on_with(kept: Kept, tmp_path: Pat
 
 
 def test_an_output_at_work_elsewhere_is_refused(kept: Kept) -> None:
-    with kept.output.held(), pytest.raises(DataError, match="another run is at work"):
+    with kept.output.lock(), pytest.raises(DataError, match="another run is at work"):
         forget(kept.root, kept.uri(1))
     assert len(_downloaded(kept.output.path / "scores.parquet")) == 7  # type: ignore[arg-type]
 
@@ -193,7 +193,7 @@ def test_a_report_that_shows_it_goes(kept: Kept) -> None:
     output = kept.output.path
     version = kept.output.version(kept.output.versions()[0])
     page = output / "report.html"
-    write_report(page, read_report(output, version=version))
+    write_report(page, read_report(output, version_dir=version))
     assert kept.uri(1) in page.read_text()
     forget(kept.root, kept.uri(1))
     assert not page.is_file()

@@ -85,7 +85,7 @@ def test_a_training_ends_in_the_run_that_its_settings_began(
     store: str, training: dict[str, object], caplog: pytest.LogCaptureFixture
 ) -> None:
     config = TrainConfig()
-    with registry.tracked_run(
+    with registry.track_run(
         experiment="training", run_name="a run", params=config.model_dump(), uri=store
     ) as opened:
         assert opened.run_id is not None
@@ -114,7 +114,7 @@ def test_a_sweep_is_a_tree_of_runs_that_is_gone_on_with(
 ) -> None:
     begin = {"experiment": "training", "run_name": "s", "params": {"space": {"a": 1, "b": None}}}
     parent = registry.begin_sweep(**begin, tags={"stage": "sweep"}, uri=store)  # type: ignore[arg-type]
-    with registry.tracked_run(
+    with registry.track_run(
         experiment="training", run_name="s-0", tags={registry.PARENT_TAG: parent}, uri=store
     ) as trial:
         assert trial.run_id is not None
@@ -154,7 +154,7 @@ def test_system_metrics_stand_beside_the_trainings_own(
     store: str, training: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
-    with registry.tracked_run(experiment="training", run_name="open", uri=store) as run:
+    with registry.track_run(experiment="training", run_name="open", uri=store) as run:
         time.sleep(0.5)
         same = registry.log_training(**training, run_id=run.run_id, uri=store)  # type: ignore[arg-type]
     found = client_of(store).get_run(same)
@@ -167,7 +167,7 @@ def test_system_metrics_stand_beside_the_trainings_own(
 def test_a_computation_that_fails_ends_its_run_as_failed(store: str) -> None:
     with (
         pytest.raises(ZeroDivisionError),
-        registry.tracked_run(experiment="training", run_name="x", uri=store) as run,
+        registry.track_run(experiment="training", run_name="x", uri=store) as run,
     ):
         raise ZeroDivisionError
     assert client_of(store).get_run(run.run_id).info.status == "FAILED"
@@ -177,7 +177,7 @@ def test_a_store_that_is_down_costs_a_warning(
     store: str, training: dict[str, object], tmp_path: Path
 ) -> None:
     pending = tmp_path / "pending.json"
-    with registry.tracked_run(experiment="training", run_name="x", uri=NOWHERE) as run:
+    with registry.track_run(experiment="training", run_name="x", uri=NOWHERE) as run:
         assert run.run_id is None
         assert "127.0.0.1:9" in (run.warning or "")
     deferred = registry.log_training_or_defer(pending=pending, **training, uri=NOWHERE)
@@ -257,7 +257,7 @@ def test_the_page_shows_what_was_learnt_from_and_by_which_command(
     faces = registry.DatasetUse("faces", "0123abcd", "/data/shards/faces/0123abcd", "training")
     tags = {**training["tags"], **registry.run_tags("train", [])}  # type: ignore[dict-item]
     arguments = {**training, "datasets": [faces], "tags": tags}
-    with registry.tracked_run(
+    with registry.track_run(
         experiment="training", run_name="a run", datasets=[faces], uri=store
     ) as opened:
         pass

@@ -97,6 +97,6 @@ def test_which_part_decides(
 
 def test_what_came_of_the_other_part_is_said() -> None:
     other = make_score("a", status=Status.TOO_LARGE, message="too many frames")
-    told = note_other_medium(make_score("a", reason="r"), other, is_motion=False)
+    noted = note_other_medium(make_score("a", reason="r"), other, is_motion=False)
     wanted = "the video behind the picture was looked at too (too_large, too many frames)"
-    assert (told.message, told.reason) == (wanted, f"r; {wanted}")
+    assert (noted.message, noted.reason) == (wanted, f"r; {wanted}")

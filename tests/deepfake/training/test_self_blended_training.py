@@ -76,7 +76,7 @@ def test_reals_alone_give_a_bundle_and_an_honest_note(reals: Any, tmp_path: Path
     notes = " ".join(bundle.spec.all_notes)
     assert "self-blended reals alone" in notes
     assert "chosen on self-blended reals of `val`" in notes
-    assert "(face crops left out of the training part: 1)" in notes
+    assert "(face crops left out of the training split: 1)" in notes
     assert "last epoch" not in notes
     assert result.num_train_crops == 12
     assert result.metrics["num_train_fake"] == 0

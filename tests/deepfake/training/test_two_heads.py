@@ -149,7 +149,7 @@ class _Said(torch.nn.Module):
         return inputs[:, 0, 0, :2]
 
 
-def _fused_auc(is_sure: bool) -> dict[str, float]:
+def _combined_auc(is_sure: bool) -> dict[str, float]:
     """Validate heads that each know their own fakes, and are sure or silent about the other's."""
     rng = np.random.default_rng(0)
     labels = np.repeat([0.0, 1.0], 200)
@@ -174,7 +174,7 @@ def _fused_auc(is_sure: bool) -> dict[str, float]:
 
 
 def test_checkpoint_is_chosen_by_what_is_scored_with() -> None:
-    silent, sure = _fused_auc(is_sure=False), _fused_auc(is_sure=True)
+    silent, sure = _combined_auc(is_sure=False), _combined_auc(is_sure=True)
     assert silent["val_auc"] == sure["val_auc"] == sure["val_blends_auc"]
     assert silent["val_fused_auc"] == pytest.approx(silent["val_auc"], abs=0.01)
     assert sure["val_fused_auc"] < sure["val_auc"] - 0.05, "each spoils what the other knows"
@@ -239,7 +239,7 @@ def test_bystanders_of_fakes_are_not_learnt_from(
 
     selection = select_crops([Crowded()], method="labels")  # type: ignore[list-item]
     assert sorted(selection.train["label"]) == ["fake", "real", "real"]
-    assert any("(face crops left out of the training part: 1)" in n for n in selection.notes)
+    assert any("(face crops left out of the training split: 1)" in n for n in selection.notes)
 
 
 def test_sharpness_aware_step_uses_the_gradient_from_uphill() -> None:

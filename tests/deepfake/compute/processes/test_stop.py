@@ -66,7 +66,7 @@ def test_who_waits_in_another_thread_is_released() -> None:
 done = threading.Event()
 thread = threading.Thread(target=done.wait)
 thread.start()
-with stop.when_stopping(done.set):
+with stop.call_when_stopping(done.set):
     try:
         print("ready", flush=True)
         threading.Event().wait()
@@ -87,7 +87,7 @@ child = subprocess.Popen([sys.executable, "-c", "import signal, time\\n"
     "print(1, flush=True)\\ntime.sleep(60)"], stdout=subprocess.PIPE)
 child.stdout.readline()
 print(child.pid, file=open("child", "w"), flush=True)
-with stop.before_forced_exit(lambda: print("last call", flush=True)):
+with stop.call_before_forced_exit(lambda: print("last call", flush=True)):
     print("ready", flush=True)
     while True:
         try:

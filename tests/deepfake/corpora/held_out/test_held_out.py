@@ -18,7 +18,7 @@ from deepfake.corpora.held_out import (
     open_held_out_set,
     read_held_out_set,
     record_use,
-    refuse_held_out_media,
+    reject_held_out_media,
 )
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import ConfigError, DataError, SplitLeakageError
@@ -104,7 +104,7 @@ def test_a_test_part_may_be_frozen_and_the_rest_learnt_from(
     root: DataRoot, snapshot: Snapshot
 ) -> None:
     freeze_held_out_set(root, "held-out", snapshot=snapshot)
-    refuse_held_out_media([snapshot])
+    reject_held_out_media([snapshot])
     assert [b.name for b in held_out_sets_in(root, snapshot.outcomes())] == ["held-out"]
 
 
@@ -123,10 +123,10 @@ def test_media_and_groups_of_a_held_out_set_are_refused_under_any_name(
     for number, bad in enumerate((copied, same_group, clip, clip_of_still)):
         offered = corpus_writer(root.path, [*good, bad], corpus=f"other-{number}")
         with pytest.raises(SplitLeakageError, match="'held-out'") as caught:
-            refuse_held_out_media([snapshot, offered])
+            reject_held_out_media([snapshot, offered])
         assert "1 media in train and val of other-" in caught.value.message
         assert (bad.group or "media:") in caught.value.message
-    refuse_held_out_media([corpus_writer(root.path, [*good, tested], corpus="fine")])
+    reject_held_out_media([corpus_writer(root.path, [*good, tested], corpus="fine")])
 
 
 def test_whoever_joined_a_held_out_group_is_refused_too(
@@ -139,7 +139,7 @@ def test_whoever_joined_a_held_out_group_is_refused_too(
         crop_file("new", "real", "train", group="synthetic/identity:new-name"),
     ]
     with pytest.raises(SplitLeakageError, match="synthetic/identity:new-name"):
-        refuse_held_out_media([corpus_writer(root.path, files, corpus="moved")])
+        reject_held_out_media([corpus_writer(root.path, files, corpus="moved")])
 
 
 def test_training_and_calibrating_refuse_by_themselves(
@@ -161,7 +161,7 @@ def test_a_damaged_held_out_set_is_not_passed_over(root: DataRoot, snapshot: Sna
     path = root.held_out_sets / "held-out.json"
     write_json(path, {**read_json(path), "schema_version": 9})
     with pytest.raises(DataError, match="not a held-out set of this version"):
-        refuse_held_out_media([snapshot])
+        reject_held_out_media([snapshot])
 
 
 def test_a_held_out_set_of_a_store(bucket: Any, snapshot: Snapshot) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfake.corpora.ingest import refuse_another_corpus
+from deepfake.corpora.ingest import reject_another_corpus
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest import write_manifest
 from deepfake.errors import ConfigError
@@ -15,7 +15,7 @@ from tests.media_factory import write_byte_files
 
 
 def _ingest(root: DataRoot, place: Path, *, layout: str = "folder") -> None:
-    refuse_another_corpus(root, "c", place, layout=layout)
+    reject_another_corpus(root, "c", place, layout=layout)
     write_manifest(root.manifest("c"), scan_corpus(place, corpus="c", layout=layout))
 
 
@@ -33,10 +33,12 @@ def test_a_corpus_may_grow_and_lose_all_that_it_had(tmp_path: Path, root: DataRo
 def test_another_folder_is_refused(tmp_path: Path, root: DataRoot) -> None:
     _ingest(root, write_byte_files(tmp_path / "one", "real/a.png", "fake/b.png"))
     other = write_byte_files(tmp_path / "one-more", "real/a.png", "fake/b.png")
-    with pytest.raises(ConfigError, match="there is a corpus 'c' already, of other files") as told:
+    with pytest.raises(
+        ConfigError, match="there is a corpus 'c' already, of other files"
+    ) as raised:
         _ingest(root, other)
-    assert "--replace" in (told.value.hint or "")
-    assert str(tmp_path / "one" / "fake" / "b.png") in str(told.value)
+    assert "--replace" in (raised.value.hint or "")
+    assert str(tmp_path / "one" / "fake" / "b.png") in str(raised.value)
 
 
 def test_a_list_is_the_same_corpus_if_it_shares_a_file(tmp_path: Path, root: DataRoot) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.layouts.label_hint import label_hint
-from deepfake.corpora.layouts.walk import row_of
+from deepfake.corpora.layouts.walk import row_of_path
 from deepfake.errors import CorpusError
 from deepfake.storage import stat_medium
 from deepfake.storage.stores import _stat_of
@@ -25,7 +25,7 @@ def test_a_date_of_any_year_can_be_stored(tmp_path: Path, year: int) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(b"x")
     os.utime(path, (DATES[year], DATES[year]))
-    row = row_of(path, corpus="c")
+    row = row_of_path(path, corpus="c")
     assert stat_medium(row.uri) == (1, row.mtime_ns)
     with sqlite3.connect(":memory:") as database:
         assert database.execute("SELECT ?", (row.mtime_ns,)).fetchone() == (row.mtime_ns,)

@@ -32,9 +32,9 @@ def test_a_corpus_of_another_layout_is_not_ingested_without_labels(
 ) -> None:
     _put(tmp_path, name)
     assert recognise_layout(tmp_path) == layout
-    with pytest.raises(ConfigError, match="finds no label here") as told:
+    with pytest.raises(ConfigError, match="finds no label here") as raised:
         scan_corpus(tmp_path, corpus="c", layout="folder")
-    assert f"--layout {layout}" in (told.value.hint or "")
+    assert f"--layout {layout}" in (raised.value.hint or "")
 
 
 def test_labels_of_its_folders_win_and_a_plain_folder_is_ingested(tmp_path: Path) -> None:
@@ -48,13 +48,13 @@ def test_labels_of_its_folders_win_and_a_plain_folder_is_ingested(tmp_path: Path
 
 def test_a_csv_is_offered_its_layout(tmp_path: Path) -> None:
     (tmp_path / "list.csv").write_text("uri,label\na.png,real\n")
-    with pytest.raises(ConfigError, match="finds no label here") as told:
+    with pytest.raises(ConfigError, match="finds no label here") as raised:
         scan_corpus(tmp_path / "list.csv", corpus="c", layout="folder")
-    assert "--layout csv" in (told.value.hint or "")
+    assert "--layout csv" in (raised.value.hint or "")
 
 
 def test_where_the_wrong_layout_is_named_the_right_one_is_offered(tmp_path: Path) -> None:
     _put(tmp_path, "Celeb-real/id0_0000.mp4")
-    with pytest.raises(CorpusError) as told:
+    with pytest.raises(CorpusError) as raised:
         scan_corpus(tmp_path, corpus="c", layout="faceforensics")
-    assert "--layout celebdf" in (told.value.hint or "")
+    assert "--layout celebdf" in (raised.value.hint or "")

@@ -84,7 +84,7 @@ def _decide(measurements: Measurements, policy: PromotionPolicy = _POLICY) -> De
         challenger=Contender(name="detector", version=None, digest="b" * 16),
         data_digests={"c": "0" * 16},
         held_out_digest="d" * 16,
-        num_looks=3,
+        num_uses=3,
     )
 
 

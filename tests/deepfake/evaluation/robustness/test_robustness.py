@@ -18,7 +18,7 @@ from deepfake.evaluation.robustness import (
     measure_condition,
     perturb_file,
     perturbations_of,
-    sweep_markdown,
+    robustness_markdown,
 )
 from deepfake.evaluation.robustness.figure import write_robustness_figure
 from deepfake.extract.faces import spread_of_colour
@@ -159,7 +159,7 @@ def test_one_class_has_no_auc_and_says_so(scored: pd.DataFrame, tmp_path: Path) 
     spec = load_bundle(write_bundle(tmp_path / "b", model="test_efficientnet", size=64)).spec
     result = measure_condition(scored[:10], Perturbation(), spec=spec)
     assert result.auc is None
-    page = sweep_markdown([result], title="Robustness", notes=["Not learnt: voices."])
+    page = robustness_markdown([result], title="Robustness", notes=["Not learnt: voices."])
     assert "> Not learnt: voices." in page
     assert "| clean | 10 | 10 | 0.900" in page
     assert "undefined" in page

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from deepfake.cli.score import _drift_lines
 from deepfake.scoring.drift.describe import describe_drift
 
 _FEATURES = ("logit", "face_px", "sharpness", "novelty", "bytes_per_pixel", "later")
@@ -30,14 +29,3 @@ def test_each_feature_has_a_sentence_before_its_measure(name: str) -> None:
     assert measure == (
         f"{name}: population stability index 0.32, limit 0.25; 60 media, all media scored so far)"
     )
-
-
-def test_where_nothing_has_moved_it_says_so() -> None:
-    drift = {
-        "features": [_found("logit", level="stable", index=0.05, kind="image")],
-        "limit": 0.25,
-        "note": "this run",
-        "is_drifted": False,
-    }
-    (line,) = _drift_lines(drift)
-    assert line.startswith("drift: these pictures look like those of the calibration (")

@@ -12,7 +12,7 @@ import pytest
 
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle
-from deepfake.scoring import DriftReport, DriftWatch, ScoringState, open_state
+from deepfake.scoring import DriftResult, DriftWatch, ScoringState, open_state
 from deepfake.scoring.drift import REFERENCE_NAME, fit_reference, write_reference
 from deepfake.scoring.parts import write_part
 from deepfake.scoring.schemas import TRACKS_SCHEMA
@@ -64,20 +64,20 @@ def _no_face(name: str) -> ScoredMedium:
 
 def _run(
     folder: Path, watch: DriftWatch, batches: Sequence[Sequence[ScoredMedium]]
-) -> tuple[DriftReport, ScoringState]:
+) -> tuple[DriftResult, ScoringState]:
     with open_state(folder / "state.sqlite", folder="/m", version="v") as state:
         for number, media in enumerate(batches):
             key = f"{state.run:08x}{number:08x}"
             state.commit(write_part(folder / "parts", key=key, run_number=state.run, media=media))
-        report = watch.report(
+        result = watch.compare(
             state, parts=folder / "parts", scratch=folder / "tmp", prior=None, limit=0.25
         )
-    return report, state
+    return result, state
 
 
-def _features(report: DriftReport) -> dict[str, Any]:
-    assert report.drift is not None
-    return {found.name: found for found in report.drift.features}
+def _features(result: DriftResult) -> dict[str, Any]:
+    assert result.drift is not None
+    return {found.name: found for found in result.drift.features}
 
 
 def test_media_as_ever_are_stable_and_larger_faces_are_not(bundle: Bundle, tmp_path: Path) -> None:
@@ -85,23 +85,23 @@ def test_media_as_ever_are_stable_and_larger_faces_are_not(bundle: Bundle, tmp_p
     (tmp_path / "parts").mkdir()
     alike = [_medium(f"a{i}", rng, face_px=100) for i in range(120)]
     batches = [alike[:50], [*alike[50:], _no_face("x")]]
-    report, _ = _run(tmp_path, DriftWatch(bundle), batches)
-    found = _features(report)
+    result, _ = _run(tmp_path, DriftWatch(bundle), batches)
+    found = _features(result)
     assert {name: f.level for name, f in found.items()} == {"logit": "stable", "face_px": "stable"}
     assert found["face_px"].num_media == 120, "who shows no face has no feature"
-    assert report.note == "the 121 media of this run"
-    assert report.as_record()["is_drifted"] is False
+    assert result.note == "the 121 media of this run"
+    assert result.as_record()["is_drifted"] is False
 
     larger = [_medium(f"b{i}", rng, face_px=200) for i in range(110)]
-    report, _ = _run(tmp_path, DriftWatch(bundle), [larger])
-    found = _features(report)
+    result, _ = _run(tmp_path, DriftWatch(bundle), [larger])
+    found = _features(result)
     assert found["face_px"].num_media == 110, "those of the run before are not among them"
-    assert [f.name for f in report.moved] == ["face_px"]
-    assert report.as_record()["reference"] == {"stills": "00ff"}
+    assert [f.name for f in result.moved] == ["face_px"]
+    assert result.as_record()["reference"] == {"stills": "00ff"}
 
-    report, _ = _run(tmp_path, DriftWatch(bundle), [[_medium("c", rng, face_px=100)]])
-    assert report.note == "all media scored so far"
-    assert _features(report)["face_px"].num_media == 231
+    result, _ = _run(tmp_path, DriftWatch(bundle), [[_medium("c", rng, face_px=100)]])
+    assert result.note == "all media scored so far"
+    assert _features(result)["face_px"].num_media == 231
 
 
 def test_a_medium_that_was_scored_again_counts_once(bundle: Bundle, tmp_path: Path) -> None:
@@ -109,8 +109,8 @@ def test_a_medium_that_was_scored_again_counts_once(bundle: Bundle, tmp_path: Pa
     (tmp_path / "parts").mkdir()
     for _ in range(3):
         media = [_medium(f"a{i}", rng, face_px=100) for i in range(40)]
-        report, _ = _run(tmp_path, DriftWatch(bundle), [media])
-    assert _features(report)["face_px"].num_media == 40
+        result, _ = _run(tmp_path, DriftWatch(bundle), [media])
+    assert _features(result)["face_px"].num_media == 40
 
 
 def test_compression_is_seen_at_probing(bundle: Bundle, tmp_path: Path) -> None:
@@ -119,8 +119,8 @@ def test_compression_is_seen_at_probing(bundle: Bundle, tmp_path: Path) -> None:
     row = ManifestRow("/m/a", "m", kind=Kind.IMAGE, size_bytes=500, width=100, height=100)
     watch.add_probed([row] * 60)
     watch.add_probed([ManifestRow("/m/b", "m"), ManifestRow("/m/c", "m", kind=Kind.IMAGE)])
-    report, _ = _run(tmp_path, watch, [[_no_face("a")]])
-    (found,) = report.moved
+    result, _ = _run(tmp_path, watch, [[_no_face("a")]])
+    (found,) = result.moved
     assert (found.name, found.num_media) == ("bytes_per_pixel", 60)
     assert found.actual[0] > 0.9, "0.05 bytes a pixel lie far below 1"
 

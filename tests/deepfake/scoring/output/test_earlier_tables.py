@@ -112,7 +112,7 @@ def test_tables_are_counted_written_as_csv_and_chosen_from(version: Path) -> Non
 
 
 def test_a_report_is_made_and_evidence_asked_for(version: Path, tmp_path: Path) -> None:
-    report = read_report(version.parent.parent, version=version)
+    report = read_report(version.parent.parent, version_dir=version)
     assert report.rows.columns["likelihood_ratio"] == [None]
     assert "photo.png" in render_report(report)
     bundle = load_bundle(write_bundle(tmp_path / "b", model="test_efficientnet", size=64))

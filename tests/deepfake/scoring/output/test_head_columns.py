@@ -73,9 +73,9 @@ def test_a_further_head_has_a_column_in_the_frames_table(
     output = ScoresFolder(tmp_path)
     row = ManifestRow(medium.score.uri, "media", size_bytes=9, mtime_ns=10**18)
     with open_state(tmp_path / "state.sqlite", folder="/", version="v") as state:
-        state.observe([row])
+        state.record_listed([row])
         probed = replace(row, media_id=medium.score.media_id, kind=Kind.IMAGE)
-        state.record([probed], began_ns=2 * 10**18)
+        state.record_probed([probed], began_ns=2 * 10**18)
         state.commit(_write(output.parts("v"), bundle, [medium]))
         write_scores(output, state, setup=setup, bundle=bundle)
     table = pq.read_table(tmp_path / "frames.parquet")

@@ -40,9 +40,9 @@ class _Output:
     def score(self, name: str, logit: float, *, made_with: dict[str, Any]) -> None:
         with self.opened() as state:
             listed = ManifestRow(f"/m/{name}", "media", size_bytes=9, mtime_ns=_LONG_AGO)
-            _, unknown = state.observe([listed])
+            _, unknown = state.record_listed([listed])
             probed = [replace(row, media_id=name, kind=Kind.IMAGE) for row in unknown]
-            state.record(probed, began_ns=2 * _LONG_AGO)
+            state.record_probed(probed, began_ns=2 * _LONG_AGO)
             media = [_medium(name, logit)]
             key = f"{state.run:016x}"
             state.commit(
@@ -107,9 +107,9 @@ def test_a_kill_before_the_state_knows_changes_nothing(tmp_path: Path) -> None:
         rows = [
             ManifestRow(uri, "media", size_bytes=9, mtime_ns=_LONG_AGO) for uri in sorted(before)
         ]
-        _, unknown = state.observe(rows)
+        _, unknown = state.record_listed(rows)
         probed = [replace(r, media_id=r.uri.removeprefix("/m/"), kind=Kind.IMAGE) for r in unknown]
-        state.record(probed, began_ns=2 * _LONG_AGO)
+        state.record_probed(probed, began_ns=2 * _LONG_AGO)
         assert output.logits(state) == before
 
 

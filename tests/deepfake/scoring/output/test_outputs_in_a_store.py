@@ -145,10 +145,12 @@ def test_what_one_machine_knows_another_need_not_find_out(
     failed = replace(_row("c"), media_id=None, kind=None, status=Status.EMPTY, message="no bytes")
     rows = [_row("a"), _row("b"), failed]
     read_listing(bucket, one)
-    one.record(rows, began_ns=_NOW)
+    one.record_probed(rows, began_ns=_NOW)
     write_listing(bucket, one)
     read_listing(bucket, two)
-    known, unknown = two.observe([replace(r, media_id=None, status=Status.OK) for r in rows[:2]])
+    known, unknown = two.record_listed(
+        [replace(r, media_id=None, status=Status.OK) for r in rows[:2]]
+    )
     assert [row.uri for row in known] == ["s3://media/a", "s3://media/b"]
     assert unknown == []
     assert sorted(two.all_files()) == sorted(one.all_files())
@@ -158,21 +160,21 @@ def test_a_listing_is_written_when_there_is_something_new_and_read_when_it_is_an
     bucket: StorePath, states: tuple[ScoringState, ScoringState]
 ) -> None:
     one, two = states
-    one.record([_row("a")], began_ns=_NOW)
+    one.record_probed([_row("a")], began_ns=_NOW)
     write_listing(bucket, one)
     before = {path.name for path, _ in bucket.iter_objects()}
     write_listing(bucket, one)
     assert {path.name for path, _ in bucket.iter_objects()} == before
 
     read_listing(bucket, two)
-    two.record([_row("b")], began_ns=_NOW)
+    two.record_probed([_row("b")], began_ns=_NOW)
     write_listing(bucket, two)
     assert len(list(bucket.iter_objects())) == 2, "the old one is gone"
-    one.record([_row("lost")], began_ns=_NOW)
+    one.record_probed([_row("lost")], began_ns=_NOW)
     read_listing(bucket, one)
     assert [row[0] for row in one.all_files()] == ["s3://media/a", "s3://media/b"]
 
-    one.record([_row("unwritten")], began_ns=_NOW)
+    one.record_probed([_row("unwritten")], began_ns=_NOW)
     read_listing(bucket, one)
     assert len(list(one.all_files())) == 3, "what this machine wrote last it need not read"
 
@@ -182,7 +184,7 @@ def test_a_damaged_listing_costs_only_time(
     bucket: StorePath, states: tuple[ScoringState, ScoringState], index: str
 ) -> None:
     one, two = states
-    one.record([_row("a")], began_ns=_NOW)
+    one.record_probed([_row("a")], began_ns=_NOW)
     write_listing(bucket, one)
     (bucket / ".listing.json").write_bytes(index.encode())
     read_listing(bucket, two)
@@ -193,7 +195,7 @@ def test_a_listing_whose_table_is_damaged_is_not_read(
     bucket: StorePath, states: tuple[ScoringState, ScoringState]
 ) -> None:
     one, two = states
-    one.record([_row("a")], began_ns=_NOW)
+    one.record_probed([_row("a")], began_ns=_NOW)
     write_listing(bucket, one)
     (table,) = bucket.glob("*.parquet")
     table.write_bytes(table.read_bytes()[:-1])
@@ -222,26 +224,26 @@ def test_the_newest_score_is_that_of_the_last_run_whoever_ran_before(
 def test_one_run_at_a_time(bucket: StorePath, cache: Path) -> None:
     folder = ScoresFolder(bucket / "scores")
     assert folder.owner() is None
-    with folder.held() as hold:
-        hold.check()
+    with folder.lock() as lock:
+        lock.check()
         owner = folder.owner()
         assert owner is not None and owner["pid"] > 0
-        with pytest.raises(DataError, match=f"process {owner['pid']} of "), folder.held():
+        with pytest.raises(DataError, match=f"process {owner['pid']} of "), folder.lock():
             pass
         (bucket / "scores" / ".lease.json").unlink()
         assert folder.state.is_relative_to(cache)
     assert list(bucket.iter_objects()) == []
-    with folder.held():
+    with folder.lock():
         pass
 
 
 def test_a_hold_whose_lease_was_lost_says_so(
     bucket: StorePath, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with ScoresFolder(bucket).held() as hold:
+    with ScoresFolder(bucket).lock() as lock:
         monkeypatch.setattr(module.Lease, "is_ours", False)
         with pytest.raises(DataError, match="the lease on this output was lost"):
-            hold.check()
+            lock.check()
 
 
 def test_tables_are_shown_at_the_top_with_the_one_that_tells_of_them_last(

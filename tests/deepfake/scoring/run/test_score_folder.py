@@ -227,7 +227,7 @@ def test_whatever_changed_is_for_a_run_to_see_to(
 def test_other_scores_and_other_limits_are_something_new(scored: Path, job: ScoreJob) -> None:
     assert not _is_unchanged(scored, job, version="0" * 16)
     assert not _is_unchanged(scored, job, limits=MediaLimits(max_bytes=10_000_000))
-    with ScoresFolder(scored / "scores").held():
+    with ScoresFolder(scored / "scores").lock():
         assert not _is_unchanged(scored, job), "a run is at work"
 
 

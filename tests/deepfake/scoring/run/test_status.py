@@ -55,7 +55,7 @@ def _run(
     output: ScoresFolder, setup: StoredSetup, *, version: str = "v1"
 ) -> Iterator[tuple[ScoringState, RunRecord]]:
     with (
-        output.held(),
+        output.lock(),
         event_log(output.log, run_id=f"run-{version}", mask=str),
         open_state(output.state, folder="/media", version=version) as state,
         record_run(output, state, run_id=f"run-{version}", setup=setup) as record,
@@ -74,9 +74,9 @@ def _work(state: ScoringState, record: RunRecord) -> None:
     rows = [_row("a"), _row("b"), _row("c"), _row("d", Status.EMPTY)]
     rows.append(replace(_row("a"), uri="/media/a-copy"))
     record.count_listed(len(rows))
-    state.observe([replace(r, media_id=None, kind=None, status=Status.OK) for r in rows])
+    state.record_listed([replace(r, media_id=None, kind=None, status=Status.OK) for r in rows])
     record.count_probed(rows, hashing="full")
-    state.record(rows, began_ns=2**62)
+    state.record_probed(rows, began_ns=2**62)
     record.count_claimed(len(state.claim(rows)))
     part = Part("0123456789abcdef", state.run, (("a" * 64, "ok"), ("b" * 64, "timeout")))
     failed = {"uri": "/media/b", "media_id": "b" * 64, "status": "timeout"}
@@ -161,8 +161,8 @@ def test_each_name_of_a_failed_content_is_logged(output: ScoresFolder, setup: St
     with _run(output, setup) as (state, record):
         _work(state, record)
         late = replace(_row("b"), uri="/media/late")
-        state.observe([late])
-        state.record([late], began_ns=2**62)
+        state.record_listed([late])
+        state.record_probed([late], began_ns=2**62)
     lines = [json.loads(line) for line in output.log.read_text().splitlines()]
     failed = [line for line in lines if line["event"] == "file failed"]
     assert sorted((line["uri"], line["status"]) for line in failed) == [
@@ -206,5 +206,5 @@ def test_asking_for_the_owner_turns_no_run_away(output: ScoresFolder) -> None:
     asked = filelock.FileLock(output.path / ".lock", timeout=0, thread_local=False)
     with asked:
         threading.Timer(0.3, asked.release).start()
-        with output.held():
+        with output.lock():
             assert output.owner() is not None

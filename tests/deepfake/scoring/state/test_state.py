@@ -43,9 +43,9 @@ def _probed(row: ManifestRow, content: str | None = None) -> ManifestRow:
 
 def _learn(state: ScoringState, rows: Sequence[ManifestRow]) -> list[ManifestRow]:
     """List and probe files, and return those that are to be scored."""
-    known, unknown = state.observe(rows)
+    known, unknown = state.record_listed(rows)
     probed = [_probed(row) for row in unknown]
-    state.record(probed, began_ns=_NOW)
+    state.record_probed(probed, began_ns=_NOW)
     return state.claim([*known, *probed])
 
 
@@ -60,10 +60,10 @@ def test_a_second_run_has_nothing_to_do(opened: Opening) -> None:
     rows = [_listed("a"), _listed("b")]
     with opened() as state:
         assert [row.uri for row in _learn(state, rows)] == ["/media/a", "/media/b"]
-        part = _score(state, state.observe(rows)[0])
+        part = _score(state, state.record_listed(rows)[0])
     with opened() as state:
         state.reconcile([part])
-        assert state.observe(rows)[1] == []
+        assert state.record_listed(rows)[1] == []
         assert _learn(state, rows) == []
     with opened() as state:
         assert state.mark_vanished() == 2, "the files of this test were never on disk"
@@ -73,7 +73,7 @@ def test_only_what_changed_is_probed_again(opened: Opening) -> None:
     with opened() as state:
         _learn(state, [_listed("same"), _listed("longer"), _listed("later")])
     with opened() as state:
-        known, unknown = state.observe(
+        known, unknown = state.record_listed(
             [_listed("same"), _listed("longer", size=11), _listed("later", mtime_ns=_LONG_AGO + 1)]
         )
         assert [row.uri for row in known] == ["/media/same"]
@@ -86,10 +86,10 @@ def test_a_file_that_changed_just_before_it_was_hashed_is_hashed_again(opened: O
     with opened() as state:
         _learn(state, [fresh])
     with opened() as state:
-        assert state.observe([fresh])[1] == [fresh]
-        state.record([_probed(fresh)], began_ns=_NOW + 10**12)
+        assert state.record_listed([fresh])[1] == [fresh]
+        state.record_probed([_probed(fresh)], began_ns=_NOW + 10**12)
     with opened() as state:
-        assert state.observe([fresh])[1] == []
+        assert state.record_listed([fresh])[1] == []
 
 
 @pytest.mark.parametrize(
@@ -108,12 +108,12 @@ def test_what_may_pass_is_probed_again(
 ) -> None:
     row = _listed("odd")
     with opened() as state:
-        state.observe([row])
+        state.record_listed([row])
         refused = replace(row, status=status, media_id="m", message="why")
-        state.record([refused], began_ns=_NOW)
+        state.record_probed([refused], began_ns=_NOW)
         assert [file.row.message for file in known_files(state)] == ["why"]
     with opened() as state:
-        assert bool(state.observe([row])[1]) is is_probed_again
+        assert bool(state.record_listed([row])[1]) is is_probed_again
 
 
 def test_what_was_too_large_is_looked_at_again_under_other_limits(opened: Opening) -> None:
@@ -121,9 +121,9 @@ def test_what_was_too_large_is_looked_at_again_under_other_limits(opened: Openin
     first, other = MediaLimits(max_frames=10), MediaLimits(max_frames=20)
     with opened() as state:
         state.apply_limits(first)
-        fine, big, grows = state.observe(rows)[1]
+        fine, big, grows = state.record_listed(rows)[1]
         big = replace(big, media_id="big", status=Status.TOO_LARGE)
-        state.record([_probed(fine), big, _probed(grows)], began_ns=_NOW)
+        state.record_probed([_probed(fine), big, _probed(grows)], began_ns=_NOW)
         claimed = state.claim([_probed(fine), big, _probed(grows)])
         media = tuple(zip([str(r.media_id) for r in claimed], ["ok", "too_large"], strict=True))
         part = Part("part", state.run, media)
@@ -131,20 +131,20 @@ def test_what_was_too_large_is_looked_at_again_under_other_limits(opened: Openin
     with opened() as state:
         state.reconcile([part])
         state.apply_limits(first)
-        known, unknown = state.observe(rows)
+        known, unknown = state.record_listed(rows)
         assert (unknown, state.claim(known)) == ([], [])
     for version in ("v1", "v1"):
         with opened(version) as state:
             state.reconcile([part])
             state.apply_limits(other)
-            known, unknown = state.observe(rows)
+            known, unknown = state.record_listed(rows)
             assert [row.uri for row in unknown] == ["/media/big"], "until it is probed"
             assert [row.uri for row in state.claim(known)] == ["/media/grows"]
     with opened() as state:
         state.reconcile([part])
         state.apply_limits(other)
-        state.record([_probed(_listed("big"))], began_ns=_NOW)
-        assert state.observe(rows)[1] == []
+        state.record_probed([_probed(_listed("big"))], began_ns=_NOW)
+        assert state.record_listed(rows)[1] == []
 
 
 def test_limits_of_another_version_leave_scores_alone(opened: Opening) -> None:
@@ -152,20 +152,20 @@ def test_limits_of_another_version_leave_scores_alone(opened: Opening) -> None:
     with opened() as state:
         state.apply_limits(MediaLimits())
         _learn(state, rows)
-        part = _score(state, state.observe(rows)[0], "too_large")
+        part = _score(state, state.record_listed(rows)[0], "too_large")
     with opened("v2") as state:
         state.apply_limits(MediaLimits(max_frames=7))
     with opened() as state:
         state.reconcile([part])
         state.apply_limits(MediaLimits())
-        assert state.claim(state.observe(rows)[0]) == []
+        assert state.claim(state.record_listed(rows)[0]) == []
 
 
 def test_one_content_is_claimed_once_and_reported_under_each_name(opened: Opening) -> None:
     rows = [_probed(_listed("a"), "same"), _probed(_listed("b"), "same")]
     with opened() as state:
-        state.observe([_listed("a"), _listed("b")])
-        state.record(rows, began_ns=_NOW)
+        state.record_listed([_listed("a"), _listed("b")])
+        state.record_probed(rows, began_ns=_NOW)
         claimed = state.claim(rows)
         assert len(claimed) == 1
         assert state.claim(rows) == [], "it is under way"
@@ -259,14 +259,14 @@ def test_what_vanished_is_marked_and_what_a_filter_left_out_is_not(
         assert state.mark_vanished() == 0
     gone.write_bytes(b"y")
     with opened(folder=str(tmp_path)) as state:
-        assert state.observe([rows[1]])[1] == [rows[1]], "it is back, and may be another"
+        assert state.record_listed([rows[1]])[1] == [rows[1]], "it is back, and may be another"
 
 
 def test_a_file_that_changed_under_way_frees_its_content_for_another_name(opened: Opening) -> None:
     rows = [_probed(_listed("a"), "same"), _probed(_listed("b"), "same")]
     with opened() as state:
-        state.observe([_listed("a"), _listed("b")])
-        state.record(rows, began_ns=_NOW)
+        state.record_listed([_listed("a"), _listed("b")])
+        state.record_probed(rows, began_ns=_NOW)
         (claimed,) = state.claim(rows)
         moved = ChangedFile(claimed.uri, "same", "error", "was changed")
         (other,) = state.release([moved])
@@ -278,9 +278,9 @@ def test_a_file_that_changed_under_way_frees_its_content_for_another_name(opened
 def test_a_limit_leaves_files_for_the_next_run(opened: Opening) -> None:
     rows = [_listed(name) for name in "abc"]
     with opened() as state:
-        _, unknown = state.observe(rows)
+        _, unknown = state.record_listed(rows)
         probed = [_probed(row) for row in unknown]
-        state.record(probed, began_ns=_NOW)
+        state.record_probed(probed, began_ns=_NOW)
         claimed = state.claim(probed, limit=2)
         assert len(claimed) == 2
         _score(state, claimed)
@@ -310,7 +310,7 @@ def test_tables_are_due_only_after_changes(opened: Opening) -> None:
 def test_files_of_other_folders_are_not_shown(opened: Opening) -> None:
     with opened(folder="/") as state:
         rows = ["/media/a", "/media/deep/b", "/media0/c", "/media", "/other/d"]
-        state.observe([ManifestRow(u, "m", status=Status.MISSING) for u in rows])
+        state.record_listed([ManifestRow(u, "m", status=Status.MISSING) for u in rows])
     with opened(folder="/media") as state:
         assert [f.row.uri for f in known_files(state)] == ["/media", "/media/a", "/media/deep/b"]
         assert state.num_files == 3
@@ -364,8 +364,8 @@ def test_what_is_noted_without_sense_is_found_out_again(
         _score(state, _learn(state, rows))
     _change(tmp_path / "state.sqlite", f"UPDATE files SET {change}")
     with opened() as state:
-        assert state.observe(rows)[1] == rows
-        state.record([_probed(row) for row in rows], began_ns=_NOW)
+        assert state.record_listed(rows)[1] == rows
+        state.record_probed([_probed(row) for row in rows], began_ns=_NOW)
         assert [f.row.status for f in known_files(state)] == [Status.OK]
 
 
@@ -374,7 +374,7 @@ def test_what_is_noted_without_sense_is_found_out_again(
 )
 def test_no_table_tells_what_makes_no_sense(opened: Opening, tmp_path: Path, change: str) -> None:
     with opened() as state:
-        state.observe([replace(_listed("a"), status=Status.UNREADABLE, message="why")])
+        state.record_listed([replace(_listed("a"), status=Status.UNREADABLE, message="why")])
     _change(tmp_path / "state.sqlite", f"UPDATE files SET {change}")
     with opened() as state, pytest.raises(DataError, match="is invalid") as caught:
         known_files(state)
@@ -414,5 +414,5 @@ def test_a_state_of_other_tables_is_put_aside(
         _learn(state, [_listed("a")])
     _change(tmp_path / "state.sqlite", statement)
     with opened() as state:
-        assert state.observe([_listed("a")])[1] == [_listed("a")]
+        assert state.record_listed([_listed("a")])[1] == [_listed("a")]
     assert (tmp_path / "state.damaged").exists()

@@ -16,7 +16,7 @@ from deepfake.detectors.bundles import HeadSpec, load_bundle, save_bundle
 from deepfake.errors import DataError
 from deepfake.scoring.drift import load_reference
 from deepfake.training import calibrate as calibrating
-from deepfake.training.calibrate import calibrate_bundle, refuse_too_few_files, scale_heads
+from deepfake.training.calibrate import calibrate_bundle, reject_too_few_files, scale_heads
 from deepfake.training.calibrate.fit_judgement import fit_judgement
 from deepfake.types import Kind
 from tests.untrained_detector import write_bundle
@@ -200,12 +200,12 @@ def test_too_few_files_of_every_kind_are_refused_and_enough_of_one_are_taken(
 ) -> None:
     few = corpus_writer(tmp_path / "few", file_plan({"val": 34}), corpus="few")
     with pytest.raises(DataError, match=r"nothing can be calibrated.*20 of each are needed"):
-        refuse_too_few_files([few])
+        reject_too_few_files([few])
     none = corpus_writer(tmp_path / "none", file_plan({"train": 8}), corpus="none")
     with pytest.raises(DataError, match="0 real and 0 fake stills, 0 real and 0 fake videos"):
-        refuse_too_few_files([none])
+        reject_too_few_files([none])
     enough = corpus_writer(tmp_path / "enough", file_plan({"val": 120}), corpus="enough")
-    refuse_too_few_files([few, enough])
+    reject_too_few_files([few, enough])
 
 
 def test_calibrating_changes_answers_and_not_weights(

@@ -27,7 +27,7 @@ def test_a_space_changes_what_it_names_and_nothing_else(tmp_path: Path) -> None:
     )
     space = load_space(str(path))
     assert isinstance(space.settings["augment.jpeg_p"], Choices)
-    whole = {name: t.is_whole for name, t in space.settings.items() if isinstance(t, Range)}
+    whole = {name: t.is_integer for name, t in space.settings.items() if isinstance(t, Range)}
     assert whole == {"learning_rate": False, "frozen_stages": True}
     base, changed = load_recipe("sbi"), space.config({"augment.jpeg_p": 0.0, "frozen_stages": 1})
     assert (changed.epochs, changed.frozen_stages, changed.augment.jpeg_p) == (3, 1, 0.0)

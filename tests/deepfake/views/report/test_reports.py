@@ -158,7 +158,7 @@ def test_a_folder_of_scores_is_read_whole(tmp_path: Path) -> None:
     version = _write_output(tmp_path / "it's here", rows)
     kept = evidence(2)
     write_evidence(evidence_folder(version), kept.record, kept.pictures)
-    found = read_report(tmp_path / "it's here", version=version)
+    found = read_report(tmp_path / "it's here", version_dir=version)
     assert found.statuses == {"ok": 2, "decode_error": 1}
     assert sum(found.histogram) == 2
     assert found.detector == "tried version 2, digest abc"
@@ -184,7 +184,7 @@ def test_what_is_no_folder_of_scores_is_an_error(tmp_path: Path, content: bytes 
     if content is not None:
         (version / "scores.parquet").write_bytes(content)
     with pytest.raises(DataError):
-        read_report(tmp_path, version=version)
+        read_report(tmp_path, version_dir=version)
 
 
 def test_a_table_of_another_version_is_refused(tmp_path: Path) -> None:
@@ -192,4 +192,4 @@ def test_a_table_of_another_version_is_refused(tmp_path: Path) -> None:
     table = pq.read_table(version / "scores.parquet").replace_schema_metadata({})
     pq.write_table(table, version / "scores.parquet")
     with pytest.raises(DataError, match="another version"):
-        read_report(tmp_path, version=version)
+        read_report(tmp_path, version_dir=version)

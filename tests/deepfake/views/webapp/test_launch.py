@@ -177,4 +177,4 @@ def test_only_results_that_were_named_or_noted_are_offered(
     remember_output(root, tmp_path / "gone")
     settings = AppSettings(data_root=root.here, outputs=(str(tmp_path / "named"),))
     monkeypatch.setattr(results_page, "page_settings", lambda: settings)
-    assert results_page.offered_outputs() == [str(tmp_path / "named"), str(tmp_path / "noted")]
+    assert results_page.list_offered_outputs() == [str(tmp_path / "named"), str(tmp_path / "noted")]

@@ -10,7 +10,7 @@ import pytest
 
 from deepfake.types import Status
 from deepfake.views.webapp.settings import AppSettings
-from deepfake.views.webapp.upload_queue import Job, Stage, UploadQueue
+from deepfake.views.webapp.upload_queue import QueuedUpload, Stage, UploadQueue
 from tests.sample_data import astronaut, landscape, make_detector, write_face_clip
 
 
@@ -40,7 +40,7 @@ def _png(pixels: object) -> bytes:
     return bytes(encoded)
 
 
-def _finished(job: Job) -> Job:
+def _finished(job: QueuedUpload) -> QueuedUpload:
     assert job.future is not None
     job.future.result(timeout=300)
     assert job.is_done and job.stage is Stage.DONE

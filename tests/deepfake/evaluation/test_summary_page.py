@@ -20,8 +20,8 @@ from deepfake.evaluation import (
     compare_evaluations,
     comparison_markdown,
     summary_markdown,
+    write_evaluation_json,
     write_figures,
-    write_report_json,
 )
 from deepfake.verdicts.calibration import Support, Thresholds
 from deepfake.verdicts.judgement import JudgementSettings
@@ -103,7 +103,7 @@ def test_the_summary_names_headline_and_basis(predictions: Callable[..., Any]) -
 
 def test_the_report_is_a_json_file(predictions: Callable[..., Any], tmp_path: Path) -> None:
     result = predictions(20).evaluate()
-    path = write_report_json(result, tmp_path / "deep" / "report.json")
+    path = write_evaluation_json(result, tmp_path / "deep" / "report.json")
     assert json.loads(path.read_text()) == json.loads(json.dumps(result.to_json()))
 
 

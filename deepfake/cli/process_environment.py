@@ -1,4 +1,4 @@
-"""Normalise the environment of the process.
+"""Repair standard streams and environment variables.
 
 A daemon closes the standard streams, a container sets `COLUMNS=0` or has no name for its user, and
 `python -m` puts the working folder on the search path. What the libraries make of it is a crash far
@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-__all__ = ["settle_surroundings"]
+__all__ = ["normalise_environment"]
 
 _SIZES = ("COLUMNS", "LINES")
 _WIDEST = 10_000
@@ -22,7 +22,7 @@ _NAMES = ("LOGNAME", "USER", "LNAME", "USERNAME")
 """Where Python looks for the user's name before it asks the system."""
 
 
-def settle_surroundings() -> None:
+def normalise_environment() -> None:
     """Open streams that are closed, and mend the environment of this process and its children."""
     _open_closed_streams()
     for name in _SIZES:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from deepfake.evaluation.corpus import weakest_slice
-from deepfake.evaluation.markdown import markdown_table, rounded
+from deepfake.evaluation.markdown import format_metric, markdown_table
 from deepfake.evaluation.result import CorpusResult, EvaluationResult, Level
 
 __all__ = ["summary_markdown"]
@@ -56,10 +56,10 @@ def _headlines(result: EvaluationResult) -> Iterator[str]:
             [
                 name,
                 str(corpus.n_files),
-                f"{rounded(head.auc)}{interval}",
+                f"{format_metric(head.auc)}{interval}",
                 f"{head.basis} ({head.n_pairs} pairs)",
-                rounded(head.unmatched_auc),
-                f"{rounded(corpus.headline_accuracy)}{_interval(corpus.rate_interval)}",
+                format_metric(head.unmatched_auc),
+                f"{format_metric(corpus.headline_accuracy)}{_interval(corpus.rate_interval)}",
             ]
         )
     yield ""
@@ -69,7 +69,7 @@ def _headlines(result: EvaluationResult) -> Iterator[str]:
     if len(result.corpora) > 1:
         auc, count = result.averages.get("video_auc"), result.average_counts.get("video_auc", 0)
         yield ""
-        yield f"Mean AUC over {count} corpora of both classes: {rounded(auc)}. Never pooled."
+        yield f"Mean AUC over {count} corpora of both classes: {format_metric(auc)}. Never pooled."
 
 
 def _corpus_lines(corpus: CorpusResult) -> Iterator[str]:
@@ -83,24 +83,27 @@ def _corpus_lines(corpus: CorpusResult) -> Iterator[str]:
     if corpus.headline.why:
         yield f"Headline: {corpus.headline.why}."
     yield (
-        f"Accuracy of every file {rounded(corpus.headline_accuracy)}; of the files with a verdict "
-        f"{rounded(corpus.selective_accuracy)} at a coverage of {rounded(corpus.coverage)}."
+        f"Accuracy of every file {format_metric(corpus.headline_accuracy)}; of the files with a "
+        f"verdict {format_metric(corpus.selective_accuracy)} at a coverage of "
+        f"{format_metric(corpus.coverage)}."
     )
     if corpus.own_real.rate is not None:
         yield (
-            f"{rounded(corpus.own_real.rate)} of the {corpus.own_real.pairs} fakes whose own real "
-            f"is here score above it; of fakes there are {corpus.own_real.num_fakes}."
+            f"{format_metric(corpus.own_real.rate)} of the {corpus.own_real.pairs} fakes whose own "
+            f"real is here score above it; of fakes there are {corpus.own_real.num_fakes}."
         )
     if corpus.uncertain_reasons:
         reasons = ", ".join(
             f"{count} because {why}" for why, count in corpus.uncertain_reasons.items()
         )
-        yield f"Uncertain: {rounded(corpus.uncertain)} of the files with a score; {reasons}."
+        yield f"Uncertain: {format_metric(corpus.uncertain)} of the files with a score; {reasons}."
     yield ""
     yield from _levels(corpus)
     yield ""
     yield from _matching(corpus)
-    shares = ", ".join(f"{rounded(p)} at {float(s):.0%}" for s, p in corpus.precision_at.items())
+    shares = ", ".join(
+        f"{format_metric(p)} at {float(s):.0%}" for s, p in corpus.precision_at.items()
+    )
     yield f"Precision by the share of fakes that is met: {shares}."
     yield ""
     yield from _slices(corpus)
@@ -129,7 +132,7 @@ def _cell(level: Level, name: str) -> str:
     return (
         "undefined"
         if value is None
-        else rounded(value) + _interval(level.intervals.values.get(name))
+        else format_metric(value) + _interval(level.intervals.values.get(name))
     )
 
 
@@ -142,8 +145,8 @@ def _matching(corpus: CorpusResult) -> Iterator[str]:
     for name, gap in matched.gap_before.items():
         after, alone = matched.gap_after.get(name), matched.auc_of_covariates.get(name)
         yield (
-            f"- `{name}`: fakes less reals {rounded(gap)} sd before, {rounded(after)} after; alone "
-            f"it tells the pairs apart with AUC {rounded(alone)}"
+            f"- `{name}`: fakes less reals {format_metric(gap)} sd before, {format_metric(after)} "
+            f"after; alone it tells the pairs apart with AUC {format_metric(alone)}"
         )
     yield ""
 
@@ -154,8 +157,8 @@ def _slices(corpus: CorpusResult) -> Iterator[str]:
             f"{part.by} {part.value}",
             str(part.n),
             str(part.n_scored),
-            f"{part.rate_of} {rounded(part.rate)}{_interval((part.low, part.high))}",
-            rounded(part.auc),
+            f"{part.rate_of} {format_metric(part.rate)}{_interval((part.low, part.high))}",
+            format_metric(part.auc),
         ]
         for part in corpus.slices
     ]
@@ -168,7 +171,7 @@ def _slices(corpus: CorpusResult) -> Iterator[str]:
     if weakest is not None:
         yield (
             f"Weakest where `{weakest.by}` is {weakest.value}: {weakest.rate_of} "
-            f"{rounded(weakest.rate)}{_interval((weakest.low, weakest.high))}, n {weakest.n}."
+            f"{format_metric(weakest.rate)}{_interval((weakest.low, weakest.high))}, n {weakest.n}."
         )
         yield ""
 

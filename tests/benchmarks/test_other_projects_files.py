@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.peers_files import Found, blobs_of, compare, compare_pictures, table
+from benchmarks.other_projects_files import Found, blobs_of, compare, compare_pictures, table
 from tests.media_factory import noise_picture, write_clip
 
 PICTURE = noise_picture(2, width=64, height=48)

@@ -1,6 +1,7 @@
 """Compare what we read of other projects' test files with Pillow and with the `ffmpeg` command.
 
-    python -m benchmarks.peers_files pillow=PATH libheif=PATH --ffmpeg PATH --details found.json
+    python -m benchmarks.other_projects_files pillow=PATH libheif=PATH --ffmpeg PATH \
+        --details found.json
 
 A project is a name and its git directory, which needs no work tree. Files are written to a
 temporary folder one at a time, and none is kept. Printed is a Markdown table: per project how many

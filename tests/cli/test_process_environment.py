@@ -1,4 +1,4 @@
-"""Commands in odd surroundings: closed streams, no width, no user, strangers' files beside them."""
+"""Commands in an odd environment: closed streams, no width, no user, strangers' files around."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from deepfake.cli import surroundings
+from deepfake.cli import process_environment
 from tests.command_line import product_environment
 from tests.paths import CHECKOUT
 
@@ -72,7 +72,7 @@ def test_a_user_without_name_and_home_gets_both(monkeypatch: pytest.MonkeyPatch)
     for name in ("LOGNAME", "USER", "LNAME", "USERNAME", "HOME"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("PYTHONSAFEPATH", "1")
-    surroundings._name_user()
+    process_environment._name_user()
     assert os.environ["LOGNAME"] == f"uid-{os.getuid()}"
     home = Path(os.environ["HOME"])
     assert home.is_dir()
@@ -83,18 +83,18 @@ def test_a_user_without_name_and_home_gets_both(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_user_with_a_name_keeps_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     before = dict(os.environ)
-    surroundings._name_user()
+    process_environment._name_user()
     assert dict(os.environ) == before
 
 
 def test_a_home_of_somebody_else_is_not_taken(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(surroundings.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(process_environment.tempfile, "gettempdir", lambda: str(tmp_path))
     theirs = tmp_path / "theirs"
     theirs.mkdir()
     (tmp_path / f"deepfake-home-{os.getuid()}").symlink_to(theirs)
-    assert surroundings._private_folder() not in (theirs, tmp_path)
+    assert process_environment._private_folder() not in (theirs, tmp_path)
 
 
 _SHADOWS = ("random", "logging", "numpy", "prefect", "mlflow", "multiprocessing", "uuid", "json")
