@@ -172,8 +172,9 @@ def _check_training(options: Any) -> None:
 
 
 def _check_run_name(options: Any) -> None:
-    if (_data_root(options).runs / options.run_name).exists():
-        raise ConfigError(f"the run {options.run_name!r} already exists")
+    from deepfake.training.settings import check_run_name
+
+    check_run_name(_data_root(options).runs, options.run_name)
 
 
 def _check_space(options: Any) -> None:
