@@ -14,7 +14,7 @@ from deepfake.compute.workers import close_workers
 from deepfake.config.options import RobustnessOptions, takes_options
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.errors import ConfigError, TrackingError
+from deepfake.errors import TrackingError
 from deepfake.evaluation.robustness import (
     PERTURBATIONS,
     ConditionResult,
@@ -56,8 +56,6 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     split = select_split(snapshot, options.split).name
     files = choose_files(snapshot, split=split, max_files=options.max_files, seed=options.seed)
-    if files.empty:
-        raise ConfigError(f"{snapshot.corpus} has no labelled files in {split!r}")
     results, tables = _measure_all(files, conditions, detector=detector, options=options, root=root)
     run_name = new_run_name("robustness", bundle.spec.architecture, snapshot.corpus, split)
     folder = root.evaluations / run_name
