@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,10 +23,11 @@ from deepfake.corpora.ingest import (
 )
 from deepfake.corpora.ingest.dataset import resolve_dataset
 from deepfake.corpora.ingest.summary import (
-    failed_files,
     ingest_summary,
+    log_failed_files,
     media_used,
     newest_snapshot,
+    run_numbers,
 )
 from deepfake.corpora.layouts.label_hint import label_hint
 from deepfake.corpora.shards import Snapshot
@@ -102,7 +102,8 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
             notes=notes,
         )
         num_added = len(media_used(snapshot) - had)
-        ending.update(_account(snapshot, num_probed=num_probed))
+        log_failed_files(snapshot)
+        ending.update(run_numbers(snapshot, num_probed=num_probed))
     summary = {
         **ingest_summary(snapshot, notes),
         "label_hint": label_hint(rows),
@@ -185,20 +186,6 @@ def _log_shard(shard: dict[str, Any]) -> None:
         seconds=round(shard["seconds"], 3),
         statuses=shard["statuses"],
     )
-
-
-def _account(snapshot: Snapshot, *, num_probed: int) -> dict[str, Any]:
-    """Log each file with an unexpected status, and return the run's numbers."""
-    outcomes = snapshot.outcomes()
-    columns = ["media_id", "uri", "status", "error_type", "message"]
-    for row in failed_files(outcomes)[columns].to_dict("records"):
-        log_event("file failed", **{str(name): value for name, value in row.items()})
-    return {
-        "snapshot": snapshot.digest,
-        "num_files": len(outcomes),
-        "num_probed": num_probed,
-        "statuses": dict(Counter(outcomes["status"])),
-    }
 
 
 def _publish(summary: dict[str, Any]) -> None:
