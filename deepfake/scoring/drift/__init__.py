@@ -1,6 +1,6 @@
 """Drift: compare scored media with those that a detector was made with."""
 
-from deepfake.scoring.drift.compare import DEFAULT_LIMIT, Drift, DriftedFeature, compare
+from deepfake.scoring.drift.compare import DEFAULT_LIMIT, Drift, DriftedFeature, compare, is_moved
 from deepfake.scoring.drift.counts import Counts
 from deepfake.scoring.drift.reference import (
     REFERENCE_NAME,
@@ -23,6 +23,7 @@ __all__ = [
     "chance_index",
     "compare",
     "fit_reference",
+    "is_moved",
     "load_reference",
     "stability_index",
     "write_reference",
