@@ -91,7 +91,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         description=str(summary.bundle),
     )
     return {
-        "detector": {"name": detector.name, "version": detector.version},
+        "detector": detector.as_record(),
         "detector_chosen_by": how,
         "bundle": str(summary.bundle),
         "metrics": dict(summary.metrics),

@@ -85,7 +85,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         notes.append(not_logged_note(error, folder))
     create_markdown_artifact(key="evaluate", markdown=markdown, description=run_name)
     return {
-        "detector": {"name": detector.name, "version": detector.version, "digest": bundle.digest},
+        "detector": detector.as_record(digest=bundle.digest),
         "detector_chosen_by": how,
         "corpus": snapshot.corpus,
         "snapshot": snapshot.digest,

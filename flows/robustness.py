@@ -90,7 +90,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
         notes.append(not_logged_note(error, folder))
     create_markdown_artifact(key="robustness", markdown=markdown, description=run_name)
     return {
-        "detector": {"name": detector.name, "version": detector.version, "digest": bundle.digest},
+        "detector": detector.as_record(digest=bundle.digest),
         "detector_chosen_by": how,
         "corpus": snapshot.corpus,
         "split": split,

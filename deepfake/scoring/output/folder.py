@@ -315,9 +315,7 @@ def write_scores(
                 "folder": state.folder,
                 "version": state.version,
                 "detector": {
-                    "name": setup.detector.name,
-                    "version": setup.detector.version,
-                    "digest": bundle.digest,
+                    **setup.detector.as_record(digest=bundle.digest),
                     "path": to_uri(bundle.path),
                 },
                 "notes": bundle.spec.reading_notes,
