@@ -218,19 +218,15 @@ def _nearest(path: Path) -> Path:
 
 
 def _check_cluster(options: Any) -> None:
-    if options.task_runner != "dask":
-        raise ConfigError(
-            f"the Dask scheduler {options.dask_address} is named, but batches run in threads",
-            hint="Add --task-runner dask, or leave --dask-address out.",
-        )
+    from deepfake.compute.cluster import check_dask_address
+
+    check_dask_address(options.dask_address, task_runner=options.task_runner)
 
 
 def _check_export(options: Any) -> None:
-    if options.output.exists() and not options.overwrite:
-        raise ConfigError(
-            f"the file exists already: {options.output}",
-            hint="Give another name, or --overwrite.",
-        )
+    from deepfake.detectors.inference.onnx_export import reject_existing_file
+
+    reject_existing_file(options.output, overwrite=options.overwrite)
 
 
 _OF_OPTION: Mapping[str, Callable[[Any], None]] = {
