@@ -204,17 +204,12 @@ def _check_perturbations(options: Any) -> None:
 
 def _check_places(options: Any) -> None:
     from deepfake.scoring.output.places import check_places
-    from deepfake.storage import location_of
+    from deepfake.storage import location_of, nearest_existing
 
     output = location_of(options.output)
     check_places(location_of(options.folder), output)
-    if isinstance(output, Path) and not _nearest(output).is_dir():
+    if isinstance(output, Path) and not nearest_existing(output).is_dir():
         raise ConfigError("the folder for the scores cannot be created", path=output)
-
-
-def _nearest(path: Path) -> Path:
-    """Return the nearest ancestor of a path that exists."""
-    return next(there for there in (path, *path.absolute().parents) if there.exists())
 
 
 def _check_cluster(options: Any) -> None:

@@ -34,6 +34,7 @@ from deepfake.storage.locations import (
     is_store_uri,
     local_path,
     location_of,
+    nearest_existing,
     remove_folder,
 )
 from deepfake.storage.media import medium_exists, medium_file, stat_medium
@@ -76,6 +77,7 @@ __all__ = [
     "max_copies_bytes",
     "medium_exists",
     "medium_file",
+    "nearest_existing",
     "new_run_name",
     "path_of_uri",
     "read_json",
