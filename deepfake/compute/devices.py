@@ -5,19 +5,23 @@ from __future__ import annotations
 import ctypes
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
 from deepfake.compute.openvino import reject_without_bf16
 from deepfake.config import Precision
 from deepfake.errors import ConfigError
 
 __all__ = [
+    "BackendName",
     "check_precision",
     "check_training_precision",
     "computed_as",
     "reject_without_driver",
     "resolve_device",
 ]
+
+BackendName: TypeAlias = Literal["auto", "openvino", "torch"]
+"""What a network can be computed with."""
 
 _NAME = re.compile(r"cpu|cuda(:\d{1,3})?")
 

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake.arrays import Pixels
 from deepfake.config import FaceConfig, MediaLimits
 from deepfake.errors import DataError
 from deepfake.extract.faces import MtcnnDetector
@@ -33,8 +34,6 @@ _CLIP_FRAMES = 30
 _SIDE_PX = 288
 _COUNTS = {"train": (6, 20), "val": (3, 8), "test": (3, 8)}
 """Clips and stills of each class, by split."""
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
+from deepfake.arrays import Pixels
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.inference import resize_square
 from deepfake.errors import DeepfakeError
@@ -33,8 +31,6 @@ _RANDOM_MASKS = 4
 _LOGIT_TOLERANCE = 0.25
 """Between the logit in the score and that of the crop made again: boxes are stored in half
 precision, and processors differ."""
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

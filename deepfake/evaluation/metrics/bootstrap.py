@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
+from deepfake.arrays import FloatArray
 from deepfake.errors import DataError
 from deepfake.evaluation.metrics.likelihood_ratio import cllr_costs
 from deepfake.evaluation.metrics.point import (
@@ -45,8 +46,6 @@ _DRAWN = (
     "false_alarm_rate",
     "cllr",
 )
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

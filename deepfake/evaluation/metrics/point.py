@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 from sklearn import metrics as sk
 
+from deepfake.arrays import FloatArray
 from deepfake.errors import DataError
 from deepfake.evaluation.metrics.likelihood_ratio import cllr, min_cllr
 
@@ -32,8 +33,6 @@ __all__ = [
 ECE_BINS = 15
 _MIN_PER_BIN = 5
 _MIN_FALSE_ALARMS = 5
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,11 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake.arrays import Pixels
 from deepfake.media import jpeg_round_trip
 
 __all__ = ["FRAME_CHANGES"]
 
-Pixels = NDArray[np.uint8]
 FrameChange = Callable[[Pixels, float, np.random.Generator], Pixels]
 
 _BEAUTY_SIGMA = 30.0

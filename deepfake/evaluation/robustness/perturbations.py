@@ -8,8 +8,8 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfake.arrays import Pixels
 from deepfake.config import MediaLimits
 from deepfake.errors import ConfigError
 from deepfake.evaluation.robustness.frame_changes import FRAME_CHANGES
@@ -24,7 +24,6 @@ from deepfake.media import (
 
 __all__ = ["PERTURBATIONS", "Perturbation", "perturb_file", "perturbations_of"]
 
-Pixels = NDArray[np.uint8]
 
 PERTURBATIONS: Mapping[str, tuple[float, ...]] = {
     "jpeg": (80, 60, 40, 25, 15),

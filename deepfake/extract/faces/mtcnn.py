@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake.arrays import Pixels
 from deepfake.config import FaceConfig
 from deepfake.extract.faces.area_resize import FrameView, Window
 from deepfake.extract.faces.boxes import (
@@ -84,7 +85,6 @@ _LIFTED_MEAN = 0.45
 """Mean luminance after brightening. On a DFDC clip filmed in the dark (mean 0.14) the networks find
 the face in none of 15 frames as they are, and in all 15 at this mean."""
 
-Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 _Found = tuple[Floats, Floats, Floats]
 """Boxes (N, 4), confidences (N,) and landmarks (N, 5, 2) in the frame's pixels."""

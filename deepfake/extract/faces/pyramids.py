@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from deepfake.arrays import Pixels
 from deepfake.extract.faces.area_resize import FrameView, Means, Window, bins, means_of
 
 __all__ = [
@@ -38,8 +38,6 @@ _ROUND_TO_PX = 16
 
 _GAP_PX = 2
 """Gap between levels; cells that cross an edge are ignored."""
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

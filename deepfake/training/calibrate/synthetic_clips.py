@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from deepfake.arrays import Pixels
 from deepfake.config import MediaLimits, SelfBlendConfig, digest_of
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import DataError
@@ -33,7 +34,6 @@ from deepfake.types import Kind, Label
 
 __all__ = ["METHOD_PREFIXES", "ClipPlan", "make_clips", "plan_clips"]
 
-Pixels = NDArray[np.uint8]
 ClipKind = Literal["real", "labelled_fake", "self_blend"]
 
 METHOD_PREFIXES = {Kind.IMAGE: "synthetic_", Kind.VIDEO: "recorded_"}
