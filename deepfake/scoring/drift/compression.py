@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -9,11 +11,11 @@ __all__ = ["bytes_per_pixel"]
 
 
 def bytes_per_pixel(
-    size_bytes: ArrayLike,
+    size_bytes: ArrayLike | Sequence[int | None],
     *,
-    width: ArrayLike,
-    height: ArrayLike,
-    num_frames: ArrayLike,
+    width: ArrayLike | Sequence[int | None],
+    height: ArrayLike | Sequence[int | None],
+    num_frames: ArrayLike | Sequence[int | None],
     is_video: ArrayLike,
 ) -> NDArray[np.float64]:
     """Return the bytes for a pixel of a frame, NaN where they are not known.
@@ -40,4 +42,7 @@ def bytes_per_pixel(
     )
     pixels = columns * rows * np.where(np.asarray(is_video, dtype=bool), frames, 1.0)
     is_known = (pixels > 0) & (size > 0)
-    return np.divide(size, pixels, out=np.full(pixels.shape, np.nan), where=is_known)
+    ratio: NDArray[np.float64] = np.divide(
+        size, pixels, out=np.full(pixels.shape, np.nan), where=is_known
+    )
+    return ratio
