@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.cli.app import LIBGL_HINT
+from deepfake.cli.app import LIBGL_HINT, is_libgl_missing
 from deepfake.cli.exit_codes import ExitCode
 from deepfake.config.options import DoctorOptions
 from deepfake.errors import first_line
@@ -85,7 +85,7 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:
-        hint = LIBGL_HINT if "libGL" in str(error) or "libgthread" in str(error) else None
+        hint = LIBGL_HINT if is_libgl_missing(error) else None
         return Finding(name, False, f"{type(error).__name__}: {first_line(error)}", hint)
 
 
