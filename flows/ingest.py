@@ -62,7 +62,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
         place = location_of(options.input_path)
         refuse_another_corpus(root, corpus, place, layout=options.layout)
     config = extract_config(options)
-    job = _extract_job(options, config, root=root)
+    job = _extract_job(options, config)
     with (
         event_log(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=mask_credentials),
         log_run(input=to_uri(options.input_path), corpus=corpus, layout=options.layout) as ending,
@@ -160,7 +160,7 @@ def open_dataset(dataset: str, *, data_root: str) -> tuple[Snapshot, list[str]]:
     )
 
 
-def _extract_job(options: IngestOptions, config: ExtractConfig, *, root: DataRoot) -> ExtractJob:
+def _extract_job(options: IngestOptions, config: ExtractConfig) -> ExtractJob:
     # The machines of a cluster need not have this one's folders.
     cache = None if options.dask_address else engine_cache().resolve()
     return ExtractJob(

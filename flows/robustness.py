@@ -56,7 +56,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     split = select_split(snapshot, options.split).name
     files = choose_files(snapshot, split=split, max_files=options.max_files, seed=options.seed)
-    results, tables = _measure_all(files, conditions, detector=detector, options=options, root=root)
+    results, tables = _measure_all(files, conditions, detector=detector, options=options)
     run_name = new_run_name("robustness", bundle.spec.architecture, snapshot.corpus, split)
     folder = root.evaluations / run_name
     rows = [asdict(result) for result in results]
@@ -111,7 +111,6 @@ def _measure_all(
     *,
     detector: DetectorIdentity,
     options: RobustnessOptions,
-    root: DataRoot,
 ) -> tuple[list[ConditionResult], list[pd.DataFrame]]:
     """Return the result and the scored files of each condition."""
     job = create_score_job(
