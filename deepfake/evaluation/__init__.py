@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from deepfake.evaluation.evaluate import evaluate_predictions
     from deepfake.evaluation.figures import write_figures
     from deepfake.evaluation.markdown import markdown_table, rounded
-    from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
     from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
     from deepfake.evaluation.output import write_report
     from deepfake.evaluation.report import summary_markdown
@@ -32,7 +31,6 @@ else:
     __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
-    "BinnedAuc",
     "CorpusResult",
     "EvaluationResult",
     "Headline",
@@ -47,7 +45,6 @@ __all__ = [
     "comparison_markdown",
     "evaluate_predictions",
     "markdown_table",
-    "match_by_bins",
     "match_pairs",
     "rounded",
     "summary_markdown",

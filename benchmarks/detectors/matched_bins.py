@@ -12,13 +12,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
+from deepfake.arrays import FloatArray
 from deepfake.errors import DataError
 
 __all__ = ["DEFAULT_BINS", "BinnedAuc", "match_by_bins"]
 
 DEFAULT_BINS = 20
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
