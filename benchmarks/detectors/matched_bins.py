@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
-from deepfake.arrays import FloatArray
 from deepfake.errors import DataError
+from deepfake.types import FloatArray
 
 __all__ = ["DEFAULT_BINS", "BinnedAuc", "match_by_bins"]
 

@@ -16,12 +16,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.config import FaceConfig, MediaLimits
 from deepfake.errors import DataError
 from deepfake.extract.faces import MtcnnDetector
 from deepfake.media import open_video, read_image, write_image, write_video
-from deepfake.types import Face
+from deepfake.types import Face, Pixels
 
 __all__ = ["DemoMedia", "find_sources", "make_demo_media"]
 

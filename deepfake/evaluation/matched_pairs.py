@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
-from deepfake.arrays import FloatArray
 from deepfake.errors import DataError
+from deepfake.types import FloatArray
 
 __all__ = ["DEFAULT_CALIPER", "MATCHED_ON", "MatchedPairs", "match_pairs"]
 

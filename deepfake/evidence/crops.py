@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from deepfake.arrays import Pixels
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.inference import resize_square
 from deepfake.errors import DeepfakeError
@@ -17,7 +16,7 @@ from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.timelines import calibration_of
 from deepfake.extract.faces import crop_face, turn_box, turn_frame
 from deepfake.media import decode_crop, encode_crop, encode_shown
-from deepfake.types import Face, Frame
+from deepfake.types import Face, Frame, Pixels
 
 if TYPE_CHECKING:
     from deepfake.evidence.heat_maps import HeatMapper

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from deepfake.arrays import Pixels
+from deepfake.types import Pixels
 
 __all__ = ["UPRIGHT", "Orientation", "exif_orientation", "matrix_orientation", "shown_size"]
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
-from deepfake.arrays import FloatArray
 from deepfake.errors import DataError
 from deepfake.evaluation.metrics.likelihood_ratio import cllr_costs
 from deepfake.evaluation.metrics.point import (
@@ -19,6 +18,7 @@ from deepfake.evaluation.metrics.point import (
     values_of,
     weighted_ece,
 )
+from deepfake.types import FloatArray
 
 __all__ = [
     "MIN_GROUPS",

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.isotonic import IsotonicRegression
 
-from deepfake.arrays import FloatArray
+from deepfake.types import FloatArray
 
 __all__ = ["cllr", "cllr_costs", "min_cllr"]
 

@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import binomtest
 from sklearn import metrics as sk
 
-from deepfake.arrays import FloatArray
 from deepfake.errors import DataError
 from deepfake.evaluation.metrics.likelihood_ratio import cllr, min_cllr
+from deepfake.types import FloatArray
 
 __all__ = [
     "ECE_BINS",

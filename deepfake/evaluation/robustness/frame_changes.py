@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.media import jpeg_round_trip
+from deepfake.types import Pixels
 
 __all__ = ["FRAME_CHANGES"]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from deepfake.arrays import Pixels
 from deepfake.config import MediaLimits
 from deepfake.errors import ConfigError
 from deepfake.evaluation.robustness.frame_changes import FRAME_CHANGES
@@ -21,6 +20,7 @@ from deepfake.media import (
     write_image,
     write_video,
 )
+from deepfake.types import Pixels
 
 __all__ = ["PERTURBATIONS", "Perturbation", "perturb_file", "perturbations_of"]
 

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
+from deepfake.types import Pixels
 
 __all__ = ["FrameView", "Means", "Window", "bins", "means_of"]
 

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.config import FaceConfig
 from deepfake.extract.faces.area_resize import FrameView, Window
 from deepfake.extract.faces.boxes import (
@@ -27,7 +26,7 @@ from deepfake.extract.faces.boxes import (
 )
 from deepfake.extract.faces.networks import BackendName, Networks, create_networks
 from deepfake.extract.faces.pyramids import CELL_PX, STRIDE_PX, Canvas, draw_canvas, scales_of
-from deepfake.types import Face
+from deepfake.types import Face, Pixels
 
 __all__ = ["Detection", "MtcnnDetector"]
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from deepfake.arrays import Pixels
 from deepfake.extract.faces.area_resize import FrameView, Means, Window, bins, means_of
+from deepfake.types import Pixels
 
 __all__ = [
     "CELL_PX",

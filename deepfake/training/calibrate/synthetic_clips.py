@@ -22,7 +22,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.config import MediaLimits, SelfBlendConfig, digest_of
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import DataError
@@ -30,7 +29,7 @@ from deepfake.media import open_video, read_image, write_video
 from deepfake.storage import atomic_path, medium_file
 from deepfake.training.calibrate.face_path import FacePath, face_path, main_track
 from deepfake.training.data.self_blend import are_usable_landmarks, self_blend
-from deepfake.types import Kind, Label
+from deepfake.types import Kind, Label, Pixels
 
 __all__ = ["METHOD_PREFIXES", "ClipPlan", "make_clips", "plan_clips"]
 

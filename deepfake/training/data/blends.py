@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.config import CropConfig, SelfBlendConfig
 from deepfake.detectors.inference import resize_square
 from deepfake.extract.faces import NUM_DENSE_LANDMARKS
@@ -20,6 +19,7 @@ from deepfake.training.data.region_blend import blend_region
 from deepfake.training.data.self_blend import SelfBlend, are_usable_landmarks, draw_self_blend
 from deepfake.training.data.stored_squares import landmarks_of, native_sides
 from deepfake.training.data.views import ShownSquare, at_native_size
+from deepfake.types import Pixels
 
 __all__ = ["CropBlender"]
 

@@ -13,9 +13,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.config import AugmentConfig
 from deepfake.media import h264_round_trip, jpeg_round_trip
+from deepfake.types import Pixels
 
 __all__ = ["augment_at_native_size", "boundary_map"]
 

@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.config import DenseBlendConfig
 from deepfake.training.data.region_blend import (
     draw_mask,
@@ -20,6 +19,7 @@ from deepfake.training.data.region_blend import (
     soften_mask,
 )
 from deepfake.training.data.self_blend import SelfBlend
+from deepfake.types import Pixels
 
 __all__ = ["SimilarFaces", "blend_other_face"]
 

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.config import DenseBlendConfig
 from deepfake.media import jpeg_round_trip
 from deepfake.training.data.face_regions import REGION_WEIGHTS, draw_region_mask
 from deepfake.training.data.self_blend import SelfBlend
+from deepfake.types import Pixels
 
 __all__ = ["blend_region", "draw_mask", "lower_resolution", "refocus", "soften_mask"]
 

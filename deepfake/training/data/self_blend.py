@@ -15,9 +15,9 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.config import SelfBlendConfig
 from deepfake.errors import DataError
+from deepfake.types import Pixels
 
 __all__ = ["HULLS", "SelfBlend", "are_usable_landmarks", "draw_self_blend", "self_blend"]
 

@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.arrays import Pixels
 from deepfake.config import CropConfig, ViewConfig
 from deepfake.detectors.inference import resize_square
 from deepfake.extract.faces import Square, place_square
@@ -25,7 +24,7 @@ from deepfake.training.data.stored_squares import (
     native_sides,
     stored_squares,
 )
-from deepfake.types import Face
+from deepfake.types import Face, Pixels
 
 __all__ = ["CropViews", "ShownSquare", "at_native_size"]
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import cv2
 
-from deepfake.arrays import Pixels
-from deepfake.types import Verdict
+from deepfake.types import Pixels, Verdict
 from deepfake.verdicts.words import VERDICT_WORDS
 from deepfake.views.webcam.session import FrameResult
 from deepfake.views.webcam.watcher import WatchedFace

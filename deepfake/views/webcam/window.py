@@ -13,8 +13,8 @@ from typing import IO
 import cv2
 import numpy as np
 
-from deepfake.arrays import Pixels
 from deepfake.errors import ConfigError
+from deepfake.types import Pixels
 from deepfake.views.webcam import window_process
 from deepfake.views.webcam.overlay import draw_problem, draw_result
 from deepfake.views.webcam.session import FrameResult
