@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,16 +20,25 @@ __all__ = [
     "Face",
     "FaceCrop",
     "FaceTrack",
+    "FloatArray",
     "Frame",
     "Kind",
     "Label",
     "MediaInfo",
     "Outcome",
+    "Pixels",
     "Score",
     "Split",
     "Status",
     "Verdict",
 ]
+
+
+# As texts: NumPy is not imported by what only needs the rest.
+FloatArray: TypeAlias = "NDArray[np.float64]"
+
+Pixels: TypeAlias = "NDArray[np.uint8]"
+"""A picture, or several."""
 
 
 class Kind(StrEnum):

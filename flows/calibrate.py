@@ -11,7 +11,7 @@ from prefect.artifacts import create_table_artifact
 from deepfake.config.options import CalibrateOptions, takes_options
 from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.detectors.bundles import load_bundle
-from deepfake.errors import ConfigError, TrackingError
+from deepfake.errors import TrackingError
 from deepfake.registry import (
     mask_credentials,
     not_registered_note,
@@ -22,6 +22,7 @@ from deepfake.registry import (
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from deepfake.training.calibrate import reject_too_few_files
+from deepfake.training.settings import check_run_name
 from flows.ingest import open_dataset
 from flows.server.cancel import cancel_when_stopped
 from tasks import calibrate as steps
@@ -90,7 +91,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         description=str(summary.bundle),
     )
     return {
-        "detector": {"name": detector.name, "version": detector.version},
+        "detector": detector.as_record(),
         "detector_chosen_by": how,
         "bundle": str(summary.bundle),
         "metrics": dict(summary.metrics),
@@ -104,7 +105,6 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
 
 
 def _new_run(root: DataRoot, name: str | None, *, detector_name: str) -> Path:
-    run_dir = root.runs / (name or new_run_name("calibrate", detector_name))
-    if run_dir.exists():
-        raise ConfigError(f"the run {run_dir.name!r} already exists")
-    return run_dir
+    name = name or new_run_name("calibrate", detector_name)
+    check_run_name(root.runs, name)
+    return root.runs / name

@@ -7,6 +7,8 @@ from typing import Any
 from prefect.artifacts import create_table_artifact
 from prefect.events import emit_event
 
+from deepfake.scoring.drift import is_moved
+
 __all__ = ["DRIFTED", "publish_drift"]
 
 DRIFTED = "deepfake.scores.drifted"
@@ -32,7 +34,7 @@ def publish_drift(summary: dict[str, Any]) -> None:
     if not drift["is_drifted"]:
         return
     detector = summary["detector"]
-    moved = [found for found in drift["features"] if found["level"] == "moved"]
+    moved = [found for found in drift["features"] if is_moved(found)]
     emit_event(
         event=DRIFTED,
         resource={

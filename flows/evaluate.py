@@ -47,13 +47,13 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     bundle = load_bundle(detector.path)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     selected = select_split(snapshot, options.split)
-    result = _measure(detector, snapshot, selected, options=options, root=root)
+    result = _measure(detector, snapshot, selected, options=options)
     compared = None
     measured = [bundle.digest]
     if options.against is not None:
         other, _ = resolve_detector(options.against, data_root=root.path)
         measured.append(load_bundle(other.path).digest)
-        base = _measure(other, snapshot, selected, options=options, root=root)
+        base = _measure(other, snapshot, selected, options=options)
         first, second = distinct_names(other, detector)
         compared = steps.compare(base, result, first=first, second=second, seed=options.seed)
     notes += [*selected.notes, *caveats(bundle, snapshot, selected.name)]
@@ -85,7 +85,7 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
         notes.append(not_logged_note(error, folder))
     create_markdown_artifact(key="evaluate", markdown=markdown, description=run_name)
     return {
-        "detector": {"name": detector.name, "version": detector.version, "digest": bundle.digest},
+        "detector": detector.as_record(digest=bundle.digest),
         "detector_chosen_by": how,
         "corpus": snapshot.corpus,
         "snapshot": snapshot.digest,
@@ -108,7 +108,6 @@ def _measure(
     selected: SelectedSplit,
     *,
     options: EvaluateOptions,
-    root: DataRoot,
 ) -> EvaluationResult:
     crops = steps.predict(
         detector.path,

@@ -11,9 +11,8 @@ from prefect import get_run_logger
 from deepfake.compute.workers import close_workers
 from deepfake.config import digest_of
 from deepfake.detectors.bundles import Bundle
-from deepfake.errors import DeepfakeError
-from deepfake.evidence import EvidenceRequest
-from deepfake.evidence.selection import find_missing_evidence, remove_stale_evidence
+from deepfake.evidence import EvidenceRequest, MadeEvidence, make_evidence_batches
+from deepfake.evidence.selection import find_missing_evidence
 from deepfake.scoring import ScoreJob
 from deepfake.storage import Location, to_uri
 from flows.runners import InFlight
@@ -22,9 +21,6 @@ from tasks.progress import show_step
 from tasks.settings import pack_records, unpack_records
 
 __all__ = ["make_evidence"]
-
-_BATCH_FILES = 8
-"""Two or three seconds a file."""
 
 
 def make_evidence(
@@ -35,7 +31,7 @@ def make_evidence(
     is_retrying_failed: bool,
     job: ScoreJob,
     batches: InFlight,
-) -> tuple[int, str | None]:
+) -> MadeEvidence:
     """Make what evidence is lacking beside the scores, and remove what is of other scores.
 
     The scores are there, whatever becomes of it.
@@ -47,36 +43,39 @@ def make_evidence(
         is_retrying_failed: Whether what could not be made whole is made again.
         job: What the media workers were started with that scored.
         batches: Where batches run.
-
-    Returns:
-        For how many files it was made, and why not for all, if so.
     """
+
+    def run_batches(requests: list[list[EvidenceRequest]]) -> None:
+        with show_step("explain", total=sum(len(batch) for batch in requests)):
+            for _ in batches.run(
+                explain,
+                _calls(requests, version_dir, job),
+                count=lambda call: len(unpack_records(call["requests"])),
+            ):
+                pass
+
     try:
-        remove_stale_evidence(version_dir)
-        requests = find_missing_evidence(
-            version_dir, bundle=bundle, num_files=num_files, is_retrying_failed=is_retrying_failed
+        made = make_evidence_batches(
+            version_dir,
+            find_requests=lambda: find_missing_evidence(
+                version_dir,
+                bundle=bundle,
+                num_files=num_files,
+                is_retrying_failed=is_retrying_failed,
+            ),
+            run_batches=run_batches,
         )
-        if requests:
-            with show_step("evidence", total=len(requests)):
-                for _ in batches.run(
-                    explain,
-                    _calls(requests, version_dir, job),
-                    count=lambda call: len(unpack_records(call["requests"])),
-                ):
-                    pass
-    except (DeepfakeError, OSError) as error:
-        get_run_logger().warning("the evidence could not be made: %s", error)
-        return 0, str(error)
     finally:
         close_workers()
-    return len(requests), None
+    if made.error is not None:
+        get_run_logger().warning("the evidence could not be made: %s", made.error)
+    return made
 
 
 def _calls(
-    requests: list[EvidenceRequest], version_dir: Location, job: ScoreJob
+    batches: list[list[EvidenceRequest]], version_dir: Location, job: ScoreJob
 ) -> Iterator[dict[str, Any]]:
-    for at in range(0, len(requests), _BATCH_FILES):
-        batch = requests[at : at + _BATCH_FILES]
+    for batch in batches:
         yield {
             "version": to_uri(version_dir),
             "key": digest_of(*(request.made_for + request.media_id for request in batch)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,10 +23,11 @@ from deepfake.corpora.ingest import (
 )
 from deepfake.corpora.ingest.dataset import resolve_dataset
 from deepfake.corpora.ingest.summary import (
-    failed_files,
     ingest_summary,
+    log_failed_files,
     media_used,
     newest_snapshot,
+    run_numbers,
 )
 from deepfake.corpora.layouts.label_hint import label_hint
 from deepfake.corpora.shards import Snapshot
@@ -62,7 +62,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
         place = location_of(options.input_path)
         reject_another_corpus(root, corpus, place, layout=options.layout)
     config = extract_config(options)
-    job = _extract_job(options, config, root=root)
+    job = _extract_job(options, config)
     with (
         event_log(root.log(f"ingest-{corpus}"), run_id=str(flow_run.id), mask=mask_credentials),
         log_run(input=to_uri(options.input_path), corpus=corpus, layout=options.layout) as ending,
@@ -102,7 +102,8 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
             notes=notes,
         )
         num_added = len(media_used(snapshot) - had)
-        ending.update(_account(snapshot, num_probed=num_probed))
+        log_failed_files(snapshot)
+        ending.update(run_numbers(snapshot, num_probed=num_probed))
     summary = {
         **ingest_summary(snapshot, notes),
         "label_hint": label_hint(rows),
@@ -159,7 +160,7 @@ def open_dataset(dataset: str, *, data_root: str) -> tuple[Snapshot, list[str]]:
     )
 
 
-def _extract_job(options: IngestOptions, config: ExtractConfig, *, root: DataRoot) -> ExtractJob:
+def _extract_job(options: IngestOptions, config: ExtractConfig) -> ExtractJob:
     # The machines of a cluster need not have this one's folders.
     cache = None if options.dask_address else engine_cache().resolve()
     return ExtractJob(
@@ -185,20 +186,6 @@ def _log_shard(shard: dict[str, Any]) -> None:
         seconds=round(shard["seconds"], 3),
         statuses=shard["statuses"],
     )
-
-
-def _account(snapshot: Snapshot, *, num_probed: int) -> dict[str, Any]:
-    """Log each file with an unexpected status, and return the run's numbers."""
-    outcomes = snapshot.outcomes()
-    columns = ["media_id", "uri", "status", "error_type", "message"]
-    for row in failed_files(outcomes)[columns].to_dict("records"):
-        log_event("file failed", **{str(name): value for name, value in row.items()})
-    return {
-        "snapshot": snapshot.digest,
-        "num_files": len(outcomes),
-        "num_probed": num_probed,
-        "statuses": dict(Counter(outcomes["status"])),
-    }
 
 
 def _publish(summary: dict[str, Any]) -> None:

@@ -94,7 +94,7 @@ class PrefectBatches:
         is_retrying_failed: bool,
     ) -> tuple[int, str | None]:
         """Make the evidence that is lacking beside finished tables."""
-        return make_evidence(
+        made = make_evidence(
             version_dir,
             bundle=bundle,
             num_files=num_files,
@@ -102,6 +102,7 @@ class PrefectBatches:
             job=job,
             batches=InFlight(self._runner),
         )
+        return made.num_made, made.error
 
 
 def _result_of(done: FinishedBatch) -> ProbedBatch | ScoredBatch:

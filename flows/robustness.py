@@ -14,7 +14,7 @@ from deepfake.compute.workers import close_workers
 from deepfake.config.options import RobustnessOptions, takes_options
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.errors import ConfigError, TrackingError
+from deepfake.errors import TrackingError
 from deepfake.evaluation.robustness import (
     PERTURBATIONS,
     ConditionResult,
@@ -56,9 +56,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     split = select_split(snapshot, options.split).name
     files = choose_files(snapshot, split=split, max_files=options.max_files, seed=options.seed)
-    if files.empty:
-        raise ConfigError(f"{snapshot.corpus} has no labelled files in {split!r}")
-    results, tables = _measure_all(files, conditions, detector=detector, options=options, root=root)
+    results, tables = _measure_all(files, conditions, detector=detector, options=options)
     run_name = new_run_name("robustness", bundle.spec.architecture, snapshot.corpus, split)
     folder = root.evaluations / run_name
     rows = [asdict(result) for result in results]
@@ -92,7 +90,7 @@ def robustness(options: RobustnessOptions) -> dict[str, Any]:
         notes.append(not_logged_note(error, folder))
     create_markdown_artifact(key="robustness", markdown=markdown, description=run_name)
     return {
-        "detector": {"name": detector.name, "version": detector.version, "digest": bundle.digest},
+        "detector": detector.as_record(digest=bundle.digest),
         "detector_chosen_by": how,
         "corpus": snapshot.corpus,
         "split": split,
@@ -113,7 +111,6 @@ def _measure_all(
     *,
     detector: DetectorIdentity,
     options: RobustnessOptions,
-    root: DataRoot,
 ) -> tuple[list[ConditionResult], list[pd.DataFrame]]:
     """Return the result and the scored files of each condition."""
     job = create_score_job(

@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.task_runners import TaskRunner, ThreadPoolTaskRunner
 from prefect.tasks import Task
 
+from deepfake.compute.cluster import check_dask_address
 from deepfake.config.options.fields import TaskRunnerName
 from deepfake.errors import ConfigError, WorkerError
 from flows.server.temporary import is_temporary
@@ -48,11 +49,7 @@ def create_runner(name: TaskRunnerName, *, dask_address: str | None = None) -> T
         ConfigError: An address for a runner that takes none, or a cluster whose workers would not
             know which Prefect server to report to.
     """
-    if name == "threads" and dask_address is not None:
-        raise ConfigError(
-            f"the Dask scheduler {dask_address} is named, but batches run in threads",
-            hint="Add --task-runner dask, or leave --dask-address out.",
-        )
+    check_dask_address(dask_address, task_runner=name)
     if name == "threads":
         return ThreadPoolTaskRunner(max_workers=_THREADS)
     from prefect_dask.task_runners import DaskTaskRunner

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.detectors.generalisation_scores import MediaScores
+from benchmarks.detectors.matched_bins import DEFAULT_BINS, match_by_bins
 from deepfake.corpora.manifest_row import ManifestRow
-from deepfake.evaluation import match_by_bins
-from deepfake.evaluation.matched_bins import DEFAULT_BINS
 from deepfake.evaluation.metrics import binary_metrics, bootstrap_intervals
 from deepfake.types import Label, Verdict
 

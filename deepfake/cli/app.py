@@ -18,7 +18,7 @@ from deepfake.compute.processes.stop import stop_signal
 from deepfake.config import options as of
 from deepfake.errors import DeepfakeError
 
-__all__ = ["COMMANDS", "GROUPS", "LIBGL_HINT", "app", "main"]
+__all__ = ["COMMANDS", "GROUPS", "LIBGL_HINT", "app", "is_libgl_missing", "main"]
 
 _SETTINGS = {
     # --batch_size is --batch-size
@@ -127,6 +127,14 @@ def _common(
     del debug, version
 
 
+def is_libgl_missing(error: BaseException) -> bool:
+    """Return whether an error says that a library is missing which OpenCV loads.
+
+    The loader of the system gives no more than a text: "libGL.so.1: cannot open shared object".
+    """
+    return any(name in str(error) for name in ("libGL", "libgthread"))
+
+
 def main() -> None:
     """Run the command; Ctrl-C and SIGTERM stop it, and an error of ours is one line and a hint."""
     normalise_environment()
@@ -158,7 +166,7 @@ def _run() -> None:
         typer.secho("hint: --debug shows where it happened.", err=True)
         raise SystemExit(int(ExitCode.FAILED)) from None
     except ImportError as error:
-        if "--debug" in sys.argv or not str(error).startswith(("libGL", "libgthread")):
+        if "--debug" in sys.argv or not is_libgl_missing(error):
             raise
         typer.secho(f"error: OpenCV does not load ({error})", err=True, fg="red")
         typer.secho(f"hint: {LIBGL_HINT}", err=True)

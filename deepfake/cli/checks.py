@@ -172,8 +172,9 @@ def _check_training(options: Any) -> None:
 
 
 def _check_run_name(options: Any) -> None:
-    if (_data_root(options).runs / options.run_name).exists():
-        raise ConfigError(f"the run {options.run_name!r} already exists")
+    from deepfake.training.settings import check_run_name
+
+    check_run_name(_data_root(options).runs, options.run_name)
 
 
 def _check_space(options: Any) -> None:
@@ -203,33 +204,24 @@ def _check_perturbations(options: Any) -> None:
 
 def _check_places(options: Any) -> None:
     from deepfake.scoring.output.path_checks import check_places
-    from deepfake.storage import location_of
+    from deepfake.storage import location_of, nearest_existing
 
     output = location_of(options.output)
     check_places(location_of(options.folder), output)
-    if isinstance(output, Path) and not _nearest(output).is_dir():
+    if isinstance(output, Path) and not nearest_existing(output).is_dir():
         raise ConfigError("the folder for the scores cannot be created", path=output)
 
 
-def _nearest(path: Path) -> Path:
-    """Return the nearest ancestor of a path that exists."""
-    return next(there for there in (path, *path.absolute().parents) if there.exists())
-
-
 def _check_cluster(options: Any) -> None:
-    if options.task_runner != "dask":
-        raise ConfigError(
-            f"the Dask scheduler {options.dask_address} is named, but batches run in threads",
-            hint="Add --task-runner dask, or leave --dask-address out.",
-        )
+    from deepfake.compute.cluster import check_dask_address
+
+    check_dask_address(options.dask_address, task_runner=options.task_runner)
 
 
 def _check_export(options: Any) -> None:
-    if options.output.exists() and not options.overwrite:
-        raise ConfigError(
-            f"the file exists already: {options.output}",
-            hint="Give another name, or --overwrite.",
-        )
+    from deepfake.detectors.inference.onnx_export import reject_existing_file
+
+    reject_existing_file(options.output, overwrite=options.overwrite)
 
 
 _OF_OPTION: Mapping[str, Callable[[Any], None]] = {

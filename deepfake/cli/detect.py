@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import typer
@@ -36,7 +35,7 @@ def run_detect(options: DetectOptions) -> None:
     rows = scan_media(list(options.files))
     console = Console(stderr=True, markup=False)
     identity, notes = choose_detector(options.weights, data_root=data_root, console=console)
-    setup = _setup(identity, options, data_root=data_root)
+    setup = _setup(identity, options)
     limits = options.worker_limits
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("detect", total=len(rows))
@@ -60,7 +59,7 @@ def run_detect(options: DetectOptions) -> None:
     exit_if_files_failed(statuses)
 
 
-def _setup(identity: DetectorIdentity, options: DetectOptions, *, data_root: Path) -> ScorerSetup:
+def _setup(identity: DetectorIdentity, options: DetectOptions) -> ScorerSetup:
     device = resolve_device(options.device)
     check_precision(options.precision, device=device)
     sampling = choose_sampling(

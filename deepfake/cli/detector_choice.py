@@ -30,8 +30,7 @@ def choose_detector(
     """
     print_other_registry(console, data_root)
     identity, how = resolve_detector(weights, data_root=data_root)
-    version = f" version {identity.version}" if identity.version else ""
-    console.print(f"detector: {identity.name}{version} ({how})", style="dim", highlight=False)
+    console.print(f"detector: {identity.full_name} ({how})", style="dim", highlight=False)
     notes = load_bundle(identity.path).spec.reading_notes
     for note in notes:
         console.print(f"note: {note}", style="dim", highlight=False)

@@ -15,11 +15,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from deepfake.cli.app import LIBGL_HINT
+from deepfake.cli.app import LIBGL_HINT, is_libgl_missing
 from deepfake.cli.exit_codes import ExitCode
 from deepfake.config.options import DoctorOptions
 from deepfake.errors import first_line
-from deepfake.storage import local_path
+from deepfake.storage import local_path, nearest_existing
 from deepfake.storage.environment import configure_environment
 
 __all__ = ["Finding", "run_doctor"]
@@ -85,7 +85,7 @@ def _guarded(name: str, check: Callable[[], Finding]) -> Finding:
     try:
         return check()
     except Exception as error:
-        hint = LIBGL_HINT if "libGL" in str(error) or "libgthread" in str(error) else None
+        hint = LIBGL_HINT if is_libgl_missing(error) else None
         return Finding(name, False, f"{type(error).__name__}: {first_line(error)}", hint)
 
 
@@ -179,7 +179,7 @@ _CHECKS: dict[str, Callable[[], Finding]] = {
 
 
 def _folder(data_root: Path) -> Finding:
-    nearest = next(p for p in [data_root.resolve(), *data_root.resolve().parents] if p.exists())
+    nearest = nearest_existing(data_root.resolve())
     is_fine = os.access(nearest, os.W_OK)
     hint = None if is_fine else f"{nearest} is not writable: name another --data-root."
     return Finding("data root", is_fine, str(data_root.resolve()), hint)

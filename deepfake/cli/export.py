@@ -20,8 +20,7 @@ def run_export(options: ExportOptions) -> None:
     configure_environment(data_root)
     identity, how = resolve_detector(options.weights, data_root=data_root)
     console = Console(markup=False, highlight=False, soft_wrap=True)
-    version = f" version {identity.version}" if identity.version else ""
-    console.print(f"detector: {identity.name}{version} ({how})")
+    console.print(f"detector: {identity.full_name} ({how})")
     for note in load_bundle(identity.path).spec.reading_notes:
         console.print(f"  note: {note}")
     written = export_onnx(

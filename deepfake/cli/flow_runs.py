@@ -11,6 +11,7 @@ from rich.console import Console
 
 from deepfake.cli.exit_codes import ExitCode
 from deepfake.config.options import Options, flow_parameters
+from deepfake.detectors.identity import name_with_version
 from deepfake.registry import describe_other_registry, mask_credentials, tracking_uri
 from deepfake.storage import DataRoot, location_of
 from deepfake.storage.environment import configure_environment
@@ -61,8 +62,7 @@ def run_flow(name: str, options: Options) -> dict[str, Any]:
 
 def detector_name(detector: dict[str, Any]) -> str:
     """Return a detector's name, with its version where it has one."""
-    version = f" version {detector['version']}" if detector["version"] else ""
-    return f"{detector['name']}{version}"
+    return name_with_version(detector["name"], detector["version"])
 
 
 def print_detector(console: Console, summary: dict[str, Any]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import socket
 
 import typer
@@ -35,6 +34,7 @@ from deepfake.registry import (
 )
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, location_of
+from deepfake.storage.environment import user_name
 
 __all__ = [
     "run_compare",
@@ -137,11 +137,7 @@ def _version_or_nobody(version: int | None) -> str:
 
 
 def _who() -> str:
-    try:
-        user = getpass.getuser()
-    except (OSError, KeyError):
-        user = "somebody"
-    return f"{user} on {socket.gethostname()}"
+    return f"{user_name()} on {socket.gethostname()}"
 
 
 def _store_of(data_root: str) -> str:

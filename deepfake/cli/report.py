@@ -73,10 +73,9 @@ def write_detect_report(
             limits=limits,
             on_done=lambda done: bar.update(task, completed=done),
         )
-    version = f" version {setup.detector.version}" if setup.detector.version else ""
     report = create_report(
         [medium.score.as_row() for medium in media],
-        detector=f"{setup.detector.name}{version}, digest {bundle.digest}",
+        detector=f"{setup.detector.full_name}, digest {bundle.digest}",
         notes=bundle.spec.reading_notes,
         reading=describe_for_report(bundle.spec),
         evidence=evidence,

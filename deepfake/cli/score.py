@@ -142,6 +142,7 @@ def _next_steps(summary: dict[str, Any]) -> Iterator[str]:
 def _drift_lines(drift: dict[str, Any] | None) -> Iterator[str]:
     if drift is None:
         return
+    from deepfake.scoring.drift import is_moved
     from deepfake.scoring.drift.describe import describe_drift  # NumPy is not needed before
 
     known = [found for found in drift["features"] if found["index"] is not None]
@@ -150,7 +151,7 @@ def _drift_lines(drift: dict[str, Any] | None) -> Iterator[str]:
     elif not known:
         yield "drift: too few media to say"
     for found in known:
-        if found["level"] == "moved" or (found is known[0] and not drift["is_drifted"]):
+        if is_moved(found) or (found is known[0] and not drift["is_drifted"]):
             yield f"drift: {describe_drift(found, limit=drift['limit'], note=drift['note'])}"
 
 

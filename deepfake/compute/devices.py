@@ -5,19 +5,23 @@ from __future__ import annotations
 import ctypes
 import re
 from pathlib import Path
-from typing import get_args
+from typing import Literal, TypeAlias, get_args
 
-from deepfake.compute.openvino import has_bf16
+from deepfake.compute.openvino import reject_without_bf16
 from deepfake.config import Precision
 from deepfake.errors import ConfigError
 
 __all__ = [
+    "BackendName",
     "check_precision",
     "check_training_precision",
     "describe_computation",
     "reject_without_driver",
     "resolve_device",
 ]
+
+BackendName: TypeAlias = Literal["auto", "openvino", "torch"]
+"""What a network can be computed with."""
 
 _NAME = re.compile(r"cpu|cuda(:\d{1,3})?")
 
@@ -97,11 +101,7 @@ def check_precision(precision: Precision, *, device: str) -> None:
             f"{precision} is for the CPU: on CUDA networks compute in half precision",
             hint="Add --device cpu, or leave --precision out.",
         )
-    if not has_bf16():
-        raise ConfigError(
-            "this processor does not compute in bfloat16",
-            hint="Leave --precision out, or use f32.",
-        )
+    reject_without_bf16()
 
 
 def check_training_precision(precision: str, *, device: str) -> None:

@@ -41,6 +41,7 @@ __all__ = [
     "import_openvino",
     "load_graph",
     "read_graph",
+    "reject_without_bf16",
     "save_graph",
 ]
 
@@ -87,6 +88,19 @@ def has_bf16() -> bool:
     """Return whether this processor computes in bfloat16."""
     capabilities = _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
     return "BF16" in capabilities
+
+
+def reject_without_bf16() -> None:
+    """Reject bfloat16 where this processor does not have it.
+
+    Raises:
+        ConfigError: It does not.
+    """
+    if not has_bf16():
+        raise ConfigError(
+            "this processor does not compute in bfloat16",
+            hint="Leave --precision out, or use f32.",
+        )
 
 
 class Engine:
@@ -163,11 +177,8 @@ def compile_engine(
         ConfigError: The processor has no bfloat16.
         ModelError: OpenVINO refuses the network.
     """
-    if precision == "bf16" and not has_bf16():
-        raise ConfigError(
-            "this processor does not compute in bfloat16",
-            hint="Leave --precision out, or use f32.",
-        )
+    if precision == "bf16":
+        reject_without_bf16()
     settings = {
         "INFERENCE_PRECISION_HINT": precision,
         "INFERENCE_NUM_THREADS": num_threads,

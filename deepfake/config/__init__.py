@@ -1,6 +1,6 @@
 """Settings of each stage, and below `options` what commands and flows can be asked."""
 
-from deepfake.config.base import first_problem
+from deepfake.config.base import StoredRecord, first_problem
 from deepfake.config.blend_settings import DenseBlendConfig, SelfBlendConfig
 from deepfake.config.settings import (
     AggregationConfig,
@@ -42,6 +42,7 @@ __all__ = [
     "SamplingConfig",
     "SelfBlendConfig",
     "SplitConfig",
+    "StoredRecord",
     "TrainConfig",
     "TrainMethod",
     "ViewConfig",

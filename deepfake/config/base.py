@@ -12,7 +12,7 @@ from pydantic import (
     model_serializer,
 )
 
-__all__ = ["Settings", "first_problem"]
+__all__ = ["Settings", "StoredRecord", "first_problem"]
 
 
 class Settings(BaseModel):
@@ -36,6 +36,12 @@ class Settings(BaseModel):
             if getattr(self, name) == type(self).model_fields[name].get_default():
                 settings.pop(name, None)
         return settings
+
+
+class StoredRecord(BaseModel):
+    """A record in a file: frozen, without unknown fields, all numbers finite."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def first_problem(error: ValidationError) -> str:

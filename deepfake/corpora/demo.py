@@ -20,7 +20,7 @@ from deepfake.config import FaceConfig, MediaLimits
 from deepfake.errors import DataError
 from deepfake.extract.faces import MtcnnDetector
 from deepfake.media import open_video, read_image, write_image, write_video
-from deepfake.types import Face
+from deepfake.types import Face, Pixels
 
 __all__ = ["DemoMedia", "find_sources", "make_demo_media"]
 
@@ -33,8 +33,6 @@ _CLIP_FRAMES = 30
 _SIDE_PX = 288
 _COUNTS = {"train": (6, 20), "val": (3, 8), "test": (3, 8)}
 """Clips and stills of each class, by split."""
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -395,6 +395,9 @@ def _parse_spec(text: bytes, *, folder: Path) -> DetectorSpec:
 
 
 _HEADS_OF_VERSION_2 = {"blended": "self_blended", "generated": "labelled"}
+_NOTE_PREFIX_OF_VERSION_2 = "Probabilities for {kind}s "
+"""How notes on one kind begin in files of version 2: frozen with that format, whatever the notes
+of today say."""
 
 
 def _upgraded(old: Mapping[str, Any]) -> dict[str, Any]:
@@ -411,7 +414,7 @@ def _upgraded(old: Mapping[str, Any]) -> dict[str, Any]:
         new["heads"] = [_upgraded_head(head) for head in heads]
     if isinstance(notes := old.get("notes"), list):
         for kind, own in judgement.items():
-            begin = f"Probabilities for {kind}s "
+            begin = _NOTE_PREFIX_OF_VERSION_2.format(kind=kind)
             own["notes"] = [note for note in notes if str(note).startswith(begin)]
         moved = [note for own in judgement.values() for note in own["notes"]]
         new["notes"] = [note for note in notes if note not in moved]

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from deepfake.evaluation.evaluate import evaluate_predictions
     from deepfake.evaluation.figures import write_figures
     from deepfake.evaluation.markdown import format_metric, markdown_table
-    from deepfake.evaluation.matched_bins import BinnedAuc, match_by_bins
     from deepfake.evaluation.matched_pairs import MatchedPairs, match_pairs
     from deepfake.evaluation.output import write_evaluation
     from deepfake.evaluation.result import (
@@ -32,7 +31,6 @@ else:
     __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
-    "BinnedAuc",
     "CorpusResult",
     "EvaluationResult",
     "Headline",
@@ -48,7 +46,6 @@ __all__ = [
     "evaluate_predictions",
     "format_metric",
     "markdown_table",
-    "match_by_bins",
     "match_pairs",
     "summary_markdown",
     "write_evaluation",

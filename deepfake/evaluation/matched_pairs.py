@@ -17,6 +17,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
 from deepfake.errors import DataError
+from deepfake.types import FloatArray
 
 __all__ = ["DEFAULT_CALIPER", "MATCHED_ON", "MatchedPairs", "match_pairs"]
 
@@ -31,8 +32,6 @@ Source: Austin 2011, "Optimal caliper widths for propensity-score matching".
 _MAX_OPTIMAL = 3000
 _NEIGHBOURS = 50
 _TINY = 1e-6
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

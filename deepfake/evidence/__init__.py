@@ -6,7 +6,7 @@ order in which it is made:
 ===============  ===============================================================================
 `request`        a score and its faces, for which evidence is to be made
 `selection`      choose the files of a scored folder that get evidence
-`on_demand`      make it when somebody looks at it
+`on_demand`      make what is missing, in batches or when somebody looks at it
 `explain`        make the evidence for many scores in media workers, and write it
 `explainer`      in a worker: make the evidence for one score, from
                  `timelines`, `frames`, `crops` (with `heat_maps`) and `provenance`
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from deepfake.evidence.explainer import Explainer, ExplainerSetup
     from deepfake.evidence.on_demand import (
         MadeEvidence,
+        make_evidence_batches,
         make_evidence_for,
         make_missing_evidence,
     )
@@ -69,6 +70,7 @@ __all__ = [
     "explain_scores",
     "list_evidence",
     "load_evidence",
+    "make_evidence_batches",
     "make_evidence_for",
     "make_missing_evidence",
     "read_picture",

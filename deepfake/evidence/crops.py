@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.inference import resize_square
 from deepfake.errors import DeepfakeError
@@ -19,7 +16,7 @@ from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.timelines import calibration_of
 from deepfake.extract.faces import crop_face, turn_box, turn_frame
 from deepfake.media import decode_crop, encode_crop, encode_shown
-from deepfake.types import Face, Frame
+from deepfake.types import Face, Frame, Pixels
 
 if TYPE_CHECKING:
     from deepfake.evidence.heat_maps import HeatMapper
@@ -33,8 +30,6 @@ _RANDOM_MASKS = 4
 _LOGIT_TOLERANCE = 0.25
 """Between the logit in the score and that of the crop made again: boxes are stored in half
 precision, and processors differ."""
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

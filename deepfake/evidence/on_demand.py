@@ -1,9 +1,9 @@
-"""Make evidence when somebody looks at it, for scores that lie in a folder already."""
+"""Make evidence that is missing beside scores that lie in a folder already."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,9 +22,15 @@ from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring.setups import read_setup
 from deepfake.storage import Location, StorePath, location_of, read_json
 
-__all__ = ["MadeEvidence", "make_evidence_for", "make_missing_evidence"]
+__all__ = [
+    "MadeEvidence",
+    "make_evidence_batches",
+    "make_evidence_for",
+    "make_missing_evidence",
+]
 
 _BATCH_FILES = 8
+"""Two or three seconds a file."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,13 +39,48 @@ class MadeEvidence:
 
     Attributes:
         num_made: Files for which it was made.
-        num_wanted: Files for which it was missing.
-        problem: Why it could not be made; None where it was.
+        error: Why it could not be made; None where it was.
+        hint: What to do about the error, where that is known.
     """
 
     num_made: int
-    num_wanted: int
-    problem: str | None = None
+    error: str | None = None
+    hint: str | None = None
+
+    @property
+    def problem(self) -> str | None:
+        """The error with its hint; None where the evidence was made."""
+        return f"{self.error}. {self.hint}" if self.hint else self.error
+
+
+def make_evidence_batches(
+    version: Location,
+    *,
+    find_requests: Callable[[], list[EvidenceRequest]],
+    run_batches: Callable[[list[list[EvidenceRequest]]], object],
+) -> MadeEvidence:
+    """Remove stale evidence and make what is missing, a few files at a time.
+
+    An error is returned, not raised: the scores are there without evidence too.
+
+    Args:
+        version: The folder of the scores of one version, whose tables are written.
+        find_requests: Finds what is missing; called when stale evidence is removed.
+        run_batches: Makes the evidence of all batches; not called where nothing is missing.
+    """
+    try:
+        remove_stale_evidence(version)
+        requests = find_requests()
+        if requests:
+            run_batches(_batches_of(requests))
+    except (DeepfakeError, OSError) as error:
+        return MadeEvidence(0, error=str(error), hint=getattr(error, "hint", None))
+    return MadeEvidence(len(requests))
+
+
+def _batches_of(requests: Sequence[EvidenceRequest]) -> list[list[EvidenceRequest]]:
+    starts = range(0, len(requests), _BATCH_FILES)
+    return [list(requests[start : start + _BATCH_FILES]) for start in starts]
 
 
 def make_missing_evidence(
@@ -61,19 +102,20 @@ def make_missing_evidence(
         data_root: Whose registry may hold it.
         on_done: Called with the files done and the files in all, after each few.
     """
-    requests: list[EvidenceRequest] = []
-    try:
-        remove_stale_evidence(version_dir)
-        if num_files:
-            bundle = _detector_of(version_dir, weights=weights, data_root=data_root)
-            requests = find_missing_evidence(version_dir, bundle=bundle, num_files=num_files)
-            for done in _make(version_dir, requests, bundle=bundle):
-                on_done(done, len(requests))
-    except (DeepfakeError, OSError) as error:
-        hint = getattr(error, "hint", None)
-        problem = f"{error}. {hint}" if hint else str(error)
-        return MadeEvidence(0, len(requests), problem=problem)
-    return MadeEvidence(len(requests), len(requests))
+    detectors: list[Bundle] = []
+
+    def find_requests() -> list[EvidenceRequest]:
+        if not num_files:
+            return []
+        detectors.append(_detector_of(version_dir, weights=weights, data_root=data_root))
+        return find_missing_evidence(version_dir, bundle=detectors[0], num_files=num_files)
+
+    def run_batches(batches: list[list[EvidenceRequest]]) -> None:
+        total = sum(len(batch) for batch in batches)
+        for done in _make(version_dir, batches, bundle=detectors[0]):
+            on_done(done, total)
+
+    return make_evidence_batches(version_dir, find_requests=find_requests, run_batches=run_batches)
 
 
 def make_evidence_for(
@@ -91,28 +133,28 @@ def make_evidence_for(
         DataError: There is no such score.
     """
     bundle = _detector_of(version_dir, weights=None, data_root=data_root)
-    for _ in _make(version_dir, [find_request(version_dir, media_id)], bundle=bundle):
+    for _ in _make(version_dir, [[find_request(version_dir, media_id)]], bundle=bundle):
         pass
 
 
 def _make(
-    version_dir: Location, requests: list[EvidenceRequest], *, bundle: Bundle
+    version_dir: Location, batches: list[list[EvidenceRequest]], *, bundle: Bundle
 ) -> Iterator[int]:
-    """Make evidence a few files at a time, and yield how many are done."""
-    if not requests:
-        return
+    """Make evidence a batch at a time, and yield how many files are done."""
     configuration = read_setup(version_dir).configuration
+    num_files = sum(len(batch) for batch in batches)
     setup = evidence_setup(
         bundle.path,
         media_limits=configuration.media_limits,
         worker_limits=configuration.worker_limits,
-        num_workers=min(len(requests), len(os.sched_getaffinity(0))),
+        num_workers=min(num_files, len(os.sched_getaffinity(0))),
     )
+    num_done = 0
     with MediaWorkers(setup) as workers:
-        for at in range(0, len(requests), _BATCH_FILES):
-            batch = requests[at : at + _BATCH_FILES]
+        for batch in batches:
             explain_and_write(version_dir, batch, workers=workers)
-            yield at + len(batch)
+            num_done += len(batch)
+            yield num_done
 
 
 def _detector_of(version_dir: Location, *, weights: str | None, data_root: Location) -> Bundle:

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
+from deepfake.config import StoredRecord
 from deepfake.errors import DataError
 from deepfake.evidence.provenance import Provenance
 from deepfake.storage import (
@@ -41,11 +42,7 @@ _MEDIA_ID = Field(pattern=r"^[0-9a-f]{64}$")
 _PICTURE = Field(pattern=r"^[a-z]+-\d{1,3}\.jpg$")
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class TrackTimeline(_Record):
+class TrackTimeline(StoredRecord):
     """The probability of one face over time.
 
     Attributes:
@@ -61,7 +58,7 @@ class TrackTimeline(_Record):
     prob_fake: tuple[float, ...]
 
 
-class FaceBox(_Record):
+class FaceBox(StoredRecord):
     """The box around one face in a frame.
 
     Attributes:
@@ -76,7 +73,7 @@ class FaceBox(_Record):
     prob_fake: float
 
 
-class FrameEvidence(_Record):
+class FrameEvidence(StoredRecord):
     """One of the strongest frames, with boxes drawn into its picture.
 
     Attributes:
@@ -92,7 +89,7 @@ class FrameEvidence(_Record):
     faces: tuple[FaceBox, ...]
 
 
-class CropEvidence(_Record):
+class CropEvidence(StoredRecord):
     """A face crop as the network saw it, and what in it moved the score.
 
     Attributes:
@@ -117,7 +114,7 @@ class CropEvidence(_Record):
     moved_by_random: float | None = None
 
 
-class EvidenceRecord(_Record):
+class EvidenceRecord(StoredRecord):
     """The record of the evidence for one file's score.
 
     It names no file, since a content may have several names.

@@ -87,7 +87,9 @@ def _remove_report(
     """Delete a report that shows one of the media; `deepfake report` writes a new one."""
     path = folder.path / REPORT_NAME
     if path.is_file() and _is_in_report(path, media):
-        yield Removal(str(path), "a report that names it, and may show it; `deepfake report` writes a new one")
+        yield Removal(
+            str(path), "a report that names it, and may show it; `deepfake report` writes a new one"
+        )
         if not is_dry_run:
             path.unlink()
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-from numpy.typing import NDArray
+
+from deepfake.types import Pixels
 
 __all__ = ["UPRIGHT", "Orientation", "exif_orientation", "matrix_orientation", "shown_size"]
 
@@ -16,8 +17,6 @@ _LEAST_STRETCH = 0.02
 and nobody sees it."""
 _MOST_STRETCH = 8
 """Side of a pixel over the other; what declares more is wrong."""
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic_core import to_jsonable_python
 
-from deepfake.errors import TrackingError
-from deepfake.storage import write_text
+from deepfake.errors import DataError, TrackingError
+from deepfake.storage import read_json_lines, write_text
 
 if TYPE_CHECKING:
     from mlflow.entities import Metric
@@ -44,23 +44,22 @@ def read_metrics_lines(path: Path) -> list[Metric]:
     from mlflow.entities import Metric
 
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        rows = read_json_lines(path)
+    except DataError as error:
+        raise TrackingError(error.message, path=path) from error
     except OSError as error:
         raise TrackingError(f"the metrics cannot be read ({error.strerror})", path=path) from error
     metrics: dict[tuple[str, int], Metric] = {}
     # The same lines give the same points, so writing them again after a failure adds none.
     written = path.stat().st_mtime
-    for number, line in enumerate(lines, start=1):
+    for number, row in enumerate(rows, start=1):
         try:
-            row = json.loads(line)
             step = row.get("step") if row.get("step") is not None else row.get("epoch") or 0
             stamp = int(float(row.get("timestamp") or written) * 1000)
             if row["value"] is not None:
                 metric = Metric(legal_name(row["name"]), float(row["value"]), stamp, int(step))
                 metrics[metric.key, metric.step] = metric
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            if number == len(lines):
-                break  # the writer was interrupted within its last line
             raise TrackingError(f"line {number} is not a metric ({error})", path=path) from error
     return list(metrics.values())
 

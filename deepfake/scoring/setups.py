@@ -10,7 +10,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
 from deepfake import __version__
 from deepfake.compute.devices import resolve_device
@@ -22,6 +22,7 @@ from deepfake.config import (
     MediaLimits,
     Precision,
     SamplingConfig,
+    StoredRecord,
     WorkerLimits,
     first_problem,
 )
@@ -61,11 +62,7 @@ _INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
 _Text = Field(max_length=1000)
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class DetectorName(_Stored):
+class DetectorName(StoredRecord):
     """Which detector.
 
     Attributes:
@@ -79,7 +76,7 @@ class DetectorName(_Stored):
     digest: str = Field(pattern=r"^[0-9a-f]{16}$")
 
 
-class ScoringConfiguration(_Stored):
+class ScoringConfiguration(StoredRecord):
     """Everything between a file and its score, but for the detector's weights.
 
     Attributes:
@@ -111,7 +108,7 @@ class ScoringConfiguration(_Stored):
     worker_limits: WorkerLimits
 
 
-class Environment(_Stored):
+class Environment(StoredRecord):
     """Versions of whatever can change a score.
 
     Attributes:
@@ -129,7 +126,7 @@ class Environment(_Stored):
     libraries: dict[str, str] = Field(max_length=100)
 
 
-class StoredSetup(_Stored):
+class StoredSetup(StoredRecord):
     """What the scores of one version were made with.
 
     Attributes:

@@ -19,6 +19,7 @@ from deepfake.storage.files import (
     atomic_path,
     path_of_uri,
     read_json,
+    read_json_lines,
     sampled_digest_of,
     sha256_of,
     to_uri,
@@ -33,6 +34,7 @@ from deepfake.storage.locations import (
     is_store_uri,
     local_path,
     location_of,
+    nearest_existing,
     remove_folder,
 )
 from deepfake.storage.media import medium_exists, medium_file, stat_medium
@@ -75,9 +77,11 @@ __all__ = [
     "max_copies_bytes",
     "medium_exists",
     "medium_file",
+    "nearest_existing",
     "new_run_name",
     "path_of_uri",
     "read_json",
+    "read_json_lines",
     "read_locally",
     "read_table",
     "remove_folder",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import urllib.request
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["configure_environment", "direct_opener", "without_proxies"]
+__all__ = ["configure_environment", "direct_opener", "user_name", "without_proxies"]
 
 _QUIET = {
     "DO_NOT_TRACK": "1",
@@ -57,6 +58,14 @@ def configure_environment(data_root: Path) -> None:
     for name, value in defaults.items():
         os.environ.setdefault(name, value)
     _leave_loopback_direct()
+
+
+def user_name() -> str:
+    """Return the name of the user who runs this process; the number of one without a name."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # as in containers
+        return str(os.getuid())
 
 
 def without_proxies(environment: Mapping[str, str]) -> dict[str, str]:

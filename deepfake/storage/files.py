@@ -22,6 +22,7 @@ __all__ = [
     "atomic_path",
     "path_of_uri",
     "read_json",
+    "read_json_lines",
     "sampled_digest_of",
     "sha256_of",
     "to_uri",
@@ -167,6 +168,24 @@ def read_json(path: Location) -> Any:
         raise
     except (OSError, ValueError, RecursionError) as error:
         raise DataError(f"not a readable JSON file ({error})", path=path) from error
+
+
+def read_json_lines(path: Path) -> list[Any]:
+    """Read a file that a writer appends a JSON line at a time to.
+
+    Text behind the last line break is left out: its writer was interrupted within the line.
+
+    Raises:
+        OSError: The file cannot be read.
+        DataError: A line is not JSON.
+    """
+    values = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").split("\n")[:-1], start=1):
+        try:
+            values.append(json.loads(line))
+        except ValueError as error:
+            raise DataError(f"line {number} is not JSON ({error})", path=path) from error
+    return values
 
 
 def _reject(constant: str) -> None:

@@ -16,6 +16,7 @@ __all__ = [
     "is_store_uri",
     "local_path",
     "location_of",
+    "nearest_existing",
     "remove_folder",
 ]
 
@@ -83,6 +84,12 @@ def folders_in(place: Location) -> list[str]:
     if not place.is_dir():
         return []
     return sorted(path.name for path in place.iterdir() if path.is_dir())
+
+
+def nearest_existing(path: Path) -> Path:
+    """Return a path, or its nearest parent that exists."""
+    path = path.absolute()
+    return next(there for there in (path, *path.parents) if there.exists())
 
 
 def remove_folder(place: Location) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 from lightning.pytorch.loggers.logger import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from deepfake.storage import write_text
+from deepfake.storage import read_json_lines, write_text
 
 __all__ = ["MetricsFile", "drop_incomplete_line", "read_metrics_file"]
 
@@ -68,10 +68,7 @@ class MetricsFile(Logger):  # type: ignore[misc]
 
 def read_metrics_file(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a metrics file, without an incomplete last line."""
-    if not path.is_file():
-        return []
-    lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-    return [json.loads(line) for line in lines if line.endswith("\n")]
+    return read_json_lines(path) if path.is_file() else []
 
 
 def drop_incomplete_line(path: Path) -> None:

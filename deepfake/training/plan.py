@@ -57,7 +57,6 @@ class RunPlan:
         folder: Where the run's files lie.
         device: Where it computes.
         num_workers: Processes that decode.
-        is_resumed: Whether the folder holds the beginning of this run.
         map_features: What the blending boundary is predicted from; None to predict none.
     """
 
@@ -69,7 +68,6 @@ class RunPlan:
     folder: RunFolder
     device: torch.device
     num_workers: int
-    is_resumed: bool
     map_features: MapFeatures | None = None
 
     @property
@@ -156,7 +154,6 @@ def plan_run(
         folder=folder,
         device=device,
         num_workers=_default_workers(device) if num_workers is None else num_workers,
-        is_resumed=kept is not None,
         map_features=features,
     )
     description = describe_run(

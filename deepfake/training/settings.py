@@ -53,17 +53,20 @@ def resolve_train_config(options: TrainOptions) -> TrainConfig:
     return TrainConfig.model_validate(config.model_dump())
 
 
-def check_run_name(runs: Path, name: str, *, resume: bool) -> None:
+def check_run_name(runs: Path, name: str, *, resume: bool | None = None) -> None:
     """Reject the name of a run that is there, unless it is resumed.
+
+    Args:
+        runs: Folder of all runs.
+        name: Of the run.
+        resume: Whether an interrupted run continues; None for a command without `--resume`.
 
     Raises:
         ConfigError: The name is taken.
     """
-    if (runs / name).exists() and not resume:
-        raise ConfigError(
-            f"the run {name!r} already exists",
-            hint="Give another --run-name, or continue it with --resume.",
-        )
+    if not resume and (runs / name).exists():
+        hint = "Give another --run-name, or continue it with --resume."
+        raise ConfigError(f"the run {name!r} already exists", hint=None if resume is None else hint)
 
 
 def resolve_run_folder(

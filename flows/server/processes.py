@@ -29,7 +29,7 @@ from deepfake.errors import ConfigError, WorkerError
 from deepfake.registry import absolute_uri, make_store, mask_credentials, tracking_uri
 from deepfake.storage import DataRoot, location_of
 from deepfake.storage.environment import configure_environment, direct_opener
-from flows.server.temporary import answers
+from flows.server.temporary import answers, last_log_line
 
 __all__ = ["serve"]
 
@@ -261,16 +261,11 @@ class _Servers:
         return WorkerError(
             f"{name} {what}; the others are stopped",
             path=self._log(name),
-            hint=_last_line(self._log(name)),
+            hint=last_log_line(self._log(name)),
         )
 
     def _log(self, name: str) -> Path:
         return self.logs / f"{name.lower().replace(' ', '-')}.log"
-
-
-def _last_line(log: Path) -> str | None:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    return f"Last log line: {lines[-1].strip()}" if lines else None
 
 
 def _resolve_port(port: int) -> int:

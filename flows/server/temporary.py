@@ -25,7 +25,13 @@ from deepfake.errors import WorkerError
 from deepfake.storage.environment import direct_opener, without_proxies
 from flows.server.database import place_new_database
 
-__all__ = ["answers", "is_server_named", "is_temporary", "temporary_server"]
+__all__ = [
+    "answers",
+    "is_server_named",
+    "is_temporary",
+    "last_log_line",
+    "temporary_server",
+]
 
 _API = "PREFECT_API_URL"
 _PROFILES = "PREFECT_PROFILES_PATH"
@@ -149,9 +155,14 @@ def answers(url: str) -> bool:
 
 
 def _failure(what: str, log: Path) -> WorkerError:
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
-    hint = f"Last log line: {lines[-1].strip()}" if lines else None
+    hint = last_log_line(log)
     return WorkerError(f"the temporary Prefect server {what}", path=log, hint=hint)
+
+
+def last_log_line(log: Path) -> str | None:
+    """Return a hint with the last line of a server's log; None where the log is empty."""
+    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return f"Last log line: {lines[-1].strip()}" if lines else None
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

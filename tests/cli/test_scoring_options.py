@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from deepfake.cli import app
-from deepfake.compute import devices
+from deepfake.compute import openvino as engines
 from deepfake.config import MediaLimits, SamplingConfig, WorkerLimits
 from deepfake.detectors.inference import OnnxExport
 from deepfake.errors import ConfigError
@@ -52,7 +52,7 @@ def _detect(
 def test_detect_takes_precision_and_frames(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path
 ) -> None:
-    monkeypatch.setattr(devices, "has_bf16", lambda: True)
+    monkeypatch.setattr(engines, "has_bf16", lambda: True)
     setup = _detect(
         monkeypatch,
         tmp_path,
@@ -93,7 +93,7 @@ def test_detect_takes_limits(
 def test_detect_says_that_the_processor_has_no_bf16(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector: Path
 ) -> None:
-    monkeypatch.setattr(devices, "has_bf16", lambda: False)
+    monkeypatch.setattr(engines, "has_bf16", lambda: False)
     with pytest.raises(ConfigError, match="does not compute in bfloat16"):
         _detect(monkeypatch, tmp_path, detector, "--device", "cpu", "--precision", "bf16")
 

@@ -10,9 +10,17 @@ import pandas as pd
 from deepfake.corpora.shards import Snapshot, open_snapshot
 from deepfake.errors import DataError
 from deepfake.storage import DataRoot, read_json
+from deepfake.storage.event_log import log_event
 from deepfake.types import EXPECTED_STATUSES, Status
 
-__all__ = ["failed_files", "ingest_summary", "media_used", "newest_snapshot"]
+__all__ = [
+    "failed_files",
+    "ingest_summary",
+    "log_failed_files",
+    "media_used",
+    "newest_snapshot",
+    "run_numbers",
+]
 
 _USED = (str(Status.OK), str(Status.NO_FACE))
 
@@ -20,6 +28,29 @@ _USED = (str(Status.OK), str(Status.NO_FACE))
 def failed_files(outcomes: pd.DataFrame) -> pd.DataFrame:
     """Return the files with an unexpected status."""
     return outcomes[~outcomes["status"].isin([str(status) for status in EXPECTED_STATUSES])]
+
+
+def log_failed_files(snapshot: Snapshot) -> None:
+    """Log each file with an unexpected status as an event of the run."""
+    columns = ["media_id", "uri", "status", "error_type", "message"]
+    for row in failed_files(snapshot.outcomes())[columns].to_dict("records"):
+        log_event("file failed", **{str(name): value for name, value in row.items()})
+
+
+def run_numbers(snapshot: Snapshot, *, num_probed: int) -> dict[str, Any]:
+    """Return the numbers that the log keeps of an ingest.
+
+    Args:
+        snapshot: As written.
+        num_probed: Files that were probed.
+    """
+    outcomes = snapshot.outcomes()
+    return {
+        "snapshot": snapshot.digest,
+        "num_files": len(outcomes),
+        "num_probed": num_probed,
+        "statuses": dict(Counter(outcomes["status"])),
+    }
 
 
 def ingest_summary(snapshot: Snapshot, notes: dict[str, Any]) -> dict[str, Any]:

@@ -8,12 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, TypeVar
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from deepfake.compute.devices import check_precision, resolve_device
+from deepfake.compute.devices import BackendName, check_precision, resolve_device
 from deepfake.compute.openvino import Engine, Graph, compile_engine, load_graph
 from deepfake.config import Precision, digest_of
 from deepfake.detectors.bundles import Bundle, DetectorSpec, load_bundle
@@ -24,8 +24,6 @@ from deepfake.errors import BundleError, ConfigError, ModelError
 __all__ = ["BackendName", "Detector", "HeadOutputModel", "Network", "load_detector"]
 
 logger = logging.getLogger(__name__)
-
-BackendName: TypeAlias = Literal["auto", "openvino", "torch"]
 
 _GRAPH_VERSION = "2"
 """Raised whenever the same bundle would be converted to another graph."""

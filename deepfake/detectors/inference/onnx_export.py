@@ -19,7 +19,7 @@ from deepfake.storage import atomic_path
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["OnnxExport", "export_onnx"]
+__all__ = ["OnnxExport", "export_onnx", "reject_existing_file"]
 
 _OPSET = 18
 """What PyTorch writes without a conversion; ONNX Runtime reads it since 1.14 (2023)."""
@@ -65,10 +65,7 @@ def export_onnx(folder: Path, output: Path, *, overwrite: bool = False) -> OnnxE
         ConfigError: The file exists already.
         ModelError: The network cannot be written, or its logits change.
     """
-    if output.exists() and not overwrite:
-        raise ConfigError(
-            f"the file exists already: {output}", hint="Give another name, or --overwrite."
-        )
+    reject_existing_file(output, overwrite=overwrite)
     from deepfake.detectors.inference.torch_networks import load_module
 
     bundle = load_bundle(folder)
@@ -83,6 +80,22 @@ def export_onnx(folder: Path, output: Path, *, overwrite: bool = False) -> OnnxE
         with atomic_path(output) as temporary:
             written.replace(temporary)
     return OnnxExport(output, _OPSET, metadata, difference)
+
+
+def reject_existing_file(output: Path, *, overwrite: bool) -> None:
+    """Reject the name of a file that is there, unless it is replaced.
+
+    Args:
+        output: The file that would be written.
+        overwrite: Whether it is replaced.
+
+    Raises:
+        ConfigError: The file exists already.
+    """
+    if output.exists() and not overwrite:
+        raise ConfigError(
+            f"the file exists already: {output}", hint="Give another name, or --overwrite."
+        )
 
 
 def _metadata(bundle: Bundle) -> dict[str, str]:

@@ -18,6 +18,7 @@ from deepfake.evaluation.metrics.point import (
     values_of,
     weighted_ece,
 )
+from deepfake.types import FloatArray
 
 __all__ = [
     "MIN_GROUPS",
@@ -45,8 +46,6 @@ _DRAWN = (
     "false_alarm_rate",
     "cllr",
 )
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

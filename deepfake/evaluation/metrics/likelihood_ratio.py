@@ -7,9 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 from sklearn.isotonic import IsotonicRegression
 
-__all__ = ["cllr", "cllr_costs", "min_cllr"]
+from deepfake.types import FloatArray
 
-FloatArray = NDArray[np.float64]
+__all__ = ["cllr", "cllr_costs", "min_cllr"]
 
 
 def cllr(labels: ArrayLike, log_lr: ArrayLike) -> float:

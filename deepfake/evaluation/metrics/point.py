@@ -12,6 +12,7 @@ from sklearn import metrics as sk
 
 from deepfake.errors import DataError
 from deepfake.evaluation.metrics.likelihood_ratio import cllr, min_cllr
+from deepfake.types import FloatArray
 
 __all__ = [
     "ECE_BINS",
@@ -32,8 +33,6 @@ __all__ = [
 ECE_BINS = 15
 _MIN_PER_BIN = 5
 _MIN_FALSE_ALARMS = 5
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,12 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationError,
 )
 
-from deepfake.config import first_problem
+from deepfake.config import StoredRecord, first_problem
 from deepfake.errors import DataError
 from deepfake.evaluation.promotion.policy import PromotionPolicy
 from deepfake.storage import read_json, write_json
@@ -30,11 +28,7 @@ __all__ = [
 ]
 
 
-class _Record(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Contender(_Record):
+class Contender(StoredRecord):
     """One of the two detectors.
 
     Attributes:
@@ -52,7 +46,7 @@ class Contender(_Record):
         return f"{self.name} {version}, digest {self.digest}"
 
 
-class PolicyCheck(_Record):
+class PolicyCheck(StoredRecord):
     """One limit of the policy.
 
     Attributes:
@@ -66,7 +60,7 @@ class PolicyCheck(_Record):
     reason: str = Field(validation_alias=AliasChoices("reason", "told"))
 
 
-class AucComparison(_Record):
+class AucComparison(StoredRecord):
     """Both detectors on one split of one corpus.
 
     Attributes:
@@ -94,7 +88,7 @@ class AucComparison(_Record):
     is_headline: bool
 
 
-class ComparedSlice(_Record):
+class ComparedSlice(StoredRecord):
     """Both detectors on a slice.
 
     Attributes:
@@ -122,7 +116,7 @@ class ComparedSlice(_Record):
     is_judged: bool
 
 
-class Decision(_Record):
+class Decision(StoredRecord):
     """What was decided about a challenger, and why.
 
     Attributes:

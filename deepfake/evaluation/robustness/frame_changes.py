@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.media import jpeg_round_trip
+from deepfake.types import Pixels
 
 __all__ = ["FRAME_CHANGES"]
 
-Pixels = NDArray[np.uint8]
 FrameChange = Callable[[Pixels, float, np.random.Generator], Pixels]
 
 _BEAUTY_SIGMA = 30.0

@@ -15,6 +15,7 @@ import pandas as pd
 from deepfake.compute.workers import Failure, MediaWorkers
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import DetectorSpec
+from deepfake.errors import ConfigError
 from deepfake.evaluation.metrics import binary_metrics, bootstrap_intervals, wilson_interval
 from deepfake.evaluation.robustness.perturbations import Perturbation, perturb_file
 from deepfake.extract.extractor import ExtractRequest
@@ -84,17 +85,22 @@ def choose_files(
 
     Returns:
         Columns `uri`, `media_id`, `kind`, `label`, `group`.
+
+    Raises:
+        ConfigError: There is no such file.
     """
     files = snapshot.outcomes()
     files = files[files["label"].notna() & files["status"].isin(_READABLE)]
     if split != "all":
         files = files[files["split"] == split]
-    if max_files is not None:
+    if max_files is not None and not files.empty:
         per_class = max_files // 2
         files = pd.concat(
             rows.sample(n=min(per_class, len(rows)), random_state=seed)
             for _, rows in files.groupby("label", sort=True)
         )
+    if files.empty:
+        raise ConfigError(f"{snapshot.corpus} has no labelled files in {split!r}")
     group = files["group"].fillna(files["media_id"])
     chosen = files.assign(group=group)[["uri", "media_id", "kind", "label", "group"]]
     return chosen.sort_values("uri").reset_index(drop=True)

@@ -8,7 +8,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
 from deepfake.errors import ConfigError
@@ -21,10 +20,10 @@ from deepfake.media import (
     write_image,
     write_video,
 )
+from deepfake.types import Pixels
 
 __all__ = ["PERTURBATIONS", "Perturbation", "perturb_file", "perturbations_of"]
 
-Pixels = NDArray[np.uint8]
 
 PERTURBATIONS: Mapping[str, tuple[float, ...]] = {
     "jpeg": (80, 60, 40, 25, 15),

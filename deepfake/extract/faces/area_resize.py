@@ -14,12 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake.types import Pixels
+
 __all__ = ["FrameView", "Means", "Window", "bins", "means_of"]
 
 _MAX_SHORTER_PX = 800
 """Larger frames are halved first; a face of 8 % of 1080 lines then has 43 pixels."""
 
-Pixels = NDArray[np.uint8]
 Places = NDArray[np.int64]
 Window = tuple[int, int, int, int]
 """Left, top, right, bottom in the frame, pixels, the last two exclusive."""

@@ -26,7 +26,7 @@ from deepfake.extract.faces.boxes import (
 )
 from deepfake.extract.faces.networks import BackendName, Networks, create_networks
 from deepfake.extract.faces.pyramids import CELL_PX, STRIDE_PX, Canvas, draw_canvas, scales_of
-from deepfake.types import Face
+from deepfake.types import Face, Pixels
 
 __all__ = ["Detection", "MtcnnDetector"]
 
@@ -84,7 +84,6 @@ _LIFTED_MEAN = 0.45
 """Mean luminance after brightening. On a DFDC clip filmed in the dark (mean 0.14) the networks find
 the face in none of 15 frames as they are, and in all 15 at this mean."""
 
-Pixels = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 _Found = tuple[Floats, Floats, Floats]
 """Boxes (N, 4), confidences (N,) and landmarks (N, 5, 2) in the frame's pixels."""

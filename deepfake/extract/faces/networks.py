@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from deepfake.compute.devices import BackendName
 from deepfake.compute.openvino import (
     Engine,
     Graph,
@@ -45,7 +46,6 @@ __all__ = [
     "weights_digest",
 ]
 
-BackendName = Literal["auto", "openvino", "torch"]
 NetworkName = Literal["pnet", "rnet", "onet"]
 Pictures = NDArray[np.uint8]
 Outputs = tuple[NDArray[np.float32], ...]

@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfake.extract.faces.area_resize import FrameView, Means, Window, bins, means_of
+from deepfake.types import Pixels
 
 __all__ = [
     "CELL_PX",
@@ -38,8 +38,6 @@ _ROUND_TO_PX = 16
 
 _GAP_PX = 2
 """Gap between levels; cells that cross an edge are ignored."""
-
-Pixels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)

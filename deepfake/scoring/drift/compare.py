@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from deepfake.scoring.drift.reference import Histogram
 from deepfake.scoring.drift.stability import chance_index, stability_index
 from deepfake.types import Label
 
-__all__ = ["DEFAULT_LIMIT", "Drift", "DriftedFeature", "compare"]
+__all__ = ["DEFAULT_LIMIT", "Drift", "DriftedFeature", "compare", "is_moved"]
 
 DEFAULT_LIMIT = 0.25
 _SOME = 0.1
@@ -27,6 +27,11 @@ _PSEUDO = 0.5
 """Added to each bin, so that an empty one has a share. Source: Jeffreys's prior."""
 
 Level = Literal["stable", "some", "moved", "too_few"]
+
+
+def is_moved(feature: Mapping[str, Any]) -> bool:
+    """Return whether the record of a `DriftedFeature` is over the limit."""
+    return bool(feature["level"] == "moved")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class Drift:
     @property
     def moved(self) -> tuple[DriftedFeature, ...]:
         """The features over the limit, the furthest first."""
-        return tuple(f for f in self.features if f.level == "moved")
+        return tuple(f for f in self.features if is_moved(f.as_record()))
 
 
 def compare(counts: Counts, *, prior: float, limit: float = DEFAULT_LIMIT) -> Drift:

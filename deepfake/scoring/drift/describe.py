@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from deepfake.scoring.drift.compare import is_moved
+
 __all__ = ["describe_drift"]
 
 _PLURALS = {"image": "pictures", "video": "videos"}
@@ -38,7 +40,7 @@ def describe_drift(feature: Mapping[str, Any], *, limit: float, note: str) -> st
         f"{name}: population stability index {feature['index']:.2f}, limit {limit:g}; "
         f"{feature['num_media']} media, {note}"
     )
-    if feature["level"] != "moved":
+    if not is_moved(feature):
         return f"these {files} look like those of the calibration (furthest away is {measure})"
     sentence = _SENTENCES.get(name, _OTHER).format(files=files, name=name)
     return f"{sentence} than those of the calibration: trust the verdicts less ({measure})"

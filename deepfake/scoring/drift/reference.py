@@ -9,9 +9,9 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from deepfake.config import first_problem
+from deepfake.config import StoredRecord, first_problem
 from deepfake.errors import DataError
 from deepfake.storage import write_json
 from deepfake.types import Label
@@ -37,11 +37,7 @@ _Edge = Annotated[float, Field(allow_inf_nan=False)]
 _Count = Annotated[int, Field(ge=0)]
 
 
-class _Kept(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Histogram(_Kept):
+class Histogram(StoredRecord):
     """How one feature was distributed.
 
     Attributes:
@@ -79,7 +75,7 @@ class Histogram(_Kept):
         return np.bincount(places, minlength=self.num_bins).astype(np.int64)
 
 
-class Reference(_Kept):
+class Reference(StoredRecord):
     """The distributions of a detector's own media.
 
     Attributes:

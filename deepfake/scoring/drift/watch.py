@@ -15,7 +15,15 @@ from numpy.typing import NDArray
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError, DeepfakeError
-from deepfake.scoring.drift import Counts, Drift, DriftedFeature, Reference, compare, load_reference
+from deepfake.scoring.drift import (
+    Counts,
+    Drift,
+    DriftedFeature,
+    Reference,
+    bytes_per_pixel,
+    compare,
+    load_reference,
+)
 from deepfake.scoring.output.tables import open_database, part_rows, reraise_original
 from deepfake.scoring.state.finished_scores import FinishedScores
 from deepfake.scoring.state.state import ScoringState
@@ -89,9 +97,16 @@ class DriftWatch:
         if self._counts is None:
             return
         for kind in Kind:
-            ratios = [_bytes_a_pixel(row) for row in rows if row.kind is kind]
-            if ratios:
-                self._counts.add(kind, {"bytes_per_pixel": np.array(ratios)})
+            own = [row for row in rows if row.kind is kind]
+            if own:
+                ratios = bytes_per_pixel(
+                    [row.size_bytes for row in own],
+                    width=[row.width for row in own],
+                    height=[row.height for row in own],
+                    num_frames=[row.num_frames for row in own],
+                    is_video=kind is Kind.VIDEO,
+                )
+                self._counts.add(kind, {"bytes_per_pixel": ratios})
 
     def compare(
         self,
@@ -125,12 +140,6 @@ class DriftWatch:
         found = compare(self._counts, prior=prior or self._bundle.spec.prior, limit=limit)
         note = f"the {num} media of this run" if is_alone else "all media scored so far"
         return DriftResult(found, note, digest, self._counts.reference.data_digests)
-
-
-def _bytes_a_pixel(row: ManifestRow) -> float:
-    frames = row.num_frames if row.kind is Kind.VIDEO else 1
-    pixels = (row.width or 0) * (row.height or 0) * (frames or 0)
-    return (row.size_bytes or 0) / pixels if pixels and row.size_bytes else np.nan
 
 
 def _rows(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import os
 import shutil
 import socket
@@ -39,6 +38,7 @@ from deepfake.storage import (
     to_uri,
     write_json,
 )
+from deepfake.storage.environment import user_name
 
 __all__ = [
     "TABLE_FILES",
@@ -315,9 +315,7 @@ def write_scores(
                 "folder": state.folder,
                 "version": state.version,
                 "detector": {
-                    "name": setup.detector.name,
-                    "version": setup.detector.version,
-                    "digest": bundle.digest,
+                    **setup.detector.as_record(digest=bundle.digest),
                     "path": to_uri(bundle.path),
                 },
                 "notes": bundle.spec.reading_notes,
@@ -361,13 +359,6 @@ def _describe_owner() -> dict[str, Any]:
     return {
         "pid": os.getpid(),
         "host": socket.gethostname(),
-        "user": _user(),
+        "user": user_name(),
         "since": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a user without a name, as in containers
-        return str(os.getuid())

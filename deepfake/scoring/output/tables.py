@@ -351,6 +351,5 @@ def _failures_writer(path: Location) -> Iterator[Write]:
 
 
 def _write_notes(path: Location, setup: ScorerSetup, bundle: Bundle) -> None:
-    version = f" version {setup.detector.version}" if setup.detector.version else ""
-    detector = f"Scored by {setup.detector.name}{version}, digest {bundle.digest}."
+    detector = f"Scored by {setup.detector.full_name}, digest {bundle.digest}."
     write_text(path, "".join(f"{line}\n" for line in [detector, *bundle.spec.reading_notes]))

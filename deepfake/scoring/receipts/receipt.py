@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow.parquet as pq
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field, ValidationError
 
-from deepfake.config import first_problem
+from deepfake.config import StoredRecord, first_problem
 from deepfake.errors import DataError
 from deepfake.scoring.output.folder import ScoresFolder
 from deepfake.scoring.output.listing import listed_file
@@ -50,11 +50,7 @@ _MEDIA_ID = re.compile(r"[0-9a-f]{64}")
 _HASH = r"^[0-9a-f]{64}$"
 
 
-class _Stored(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class ScoreRow(_Stored):
+class ScoreRow(StoredRecord):
     """A row of the scores table; see `SCORES_SCHEMA`.
 
     Columns that older receipts lack have a default.
@@ -90,7 +86,7 @@ class ScoreRow(_Stored):
     seconds: float | None
 
 
-class Receipt(_Stored):
+class Receipt(StoredRecord):
     """A score, and all that it was made with.
 
     Attributes:

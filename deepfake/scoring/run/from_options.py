@@ -82,11 +82,7 @@ class FolderScoring:
             **done.as_record(),
             "run_id": run_id,
             "output": str(self.output.path),
-            "detector": {
-                "path": to_uri(self.detector.path),
-                "name": self.detector.name,
-                "version": self.detector.version,
-            },
+            "detector": {"path": to_uri(self.detector.path), **self.detector.as_record()},
             "detector_chosen_by": self.chosen_by,
             "notes": self.bundle.spec.reading_notes,
         }

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from deepfake.config import AggregationConfig
 from deepfake.corpora.shards import Snapshot
-from deepfake.scoring.drift import Reference, fit_reference
+from deepfake.scoring.drift import Reference, bytes_per_pixel, fit_reference
 from deepfake.training.calibrate.file_scores import KEYS, file_scores
 from deepfake.types import Kind
 
@@ -57,9 +57,15 @@ def reference_of_crops(
 def _sizes(snapshot: Snapshot) -> pd.DataFrame:
     """Return bytes a pixel of a frame, indexed by corpus and uri."""
     outcomes = snapshot.outcomes()
-    frames = outcomes["num_frames"].where(outcomes["kind"] == str(Kind.VIDEO), 1)
-    pixels = (outcomes["width"] * outcomes["height"] * frames).astype("float64")
-    ratio: NDArray[np.float64] = (outcomes["size_bytes"] / pixels.where(pixels > 0)).to_numpy(
-        dtype=np.float64, na_value=np.nan
+    size, width, height, num_frames = (
+        outcomes[name].to_numpy(dtype=np.float64, na_value=np.nan)
+        for name in ("size_bytes", "width", "height", "num_frames")
+    )
+    ratio = bytes_per_pixel(
+        size,
+        width=width,
+        height=height,
+        num_frames=num_frames,
+        is_video=outcomes["kind"] == str(Kind.VIDEO),
     )
     return outcomes[KEYS].assign(bytes_per_pixel=ratio).set_index(KEYS)

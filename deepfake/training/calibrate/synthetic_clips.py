@@ -29,11 +29,10 @@ from deepfake.media import open_video, read_image, write_video
 from deepfake.storage import atomic_path, medium_file
 from deepfake.training.calibrate.face_path import FacePath, face_path, main_track
 from deepfake.training.data.self_blend import are_usable_landmarks, self_blend
-from deepfake.types import Kind, Label
+from deepfake.types import Kind, Label, Pixels
 
 __all__ = ["METHOD_PREFIXES", "ClipPlan", "make_clips", "plan_clips"]
 
-Pixels = NDArray[np.uint8]
 ClipKind = Literal["real", "labelled_fake", "self_blend"]
 
 METHOD_PREFIXES = {Kind.IMAGE: "synthetic_", Kind.VIDEO: "recorded_"}

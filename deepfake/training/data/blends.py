@@ -19,10 +19,9 @@ from deepfake.training.data.region_blend import blend_region
 from deepfake.training.data.self_blend import SelfBlend, are_usable_landmarks, draw_self_blend
 from deepfake.training.data.stored_squares import landmarks_of, native_sides
 from deepfake.training.data.views import ShownSquare, at_native_size
+from deepfake.types import Pixels
 
 __all__ = ["CropBlender"]
-
-Picture = NDArray[np.uint8]
 
 
 class CropBlender:
@@ -48,7 +47,7 @@ class CropBlender:
         *,
         crop: CropConfig,
         config: SelfBlendConfig,
-        pixels_of: Callable[[int], Picture] | None = None,
+        pixels_of: Callable[[int], Pixels] | None = None,
         num_workers: int = 0,
     ) -> None:
         self._config = config
@@ -65,9 +64,7 @@ class CropBlender:
                 raise ValueError("parts of other faces need the crops of these")
             self._others = SimilarFaces(self._dense, files=file_codes(crops))
 
-    def blend(
-        self, pixels: Picture, row: int, *, rng: np.random.Generator
-    ) -> tuple[Picture, Picture]:
+    def blend(self, pixels: Pixels, row: int, *, rng: np.random.Generator) -> tuple[Pixels, Pixels]:
         """Return a real and a fake, each (S, S, 3), uint8.
 
         Args:
@@ -81,7 +78,7 @@ class CropBlender:
         pair = self.blend_crop(pixels, row, rng=rng)
         return pair.real, pair.fake
 
-    def blend_crop(self, pixels: Picture, row: int, *, rng: np.random.Generator) -> SelfBlend:
+    def blend_crop(self, pixels: Pixels, row: int, *, rng: np.random.Generator) -> SelfBlend:
         """Return what `blend` does, and the mask; arguments and errors as there."""
         size = pixels.shape[0]
         if not self._has_dense(row):
@@ -128,7 +125,7 @@ class CropBlender:
     def _blend_other(
         self,
         others: SimilarFaces,
-        square: Picture,
+        square: Pixels,
         points: NDArray[np.floating],
         row: int,
         *,

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from deepfake.config import AugmentConfig
 from deepfake.media import h264_round_trip, jpeg_round_trip
+from deepfake.types import Pixels
 
 __all__ = ["augment_at_native_size", "boundary_map"]
 
-Picture = NDArray[np.uint8]
 T = TypeVar("T")
 
 _OFFSET_LEVELS = 25.0
@@ -61,8 +61,8 @@ class _Drawn:
 
 
 def augment_at_native_size(
-    pixels: Picture, seed: int, *, config: AugmentConfig, input_size: int
-) -> Picture:
+    pixels: Pixels, seed: int, *, config: AugmentConfig, input_size: int
+) -> Pixels:
     """Return a picture changed as a seed says, in the size of the network's input.
 
     Pictures of one seed are changed alike, whatever their sizes.
@@ -178,7 +178,7 @@ def _draw_shrink(config: AugmentConfig, rng: np.random.Generator) -> tuple[float
     return factor, down, None if is_kept_small else up
 
 
-def _coloured(pixels: Picture, drawn: _Drawn) -> Picture:
+def _coloured(pixels: Pixels, drawn: _Drawn) -> Pixels:
     changed = pixels
     if drawn.gain is not None:
         levels = np.arange(256)[:, None] * drawn.gain + drawn.offset
@@ -190,7 +190,7 @@ def _coloured(pixels: Picture, drawn: _Drawn) -> Picture:
     return changed
 
 
-def _resampled(pixels: Picture, drawn: _Drawn) -> Picture:
+def _resampled(pixels: Pixels, drawn: _Drawn) -> Pixels:
     if drawn.shrink is None:
         return pixels
     factor, down, up = drawn.shrink

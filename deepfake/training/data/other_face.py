@@ -19,10 +19,10 @@ from deepfake.training.data.region_blend import (
     soften_mask,
 )
 from deepfake.training.data.self_blend import SelfBlend
+from deepfake.types import Pixels
 
 __all__ = ["SimilarFaces", "blend_other_face"]
 
-Picture = NDArray[np.uint8]
 Points = NDArray[np.floating[Any]]
 
 _NUM_CANDIDATES = 200
@@ -82,10 +82,10 @@ class SimilarFaces:
 
 
 def blend_other_face(
-    square: Picture,
+    square: Pixels,
     points: Points,
     *,
-    other: Picture,
+    other: Pixels,
     other_points: Points,
     rng: np.random.Generator,
     config: DenseBlendConfig,
@@ -132,7 +132,7 @@ def _similarity(source: Points, target: Points) -> NDArray[np.float64]:
     return np.column_stack([turn, wanted - turn @ middle])
 
 
-def _moved(picture: Picture, matrix: NDArray[np.float64], *, size: int) -> Picture:
+def _moved(picture: Pixels, matrix: NDArray[np.float64], *, size: int) -> Pixels:
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 1:
         # Warping averages nothing: it would leave the aliases of a picture made smaller.
@@ -150,8 +150,8 @@ def _moved(picture: Picture, matrix: NDArray[np.float64], *, size: int) -> Pictu
 
 
 def _matched_colours(
-    source: Picture, target: Picture, *, inside: NDArray[np.bool_], rng: np.random.Generator
-) -> Picture:
+    source: Pixels, target: Pixels, *, inside: NDArray[np.bool_], rng: np.random.Generator
+) -> Pixels:
     """Give a picture mean and spread of another's colours in CIELAB, within a mask.
 
     Source: Reinhard et al., Color Transfer between Images, IEEE CG&A 2001.

@@ -19,10 +19,10 @@ from deepfake.config import DenseBlendConfig
 from deepfake.media import jpeg_round_trip
 from deepfake.training.data.face_regions import REGION_WEIGHTS, draw_region_mask
 from deepfake.training.data.self_blend import SelfBlend
+from deepfake.types import Pixels
 
 __all__ = ["blend_region", "draw_mask", "lower_resolution", "refocus", "soften_mask"]
 
-Picture = NDArray[np.uint8]
 Mask = NDArray[np.float32]
 Points = NDArray[np.floating[Any]]
 
@@ -41,7 +41,7 @@ _INNER_P = 0.5
 
 
 def blend_region(
-    square: Picture,
+    square: Pixels,
     points: Points,
     *,
     rng: np.random.Generator,
@@ -87,7 +87,7 @@ def draw_mask(points: Points, *, size: int, rng: np.random.Generator) -> NDArray
     )
 
 
-def _changed(square: Picture, *, rng: np.random.Generator, config: DenseBlendConfig) -> Picture:
+def _changed(square: Pixels, *, rng: np.random.Generator, config: DenseBlendConfig) -> Pixels:
     matrix = _colour_matrix(rng, config)
     coloured = square if matrix is None else cv2.transform(square, matrix)
     is_same = matrix is None
@@ -121,7 +121,7 @@ def _colour_matrix(
 
 
 def lower_resolution(
-    picture: Picture, *, rng: np.random.Generator, config: DenseBlendConfig
+    picture: Pixels, *, rng: np.random.Generator, config: DenseBlendConfig
 ) -> NDArray[np.uint8]:
     """Shrink a square and enlarge it again, by random kernels."""
     size = picture.shape[0]
@@ -136,7 +136,7 @@ def lower_resolution(
     return np.asarray(cv2.resize(shrunk, (size, size), interpolation=up), dtype=np.uint8)
 
 
-def refocus(picture: Picture, *, rng: np.random.Generator, config: DenseBlendConfig) -> Picture:
+def refocus(picture: Pixels, *, rng: np.random.Generator, config: DenseBlendConfig) -> Pixels:
     """Blur, sharpen, or encode as JPEG."""
     kind = rng.integers(3)
     if kind == 0:
@@ -149,7 +149,7 @@ def refocus(picture: Picture, *, rng: np.random.Generator, config: DenseBlendCon
     return jpeg_round_trip(picture, quality=int(rng.integers(low, high, endpoint=True)))
 
 
-def _noisy(picture: Picture, *, sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
+def _noisy(picture: Pixels, *, sigma: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     noise = rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(sigma)
     return np.clip(picture + noise + 0.5, 0, 255).astype(np.uint8)
 
@@ -184,7 +184,7 @@ def soften_mask(
     return np.asarray(soft / peak if peak > 0.05 else soft, dtype=np.float32)
 
 
-def _poisson(source: Picture, target: Picture, mask: Mask) -> Picture | None:
+def _poisson(source: Pixels, target: Pixels, mask: Mask) -> Pixels | None:
     """Return the source cloned into the target, None where its mask does not allow it."""
     inside = (mask > 0.5).astype(np.uint8) * 255
     inside[[0, 1, -2, -1]] = 0

@@ -17,10 +17,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from deepfake.config import SelfBlendConfig
 from deepfake.errors import DataError
+from deepfake.types import Pixels
 
 __all__ = ["HULLS", "SelfBlend", "are_usable_landmarks", "draw_self_blend", "self_blend"]
 
-Picture = NDArray[np.uint8]
 Points = NDArray[np.float64]
 
 _REFERENCE_PX = 256
@@ -105,14 +105,14 @@ class SelfBlend:
         mask: Weight of the source, shape (S, S), float32, 0 to 1.
     """
 
-    real: Picture
-    fake: Picture
+    real: Pixels
+    fake: Pixels
     mask: NDArray[np.float32]
 
 
 def self_blend(
-    square: Picture, landmarks: ArrayLike, *, rng: np.random.Generator, config: SelfBlendConfig
-) -> tuple[Picture, Picture]:
+    square: Pixels, landmarks: ArrayLike, *, rng: np.random.Generator, config: SelfBlendConfig
+) -> tuple[Pixels, Pixels]:
     """Return a real picture and a fake made of it.
 
     The real one is not always the square itself: the changes of colour and sharpness are made to
@@ -135,7 +135,7 @@ def self_blend(
 
 
 def draw_self_blend(
-    square: Picture, landmarks: ArrayLike, *, rng: np.random.Generator, config: SelfBlendConfig
+    square: Pixels, landmarks: ArrayLike, *, rng: np.random.Generator, config: SelfBlendConfig
 ) -> SelfBlend:
     """Return what `self_blend` does, and the mask; arguments and errors as there."""
     points = _checked(square, landmarks)
@@ -174,7 +174,7 @@ def are_usable_landmarks(landmarks: ArrayLike, *, size: int) -> bool:
     return is_inside and is_near and bool(is_spread)
 
 
-def _checked(square: Picture, landmarks: ArrayLike) -> Points:
+def _checked(square: Pixels, landmarks: ArrayLike) -> Points:
     if square.ndim != 3 or square.shape[0] != square.shape[1] or square.shape[2] != 3:
         raise DataError(f"self-blending takes RGB squares (S, S, 3), got {square.shape}")
     size = square.shape[0]
@@ -187,7 +187,7 @@ def _checked(square: Picture, landmarks: ArrayLike) -> Points:
     return np.asarray(landmarks, dtype=np.float64)
 
 
-def _changed(square: Picture, *, rng: np.random.Generator, config: SelfBlendConfig) -> Picture:
+def _changed(square: Pixels, *, rng: np.random.Generator, config: SelfBlendConfig) -> Pixels:
     """Change colour, then resolution or sharpness."""
     coloured = cv2.transform(square, _colour_matrix(rng, config))
     if rng.random() < config.downscale_p:
@@ -213,7 +213,7 @@ def _colour_matrix(rng: np.random.Generator, config: SelfBlendConfig) -> NDArray
     return np.column_stack([contrast * value * mixed, offset])
 
 
-def _lowered(picture: Picture, *, factor: int) -> Picture:
+def _lowered(picture: Pixels, *, factor: int) -> Pixels:
     size = picture.shape[0]
     small = max(1, size // factor)
     shrunk = cv2.resize(picture, (small, small), interpolation=cv2.INTER_NEAREST)

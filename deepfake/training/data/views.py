@@ -24,11 +24,10 @@ from deepfake.training.data.stored_squares import (
     native_sides,
     stored_squares,
 )
-from deepfake.types import Face
+from deepfake.types import Face, Pixels
 
 __all__ = ["CropViews", "ShownSquare", "at_native_size"]
 
-Picture = NDArray[np.uint8]
 
 _MIN_MATCHED_PX = 16
 """A crop is not made smaller than this where its resolution is matched."""
@@ -48,7 +47,7 @@ class ShownSquare:
         top: First row, likewise.
     """
 
-    pixels: Picture
+    pixels: Pixels
     scale: float = 1.0
     left: float = 0.0
     top: float = 0.0
@@ -63,7 +62,7 @@ class ShownSquare:
         return points * points.dtype.type(self.scale) - corner
 
 
-def at_native_size(pixels: Picture, side: int) -> ShownSquare:
+def at_native_size(pixels: Pixels, side: int) -> ShownSquare:
     """Return a whole stored crop at the resolution that its frame had.
 
     Storing enlarged it by bicubic interpolation, which leaves nothing that smaller pixels could
@@ -119,7 +118,7 @@ class CropViews:
 
     def show(
         self,
-        pixels: Picture,
+        pixels: Pixels,
         row: int,
         *,
         seed: int = 0,
@@ -145,7 +144,7 @@ class CropViews:
         left, top, side = (float(v) for v in self._fixed[row] * sides[row])
         return _cut(whole, left, top, side)
 
-    def whole(self, pixels: Picture, row: int) -> ShownSquare:
+    def whole(self, pixels: Pixels, row: int) -> ShownSquare:
         """Return all of a row's crop, at the resolution that it had."""
         return at_native_size(pixels, int(self._native[row]))
 

@@ -8,9 +8,9 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from deepfake.config import TrainConfig, first_problem
+from deepfake.config import StoredRecord, TrainConfig, first_problem
 from deepfake.errors import ConfigError
 from deepfake.training.recipes import DEFAULT_RECIPE, load_recipe
 
@@ -29,11 +29,7 @@ DEFAULT_SPACE = "baseline"
 Value = bool | int | float | str
 
 
-class _SpaceModel(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class Range(_SpaceModel):
+class Range(StoredRecord):
     """A range of numbers, both ends included; whole numbers if both ends are.
 
     Attributes:
@@ -65,7 +61,7 @@ class Range(_SpaceModel):
         return self.low, self.high
 
 
-class Choices(_SpaceModel):
+class Choices(StoredRecord):
     """One of a few values.
 
     Attributes:
@@ -80,7 +76,7 @@ class Choices(_SpaceModel):
         return self.choices
 
 
-class PrunerSettings(_SpaceModel):
+class PrunerSettings(StoredRecord):
     """When a trial that falls behind is stopped.
 
     Attributes:
@@ -95,7 +91,7 @@ class PrunerSettings(_SpaceModel):
     warmup_epochs: int = Field(default=1, ge=0)
 
 
-class SearchSpace(_SpaceModel):
+class SearchSpace(StoredRecord):
     """A recipe, and the settings to try on it.
 
     Attributes:

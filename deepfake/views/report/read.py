@@ -11,6 +11,7 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from deepfake.detectors.identity import name_with_version
 from deepfake.errors import DataError
 from deepfake.evidence import Evidence, evidence_folder, list_evidence, load_evidence
 from deepfake.storage import Location, local_copy, read_json
@@ -120,9 +121,9 @@ def create_report(
 
 
 def _detector_name(detector: Mapping[str, Any]) -> str:
-    version = f" version {detector['version']}" if detector.get("version") else ""
+    name = name_with_version(detector.get("name") or "unknown", detector.get("version"))
     digest = f", digest {detector['digest']}" if detector.get("digest") else ""
-    return f"{detector.get('name') or 'unknown'}{version}{digest}"
+    return f"{name}{digest}"
 
 
 def _reading_notes(reading: object, *, notes: Sequence[object]) -> dict[str, Any]:

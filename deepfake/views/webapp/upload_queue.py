@@ -100,8 +100,7 @@ class _DetectorWorkers:
     def __init__(self, weights: str, settings: AppSettings, cache: Path) -> None:
         identity, _ = resolve_detector(weights, data_root=settings.data_root)
         self.spec = load_bundle(identity.path).spec
-        version = f" version {identity.version}" if identity.version else ""
-        self.name = f"{identity.name}{version}"
+        self.name = identity.full_name
         self.setup = ScorerSetup(
             identity,
             device=resolve_device(settings.device),

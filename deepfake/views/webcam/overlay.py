@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import cv2
-import numpy as np
-from numpy.typing import NDArray
 
-from deepfake.types import Verdict
+from deepfake.types import Pixels, Verdict
 from deepfake.verdicts.words import VERDICT_WORDS
 from deepfake.views.webcam.session import FrameResult
 from deepfake.views.webcam.watcher import WatchedFace
@@ -27,8 +25,6 @@ _LINES_PER_FRAME = 30
 
 _FONT_PX = 22
 """Height of a capital in OpenCV's font at scale 1."""
-
-Pixels = NDArray[np.uint8]
 
 
 def draw_result(result: FrameResult) -> Pixels:

@@ -12,9 +12,9 @@ from typing import IO
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from deepfake.errors import ConfigError
+from deepfake.types import Pixels
 from deepfake.views.webcam import window_process
 from deepfake.views.webcam.overlay import draw_problem, draw_result
 from deepfake.views.webcam.session import FrameResult
@@ -25,8 +25,6 @@ _TITLE = "deepfake webcam (q or Esc ends it)"
 _CHILD = "import runpy, sys; runpy.run_path(sys.argv[1])['main']()"
 _OPEN_SECONDS, _CLOSE_SECONDS = 60.0, 5.0
 _HINT = "Use --headless, with --record or --jsonl to save the results."
-
-Pixels = NDArray[np.uint8]
 
 
 def check_display() -> None:

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from deepfake.compute import devices
+from deepfake.compute import openvino as engines
 from deepfake.compute.devices import resolve_device
 from deepfake.detectors.inference import check_precision, describe_computation
 from deepfake.errors import ConfigError
@@ -42,7 +43,7 @@ def test_without_a_driver_pytorch_is_not_asked(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_precision_that_the_device_has_not_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "has_bf16", lambda: False)
+    monkeypatch.setattr(engines, "has_bf16", lambda: False)
     check_precision("f32", device="cpu")
     check_precision("f32", device="cuda")
     with pytest.raises(ConfigError, match="does not compute in bfloat16"):

@@ -120,7 +120,7 @@ def test_number_of_threads_of_the_reference_is_set_on_demand(bundle_dir: Path) -
 def test_what_does_not_go_together_is_refused(
     bundle_dir: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(devices, "has_bf16", lambda: True)
+    monkeypatch.setattr(engines, "has_bf16", lambda: True)
     with pytest.raises(ConfigError, match="PyTorch computes in f32"):
         load_detector(bundle_dir, device="cpu", backend="torch", precision="bf16")
     monkeypatch.setattr(devices, "_has_driver", lambda: True)

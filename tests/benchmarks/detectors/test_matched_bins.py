@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from benchmarks.detectors.matched_bins import match_by_bins
 from deepfake.errors import DataError
-from deepfake.evaluation import match_by_bins
 
 
 def test_a_hand_made_example() -> None:

@@ -13,12 +13,11 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn import metrics as sk
 
 from deepfake.errors import DataError
+from deepfake.types import FloatArray
 
 __all__ = ["DEFAULT_BINS", "BinnedAuc", "match_by_bins"]
 
 DEFAULT_BINS = 20
-
-FloatArray = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
