@@ -20,7 +20,7 @@ from deepfake.evidence.request import (
     EvidenceRequest,
     create_request,
 )
-from deepfake.storage import Location, read_locally
+from deepfake.storage import Location, read_locally, translate_parquet_errors
 from deepfake.types import Kind
 from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
@@ -96,14 +96,16 @@ def find_request(version_dir: Location, media_id: str) -> EvidenceRequest:
 
 def _read_scores(version_dir: Location, media_ids: Sequence[str]) -> list[Row]:
     """Return rows of the scores table that have a score, those of one content under each name."""
-    table = read_locally(
-        version_dir / "scores.parquet",
-        lambda path: pq.read_table(
-            path,
-            columns=list(SCORE_COLUMNS),
-            filters=[("media_id", "in", list(media_ids)), ("status", "=", "ok")],
-        ),
-    )
+    scores = version_dir / "scores.parquet"
+    with translate_parquet_errors(scores):
+        table = read_locally(
+            scores,
+            lambda path: pq.read_table(
+                path,
+                columns=list(SCORE_COLUMNS),
+                filters=[("media_id", "in", list(media_ids)), ("status", "=", "ok")],
+            ),
+        )
     return [row for row in table.to_pylist() if row["prob_fake"] is not None]
 
 
@@ -118,7 +120,9 @@ def _create_requests(version_dir: Location, rows: Sequence[Row]) -> Iterator[Evi
     if not rows:
         return
     uris = [row["uri"] for row in rows]
-    table = read_locally(version_dir / "frames.parquet", lambda path: _read_frames(path, uris=uris))
+    frames = version_dir / "frames.parquet"
+    with translate_parquet_errors(frames):
+        table = read_locally(frames, lambda path: _read_frames(path, uris=uris))
     by_uri: dict[str, list[Row]] = {}
     for frame in table.to_pylist():
         by_uri.setdefault(frame["uri"], []).append(frame)

@@ -7,7 +7,6 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
@@ -28,6 +27,7 @@ from deepfake.storage import (
     sampled_digest_of,
     sha256_of,
     to_uri,
+    translate_parquet_errors,
 )
 
 __all__ = ["identify_media"]
@@ -126,15 +126,10 @@ def _read_rows(path: Location, ids: frozenset[str], uris: frozenset[str]) -> set
         found = pq.read_table(local, columns=columns, filters=wanted, partitioning=None)
         return list(found.to_pylist())
 
-    try:
+    hint = "Its media are unknown: delete it, then run this again."
+    with translate_parquet_errors(path, hint=hint):
         rows = read_locally(path, read)
-        return {(str(row["uri"]), row["media_id"]) for row in rows if row["media_id"] is not None}
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(
-            f"not a readable Parquet file ({error})",
-            path=path,
-            hint="Its media are unknown: delete it, then run this again.",
-        ) from error
+    return {(str(row["uri"]), row["media_id"]) for row in rows if row["media_id"] is not None}
 
 
 def _digests(uri: str) -> set[str]:

@@ -18,7 +18,14 @@ import pyarrow.parquet as pq
 
 from deepfake.errors import DataError
 from deepfake.forgetting.media_to_forget import FORGOTTEN, MediaToForget
-from deepfake.storage import Location, atomic_path, local_copy, read_json, write_json
+from deepfake.storage import (
+    Location,
+    atomic_path,
+    local_copy,
+    read_json,
+    translate_parquet_errors,
+    write_json,
+)
 
 __all__ = [
     "drop_rows",
@@ -52,15 +59,16 @@ def scrub_table(path: Location, media: MediaToForget, *, is_dry_run: bool = Fals
     Raises:
         DataError: The file is damaged.
     """
-    try:
-        with local_copy(path) as local, pq.ParquetFile(local) as source:
-            names = [n for n in ("media_id", "uri", "group") if n in source.schema_arrow.names]
-            batches = source.iter_batches(_BATCH_ROWS, columns=names)
-            count = sum(_num_affected(batch, media) for batch in batches)
-            if count and not is_dry_run:
-                _rewrite_table(path, source, media)
-    except (OSError, pa.ArrowException) as error:
-        raise DataError(f"not a readable Parquet file ({error})", path=path) from error
+    with (
+        translate_parquet_errors(path),
+        local_copy(path) as local,
+        pq.ParquetFile(local) as source,
+    ):
+        names = [n for n in ("media_id", "uri", "group") if n in source.schema_arrow.names]
+        batches = source.iter_batches(_BATCH_ROWS, columns=names)
+        count = sum(_num_affected(batch, media) for batch in batches)
+        if count and not is_dry_run:
+            _rewrite_table(path, source, media)
     return count
 
 

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         fill_columns,
         read_table,
         table_of,
+        translate_parquet_errors,
         write_table,
     )
 else:
@@ -91,6 +92,7 @@ __all__ = [
     "table_of",
     "take_lease",
     "to_uri",
+    "translate_parquet_errors",
     "write_json",
     "write_table",
     "write_text",

@@ -2,21 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from deepfake.errors import DataError, StoreError
+from deepfake.errors import DataError, DeepfakeError
 from deepfake.storage.copies import read_locally
 from deepfake.storage.files import atomic_path
 from deepfake.storage.locations import Location
 
-__all__ = ["check_schema", "fill_columns", "read_table", "table_of", "write_table"]
+__all__ = [
+    "check_schema",
+    "fill_columns",
+    "read_table",
+    "table_of",
+    "translate_parquet_errors",
+    "write_table",
+]
 
 Place = TypeVar("Place", bound=Location)
+
+
+@contextmanager
+def translate_parquet_errors(path: Location, *, hint: str | None = None) -> Iterator[None]:
+    """Translate errors of reading a Parquet file inside the block into this project's errors.
+
+    Args:
+        path: The file concerned.
+        hint: What a person can do about it.
+
+    Raises:
+        DataError: The file is missing or damaged.
+    """
+    try:
+        yield
+    except DeepfakeError:
+        raise
+    # Damaged names of columns are a UnicodeDecodeError, which is a ValueError.
+    except (OSError, pa.ArrowException, ValueError) as error:
+        raise DataError(f"not a readable Parquet file ({error})", path=path, hint=hint) from error
 
 
 def write_table(path: Place, table: pa.Table) -> Place:
@@ -59,14 +87,10 @@ def read_table(
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
     """
-    try:
+    with translate_parquet_errors(path):
         return read_locally(
             path, lambda local: _read_checked(local, schema, may_follow, may_lack), sha256=sha256
         )
-    except (StoreError, DataError):
-        raise
-    except (OSError, pa.ArrowException, ValueError) as error:
-        raise DataError(f"not a readable Parquet file ({error})", path=path) from error
 
 
 def _read_checked(
@@ -123,12 +147,8 @@ def check_schema(path: Location, schema: pa.Schema, *, may_lack: Set[str] = froz
     Raises:
         DataError: The file is missing, damaged, or of another schema version.
     """
-    try:
+    with translate_parquet_errors(path):
         found = read_locally(path, pq.read_schema)
-    except (StoreError, DataError):
-        raise
-    except (OSError, pa.ArrowException, ValueError) as error:
-        raise DataError(f"not a readable Parquet file ({error})", path=path) from error
     wanted = _without_lacking(schema, found=found, may_lack=may_lack)
     _compare_schemas(found, wanted=wanted, path=path)
 

@@ -120,7 +120,7 @@ class CropReader:
             raise
         except DataError as error:
             raise ShardError(error.message, path=path) from error
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, pa.ArrowException, ValueError) as error:
             raise ShardError(f"the shard cannot be read ({error})", path=path) from error
 
     def _close_oldest(self) -> None:

@@ -192,9 +192,9 @@ def recorded_digest(corpus_dir: Location, key: str) -> str | None:
     path = _outcomes_path(corpus_dir, key)
     try:
         metadata = read_locally(path, pq.read_schema).metadata or {}
-    except (OSError, pa.ArrowException):
+    except (OSError, pa.ArrowException, ValueError):
         return None
-    return metadata.get(b"shard_sha256", b"").decode() or None
+    return metadata.get(b"shard_sha256", b"").decode(errors="replace") or None
 
 
 def rows_by_crop_id(corpus_dir: Location, key: str) -> dict[str, int]:

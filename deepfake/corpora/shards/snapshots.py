@@ -127,7 +127,7 @@ def _index_schema(path: Location) -> pa.Schema:
     """Return the schema that an index says to have; that of faces where it says none of ours."""
     try:
         metadata = read_locally(path, pq.read_schema).metadata or {}
-    except (OSError, pa.ArrowException, DataError):  # reading it tells what is wrong
+    except (OSError, pa.ArrowException, ValueError):  # reading it tells what is wrong
         return INDEX_SCHEMA
     known = {own.index.metadata[b"schema"]: own.index for own in RECORD_SCHEMAS.values()}
     return known.get(metadata.get(b"schema"), INDEX_SCHEMA)

@@ -24,6 +24,7 @@ from deepfake.storage import (
     read_json,
     read_locally,
     sha256_of,
+    translate_parquet_errors,
     write_json,
 )
 
@@ -73,7 +74,7 @@ def read_listing(folder: Location, state: ScoringState) -> None:
         rows = read_locally(folder / name, pq.ParquetFile, sha256=digest)
     except StoreError:
         raise
-    except (DataError, OSError, pa.ArrowException):
+    except (DataError, OSError, pa.ArrowException, ValueError):
         return  # what it says can be found out again
     with rows:
         state.take_files(_rows_of(rows), listing=name)
@@ -127,7 +128,8 @@ def listed_file(folder: StorePath, uri: str) -> tuple[int, int] | None:
     name, digest = named_listing(folder)
     if name is None:
         return None
-    table = read_locally(folder / name, pq.read_table, sha256=digest)
+    with translate_parquet_errors(folder / name):
+        table = read_locally(folder / name, pq.read_table, sha256=digest)
     for row in table.filter(pc.equal(table["uri"], uri)).to_pylist():
         if not row["is_racy"]:
             return row["size_bytes"], row["mtime_ns"]

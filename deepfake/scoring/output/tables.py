@@ -32,6 +32,7 @@ from deepfake.storage import (
     fill_columns,
     local_copy,
     table_of,
+    translate_parquet_errors,
     write_text,
 )
 from deepfake.types import EXPECTED_STATUSES, Status
@@ -132,7 +133,12 @@ def rewrite_csv(folder: Location) -> None:
     """
     schema, path = TABLES["scores"], folder / "scores.parquet"
     check_schema(path, schema, may_lack=LATER_COLUMNS["scores"])
-    with local_copy(path) as local, pq.ParquetFile(local) as source, ExitStack() as stack:
+    with (
+        translate_parquet_errors(path),
+        local_copy(path) as local,
+        pq.ParquetFile(local) as source,
+        ExitStack() as stack,
+    ):
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
         for batch in source.iter_batches(_ROWS):
@@ -149,7 +155,11 @@ def count_rows(folder: Location) -> TableCounts:
     """
     path, counts = folder / "scores.parquet", TableCounts()
     check_schema(path, TABLES["scores"], may_lack=LATER_COLUMNS["scores"])
-    with local_copy(path) as local, pq.ParquetFile(local) as source:
+    with (
+        translate_parquet_errors(path),
+        local_copy(path) as local,
+        pq.ParquetFile(local) as source,
+    ):
         for batch in source.iter_batches(columns=["status", "verdict"]):
             counts.add(batch)
     return counts

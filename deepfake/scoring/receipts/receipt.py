@@ -40,6 +40,7 @@ from deepfake.storage import (
     sha256_of,
     stat_medium,
     to_uri,
+    translate_parquet_errors,
 )
 from deepfake.types import Status, Verdict
 
@@ -173,7 +174,8 @@ def _rows_of(table: Location, which: str) -> Iterator[dict[str, Any]]:
     is_id = _MEDIA_ID.fullmatch(which) is not None
     column, value = ("media_id", which) if is_id else ("uri", _uri_of(which))
     wanted = [(column, "==", value)]
-    found = read_locally(table, lambda local: pq.read_table(local, filters=wanted))
+    with translate_parquet_errors(table):
+        found = read_locally(table, lambda local: pq.read_table(local, filters=wanted))
     for row in found.to_pylist():
         yield {name: row.get(name) for name in SCORES_SCHEMA.names}
 

@@ -180,7 +180,7 @@ def _lacking_columns(schema: pa.Schema) -> str:
 def _checked_schema(path: Path, *, shown: Location) -> pa.Schema:
     try:
         schema = pq.read_schema(path)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, pa.ArrowException, ValueError) as error:
         raise DataError(
             f"not a readable table of scores ({error})",
             path=shown,

@@ -59,6 +59,10 @@ def test_a_table_of_others_is_not_written(tmp_path: Path) -> None:
     path.write_bytes(b"PAR1 broken")
     with pytest.raises(DataError, match="not a readable Parquet file"):
         scrub_table(path, _MEDIA)
+    pd.DataFrame({"media_id": ["m"]}).to_parquet(path)
+    path.write_bytes(path.read_bytes().replace(b"media_id", b"\x95" * 8))
+    with pytest.raises(DataError, match="not a readable Parquet file"):
+        scrub_table(path, _MEDIA)
 
 
 def test_rows_of_a_csv_file(tmp_path: Path) -> None:

@@ -252,7 +252,8 @@ def test_writing_a_part_twice_gives_the_same_bytes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "damage", ["flip", "truncate", "delete", "no outcomes", "bad outcomes", "bad digest"]
+    "damage",
+    ["flip", "truncate", "delete", "no outcomes", "bad outcomes", "bad digest", "bad column name"],
 )
 def test_a_damaged_part_is_not_finished(corpus_dir: Path, damage: str) -> None:
     part = _write(corpus_dir)
@@ -270,6 +271,8 @@ def test_a_damaged_part_is_not_finished(corpus_dir: Path, damage: str) -> None:
         shard.unlink()
     elif damage == "no outcomes":
         outcomes.unlink()
+    elif damage == "bad column name":
+        outcomes.write_bytes(outcomes.read_bytes().replace(b"media_id", b"\x95" * 8))
     elif damage == "bad digest":
         table = pq.ParquetFile(outcomes).read()
         metadata = {**table.schema.metadata, b"shard_sha256": b"\xff" * 64}
@@ -279,6 +282,14 @@ def test_a_damaged_part_is_not_finished(corpus_dir: Path, damage: str) -> None:
     assert read_shard(corpus_dir, KEY) is None
     is_shard_hurt = damage in {"flip", "truncate", "delete"}
     assert snapshot.missing_shards() == ([shard.name] if is_shard_hurt else [])
+
+
+def test_an_index_whose_column_name_is_no_text_is_damaged(corpus_dir: Path) -> None:
+    snapshot = _snapshot(corpus_dir, [_write(corpus_dir)], ["a", "b"])
+    path = snapshot.folder / "index.parquet"
+    path.write_bytes(path.read_bytes().replace(b"shard_sha256", b"\x95" * 12))
+    with pytest.raises(ShardError, match="not a readable Parquet file"):
+        snapshot.missing_shards()
 
 
 def test_a_lost_shard_leaves_word_of_its_media(corpus_dir: Path) -> None:
