@@ -56,11 +56,18 @@ ALLOWED_FORMATS = (
     "h264",
     "hevc",
     "obu",
-    # Sound only, so that the error can say so.
+    # Sound only.
     "mp3",
     "wav",
     "flac",
     "aac",
+    "ac3",
+    "eac3",
+    "aiff",
+    "caf",
+    "au",
+    "w64",
+    "amr",
 )
 
 REFUSED_FORMATS = frozenset(

@@ -1,0 +1,288 @@
+"""Decode the sound of any audio or video file: one channel at 16 kHz, a second at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TypeAlias
+
+import av
+import av.error
+import numpy as np
+from av.audio.resampler import AudioResampler
+from numpy.typing import NDArray
+
+from deepfake.config import MediaLimits
+from deepfake.errors import DecodeError, UnsupportedMediaError
+from deepfake.media.containers import open_container, translate_ffmpeg_errors
+from deepfake.media.files import check_regular_file
+
+__all__ = ["SAMPLE_RATE", "Samples", "SoundInfo", "SoundPiece", "SoundReader", "open_sound"]
+
+Samples: TypeAlias = NDArray[np.float32]
+
+SAMPLE_RATE = 16_000
+"""Samples a second of what is returned; speech has little above 8 kHz, telephones nothing."""
+
+_PIECE_SAMPLES = SAMPLE_RATE
+_MAX_JUMP_SECONDS = 0.1
+"""A packet that lies this much later than the last one ended is behind a gap."""
+_MAX_CHANNELS = 64
+_CANCELLED = 0.05
+"""Power of the mean of all channels over that of the loudest, under which they cancel out."""
+
+
+@dataclass(frozen=True, slots=True)
+class SoundInfo:
+    """Description of a file's sound.
+
+    Attributes:
+        codec: Name of the codec, `aac` or `pcm_s16le`.
+        container: Name of the container format.
+        sample_rate: Samples a second, as stored.
+        num_channels: Channels, as stored.
+        num_tracks: Sound tracks of the file; the one that a player chooses is read.
+        duration_seconds_from_header: As the container declares, which may be wrong; None if it
+            declares none.
+    """
+
+    codec: str
+    container: str
+    sample_rate: int
+    num_channels: int
+    num_tracks: int
+    duration_seconds_from_header: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SoundPiece:
+    """Some sound without a gap.
+
+    Attributes:
+        samples: Shape (N,), float32, -1 to 1, at `SAMPLE_RATE`.
+        pts_seconds: Time of the first sample, seconds after the start of the file.
+    """
+
+    samples: Samples
+    pts_seconds: float
+
+    @property
+    def end_seconds(self) -> float:
+        """Time at which the last sample ends."""
+        return self.pts_seconds + len(self.samples) / SAMPLE_RATE
+
+
+class SoundReader:
+    """An open sound track; use it in a `with` block, or close it.
+
+    Args:
+        path: A regular file.
+        container: Of FFmpeg; closed by this object.
+        stream: Its sound track.
+
+    Attributes:
+        info: Its description.
+        num_damaged: Packets that could not be decoded so far.
+    """
+
+    def __init__(self, path: Path, *, container: Any, stream: Any) -> None:
+        self.info = _info_of(container, stream)
+        self.num_damaged = 0
+        self._path = path
+        self._container = container
+        self._stream = stream
+
+    def read(self, *, max_seconds: float | None = None) -> Iterator[SoundPiece]:
+        """Yield the sound from its beginning, in pieces of about a second; call it once.
+
+        Damaged packets are left out. After a gap, such as one that they leave, a new piece begins.
+        Channels are averaged; where that would cancel them out, the loudest one stands for all.
+
+        Args:
+            max_seconds: Stop after so much sound; None reads all.
+
+        Raises:
+            DecodeError: None of it can be decoded.
+            UnreadableMediaError: The system refused to read the file.
+        """
+        left = None if max_seconds is None else round(max_seconds * SAMPLE_RATE)
+        has_begun = False
+        with translate_ffmpeg_errors(self._path, doing="decoding the sound"):
+            for piece in _join(self._resampled()):
+                has_begun = True
+                samples = piece.samples if left is None else piece.samples[:left]
+                yield SoundPiece(samples, piece.pts_seconds)
+                left = None if left is None else left - len(samples)
+                if left == 0:
+                    return
+        if not has_begun:
+            raise DecodeError("no packet of the sound could be decoded", path=self._path)
+
+    def close(self) -> None:
+        """Close the file; closing twice does no harm."""
+        self._container.close()
+
+    def __enter__(self) -> SoundReader:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _resampled(self) -> Iterator[SoundPiece]:
+        """Yield what the resampler returns: short pieces, each with the time where it begins."""
+        start = (self._container.start_time or 0) / av.time_base
+        resampler, setup, begin, num_samples = None, None, 0.0, 0
+        for frame in self._frames():
+            expected = begin + num_samples / SAMPLE_RATE
+            now = expected if frame.pts is None else float(frame.pts * frame.time_base) - start
+            frame_setup = (frame.format.name, frame.layout.name, frame.sample_rate)
+            has_gap = now > expected + _MAX_JUMP_SECONDS
+            if resampler is None or frame_setup != setup or has_gap:
+                yield from _drain(resampler, begin, num_samples)
+                resampler = AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE)
+                # Times that step back are wrong: the sound goes on where it was.
+                begin = now if setup is None or has_gap else expected
+                setup, num_samples = frame_setup, 0
+            for resampled in _resample(resampler, frame):
+                piece = _piece_of(resampled, begin + num_samples / SAMPLE_RATE)
+                num_samples += len(piece.samples)
+                yield piece
+        yield from _drain(resampler, begin, num_samples)
+
+    def _frames(self) -> Iterator[Any]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError:
+                self.num_damaged += 1
+                packet = None  # what follows cannot be found
+            if packet is None:
+                break
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                self.num_damaged += 1
+                continue
+            yield from (frame for frame in frames if _is_usable(frame))
+
+
+def open_sound(path: Path, *, limits: MediaLimits) -> SoundReader | None:
+    """Open the sound of an audio or video file, recognised by its content.
+
+    Args:
+        path: The file.
+        limits: `max_bytes` applies.
+
+    Returns:
+        The sound track that a player would choose; None where the file has no sound.
+
+    Raises:
+        EmptyMediaError: The file has no bytes.
+        UnsupportedMediaError: A picture, text, a playlist, no regular file, an unknown codec.
+        MediaTooLargeError: The file is over the limit.
+        UnreadableMediaError: It does not exist, or reading it is denied.
+        ProbeError: A known format, damaged or cut off.
+    """
+    check_regular_file(path, limits=limits)
+    container = open_container(path, limits=limits)
+    try:
+        with translate_ffmpeg_errors(path, doing="looking for sound"):
+            stream = container.streams.best("audio")
+            if stream is None:
+                container.close()
+                return None
+            if stream.codec_context is None:
+                raise UnsupportedMediaError("no decoder for the sound's codec", path=path)
+            stream.codec_context.thread_count = 1
+            for other in container.streams:  # their packets are skipped
+                if other is not stream:
+                    other.discard = av.stream.Discard.all
+            return SoundReader(path, container=container, stream=stream)
+    except BaseException:
+        container.close()
+        raise
+
+
+def _info_of(container: Any, stream: Any) -> SoundInfo:
+    context, seconds = stream.codec_context, None
+    if stream.duration is not None and stream.time_base is not None:
+        seconds = float(stream.duration * stream.time_base)
+    elif container.duration is not None:
+        seconds = container.duration / av.time_base
+    return SoundInfo(
+        codec=context.codec.canonical_name,
+        container=container.format.name,
+        sample_rate=context.sample_rate or 0,
+        num_channels=context.channels or 0,
+        num_tracks=len(container.streams.audio),
+        duration_seconds_from_header=seconds,
+    )
+
+
+def _is_usable(frame: Any) -> bool:
+    return bool(
+        frame.samples > 0
+        and frame.sample_rate > 0
+        and 0 < frame.layout.nb_channels <= _MAX_CHANNELS
+        and not frame.is_corrupt
+    )
+
+
+def _resample(resampler: AudioResampler, frame: Any) -> list[Any]:
+    with suppress(av.error.FFmpegError, ValueError):
+        return list(resampler.resample(frame))
+    return []
+
+
+def _drain(
+    resampler: AudioResampler | None, begin: float, num_samples: int
+) -> Iterator[SoundPiece]:
+    """Yield what a resampler still holds."""
+    for resampled in [] if resampler is None else _resample(resampler, None):
+        piece = _piece_of(resampled, begin + num_samples / SAMPLE_RATE)
+        num_samples += len(piece.samples)
+        yield piece
+
+
+def _piece_of(resampled: Any, pts_seconds: float) -> SoundPiece:
+    return SoundPiece(_mix(resampled.to_ndarray()), pts_seconds)
+
+
+def _mix(channels: NDArray[np.float32]) -> Samples:
+    """Return one channel, shape (N,), of several, shape (C, N), within -1 to 1."""
+    # A float format may hold anything.
+    finite = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0).clip(-1.0, 1.0)
+    mixed = finite.mean(axis=0)
+    if len(finite) > 1:
+        powers = np.square(finite).mean(axis=1)
+        if np.square(mixed).mean() < _CANCELLED * powers.max():
+            mixed = finite[powers.argmax()]
+    return np.asarray(mixed, dtype=np.float32)
+
+
+def _join(pieces: Iterator[SoundPiece]) -> Iterator[SoundPiece]:
+    """Yield pieces of about a second out of shorter ones; none reaches over a gap."""
+    held: list[SoundPiece] = []
+    size = 0
+    for piece in pieces:
+        is_gap = bool(held) and abs(piece.pts_seconds - held[-1].end_seconds) > 1 / SAMPLE_RATE
+        if held and (is_gap or size >= _PIECE_SAMPLES):
+            yield _joined(held)
+            held, size = [], 0
+        held.append(piece)
+        size += len(piece.samples)
+    if held:
+        yield _joined(held)
+
+
+def _joined(pieces: list[SoundPiece]) -> SoundPiece:
+    return SoundPiece(np.concatenate([p.samples for p in pieces]), pieces[0].pts_seconds)
