@@ -111,7 +111,7 @@ class SoundReader:
         left = None if max_seconds is None else round(max_seconds * SAMPLE_RATE)
         has_begun = False
         with translate_ffmpeg_errors(self._path, doing="decoding the sound"):
-            for piece in _join(self._resampled()):
+            for piece in self._pieces():
                 has_begun = True
                 samples = piece.samples if left is None else piece.samples[:left]
                 yield SoundPiece(samples, piece.pts_seconds)
@@ -136,26 +136,35 @@ class SoundReader:
     ) -> None:
         self.close()
 
-    def _resampled(self) -> Iterator[SoundPiece]:
-        """Yield what the resampler returns: short pieces, each with the time where it begins."""
+    def _pieces(self) -> Iterator[SoundPiece]:
+        """Yield a second at a time; less before a gap, a change of the stream, and at the end."""
         start = (self._container.start_time or 0) / av.time_base
         resampler, setup, begin, num_samples = None, None, 0.0, 0
+        end = 0.0  # of what was decoded
         for frame in self._frames():
-            expected = begin + num_samples / SAMPLE_RATE
-            now = expected if frame.pts is None else float(frame.pts * frame.time_base) - start
+            now = end if frame.time is None else frame.time - start
             frame_setup = (frame.format.name, frame.layout.name, frame.sample_rate)
-            has_gap = now > expected + _MAX_JUMP_SECONDS
+            has_gap = now > end + _MAX_JUMP_SECONDS
             if resampler is None or frame_setup != setup or has_gap:
-                yield from _drain(resampler, begin, num_samples)
-                resampler = AudioResampler(format="fltp", layout=frame.layout, rate=SAMPLE_RATE)
+                for samples in _resample(resampler, None):
+                    yield SoundPiece(samples, begin + num_samples / SAMPLE_RATE)
+                    num_samples += len(samples)
+                resampler = AudioResampler(
+                    format="fltp",
+                    layout=frame.layout,
+                    rate=SAMPLE_RATE,
+                    frame_size=_PIECE_SAMPLES,
+                )
                 # Times that step back are wrong: the sound goes on where it was.
-                begin = now if setup is None or has_gap else expected
+                begin = end = now if setup is None or has_gap else end
                 setup, num_samples = frame_setup, 0
-            for resampled in _resample(resampler, frame):
-                piece = _piece_of(resampled, begin + num_samples / SAMPLE_RATE)
-                num_samples += len(piece.samples)
-                yield piece
-        yield from _drain(resampler, begin, num_samples)
+            end += frame.samples / frame.sample_rate
+            for samples in _resample(resampler, frame):
+                yield SoundPiece(samples, begin + num_samples / SAMPLE_RATE)
+                num_samples += len(samples)
+        for samples in _resample(resampler, None):
+            yield SoundPiece(samples, begin + num_samples / SAMPLE_RATE)
+            num_samples += len(samples)
 
     def _frames(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
@@ -237,24 +246,13 @@ def _is_usable(frame: Any) -> bool:
     )
 
 
-def _resample(resampler: AudioResampler, frame: Any) -> list[Any]:
+def _resample(resampler: AudioResampler | None, frame: Any) -> Iterator[Samples]:
+    """Yield what a resampler returns for a frame; None drains it."""
+    if resampler is None:
+        return
     with suppress(av.error.FFmpegError, ValueError):
-        return list(resampler.resample(frame))
-    return []
-
-
-def _drain(
-    resampler: AudioResampler | None, begin: float, num_samples: int
-) -> Iterator[SoundPiece]:
-    """Yield what a resampler still holds."""
-    for resampled in [] if resampler is None else _resample(resampler, None):
-        piece = _piece_of(resampled, begin + num_samples / SAMPLE_RATE)
-        num_samples += len(piece.samples)
-        yield piece
-
-
-def _piece_of(resampled: Any, pts_seconds: float) -> SoundPiece:
-    return SoundPiece(_mix(resampled.to_ndarray()), pts_seconds)
+        for resampled in resampler.resample(frame):
+            yield _mix(resampled.to_ndarray())
 
 
 def _mix(channels: NDArray[np.float32]) -> Samples:
@@ -267,22 +265,3 @@ def _mix(channels: NDArray[np.float32]) -> Samples:
         if np.square(mixed).mean() < _CANCELLED * powers.max():
             mixed = finite[powers.argmax()]
     return np.asarray(mixed, dtype=np.float32)
-
-
-def _join(pieces: Iterator[SoundPiece]) -> Iterator[SoundPiece]:
-    """Yield pieces of about a second out of shorter ones; none reaches over a gap."""
-    held: list[SoundPiece] = []
-    size = 0
-    for piece in pieces:
-        is_gap = bool(held) and abs(piece.pts_seconds - held[-1].end_seconds) > 1 / SAMPLE_RATE
-        if held and (is_gap or size >= _PIECE_SAMPLES):
-            yield _joined(held)
-            held, size = [], 0
-        held.append(piece)
-        size += len(piece.samples)
-    if held:
-        yield _joined(held)
-
-
-def _joined(pieces: list[SoundPiece]) -> SoundPiece:
-    return SoundPiece(np.concatenate([p.samples for p in pieces]), pieces[0].pts_seconds)
