@@ -22,8 +22,13 @@ from deepfake.config import (
     WorkerLimits,
     digest_of,
 )
+from deepfake.config.base import Settings
 
-_MODELS = [v for v in (getattr(config, n) for n in config.__all__) if isinstance(v, type)]
+_MODELS = [
+    found
+    for found in (getattr(config, name) for name in config.__all__)
+    if isinstance(found, type) and issubclass(found, Settings)
+]
 
 
 @pytest.mark.parametrize("model", _MODELS)

@@ -31,8 +31,8 @@ from deepfake.corpora.shards import (
     write_shard,
     write_snapshot,
 )
-from deepfake.corpora.shards.schemas import FACES, RECORD_SCHEMAS, record_schemas
-from deepfake.errors import DataError, ShardError
+from deepfake.corpora.shards.schemas import FACES, RECORD_SCHEMAS
+from deepfake.errors import ShardError
 from deepfake.media import decode_crop, encode_crop
 from deepfake.storage import DataRoot
 from deepfake.types import Face, FaceCrop, Outcome, Status
@@ -404,51 +404,3 @@ def test_a_shard_whose_values_lie_elsewhere_is_refused(corpus_dir: Path) -> None
     path.write_bytes(data.replace(ends.tobytes(), wrong.tobytes()))
     with pytest.raises(ShardError, match="cannot be read"):
         CropReader(corpus_dir).encoded(path.name, 0)
-
-
-_WINDOW_FIELDS = [pa.field("channel", pa.int32()), pa.field("duration_seconds", pa.float64())]
-
-
-def _window(media_id: str, number: int) -> dict[str, Any]:
-    return {
-        "crop_id": f"{media_id}-{number}",
-        "media_id": media_id,
-        "kind": "video",
-        "pts_seconds": number * 2.0,
-        "channel": 0,
-        "duration_seconds": 2.0,
-        "encoded": f"{media_id} {number}".encode(),
-    }
-
-
-def test_a_further_kind_of_evidence_has_records_of_its_own(
-    corpus_dir: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    own = record_schemas(_WINDOW_FIELDS, order=("channel", "pts_seconds"), suffix=".voice")
-    monkeypatch.setitem(RECORD_SCHEMAS, "voice", own)
-    records = [_window("a", number) for number in (1, 0)]
-    outcomes = [Outcome("/a.mp4", "a", Status.OK, num_faces=2)]
-    shard = write_shard(corpus_dir, key=KEY, records=records, outcomes=outcomes, kind="voice")
-    snapshot = write_snapshot(
-        corpus_dir,
-        corpus="c",
-        digest="0" * 16,
-        media=[{"media_id": "a", "uri": "/a.mp4", "corpus": "c"}],
-        outcomes=[],
-        shards=[shard],
-        description={},
-        kind="voice",
-    )
-    index = snapshot.index()
-    assert index.columns.tolist() == own.index.names
-    assert "bbox_xyxy" not in index.columns
-    assert index["pts_seconds"].tolist() == [0.0, 2.0], "sorted as its kind is"
-    first = index.iloc[0]
-    assert bytes(snapshot.reader().encoded(first["shard"], int(first["row"]))) == b"a 0"
-
-
-def test_a_record_with_a_column_that_nobody_knows_is_an_error(corpus_dir: Path) -> None:
-    with pytest.raises(DataError, match="no column for mood"):
-        write_shard(corpus_dir, key=KEY, records=[{"crop_id": "x", "mood": 1}], outcomes=[])
-    with pytest.raises(DataError, match="no column for channel"):
-        write_shard(corpus_dir, key=KEY, records=[_window("a", 0)], outcomes=[])
