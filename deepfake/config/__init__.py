@@ -24,6 +24,7 @@ from deepfake.config.settings import (
     digest_of,
     heads_of,
 )
+from deepfake.config.speech import SpeechConfig
 
 __all__ = [
     "AggregationConfig",
@@ -41,6 +42,7 @@ __all__ = [
     "Precision",
     "SamplingConfig",
     "SelfBlendConfig",
+    "SpeechConfig",
     "SplitConfig",
     "StoredRecord",
     "TrainConfig",

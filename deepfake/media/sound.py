@@ -252,7 +252,7 @@ def _resample(resampler: AudioResampler | None, frame: Any) -> Iterator[Samples]
         return
     with suppress(av.error.FFmpegError, ValueError):
         for resampled in resampler.resample(frame):
-            yield _mix(resampled.to_ndarray())
+            yield _mix(np.asarray(resampled.to_ndarray(), dtype=np.float32))
 
 
 def _mix(channels: NDArray[np.float32]) -> Samples:
