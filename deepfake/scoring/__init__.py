@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     )
     from deepfake.scoring.batch_runner import BatchRunner, ProbeBatch, ProbedBatch
     from deepfake.scoring.drift.watch import DriftResult, DriftWatch
-    from deepfake.scoring.file_scoring import score_files, score_media, score_probed
     from deepfake.scoring.label_selection import UncertainMedium, labelling_csv, least_certain
     from deepfake.scoring.output.folder import (
         FolderLock,
@@ -42,6 +41,7 @@ if TYPE_CHECKING:
     from deepfake.scoring.schemas import FRAMES_SCHEMA, SCORES_SCHEMA, TRACKS_SCHEMA
     from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
     from deepfake.scoring.score_rows import ScoreOrigin, failed_score, json_row, refused_score
+    from deepfake.scoring.score_without_output import score_files, score_media, score_probed
     from deepfake.scoring.scorer import (
         ScoredMedium,
         Scorer,

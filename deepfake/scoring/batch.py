@@ -14,9 +14,9 @@ from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import StoreError
 from deepfake.extract.extractor import ExtractRequest
-from deepfake.scoring.file_scoring import score_of_result
 from deepfake.scoring.parts import Part, write_part
 from deepfake.scoring.schemas import table_schemas
+from deepfake.scoring.score_without_output import score_of_result
 from deepfake.scoring.scorer import (
     ScoredMedium,
     Scorer,
