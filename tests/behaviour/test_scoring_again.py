@@ -116,7 +116,7 @@ def test_another_folder_takes_the_tables_over_and_says_so(inbox: _Inbox, tmp_pat
     other.output = inbox.output
     (other.media / "notes.png").write_text("words, and no picture")
     output = other.run(code=3).stdout
-    assert "nothing to score: 1 files listed, none with new content that can be scored" in output
+    assert "nothing to score: 1 file listed, none with new content that can be scored" in output
     assert f"until now these tables were of {inbox.media}" in " ".join(output.split())
     assert list(inbox.scores().index) == ["notes.png"]
     assert "nothing to score" in inbox.run().stdout
@@ -137,7 +137,7 @@ def test_filters_and_a_limit(inbox: _Inbox) -> None:
     _still(inbox.media / "raw" / "deep.png", seed=50)
     done = inbox.run("--include", "[0-3].png", "--exclude", "3.png", "--limit", "2")
     assert "scored 2 media" in done.stdout
-    assert "not scored yet, for --limit or a filter: 1 files" in done.stdout
+    assert "not scored yet, for --limit or a filter: 1 file" in done.stdout
     assert len(inbox.scores()) == 2
     assert "scored 5 media of 7 files" in inbox.run().stdout
     assert len(inbox.scores()) == 7
