@@ -198,7 +198,7 @@ def test_scores_are_those_of_files_here_and_nothing_is_done_twice(
     bucket.put("inbox/new.png", (media / "1" / "4.png").read_bytes())
     bucket.put("inbox/0/6.png", (media / "0" / "9.png").read_bytes()[:-1] + b"\0")
     bucket.store.rm_file(f"{bucket.name}/inbox/0/0.png")
-    assert "scored 1 media" in bucket.run(*_arguments(bucket, detector), code=3).stdout
+    assert "scored 1 medium" in bucket.run(*_arguments(bucket, detector), code=3).stdout
     after = bucket.scores("inbox/scores")
     assert after.loc["3.png", "logit"] == found.loc["1.png", "logit"]
     assert after.loc["new.png", "logit"] == found.loc["4.png", "logit"]
