@@ -180,7 +180,8 @@ def _face_part(
     size = resized.shape[0]
     if config.edge == "mirror":
         inset = round(size * (1 - 1 / config.margin) / 2)
-        return resized[inset : size - inset, inset : size - inset]
+        part = resized[inset : size - inset, inset : size - inset]
+        return part if part.size else resized
     scale = size / square.side
     half = face.size_px * scale / 2
     center_x, center_y = face.center_xy
