@@ -6,6 +6,7 @@
     │   ├── DecodeError
     │   ├── EmptyMediaError
     │   ├── UnsupportedMediaError
+    │   │   └── SoundOnlyError
     │   ├── MediaTooLargeError
     │   └── UnreadableMediaError (also OSError)
     ├── FaceError (RuntimeError)
@@ -48,6 +49,7 @@ __all__ = [
     "ModelError",
     "ProbeError",
     "ShardError",
+    "SoundOnlyError",
     "SplitLeakageError",
     "StoreError",
     "TrackingError",
@@ -141,9 +143,15 @@ class EmptyMediaError(MediaError):
 
 
 class UnsupportedMediaError(MediaError):
-    """A kind of file that is not supported: text, sound only, a playlist, a folder."""
+    """A kind of file that is not supported: text, a playlist, a folder."""
 
     status = Status.UNSUPPORTED
+
+
+class SoundOnlyError(UnsupportedMediaError):
+    """A picture or a video is wanted, and the file holds sound alone."""
+
+    status = Status.NO_PICTURE
 
 
 class MediaTooLargeError(MediaError):

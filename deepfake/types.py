@@ -1,6 +1,7 @@
 """Frozen dataclasses and enums that the stages exchange.
 
-`MediaInfo -> Frame -> Face -> FaceTrack -> FaceCrop -> Score`, each frozen and validated once.
+`MediaInfo -> Frame -> Face -> FaceTrack -> FaceCrop -> Score`, and `StoredWindow` beside `FaceCrop`
+for speech, each frozen and validated once.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "EXPECTED_STATUSES",
+    "PICTURE_KINDS",
     "TRANSIENT_STATUSES",
     "Face",
     "FaceCrop",
@@ -30,6 +32,7 @@ __all__ = [
     "Score",
     "Split",
     "Status",
+    "StoredWindow",
     "Verdict",
 ]
 
@@ -42,10 +45,15 @@ Pixels: TypeAlias = "NDArray[np.uint8]"
 
 
 class Kind(StrEnum):
-    """Whether a file is a picture or a video."""
+    """Whether a file is a picture, a video, or sound alone."""
 
     IMAGE = "image"
     VIDEO = "video"
+    AUDIO = "audio"
+
+
+PICTURE_KINDS = (Kind.IMAGE, Kind.VIDEO)
+"""Kinds of files in which faces are looked for."""
 
 
 class Label(StrEnum):
@@ -68,6 +76,8 @@ class Status(StrEnum):
 
     OK = "ok"
     NO_FACE = "no_face"
+    NO_PICTURE = "no_picture"
+    NO_SPEECH = "no_speech"
     EMPTY = "empty"
     UNSUPPORTED = "unsupported"
     DECODE_ERROR = "decode_error"
@@ -81,7 +91,9 @@ class Status(StrEnum):
     ERROR = "error"
 
 
-EXPECTED_STATUSES = frozenset({Status.OK, Status.NO_FACE, Status.MISSING})
+EXPECTED_STATUSES = frozenset(
+    {Status.OK, Status.NO_FACE, Status.NO_PICTURE, Status.NO_SPEECH, Status.MISSING}
+)
 """Statuses that leave the exit code at 0."""
 
 TRANSIENT_STATUSES = frozenset(
@@ -104,14 +116,14 @@ class MediaInfo:
     """Description of a medium, from probing.
 
     Attributes:
-        kind: Image or video.
-        codec: Name of the picture codec, `png` or `h264`.
+        kind: Image, video or audio.
+        codec: Name of the picture codec, `png` or `h264`; of the sound's codec for audio.
         container: Name of the container format.
-        width: Width as shown, after rotation, pixels.
-        height: Height as shown, after rotation, pixels.
+        width: Width as shown, after rotation, pixels; None for audio.
+        height: Height as shown, after rotation, pixels; None for audio.
         rotation: Degrees clockwise by which the stored picture is turned for display.
         fps: Average frames a second; None for images, or if unknown.
-        num_frames: Frames counted in the stream; 1 for an image.
+        num_frames: Frames counted in the stream; 1 for an image, 0 for audio.
         duration_seconds: From the start of the first frame to the end of the last, measured.
         duration_seconds_from_header: Duration declared by the container, None if it declares none.
         has_audio: Whether there is a sound stream.
@@ -120,8 +132,8 @@ class MediaInfo:
     kind: Kind
     codec: str
     container: str
-    width: int
-    height: int
+    width: int | None
+    height: int | None
     rotation: int = 0
     fps: Fraction | None = None
     num_frames: int = 1
@@ -130,10 +142,24 @@ class MediaInfo:
     has_audio: bool = False
 
     def __post_init__(self) -> None:
-        if self.width <= 0 or self.height <= 0:
+        has_size = self.width is not None and self.height is not None
+        if has_size is (self.kind is Kind.AUDIO):
+            raise ValueError(f"a size is for pictures, got {self.width}x{self.height}")
+        if has_size and min(self.frame_wh) <= 0:
             raise ValueError(f"width and height must be positive, got {self.width}x{self.height}")
         if self.num_frames < 0 or self.duration_seconds < 0:
             raise ValueError("num_frames and duration_seconds must not be negative")
+
+    @property
+    def frame_wh(self) -> tuple[int, int]:
+        """Width and height of its frames, pixels.
+
+        Raises:
+            ValueError: It is sound alone.
+        """
+        if self.width is None or self.height is None:
+            raise ValueError("sound has no frames")
+        return self.width, self.height
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,6 +274,27 @@ class FaceCrop:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredWindow:
+    """A window of speech, encoded as it is stored.
+
+    Attributes:
+        encoded: FLAC.
+        pts_seconds: Where it begins in the file, seconds.
+        end_seconds: Where it ends; later than its length says where a pause was cut out.
+        speech_seconds: Of it; less than it is long where speech was repeated to fill it.
+        loudness_dbfs: Effective value, decibels of full scale.
+        bandwidth_hz: The highest frequency with notable power.
+    """
+
+    encoded: bytes
+    pts_seconds: float
+    end_seconds: float
+    speech_seconds: float
+    loudness_dbfs: float
+    bandwidth_hz: float
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """The outcome of one step for one file; every file gets one.
 
@@ -261,6 +308,8 @@ class Outcome:
         frames_wanted: Frames requested.
         frames_read: Frames decoded.
         num_faces: Faces kept, over all frames.
+        num_windows: Windows of speech kept.
+        speech_seconds: Speech found in its sound.
         seconds: Wall time.
         details: Further columns from probing, by name.
     """
@@ -274,6 +323,8 @@ class Outcome:
     frames_wanted: int | None = None
     frames_read: int | None = None
     num_faces: int | None = None
+    num_windows: int | None = None
+    speech_seconds: float | None = None
     seconds: float | None = None
     details: dict[str, Any] = field(default_factory=dict)
 

@@ -12,11 +12,13 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 
 from deepfake.compute.workers import close_workers
-from deepfake.config import ExtractConfig, SplitConfig
+from deepfake.config import AnyExtractConfig, SpeechExtractConfig, SplitConfig
 from deepfake.config.options import IngestOptions, takes_options
 from deepfake.corpora.ingest import (
+    AnyExtractJob,
     ExtractJob,
     IngestPlan,
+    SpeechExtractJob,
     plan_extraction,
     read_previous_rows,
     reject_another_corpus,
@@ -51,7 +53,7 @@ __all__ = ["ingest", "open_dataset"]
 @cancel_when_stopped
 @takes_options
 def ingest(options: IngestOptions) -> dict[str, Any]:
-    """Ingest a corpus into face-crop shards.
+    """Ingest a corpus into shards of face crops, or of speech.
 
     Returns:
         The summary: snapshot, counts by status, what was reused, what tells fake from real.
@@ -119,7 +121,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
 
 
 def _extract_batches(
-    plan: IngestPlan, options: IngestOptions, *, corpus_dir: Location, job: ExtractJob
+    plan: IngestPlan, options: IngestOptions, *, corpus_dir: Location, job: AnyExtractJob
 ) -> int:
     """Extract the batches that are not finished, and return how many media they hold."""
     calls = [
@@ -160,14 +162,14 @@ def open_dataset(dataset: str, *, data_root: str) -> tuple[Snapshot, list[str]]:
     )
 
 
-def _extract_job(options: IngestOptions, config: ExtractConfig) -> ExtractJob:
+def _extract_job(options: IngestOptions, config: AnyExtractConfig) -> AnyExtractJob:
+    limits, num_workers = options.worker_limits, options.num_workers
+    if isinstance(config, SpeechExtractConfig):
+        return SpeechExtractJob(config=config, worker_limits=limits, num_workers=num_workers)
     # The machines of a cluster need not have this one's folders.
     cache = None if options.dask_address else engine_cache().resolve()
-    return ExtractJob(
-        extractor=ExtractorSetup(config, options.decoder, options.device, cache),
-        worker_limits=options.worker_limits,
-        num_workers=options.num_workers,
-    )
+    extractor = ExtractorSetup(config, options.decoder, options.device, cache)
+    return ExtractJob(extractor=extractor, worker_limits=limits, num_workers=num_workers)
 
 
 @contextmanager
@@ -195,7 +197,8 @@ def _publish(summary: dict[str, Any]) -> None:
     create_table_artifact(
         key=f"ingest-{key}",
         table=[{"status": k, "files": v} for k, v in sorted(summary["statuses"].items())],
-        description=f"{name}: {summary['num_files']} files, {summary['num_crops']} crops",
+        description=f"{name}: {summary['num_files']} files, {summary['num_crops']} "
+        f"{summary['records']}",
     )
     if summary["num_added"]:
         payload = ("corpus", "snapshot", "num_added", "num_files", "num_crops", "labels", "splits")

@@ -7,7 +7,7 @@ from typing import Any
 
 from prefect.task_runners import TaskRunner
 
-from deepfake.corpora.ingest import ExtractJob
+from deepfake.corpora.ingest import AnyExtractJob
 from deepfake.corpora.manifest import record_of_row, row_of_record
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.probe import reuse_probes
@@ -25,7 +25,7 @@ def probe_files(
     rows: Sequence[ManifestRow],
     *,
     before: Sequence[ManifestRow],
-    job: ExtractJob,
+    job: AnyExtractJob,
     runner: TaskRunner[Any],
 ) -> tuple[list[ManifestRow], int]:
     """Hash and probe the files that an earlier manifest does not describe.

@@ -9,10 +9,10 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from deepfake.compute.workers import shared_workers
-from deepfake.config import ExtractConfig, SplitConfig
+from deepfake.config import AnyExtractConfig, SplitConfig
 from deepfake.corpora.batches import Batch
 from deepfake.corpora.ingest import (
-    ExtractJob,
+    AnyExtractJob,
     IngestPlan,
     build_snapshot,
     extract_batch,
@@ -20,7 +20,7 @@ from deepfake.corpora.ingest import (
 )
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest_row import ManifestRow
-from deepfake.corpora.shards import Snapshot
+from deepfake.corpora.shards import FACES, VOICE, Snapshot
 from deepfake.storage import DataRoot, location_of
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpack_records
@@ -57,7 +57,7 @@ def write_manifest(
     **RESULTS,
     **RETRIES,
 )
-def extract(corpus_dir: str, *, key: str, media: str, job: ExtractJob) -> dict[str, Any]:
+def extract(corpus_dir: str, *, key: str, media: str, job: AnyExtractJob) -> dict[str, Any]:
     """Extract a batch, packed records of `media_id` and `uri`, into a shard."""
     uris = {record["media_id"]: record["uri"] for record in unpack_records(media)}
     result = extract_batch(
@@ -65,9 +65,10 @@ def extract(corpus_dir: str, *, key: str, media: str, job: ExtractJob) -> dict[s
         Batch(key, tuple(uris)),
         uris=uris,
         workers=shared_workers(job.on_this_machine().worker_setup()),
+        kind=VOICE if job.kind == "extract_speech" else FACES,
         on_done=lambda _: advance(step="extract"),
     )
-    get_run_logger().info("shard %s: %d crops, %s", key, result.num_crops, result.statuses)
+    get_run_logger().info("shard %s: %d records, %s", key, result.num_crops, result.statuses)
     return asdict(result)
 
 
@@ -80,7 +81,7 @@ def write_snapshot(
     corpus: str,
     rows: list[ManifestRow],
     plan: IngestPlan,
-    config: ExtractConfig,
+    config: AnyExtractConfig,
     notes: dict[str, Any],
 ) -> tuple[Snapshot, bool]:
     """Write the snapshot over the finished shards."""

@@ -8,7 +8,7 @@ from prefect import task
 
 from deepfake.compute.workers import shared_workers
 from deepfake.config import digest_of
-from deepfake.corpora.ingest import ExtractJob
+from deepfake.corpora.ingest import AnyExtractJob
 from deepfake.corpora.manifest import record_of_row, row_of_record
 from deepfake.corpora.probe import probe_rows
 from deepfake.extract.extractor import STEP_VERSION
@@ -27,7 +27,7 @@ def _key(parameters: dict[str, Any]) -> str:
 
 @task(name="probe", cache_policy=cached_by(_key), **RESULTS, **RETRIES)
 def probe(
-    rows: str, *, job: ExtractJob | ScoreJob, hashing: Literal["full", "sampled"] = "full"
+    rows: str, *, job: AnyExtractJob | ScoreJob, hashing: Literal["full", "sampled"] = "full"
 ) -> str:
     """Hash and probe a batch of files in the workers that extract or score them afterwards.
 

@@ -66,7 +66,8 @@ def print_ingest(summary: dict[str, Any]) -> None:
     else:
         console.print(f"shards made: {summary['shards_made']}, reused: {summary['shards_reused']}")
     console.print(
-        f"snapshot {summary['snapshot']}: {summary['num_crops']} crops in {summary['folder']}",
+        f"snapshot {summary['snapshot']}: {summary['num_crops']} {summary['records']} "
+        f"in {summary['folder']}",
         soft_wrap=True,
     )
 

@@ -2,6 +2,7 @@
 
 from deepfake.config.base import StoredRecord, first_problem
 from deepfake.config.blend_settings import DenseBlendConfig, SelfBlendConfig
+from deepfake.config.modality import Modality
 from deepfake.config.settings import (
     AggregationConfig,
     AugmentConfig,
@@ -24,10 +25,11 @@ from deepfake.config.settings import (
     digest_of,
     heads_of,
 )
-from deepfake.config.speech import SpeechConfig
+from deepfake.config.speech import AnyExtractConfig, SpeechConfig, SpeechExtractConfig
 
 __all__ = [
     "AggregationConfig",
+    "AnyExtractConfig",
     "AugmentConfig",
     "CropConfig",
     "CropEdge",
@@ -39,10 +41,12 @@ __all__ = [
     "HeadConfig",
     "HeadName",
     "MediaLimits",
+    "Modality",
     "Precision",
     "SamplingConfig",
     "SelfBlendConfig",
     "SpeechConfig",
+    "SpeechExtractConfig",
     "SplitConfig",
     "StoredRecord",
     "TrainConfig",

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 from pydantic import Field
 
 from deepfake.config.base import Settings
+from deepfake.config.settings import ExtractConfig, MediaLimits
 
-__all__ = ["SpeechConfig"]
+__all__ = ["AnyExtractConfig", "SpeechConfig", "SpeechExtractConfig"]
 
 
 class SpeechConfig(Settings):
@@ -25,3 +28,18 @@ class SpeechConfig(Settings):
     """A longer pause is cut out."""
     min_segment_seconds: float = Field(default=0.2, ge=0)
     """What is shorter between two pauses is no speech."""
+
+
+class SpeechExtractConfig(Settings):
+    """Everything between a file and its windows of speech."""
+
+    speech: SpeechConfig = SpeechConfig()
+    limits: MediaLimits = MediaLimits()
+
+    @property
+    def window_settings(self) -> dict[str, Any]:
+        """What can change a window, as JSON: everything but the limits."""
+        return self.speech.model_dump(mode="json")
+
+
+AnyExtractConfig: TypeAlias = ExtractConfig | SpeechExtractConfig

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from deepfake.corpora.shards import FACES, VOICE
 from deepfake.types import Label, Status
 
 __all__ = ["Shortcut", "auc_lower_bound", "find_shortcuts"]
@@ -74,28 +75,47 @@ _NUMERIC: Mapping[str, tuple[str, str]] = {
     "confidence": ("faces of fakes are surer", "faces of fakes are less sure"),
     "faces_per_frame": ("fakes show more faces", "fakes show fewer faces"),
 }
-_CATEGORICAL = ("kind", "codec", "container")
+_NUMERIC_OF_VOICE: Mapping[str, tuple[str, str]] = {
+    "size_bytes": _NUMERIC["size_bytes"],
+    "bytes_per_second": _NUMERIC["bytes_per_second"],
+    "duration_seconds": _NUMERIC["duration_seconds"],
+    "speech_seconds": ("fakes hold more speech", "fakes hold less speech"),
+    "speech_share": ("fakes have fewer pauses", "fakes have more pauses"),
+    "loudness_dbfs": ("fakes are louder", "fakes are quieter"),
+    "bandwidth_hz": ("fakes have a wider band", "fakes have a narrower band"),
+}
+_PROPERTIES: Mapping[str, tuple[Mapping[str, tuple[str, str]], tuple[str, ...]]] = {
+    FACES: (_NUMERIC, ("kind", "codec", "container")),
+    VOICE: (_NUMERIC_OF_VOICE, ("kind", "container", "sound_codec", "sample_rate")),
+}
+"""By kind of evidence: properties with an order, and those without."""
 
 
-def find_shortcuts(crops: pd.DataFrame, outcomes: pd.DataFrame) -> list[Shortcut]:
+def find_shortcuts(
+    records: pd.DataFrame, outcomes: pd.DataFrame, *, kind: str = FACES
+) -> list[Shortcut]:
     """Measure every property that could separate fakes from reals.
 
     Files with the same content count once. Properties of faces are the median over frames of the
-    largest face of each frame.
+    largest face of each frame, those of speech the median over windows.
 
     Args:
-        crops: A row a crop, with the columns of the index.
+        records: A row a crop or a window of speech, with the columns of the index.
         outcomes: A row a file, with the columns of the outcomes table.
+        kind: Of evidence, one of `RECORD_SCHEMAS`.
 
     Returns:
         The strongest first, those that cannot be measured last. Over the largest face:
         `face_px`, `face_fraction` (of the frame's shorter side), `sharpness`, `brightness`,
-        `confidence`; over files: the others. `bytes_per_pixel` counts the pixels of all frames.
+        `confidence`; over windows: `loudness_dbfs`, `bandwidth_hz`; over files: the others.
+        `bytes_per_pixel` counts the pixels of all frames.
     """
-    files = _files(crops, outcomes)
+    numeric, categorical = _PROPERTIES[kind]
+    own = _medians_of_windows(records) if kind == VOICE else _largest_faces(records)
+    files = _files(outcomes).join(own)
     is_fake = (files["label"] == str(Label.FAKE)).to_numpy(dtype=bool)
-    found = [_numeric(name, files[name], is_fake) for name in _NUMERIC]
-    found += [_categorical(name, files[name], files.index, is_fake) for name in _CATEGORICAL]
+    found = [_numeric(name, files[name], is_fake, texts=numeric[name]) for name in numeric]
+    found += [_categorical(name, files[name], files.index, is_fake) for name in categorical]
     return sorted(found, key=lambda s: (s.auc is None, -(s.auc or 0.0), s.name))
 
 
@@ -134,7 +154,7 @@ def auc_lower_bound(auc: float, *, num_real: int, num_fake: int, level: float = 
     return (low + high) / 2
 
 
-def _files(crops: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
+def _files(outcomes: pd.DataFrame) -> pd.DataFrame:
     labelled = outcomes[outcomes["label"].isin([str(label) for label in Label])]
     # Files whose content has both labels are errors and are left out.
     is_usable = labelled["media_id"].notna() & (labelled["status"] != str(Status.ERROR))
@@ -150,8 +170,14 @@ def _files(crops: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
         "bytes_per_pixel": _ratio(size, pixels * frames),
         "faces_per_frame": _ratio(_floats(files["num_faces"]), _floats(files["frames_read"])),
         "duration_seconds": seconds.where(seconds > 0),
+        "speech_share": _ratio(_floats(files["speech_seconds"]), seconds),
     }
-    return files.assign(**derived).join(_largest_faces(crops))
+    return files.assign(**derived)
+
+
+def _medians_of_windows(windows: pd.DataFrame) -> pd.DataFrame:
+    columns = ["loudness_dbfs", "bandwidth_hz"]
+    return pd.DataFrame(windows.groupby("media_id")[columns].median())
 
 
 def _largest_faces(crops: pd.DataFrame) -> pd.DataFrame:
@@ -172,12 +198,14 @@ def _ratio(part: pd.Series[float], whole: pd.Series[float]) -> pd.Series[float]:
     return part / whole.where(whole > 0)
 
 
-def _numeric(name: str, column: pd.Series[Any], is_fake: NDArray[np.bool_]) -> Shortcut:
+def _numeric(
+    name: str, column: pd.Series[Any], is_fake: NDArray[np.bool_], *, texts: tuple[str, str]
+) -> Shortcut:
     values: _Numbers = np.asarray(_floats(column), dtype=np.float64)
     is_known = np.isfinite(values)
     values, fakes = values[is_known], is_fake[is_known]
     auc = _auc(values, fakes)
-    more, fewer = _NUMERIC[name]
+    more, fewer = texts
     folded = None if auc is None else max(auc, 1 - auc)
     direction = (
         None if auc is None else more if auc > 0.5 else fewer if auc < 0.5 else "no difference"

@@ -21,7 +21,7 @@ from deepfake.evidence.request import (
     create_request,
 )
 from deepfake.storage import Location, read_locally, translate_parquet_errors
-from deepfake.types import Kind
+from deepfake.types import PICTURE_KINDS
 from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
 __all__ = ["find_missing_evidence", "find_request", "remove_stale_evidence"]
@@ -138,7 +138,9 @@ def _read_frames(path: Path, *, uris: Sequence[str]) -> pa.Table:
 
 def _choose_scores(path: Path, *, bundle: Bundle, num_files: int) -> list[Row]:
     """Return the chosen rows of the scores table; each content once, under its first name."""
-    judged = {str(k): own for k in Kind if (own := bundle.spec.judgement.get(judgement_kind(k)))}
+    judged = {
+        str(k): own for k in PICTURE_KINDS if (own := bundle.spec.judgement.get(judgement_kind(k)))
+    }
     middles = [value for own in judged.values() for value in _middle_of_uncertain(own)]
     cases = " ".join(f"WHEN '{kind}' THEN abs(logit - ?) / ?" for kind in judged)
     columns = ", ".join(SCORE_COLUMNS)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 from deepfake.config import DecoderName
-from deepfake.errors import DeepfakeError, MediaError
-from deepfake.types import FaceCrop, Kind, Outcome, Status
+from deepfake.errors import DeepfakeError, MediaError, SoundOnlyError
+from deepfake.types import EXPECTED_STATUSES, FaceCrop, Kind, Outcome, Status
 
 __all__ = ["ExtractRequest", "ExtractedMedium", "failure_as_outcome", "with_seconds"]
+
+_ResultT = TypeVar("_ResultT")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,21 +54,30 @@ class ExtractedMedium:
 
 
 def failure_as_outcome(
-    request: ExtractRequest, extract: Callable[[], ExtractedMedium]
-) -> ExtractedMedium:
-    """Return what is extracted; an error becomes an outcome."""
+    request: ExtractRequest,
+    extract: Callable[[], _ResultT],
+    *,
+    wrap: Callable[[Outcome], _ResultT],
+) -> _ResultT:
+    """Return what is extracted; an error becomes an outcome.
+
+    Args:
+        request: The file.
+        extract: Extracts it.
+        wrap: Makes a result of the outcome of a failure.
+    """
     try:
         return extract()
     except MediaError as error:
-        return ExtractedMedium(_failed(request, error.status, error))
+        return wrap(_failed(request, error.status, error))
     except DeepfakeError as error:
-        return ExtractedMedium(_failed(request, Status.ERROR, error))
+        return wrap(_failed(request, Status.ERROR, error))
     except FileNotFoundError as error:
-        return ExtractedMedium(_failed(request, Status.VANISHED, error))
+        return wrap(_failed(request, Status.VANISHED, error))
     except OSError as error:
-        return ExtractedMedium(_failed(request, Status.UNREADABLE, error))
+        return wrap(_failed(request, Status.UNREADABLE, error))
     except MemoryError as error:
-        return ExtractedMedium(_failed(request, Status.OUT_OF_MEMORY, error))
+        return wrap(_failed(request, Status.OUT_OF_MEMORY, error))
 
 
 def with_seconds(medium: ExtractedMedium, seconds: float) -> ExtractedMedium:
@@ -80,6 +92,7 @@ def _failed(request: ExtractRequest, status: Status, error: Exception) -> Outcom
         uri=request.uri,
         media_id=request.media_id,
         status=status,
-        error_type=type(error).__name__,
+        error_type=None if status in EXPECTED_STATUSES else type(error).__name__,
         message=message or "out of memory",
+        details={"kind": str(Kind.AUDIO)} if isinstance(error, SoundOnlyError) else {},
     )

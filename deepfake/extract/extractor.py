@@ -156,7 +156,8 @@ class Extractor:
     def extract(self, request: ExtractRequest) -> ExtractedMedium:
         """Extract the crops of a file; an error becomes an outcome, not an exception."""
         started = time.perf_counter()
-        medium = failure_as_outcome(request, partial(self._extract, request))
+        extract = partial(self._extract, request)
+        medium = failure_as_outcome(request, extract, wrap=ExtractedMedium)
         return with_seconds(medium, time.perf_counter() - started)
 
     def _extract(self, request: ExtractRequest) -> ExtractedMedium:
@@ -178,7 +179,8 @@ class Extractor:
         with motion_video(path, limits=self.config.limits) as video:
             if video is None:
                 return None
-            return failure_as_outcome(request, partial(self._extract_video_file, request, video))
+            extract = partial(self._extract_video_file, request, video)
+            return failure_as_outcome(request, extract, wrap=ExtractedMedium)
 
     def _extract_video_file(self, request: ExtractRequest, path: Path) -> ExtractedMedium:
         decoder = request.decoder or self.decoder
@@ -310,7 +312,7 @@ class Extractor:
             message = with_small_faces(message, num_small)
         if kept and turn:
             message = "; ".join(filter(None, (message, turn_message(turn))))
-        size = (info.width, info.height)
+        size = info.frame_wh
         outcome = Outcome(
             uri=request.uri,
             media_id=request.media_id,

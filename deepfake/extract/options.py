@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from deepfake.config import CropConfig, ExtractConfig, FaceConfig, SamplingConfig
+from deepfake.config import (
+    AnyExtractConfig,
+    CropConfig,
+    ExtractConfig,
+    FaceConfig,
+    SamplingConfig,
+    SpeechConfig,
+    SpeechExtractConfig,
+)
 from deepfake.config.options import IngestOptions
 from deepfake.config.options.fields import SamplingName
 from deepfake.errors import ConfigError
@@ -12,12 +20,15 @@ __all__ = ["choose_sampling", "create_sampling", "extract_config", "ingest_optio
 _COUNTED = ("uniform", "keyframes", "bursts")
 
 
-def extract_config(options: IngestOptions) -> ExtractConfig:
+def extract_config(options: IngestOptions) -> AnyExtractConfig:
     """Return the settings of extraction that `ingest` was asked for.
 
     Raises:
-        ConfigError: A number of frames that the sampling has no use for.
+        ConfigError: A number of frames that the sampling has no use for, or an option of faces
+            with `--modality voice`.
     """
+    if options.modality == "voice":
+        return _speech_config(options)
     return ExtractConfig(
         sampling=create_sampling(options.sampling, frames=options.frames, fps=options.fps),
         faces=_faces(options.min_face),
@@ -29,6 +40,21 @@ def extract_config(options: IngestOptions) -> ExtractConfig:
         ),
         limits=options.media_limits,
     )
+
+
+_FACE_OPTIONS = (
+    *("sampling", "frames", "fps", "face_size", "margin", "edge", "min_face", "codec", "decoder"),
+    "device",
+)
+
+
+def _speech_config(options: IngestOptions) -> SpeechExtractConfig:
+    for name in _FACE_OPTIONS:
+        if getattr(options, name) != type(options).model_fields[name].default:
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(f"{option} goes with --modality faces, not with voice")
+    speech = SpeechConfig(window_seconds=options.window_seconds, max_windows=options.max_windows)
+    return SpeechExtractConfig(speech=speech, limits=options.media_limits)
 
 
 def _faces(min_face: float) -> FaceConfig:

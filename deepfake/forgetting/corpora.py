@@ -7,17 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
-from pydantic import ValidationError
 
-from deepfake.config import ExtractConfig, digest_of
-from deepfake.corpora.ingest import read_previous_rows, snapshot_digest
+from deepfake.config import digest_of
+from deepfake.corpora.ingest import extract_digest_of, read_previous_rows, snapshot_digest
 from deepfake.corpora.manifest import write_manifest
 from deepfake.corpora.shards import (
-    INDEX_SCHEMA,
+    LATER_OUTCOME_COLUMNS,
     OUTCOMES_SCHEMA,
+    RECORD_SCHEMAS,
     Shard,
     Snapshot,
     list_shards,
+    parse_config,
     recorded_digest,
     remove_shard,
     rewrite_shard,
@@ -81,7 +82,7 @@ def remove_from_corpus(
         count = len(media.media_ids & set(media_ids))
         path = shards_folder(corpus_dir) / f"{key}.arrow"
         yield Removal(
-            str(path), f"crops of {count} of its {len(media_ids)} media (the others stay)"
+            str(path), f"crops or speech of {count} of its {len(media_ids)} media (the others stay)"
         )
     for snapshot in snapshots:
         yield Removal(
@@ -174,14 +175,8 @@ def _settings_digest(
     for snapshot in _snapshots(corpus_dir, corpus):
         description = _read_description(snapshot)
         try:
-            config = ExtractConfig.model_validate(description["config"])
-            settings = digest_of(
-                "extract",
-                description["step_version"],
-                config.crop_settings,
-                description["detector_weights"],
-            )
-        except (KeyError, ValidationError):
+            settings = extract_digest_of(description, path=snapshot.folder)
+        except (KeyError, DataError):
             continue
         if digest_of(settings, *media_ids) == key:
             return settings
@@ -204,19 +199,22 @@ def _replace_latest(
     old = next((snapshot for snapshot in snapshots if snapshot.digest == digest), None)
     if old is None:
         return
-    outcomes = read_table(old.folder / "outcomes.parquet", schema=OUTCOMES_SCHEMA)
+    outcomes = read_table(
+        old.folder / "outcomes.parquet", schema=OUTCOMES_SCHEMA, may_lack=LATER_OUTCOME_COLUMNS
+    )
     outcomes = drop_rows(outcomes, media)
     if is_lost or len(outcomes) == 0 or not (old.folder / "index.parquet").is_file():
         latest.unlink()
         return
-    index = drop_rows(read_table(old.folder / "index.parquet", schema=INDEX_SCHEMA), media)
+    schema = RECORD_SCHEMAS[old.kind].index
+    index = drop_rows(read_table(old.folder / "index.parquet", schema=schema), media)
     index = _with_new_shards(index, corpus_dir, replaced)
     description = _with_new_shard_keys(_read_description(old), index, replaced)
     new = Snapshot(corpus_dir, corpus, _new_digest(root, old, description, index, outcomes))
     write_table(new.folder / "outcomes.parquet", outcomes)
     write_json(new.folder / "snapshot.json", description)
     scrub_json(new.folder / "snapshot.json", media)
-    shortcuts = find_shortcuts(index.to_pandas(), outcomes.to_pandas())
+    shortcuts = find_shortcuts(index.to_pandas(), outcomes.to_pandas(), kind=old.kind)
     write_json(new.folder / "shortcuts.json", [found.as_record() for found in shortcuts])
     write_table(new.folder / "index.parquet", index)
     set_latest(corpus_dir, new.digest)
@@ -241,9 +239,9 @@ def _with_new_shards(
             columns["row"][i] = rows[columns["crop_id"][i]]
             columns["shard_sha256"][i] = shard.sha256
     for name in ("shard", "row", "shard_sha256"):
-        field = INDEX_SCHEMA.field(name)
-        values = pa.array(columns[name], field.type)
-        index = index.set_column(INDEX_SCHEMA.get_field_index(name), field, values)
+        at = index.schema.get_field_index(name)
+        field = index.schema.field(at)
+        index = index.set_column(at, field, pa.array(columns[name], field.type))
     return index
 
 
@@ -273,10 +271,10 @@ def _new_digest(
     digests = [recorded_digest(old.corpus_dir, key) for key in description["parts"]]
     known = [digest for digest in digests if digest is not None]
     try:
-        config = ExtractConfig.model_validate(description["config"])
+        config = parse_config(description, path=old.folder)
         is_complete = {row.uri for row in rows} == set(outcomes["uri"].to_pylist())
         if len(known) == len(digests) and is_complete:
             return snapshot_digest(rows, config=config, shards=known)
-    except (KeyError, ValidationError):
+    except (KeyError, DataError):
         pass
     return digest_of("without", old.digest, *sorted(set(index["shard_sha256"].to_pylist())))

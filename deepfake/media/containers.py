@@ -21,6 +21,7 @@ from deepfake.errors import (
     EmptyMediaError,
     MediaError,
     ProbeError,
+    SoundOnlyError,
     UnsupportedMediaError,
 )
 from deepfake.media.boxes import video_problem
@@ -30,6 +31,7 @@ __all__ = [
     "ALLOWED_FORMATS",
     "REFUSED_FORMATS",
     "codec_max_pixels",
+    "has_picture",
     "open_container",
     "translate_ffmpeg_errors",
     "video_stream",
@@ -192,6 +194,7 @@ def video_stream(container: Any, *, limits: MediaLimits, path: Path) -> Any:
 
     Raises:
         ProbeError: The file has no stream.
+        SoundOnlyError: It has sound alone.
         UnsupportedMediaError: It has no video stream, or there is no decoder for it.
         MediaTooLargeError: It declares too many pixels.
     """
@@ -200,8 +203,12 @@ def video_stream(container: Any, *, limits: MediaLimits, path: Path) -> Any:
     streams = [s for s in container.streams.video if not _is_cover(s)]
     if not streams:
         found = sorted({str(s.type) for s in container.streams})
-        what = "sound only" if "audio" in found else f"no video stream (found: {found})"
-        raise UnsupportedMediaError(f"{what} in the {container.format.name} file", path=path)
+        name = container.format.name
+        if "audio" in found:
+            raise SoundOnlyError(f"sound only in the {name} file", path=path)
+        raise UnsupportedMediaError(
+            f"no video stream (found: {found}) in the {name} file", path=path
+        )
     best = container.streams.best("video")
     stream = best if best is not None and not _is_cover(best) else streams[0]
     stream = _coloured(stream, streams)
@@ -227,6 +234,11 @@ def _pixel_format(stream: Any) -> str:
     """Return the format of a stream's pixels; nothing where no decoder is known for it."""
     context = stream.codec_context
     return "" if context is None else str(context.pix_fmt or "")
+
+
+def has_picture(container: Any) -> bool:
+    """Return whether a container has a video stream; the cover of a song is none."""
+    return any(not _is_cover(stream) for stream in container.streams.video)
 
 
 def _is_cover(stream: Any) -> bool:

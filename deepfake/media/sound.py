@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
 from deepfake.errors import DecodeError, UnsupportedMediaError
-from deepfake.media.containers import open_container, translate_ffmpeg_errors
+from deepfake.media.containers import has_picture, open_container, translate_ffmpeg_errors
 from deepfake.media.files import check_regular_file
 
 __all__ = ["SAMPLE_RATE", "Samples", "SoundInfo", "SoundPiece", "SoundReader", "open_sound"]
@@ -44,6 +44,7 @@ class SoundInfo:
         container: Name of the container format.
         sample_rate: Samples a second, as stored.
         num_channels: Channels, as stored.
+        has_picture: Whether a video goes with it; the cover of a song is none.
         num_tracks: Sound tracks of the file; the one that a player chooses is read.
         duration_seconds_from_header: As the container declares, which may be wrong; None if it
             declares none.
@@ -53,6 +54,7 @@ class SoundInfo:
     container: str
     sample_rate: int
     num_channels: int
+    has_picture: bool
     num_tracks: int
     duration_seconds_from_header: float | None
 
@@ -121,6 +123,25 @@ class SoundReader:
         if not has_begun:
             raise DecodeError("no packet of the sound could be decoded", path=self._path)
 
+    def measure_seconds(self) -> float:
+        """Return how long the sound is by its packets, without decoding it; call it once.
+
+        Damaged packets end it; where packets have no times, it is as long as their durations.
+
+        Raises:
+            UnreadableMediaError: The system refused to read the file.
+        """
+        unit = float(self._stream.time_base or 0)
+        first, end, summed = None, 0.0, 0.0
+        with translate_ffmpeg_errors(self._path, doing="measuring the sound"):
+            for packet in self._packets():
+                seconds = (packet.duration or 0) * unit
+                summed += seconds
+                if packet.pts is not None:
+                    first = packet.pts * unit if first is None else first
+                    end = max(end, packet.pts * unit + seconds)
+        return max(0.0, summed if first is None else end - first)
+
     def close(self) -> None:
         """Close the file; closing twice does no harm."""
         self._container.close()
@@ -166,16 +187,20 @@ class SoundReader:
             yield SoundPiece(samples, begin + num_samples / SAMPLE_RATE)
             num_samples += len(samples)
 
-    def _frames(self) -> Iterator[Any]:
+    def _packets(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
         while True:
             try:
                 packet = next(packets, None)
             except av.error.FFmpegError:
                 self.num_damaged += 1
-                packet = None  # what follows cannot be found
+                return  # what follows cannot be found
             if packet is None:
-                break
+                return
+            yield packet
+
+    def _frames(self) -> Iterator[Any]:
+        for packet in self._packets():
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
@@ -232,6 +257,7 @@ def _info_of(container: Any, stream: Any) -> SoundInfo:
         container=container.format.name,
         sample_rate=context.sample_rate or 0,
         num_channels=context.channels or 0,
+        has_picture=has_picture(container),
         num_tracks=len(container.streams.audio),
         duration_seconds_from_header=seconds,
     )

@@ -11,7 +11,7 @@ from deepfake.extract.options import ingest_options_of
 from deepfake.training.fit import FitResult
 from deepfake.training.metrics_file import read_metrics_file
 from deepfake.training.plan import RunPlan
-from deepfake.types import Kind, Label
+from deepfake.types import PICTURE_KINDS, Label
 from deepfake.verdicts.calibration import Calibration
 from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
@@ -65,7 +65,7 @@ def describe_detector(
         aggregation=plan.config.aggregation,
         judgement={
             judgement_kind(kind): JudgementSettings(calibration=Calibration(prior=PRIOR))
-            for kind in Kind
+            for kind in PICTURE_KINDS
         },
         heads=tuple(HeadSpec(**head.model_dump()) for head in heads_of(plan.config.method)),
         has_novelty=has_novelty,

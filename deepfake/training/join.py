@@ -26,7 +26,7 @@ from deepfake.detectors.bundles import (
 from deepfake.detectors.inference.outputs import NOVELTY_PREFIX
 from deepfake.detectors.models import joint_state
 from deepfake.errors import ConfigError
-from deepfake.types import Kind
+from deepfake.types import PICTURE_KINDS
 from deepfake.verdicts.calibration import Calibration
 from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
@@ -125,7 +125,7 @@ def _joint_spec(bundles: Sequence[Bundle], *, name: str, has_novelty: bool) -> D
         "input_size": max(spec.input_size for spec in specs),
         "judgement": {
             judgement_kind(kind): JudgementSettings(calibration=Calibration(prior=first.prior))
-            for kind in Kind
+            for kind in PICTURE_KINDS
         },
         "heads": _heads(specs),
         "has_novelty": has_novelty,

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from deepfake.config.modality import Modality
 from deepfake.config.options.fields import (
     Argument,
     BatchOptions,
@@ -22,7 +23,7 @@ __all__ = ["ClipsOptions", "FreezeOptions", "IngestOptions", "ListHeldOutSetsOpt
 
 
 class IngestOptions(FileLimitOptions, BatchOptions):
-    """Turn a labelled corpus into face-crop shards."""
+    """Turn a labelled corpus into shards of face crops, or of speech."""
 
     input_path: Annotated[str, Argument("INPUT")] = Field(
         description="Folder or CSV file of the corpus, or a store's URI."
@@ -30,6 +31,9 @@ class IngestOptions(FileLimitOptions, BatchOptions):
     corpus: CorpusName
     layout: Literal["folder", "faceforensics", "dfdc", "celebdf", "csv"] = Field(
         "folder", description="How the corpus is laid out."
+    )
+    modality: Modality = Field(
+        "faces", description="What is looked at: faces in pictures, or speech in sound (voice)."
     )
     replace: bool = Field(
         False, description="Put this corpus in the place of another one that has its name."
@@ -59,6 +63,12 @@ class IngestOptions(FileLimitOptions, BatchOptions):
         "pyav", description="Decoder of videos; auto: decord where it can, else pyav."
     )
     device: Literal["cpu", "cuda"] = Field("cpu", description="Where faces are detected.")
+    window_seconds: float = Field(
+        4.0, ge=1, le=10, description="Seconds of a window of speech, for --modality voice."
+    )
+    max_windows: int = Field(
+        16, ge=1, description="Windows of a file, at most, for --modality voice."
+    )
     split: Literal["auto", "official", "grouped"] = Field(
         "auto",
         description="official: the corpus's own split; grouped: a random split that keeps people "

@@ -50,7 +50,7 @@ def resolve_dataset(
     statuses = ", ".join(f"{count} {status}" for status, count in summary["statuses"].items())
     note = (
         f"the folder {dataset} is the corpus {corpus!r} now "
-        f"(files: {statuses}; {summary['num_crops']} crops)"
+        f"(files: {statuses}; {summary['num_crops']} {summary['records']})"
     )
     return open_snapshot(root, corpus), [note]
 

@@ -1,19 +1,19 @@
-"""What workers that extract faces are started with."""
+"""What workers that extract faces or speech are started with."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Literal
+from typing import Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict
 
 from deepfake.compute.workers import WorkerSetup
-from deepfake.config import MediaLimits, WorkerLimits
-from deepfake.corpora.ingest.extract import worker_setup
+from deepfake.config import MediaLimits, SpeechExtractConfig, WorkerLimits
+from deepfake.corpora.ingest.extract import speech_worker_setup, worker_setup
 from deepfake.extract.extractor import ExtractorSetup
 from deepfake.storage import engine_cache
 
-__all__ = ["ExtractJob"]
+__all__ = ["AnyExtractJob", "ExtractJob", "SpeechExtractJob"]
 
 
 class ExtractJob(BaseModel):
@@ -54,3 +54,39 @@ class ExtractJob(BaseModel):
             limits=self.worker_limits,
             num_workers=self.num_workers,
         )
+
+
+class SpeechExtractJob(BaseModel):
+    """What workers that extract speech are started with, on any machine; it can be kept as JSON.
+
+    Attributes:
+        kind: Tells the kinds of jobs apart in JSON.
+        config: How speech is found and cut.
+        worker_limits: What one file may cost.
+        num_workers: Processes; 0 for one a core.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["extract_speech"] = "extract_speech"
+    config: SpeechExtractConfig
+    worker_limits: WorkerLimits = WorkerLimits()
+    num_workers: int = 0
+
+    @property
+    def media_limits(self) -> MediaLimits:
+        """How large a medium may be."""
+        return self.config.limits
+
+    def on_this_machine(self) -> SpeechExtractJob:
+        """Return the job itself: it names no folder."""
+        return self
+
+    def worker_setup(self) -> WorkerSetup:
+        """Return the set-up of the worker processes."""
+        return speech_worker_setup(
+            self.config, limits=self.worker_limits, num_workers=self.num_workers
+        )
+
+
+AnyExtractJob: TypeAlias = ExtractJob | SpeechExtractJob

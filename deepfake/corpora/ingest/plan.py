@@ -4,18 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from typing import Any
 
-from deepfake.config import ExtractConfig, MediaLimits, digest_of
+from deepfake.config import AnyExtractConfig, MediaLimits, SpeechExtractConfig, digest_of
 from deepfake.corpora.batches import Batch, MediumToExtract, plan_batches
 from deepfake.corpora.manifest_row import ManifestRow
-from deepfake.corpora.shards import list_shards, open_snapshot, read_shard, shard_outcomes
+from deepfake.corpora.shards import (
+    list_shards,
+    open_snapshot,
+    parse_config,
+    read_shard,
+    shard_outcomes,
+)
 from deepfake.errors import DataError
 from deepfake.extract.extractor import STEP_VERSION
 from deepfake.extract.faces import weights_digest
+from deepfake.extract.speech_extractor import SPEECH_STEP_VERSION
 from deepfake.storage import DataRoot, Location
 from deepfake.types import TRANSIENT_STATUSES, Kind, Status
 
-__all__ = ["IngestPlan", "extract_digest", "limits_of_latest", "plan_extraction"]
+__all__ = [
+    "IngestPlan",
+    "extract_digest",
+    "extract_digest_of",
+    "limits_of_latest",
+    "plan_extraction",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +52,28 @@ class IngestPlan:
         return tuple(batch for batch in self.batches if batch.key not in self.finished)
 
 
-def extract_digest(config: ExtractConfig) -> str:
-    """Return the digest of all that can change a crop: settings, code version, detector weights."""
+def extract_digest(config: AnyExtractConfig) -> str:
+    """Return the digest of all that can change a record: settings, code version, face detector."""
+    if isinstance(config, SpeechExtractConfig):
+        return digest_of("extract_speech", SPEECH_STEP_VERSION, config.window_settings)
     return digest_of("extract", STEP_VERSION, config.crop_settings, weights_digest())
+
+
+def extract_digest_of(description: Mapping[str, Any], *, path: Location) -> str:
+    """Return what `extract_digest` was when a snapshot was made.
+
+    Args:
+        description: Of its `snapshot.json`.
+        path: The snapshot, for messages.
+
+    Raises:
+        KeyError: The description lacks a version.
+        ShardError: Its settings are damaged.
+    """
+    config, version = parse_config(description, path=path), description["step_version"]
+    if isinstance(config, SpeechExtractConfig):
+        return digest_of("extract_speech", version, config.window_settings)
+    return digest_of("extract", version, config.crop_settings, description["detector_weights"])
 
 
 def plan_extraction(
@@ -48,7 +81,7 @@ def plan_extraction(
     corpus: str,
     rows: Iterable[ManifestRow],
     *,
-    config: ExtractConfig,
+    config: AnyExtractConfig,
     max_files: int | None = None,
     is_retrying_failed: bool = False,
 ) -> IngestPlan:
@@ -58,7 +91,7 @@ def plan_extraction(
         root: The data root.
         corpus: Name of the corpus.
         rows: The manifest.
-        config: Everything that can change a crop.
+        config: Everything that can change a record.
         max_files: Files of a batch.
         is_retrying_failed: Whether to repeat batches in which a file timed out, crashed its worker
             or ran out of memory. Batches in which a file was too large are repeated if the latest
@@ -114,7 +147,7 @@ def _shards_of_latest(
 def limits_of_latest(root: DataRoot, corpus: str) -> MediaLimits | None:
     """Return the limits that the latest snapshot was made with; None without a snapshot."""
     try:
-        return open_snapshot(root, corpus).config.limits
+        return open_snapshot(root, corpus).any_config.limits
     except DataError:
         return None
 

@@ -8,11 +8,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from deepfake import __version__
-from deepfake.config import ExtractConfig, digest_of
+from deepfake.config import AnyExtractConfig, SpeechExtractConfig, digest_of
 from deepfake.corpora.batches import Batch
 from deepfake.corpora.ingest.plan import IngestPlan, extract_digest
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import (
+    FACES,
+    VOICE,
     Shard,
     Snapshot,
     has_snapshot,
@@ -26,6 +28,7 @@ from deepfake.corpora.shortcuts import find_shortcuts
 from deepfake.errors import ShardError
 from deepfake.extract.extractor import STEP_VERSION
 from deepfake.extract.faces import weights_digest
+from deepfake.extract.speech_extractor import SPEECH_STEP_VERSION
 from deepfake.storage import DataRoot, Location, write_json
 from deepfake.types import Kind, Status
 
@@ -38,7 +41,7 @@ def build_snapshot(
     rows: Sequence[ManifestRow],
     plan: IngestPlan,
     *,
-    config: ExtractConfig,
+    config: AnyExtractConfig,
     notes: Mapping[str, Any],
 ) -> tuple[Snapshot, bool]:
     """Write the index over finished shards, check it for shortcuts, and make it the latest.
@@ -70,11 +73,12 @@ def build_snapshot(
             outcomes=_outcome_rows(corpus_dir, rows, shards),
             shards=shards,
             description=_description(corpus, config, shards, notes),
+            kind=_kind_of(config),
         )
     snapshot = open_snapshot(root, corpus, digest=digest)
     shortcuts_path = snapshot.folder / "shortcuts.json"
     if not shortcuts_path.is_file():  # also if an earlier run was killed before it wrote them
-        shortcuts = find_shortcuts(snapshot.index(), snapshot.outcomes())
+        shortcuts = find_shortcuts(snapshot.index(), snapshot.outcomes(), kind=snapshot.kind)
         write_json(shortcuts_path, [shortcut.as_record() for shortcut in shortcuts])
     set_latest(corpus_dir, digest)
     return snapshot, is_new
@@ -88,7 +92,7 @@ def _finished_shard(corpus_dir: Location, batch: Batch) -> Shard:
 
 
 def snapshot_digest(
-    rows: Iterable[ManifestRow], *, config: ExtractConfig, shards: Iterable[str]
+    rows: Iterable[ManifestRow], *, config: AnyExtractConfig, shards: Iterable[str]
 ) -> str:
     """Return the digest that names a snapshot: of its manifest, settings and shards.
 
@@ -138,15 +142,24 @@ def _plain(value: Any) -> Any:
 
 
 def _description(
-    corpus: str, config: ExtractConfig, shards: Sequence[Shard], notes: Mapping[str, Any]
+    corpus: str, config: AnyExtractConfig, shards: Sequence[Shard], notes: Mapping[str, Any]
 ) -> dict[str, Any]:
     return {
         "corpus": corpus,
         "config": config.model_dump(mode="json"),
-        "step_version": STEP_VERSION,
-        "detector_weights": weights_digest(),
+        **_made_with(config),
         "package_version": __version__,
         "parts": sorted(shard.key for shard in shards),
         "num_crops": sum(shard.num_crops for shard in shards),
         "split": dict(notes),
     }
+
+
+def _made_with(config: AnyExtractConfig) -> dict[str, str]:
+    if isinstance(config, SpeechExtractConfig):
+        return {"kind": VOICE, "step_version": SPEECH_STEP_VERSION}
+    return {"step_version": STEP_VERSION, "detector_weights": weights_digest()}
+
+
+def _kind_of(config: AnyExtractConfig) -> str:
+    return VOICE if isinstance(config, SpeechExtractConfig) else FACES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake.corpora.shards import Snapshot, open_snapshot
+from deepfake.corpora.shards import VOICE, Snapshot, open_snapshot
 from deepfake.errors import DataError
 from deepfake.storage import DataRoot, read_json
 from deepfake.storage.event_log import log_event
@@ -22,7 +22,7 @@ __all__ = [
     "run_numbers",
 ]
 
-_USED = (str(Status.OK), str(Status.NO_FACE))
+_USED = (str(Status.OK), str(Status.NO_FACE), str(Status.NO_SPEECH))
 
 
 def failed_files(outcomes: pd.DataFrame) -> pd.DataFrame:
@@ -69,6 +69,7 @@ def ingest_summary(snapshot: Snapshot, notes: dict[str, Any]) -> dict[str, Any]:
         "folder": str(snapshot.folder),
         "num_files": len(outcomes),
         "num_crops": len(index),
+        "records": "windows of speech" if snapshot.kind == VOICE else "crops",
         "statuses": dict(Counter(outcomes["status"])),
         "labels": dict(Counter(outcomes["label"].fillna("unlabelled"))),
         "splits": dict(Counter(outcomes["split"].dropna())),
@@ -79,7 +80,7 @@ def ingest_summary(snapshot: Snapshot, notes: dict[str, Any]) -> dict[str, Any]:
 
 
 def media_used(snapshot: Snapshot | None) -> set[str]:
-    """Return the media that faces were searched in; nothing for no snapshot."""
+    """Return the media that faces or speech were looked for in; nothing for no snapshot."""
     if snapshot is None:
         return set()
     outcomes = snapshot.outcomes()

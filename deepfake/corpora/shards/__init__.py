@@ -1,7 +1,7 @@
-"""Crop shards, the index over them, and snapshots of a corpus.
+"""Shards of face crops or of speech, the index over them, and snapshots of a corpus.
 
     <data-root>/shards/<corpus>/
-        parts/<key>.arrow              a shard: the crops of one batch of media, memory-mapped
+        parts/<key>.arrow              a shard: the records of one batch of media, memory-mapped
         parts/<key>.outcomes.parquet   the outcome of each medium of the batch; written first
         parts/<key>.landmarks-*.parquet  468 landmarks of its crops, where a training needed them
         <digest>/                      a snapshot: outcomes, configuration, and last the index
@@ -22,7 +22,13 @@ if TYPE_CHECKING:
         write_dense_landmarks,
     )
     from deepfake.corpora.shards.reader import CropReader
-    from deepfake.corpora.shards.schemas import INDEX_SCHEMA, OUTCOMES_SCHEMA
+    from deepfake.corpora.shards.schemas import (
+        FACES,
+        LATER_OUTCOME_COLUMNS,
+        OUTCOMES_SCHEMA,
+        RECORD_SCHEMAS,
+        VOICE,
+    )
     from deepfake.corpora.shards.shard import (
         Shard,
         crop_records,
@@ -34,12 +40,14 @@ if TYPE_CHECKING:
         rows_by_crop_id,
         shard_outcomes,
         shards_folder,
+        window_records,
         write_shard,
     )
     from deepfake.corpora.shards.snapshots import (
         Snapshot,
         has_snapshot,
         open_snapshot,
+        parse_config,
         set_latest,
         write_snapshot,
     )
@@ -47,8 +55,11 @@ else:
     __getattr__ = lazy_exports(__name__, __file__)
 
 __all__ = [
-    "INDEX_SCHEMA",
+    "FACES",
+    "LATER_OUTCOME_COLUMNS",
     "OUTCOMES_SCHEMA",
+    "RECORD_SCHEMAS",
+    "VOICE",
     "CropReader",
     "KeptLandmarks",
     "Shard",
@@ -57,6 +68,7 @@ __all__ = [
     "has_snapshot",
     "list_shards",
     "open_snapshot",
+    "parse_config",
     "read_dense_landmarks",
     "read_shard",
     "recorded_digest",
@@ -66,6 +78,7 @@ __all__ = [
     "set_latest",
     "shard_outcomes",
     "shards_folder",
+    "window_records",
     "write_dense_landmarks",
     "write_shard",
     "write_snapshot",

@@ -12,11 +12,13 @@ from deepfake.errors import ShardError
 __all__ = [
     "FACES",
     "INDEX_SCHEMA",
+    "LATER_OUTCOME_COLUMNS",
     "MEDIA_FIELDS",
     "OUTCOMES_SCHEMA",
     "OUTCOME_FIELDS",
     "RECORD_SCHEMAS",
     "SHARD_OUTCOMES_SCHEMA",
+    "VOICE",
     "RecordSchemas",
     "kind_of_shard",
     "record_schemas",
@@ -24,6 +26,9 @@ __all__ = [
 
 FACES = "faces"
 """The kind of evidence that shards hold where nothing else is said."""
+
+VOICE = "voice"
+"""Windows of speech."""
 
 _COMMON_FIELDS = [
     pa.field("crop_id", pa.string()),
@@ -43,6 +48,14 @@ _FACE_FIELDS = [
     pa.field("brightness", pa.float32()),
     pa.field("frame_width", pa.int32()),
     pa.field("frame_height", pa.int32()),
+]
+
+_WINDOW_FIELDS = [
+    pa.field("window_index", pa.int32()),
+    pa.field("end_seconds", pa.float64()),
+    pa.field("speech_seconds", pa.float32()),
+    pa.field("loudness_dbfs", pa.float32()),
+    pa.field("bandwidth_hz", pa.float32()),
 ]
 
 MEDIA_FIELDS = [
@@ -101,8 +114,11 @@ def record_schemas(
     )
 
 
-RECORD_SCHEMAS = {FACES: record_schemas(_FACE_FIELDS, order=("frame_index", "track_id"))}
-"""By kind of evidence; windows of sound, or runs of crops, are a further entry."""
+RECORD_SCHEMAS = {
+    FACES: record_schemas(_FACE_FIELDS, order=("frame_index", "track_id")),
+    VOICE: record_schemas(_WINDOW_FIELDS, order=("window_index",), suffix=".voice"),
+}
+"""By kind of evidence; runs of crops are a further entry."""
 
 INDEX_SCHEMA = RECORD_SCHEMAS[FACES].index
 
@@ -138,7 +154,14 @@ OUTCOME_FIELDS = [
     pa.field("num_frames", pa.int64()),
     pa.field("duration_seconds", pa.float64()),
     pa.field("has_audio", pa.bool_()),
+    pa.field("num_windows", pa.int32()),
+    pa.field("speech_seconds", pa.float64()),
+    pa.field("sound_codec", pa.string()),
+    pa.field("sample_rate", pa.int32()),
 ]
+
+LATER_OUTCOME_COLUMNS = frozenset({"num_windows", "speech_seconds", "sound_codec", "sample_rate"})
+"""Columns that outcomes written by earlier versions lack; they are read as null."""
 
 SHARD_OUTCOMES_SCHEMA = pa.schema(
     [pa.field("media_id", pa.string()), pa.field("uri", pa.string()), *OUTCOME_FIELDS],

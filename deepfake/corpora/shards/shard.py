@@ -1,4 +1,4 @@
-"""Write, read and list shards: the crops of one batch of media, and each medium's outcome."""
+"""Write, read and list shards: the records of one batch of media, and each medium's outcome."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from deepfake.corpora.shards.schemas import FACES, RECORD_SCHEMAS, SHARD_OUTCOMES_SCHEMA
+from deepfake.corpora.shards.schemas import (
+    FACES,
+    LATER_OUTCOME_COLUMNS,
+    RECORD_SCHEMAS,
+    SHARD_OUTCOMES_SCHEMA,
+)
 from deepfake.errors import DataError, ShardError
 from deepfake.storage import (
     Location,
@@ -26,7 +31,7 @@ from deepfake.storage import (
     table_of,
     write_table,
 )
-from deepfake.types import FaceCrop, Outcome
+from deepfake.types import FaceCrop, Outcome, StoredWindow
 
 __all__ = [
     "Shard",
@@ -40,6 +45,7 @@ __all__ = [
     "rows_by_crop_id",
     "shard_outcomes",
     "shards_folder",
+    "window_records",
     "write_shard",
 ]
 
@@ -52,7 +58,7 @@ class Shard:
         key: Digest of the configuration and of the media, 16 hex digits.
         sha256: Of the Arrow file.
         media_ids: The media that it covers, in the order of their crops.
-        num_crops: Crops in the Arrow file.
+        num_crops: Crops, or windows of speech, in the Arrow file.
     """
 
     key: str
@@ -91,6 +97,28 @@ def crop_records(
             "encoded": crop.encoded,
         }
         for crop in crops
+    ]
+
+
+def window_records(
+    media_id: str, kind: str, windows: Sequence[StoredWindow]
+) -> list[dict[str, Any]]:
+    """Return one medium's windows of speech as shard records.
+
+    Args:
+        media_id: SHA-256 of the medium.
+        kind: `video` or `audio`.
+        windows: Its windows, ascending in time.
+    """
+    return [
+        {
+            "crop_id": f"{media_id[:16]}-{number:06d}",
+            "media_id": media_id,
+            "kind": kind,
+            "window_index": number,
+            **{own.name: getattr(window, own.name) for own in fields(window)},
+        }
+        for number, window in enumerate(windows)
     ]
 
 
@@ -168,7 +196,7 @@ def rewrite_shard(corpus_dir: Location, key: str, *, without: Set[str], new_key:
         raise ShardError(f"the shard {key} is missing or damaged", path=corpus_dir)
     with _opened(corpus_dir, key) as table:
         crops = _without(table, without)
-        outcomes = read_table(_outcomes_path(corpus_dir, key), schema=SHARD_OUTCOMES_SCHEMA)
+        outcomes = _read_outcomes(_outcomes_path(corpus_dir, key))
         return _write(corpus_dir, new_key, crops, _without(outcomes, without))
 
 
@@ -248,7 +276,7 @@ def read_shard(corpus_dir: Location, key: str) -> Shard | None:
     if not (arrow.is_file() and outcomes.is_file()):
         return None
     try:
-        table = read_table(outcomes, schema=SHARD_OUTCOMES_SCHEMA)
+        table = _read_outcomes(outcomes)
     except DataError:
         return None
     metadata = table.schema.metadata or {}
@@ -263,7 +291,9 @@ def read_shard(corpus_dir: Location, key: str) -> Shard | None:
         key=key,
         sha256=recorded,
         media_ids=tuple(table["media_id"].to_pylist()),
-        num_crops=sum(value or 0 for value in table["num_faces"].to_pylist()),
+        num_crops=sum(
+            value or 0 for name in ("num_faces", "num_windows") for value in table[name].to_pylist()
+        ),
     )
 
 
@@ -284,7 +314,7 @@ def list_shards(corpus_dir: Location) -> dict[str, tuple[str, ...]]:
 
 def _media_of(outcomes: Location) -> tuple[str, ...] | None:
     try:
-        table = read_table(outcomes, schema=SHARD_OUTCOMES_SCHEMA)
+        table = _read_outcomes(outcomes)
     except DataError:
         return None
     return tuple(table["media_id"].to_pylist())
@@ -293,5 +323,9 @@ def _media_of(outcomes: Location) -> tuple[str, ...] | None:
 def shard_outcomes(corpus_dir: Location, key: str) -> list[dict[str, Any]]:
     """Return the outcome rows of a finished shard."""
     path = _outcomes_path(corpus_dir, key)
-    rows: list[dict[str, Any]] = read_table(path, schema=SHARD_OUTCOMES_SCHEMA).to_pylist()
+    rows: list[dict[str, Any]] = _read_outcomes(path).to_pylist()
     return rows
+
+
+def _read_outcomes(path: Location) -> pa.Table:
+    return read_table(path, schema=SHARD_OUTCOMES_SCHEMA, may_lack=LATER_OUTCOME_COLUMNS)

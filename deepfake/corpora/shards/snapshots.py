@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from deepfake.config import ExtractConfig
+from deepfake.config import AnyExtractConfig, ExtractConfig, SpeechExtractConfig
 from deepfake.corpora.shards.reader import CropReader, read_columns, shard_path
 from deepfake.corpora.shards.schemas import (
     FACES,
     INDEX_SCHEMA,
+    LATER_OUTCOME_COLUMNS,
     MEDIA_FIELDS,
     OUTCOMES_SCHEMA,
     RECORD_SCHEMAS,
+    VOICE,
 )
 from deepfake.corpora.shards.shard import Shard
 from deepfake.errors import DataError, ShardError, UnreadableMediaError
@@ -41,9 +43,12 @@ __all__ = [
     "Snapshot",
     "has_snapshot",
     "open_snapshot",
+    "parse_config",
     "set_latest",
     "write_snapshot",
 ]
+
+_ConfigT = TypeVar("_ConfigT", ExtractConfig, SpeechExtractConfig)
 
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 
@@ -68,17 +73,46 @@ class Snapshot:
         return self.corpus_dir / self.digest
 
     @property
+    def kind(self) -> str:
+        """The kind of evidence that it holds, one of `RECORD_SCHEMAS`."""
+        return str(self.description().get("kind", FACES))
+
+    @property
     def config(self) -> ExtractConfig:
         """The settings that its crops were extracted with.
 
         Raises:
+            ShardError: It holds no face crops, or the settings are damaged or of another version.
+        """
+        return self._config_of(FACES, ExtractConfig)
+
+    @property
+    def speech_config(self) -> SpeechExtractConfig:
+        """The settings that its windows of speech were extracted with.
+
+        Raises:
+            ShardError: It holds no speech, or the settings are damaged or of another version.
+        """
+        return self._config_of(VOICE, SpeechExtractConfig)
+
+    @property
+    def any_config(self) -> AnyExtractConfig:
+        """The settings that its records were extracted with, of whatever kind they are.
+
+        Raises:
             ShardError: The settings are damaged or of another version.
         """
-        try:
-            return ExtractConfig.model_validate(self.description().get("config"))
-        except ValidationError as error:
-            first = error.errors()[0]["msg"]
-            raise ShardError(f"the settings are damaged ({first})", path=self.folder) from error
+        return parse_config(self.description(), path=self.folder)
+
+    def _config_of(self, kind: str, model: type[_ConfigT]) -> _ConfigT:
+        found = self.any_config
+        if not isinstance(found, model):
+            raise ShardError(
+                f"the corpus {self.corpus!r} was ingested for {self.kind}, not for {kind}",
+                path=self.folder,
+                hint=f"Ingest it with --modality {kind} under another name.",
+            )
+        return found
 
     def description(self) -> dict[str, Any]:
         """Return `snapshot.json`: configuration, versions, counts, notes on the split.
@@ -92,16 +126,17 @@ class Snapshot:
         return value
 
     def index(self) -> pd.DataFrame:
-        """Return the crops, a row each, columns of `INDEX_SCHEMA` where they are faces."""
+        """Return its records, a row each, with the columns of `RECORD_SCHEMAS`."""
         path = self.folder / "index.parquet"
         return _read_frame(path, _index_schema(path))
 
     def outcomes(self) -> pd.DataFrame:
         """Return a row for each file, with the columns of `OUTCOMES_SCHEMA`."""
-        return _read_frame(self.folder / "outcomes.parquet", OUTCOMES_SCHEMA)
+        path = self.folder / "outcomes.parquet"
+        return _read_frame(path, OUTCOMES_SCHEMA, may_lack=LATER_OUTCOME_COLUMNS)
 
     def reader(self) -> CropReader:
-        """Return a reader of the crops' bytes."""
+        """Return a reader of its records' bytes."""
         return CropReader(self.corpus_dir)
 
     def missing_shards(self) -> list[str]:
@@ -112,6 +147,25 @@ class Snapshot:
             for shard, digest in pairs.itertuples(index=False)
             if not _is_whole(shard_path(self.corpus_dir, shard), digest)
         ]
+
+
+def parse_config(description: Mapping[str, Any], *, path: Location) -> AnyExtractConfig:
+    """Return the settings that the records of a snapshot were extracted with.
+
+    Args:
+        description: Of `snapshot.json`.
+        path: The snapshot, for messages.
+
+    Raises:
+        ShardError: They are missing, damaged or of another version.
+    """
+    is_voice = description.get("kind", FACES) == VOICE
+    model = SpeechExtractConfig if is_voice else ExtractConfig
+    try:
+        return model.model_validate(description.get("config"))
+    except ValidationError as error:
+        first = error.errors()[0]["msg"]
+        raise ShardError(f"the settings are damaged ({first})", path=path) from error
 
 
 def _is_whole(shard: Location, digest: str) -> bool:
@@ -133,9 +187,11 @@ def _index_schema(path: Location) -> pa.Schema:
     return known.get(metadata.get(b"schema"), INDEX_SCHEMA)
 
 
-def _read_frame(path: Location, schema: pa.Schema) -> pd.DataFrame:
+def _read_frame(
+    path: Location, schema: pa.Schema, *, may_lack: Set[str] = frozenset()
+) -> pd.DataFrame:
     try:
-        table = read_table(path, schema=schema)
+        table = read_table(path, schema=schema, may_lack=may_lack)
     except DataError as error:
         raise ShardError(error.message, path=error.path, hint=error.hint) from error
     frame: pd.DataFrame = table.to_pandas()

@@ -28,7 +28,7 @@ from deepfake.scoring.output.tables import open_database, part_rows, reraise_ori
 from deepfake.scoring.state.finished_scores import FinishedScores
 from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import Location
-from deepfake.types import Kind
+from deepfake.types import PICTURE_KINDS, Kind
 
 __all__ = ["DriftResult", "DriftWatch"]
 
@@ -96,7 +96,7 @@ class DriftWatch:
         """Count files by how strongly they are compressed."""
         if self._counts is None:
             return
-        for kind in Kind:
+        for kind in PICTURE_KINDS:
             own = [row for row in rows if row.kind is kind]
             if own:
                 ratios = bytes_per_pixel(
@@ -160,7 +160,7 @@ def _rows(
         )
         for batch in found.to_arrow_reader(_ROWS):
             kinds = batch.column("kind").to_numpy(zero_copy_only=False)
-            for kind in Kind:
+            for kind in PICTURE_KINDS:
                 is_own = kinds == str(kind)
                 yield kind, {name: _numbers(batch, name)[is_own] for name in _FEATURES}
 

@@ -12,7 +12,7 @@ import pandas as pd
 from deepfake.config import AggregationConfig
 from deepfake.evaluation.metrics import binary_metrics
 from deepfake.training.calibrate.file_scores import KEYS, file_scores, has_enough
-from deepfake.types import Kind, Label
+from deepfake.types import PICTURE_KINDS, Label
 from deepfake.verdicts.judgement import judgement_kind
 
 __all__ = ["add_bystanders", "aggregation_name", "choose_aggregation"]
@@ -49,7 +49,7 @@ def choose_aggregation(
 ) -> tuple[AggregationConfig, dict[str, float | int | str | None]]:
     """Compare all aggregations by the mean AUC over kinds of files, with and without bystanders."""
     sets: dict[str, pd.DataFrame] = {}
-    for kind in Kind:
+    for kind in PICTURE_KINDS:
         own = crops[crops["kind"] == str(kind)]
         if has_enough(own):
             sets[judgement_kind(kind)] = own

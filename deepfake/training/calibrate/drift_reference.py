@@ -12,7 +12,7 @@ from deepfake.config import AggregationConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.scoring.drift import Reference, bytes_per_pixel, fit_reference
 from deepfake.training.calibrate.file_scores import KEYS, file_scores
-from deepfake.types import Kind
+from deepfake.types import PICTURE_KINDS, Kind
 
 __all__ = ["reference_of_crops"]
 
@@ -35,7 +35,7 @@ def reference_of_crops(
     sizes = pd.concat([_sizes(snapshot) for snapshot in snapshots])
     values: dict[str, dict[str, NDArray[np.float64]]] = {}
     labels: dict[str, NDArray[np.float64]] = {}
-    for kind in Kind:
+    for kind in PICTURE_KINDS:
         own = crops[crops["kind"] == str(kind)]
         if own.empty:
             continue

@@ -34,7 +34,7 @@ from deepfake.training.calibrate.unseen_kinds import (
     judge_unseen,
     predict_unseen,
 )
-from deepfake.types import Kind, Split
+from deepfake.types import PICTURE_KINDS, Kind, Split
 from deepfake.verdicts.calibration import MIN_PER_CLASS
 from deepfake.verdicts.judgement import judgement_kind
 
@@ -140,7 +140,7 @@ def calibrate_bundle(
             max_false_alarm=max_false_alarm,
             max_miss=max_miss,
         )
-        for kind in Kind
+        for kind in PICTURE_KINDS
     }
     metrics: _Metrics = {
         **compared,
@@ -188,7 +188,7 @@ def reject_too_few_files(snapshots: Sequence[Snapshot]) -> None:
     """
     crops = _with_half_group(pd.concat([_labelled_val(s) for s in snapshots], ignore_index=True))
     calibrating = crops[~halve_by_group(crops["half_group"].tolist())]
-    by_kind = {kind: calibrating[calibrating["kind"] == str(kind)] for kind in Kind}
+    by_kind = {kind: calibrating[calibrating["kind"] == str(kind)] for kind in PICTURE_KINDS}
     if any(has_enough(files) for files in by_kind.values()):
         return
     counts = {judgement_kind(kind): count_labels(files) for kind, files in by_kind.items()}

@@ -8,7 +8,7 @@ import streamlit as st
 from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.errors import DeepfakeError
 from deepfake.registry.resolve import resolve_detector
-from deepfake.types import Kind
+from deepfake.types import PICTURE_KINDS
 from deepfake.verdicts.judgement import judgement_kind, judgement_plural
 from deepfake.views.report import FAKE_SHARES, false_alarms
 from deepfake.views.webapp.upload_page import list_offered_detectors, page_settings
@@ -81,7 +81,7 @@ def explanation_page() -> None:
         *spec.reading_notes,
         *(
             describe_calibration(spec, kind)
-            for kind in Kind
+            for kind in PICTURE_KINDS
             if judgement_kind(kind) in spec.judgement
         ),
     )

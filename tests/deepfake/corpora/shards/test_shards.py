@@ -16,8 +16,9 @@ import pytest
 
 from deepfake.config import CropConfig, ExtractConfig
 from deepfake.corpora.shards import (
-    INDEX_SCHEMA,
+    FACES,
     OUTCOMES_SCHEMA,
+    RECORD_SCHEMAS,
     CropReader,
     Shard,
     Snapshot,
@@ -31,7 +32,6 @@ from deepfake.corpora.shards import (
     write_shard,
     write_snapshot,
 )
-from deepfake.corpora.shards.schemas import FACES, RECORD_SCHEMAS
 from deepfake.errors import ShardError
 from deepfake.media import decode_crop, encode_crop
 from deepfake.storage import DataRoot
@@ -327,7 +327,7 @@ def test_a_snapshot_over_two_parts(root: DataRoot, corpus_dir: Path) -> None:
     snapshot = _snapshot(corpus_dir, [sooner, later], ["a", "z"])
     index = snapshot.index()
     assert index["uri"].tolist() == ["/corpus/a"] * 3 + ["/corpus/z"] * 3
-    assert index.columns.tolist() == INDEX_SCHEMA.names
+    assert index.columns.tolist() == RECORD_SCHEMAS[FACES].index.names
     assert snapshot.outcomes().columns.tolist() == OUTCOMES_SCHEMA.names
     assert snapshot.config == ExtractConfig()
     reader = snapshot.reader()
