@@ -36,6 +36,7 @@ from deepfake.verdicts.judgement import (
     JudgementSettings,
     judgement_for,
     judgement_plural,
+    notes_on_calibration,
 )
 
 if TYPE_CHECKING:
@@ -198,17 +199,9 @@ class DetectorSpec(BaseModel):
     @property
     def reading_notes(self) -> list[str]:
         """Notes for a reader of its verdicts, a sentence each: on scope and on probabilities."""
-        fitted = {judgement_plural(k): own.calibration for k, own in self.judgement.items()}
         notes = [*([self.scope] if self.scope else []), *self.notes_on_unseen]
-        lacking = [name for name, calibration in fitted.items() if not calibration.is_fitted]
-        if lacking:
-            names = " and ".join(lacking)
-            notes.append(f"prob_fake of {names} is not calibrated: read it as a rank")
-        if len(lacking) < len(fitted):
-            notes.append(
-                f"prob_fake holds for media of which {self.prior:.0%} are fakes; --prior gives it "
-                "for another share"
-            )
+        fitted = {kind: own.calibration for kind, own in self.judgement.items()}
+        notes += notes_on_calibration(fitted, prior=self.prior)
         return [*notes, *self._notes_on_probabilities]
 
     @property

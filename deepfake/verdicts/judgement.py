@@ -6,23 +6,16 @@ speech, is a further entry of the mapping.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import StringConstraints
 
 from deepfake.errors import ConfigError
 from deepfake.types import Kind, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore
-from deepfake.verdicts.calibration import (
-    Calibration,
-    LikelihoodRatioBounds,
-    Support,
-    Thresholds,
-    UncertainReason,
-    judge,
-)
+from deepfake.verdicts.base_judgement import BaseJudgement, UnseenCorpus
+from deepfake.verdicts.calibration import Calibration, Support, UncertainReason
 
 __all__ = [
     "JudgementKind",
@@ -31,64 +24,24 @@ __all__ = [
     "judgement_for",
     "judgement_kind",
     "judgement_plural",
+    "notes_on_calibration",
 ]
 
 JudgementKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-"""What an answer rests on: `still`, `video`."""
+"""What an answer rests on: `still`, `video`, `voice`."""
 
 _OF_MEDIA = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
-_PLURALS = {"still": "stills", "video": "videos"}
+_PLURALS = {"still": "stills", "video": "videos", "voice": "voices"}
 
 
-class UnseenCorpus(BaseModel):
-    """What a detector calls the files of a corpus whose kinds of fakes it did not learn.
-
-    Attributes:
-        corpus: Its name.
-        digest: Of the snapshot.
-        num_real: Reals with a face.
-        num_fake: Fakes with a face.
-        fakes_called_real: Of those fakes.
-        fakes_called_fake: Of those fakes.
-        reals_called_real: Of those reals.
-        reals_called_fake: Of those reals.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    corpus: str
-    digest: str
-    num_real: int = Field(ge=0)
-    num_fake: int = Field(ge=0)
-    fakes_called_real: int = Field(ge=0)
-    fakes_called_fake: int = Field(ge=0)
-    reals_called_real: int = Field(ge=0)
-    reals_called_fake: int = Field(ge=0)
-
-
-class JudgementSettings(BaseModel):
-    """Calibration, thresholds and support for one kind of evidence.
+class JudgementSettings(BaseJudgement):
+    """Calibration, thresholds and support for one kind of evidence in pictures.
 
     Attributes:
-        calibration: From a logit to a probability.
-        thresholds: From a probability to a verdict.
-        support: What a file has to be like for that verdict to hold.
-        likelihood_ratio_bounds: The range in which likelihood ratios are stated; None states none.
-        unseen: What the verdicts are on corpora that it did not learn from.
-        notes: What a reader of the probabilities must know, a sentence each.
+        support: What a file has to be like for a verdict to hold.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    calibration: Calibration = Calibration()
-    thresholds: Thresholds = Thresholds()
     support: Support = Support()
-    likelihood_ratio_bounds: LikelihoodRatioBounds | None = None
-    # Detectors of earlier versions have it under the second name.
-    unseen: tuple[UnseenCorpus, ...] = Field(
-        default=(), validation_alias=AliasChoices("unseen", "unlearnt")
-    )
-    notes: tuple[str, ...] = ()
 
     def reason_against(
         self, track: TrackScore, *, prob: float | None = None
@@ -110,61 +63,19 @@ class JudgementSettings(BaseModel):
             return outside
         return self.support.reason_against_real(colour=track.colour)
 
-    def sentence_on_unseen(self, plural: str) -> str | None:
-        """Return how often fakes of unseen kinds are called real, None where nobody measured it.
-
-        Args:
-            plural: What files of this kind are called.
-        """
-        fakes = sum(one.num_fake for one in self.unseen)
-        if not fakes:
-            return None
-        missed = sum(one.fakes_called_real for one in self.unseen) / fakes
-        names = ", ".join(one.corpus for one in self.unseen if one.num_fake)
-        return (
-            f"of {fakes:,} fake {plural} of kinds that it did not learn, {missed:.0%} are called "
-            f"real ({names})"
-        )
-
-    @property
-    def reason_for_real(self) -> str:
-        """Why a file is called real: what was not found, and how often that is wrong."""
-        fakes = sum(one.num_fake for one in self.unseen)
-        if not fakes:
-            return "no sign of the kinds of fakes it learnt; not measured on other kinds"
-        missed = sum(one.fakes_called_real for one in self.unseen) / fakes
-        return (
-            f"no sign of the kinds of fakes it learnt; {missed:.0%} of {fakes:,} fakes of other "
-            "kinds were missed like this"
-        )
-
-    def log_likelihood_ratio(self, logit: float) -> float:
-        """Return the natural logarithm of a likelihood ratio, within the bounds if there are any.
-
-        For measuring: what is stated of a file is `likelihood_ratio`.
-        """
-        log_lr = self.calibration.log_likelihood_ratio(logit)
-        bounds = self.likelihood_ratio_bounds
-        return log_lr if bounds is None else float(bounds.clip_log(log_lr))
-
     def likelihood_ratio(self, score: FileScore) -> float | None:
         """Return how many times more probable this score is for a fake than for a real file.
 
-        Returns:
-            At most and at least what the calibration set supports. None where the detector has no
-            bounds or no calibration, and for a file unlike those that it was calibrated on.
+        None where none can be stated; see `stated_likelihood_ratio`.
         """
-        is_bounded = self.likelihood_ratio_bounds is not None and self.calibration.is_fitted
-        prob = self.calibration.prob(score.logit)
-        if not is_bounded or self.reason_against(score.strongest, prob=prob) is not None:
-            return None
-        return math.exp(self.log_likelihood_ratio(score.logit))
+        return self.stated_likelihood_ratio(score.logit, outside=self._reason_against_file(score))
 
     def judge(self, score: FileScore) -> tuple[Verdict, UncertainReason | None]:
         """Return the verdict on a file, and the reason if it is uncertain."""
-        prob = self.calibration.prob(score.logit)
-        outside = self.reason_against(score.strongest, prob=prob)
-        return judge(prob, thresholds=self.thresholds, outside=outside)
+        return self.judge_logit(score.logit, outside=self._reason_against_file(score))
+
+    def _reason_against_file(self, score: FileScore) -> UncertainReason | None:
+        return self.reason_against(score.strongest, prob=self.calibration.prob(score.logit))
 
 
 def judgement_kind(kind: Kind) -> str:
@@ -185,6 +96,26 @@ def judgement_plural(kind: str) -> str:
         'stills'
     """
     return _PLURALS.get(kind, kind)
+
+
+def notes_on_calibration(fitted: Mapping[str, Calibration], *, prior: float) -> list[str]:
+    """Return what a reader of probabilities must know of their calibration, a sentence each.
+
+    Args:
+        fitted: Calibrations by kind of evidence.
+        prior: Share of fakes that those that are fitted hold for.
+    """
+    lacking = [judgement_plural(kind) for kind, own in fitted.items() if not own.is_fitted]
+    notes = []
+    if lacking:
+        names = " and ".join(lacking)
+        notes.append(f"prob_fake of {names} is not calibrated: read it as a rank")
+    if len(lacking) < len(fitted):
+        notes.append(
+            f"prob_fake holds for media of which {prior:.0%} are fakes; --prior gives it for "
+            "another share"
+        )
+    return notes
 
 
 def judgement_for(judgement: Mapping[str, JudgementSettings], kind: Kind) -> JudgementSettings:
