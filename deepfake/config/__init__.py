@@ -25,6 +25,7 @@ from deepfake.config.settings import (
     heads_of,
 )
 from deepfake.config.speech import SpeechConfig
+from deepfake.config.voice import SoundAugmentConfig
 
 __all__ = [
     "AggregationConfig",
@@ -42,6 +43,7 @@ __all__ = [
     "Precision",
     "SamplingConfig",
     "SelfBlendConfig",
+    "SoundAugmentConfig",
     "SpeechConfig",
     "SplitConfig",
     "StoredRecord",
