@@ -2,6 +2,7 @@
 
 from deepfake.config.base import StoredRecord, first_problem
 from deepfake.config.blend_settings import DenseBlendConfig, SelfBlendConfig
+from deepfake.config.modality import Modality
 from deepfake.config.settings import (
     AggregationConfig,
     AugmentConfig,
@@ -39,6 +40,7 @@ __all__ = [
     "HeadConfig",
     "HeadName",
     "MediaLimits",
+    "Modality",
     "Precision",
     "SamplingConfig",
     "SelfBlendConfig",

@@ -28,9 +28,9 @@ class IngestOptions(FileLimitOptions, BatchOptions):
         description="Folder or CSV file of the corpus, or a store's URI."
     )
     corpus: CorpusName
-    layout: Literal["folder", "faceforensics", "dfdc", "celebdf", "csv"] = Field(
-        "folder", description="How the corpus is laid out."
-    )
+    layout: Literal[
+        "folder", "faceforensics", "dfdc", "celebdf", "fakeavceleb", "asvspoof", "csv"
+    ] = Field("folder", description="How the corpus is laid out.")
     replace: bool = Field(
         False, description="Put this corpus in the place of another one that has its name."
     )
