@@ -1,4 +1,4 @@
-"""Write sound files of many formats, each a tone whose frequency and length a test can measure."""
+"""Make tones and sound that resembles speech, and write sound files of many formats."""
 
 from __future__ import annotations
 
@@ -10,8 +10,17 @@ from typing import Any
 import av
 import numpy as np
 from numpy.typing import NDArray
+from scipy.signal import butter, lfilter, sosfilt
 
-__all__ = ["dominant_hz", "make_tone", "mux_tone", "write_samples", "write_tone"]
+__all__ = [
+    "dominant_hz",
+    "make_speech",
+    "make_tone",
+    "make_vowels",
+    "mux_tone",
+    "write_samples",
+    "write_tone",
+]
 
 _BLOCK = 1024
 
@@ -22,6 +31,38 @@ def make_tone(
     """Return a sine, shape (N,)."""
     time = np.arange(round(seconds * rate)) / rate
     return np.asarray(level * np.sin(2 * np.pi * hz * time), dtype=np.float32)
+
+
+def make_vowels(seconds: float, *, seed: int = 0, rate: int = 16_000) -> NDArray[np.float32]:
+    """Return something that a detector of voices takes for one: pulses through moving formants."""
+    rng, num = np.random.default_rng(seed), round(seconds * rate)
+    pitch = 120 + 15 * np.sin(2 * np.pi * 0.7 * np.arange(num) / rate)
+    pulses = np.diff(np.floor(np.cumsum(pitch / rate)), prepend=0.0)
+    sound, at = np.zeros(num), 0
+    while at < num:
+        end = min(at + round(rng.uniform(0.12, 0.25) * rate), num)
+        vowel = pulses[at:end] + 0.002 * rng.standard_normal(end - at)
+        for hz, width in zip(
+            rng.uniform([300, 900, 2300], [800, 1800, 2900]), (80, 110, 160), strict=True
+        ):
+            pole = np.exp(-np.pi * width / rate)
+            angle = 2 * np.pi * hz / rate
+            vowel = lfilter([1 - pole], [1, -2 * pole * np.cos(angle), pole**2], vowel)
+        sound[at:end] = vowel / np.abs(vowel).max()
+        at = end
+    return np.asarray(0.5 * sound, np.float32)
+
+
+def make_speech(seconds: float, *, seed: int = 0) -> NDArray[np.float32]:
+    """Return vowels with a consonant of noise, 3 to 7.5 kHz, and a pause every 0.4 seconds."""
+    rate, rng = 16_000, np.random.default_rng([seed, 1])
+    vowels = make_vowels(seconds, seed=seed)
+    noise = rng.standard_normal(len(vowels))
+    hiss = sosfilt(butter(3, (3000, 7500), "bandpass", fs=rate, output="sos"), noise)
+    place = np.arange(len(vowels)) / rate % 0.4
+    is_vowel, is_hiss = place < 0.26, (place >= 0.26) & (place < 0.35)
+    speech = is_vowel * vowels + is_hiss * 0.08 * hiss + 3e-4 * noise
+    return np.asarray(speech, np.float32)
 
 
 def dominant_hz(samples: NDArray[np.float32], *, rate: int = 16_000) -> float:

@@ -26,6 +26,7 @@ from deepfake.config.settings import (
     heads_of,
 )
 from deepfake.config.speech import AnyExtractConfig, SpeechConfig, SpeechExtractConfig
+from deepfake.config.voice import SoundAugmentConfig
 
 __all__ = [
     "AggregationConfig",
@@ -45,6 +46,7 @@ __all__ = [
     "Precision",
     "SamplingConfig",
     "SelfBlendConfig",
+    "SoundAugmentConfig",
     "SpeechConfig",
     "SpeechExtractConfig",
     "SplitConfig",

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, TypeAlias
 
 import av
@@ -16,9 +15,10 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
-from deepfake.errors import DecodeError, UnsupportedMediaError
+from deepfake.errors import DecodeError, ProbeError, UnsupportedMediaError
 from deepfake.media.containers import has_picture, open_container, translate_ffmpeg_errors
 from deepfake.media.files import check_regular_file
+from deepfake.media.open_file import OpenFile
 
 __all__ = ["SAMPLE_RATE", "Samples", "SoundInfo", "SoundPiece", "SoundReader", "open_sound"]
 
@@ -31,6 +31,9 @@ _PIECE_SAMPLES = SAMPLE_RATE
 _MAX_JUMP_SECONDS = 0.1
 """A packet that lies this much later than the last one ended is behind a gap."""
 _MAX_CHANNELS = 64
+_MIN_RATE, _MAX_RATE = 1_000, 1_000_000
+"""Samples a second, as stored: telephones have 8,000, studios up to 768,000. At 1 Hz a packet of
+64 KiB would be 18 hours of sound, at once in memory."""
 _CANCELLED = 0.05
 """Power of the mean of all channels over that of the loudest, under which they cancel out."""
 
@@ -77,7 +80,7 @@ class SoundPiece:
         return self.pts_seconds + len(self.samples) / SAMPLE_RATE
 
 
-class SoundReader:
+class SoundReader(OpenFile):
     """An open sound track; use it in a `with` block, or close it.
 
     Args:
@@ -146,46 +149,24 @@ class SoundReader:
         """Close the file; closing twice does no harm."""
         self._container.close()
 
-    def __enter__(self) -> SoundReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
     def _pieces(self) -> Iterator[SoundPiece]:
         """Yield a second at a time; less before a gap, a change of the stream, and at the end."""
         start = (self._container.start_time or 0) / av.time_base
-        resampler, setup, begin, num_samples = None, None, 0.0, 0
+        run: _Run | None = None
         end = 0.0  # of what was decoded
         for frame in self._frames():
             now = end if frame.time is None else frame.time - start
-            frame_setup = (frame.format.name, frame.layout.name, frame.sample_rate)
             has_gap = now > end + _MAX_JUMP_SECONDS
-            if resampler is None or frame_setup != setup or has_gap:
-                for samples in _resample(resampler, None):
-                    yield SoundPiece(samples, begin + num_samples / SAMPLE_RATE)
-                    num_samples += len(samples)
-                resampler = AudioResampler(
-                    format="fltp",
-                    layout=frame.layout,
-                    rate=SAMPLE_RATE,
-                    frame_size=_PIECE_SAMPLES,
-                )
+            if run is None or has_gap or not run.takes(frame):
+                if run is not None:
+                    yield from run.add(None)
                 # Times that step back are wrong: the sound goes on where it was.
-                begin = end = now if setup is None or has_gap else end
-                setup, num_samples = frame_setup, 0
+                end = now if run is None or has_gap else end
+                run = _Run(frame, pts_seconds=end)
             end += frame.samples / frame.sample_rate
-            for samples in _resample(resampler, frame):
-                yield SoundPiece(samples, begin + num_samples / SAMPLE_RATE)
-                num_samples += len(samples)
-        for samples in _resample(resampler, None):
-            yield SoundPiece(samples, begin + num_samples / SAMPLE_RATE)
-            num_samples += len(samples)
+            yield from run.add(frame)
+        if run is not None:
+            yield from run.add(None)
 
     def _packets(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
@@ -209,6 +190,40 @@ class SoundReader:
             yield from (frame for frame in frames if _is_usable(frame))
 
 
+class _Run:
+    """Sound of one rate, format and number of channels, without a gap.
+
+    Args:
+        frame: Its first.
+        pts_seconds: When that is heard.
+    """
+
+    def __init__(self, frame: Any, *, pts_seconds: float) -> None:
+        self._setup = _setup_of(frame)
+        self._resampler = AudioResampler(
+            format="fltp", layout=frame.layout, rate=SAMPLE_RATE, frame_size=_PIECE_SAMPLES
+        )
+        self._pts_seconds = pts_seconds
+        self._num_samples = 0
+
+    def takes(self, frame: Any) -> bool:
+        """Return whether a frame can follow."""
+        return _setup_of(frame) == self._setup
+
+    def add(self, frame: Any) -> Iterator[SoundPiece]:
+        """Yield the pieces that are complete with a frame; with None, what is left."""
+        # What cannot be resampled is left out.
+        with suppress(av.error.FFmpegError, ValueError):
+            for resampled in self._resampler.resample(frame):
+                samples = _mix(np.asarray(resampled.to_ndarray(), dtype=np.float32))
+                yield SoundPiece(samples, self._pts_seconds + self._num_samples / SAMPLE_RATE)
+                self._num_samples += len(samples)
+
+
+def _setup_of(frame: Any) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
+
+
 def open_sound(path: Path, *, limits: MediaLimits) -> SoundReader | None:
     """Open the sound of an audio or video file, recognised by its content.
 
@@ -217,11 +232,13 @@ def open_sound(path: Path, *, limits: MediaLimits) -> SoundReader | None:
         limits: `max_bytes` applies.
 
     Returns:
-        The sound track that a player would choose; None where the file has no sound.
+        The sound track that a player would choose; None where the file has no sound, as most
+        pictures.
 
     Raises:
         EmptyMediaError: The file has no bytes.
-        UnsupportedMediaError: A picture, text, a playlist, no regular file, an unknown codec.
+        UnsupportedMediaError: Text, a playlist, no regular file, an unknown codec, or a rate far
+            from those of sound.
         MediaTooLargeError: The file is over the limit.
         UnreadableMediaError: It does not exist, or reading it is denied.
         ProbeError: A known format, damaged or cut off.
@@ -230,12 +247,10 @@ def open_sound(path: Path, *, limits: MediaLimits) -> SoundReader | None:
     container = open_container(path, limits=limits)
     try:
         with translate_ffmpeg_errors(path, doing="looking for sound"):
-            stream = container.streams.best("audio")
+            stream = _best_stream(container, path=path)
             if stream is None:
                 container.close()
                 return None
-            if stream.codec_context is None:
-                raise UnsupportedMediaError("no decoder for the sound's codec", path=path)
             stream.codec_context.thread_count = 1
             for other in container.streams:  # their packets are skipped
                 if other is not stream:
@@ -246,11 +261,29 @@ def open_sound(path: Path, *, limits: MediaLimits) -> SoundReader | None:
         raise
 
 
+def _best_stream(container: Any, *, path: Path) -> Any:
+    """Return the sound track that a player would choose; None where there is none."""
+    stream = container.streams.best("audio")
+    if stream is None and not container.streams.audio:
+        return None
+    if stream is None:
+        raise ProbeError("a sound track without a rate or without channels", path=path)
+    if stream.codec_context is None:
+        raise UnsupportedMediaError("no decoder for the sound's codec", path=path)
+    rate = stream.codec_context.sample_rate or 0
+    if not _MIN_RATE <= rate <= _MAX_RATE:
+        raise UnsupportedMediaError(
+            f"sound of {rate:,} samples a second; {_MIN_RATE:,} to {_MAX_RATE:,} are read",
+            path=path,
+        )
+    return stream
+
+
 def _info_of(container: Any, stream: Any) -> SoundInfo:
     context, seconds = stream.codec_context, None
-    if stream.duration is not None and stream.time_base is not None:
+    if stream.duration and stream.time_base is not None:
         seconds = float(stream.duration * stream.time_base)
-    elif container.duration is not None:
+    elif container.duration:
         seconds = container.duration / av.time_base
     return SoundInfo(
         codec=context.codec.canonical_name,
@@ -266,19 +299,10 @@ def _info_of(container: Any, stream: Any) -> SoundInfo:
 def _is_usable(frame: Any) -> bool:
     return bool(
         frame.samples > 0
-        and frame.sample_rate > 0
+        and _MIN_RATE <= frame.sample_rate <= _MAX_RATE
         and 0 < frame.layout.nb_channels <= _MAX_CHANNELS
         and not frame.is_corrupt
     )
-
-
-def _resample(resampler: AudioResampler | None, frame: Any) -> Iterator[Samples]:
-    """Yield what a resampler returns for a frame; None drains it."""
-    if resampler is None:
-        return
-    with suppress(av.error.FFmpegError, ValueError):
-        for resampled in resampler.resample(frame):
-            yield _mix(np.asarray(resampled.to_ndarray(), dtype=np.float32))
 
 
 def _mix(channels: NDArray[np.float32]) -> Samples:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from deepfake.errors import ConfigError, DecodeError, UnsupportedMediaError
 from deepfake.media.decord_frames import DECORD_FORMATS, DecordFrames, has_decord
 from deepfake.media.files import check_regular_file, read_head
 from deepfake.media.headers import still_codec
+from deepfake.media.open_file import OpenFile
 from deepfake.media.orientation import UPRIGHT
 from deepfake.media.packets import PacketIndex
 from deepfake.media.pyav_frames import PyavFrames
@@ -36,7 +36,7 @@ class _Frames(Protocol):
     def close(self) -> None: ...
 
 
-class VideoReader:
+class VideoReader(OpenFile):
     """An open video; use it in a `with` block, or close it.
 
     Args:
@@ -106,17 +106,6 @@ class VideoReader:
     def close(self) -> None:
         """Close the file; closing twice does no harm."""
         self._frames.close()
-
-    def __enter__(self) -> VideoReader:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
 
 
 def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav") -> VideoReader:

@@ -29,9 +29,9 @@ class IngestOptions(FileLimitOptions, BatchOptions):
         description="Folder or CSV file of the corpus, or a store's URI."
     )
     corpus: CorpusName
-    layout: Literal["folder", "faceforensics", "dfdc", "celebdf", "csv"] = Field(
-        "folder", description="How the corpus is laid out."
-    )
+    layout: Literal[
+        "folder", "faceforensics", "dfdc", "celebdf", "fakeavceleb", "asvspoof", "csv"
+    ] = Field("folder", description="How the corpus is laid out.")
     modality: Modality = Field(
         "faces", description="What is looked at: faces in pictures, or speech in sound (voice)."
     )

@@ -57,6 +57,17 @@ _SIGNS: Mapping[str, Callable[[Path], bool]] = MappingProxyType(
     {
         "faceforensics": _has_any("original_sequences", "manipulated_sequences"),
         "celebdf": _has_any("Celeb-real", "Celeb-synthesis"),
+        "fakeavceleb": _has_any(
+            "RealVideo-RealAudio",
+            "RealVideo-FakeAudio",
+            "FakeVideo-RealAudio",
+            "FakeVideo-FakeAudio",
+        ),
+        "asvspoof": _has_any(
+            "ASVspoof2019_LA_cm_protocols",
+            "LA/ASVspoof2019_LA_cm_protocols",
+            "ASVspoof2021_DF_eval",
+        ),
         "dfdc": _has_metadata,
     }
 )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Protocol
 
+from deepfake.config import Modality
+from deepfake.corpora.layouts.asvspoof import scan_asvspoof
 from deepfake.corpora.layouts.celebdf import scan_celebdf
 from deepfake.corpora.layouts.csv import scan_csv
 from deepfake.corpora.layouts.dfdc import scan_dfdc
 from deepfake.corpora.layouts.faceforensics import scan_faceforensics
+from deepfake.corpora.layouts.fakeavceleb import scan_fakeavceleb
 from deepfake.corpora.layouts.folder import scan_folder
 from deepfake.corpora.layouts.recognise import recognise_layout
 from deepfake.corpora.layouts.walk import MEDIA_EXTENSIONS, describe_folder, iter_files, row_of_path
@@ -36,14 +40,28 @@ LAYOUTS: Mapping[str, Scanner] = MappingProxyType(
         "faceforensics": scan_faceforensics,
         "dfdc": scan_dfdc,
         "celebdf": scan_celebdf,
+        "fakeavceleb": scan_fakeavceleb,
+        "asvspoof": scan_asvspoof,
         "csv": scan_csv,
     }
 )
 """Values of `--layout`. One that is recognised is offered and never taken: that would be guessing
 labels."""
 
+_UNLABELLED: Mapping[tuple[str, Modality], str] = MappingProxyType(
+    {
+        ("faceforensics", "voice"): "FaceForensics++ labels its pictures only, not its sound",
+        ("celebdf", "voice"): "Celeb-DF labels its pictures only, not its sound",
+        ("dfdc", "voice"): "DFDC labels a file as a whole: a fake may have a real voice",
+        ("asvspoof", "faces"): "a corpus of speech: ingest it with --modality voice",
+    }
+)
+"""Layouts that do not label what is to be looked at, with the reason."""
 
-def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[ManifestRow]:
+
+def scan_corpus(
+    folder_or_csv: Location, *, corpus: str, layout: str, modality: Modality = "faces"
+) -> list[ManifestRow]:
     """Scan a corpus: return a row a file, sorted by uri.
 
     Only size and time of change are read; files are neither hashed nor decoded, so
@@ -53,14 +71,15 @@ def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[Ma
         folder_or_csv: The corpus; for the layout `folder` also in a store.
         corpus: Name of the corpus; becomes part of file names.
         layout: One of `LAYOUTS`.
+        modality: What the labels are to be of. Those of `folder` and `csv` are taken to be of it.
 
     Raises:
         ConfigError: The layout is unknown or not supported in stores, or the corpus name cannot be
-            part of a file name; or `folder` finds no label in what looks like another layout.
+            part of a file name; the corpus does not label that modality; or `folder` finds no label
+            in what looks like another layout.
         CorpusError: The folder is missing, empty, or has another layout.
     """
-    if layout not in LAYOUTS:
-        raise ConfigError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}")
+    scanner = _scanner_of(layout, modality=modality)
     _check_name(corpus)
     if isinstance(folder_or_csv, StorePath):
         return _sorted(_scan_store(folder_or_csv, corpus=corpus, layout=layout))
@@ -68,11 +87,22 @@ def scan_corpus(folder_or_csv: Location, *, corpus: str, layout: str) -> list[Ma
         raise CorpusError("no such file or folder", path=folder_or_csv)
     if layout == "folder" and folder_or_csv.is_file():
         _reject_recognised(folder_or_csv)
-    rows = LAYOUTS[layout](folder_or_csv, corpus=corpus)
+    rows = scanner(folder_or_csv, corpus=corpus)
     if layout == "folder" and all(row.label is None for row in rows):
         _reject_recognised(folder_or_csv)
     _reject_absent(rows, place=folder_or_csv)
     return _sorted(rows)
+
+
+def _scanner_of(layout: str, *, modality: Modality) -> Scanner:
+    if layout not in LAYOUTS:
+        raise ConfigError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}")
+    if reason := _UNLABELLED.get((layout, modality)):
+        raise ConfigError(f"no labels for the modality {modality!r} here: {reason}")
+    # `folder` and `csv` have one label a file, of whatever is looked at.
+    return (
+        partial(scan_fakeavceleb, modality=modality) if layout == "fakeavceleb" else LAYOUTS[layout]
+    )
 
 
 def _reject_absent(rows: list[ManifestRow], *, place: Path) -> None:

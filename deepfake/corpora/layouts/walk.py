@@ -46,7 +46,28 @@ _VIDEOS = (
     ".webm",
     ".wmv",
 )
-MEDIA_EXTENSIONS = frozenset(_IMAGES + _VIDEOS)
+_SOUNDS = (
+    ".3ga",
+    ".aac",
+    ".ac3",
+    ".aif",
+    ".aiff",
+    ".amr",
+    ".caf",
+    ".flac",
+    ".m4a",
+    ".mka",
+    ".mp3",
+    ".ogg",
+    ".opus",
+    ".w64",
+    ".wav",
+    ".weba",
+    ".wma",
+    ".wv",
+)
+# Without `.au`: folders are called after sites, `abc.net.au`, and all below them would be left out.
+MEDIA_EXTENSIONS = frozenset(_IMAGES + _VIDEOS + _SOUNDS)
 """Used only to recognise folders named like a medium; files are never selected by name."""
 
 SPLIT_NAMES = {

@@ -7,33 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.signal import lfilter
 
 from deepfake.config import MediaLimits, SpeechConfig
 from deepfake.extract.speech import FoundSpeech, find_speech
 from deepfake.media.sound import SAMPLE_RATE, SoundPiece, open_sound
+from tests.sound_factory import make_vowels
 
 _CONFIG = SpeechConfig()
-
-
-def _vowels(seconds: float, *, seed: int = 0) -> np.ndarray:
-    """Return something that a detector of voices takes for one: pulses through moving formants."""
-    rng, num = np.random.default_rng(seed), round(seconds * SAMPLE_RATE)
-    pitch = 120 + 15 * np.sin(2 * np.pi * 0.7 * np.arange(num) / SAMPLE_RATE)
-    pulses = np.diff(np.floor(np.cumsum(pitch / SAMPLE_RATE)), prepend=0.0)
-    sound, at = np.zeros(num), 0
-    while at < num:
-        end = min(at + round(rng.uniform(0.12, 0.25) * SAMPLE_RATE), num)
-        vowel = pulses[at:end] + 0.002 * rng.standard_normal(end - at)
-        for hz, width in zip(
-            rng.uniform([300, 900, 2300], [800, 1800, 2900]), (80, 110, 160), strict=True
-        ):
-            pole = np.exp(-np.pi * width / SAMPLE_RATE)
-            angle = 2 * np.pi * hz / SAMPLE_RATE
-            vowel = lfilter([1 - pole], [1, -2 * pole * np.cos(angle), pole**2], vowel)
-        sound[at:end] = vowel / np.abs(vowel).max()
-        at = end
-    return np.asarray(0.5 * sound, np.float32)
 
 
 def _silence(seconds: float) -> np.ndarray:
@@ -54,7 +34,9 @@ def _find(
 
 
 def test_pauses_are_cut_out_and_times_are_those_of_the_file() -> None:
-    found = _find([_silence(3), _vowels(5), _silence(4), _vowels(3, seed=1), _silence(2)], begin=10)
+    found = _find(
+        [_silence(3), make_vowels(5), _silence(4), make_vowels(3, seed=1), _silence(2)], begin=10
+    )
     assert found.sound_seconds == pytest.approx(17.0)
     assert found.speech_seconds == pytest.approx(8.0, abs=0.6)
     assert all(len(window.samples) == 4 * SAMPLE_RATE for window in found.windows)
@@ -68,20 +50,20 @@ def test_pauses_are_cut_out_and_times_are_those_of_the_file() -> None:
 
 
 def test_a_pause_within_a_sentence_stays() -> None:
-    found = _find([_vowels(2), _silence(0.2), _vowels(2, seed=1)])
+    found = _find([make_vowels(2), _silence(0.2), make_vowels(2, seed=1)])
     assert found.speech_seconds == pytest.approx(4.2, abs=0.3)
 
 
 @pytest.mark.parametrize("level", [1e-3, 0.02, 1.0])
 def test_how_loud_a_recording_is_does_not_matter(level: float) -> None:
-    parts = [_silence(2), _vowels(5), _silence(2)]
+    parts = [_silence(2), make_vowels(5), _silence(2)]
     found = _find([level * part for part in parts])
     assert found.speech_seconds == pytest.approx(_find(parts).speech_seconds, abs=0.3)
     assert float(np.abs(found.windows[0].samples).max()) <= 0.5 * level + 1e-6, "as loud as it was"
 
 
 def test_too_little_speech_gives_no_window() -> None:
-    found = _find([_silence(5), _vowels(1.2), _silence(5)])
+    found = _find([_silence(5), make_vowels(1.2), _silence(5)])
     assert found.windows == ()
     assert 0.5 < found.speech_seconds < 2.0
 
@@ -101,7 +83,7 @@ def test_what_is_no_speech_gives_none(sound: str) -> None:
 
 
 def test_speech_shorter_than_a_window_is_repeated() -> None:
-    found = _find([_vowels(2.5)])
+    found = _find([make_vowels(2.5)])
     (window,) = found.windows
     size = round(window.speech_seconds * SAMPLE_RATE)
     assert 2.0 < window.speech_seconds < 3.0
@@ -109,7 +91,7 @@ def test_speech_shorter_than_a_window_is_repeated() -> None:
 
 
 def test_of_long_speech_windows_are_spread_over_all_of_it() -> None:
-    found = _find([_vowels(60)], config=SpeechConfig(max_windows=5))
+    found = _find([make_vowels(60)], config=SpeechConfig(max_windows=5))
     begins = [window.pts_seconds for window in found.windows]
     assert len(begins) == 5
     assert begins[0] < 1.0 and begins[-1] > 54.0
@@ -117,13 +99,13 @@ def test_of_long_speech_windows_are_spread_over_all_of_it() -> None:
 
 
 def test_no_more_sound_is_listened_to_than_asked_for() -> None:
-    found = _find([_vowels(30)], config=SpeechConfig(max_sound_seconds=10))
+    found = _find([make_vowels(30)], config=SpeechConfig(max_sound_seconds=10))
     assert found.sound_seconds == 10.0
     assert found.windows[-1].end_seconds <= 10.0
 
 
 def test_sound_around_a_gap_is_not_joined() -> None:
-    speech = _vowels(5)
+    speech = make_vowels(5)
     pieces = [SoundPiece(speech, 0.0), SoundPiece(speech, 100.0)]
     found = find_speech(pieces, config=_CONFIG)
     assert found.sound_seconds == 10.0

@@ -1,0 +1,1 @@
+"""Train a detector of synthetic voices: what is done to windows of sound."""
