@@ -26,7 +26,7 @@ from deepfake.config.settings import (
     heads_of,
 )
 from deepfake.config.speech import AnyExtractConfig, SpeechConfig, SpeechExtractConfig
-from deepfake.config.voice import SoundAugmentConfig
+from deepfake.config.voice import SoundAugmentConfig, VoiceTrainConfig
 
 __all__ = [
     "AggregationConfig",
@@ -54,6 +54,7 @@ __all__ = [
     "TrainConfig",
     "TrainMethod",
     "ViewConfig",
+    "VoiceTrainConfig",
     "WorkerLimits",
     "digest_of",
     "first_problem",

@@ -1,12 +1,14 @@
-"""Settings of the training on voices: how windows of sound are changed before they are shown."""
+"""Settings of the training on voices: how long, on what, and how windows of sound are changed."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 from pydantic import Field, model_validator
 
 from deepfake.config.base import Settings
 
-__all__ = ["SoundAugmentConfig"]
+__all__ = ["SoundAugmentConfig", "VoiceTrainConfig"]
 
 _RANGES = (
     "speed",
@@ -65,4 +67,41 @@ class SoundAugmentConfig(Settings):
             low, high = getattr(self, name)
             if low > high:
                 raise ValueError(f"{name} must ascend, got {low:g} to {high:g}")
+        return self
+
+
+class VoiceTrainConfig(Settings):
+    """A training on voices. With data digests and code version it determines the detector."""
+
+    architecture: str = "lcnn"
+    epochs: int = Field(default=20, ge=1)
+    windows_per_epoch: int = Field(default=8000, ge=2)
+    """Windows that an epoch shows, half of them real, however many there are."""
+    batch_size: int = Field(default=32, ge=2)
+    learning_rate: float = Field(default=1e-3, gt=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    schedule: Literal["cosine", "constant", "late_linear", "half_linear"] = "cosine"
+    """How the learning rate changes over all steps of the run, as `TrainConfig` has it."""
+    weight_average: float = Field(default=0.0, ge=0, lt=1)
+    """Decay, a step, of the average of weights that is validated and kept; 0 keeps the last."""
+    copy_share: float = Field(default=0.3, ge=0, le=1)
+    """Copies by means of synthesis over all fakes of an epoch; they are made of its reals."""
+    crop_seconds: tuple[float, float] = (2.0, 4.0)
+    """Training shows a part of each window; all parts of a batch have one length out of these."""
+    patience: int = Field(default=5, ge=1)
+    """Epochs without a better validation AUC before training stops."""
+    max_minutes: float | None = Field(default=None, gt=0)
+    """Training ends after so many minutes, wherever it is; for comparisons at equal cost."""
+    max_cpu_minutes: float | None = Field(default=None, gt=0)
+    """The same in CPU minutes of all cores together: on a busy machine a fairer budget."""
+    seed: int = 0
+    augment: SoundAugmentConfig = SoundAugmentConfig()
+
+    @model_validator(mode="after")
+    def _is_a_range_of_seconds(self) -> VoiceTrainConfig:
+        low, high = self.crop_seconds
+        if not 0.5 <= low <= high:
+            raise ValueError(
+                f"crop_seconds must be 0.5 or more and ascend, got {low:g} to {high:g}"
+            )
         return self

@@ -1,23 +1,13 @@
-"""Read and write detector bundles: a folder with `weights.safetensors` and `detector.json`.
-
-The weights are tensors alone, so that a bundle from a stranger cannot run code. Everything that
-scoring needs to know is in `detector.json`; nothing is guessed from a name.
-"""
+"""Detectors of faces on disk: what `detector.json` says of one, and how it is read and written."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from safetensors import SafetensorError
 
 from deepfake.config import (
     AggregationConfig,
@@ -28,8 +18,16 @@ from deepfake.config import (
     TrainConfig,
     first_problem,
 )
-from deepfake.errors import BundleError, UnreadableMediaError
-from deepfake.storage import sha256_of, write_json
+from deepfake.detectors.bundle_files import (
+    DESCRIPTION_NAME,
+    check_weights,
+    packaged_bundle,
+    read_description,
+    read_weights,
+    reject_other_modality,
+    write_bundle_files,
+)
+from deepfake.errors import BundleError
 from deepfake.types import Kind
 from deepfake.verdicts.judgement import (
     JudgementKind,
@@ -54,12 +52,6 @@ __all__ = [
 ]
 
 SCHEMA_VERSION: Literal[3] = 3
-
-_SPEC_NAME = "detector.json"
-_WEIGHTS_NAME = "weights.safetensors"
-_MAX_SPEC_BYTES = 4 * 2**20
-_MAX_WEIGHTS_BYTES = 8 * 2**30
-"""Sanity, not policy: the largest networks of timm take 4 GiB in f32."""
 
 _Channel = Annotated[float, Field(allow_inf_nan=False)]
 _Deviation = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -260,14 +252,7 @@ class Bundle:
         Raises:
             BundleError: The file is not in the safetensors format.
         """
-        # A description is read without PyTorch, which takes seconds to import.
-        from safetensors.torch import load_file
-
-        try:
-            tensors: dict[str, Tensor] = load_file(self.path / _WEIGHTS_NAME)
-        except (OSError, SafetensorError) as error:
-            raise BundleError(f"the weights cannot be read ({error})", path=self.path) from error
-        return tensors
+        return read_weights(self.path)
 
 
 def save_bundle(
@@ -287,91 +272,28 @@ def save_bundle(
     Raises:
         BundleError: The folder exists already and `overwrite` is off, or it is not a bundle.
     """
-    from safetensors.torch import save_file
-
-    _check_target(folder, overwrite=overwrite)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_name(f"{folder.name}.{uuid.uuid4().hex[:8]}.part")
-    temporary.mkdir()
-    try:
-        weights = temporary / _WEIGHTS_NAME
-        # A clone each: safetensors refuses tensors that share memory, and wants them contiguous.
-        tensors = {k: v.detach().cpu().contiguous().clone() for k, v in state_dict.items()}
-        save_file(tensors, weights, metadata={"format": "pt"})
-        final = spec.model_copy(update={"weights_sha256": sha256_of(weights)})
-        write_json(temporary / _SPEC_NAME, final.model_dump(mode="json"))
-        _swap_in(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-def _check_target(folder: Path, *, overwrite: bool) -> None:
-    if not folder.exists():
-        return
-    if not overwrite:
-        raise BundleError("a bundle exists already", path=folder)
-    if not (folder / _SPEC_NAME).is_file():
-        raise BundleError("not a bundle, so it is not overwritten", path=folder)
-
-
-def _swap_in(temporary: Path, folder: Path) -> None:
-    # A rename cannot replace a folder that is not empty: the old one is moved away first.
-    old = folder.with_name(f"{temporary.name}.old")
-    if folder.exists():
-        folder.replace(old)
-    temporary.replace(folder)
-    shutil.rmtree(old, ignore_errors=True)
+    return write_bundle_files(folder, state_dict=state_dict, spec=spec, overwrite=overwrite)
 
 
 def load_bundle(folder: Path) -> Bundle:
     """Open a bundle and check its weights against their digest.
 
     Raises:
-        BundleError: Incomplete, altered, or of another schema version.
+        BundleError: Incomplete, altered, of another schema version, or a detector of voices.
     """
-    text = _read_spec(folder)
-    spec = _parse_spec(text, folder=folder)
-    weights = folder / _WEIGHTS_NAME
-    if not weights.is_file():
-        raise BundleError(f"the bundle has no {_WEIGHTS_NAME}", path=folder)
-    if weights.stat().st_size > _MAX_WEIGHTS_BYTES:
-        raise BundleError(f"the weights are larger than {_MAX_WEIGHTS_BYTES} bytes", path=folder)
-    try:
-        found = sha256_of(weights)
-    except UnreadableMediaError as error:
-        raise BundleError(error.message, path=weights) from error
-    if found != spec.weights_sha256:
-        raise BundleError(
-            "the weights do not have the digest that the description names", path=folder
-        )
-    digest = hashlib.sha256(text + found.encode()).hexdigest()[:16]
+    text, value = read_description(folder)
+    reject_other_modality(value, wanted="faces", folder=folder)
+    spec = _parse_spec(value, folder=folder)
+    digest = check_weights(folder, text=text, weights_sha256=spec.weights_sha256)
     return Bundle(spec=spec, path=folder, digest=digest)
 
 
 def packaged_detector() -> Path | None:
     """Return the folder of the bundle that ships with the package, if one does."""
-    folder = Path(str(resources.files("deepfake.detectors"))) / "packaged"
-    return folder if (folder / _SPEC_NAME).is_file() else None
+    return packaged_bundle("packaged")
 
 
-def _read_spec(folder: Path) -> bytes:
-    path = folder / _SPEC_NAME
-    if not path.is_file():
-        raise BundleError(f"not a detector bundle: no {_SPEC_NAME} in it", path=folder)
-    if path.stat().st_size > _MAX_SPEC_BYTES:
-        raise BundleError(f"{_SPEC_NAME} is larger than {_MAX_SPEC_BYTES} bytes", path=folder)
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise BundleError(f"{_SPEC_NAME} cannot be read ({error.strerror})", path=folder) from error
-
-
-def _parse_spec(text: bytes, *, folder: Path) -> DetectorSpec:
-    try:
-        value: Any = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BundleError(f"{_SPEC_NAME} is not JSON ({error})", path=folder) from error
+def _parse_spec(value: Any, *, folder: Path) -> DetectorSpec:
     version = value.get("schema_version") if isinstance(value, dict) else None
     if version == 2:
         value = _upgraded(value)
@@ -384,7 +306,7 @@ def _parse_spec(text: bytes, *, folder: Path) -> DetectorSpec:
     try:
         return DetectorSpec.model_validate(value)
     except ValidationError as error:
-        raise BundleError(f"{_SPEC_NAME}: {first_problem(error)}", path=folder) from error
+        raise BundleError(f"{DESCRIPTION_NAME}: {first_problem(error)}", path=folder) from error
 
 
 _HEADS_OF_VERSION_2 = {"blended": "self_blended", "generated": "labelled"}

@@ -259,7 +259,7 @@ def test_failed_write_leaves_the_old_bundle(
     def fail(*_: object) -> None:
         raise OSError("disk full")
 
-    monkeypatch.setattr("deepfake.detectors.bundles.write_json", fail)
+    monkeypatch.setattr("deepfake.detectors.bundle_files.write_json", fail)
     with pytest.raises(OSError, match="disk full"):
         save_bundle(bundle_dir, state_dict=tensors, spec=make_spec(name="new"), overwrite=True)
     assert load_bundle(bundle_dir).spec.name == "tried"

@@ -1,0 +1,1 @@
+"""Networks that tell spoofed speech from real, and their conversion."""
