@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import json
 import tempfile
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from deepfake.compute.comparison import compare_outputs
+from deepfake.compute.onnx_files import ONNX_OPSET, write_onnx
 from deepfake.compute.openvino import compile_engine, read_graph
 from deepfake.detectors.bundles import Bundle, load_bundle
-from deepfake.errors import ConfigError, ModelError
+from deepfake.errors import ConfigError
 from deepfake.storage import atomic_path
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["OnnxExport", "export_onnx", "reject_existing_file"]
-
-_OPSET = 18
-"""What PyTorch writes without a conversion; ONNX Runtime reads it since 1.14 (2023)."""
 
 _BATCHES = (1, 3)
 """Sizes that a written file is tried with: its batch is open."""
@@ -79,7 +77,7 @@ def export_onnx(folder: Path, output: Path, *, overwrite: bool = False) -> OnnxE
         difference = _compare(module, written, size=bundle.spec.input_size)
         with atomic_path(output) as temporary:
             written.replace(temporary)
-    return OnnxExport(output, _OPSET, metadata, difference)
+    return OnnxExport(output, ONNX_OPSET, metadata, difference)
 
 
 def reject_existing_file(output: Path, *, overwrite: bool) -> None:
@@ -115,7 +113,7 @@ def _metadata(bundle: Bundle) -> dict[str, str]:
         "name": spec.name,
         "architecture": spec.architecture,
         "bundle_digest": bundle.digest,
-        "opset": str(_OPSET),
+        "opset": str(ONNX_OPSET),
         "input": f"float32 (N, 3, {size}, {size}), RGB, (pixel / 255 - mean) / std",
         "input_size": str(size),
         "resize": "the crop to input_size: averaging areas to shrink, bicubic to grow",
@@ -132,50 +130,10 @@ def _write(module: torch.nn.Module, path: Path, *, size: int, metadata: dict[str
     import torch
 
     example = torch.zeros((2, 3, size, size))
-    try:
-        # The exporter warns about its own inside.
-        with torch.no_grad(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            program = torch.onnx.export(
-                module,
-                (example,),
-                dynamo=True,
-                dynamic_shapes=({0: torch.export.Dim("batch")},),
-                input_names=["input"],
-                output_names=["evidence"],
-                opset_version=_OPSET,
-                verbose=False,
-            )
-    except Exception as error:  # torch.export passes on whatever the network's code raises
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ModelError(f"the network cannot be written as ONNX ({reason})") from error
-    assert program is not None
-    _remove_sources(program.model)
-    program.model.metadata_props.update(metadata)
-    program.save(path, external_data=False)
-
-
-def _remove_sources(model: Any) -> None:
-    # Every node names the source lines that made it, with their paths on this machine.
-    for node in model.graph.all_nodes():
-        node.metadata_props.clear()
+    write_onnx(module, path, example=example, output_name="evidence", metadata=metadata)
 
 
 def _compare(module: torch.nn.Module, path: Path, *, size: int) -> float:
-    import torch
-
-    from deepfake.detectors.inference.torch_networks import MAX_DIFFERENCE
-
-    engine = compile_engine(read_graph(path))
     rng = np.random.default_rng(0)
-    largest = 0.0
-    for num in _BATCHES:
-        batch = rng.standard_normal((num, 3, size, size), dtype=np.float32)
-        with torch.inference_mode():
-            expected = module(torch.from_numpy(batch)).numpy()
-        (found,) = engine.run(batch)
-        difference = float(np.abs(found - expected).max())
-        if not np.allclose(found, expected, atol=MAX_DIFFERENCE, rtol=MAX_DIFFERENCE):
-            raise ModelError(f"the written network gives logits that differ by {difference:.4f}")
-        largest = max(largest, difference)
-    return largest
+    batches = [rng.standard_normal((num, 3, size, size), dtype=np.float32) for num in _BATCHES]
+    return compare_outputs(compile_engine(read_graph(path)), module, batches=batches)

@@ -10,16 +10,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from deepfake.compute.comparison import compare_outputs
 from deepfake.compute.openvino import Graph, compile_engine, convert_module
 from deepfake.detectors.bundles import Bundle, DetectorSpec
 from deepfake.detectors.inference.outputs import DetectorNetwork
 from deepfake.detectors.models import JointNetwork, create_model
-from deepfake.errors import BundleError, ModelError, UnknownModelError
+from deepfake.errors import BundleError, UnknownModelError
 
-__all__ = ["MAX_DIFFERENCE", "PixelNetwork", "TorchNetwork", "build_graph", "load_module"]
-
-MAX_DIFFERENCE = 0.01
-"""Between the logits of two forms of one network, over logits of 1 as their share."""
+__all__ = ["PixelNetwork", "TorchNetwork", "build_graph", "load_module"]
 
 _BATCH = 32
 """Crops of a forward pass: past this a CPU gains nothing and memory grows. On CUDA always as many,
@@ -167,17 +165,6 @@ def build_graph(bundle: Bundle) -> Graph:
     network = PixelNetwork(load_module(bundle), mean=spec.mean, std=spec.std).eval()
     shape = (1, spec.input_size, spec.input_size, 3)
     graph = convert_module(network, example=torch.zeros(shape, dtype=torch.uint8))
-    _check(graph, network, shape=shape)
-    return graph
-
-
-def _check(graph: Graph, network: PixelNetwork, *, shape: tuple[int, ...]) -> None:
     noise = np.random.default_rng(0).integers(0, 256, size=shape, dtype=np.uint8)
-    with torch.inference_mode():
-        expected = network(torch.from_numpy(noise)).numpy()
-    (found,) = compile_engine(graph).run(noise)
-    if not np.allclose(found, expected, atol=MAX_DIFFERENCE, rtol=MAX_DIFFERENCE):
-        raise ModelError(
-            f"the converted network gives a logit of {float(found[0, 0]):.4f}, "
-            f"not of {float(expected[0, 0]):.4f}"
-        )
+    compare_outputs(compile_engine(graph), network, batches=[noise])
+    return graph

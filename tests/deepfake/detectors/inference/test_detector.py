@@ -237,7 +237,7 @@ def test_conversion_that_changes_logits_is_refused(
     monkeypatch.setattr(
         torch_networks, "convert_module", lambda _, example: convert(other.eval(), example=example)
     )
-    with pytest.raises(ModelError, match="the converted network gives a logit of"):
+    with pytest.raises(ModelError, match="the converted network gives logits that differ"):
         load_detector(bundle_dir, device="cpu", backend="openvino")
 
 
