@@ -15,7 +15,7 @@ from deepfake.detectors.inference.outputs import NOVELTY_PREFIX, features_of
 from deepfake.training.data import InputSpec, evaluation_loader, labels_of
 from deepfake.training.data.crops import Sample
 
-__all__ = ["fit_novelty"]
+__all__ = ["fit_novelty", "novelty_tensors"]
 
 _MAX_CROPS = 2000
 _MAX_DIRECTIONS = 64
@@ -57,11 +57,27 @@ def fit_novelty(
     chosen = crops.sample(n=count, random_state=seed).reset_index(drop=True)
     loader = evaluation_loader(chosen, spec=spec, crop=crop, view=view, num_workers=num_workers)
     features = _features(network, loader, device=device)
-    labels = labels_of(chosen)
+    return novelty_tensors(features, labels=labels_of(chosen))
+
+
+def novelty_tensors(
+    features: NDArray[np.float64], *, labels: NDArray[np.float64]
+) -> dict[str, Tensor]:
+    """Return the tensors of `Novelty`, under their names in a bundle, from features.
+
+    Args:
+        features: Of what was trained on, shape (N, C).
+        labels: 1 fake, 0 real, shape (N,).
+
+    Returns:
+        Empty where there are fewer than 50, too few to estimate a spread.
+    """
+    if len(features) < _MIN_CROPS:
+        return {}
     classes = [features[labels == value] for value in np.unique(labels)]
     means = np.stack([rows.mean(axis=0) for rows in classes])  # (M, C)
     within = np.concatenate([rows - mean for rows, mean in zip(classes, means, strict=True)])
-    # Shrunk, since there are hardly more crops than features.
+    # Shrunk, since there are hardly more samples than features.
     covariance = LedoitWolf(assume_centered=True).fit(within).covariance_
     values, vectors = np.linalg.eigh(covariance)  # ascending
     kept = slice(max(0, len(values) - _MAX_DIRECTIONS), None)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from deepfake.detectors.bundles import HeadSpec
 from deepfake.errors import ModelError
 
-__all__ = ["NOVELTY_PREFIX", "DetectorNetwork", "Novelty", "features_of"]
+__all__ = ["NOVELTY_PREFIX", "DetectorNetwork", "Novelty", "features_of", "split_novelty"]
 
 NOVELTY_PREFIX = "novelty."
 """What the names of the novelty's tensors begin with among a bundle's weights."""
@@ -65,6 +65,27 @@ class Novelty(nn.Module):
         return distances
 
 
+def split_novelty(state: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], Novelty | None]:
+    """Return the network's own tensors among those of a bundle, and what measures novelty.
+
+    Args:
+        state: Of the bundle.
+
+    Raises:
+        RuntimeError: The tensors of the novelty are others than it takes.
+    """
+    parts = {
+        name.removeprefix(NOVELTY_PREFIX): value
+        for name, value in state.items()
+        if name.startswith(NOVELTY_PREFIX)
+    }
+    own = {k: v for k, v in state.items() if not k.startswith(NOVELTY_PREFIX)}
+    try:
+        return own, Novelty(**parts) if parts else None
+    except TypeError as error:
+        raise RuntimeError(f"tensors of the novelty: {sorted(parts)}") from error
+
+
 def _averaging(heads: Sequence[HeadSpec]) -> Tensor:
     """Return weights (K, H) that average the heads of each of K questions."""
     asked = list(dict.fromkeys(head.question for head in heads))
@@ -105,17 +126,8 @@ class DetectorNetwork(nn.Module):
         Raises:
             RuntimeError: They do not fit it.
         """
-        parts = {
-            name.removeprefix(NOVELTY_PREFIX): value
-            for name, value in state.items()
-            if name.startswith(NOVELTY_PREFIX)
-        }
-        own = {k: v for k, v in state.items() if not k.startswith(NOVELTY_PREFIX)}
+        own, novelty = split_novelty(state)
         network.load_state_dict(own)
-        try:
-            novelty = Novelty(**parts) if parts else None
-        except TypeError as error:
-            raise RuntimeError(f"tensors of the novelty: {sorted(parts)}") from error
         return cls(network, heads=heads, novelty=novelty)
 
     def forward(self, inputs: Tensor) -> Tensor:
