@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+import pandas as pd
+
 import deepfake
 from deepfake.config import heads_of
 from deepfake.detectors.bundles import DetectorSpec, HeadSpec
@@ -11,11 +13,12 @@ from deepfake.extract.options import ingest_options_of
 from deepfake.training.fit import FitResult
 from deepfake.training.metrics_file import read_metrics_file
 from deepfake.training.plan import RunPlan
+from deepfake.training.run_folder import RunFolder
 from deepfake.types import PICTURE_KINDS, Label
 from deepfake.verdicts.calibration import Calibration
 from deepfake.verdicts.judgement import JudgementSettings, judgement_kind
 
-__all__ = ["PRIOR", "describe_detector"]
+__all__ = ["PRIOR", "describe_detector", "logged_metrics"]
 
 PRIOR = 0.5
 """Share of fakes that the calibrated probability assumes."""
@@ -25,6 +28,7 @@ _REPORTED = (
     "train_map_loss",
     "val_loss",
     "val_auc",
+    "val_eer",
     "val_blends_loss",
     "val_blends_auc",
     "val_fused_auc",
@@ -71,7 +75,7 @@ def describe_detector(
         has_novelty=has_novelty,
         prior=PRIOR,
         data_digests={s.corpus: s.digest for s in plan.snapshots},
-        metrics=_metrics(plan, fitted=fitted),
+        metrics=logged_metrics(plan.folder, fitted=fitted, train=plan.selection.train),
         notes=(*_notes(plan), *notes),
         licence=licence,
         scope=scope or _scope(plan),
@@ -139,16 +143,25 @@ def _scope(plan: RunPlan) -> str:
     )
 
 
-def _metrics(plan: RunPlan, *, fitted: FitResult) -> _Metrics:
+def logged_metrics(
+    folder: RunFolder, *, fitted: FitResult, train: pd.DataFrame
+) -> dict[str, float | int | str | None]:
+    """Return the metrics of the epoch that was chosen, and the number of files learnt from.
+
+    Args:
+        folder: Of the run.
+        fitted: Its weights.
+        train: Crops or windows that were learnt from.
+    """
     # A resumed epoch is twice in the file; the later line counts.
     logged = {
         line["name"]: line["value"]
-        for line in read_metrics_file(plan.folder.metrics)
+        for line in read_metrics_file(folder.metrics)
         if line["epoch"] == fitted.best_epoch and line["name"] in _REPORTED
     }
-    train = plan.selection.train.drop_duplicates(["corpus", "uri"])
+    files = train.drop_duplicates(["corpus", "uri"])
     counts: _Metrics = {
-        f"num_train_{label}": int((train["label"] == str(label)).sum()) for label in Label
+        f"num_train_{label}": int((files["label"] == str(label)).sum()) for label in Label
     }
     epochs: _Metrics = {"best_epoch": fitted.best_epoch, "num_epochs": fitted.num_epochs}
     return {**logged, **counts, **epochs}

@@ -15,7 +15,14 @@ from deepfake.errors import ConfigError, DataError, SplitLeakageError
 from deepfake.training.data import collect_crops, has_usable_landmarks, labels_of
 from deepfake.types import Label, Split
 
-__all__ = ["Selection", "has_both_classes", "select_crops", "shared_config"]
+__all__ = [
+    "Selection",
+    "check_leaks",
+    "groups_of",
+    "has_both_classes",
+    "select_crops",
+    "shared_config",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +69,8 @@ def select_crops(
     """
     config = shared_config(snapshots)
     crops = collect_crops(snapshots)
-    crops = crops.assign(split_group=_groups_of(crops))
-    _check_leaks(crops)
+    crops = crops.assign(split_group=groups_of(crops))
+    check_leaks(crops)
     labelled = crops[~np.isnan(labels_of(crops))]
     parts = {split: labelled[labelled["split"] == str(split)] for split in Split}
     train, val = (parts[split].reset_index(drop=True) for split in (Split.TRAIN, Split.VAL))
@@ -182,12 +189,20 @@ def has_both_classes(crops: pd.DataFrame) -> bool:
     return {"real", "fake"} <= set(crops["label"].dropna())
 
 
-def _groups_of(crops: pd.DataFrame) -> pd.Series[str]:
-    # A medium without a group is a group of its own.
+def groups_of(crops: pd.DataFrame) -> pd.Series[str]:
+    """Return the group of each row of an index; a medium without one is a group of its own."""
     return crops["group"].where(crops["group"].notna(), "media:" + crops["media_id"].astype(str))
 
 
-def _check_leaks(crops: pd.DataFrame) -> None:
+def check_leaks(crops: pd.DataFrame) -> None:
+    """Reject rows of which a medium or a group stands in two splits.
+
+    Args:
+        crops: Of an index, with `split_group` from `groups_of`.
+
+    Raises:
+        SplitLeakageError: There is such a medium or group.
+    """
     placed = crops[crops["split"].notna()]
     for column, what in (("media_id", "medium"), ("split_group", "group")):
         pairs = placed[[column, "split"]].drop_duplicates()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import multiprocessing
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -34,8 +34,9 @@ from deepfake.training.lightning_module import DetectorModule, Validation
 from deepfake.training.lightning_warnings import quiet_lightning
 from deepfake.training.metrics_file import MetricsFile, drop_incomplete_line
 from deepfake.training.plan import RunPlan
+from deepfake.training.run_folder import AnyTrainConfig, RunFolder
 
-__all__ = ["FitResult", "fit"]
+__all__ = ["FitResult", "fit", "fit_module"]
 
 _NETWORK_PREFIX = "network."
 
@@ -67,21 +68,67 @@ def fit(
     Raises:
         ModelError: Training diverged.
     """
-    folder = plan.folder
+    return fit_module(
+        _module(plan),
+        folder=plan.folder,
+        config=plan.config,
+        monitor=plan.choosing_metric,
+        training_loader=_training_loader(plan),
+        validation_loaders=_choosing_loaders(plan),
+        placement=_placement(plan.device),
+        precision=_precision(plan),
+        loggers=loggers,
+        callbacks=callbacks,
+        show_progress=show_progress,
+    )
+
+
+def fit_module(
+    module: DetectorModule,
+    *,
+    folder: RunFolder,
+    config: AnyTrainConfig,
+    monitor: str | None,
+    training_loader: DataLoader[Any],
+    validation_loaders: Sequence[DataLoader[Any]],
+    placement: Mapping[str, Any],
+    precision: str,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[Callback] = (),
+    show_progress: bool = True,
+) -> FitResult:
+    """Train a module, from its last checkpoint where there is one, and return the chosen weights.
+
+    Args:
+        module: The network with its loss.
+        folder: Of the run.
+        config: Epochs, patience, limits of time, average of weights.
+        monitor: The metric that chooses the epoch; None to keep the last.
+        training_loader: Batches to learn from.
+        validation_loaders: Of the module's validations, in their order.
+        placement: Options of Lightning's trainer about devices.
+        precision: Lightning's name of what is computed in.
+        loggers: Beside the metrics file.
+        callbacks: Beside ours.
+        show_progress: Whether to show on stderr how far it is.
+
+    Raises:
+        ModelError: Training diverged.
+    """
     drop_incomplete_line(folder.metrics)
     own = create_callbacks(
         folder.checkpoints,
-        monitor=plan.choosing_metric,
-        patience=plan.config.patience,
-        weight_average=plan.config.weight_average,
-        max_cpu_minutes=plan.config.max_cpu_minutes,
+        monitor=monitor,
+        patience=config.patience,
+        weight_average=config.weight_average,
+        max_cpu_minutes=config.max_cpu_minutes,
         show_progress=show_progress,
     )
     with quiet_lightning(), call_when_stopping(_kill_loaders):
         trainer = pl.Trainer(
-            max_epochs=plan.config.epochs,
-            max_time=_max_time(plan.config.max_minutes),
-            precision=_precision(plan),
+            max_epochs=config.epochs,
+            max_time=_max_time(config.max_minutes),
+            precision=precision,
             logger=[MetricsFile(folder.metrics), *loggers],
             callbacks=[*callbacks, *own],
             enable_progress_bar=False,  # ours is a callback
@@ -89,18 +136,18 @@ def fit(
             num_sanity_val_steps=0,
             log_every_n_steps=1,
             default_root_dir=folder.path,
-            **_placement(plan.device),
+            **placement,
         )
         is_started = folder.last_checkpoint.is_file()
         trainer.fit(
-            _module(plan),
-            train_dataloaders=_training_loader(plan),
-            val_dataloaders=_choosing_loaders(plan) or None,
+            module,
+            train_dataloaders=training_loader,
+            val_dataloaders=list(validation_loaders) or None,
             ckpt_path=folder.last_checkpoint if is_started else None,
             # Our own checkpoint, which holds more than tensors: the state of the callbacks.
             weights_only=False,
         )
-    return _chosen(plan)
+    return _chosen(folder, monitor=monitor)
 
 
 def _kill_loaders() -> None:
@@ -208,11 +255,10 @@ def _workers(plan: RunPlan) -> dict[str, Any]:
     return {"num_workers": plan.num_workers, "pin_memory": plan.device.type == "cuda"}
 
 
-def _chosen(plan: RunPlan) -> FitResult:
-    folder = plan.folder
+def _chosen(folder: RunFolder, *, monitor: str | None) -> FitResult:
     last = _read_checkpoint(folder.last_checkpoint)
     best_path = folder.checkpoints / BEST_CHECKPOINT
-    best = _read_checkpoint(best_path) if plan.choosing_metric and best_path.is_file() else last
+    best = _read_checkpoint(best_path) if monitor and best_path.is_file() else last
     state = {
         key.removeprefix(_NETWORK_PREFIX): value
         for key, value in best["state_dict"].items()

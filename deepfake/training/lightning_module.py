@@ -20,7 +20,7 @@ from deepfake.training.boundary_map import BoundaryMap, MapFeatures
 from deepfake.training.sam import SharpnessAware
 from deepfake.verdicts.calibration import combine_heads, fit_temperature
 
-__all__ = ["COMBINED_AUC", "DetectorModule", "Validation", "mean_by_file"]
+__all__ = ["COMBINED_AUC", "DetectorModule", "LoaderOutputs", "Validation", "mean_by_file"]
 
 COMBINED_AUC = "val_fused_auc"
 """The AUC of the combined logit of two heads, averaged over the validation loaders of the heads."""
@@ -72,8 +72,16 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
-class _LoaderOutputs:
-    """The network's outputs on one validation loader: `logits` is (N, H), the rest (N,)."""
+class LoaderOutputs:
+    """The network's outputs on one validation loader.
+
+    Attributes:
+        name: What its metrics begin with.
+        head: Number of the head that it judges.
+        logits: Shape (N, H).
+        labels: Shape (N,).
+        files: Number of the file of each row, shape (N,).
+    """
 
     name: str
     head: int
@@ -86,16 +94,22 @@ class _LoaderOutputs:
         """Logits of the head that the loader judges."""
         return np.ascontiguousarray(self.logits[:, self.head])
 
+    def by_file(
+        self, values: NDArray[np.float64]
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return the label and the mean of the values of each file."""
+        means, first = mean_by_file(values, files=self.files)
+        return self.labels[first], means
+
     def auc(self, values: NDArray[np.float64]) -> float | None:
         """Return the AUC of the means of files, None where a class is missing."""
-        means, first = mean_by_file(values, files=self.files)
-        truth = self.labels[first]
+        truth, means = self.by_file(values)
         if not 0 < truth.sum() < len(truth):
             return None
         return float(roc_auc_score(truth, means))
 
 
-def _combined_auc(seen: Sequence[_LoaderOutputs]) -> float | None:
+def _combined_auc(seen: Sequence[LoaderOutputs]) -> float | None:
     """Return the AUC of the combined logit, averaged over the validation loaders of the heads.
 
     A head that improves on its own fakes can add noise to the other's. So the checkpoint is chosen
@@ -240,11 +254,11 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
         self._val_rows = [[] for _ in self.validations]
         self._val_logits = [[] for _ in self.validations]
         for one in seen:
-            self._log_own(one)
+            self.log_validation(one)
         if len(seen) > 1:
             self._log_auc(COMBINED_AUC, _combined_auc(seen))
 
-    def _outputs_of(self, number: int) -> _LoaderOutputs:
+    def _outputs_of(self, number: int) -> LoaderOutputs:
         validation = self.validations[number]
         rows, logits = self._gathered(number)
         if not np.isfinite(logits).all():
@@ -252,7 +266,7 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
                 f"training diverged in epoch {self.current_epoch}: a logit is not finite",
                 hint="Try a lower learning rate.",
             )
-        return _LoaderOutputs(
+        return LoaderOutputs(
             name=validation.name,
             head=[head.name for head in self.heads].index(validation.head),
             logits=logits,
@@ -260,7 +274,8 @@ class DetectorModule(pl.LightningModule):  # type: ignore[misc]
             files=validation.files[rows],
         )
 
-    def _log_own(self, seen: _LoaderOutputs) -> None:
+    def log_validation(self, seen: LoaderOutputs) -> None:
+        """Log the loss over rows and the AUC over files of one validation loader."""
         loss = nn.functional.binary_cross_entropy_with_logits(
             torch.from_numpy(seen.own), torch.from_numpy(seen.labels)
         )

@@ -6,7 +6,7 @@ import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import lightning
 import timm
@@ -14,7 +14,7 @@ import torch
 import torchvision
 
 import deepfake
-from deepfake.config import TrainConfig
+from deepfake.config import TrainConfig, VoiceTrainConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import ConfigError, DataError
 from deepfake.storage import read_json, write_json
@@ -22,6 +22,7 @@ from deepfake.training.callbacks import LAST_CHECKPOINT
 from deepfake.types import Label
 
 __all__ = [
+    "AnyTrainConfig",
     "RunFolder",
     "TrainResult",
     "check_resumable",
@@ -29,6 +30,9 @@ __all__ = [
     "read_result",
     "write_result",
 ]
+
+AnyTrainConfig: TypeAlias = TrainConfig | VoiceTrainConfig
+"""A recipe, for faces or for voices."""
 
 _MAY_DIFFER = frozenset({"epochs", "patience"})
 """Settings that a resumed run may have otherwise than when it began."""
@@ -85,7 +89,7 @@ class TrainResult:
         metrics: As in the bundle.
         best_epoch: Epoch of the weights in the bundle, from 0.
         num_epochs: Epochs trained, those before a resumption too.
-        num_train_crops: Crops that could be drawn.
+        num_train_crops: Crops or windows of speech that could be drawn.
         num_train_files: Files that they are of.
         pretrained_source: Where the weights started, `scratch` for nowhere.
         notes: Sentences that a reader of the metrics must know.
@@ -107,7 +111,7 @@ class TrainResult:
 def describe_run(
     name: str,
     *,
-    config: TrainConfig,
+    config: AnyTrainConfig,
     snapshots: Sequence[Snapshot],
     pretrained_source: str,
     device: str,
@@ -117,7 +121,7 @@ def describe_run(
         "schema_version": 1,
         "name": name,
         "config": config.model_dump(mode="json"),
-        "extract_config": snapshots[0].config.model_dump(mode="json"),
+        "extract_config": snapshots[0].any_config.model_dump(mode="json"),
         "data_digests": {s.corpus: s.digest for s in snapshots},
         "classes": {str(Label.REAL): 0, str(Label.FAKE): 1},
         "pretrained_source": pretrained_source,
@@ -134,7 +138,7 @@ def describe_run(
 
 
 def check_resumable(
-    folder: RunFolder, *, config: TrainConfig, snapshots: Sequence[Snapshot], resume: bool
+    folder: RunFolder, *, config: AnyTrainConfig, snapshots: Sequence[Snapshot], resume: bool
 ) -> dict[str, Any] | None:
     """Return the `config.json` of the interrupted run, None for a new run.
 
@@ -155,7 +159,7 @@ def check_resumable(
     kept: dict[str, Any] = read_json(folder.config)
     wanted = config.model_dump(mode="json")
     # A setting added since has a default that changes nothing.
-    began = {**TrainConfig().model_dump(mode="json"), **kept["config"]}
+    began = {**type(config)().model_dump(mode="json"), **kept["config"]}
     # Of those that are not even written at their default, a run has what differs from it.
     names = sorted({*wanted, *began} - _MAY_DIFFER)
     changed = [name for name in names if began.get(name) != wanted.get(name)]

@@ -20,6 +20,7 @@ __all__ = [
     "Samples",
     "binary_metrics",
     "check_samples",
+    "equal_error_rate",
     "expected_calibration_error",
     "headline_accuracy",
     "needs_both",
@@ -345,7 +346,8 @@ def _needs_false_alarms(rate: float) -> Callable[[Samples], str | None]:
     return reason
 
 
-def _eer(samples: Samples) -> float:
+def equal_error_rate(samples: Samples) -> float:
+    """Return the rate at which misses and false alarms are equal, of samples of both classes."""
     fpr, tpr, _ = sk.roc_curve(samples.is_fake, samples.rank, drop_intermediate=False)
     gap = (1 - tpr) - fpr  # falls from 1 to -1 along the curve
     after = int(np.argmax(gap <= 0))
@@ -371,7 +373,7 @@ _Reason = Callable[[Samples], str | None]
 _METRICS: dict[str, tuple[_Compute, _Reason]] = {
     "auc": (lambda s: sk.roc_auc_score(s.is_fake, s.rank), needs_both),
     "average_precision": (lambda s: sk.average_precision_score(s.is_fake, s.rank), needs_both),
-    "eer": (_eer, needs_both),
+    "eer": (equal_error_rate, needs_both),
     "log_loss": (_log_loss, needs_both),
     "brier": (lambda s: sk.brier_score_loss(s.is_fake, s.prob), needs_both),
     "ece": (lambda s: expected_calibration_error(s.is_fake, s.prob), _needs_bins),

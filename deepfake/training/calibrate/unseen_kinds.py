@@ -19,7 +19,7 @@ from deepfake.types import Kind, Label, Verdict
 from deepfake.verdicts.calibration import lower_for_unseen
 from deepfake.verdicts.judgement import JudgementSettings, UnseenCorpus
 
-__all__ = ["MAX_UNSEEN_MISS", "count_from", "judge_unseen", "predict_unseen"]
+__all__ = ["MAX_UNSEEN_MISS", "count_from", "count_verdicts", "judge_unseen", "predict_unseen"]
 
 MAX_UNSEEN_MISS = 0.2
 """Share of fakes of kinds that were not learnt which may be called real."""
@@ -110,13 +110,22 @@ def judge_unseen(
     counts = []
     for corpus, (labels, scores) in files.items():
         verdicts = np.array([str(judged.judge(score)[0]) for score in scores])
-        counts.append(_counted(corpus, verdicts, is_fake=labels == 1, digest=digests[corpus]))
+        counts.append(count_verdicts(corpus, verdicts, is_fake=labels == 1, digest=digests[corpus]))
     return judged.model_copy(update={"unseen": tuple(counts)})
 
 
-def _counted(
+def count_verdicts(
     corpus: str, verdicts: np.ndarray, *, is_fake: np.ndarray, digest: str
 ) -> UnseenCorpus:
+    """Return what the files of a corpus were called.
+
+    Args:
+        corpus: Its name.
+        verdicts: Of each file, as text, shape (N,).
+        is_fake: Of each file, shape (N,).
+        digest: Of the snapshot.
+    """
+
     def count(verdict: Verdict, *, of_fakes: bool) -> int:
         return int(((verdicts == str(verdict)) & (is_fake == of_fakes)).sum())
 

@@ -47,6 +47,7 @@ __all__ = [
     "evaluation_loader",
     "file_codes",
     "labels_of",
+    "readers_of",
     "training_dataset",
     "training_loader",
     "worker_options",
@@ -137,7 +138,7 @@ class CropDataset(Dataset[Sample]):
         self._shards = crops["shard"].astype(str).tolist()
         self._rows = crops["row"].to_numpy(dtype=np.int64)
         self._folders = crops["corpus_dir"].astype(str).tolist()
-        self._readers = _readers_of(crops)
+        self._readers = readers_of(crops)
         self._target_px, self._margin = target_px, crop.margin if crop else 1.0
         self._face_px = effective_sizes(crops["face_px"], crop=crop) if crop else None
         self._erase_p = augment.erase_p if augment is not None and crop is not None else 0.0
@@ -286,7 +287,8 @@ def _augmentation(
     return partial(augment_at_native_size, config=config, input_size=spec.input_size)
 
 
-def _readers_of(crops: pd.DataFrame) -> dict[str, CropReader]:
+def readers_of(crops: pd.DataFrame) -> dict[str, CropReader]:
+    """Return a reader of each folder that rows of `collect_crops` name."""
     return {
         str(folder): CropReader(
             location_of(str(folder)), dict(zip(own["shard"], own["shard_sha256"], strict=True))

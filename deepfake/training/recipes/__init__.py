@@ -8,27 +8,46 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from deepfake.config import TrainConfig, first_problem
+from deepfake.config import Modality, TrainConfig, VoiceTrainConfig, first_problem
 from deepfake.errors import ConfigError
 
-__all__ = ["DEFAULT_RECIPE", "list_recipes", "load_recipe"]
+__all__ = [
+    "DEFAULT_RECIPE",
+    "DEFAULT_VOICE_RECIPE",
+    "list_recipes",
+    "load_recipe",
+    "load_voice_recipe",
+]
 
 DEFAULT_RECIPE = "baseline"
+DEFAULT_VOICE_RECIPE = "voice"
+
+_VOICE_PREFIX = "voice"
+"""What the names of recipes for detectors of voices begin with."""
+
+_ConfigT = TypeVar("_ConfigT", TrainConfig, VoiceTrainConfig)
 
 
-def list_recipes() -> list[str]:
+def list_recipes(modality: Modality = "faces") -> list[str]:
     """Return the names of the recipes that come with the package.
+
+    Args:
+        modality: What the detectors are of that they train.
 
     Example:
         >>> "sbi" in list_recipes()
         True
+        >>> list_recipes("voice")
+        ['voice', 'voice_labels']
     """
     folder = resources.files(__name__)
-    return sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+    names = sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
+    is_voice = modality == "voice"
+    return [name for name in names if name.startswith(_VOICE_PREFIX) == is_voice]
 
 
 def load_recipe(name: str = DEFAULT_RECIPE) -> TrainConfig:
@@ -40,11 +59,28 @@ def load_recipe(name: str = DEFAULT_RECIPE) -> TrainConfig:
     Raises:
         ConfigError: There is no such recipe, or it holds what is no setting.
     """
-    is_own = name in list_recipes()
+    return _load(name, known=list_recipes(), model=TrainConfig)
+
+
+def load_voice_recipe(name: str = DEFAULT_VOICE_RECIPE) -> VoiceTrainConfig:
+    """Return the settings of a recipe for a detector of voices.
+
+    Args:
+        name: One of `list_recipes("voice")`, or the path of a TOML file with fields of
+            `VoiceTrainConfig`.
+
+    Raises:
+        ConfigError: There is no such recipe, or it holds what is no setting.
+    """
+    return _load(name, known=list_recipes("voice"), model=VoiceTrainConfig)
+
+
+def _load(name: str, *, known: list[str], model: type[_ConfigT]) -> _ConfigT:
+    is_own = name in known
     path = Path(name)
     if not is_own and not path.is_file():
         raise ConfigError(
-            f"no recipe {name!r}: there are {', '.join(list_recipes())}",
+            f"no recipe {name!r}: there are {', '.join(known)}",
             hint="Name one of these, or a TOML file of your own.",
         )
     text = (
@@ -54,7 +90,7 @@ def load_recipe(name: str = DEFAULT_RECIPE) -> TrainConfig:
     )
     try:
         values: dict[str, Any] = tomllib.loads(text)
-        return TrainConfig.model_validate(values)
+        return model.model_validate(values)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the recipe {name} is no TOML ({error})") from error
     except ValidationError as error:

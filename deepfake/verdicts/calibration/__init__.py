@@ -21,6 +21,7 @@ from deepfake.verdicts.calibration.thresholds import (
     choose_thresholds,
     judge,
     lower_for_unseen,
+    raise_for_corpora,
     verdict_of,
 )
 from deepfake.verdicts.calibration.uncertain_reason import UncertainReason
@@ -39,6 +40,7 @@ __all__ = [
     "fit_temperature",
     "judge",
     "lower_for_unseen",
+    "raise_for_corpora",
     "shift_prior",
     "verdict_of",
 ]

@@ -14,7 +14,14 @@ from deepfake.types import Verdict
 from deepfake.verdicts.calibration.samples import MIN_PER_CLASS, check_fit_samples
 from deepfake.verdicts.calibration.uncertain_reason import UncertainReason
 
-__all__ = ["Thresholds", "choose_thresholds", "judge", "lower_for_unseen", "verdict_of"]
+__all__ = [
+    "Thresholds",
+    "choose_thresholds",
+    "judge",
+    "lower_for_unseen",
+    "raise_for_corpora",
+    "verdict_of",
+]
 
 _MIN_HALF_BAND = 0.05
 
@@ -119,6 +126,33 @@ def choose_thresholds(
         num_fake=len(fakes),
         is_fitted=True,
     )
+
+
+def raise_for_corpora(
+    thresholds: Thresholds, reals: Sequence[ArrayLike], *, max_false_alarm: float
+) -> Thresholds:
+    """Raise `fake_from` until few reals of each corpus reach it, not only few of all together.
+
+    Args:
+        thresholds: As chosen on all corpora.
+        reals: Probabilities of reals, an array a corpus.
+        max_false_alarm: Share of the reals of each corpus that may be called fake.
+
+    Returns:
+        Thresholds whose `fake_from` is the lowest that keeps this, and no lower than before.
+
+    Raises:
+        ConfigError: The share is not between 0 and 1.
+
+    Example:
+        >>> raise_for_corpora(Thresholds(), [[0.1], [0.9]], max_false_alarm=0.05).fake_from > 0.9
+        True
+    """
+    if not 0 <= max_false_alarm < 1:
+        raise ConfigError(f"a share lies in 0..1, got {max_false_alarm}")
+    columns = [np.sort(np.asarray(corpus, dtype=np.float64))[::-1] for corpus in reals]
+    limits = [_from_prob(column, share=max_false_alarm) for column in columns if len(column)]
+    return thresholds.model_copy(update={"fake_from": max([thresholds.fake_from, *limits])})
 
 
 def lower_for_unseen(

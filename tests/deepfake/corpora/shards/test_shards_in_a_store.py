@@ -69,11 +69,11 @@ def test_crops_are_read_through_a_copy(pair: Pair, cache: Path) -> None:
 
 
 def test_a_data_set_knows_the_digests_of_its_shards(pair: Pair, cache: Path) -> None:
-    from deepfake.training.data.crops import _readers_of
+    from deepfake.training.data.crops import readers_of
 
     _, there = pair
     crops = collect_crops([there])
-    (reader,) = _readers_of(crops).values()
+    (reader,) = readers_of(crops).values()
     shard = _only_shard(there)
     assert dict(reader.digests) == {shard.name: crops["shard_sha256"][0]}
     content = bytearray(shard.read_bytes())

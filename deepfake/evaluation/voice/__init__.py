@@ -1,0 +1,1 @@
+"""Measure a detector of voices on the labelled files of a corpus."""
