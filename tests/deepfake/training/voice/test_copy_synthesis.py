@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from deepfake.errors import ConfigError
+from deepfake.media.sound_codec import decode_sound, encode_sound
 from deepfake.training.voice import vocoder_copies
 from deepfake.training.voice.copy_synthesis import (
     COPY_KINDS,
@@ -74,6 +75,12 @@ def test_a_copy_is_as_long_and_as_loud(kind: str) -> None:
         assert float(np.abs(copy).max()) <= 1.0
         assert _level_db(copy) == pytest.approx(_level_db(speech), abs=0.3)
     np.testing.assert_array_equal(speech, before)
+
+
+@pytest.mark.parametrize("kind", available_copy_kinds())
+def test_storing_a_copy_as_originals_are_stored_changes_nothing(kind: str) -> None:
+    copy = _copy(make_speech(0.6), kind)
+    np.testing.assert_array_equal(decode_sound(encode_sound(copy)), copy)
 
 
 @pytest.mark.parametrize("kind", available_copy_kinds())
