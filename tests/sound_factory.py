@@ -60,9 +60,10 @@ def make_speech(seconds: float, *, seed: int = 0) -> NDArray[np.float32]:
     noise = rng.standard_normal(len(vowels))
     hiss = sosfilt(butter(3, (3000, 7500), "bandpass", fs=rate, output="sos"), noise)
     place = np.arange(len(vowels)) / rate % 0.4
-    is_vowel, is_hiss = place < 0.26, (place >= 0.26) & (place < 0.35)
-    speech = is_vowel * vowels + is_hiss * 0.08 * hiss + 3e-4 * noise
-    return np.asarray(speech, np.float32)
+    soft = np.hanning(rate // 50) / np.hanning(rate // 50).sum()
+    vowel_gain = np.convolve(place < 0.26, soft, mode="same")
+    hiss_gain = 0.08 * np.convolve((place >= 0.26) & (place < 0.35), soft, mode="same")
+    return np.asarray(vowel_gain * vowels + hiss_gain * hiss + 3e-4 * noise, np.float32)
 
 
 def dominant_hz(samples: NDArray[np.float32], *, rate: int = 16_000) -> float:

@@ -37,6 +37,9 @@ _SYNTHESIS: dict[str, Callable[..., Samples]] = {
     "zero_insertion": zero_insertion,
 }
 
+_FULL_SCALE = 32_767
+"""Of 16 bits, as windows are stored: finer steps would tell copies from originals."""
+
 COPY_KINDS = tuple(_SYNTHESIS)
 """Kinds of copies, in alphabetical order; `world` needs the package pyworld."""
 
@@ -47,7 +50,7 @@ def available_copy_kinds() -> tuple[str, ...]:
 
 
 def synthesise_copy(samples: Samples, *, kind: str, rng: np.random.Generator) -> Samples:
-    """Return a copy of speech, as long and as loud as the original.
+    """Return a copy of speech, as long and as loud as the original, rounded to 16 bits as that is.
 
     Args:
         samples: Shape (N,), float32, -1 to 1, at `SAMPLE_RATE`; is not changed.
@@ -66,4 +69,5 @@ def synthesise_copy(samples: Samples, *, kind: str, rng: np.random.Generator) ->
     wanted, found = (float(np.square(sound, dtype=np.float64).sum()) for sound in (samples, copy))
     if not wanted or not found:
         return np.zeros_like(samples)
-    return np.asarray((copy * np.sqrt(wanted / found)).clip(-1.0, 1.0), np.float32)
+    leveled = (copy * np.sqrt(wanted / found)).clip(-1.0, 1.0)
+    return np.asarray(np.rint(leveled * _FULL_SCALE) / _FULL_SCALE, np.float32)

@@ -27,8 +27,7 @@ _ITERATIONS = (6, 32)
 _MOMENTA = (0.0, 0.5, 0.99)
 _PHASE_SPREAD = (0.3, 1.2)
 """Standard deviation of the error of phases, radians."""
-_STRETCH = (0.8, 0.95, 1.05, 1.25)
-"""Shorter, from the first to the second, or longer, from the third to the fourth."""
+_SHORTER, _LONGER = (0.8, 0.95), (1.05, 1.25)
 _STRETCH_WINDOWS = (512, 768, 1024)
 """In a longer frame a stretched voice is smeared beyond what anyone would publish."""
 _TINY = 1e-9
@@ -88,8 +87,7 @@ def phase_vocoder(samples: Samples, *, rng: np.random.Generator) -> Samples:
         rng: Draws the factor and the transform's size.
     """
     size = _draw_size(rng, windows=_STRETCH_WINDOWS)
-    least = int(rng.choice([0, 2]))
-    factor = float(rng.uniform(*_STRETCH[least : least + 2]))
+    factor = rng.uniform(*_SHORTER) if rng.random() < 0.5 else rng.uniform(*_LONGER)
     num = max(round(len(samples) * factor), 1)
     stretched = _stretched(samples, size, num_samples=num)
     return _stretched(stretched, size, num_samples=len(samples))
@@ -112,7 +110,8 @@ def _find_phases(
         sound = inverse_stft(magnitudes * phases, size, num_samples=num_samples)
         consistent = stft(sound, size)
         moved = consistent + momentum * (consistent - last)
-        phases, last = moved / np.maximum(np.abs(moved), np.float32(_TINY)), consistent
+        phases = (moved / np.maximum(np.abs(moved), _TINY)).astype(np.complex64)
+        last = consistent
     return inverse_stft(magnitudes * phases, size, num_samples=num_samples)
 
 

@@ -61,7 +61,7 @@ def zero_insertion(samples: Samples, *, rng: np.random.Generator) -> Samples:
     and tones at multiples of the rate over the stride.
 
     Source: Pons, Pascual, Cengarle and Serrà, Upsampling Artifacts in Neural Audio Synthesis,
-    ICASSP 2021, section 2.
+    ICASSP 2021.
 
     Args:
         samples: Shape (N,).

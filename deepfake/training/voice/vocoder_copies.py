@@ -30,7 +30,7 @@ _OCTAVE_COST = 0.02
 """What a period loses against one of half its length: a multiple of the period fits as well.
 
 Source: Boersma, Accurate short-term analysis of the fundamental frequency and the
-harmonics-to-noise ratio of a sampled sound, IFA Proceedings 17, 1993, equation 24."""
+harmonics-to-noise ratio of a sampled sound, IFA Proceedings 17, 1993; 0.01 there."""
 _SMOOTHED_FRAMES = 5
 _PULSE_SHARE = (0.8, 1.0)
 """Amplitude of the pulses in the excitation of a voiced frame; the rest is noise."""
@@ -43,7 +43,7 @@ def lpc_vocoder(samples: Samples, *, rng: np.random.Generator) -> Samples:
     """Return speech made of pulses and noise that are filtered by the envelope of each frame.
 
     Source: Makhoul, Linear Prediction: A Tutorial Review, Proceedings of the IEEE 63 (4), 1975,
-    sections II and V.
+    section II.
 
     Args:
         samples: Shape (N,).
@@ -109,7 +109,7 @@ def _autocorrelation(frames: NDArray[np.float32]) -> NDArray[np.float64]:
 def _levinson(likeness: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the predictor of each frame by Levinson's and Durbin's recursion.
 
-    Source: Makhoul 1975, section II.C, equation 38.
+    Source: Makhoul 1975, equation 38.
 
     Args:
         likeness: Autocorrelation, shape (F, P + 1).
