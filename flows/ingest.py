@@ -70,7 +70,9 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
         log_run(input=to_uri(options.input_path), corpus=corpus, layout=options.layout) as ending,
         _workers_closed(),
     ):
-        scanned = steps.scan(options.input_path, corpus=corpus, layout=options.layout)
+        scanned = steps.scan(
+            options.input_path, corpus=corpus, layout=options.layout, modality=options.modality
+        )
         rows, num_probed = probe_files(
             scanned,
             before=read_previous_rows(root, corpus, limits=config.limits),

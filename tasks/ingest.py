@@ -9,7 +9,7 @@ from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
 from deepfake.compute.workers import shared_workers
-from deepfake.config import AnyExtractConfig, SplitConfig
+from deepfake.config import AnyExtractConfig, Modality, SplitConfig
 from deepfake.corpora.batches import Batch
 from deepfake.corpora.ingest import (
     AnyExtractJob,
@@ -29,9 +29,9 @@ __all__ = ["extract", "scan", "write_manifest", "write_snapshot"]
 
 
 @task(name="scan", task_run_name="scan-{corpus}", cache_policy=NO_CACHE, **RETRIES)
-def scan(input_path: str, *, corpus: str, layout: str) -> list[ManifestRow]:
+def scan(input_path: str, *, corpus: str, layout: str, modality: Modality) -> list[ManifestRow]:
     """List a corpus. Never cached: what lies in a folder is known only by looking."""
-    rows = scan_corpus(location_of(input_path), corpus=corpus, layout=layout)
+    rows = scan_corpus(location_of(input_path), corpus=corpus, layout=layout, modality=modality)
     get_run_logger().info("%s: %d files", corpus, len(rows))
     return rows
 

@@ -11,7 +11,7 @@ from deepfake.cli.flow_runs import exit_if_files_failed, prepare, run_flow
 from deepfake.cli.text import in_one_line
 from deepfake.config.options import IngestOptions
 from deepfake.corpora.ingest import reject_another_corpus
-from deepfake.corpora.layouts import recognise_layout, scan_corpus
+from deepfake.corpora.layouts import check_modality, recognise_layout, scan_corpus
 from deepfake.storage import DataRoot, location_of
 
 __all__ = ["print_ingest", "run_ingest"]
@@ -28,12 +28,13 @@ def run_ingest(options: IngestOptions) -> None:
 
 def _check_corpus(options: IngestOptions) -> None:
     """Reject, before a server is started, what the flow would reject."""
+    check_modality(options.modality, layout=options.layout)
     place = location_of(options.input_path)
     if not options.replace:
         root = DataRoot(location_of(options.data_root))
         reject_another_corpus(root, options.corpus, place, layout=options.layout)
     if recognise_layout(place) not in (None, options.layout):
-        scan_corpus(place, corpus=options.corpus, layout=options.layout)
+        scan_corpus(place, corpus=options.corpus, layout=options.layout, modality=options.modality)
 
 
 def print_ingest(summary: dict[str, Any]) -> None:

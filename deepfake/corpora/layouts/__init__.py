@@ -7,7 +7,7 @@ from deepfake import lazy_exports
 if TYPE_CHECKING:
     from deepfake.corpora.layouts.contradictions import check_contradictions
     from deepfake.corpora.layouts.recognise import layout_hint, recognise_layout
-    from deepfake.corpora.layouts.scan import LAYOUTS, scan_corpus, scan_media
+    from deepfake.corpora.layouts.scan import LAYOUTS, check_modality, scan_corpus, scan_media
     from deepfake.corpora.layouts.stream import MediaFilter, stream_media
     from deepfake.corpora.layouts.walk import describe_folder
 else:
@@ -17,6 +17,7 @@ __all__ = [
     "LAYOUTS",
     "MediaFilter",
     "check_contradictions",
+    "check_modality",
     "describe_folder",
     "layout_hint",
     "recognise_layout",

@@ -23,7 +23,7 @@ from deepfake.errors import ConfigError, CorpusError
 from deepfake.storage import Location, StorePath
 from deepfake.types import Status
 
-__all__ = ["LAYOUTS", "Scanner", "scan_corpus", "scan_media"]
+__all__ = ["LAYOUTS", "Scanner", "check_modality", "scan_corpus", "scan_media"]
 
 
 class Scanner(Protocol):
@@ -57,6 +57,20 @@ _UNLABELLED: Mapping[tuple[str, Modality], str] = MappingProxyType(
     }
 )
 """Layouts that do not label what is to be looked at, with the reason."""
+
+
+def check_modality(modality: Modality, *, layout: str) -> None:
+    """Reject a layout whose labels are not of what is to be looked at.
+
+    Args:
+        modality: What is to be looked at.
+        layout: One of `LAYOUTS`.
+
+    Raises:
+        ConfigError: The corpus does not label it.
+    """
+    if reason := _UNLABELLED.get((layout, modality)):
+        raise ConfigError(f"no labels for the modality {modality!r} here: {reason}")
 
 
 def scan_corpus(
@@ -97,8 +111,7 @@ def scan_corpus(
 def _scanner_of(layout: str, *, modality: Modality) -> Scanner:
     if layout not in LAYOUTS:
         raise ConfigError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}")
-    if reason := _UNLABELLED.get((layout, modality)):
-        raise ConfigError(f"no labels for the modality {modality!r} here: {reason}")
+    check_modality(modality, layout=layout)
     # `folder` and `csv` have one label a file, of whatever is looked at.
     return (
         partial(scan_fakeavceleb, modality=modality) if layout == "fakeavceleb" else LAYOUTS[layout]

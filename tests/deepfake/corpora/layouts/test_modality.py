@@ -6,11 +6,14 @@ import typing
 from pathlib import Path
 
 import pytest
+from prefect.logging import disable_run_logger
 
+from deepfake.cli.ingest import run_ingest
 from deepfake.config.options import IngestOptions
 from deepfake.corpora.layouts import LAYOUTS, scan_corpus, scan_media
 from deepfake.errors import ConfigError
 from deepfake.types import Label, Status
+from tasks.ingest import scan
 
 _SOUNDS = ("a.wav", "b.flac", "c.mp3", "d.m4a", "e.ogg", "f.opus", "g.amr", "h.wma", "i.au")
 
@@ -55,3 +58,33 @@ def test_a_folder_that_is_named_like_sound_is_not_walked(tmp_path: Path) -> None
 def test_every_layout_can_be_named_with_the_option() -> None:
     offered = typing.get_args(IngestOptions.model_fields["layout"].annotation)
     assert sorted(offered) == sorted(LAYOUTS)
+
+
+def test_the_command_refuses_before_it_starts_anything(tmp_path: Path) -> None:
+    for layout, modality in (("faceforensics", "voice"), ("asvspoof", "faces")):
+        options = IngestOptions.model_validate(
+            {
+                "input_path": str(tmp_path),
+                "corpus": "c",
+                "layout": layout,
+                "modality": modality,
+                "data_root": str(tmp_path / "data"),
+            }
+        )
+        with pytest.raises(ConfigError, match="no labels for the modality"):
+            run_ingest(options)
+    assert not (tmp_path / "data").exists()
+
+
+def test_the_step_of_the_flow_takes_labels_of_what_is_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "RealVideo-FakeAudio/African/men/id00076/00109_fake.mp4"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"x")
+    with disable_run_logger():
+        labels = {
+            modality: scan.fn(str(tmp_path), corpus="c", layout="fakeavceleb", modality=modality)[
+                0
+            ].label
+            for modality in ("faces", "voice")
+        }
+    assert labels == {"faces": Label.REAL, "voice": Label.FAKE}
