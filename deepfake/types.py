@@ -362,11 +362,28 @@ class Score:
         model_version: The registry's version; None for a bundle from disk.
         model_digest: Of the detector's description and weights.
         config_digest: Of all settings that can change a score.
-        prior: Share of fakes that `prob_fake` holds for.
+        prior: Share of fakes that `prob_fake` and `prob_fake_voice` hold for.
         seconds: Wall time of reading, decoding, finding and cropping faces.
+        verdict_voice: What a person reads of its voice; `not_applicable` without a score, None
+            where nobody asked.
+        reason_voice: Why that verdict is what it is, or why there is no score.
+        prob_fake_voice: How probable spoofed speech is; None without a score.
+        logit_voice: What that probability is made from.
+        likelihood_ratio_voice: As `likelihood_ratio`, of the voice.
+        likelihood_ratio_voice_min: The least that the voice's detector states.
+        likelihood_ratio_voice_max: The most that it states.
+        novelty_voice: Distance of the voice from those learnt from.
+        speech_seconds: Speech found in its sound.
+        num_windows: Windows of speech that were judged.
+        strongest_voice_pts_seconds: Where the window begins that looks most like a fake.
+        strongest_voice_end_seconds: Where it ends.
+        voice_model_name: Name of the voice's detector.
+        voice_model_version: The registry's version; None for a bundle from disk.
+        voice_model_digest: Of that detector's description and weights.
 
     Raises:
-        ValueError: A probability without the status `ok`, or that status without one.
+        ValueError: A probability without the status `ok`, or that status without one; a
+            probability of the voice without a verdict on it.
     """
 
     uri: str
@@ -397,12 +414,32 @@ class Score:
     config_digest: str
     prior: float
     seconds: float | None = None
+    verdict_voice: Verdict | None = None
+    reason_voice: str | None = None
+    prob_fake_voice: float | None = None
+    logit_voice: float | None = None
+    likelihood_ratio_voice: float | None = None
+    likelihood_ratio_voice_min: float | None = None
+    likelihood_ratio_voice_max: float | None = None
+    novelty_voice: float | None = None
+    speech_seconds: float | None = None
+    num_windows: int | None = None
+    strongest_voice_pts_seconds: float | None = None
+    strongest_voice_end_seconds: float | None = None
+    voice_model_name: str | None = None
+    voice_model_version: str | None = None
+    voice_model_digest: str | None = None
 
     def __post_init__(self) -> None:
         if (self.prob_fake is not None) != (self.status is Status.OK):
             raise ValueError(f"prob_fake is {self.prob_fake} and the status {self.status}")
         if self.prob_fake is not None and not 0.0 <= self.prob_fake <= 1.0:
             raise ValueError(f"prob_fake must lie in 0..1, got {self.prob_fake}")
+        is_judged = self.verdict_voice not in (None, Verdict.NOT_APPLICABLE)
+        if (self.prob_fake_voice is not None) != is_judged:
+            raise ValueError(
+                f"prob_fake_voice is {self.prob_fake_voice} and the verdict {self.verdict_voice}"
+            )
 
     def as_row(self) -> dict[str, Any]:
         """Return the columns of the scores table, in their order and in JSON types."""

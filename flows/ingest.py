@@ -62,7 +62,7 @@ def ingest(options: IngestOptions) -> dict[str, Any]:
     root = DataRoot(location_of(data_root))
     if not options.replace:
         place = location_of(options.input_path)
-        reject_another_corpus(root, corpus, place, layout=options.layout)
+        reject_another_corpus(root, corpus, place, layout=options.layout, modality=options.modality)
     config = extract_config(options)
     job = _extract_job(options, config)
     with (

@@ -7,6 +7,7 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from deepfake.config import VoiceTrainConfig
 from deepfake.config.options import TrainOptions, takes_options
 from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.errors import TrackingError
@@ -18,7 +19,8 @@ from deepfake.registry import (
     ui_command,
 )
 from deepfake.storage import DataRoot, location_of
-from deepfake.training.settings import resolve_run_folder, resolve_train_config
+from deepfake.training.recipes import default_recipe
+from deepfake.training.settings import resolve_any_train_config, resolve_run_folder
 from flows.ingest import open_dataset
 from flows.server.cancel import cancel_when_stopped
 from flows.server.limits import one_training
@@ -41,24 +43,26 @@ def train(options: TrainOptions) -> dict[str, Any]:
     """
     root = DataRoot(location_of(options.data_root))
     uri = tracking_uri(root.here)
-    config = resolve_train_config(options)
+    config = resolve_any_train_config(options)
+    architecture = config.architecture if isinstance(config, VoiceTrainConfig) else config.model
+    recipe = options.recipe or default_recipe(options.modality)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     reject_held_out_media([snapshot])
     steps.log_deferred(root.runs, uri=uri)
     run_dir = resolve_run_folder(
         root.runs,
         name=options.run_name,
-        model=config.model,
+        model=architecture,
         corpus=snapshot.corpus,
         resume=options.resume,
     )
-    tags = {**run_tags("train", [snapshot]), "recipe": options.recipe}
+    tags = {**run_tags("train", [snapshot]), "recipe": recipe}
     with one_training():
         result, opened = steps.fit(
             [snapshot],
             config=config,
             run_dir=run_dir,
-            name=options.name,
+            name=options.registered_name,
             device=options.device,
             resume=options.resume,
             tags=tags,
@@ -72,7 +76,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
     try:
         if run_id is not None:
             version = steps.register(
-                run_id, name=options.name, bundle=result.bundle, tags=tags, uri=uri
+                run_id, name=options.registered_name, bundle=result.bundle, tags=tags, uri=uri
             )
     except TrackingError as error:
         notes.append(not_registered_note(error, result.bundle))
@@ -88,12 +92,12 @@ def train(options: TrainOptions) -> dict[str, Any]:
         "run_id": run_id,
         "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
-        "model_name": options.name,
+        "model_name": options.registered_name,
         "model_version": version,
     }
     create_table_artifact(
         key="train",
         table=[{"metric": k, "value": v} for k, v in sorted(result.metrics.items())],
-        description=f"{config.model} on {snapshot.corpus}: {result.bundle}",
+        description=f"{architecture} on {snapshot.corpus}: {result.bundle}",
     )
     return summary

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from deepfake.config import TrainConfig
+from deepfake.config import TrainConfig, VoiceTrainConfig
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.open_bundle import open_bundle
 from deepfake.errors import TrackingError
 from deepfake.registry import (
     PENDING,
@@ -20,7 +21,7 @@ from deepfake.registry import (
     replay_all,
     track_run,
 )
-from deepfake.training import TrainResult, train_detector
+from deepfake.training import TrainResult, train_detector, train_voice_detector
 from tasks.datasets import dataset_uses
 from tasks.settings import RETRIES
 
@@ -50,7 +51,7 @@ def find_interrupted_run(run_dir: Path, *, uri: str) -> str | None:
 def fit(
     snapshots: Sequence[Snapshot],
     *,
-    config: TrainConfig,
+    config: TrainConfig | VoiceTrainConfig,
     run_dir: Path,
     name: str,
     device: str,
@@ -74,14 +75,17 @@ def fit(
     ) as run:
         if run.warning:
             get_run_logger().warning(run.warning)
-        result = train_detector(
-            snapshots=snapshots,
-            config=config,
-            run_dir=run_dir,
-            name=name,
-            device=device,
-            resume=resume,
-        )
+        common: dict[str, Any] = {
+            "snapshots": snapshots,
+            "run_dir": run_dir,
+            "name": name,
+            "device": device,
+            "resume": resume,
+        }
+        if isinstance(config, VoiceTrainConfig):
+            result = train_voice_detector(config=config, **common)
+        else:
+            result = train_detector(config=config, **common)
     return result, run.run_id
 
 
@@ -90,13 +94,13 @@ def log_to_mlflow(
     result: TrainResult,
     *,
     snapshots: Sequence[Snapshot],
-    config: TrainConfig,
+    config: TrainConfig | VoiceTrainConfig,
     tags: Mapping[str, str],
     run_id: str | None,
     uri: str,
 ) -> str | None:
     """Write what the training left on disk into MLflow; a store that is down is not an error."""
-    bundle = load_bundle(result.bundle)
+    bundle = open_bundle(result.bundle)
     return log_training_or_defer(
         pending=result.run_dir / PENDING,
         experiment=_EXPERIMENT,
@@ -116,6 +120,6 @@ def log_to_mlflow(
 @task(name="register", task_run_name="register-{name}", cache_policy=NO_CACHE, **RETRIES)
 def register(run_id: str, *, name: str, bundle: Path, tags: Mapping[str, str], uri: str) -> str:
     """Make the run's bundle the newest version of a registered model, unless it is one already."""
-    digest = load_bundle(bundle).digest
+    digest = open_bundle(bundle).digest
     kept = {k: v for k, v in tags.items() if k == "stage" or k.startswith("data.")}
     return str(register_once(run_id, name=name, digest=digest, tags=kept, uri=uri))

@@ -124,7 +124,7 @@ def _data_root(options: Any) -> DataRoot:
 
 
 def _check_detectors(options: Any) -> None:
-    from deepfake.registry.resolve import resolve_detector
+    from deepfake.registry.resolve import resolve_any_detector
     from deepfake.storage.environment import configure_environment
 
     root = _data_root(options)
@@ -132,7 +132,7 @@ def _check_detectors(options: Any) -> None:
         if weights.startswith("models:/"):
             configure_environment(root.here)  # MLflow reads it when it is imported
         try:
-            resolve_detector(weights, data_root=root.path)
+            resolve_any_detector(weights, data_root=root.path)
         except BundleError as error:
             raise ConfigError(error.message, path=error.path, hint=error.hint) from error
 
@@ -146,29 +146,38 @@ def _detectors(options: Any) -> Iterator[str]:
 
 
 def _check_network(options: Any) -> None:
+    if getattr(options, "modality", "faces") == "voice":
+        from deepfake.detectors.voice.architectures import reject_unknown_voice_network
+
+        reject_unknown_voice_network(options.model)
+        return
     from deepfake.detectors.network_names import reject_unknown_network
 
     reject_unknown_network(options.model)
 
 
 def _check_recipe(options: Any) -> None:
-    from deepfake.training.recipes import load_recipe
+    from deepfake.training.recipes import load_recipe, load_voice_recipe
 
-    load_recipe(options.recipe)
+    load = load_voice_recipe if getattr(options, "modality", "faces") == "voice" else load_recipe
+    load(options.recipe)
 
 
 def _check_training(options: Any) -> None:
-    from deepfake.training.settings import check_run_name, resolve_train_config
+    from deepfake.config import VoiceTrainConfig
+    from deepfake.training.settings import check_run_name, resolve_any_train_config
 
-    config = resolve_train_config(options)
+    config = resolve_any_train_config(options)
+    if options.run_name is not None:
+        check_run_name(_data_root(options).runs, options.run_name, resume=options.resume)
+    if isinstance(config, VoiceTrainConfig):
+        return
     named = ("auto", "imagenet", "none", "packaged")
     if config.pretrained not in named and not Path(config.pretrained).exists():
         raise ConfigError(
             f"no weights {config.pretrained!r}",
             hint=f"Expected {', '.join(named)}, a detector's folder, or a file.",
         )
-    if options.run_name is not None:
-        check_run_name(_data_root(options).runs, options.run_name, resume=options.resume)
 
 
 def _check_run_name(options: Any) -> None:
@@ -245,7 +254,7 @@ _SCORES = {"folder": _must_exist("folder")}
 
 _OF_COMMAND: Mapping[str, Mapping[str, Callable[[Any], None]]] = {
     "ingest": {"input_path": _must_exist("input_path")},
-    "train": {**_DATASETS, "recipe": _check_training},
+    "train": {**_DATASETS, "modality": _check_training},
     "retrain": _DATASETS,
     "sweep": _DATASETS,
     "calibrate": {**_DATASETS, "run_name": _check_run_name},

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from deepfake.cli.detector_choice import choose_detector, data_root_of
+from deepfake.cli.detector_choice import choose_detector, data_root_of, print_voice_detector
 from deepfake.cli.flow_runs import exit_if_files_failed
-from deepfake.cli.verdicts import verdict_line
+from deepfake.cli.verdicts import verdict_line, voice_line
 from deepfake.compute.devices import resolve_device
 from deepfake.config.options import DetectOptions
 from deepfake.corpora.layouts import scan_media
@@ -20,10 +21,10 @@ from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
 from deepfake.extract.options import choose_sampling
-from deepfake.scoring import ScorerSetup, json_row, score_media
+from deepfake.scoring import ScorerSetup, choose_voice_detector, json_row, score_media
 from deepfake.storage import engine_cache
 from deepfake.storage.environment import configure_environment
-from deepfake.types import Kind
+from deepfake.types import PICTURE_KINDS, Kind
 
 __all__ = ["run_detect"]
 
@@ -35,7 +36,8 @@ def run_detect(options: DetectOptions) -> None:
     rows = scan_media(list(options.files))
     console = Console(stderr=True, markup=False)
     identity, notes = choose_detector(options.weights, data_root=data_root, console=console)
-    setup = _setup(identity, options)
+    setup = _setup(identity, options, data_root=data_root)
+    notes += print_voice_detector(setup, console=console)
     limits = options.worker_limits
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("detect", total=len(rows))
@@ -59,7 +61,7 @@ def run_detect(options: DetectOptions) -> None:
     exit_if_files_failed(statuses)
 
 
-def _setup(identity: DetectorIdentity, options: DetectOptions) -> ScorerSetup:
+def _setup(identity: DetectorIdentity, options: DetectOptions, *, data_root: Path) -> ScorerSetup:
     device = resolve_device(options.device)
     check_precision(options.precision, device=device)
     sampling = choose_sampling(
@@ -76,6 +78,7 @@ def _setup(identity: DetectorIdentity, options: DetectOptions) -> ScorerSetup:
         prior=options.prior,
         limits=options.media_limits,
         cache=engine_cache(),
+        voice=choose_voice_detector(options, data_root=data_root),
     )
 
 
@@ -83,5 +86,9 @@ def _print_verdicts(scores: list[dict[str, Any]], *, spec: DetectorSpec) -> None
     console = Console(highlight=False)
     for row in scores:
         kind = row["kind"]
-        is_calibrated = kind is None or spec.judgement_of(Kind(kind)).calibration.is_fitted
-        console.print(verdict_line(row, is_calibrated=is_calibrated), soft_wrap=True)
+        is_picture = kind in PICTURE_KINDS
+        is_calibrated = not is_picture or spec.judgement_of(Kind(kind)).calibration.is_fitted
+        if is_picture or row["verdict_voice"] is None:
+            console.print(verdict_line(row, is_calibrated=is_calibrated), soft_wrap=True)
+        if row["verdict_voice"] is not None and kind != Kind.IMAGE:
+            console.print(voice_line(row), soft_wrap=True)

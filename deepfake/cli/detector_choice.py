@@ -10,9 +10,10 @@ from deepfake.cli.flow_runs import print_other_registry
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.registry.resolve import resolve_detector
+from deepfake.scoring import ScorerSetup
 from deepfake.storage import DataRoot, location_of
 
-__all__ = ["choose_detector", "data_root_of"]
+__all__ = ["choose_detector", "data_root_of", "print_voice_detector"]
 
 
 def choose_detector(
@@ -35,6 +36,23 @@ def choose_detector(
     for note in notes:
         console.print(f"note: {note}", style="dim", highlight=False)
     return identity, notes
+
+
+def print_voice_detector(setup: ScorerSetup, *, console: Console) -> list[str]:
+    """Print which detector judges voices and the notes on it, and return these; none without one.
+
+    Args:
+        setup: Which detectors.
+        console: Gets the lines.
+    """
+    bundle = setup.voice_bundle
+    if setup.voice is None or bundle is None:
+        return []
+    console.print(f"detector of voices: {setup.voice.full_name}", style="dim", highlight=False)
+    notes = [f"Of voices: {note}" for note in bundle.spec.reading_notes]
+    for note in notes:
+        console.print(f"note: {note}", style="dim", highlight=False)
+    return notes
 
 
 def data_root_of(data_root: str) -> Path:

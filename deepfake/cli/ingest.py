@@ -32,7 +32,9 @@ def _check_corpus(options: IngestOptions) -> None:
     place = location_of(options.input_path)
     if not options.replace:
         root = DataRoot(location_of(options.data_root))
-        reject_another_corpus(root, options.corpus, place, layout=options.layout)
+        reject_another_corpus(
+            root, options.corpus, place, layout=options.layout, modality=options.modality
+        )
     if recognise_layout(place) not in (None, options.layout):
         scan_corpus(place, corpus=options.corpus, layout=options.layout, modality=options.modality)
 

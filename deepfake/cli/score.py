@@ -19,6 +19,7 @@ from deepfake.cli.verdicts import style_verdict
 from deepfake.compute.processes.stop import StopRequested
 from deepfake.config.options import ScoreOptions
 from deepfake.types import EXPECTED_STATUSES, Status, Verdict
+from deepfake.verdicts.words import VERDICT_WORDS
 
 __all__ = ["print_score", "run_score"]
 
@@ -87,6 +88,8 @@ def print_score(summary: dict[str, Any]) -> None:
     """Print what a scoring run did."""
     console = Console(markup=False)
     console.print(_counts(summary))
+    for line in _voice_lines(summary.get("voice_verdicts") or {}):
+        console.print(line)
     print_detector(console, summary)
     console.print(_what_was_done(summary))
     for line in _drift_lines(summary.get("drift")):
@@ -115,6 +118,17 @@ def _counts(summary: dict[str, Any]) -> Table:
         if status != Status.OK:
             table.add_row("", f"  {status}", str(files), style="dim")
     return table
+
+
+def _voice_lines(verdicts: dict[str, int]) -> Iterator[str]:
+    """Yield a line on the voices; none where nobody asked."""
+    counts = [
+        f"{verdicts[verdict]} {VERDICT_WORDS[verdict].lower()}"
+        for verdict in _ORDER
+        if verdict in verdicts
+    ]
+    if counts:
+        yield f"voices: {', '.join(counts)}"
 
 
 def _warnings(summary: dict[str, Any]) -> Iterator[str]:

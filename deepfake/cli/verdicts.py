@@ -11,7 +11,7 @@ from deepfake.cli.text import in_one_line
 from deepfake.scoring import describe_reason
 from deepfake.verdicts.words import VERDICT_WORDS
 
-__all__ = ["style_verdict", "verdict_line"]
+__all__ = ["style_verdict", "verdict_line", "voice_line"]
 
 _STYLES = {
     "real": "bold cyan",
@@ -58,6 +58,27 @@ def verdict_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
     # File names are text, never markup.
     rest = in_one_line(f"{shown:<25}  {row['uri']}")
     line = Text.assemble(style_verdict(str(row["verdict"])), rest)
+    if reason:
+        line.append(in_one_line(f"  ({reason})"), style="dim")
+    return line
+
+
+def voice_line(row: Mapping[str, Any]) -> Text:
+    """Return one line of text for the voice of a file.
+
+    Args:
+        row: Columns of the scores table; `verdict_voice` is not None.
+
+    Example:
+        >>> row = {"verdict_voice": "fake", "prob_fake_voice": 0.9, "uri": "a.wav"}
+        >>> voice_line({**row, "reason_voice": "strongest from 4.0 s"}).plain
+        'FAKE           90.0% probability of a made voice  a.wav  (strongest from 4.0 s)'
+    """
+    prob, reason = row["prob_fake_voice"], row["reason_voice"]
+    shown = "voice" if prob is None else f"{prob:6.1%} probability of a made voice"
+    line = Text.assemble(
+        style_verdict(str(row["verdict_voice"])), in_one_line(f"{shown:<25}  {row['uri']}")
+    )
     if reason:
         line.append(in_one_line(f"  ({reason})"), style="dim")
     return line

@@ -113,6 +113,9 @@ def find_shortcuts(
     numeric, categorical = _PROPERTIES[kind]
     own = _medians_of_windows(records) if kind == VOICE else _largest_faces(records)
     files = _files(outcomes).join(own)
+    if kind == VOICE:
+        share = _ratio(_floats(files["speech_seconds"]), files["duration_seconds"])
+        files = files.assign(speech_share=share)
     is_fake = (files["label"] == str(Label.FAKE)).to_numpy(dtype=bool)
     found = [_numeric(name, files[name], is_fake, texts=numeric[name]) for name in numeric]
     found += [_categorical(name, files[name], files.index, is_fake) for name in categorical]
@@ -170,7 +173,6 @@ def _files(outcomes: pd.DataFrame) -> pd.DataFrame:
         "bytes_per_pixel": _ratio(size, pixels * frames),
         "faces_per_frame": _ratio(_floats(files["num_faces"]), _floats(files["frames_read"])),
         "duration_seconds": seconds.where(seconds > 0),
-        "speech_share": _ratio(_floats(files["speech_seconds"]), seconds),
     }
     return files.assign(**derived)
 

@@ -32,6 +32,7 @@ from deepfake.registry.log_sweeps import begin_sweep, end_sweep, log_trial
 from deepfake.registry.model_versions import (
     CHAMPION,
     MODEL_NAME,
+    VOICE_MODEL_NAME,
     ResolvedModel,
     champion_or_none,
     register_bundle,
@@ -50,6 +51,7 @@ __all__ = [
     "MODEL_NAME",
     "PARENT_TAG",
     "PENDING",
+    "VOICE_MODEL_NAME",
     "DatasetUse",
     "MeasuredAuc",
     "Promotion",

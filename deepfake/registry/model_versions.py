@@ -29,6 +29,9 @@ __all__ = [
 ]
 
 MODEL_NAME = "deepfake-detector"
+
+VOICE_MODEL_NAME = "voice-detector"
+"""Detectors of voices have a champion of their own."""
 CHAMPION = "champion"
 
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<version>\d+|latest))")

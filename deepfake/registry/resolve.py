@@ -5,12 +5,18 @@ Which one it was is always printed.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.open_bundle import open_bundle
+from deepfake.detectors.voice.bundle import load_voice_bundle, packaged_voice_detector
 from deepfake.errors import BundleError, UnknownModelError
 from deepfake.registry import (
+    MODEL_NAME,
+    VOICE_MODEL_NAME,
     ResolvedModel,
     champion_or_none,
     resolve_model_uri,
@@ -18,9 +24,43 @@ from deepfake.registry import (
 )
 from deepfake.storage import DataRoot, Location, StorePath, copy_folder_locally, location_of
 
-__all__ = ["resolve_detector", "resolve_packaged"]
+__all__ = [
+    "resolve_any_detector",
+    "resolve_detector",
+    "resolve_packaged",
+    "resolve_voice_detector",
+]
 
 _BY_NAME = "named by the user"
+
+
+@dataclass(frozen=True, slots=True)
+class _Modality:
+    """What differs between detectors of faces and of voices.
+
+    Attributes:
+        model_name: Name under which the champion is registered.
+        name_of: Reads a bundle, and returns its name.
+        packaged: Returns the folder of the packaged one.
+        option: What names a detector on the command line.
+    """
+
+    model_name: str
+    name_of: Callable[[Path], str]
+    packaged: Callable[[], Path | None]
+    option: str
+
+
+_FACES = _Modality(
+    MODEL_NAME, lambda path: load_bundle(path).spec.name, packaged_detector, "--weights"
+)
+_VOICE = _Modality(
+    VOICE_MODEL_NAME,
+    lambda path: load_voice_bundle(path).spec.name,
+    packaged_voice_detector,
+    "--voice-weights",
+)
+_ANY = replace(_FACES, name_of=lambda path: open_bundle(path).spec.name)
 
 
 def resolve_detector(
@@ -38,33 +78,76 @@ def resolve_detector(
         UnknownModelError: There is none.
         BundleError: The name leads to something else than a bundle.
     """
-    if weights is not None:
-        return _named(weights, data_root=data_root)
-    root = DataRoot(data_root)
-    # Connecting creates a store; where there is none, none is asked.
-    champion = champion_or_none(uri=tracking_uri(root.here), cache=root.registry_cache)
-    if champion is not None:
-        return _registered(champion), "the registry's champion"
-    packaged = resolve_packaged()
-    if packaged is not None:
-        return packaged, "the packaged detector"
+    found = _resolve(weights, modality=_FACES, data_root=data_root)
+    if found is not None:
+        return found
     raise UnknownModelError(
         "no detector: none was named, the registry has no champion, and none is packaged",
         hint="Name one with --weights FOLDER or --weights models:/NAME@ALIAS, or train one.",
     )
 
 
-def _named(weights: str, *, data_root: Location) -> tuple[DetectorIdentity, str]:
+def resolve_voice_detector(
+    weights: str | None = None, *, data_root: Location = Path("data")
+) -> tuple[DetectorIdentity, str] | None:
+    """Return the detector of voices to use and how it was chosen; None where there is none.
+
+    Args:
+        weights: As for `resolve_detector`.
+        data_root: The data root.
+
+    Raises:
+        UnknownModelError: There is none of that name.
+        BundleError: The name leads to something else than a detector of voices.
+    """
+    return _resolve(weights, modality=_VOICE, data_root=data_root)
+
+
+def resolve_any_detector(
+    weights: str, *, data_root: Location = Path("data")
+) -> tuple[DetectorIdentity, str]:
+    """Return the detector of a name, whether it is one of faces or of voices.
+
+    Args:
+        weights: As for `resolve_detector`.
+        data_root: The data root.
+
+    Raises:
+        UnknownModelError: There is none.
+        BundleError: The name leads to something else than a bundle.
+    """
+    return _named(weights, modality=_ANY, data_root=data_root)
+
+
+def _resolve(
+    weights: str | None, *, modality: _Modality, data_root: Location
+) -> tuple[DetectorIdentity, str] | None:
+    if weights is not None:
+        return _named(weights, modality=modality, data_root=data_root)
+    root = DataRoot(data_root)
+    # Connecting creates a store; where there is none, none is asked.
+    champion = champion_or_none(
+        modality.model_name, uri=tracking_uri(root.here), cache=root.registry_cache
+    )
+    if champion is not None:
+        return _registered(champion, modality=modality), "the registry's champion"
+    packaged = _packaged(modality)
+    return None if packaged is None else (packaged, "the packaged detector")
+
+
+def _named(
+    weights: str, *, modality: _Modality, data_root: Location
+) -> tuple[DetectorIdentity, str]:
     root = DataRoot(data_root)
     if weights.startswith("models:/"):
         found = resolve_model_uri(weights, uri=tracking_uri(root.here), cache=root.registry_cache)
-        return _registered(found), _BY_NAME
+        return _registered(found, modality=modality), _BY_NAME
     folder = location_of(weights)
     kept = root.detectors / weights
     if isinstance(folder, Path) and not folder.exists() and kept.is_dir():
         folder = kept
     if weights == "packaged" and not folder.exists():
-        packaged = resolve_packaged()
+        packaged = _packaged(modality)
         if packaged is not None:
             return packaged, _BY_NAME
     if isinstance(folder, StorePath):
@@ -76,17 +159,17 @@ def _named(weights: str, *, data_root: Location) -> tuple[DetectorIdentity, str]
             hint="Expected a detector's folder, models:/NAME@ALIAS, models:/NAME/VERSION, "
             "or packaged.",
         )
-    name = load_bundle(folder).spec.name
-    return DetectorIdentity(folder.resolve(), name), _BY_NAME
+    return DetectorIdentity(folder.resolve(), modality.name_of(folder)), _BY_NAME
 
 
-def _registered(found: ResolvedModel) -> DetectorIdentity:
+def _registered(found: ResolvedModel, *, modality: _Modality) -> DetectorIdentity:
     try:
-        load_bundle(found.path)
+        modality.name_of(found.path)
     except BundleError as error:
         # Other tools can register anything in MLflow.
         raise BundleError(
-            f"{found.name} version {found.version} is not a deepfake detector: {error.message}",
+            f"{found.name} version {found.version} is not a deepfake detector that "
+            f"{modality.option} can name: {error.message}",
             path=error.path,
             hint="Name another version; `deepfake models list` shows them, and "
             "`deepfake models rollback` goes back to the last champion.",
@@ -103,5 +186,9 @@ def _fetched(folder: StorePath) -> Path:
 
 def resolve_packaged() -> DetectorIdentity | None:
     """Return the detector that comes with the package; None where it was taken out."""
-    folder = packaged_detector()
-    return None if folder is None else DetectorIdentity(folder, load_bundle(folder).spec.name)
+    return _packaged(_FACES)
+
+
+def _packaged(modality: _Modality) -> DetectorIdentity | None:
+    folder = modality.packaged()
+    return None if folder is None else DetectorIdentity(folder, modality.name_of(folder))

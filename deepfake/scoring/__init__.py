@@ -33,7 +33,11 @@ if TYPE_CHECKING:
     from deepfake.scoring.reason_text import advice_on, describe_reason
     from deepfake.scoring.receipts.receipt import Receipt, make_receipt, read_receipt
     from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
-    from deepfake.scoring.run.from_options import FolderScoring, resolve_scoring
+    from deepfake.scoring.run.from_options import (
+        FolderScoring,
+        choose_voice_detector,
+        resolve_scoring,
+    )
     from deepfake.scoring.run.record import RunRecord, record_run
     from deepfake.scoring.run.score_folder import FolderOptions, FolderSummary, score_folder
     from deepfake.scoring.run.status import ScoresStatus, read_status
@@ -90,6 +94,7 @@ __all__ = [
     "UncertainMedium",
     "UnexpectedWorkError",
     "advice_on",
+    "choose_voice_detector",
     "create_score_batch",
     "create_score_job",
     "create_scorer",

@@ -204,7 +204,7 @@ def score_batch(
         run_number=batch.run_number,
         media=media,
         made_with=made_with,
-        schemas=table_schemas(bundle.spec),
+        schemas=table_schemas(bundle.spec, has_voice=setup.voice is not None),
     )
     totals = _totals(media, seconds=time.monotonic() - began)
     return ScoredBatch(part, tuple(moved), totals)

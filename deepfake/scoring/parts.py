@@ -20,7 +20,7 @@ from pydantic import BaseModel, Field
 
 from deepfake.config import digest_of
 from deepfake.errors import DataError
-from deepfake.scoring.schemas import LATER_COLUMNS, TABLES, is_head_column
+from deepfake.scoring.schemas import ALL_TABLES, LATER_COLUMNS, TABLES, is_head_column
 from deepfake.scoring.scorer import ScoredMedium
 from deepfake.storage import (
     Location,
@@ -102,8 +102,9 @@ def write_part(
         "frames": [row for medium in media for row in medium.frames],
         "tracks": [row for medium in media for row in medium.tracks],
         "scores": [medium.score.as_row() for medium in media],
+        "windows": [row for medium in media for row in medium.windows],
     }
-    tables = {name: table_of(records, schema=schemas[name]) for name, records in rows.items()}
+    tables = {name: table_of(rows[name], schema=schema) for name, schema in schemas.items()}
     part = Part(key, run_number, tuple((str(m.score.media_id), str(m.score.status)) for m in media))
     _write_whole(folder, part, tables, dict(made_with or {}))
     return part
@@ -153,7 +154,7 @@ def rewrite_part(folder: Location, key: str, *, without: Set[str]) -> Part | Non
         return None
     gone = pa.array(sorted(without), pa.string())
     tables = {}
-    for name in TABLES:
+    for name in _table_names(_read_marker(folder, key)):
         table = _read(part_path(folder, key, name), name)
         tables[name] = table.filter(pc.invert(pc.is_in(table["media_id"], value_set=gone)))
     part = Part(digest_of(key, *(media_id for media_id, _ in left)), old.run_number, left)
@@ -175,7 +176,7 @@ def merge_parts(folder: Location, parts: Sequence[Part], *, made_with: Mapping[s
     keys = [part.key for part in parts]
     wanted = {part.key: pa.array([m for m, _ in part.media], pa.string()) for part in parts}
     tables = {}
-    for name in TABLES:
+    for name in _table_names(_read_marker(folder, keys[0])):
         pieces = [
             table.filter(pc.is_in(table["media_id"], value_set=wanted[key]))
             for key, table in read_part_tables(folder, keys, name)
@@ -194,9 +195,9 @@ def _read(path: Location, name: str, *, sha256: str | None = None) -> pa.Table:
     # Which heads the detector has, only the table itself knows here.
     lacking = LATER_COLUMNS[name]
     if name != "frames":
-        return read_table(path, schema=TABLES[name], sha256=sha256, may_lack=lacking)
+        return read_table(path, schema=ALL_TABLES[name], sha256=sha256, may_lack=lacking)
     return read_table(
-        path, schema=TABLES[name], sha256=sha256, may_follow=is_head_column, may_lack=lacking
+        path, schema=ALL_TABLES[name], sha256=sha256, may_follow=is_head_column, may_lack=lacking
     )
 
 
@@ -244,7 +245,8 @@ def _find_in_store(folder: StorePath) -> Iterator[Part]:
     def read(key: str) -> Part | None:
         try:
             record = _read_marker(folder, key)
-            named = {_table_name(key, name): record["tags"][name] for name in TABLES}
+            names = _table_names(record)
+            named = {_table_name(key, name): record["tags"][name] for name in names}
             return _part_of(key, record) if named.items() <= tags.items() else None
         except (DataError, KeyError, TypeError, ValueError):
             return None
@@ -285,7 +287,7 @@ def read_part_tables(
 
 def remove_part(folder: Location, key: str) -> None:
     """Remove a part, first the file that makes it one."""
-    for path in (_marker(folder, key), *(part_path(folder, key, name) for name in TABLES)):
+    for path in (_marker(folder, key), *(part_path(folder, key, name) for name in ALL_TABLES)):
         path.unlink(missing_ok=True)
 
 
@@ -323,6 +325,14 @@ def _read_marker(folder: Location, key: str) -> dict[str, Any]:
     return dict(record)
 
 
+def _table_names(record: Mapping[str, Any]) -> list[str]:
+    """Return the tables of a part: those that every part has, and windows where it has them."""
+    names = list(record["tables"])
+    if not set(TABLES).issubset(names) or not set(ALL_TABLES).issuperset(names):
+        raise DataError(f"a part has the tables {', '.join(TABLES)}, not {', '.join(names)}")
+    return names
+
+
 def _part_of(key: str, record: Mapping[str, Any]) -> Part:
     listed = _List.model_validate(dict(record))
     return Part(key, listed.number, tuple((m, str(status)) for m, status in listed.media))
@@ -331,7 +341,7 @@ def _part_of(key: str, record: Mapping[str, Any]) -> Part:
 def _read_part(folder: Location, key: str) -> Part:
     record = _read_marker(folder, key)
     part = _part_of(key, record)
-    for name in TABLES:
+    for name in _table_names(record):
         path = folder / _table_name(key, name)
         with local_copy(path) as local:
             if sha256_of(local) != record["tables"][name]:

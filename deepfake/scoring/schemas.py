@@ -12,11 +12,13 @@ from deepfake.detectors.bundles import DetectorSpec
 from deepfake.types import Kind, Score, Status, Verdict
 
 __all__ = [
+    "ALL_TABLES",
     "FRAMES_SCHEMA",
     "LATER_COLUMNS",
     "SCORES_SCHEMA",
     "TABLES",
     "TRACKS_SCHEMA",
+    "WINDOWS_SCHEMA",
     "is_head_column",
     "table_schemas",
 ]
@@ -84,9 +86,28 @@ FRAMES_SCHEMA = pa.schema(
     metadata={"schema": "deepfake.frames", "schema_version": "2"},
 )
 
+WINDOWS_SCHEMA = pa.schema(
+    [
+        pa.field("uri", pa.string()),
+        pa.field("media_id", pa.string()),
+        pa.field("pts_seconds", pa.float64()),
+        pa.field("end_seconds", pa.float64()),
+        pa.field("speech_seconds", pa.float64()),
+        pa.field("logit", pa.float64()),
+        pa.field("prob_fake", pa.float64()),
+        pa.field("novelty", pa.float32()),
+        pa.field("loudness_dbfs", pa.float32()),
+        pa.field("bandwidth_hz", pa.float32()),
+    ],
+    metadata={"schema": "deepfake.windows", "schema_version": "1"},
+)
+
 TABLES = {"scores": SCORES_SCHEMA, "tracks": TRACKS_SCHEMA, "frames": FRAMES_SCHEMA}
 """What every table holds, whatever the detector; frames have `logit_blended` and `logit_generated`
 also where they stay empty."""
+
+ALL_TABLES = {**TABLES, "windows": WINDOWS_SCHEMA}
+"""With the windows of speech, a table that is there where voices were judged."""
 
 LATER_COLUMNS: Mapping[str, frozenset[str]] = {
     "scores": frozenset(
@@ -95,21 +116,43 @@ LATER_COLUMNS: Mapping[str, frozenset[str]] = {
             "likelihood_ratio_min",
             "likelihood_ratio_max",
             "turned_degrees",
+            "verdict_voice",
+            "reason_voice",
+            "prob_fake_voice",
+            "logit_voice",
+            "likelihood_ratio_voice",
+            "likelihood_ratio_voice_min",
+            "likelihood_ratio_voice_max",
+            "novelty_voice",
+            "speech_seconds",
+            "num_windows",
+            "strongest_voice_pts_seconds",
+            "strongest_voice_end_seconds",
+            "voice_model_name",
+            "voice_model_version",
+            "voice_model_digest",
         }
     ),
     "tracks": frozenset({"colour"}),
     "frames": frozenset({"turned_degrees", "colour"}),
+    "windows": frozenset(),
 }
 """Columns that tables written by earlier versions lack; they are read as null."""
 
 _HEAD_COLUMN = re.compile(r"logit_[a-z][a-z0-9_]*")
 
 
-def table_schemas(spec: DetectorSpec) -> dict[str, pa.Schema]:
-    """Return the tables of a detector: `TABLES`, and a column of frames for each further output."""
+def table_schemas(spec: DetectorSpec, *, has_voice: bool = False) -> dict[str, pa.Schema]:
+    """Return the tables of a detector: `TABLES`, and a column of frames for each further output.
+
+    Args:
+        spec: The detector of faces.
+        has_voice: Whether voices are judged too, so that there is a table of windows of speech.
+    """
     further = [name for name in spec.outputs if name not in FRAMES_SCHEMA.names]
     frames = [*FRAMES_SCHEMA, *(pa.field(name, pa.float32()) for name in further)]
-    return {**TABLES, "frames": pa.schema(frames, metadata=FRAMES_SCHEMA.metadata)}
+    tables = ALL_TABLES if has_voice else TABLES
+    return {**tables, "frames": pa.schema(frames, metadata=FRAMES_SCHEMA.metadata)}
 
 
 def is_head_column(field: pa.Field) -> bool:

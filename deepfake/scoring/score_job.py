@@ -35,6 +35,7 @@ class ScoreJob(BaseModel):
         num_workers: Processes; 0 for one a core.
         shared_detector: URI of a copy of the detector in a store, for machines that do not have
             this one's folders; None where they do.
+        shared_voice: The same of the detector of voices.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,6 +45,7 @@ class ScoreJob(BaseModel):
     worker_limits: WorkerLimits = WorkerLimits()
     num_workers: int = 0
     shared_detector: str | None = None
+    shared_voice: str | None = None
 
     @property
     def media_limits(self) -> MediaLimits:
@@ -51,13 +53,16 @@ class ScoreJob(BaseModel):
         return self.scorer.limits
 
     def on_this_machine(self) -> ScoreJob:
-        """Return the job with the detector and the cache folder of this machine."""
+        """Return the job with the detectors and the cache folder of this machine."""
         scorer = self.scorer
-        detector = scorer.detector
+        detector, voice = scorer.detector, scorer.voice
         if self.shared_detector is not None:
             detector = replace(detector, path=_local_folder(self.shared_detector))
+        if voice is not None and self.shared_voice is not None:
+            voice = replace(voice, path=_local_folder(self.shared_voice))
         cache = scorer.cache or engine_cache()
-        return self.model_copy(update={"scorer": replace(scorer, detector=detector, cache=cache)})
+        scorer = replace(scorer, detector=detector, voice=voice, cache=cache)
+        return self.model_copy(update={"scorer": scorer})
 
     def worker_setup(self) -> WorkerSetup:
         """Return the set-up of the worker processes."""
@@ -72,6 +77,7 @@ def _local_folder(uri: str) -> Path:
 def create_score_job(
     detector: DetectorIdentity,
     *,
+    voice: DetectorIdentity | None = None,
     device: str = "auto",
     precision: Precision = "f32",
     sampling: SamplingConfig | None = None,
@@ -85,6 +91,7 @@ def create_score_job(
 
     Args:
         detector: Which detector.
+        voice: Which detector judges voices; None leaves them out.
         device: Where its network runs. All machines of a cluster compute alike: `auto` means what
             is found here.
         precision: What it computes in on the CPU.
@@ -101,17 +108,22 @@ def create_score_job(
     device = resolve_device() if device == "auto" else device
     check_precision(precision, device=device)
     scorer = ScorerSetup(
-        replace(detector, path=Path(to_uri(detector.path))),
+        _absolute(detector),
         device=device,
         precision=precision,
         sampling=sampling,
         prior=prior,
         limits=media_limits or MediaLimits(),
         cache=None if cache is None else cache.resolve(),
+        voice=None if voice is None else _absolute(voice),
     )
     return ScoreJob(
         scorer=scorer, worker_limits=worker_limits or WorkerLimits(), num_workers=num_workers
     )
+
+
+def _absolute(detector: DetectorIdentity) -> DetectorIdentity:
+    return replace(detector, path=Path(to_uri(detector.path)))
 
 
 def share_detector(job: ScoreJob, folder: Location) -> ScoreJob:
@@ -119,14 +131,21 @@ def share_detector(job: ScoreJob, folder: Location) -> ScoreJob:
 
     Args:
         job: Of this machine.
-        folder: Where the scores go. In a store the detector is copied there; in a folder that all
+        folder: Where the scores go. In a store the detectors are copied there; in a folder that all
             machines see nothing is.
     """
     if not isinstance(folder, StorePath):
         return job
-    target = folder / "detector"
+    shared = {"shared_detector": _put(job.scorer.detector.path, folder / "detector")}
+    if job.scorer.voice is not None:
+        shared["shared_voice"] = _put(job.scorer.voice.path, folder / "voice-detector")
+    return job.model_copy(update=shared)
+
+
+def _put(bundle: Path, target: StorePath) -> str:
+    """Copy the files of a bundle that are not in a store yet, and return the folder's URI."""
     sizes = {path.name: found.size_bytes for path, found in target.iter_objects()}
-    for file in sorted(job.scorer.detector.path.iterdir()):
+    for file in sorted(bundle.iterdir()):
         if sizes.get(file.name) != file.stat().st_size:
             (target / file.name).put(file)
-    return job.model_copy(update={"shared_detector": str(target)})
+    return str(target)

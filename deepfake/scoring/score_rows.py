@@ -23,6 +23,9 @@ class ScoreOrigin:
         model_digest: Of the detector's description and weights.
         config_digest: Of all settings that can change a score.
         prior: Share of fakes that `prob_fake` holds for.
+        voice_model_name: Of the voice's detector; None where voices are left out, as below.
+        voice_model_version: The registry's version; None for a bundle from disk.
+        voice_model_digest: Of that detector's description and weights.
     """
 
     model_name: str
@@ -30,6 +33,9 @@ class ScoreOrigin:
     model_digest: str
     config_digest: str
     prior: float
+    voice_model_name: str | None = None
+    voice_model_version: str | None = None
+    voice_model_digest: str | None = None
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Score one media file: faces, logits, tracks, a probability, a verdict."""
+"""Score one media file: faces, logits, tracks, a probability, a verdict, and its voice beside."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from deepfake.detectors.heads import describe_fake
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import Detector, describe_computation, load_detector
 from deepfake.detectors.inference.remote_detector import device_setup, remote_detector
+from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle
 from deepfake.extract.extractor import (
     STEP_VERSION,
     ExtractedMedium,
@@ -33,9 +34,11 @@ from deepfake.extract.extractor import (
     limit_threads,
 )
 from deepfake.extract.faces import spread_of_colour, turn_box
+from deepfake.extract.speech_extractor import SPEECH_STEP_VERSION
 from deepfake.media import decode_crop
 from deepfake.scoring.motion_photos import does_motion_decide, note_other_medium
 from deepfake.scoring.score_rows import ScoreOrigin, failed_score, outcome_fields
+from deepfake.scoring.voice_scorer import VoiceScorer, speech_config_of_bundle
 from deepfake.types import Face, Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
 from deepfake.verdicts.calibration import Calibration, shift_prior
@@ -45,6 +48,7 @@ __all__ = [
     "ScoredMedium",
     "Scorer",
     "ScorerSetup",
+    "all_reading_notes",
     "create_scorer",
     "extract_config_of_bundle",
     "score_medium",
@@ -67,6 +71,7 @@ class ScorerSetup:
         prior: Share of fakes that `prob_fake` shall hold for; None for the bundle's own.
         limits: How large a medium may be.
         cache: Where networks converted for the CPU are kept; None converts in each worker.
+        voice: Which detector judges voices; None leaves them out.
     """
 
     detector: DetectorIdentity
@@ -77,6 +82,12 @@ class ScorerSetup:
     prior: float | None = None
     limits: MediaLimits = MediaLimits()  # noqa: RUF009 - frozen
     cache: Path | None = None
+    voice: DetectorIdentity | None = None
+
+    @property
+    def voice_bundle(self) -> VoiceBundle | None:
+        """The bundle of the voice's detector; None without one."""
+        return None if self.voice is None else load_voice_bundle(self.voice.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +98,14 @@ class ScoredMedium:
         score: The score of the file, or why it has none.
         tracks: Columns of `TRACKS_SCHEMA`.
         frames: Columns of `FRAMES_SCHEMA`.
+        windows: Columns of `WINDOWS_SCHEMA`.
         classify_seconds: Wall time of everything after the crops were there.
     """
 
     score: Score
     tracks: tuple[dict[str, Any], ...] = ()
     frames: tuple[dict[str, Any], ...] = ()
+    windows: tuple[dict[str, Any], ...] = ()
     classify_seconds: float = 0.0
 
 
@@ -131,7 +144,30 @@ def scoring_digest(setup: ScorerSetup, *, bundle: Bundle) -> str:
         bundle.spec.aggregation,
         str(setup.prior),
         describe_computation(device, precision=setup.precision),
+        # Nothing is added without one, so that scores of faces alone keep their digest.
+        *_voice_settings(setup.voice_bundle),
     )
+
+
+def _voice_settings(bundle: VoiceBundle | None) -> tuple[Any, ...]:
+    if bundle is None:
+        return ()
+    settings = speech_config_of_bundle(bundle).window_settings
+    return ("voice", bundle.digest, SPEECH_STEP_VERSION, settings)
+
+
+def all_reading_notes(setup: ScorerSetup, *, bundle: Bundle) -> list[str]:
+    """Return what a reader of the verdicts must know, on faces and on voices, a sentence each.
+
+    Args:
+        setup: Which detectors.
+        bundle: The detector of faces.
+    """
+    voice = setup.voice_bundle
+    return [
+        *bundle.spec.reading_notes,
+        *([] if voice is None else [f"Of voices: {note}" for note in voice.spec.reading_notes]),
+    ]
 
 
 class Scorer:
@@ -155,9 +191,24 @@ class Scorer:
             has_motion=True,
         )
         self._origin = score_origin(setup, bundle=bundle)
+        self._voice = _create_voice_scorer(setup)
 
     def score(self, request: ExtractRequest) -> ScoredMedium:
-        """Return the score of a file; a failure is a row, not an exception.
+        """Return the score of a file; a failure is a row, not an exception."""
+        scored = self._score_pictures(request)
+        if self._voice is None:
+            return scored
+        score = scored.score
+        answer = self._voice.answer(request, status=score.status, kind=score.kind)
+        return replace(
+            scored,
+            score=replace(score, **answer.columns),
+            windows=answer.windows,
+            classify_seconds=scored.classify_seconds + answer.seconds,
+        )
+
+    def _score_pictures(self, request: ExtractRequest) -> ScoredMedium:
+        """Return the score by faces.
 
         Of a still with a video behind it, the one decides that looks more like a fake.
         """
@@ -295,6 +346,12 @@ def _create_detector(setup: ScorerSetup, client: DeviceClient | None) -> Detecto
     )
 
 
+def _create_voice_scorer(setup: ScorerSetup) -> VoiceScorer | None:
+    if setup.voice is None:
+        return None
+    return VoiceScorer(setup.voice, limits=setup.limits, prior=setup.prior, cache=setup.cache)
+
+
 def create_scorer(setup: ScorerSetup) -> Scorer:
     """Set up a worker: one thread for each library, networks loaded once."""
     limit_threads()
@@ -327,4 +384,7 @@ def score_origin(setup: ScorerSetup, *, bundle: Bundle) -> ScoreOrigin:
         model_digest=bundle.digest,
         config_digest=scoring_digest(setup, bundle=bundle),
         prior=setup.prior or bundle.spec.prior,
+        voice_model_name=None if setup.voice is None else setup.voice.name,
+        voice_model_version=None if setup.voice is None else setup.voice.version,
+        voice_model_digest=None if (own := setup.voice_bundle) is None else own.digest,
     )

@@ -22,6 +22,7 @@ from deepfake.config import (
     MediaLimits,
     Precision,
     SamplingConfig,
+    SpeechConfig,
     StoredRecord,
     WorkerLimits,
     first_problem,
@@ -29,6 +30,7 @@ from deepfake.config import (
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError
 from deepfake.extract.extractor import STEP_VERSION
+from deepfake.extract.speech_extractor import SPEECH_STEP_VERSION
 from deepfake.scoring.scorer import ScorerSetup, extract_config_of_bundle
 from deepfake.storage import Location, read_json, write_json
 
@@ -37,6 +39,7 @@ __all__ = [
     "Environment",
     "ScoringConfiguration",
     "StoredSetup",
+    "VoiceConfiguration",
     "describe_setup",
     "find_versions",
     "read_setup",
@@ -54,6 +57,7 @@ _LIBRARIES = (
     "timm",
     "torch",
     "torchvision",
+    "webrtcvad-wheels",
 )
 """Libraries whose version can change a score."""
 _INSTRUCTIONS = ("avx2", "avx512f", "avx512_bf16", "amx_bf16", "asimd", "sve")
@@ -76,6 +80,18 @@ class DetectorName(StoredRecord):
     digest: str = Field(pattern=r"^[0-9a-f]{16}$")
 
 
+class VoiceConfiguration(StoredRecord):
+    """Everything between a file's sound and the score of its voice, but for the weights.
+
+    Attributes:
+        step_version: Of the code that makes windows of speech.
+        speech: How speech is found and cut.
+    """
+
+    step_version: str = Field(max_length=100)
+    speech: SpeechConfig
+
+
 class ScoringConfiguration(StoredRecord):
     """Everything between a file and its score, but for the detector's weights.
 
@@ -92,6 +108,7 @@ class ScoringConfiguration(StoredRecord):
         prior: Share of fakes that was asked for; None for the detector's own.
         media_limits: How large a medium may be.
         worker_limits: What one file may cost.
+        voice: How voices are judged; None where they are left out.
     """
 
     step_version: str = Field(max_length=100)
@@ -106,6 +123,7 @@ class ScoringConfiguration(StoredRecord):
     prior: float | None = Field(gt=0, lt=1)
     media_limits: MediaLimits
     worker_limits: WorkerLimits
+    voice: VoiceConfiguration | None = None
 
 
 class Environment(StoredRecord):
@@ -133,6 +151,7 @@ class StoredSetup(StoredRecord):
         detector: Which detector.
         configuration: How it scored; limits are those of the last run.
         made_with: What the last run found here.
+        voice_detector: Which detector judges voices; None where they are left out.
     """
 
     schema_name: Literal["deepfake.scoring_setup"] = "deepfake.scoring_setup"
@@ -140,6 +159,7 @@ class StoredSetup(StoredRecord):
     detector: DetectorName
     configuration: ScoringConfiguration
     made_with: Environment
+    voice_detector: DetectorName | None = None
 
 
 def describe_setup(setup: ScorerSetup, *, bundle: Bundle, limits: WorkerLimits) -> StoredSetup:
@@ -167,9 +187,25 @@ def describe_setup(setup: ScorerSetup, *, bundle: Bundle, limits: WorkerLimits) 
             prior=setup.prior,
             media_limits=setup.limits,
             worker_limits=limits,
+            voice=_voice_configuration(setup),
         ),
         made_with=find_versions(),
+        voice_detector=_voice_name(setup),
     )
+
+
+def _voice_configuration(setup: ScorerSetup) -> VoiceConfiguration | None:
+    bundle = setup.voice_bundle
+    if bundle is None:
+        return None
+    return VoiceConfiguration(step_version=SPEECH_STEP_VERSION, speech=bundle.spec.speech)
+
+
+def _voice_name(setup: ScorerSetup) -> DetectorName | None:
+    voice, bundle = setup.voice, setup.voice_bundle
+    if voice is None or bundle is None:
+        return None
+    return DetectorName(name=voice.name, version=voice.version, digest=bundle.digest)
 
 
 def write_setup(folder: Location, setup: StoredSetup) -> None:

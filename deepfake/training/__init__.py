@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from deepfake.training.crop_selection import Selection, select_crops
     from deepfake.training.run_folder import RunFolder, TrainResult, read_result
     from deepfake.training.train import train_detector
+    from deepfake.training.voice.train import train_voice_detector
 else:
     __getattr__ = lazy_exports(__name__, __file__)
 
@@ -21,4 +22,5 @@ __all__ = [
     "read_result",
     "select_crops",
     "train_detector",
+    "train_voice_detector",
 ]

@@ -3,27 +3,51 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from deepfake.config import TrainConfig
+from deepfake.config import TrainConfig, VoiceTrainConfig
 from deepfake.config.options import TrainOptions
+from deepfake.detectors.voice.architectures import reject_unknown_voice_network
 from deepfake.errors import ConfigError
 from deepfake.storage import new_run_name
-from deepfake.training.recipes import load_recipe
+from deepfake.training.recipes import (
+    DEFAULT_RECIPE,
+    DEFAULT_VOICE_RECIPE,
+    load_recipe,
+    load_voice_recipe,
+)
 
-__all__ = ["check_run_name", "resolve_run_folder", "resolve_train_config"]
+__all__ = [
+    "check_run_name",
+    "resolve_any_train_config",
+    "resolve_run_folder",
+    "resolve_train_config",
+    "resolve_voice_train_config",
+]
 
 
 _PRECISIONS: dict[str | None, str] = {"f32": "32-true", "bf16": "bf16-mixed", "f16": "16-mixed"}
 """Lightning's names of what an option names."""
 
 
-def resolve_train_config(options: TrainOptions) -> TrainConfig:
-    """Return a recipe with the options that were given on top.
+def resolve_any_train_config(options: TrainOptions) -> TrainConfig | VoiceTrainConfig:
+    """Return the settings of a training of the modality that the options name.
 
     Raises:
         ConfigError: There is no such recipe, or options contradict it.
     """
-    base = load_recipe(options.recipe)
+    if options.modality == "voice":
+        return resolve_voice_train_config(options)
+    return resolve_train_config(options)
+
+
+def resolve_train_config(options: TrainOptions) -> TrainConfig:
+    """Return a recipe for faces with the options that were given on top.
+
+    Raises:
+        ConfigError: There is no such recipe, or options contradict it.
+    """
+    base = load_recipe(options.recipe or DEFAULT_RECIPE)
     given = {
         "model": options.model,
         "epochs": options.epochs,
@@ -51,6 +75,42 @@ def resolve_train_config(options: TrainOptions) -> TrainConfig:
         )
     # `model_copy` validates nothing.
     return TrainConfig.model_validate(config.model_dump())
+
+
+_ONLY_FACES = (
+    *("optimizer", "precision", "pretrained", "method", "sbi_share", "match_resolution"),
+)
+
+
+def resolve_voice_train_config(options: TrainOptions) -> VoiceTrainConfig:
+    """Return a recipe for voices with the options that were given on top.
+
+    Raises:
+        ConfigError: There is no such recipe, or an option is given that is for faces alone.
+    """
+    for name in _ONLY_FACES:
+        if getattr(options, name) is not None:
+            raise ConfigError(f"--{name.replace('_', '-')} goes with --modality faces, not voice")
+    base = load_voice_recipe(options.recipe or DEFAULT_VOICE_RECIPE)
+    given = {
+        "architecture": options.model,
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "learning_rate": options.lr,
+        "weight_decay": options.weight_decay,
+        "seed": options.seed,
+        "patience": options.patience,
+        "windows_per_epoch": options.max_crops,
+        "max_minutes": options.max_minutes,
+        "max_cpu_minutes": options.max_cpu_minutes,
+    }
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if options.augment is not None:
+        chosen["augment"] = base.augment.model_copy(update={"is_enabled": options.augment})
+    # `model_copy` validates nothing.
+    config = VoiceTrainConfig.model_validate(base.model_copy(update=chosen).model_dump())
+    reject_unknown_voice_network(config.architecture)
+    return config
 
 
 def check_run_name(runs: Path, name: str, *, resume: bool | None = None) -> None:

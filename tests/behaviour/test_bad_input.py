@@ -51,7 +51,8 @@ def test_truncated_video(rows: dict[str, dict[str, Any]]) -> None:
 
 
 def test_sound_only(rows: dict[str, dict[str, Any]]) -> None:
-    assert_refused(rows["sound.mp4"], status="unsupported", message="sound only")
+    assert_refused(rows["sound.mp4"], status="no_picture", message="sound only")
+    assert rows["sound.mp4"]["kind"] == "audio"
 
 
 def test_folder_named_like_a_video(rows: dict[str, dict[str, Any]]) -> None:

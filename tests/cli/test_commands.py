@@ -25,6 +25,7 @@ def _ingested(**changes: Any) -> dict[str, Any]:
         "folder": "/data/[/b]",
         "num_files": 2,
         "num_crops": 1,
+        "records": "crops",
         "statuses": {"ok": 1, "empty": 1},
         "labels": {"real": 2},
         "splits": {},

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from deepfake.config.modality import Modality
 from deepfake.config.options.fields import (
     Argument,
     CommandOnly,
@@ -45,7 +46,10 @@ __all__ = [
 _Epochs = Annotated[int | None, Field(ge=1, description="Epochs, at most.")]
 _BatchSize = Annotated[int | None, Field(ge=1, description="Crops of a batch.")]
 _LearningRate = Annotated[float | None, Field(gt=0, description="Learning rate.")]
-_MaxCrops = Annotated[int | None, Field(ge=1, description="Crops of an epoch, at most.")]
+_MaxCrops = Annotated[
+    int | None,
+    Field(ge=2, description="Crops of an epoch, at most; for voices its windows of speech."),
+]
 _MaxMinutes = Annotated[
     float | None, Field(ge=0.01, description="Minutes that training takes, at most.")
 ]
@@ -56,13 +60,19 @@ class TrainOptions(Options):
     """Train a detector, and record it in MLflow."""
 
     dataset: Dataset
-    recipe: str = Field(
-        "baseline",
+    modality: Modality = Field(
+        "faces", description="What is learnt from: faces, or speech (voice)."
+    )
+    recipe: str | None = Field(
+        None,
         description="Recipe: baseline, ablation, dense_blends, labels, mixed, sbi, sbi_paper, "
-        "two_headed, or a TOML file. Options below replace its settings.",
+        "two_headed, for voices voice and voice_labels, or a TOML file. Options below replace its "
+        "settings. Default: baseline, for voices voice.",
     )
     model: str | None = Field(
-        None, description="Network: resnet50, xception, efficientnet, or any timm name."
+        None,
+        description="Network: resnet50, xception, efficientnet, or any timm name; for voices lcnn "
+        "or aasist.",
     )
     epochs: _Epochs = None
     batch_size: _BatchSize = None
@@ -87,7 +97,13 @@ class TrainOptions(Options):
         "that option, of the newest run.",
     )
     seed: _TrainSeed = None
-    name: ModelName = "deepfake-detector"
+    name: Annotated[
+        ModelName,
+        Field(
+            description="Name under which the detector is registered; for voices the default is "
+            "voice-detector."
+        ),
+    ] = "deepfake-detector"
     run_name: RunName = None
     patience: int | None = Field(
         None, ge=1, description="Epochs without a better validation AUC before training stops."
@@ -109,8 +125,14 @@ class TrainOptions(Options):
     match_resolution: bool | None = Field(
         None, description="Bring both classes to the same distribution of face sizes."
     )
-    augment: bool | None = Field(None, description="Augment crops.")
+    augment: bool | None = Field(None, description="Augment crops, or sound.")
     data_root: DataRootPath = "data"
+
+    @property
+    def registered_name(self) -> str:
+        """Name under which it is registered: detectors of voices have one of their own."""
+        is_default = self.name == type(self).model_fields["name"].default
+        return "voice-detector" if self.modality == "voice" and is_default else self.name
 
 
 class RetrainOptions(Options):

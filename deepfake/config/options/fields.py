@@ -200,3 +200,9 @@ class ScoredFrameOptions(Options):
         description="Share of fakes among the media, between 0 and 1, for which prob_fake holds; "
         "verdicts do not change. Default: the detector's own.",
     )
+    voice: bool = Field(True, description="Judge the voices in the sound too.")
+    voice_weights: str | None = Field(
+        None,
+        description="A detector of voices, named as for --weights. Default: the champion if there "
+        "is one, else the packaged one; where there is none, voices are left out.",
+    )

@@ -197,6 +197,9 @@ class VerifyOptions(Options):
     )
     file: Path | None = Field(None, description="The file; default: the path in the receipt.")
     weights: Weights = None
+    voice_weights: str | None = Field(
+        None, description="A detector of voices, where the receipt has the score of a voice."
+    )
     data_root: DataRootPath = "data"
 
 

@@ -182,7 +182,7 @@ class _ResidualBlock(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps (N, out_channels, bands, moments // 3) of (N, in_channels, bands, moments)."""
+        """Return maps (N, out_channels, bands, moments // 3) of (N, in_channels, bands, ...)."""
         inner = maps if self.norm is None else nn.functional.selu(self.norm(maps))
         inner = nn.functional.selu(self.middle_norm(self.first(inner)))
         added = self.second(inner) + self.shortcut(maps)

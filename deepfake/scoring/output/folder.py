@@ -22,7 +22,7 @@ from deepfake.errors import ConfigError, DataError
 from deepfake.scoring.output.merge import merge_small_parts
 from deepfake.scoring.output.tables import TableCounts, write_tables
 from deepfake.scoring.parts import remove_part
-from deepfake.scoring.scorer import ScorerSetup, scoring_digest
+from deepfake.scoring.scorer import ScorerSetup, all_reading_notes, scoring_digest
 from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import (
     Lease,
@@ -62,6 +62,9 @@ TABLE_FILES = (
     "run.json",
 )
 """What a version shows at the top of the folder."""
+
+_WINDOWS = "windows.parquet"
+"""Shown where voices were judged."""
 
 _LEASE = ".lease.json"
 
@@ -264,8 +267,11 @@ class ScoresFolder:
         if isinstance(self.path, StorePath):
             _publish_in_store(self.path, self.path / "versions" / version)
             return
-        for name in TABLE_FILES:
-            source = self.path / "versions" / version / name
+        folder = self.path / "versions" / version
+        if not (folder / _WINDOWS).is_file():
+            (self.path / _WINDOWS).unlink(missing_ok=True)
+        for name in _shown_files(folder):
+            source = folder / name
             with atomic_path(self.path / name) as temporary:
                 try:
                     os.link(source, temporary)
@@ -279,8 +285,14 @@ def _publish_in_store(folder: StorePath, version: StorePath) -> None:
         # It is copied last: where it is the version's own, all of them are.
         if read_json(folder / last) == read_json(version / last):
             return
-    for name in TABLE_FILES:
+    if not (version / _WINDOWS).is_file():
+        (folder / _WINDOWS).unlink(missing_ok=True)
+    for name in _shown_files(version):
         (version / name).copy_to(folder / name)
+
+
+def _shown_files(version: Location) -> tuple[str, ...]:
+    return (*((_WINDOWS,) if (version / _WINDOWS).is_file() else ()), *TABLE_FILES)
 
 
 def write_scores(
@@ -318,10 +330,12 @@ def write_scores(
                     **setup.detector.as_record(digest=bundle.digest),
                     "path": to_uri(bundle.path),
                 },
-                "notes": bundle.spec.reading_notes,
+                "voice_detector": _voice_record(setup),
+                "notes": all_reading_notes(setup, bundle=bundle),
                 "reading": describe_for_report(bundle.spec),
                 "statuses": dict(counts.statuses),
                 "verdicts": dict(counts.verdicts),
+                "voice_verdicts": dict(counts.voice_verdicts),
             },
         )
         state.mark_written()
@@ -331,6 +345,14 @@ def write_scores(
         state.forget_part(key)
     output.publish(state.version)
     return counts
+
+
+def _voice_record(setup: ScorerSetup) -> dict[str, Any] | None:
+    bundle = setup.voice_bundle
+    if setup.voice is None or bundle is None:
+        return None
+    path = to_uri(setup.voice.path)
+    return {**setup.voice.as_record(digest=bundle.digest), "path": path}
 
 
 def describe_for_report(spec: DetectorSpec) -> dict[str, Any]:
@@ -350,7 +372,8 @@ def read_table_counts(folder: Location) -> TableCounts | None:
         return None
     try:
         record = read_json(folder / "run.json")
-        return TableCounts(Counter(record["statuses"]), Counter(record["verdicts"]))
+        voices = Counter(record.get("voice_verdicts", {}))
+        return TableCounts(Counter(record["statuses"]), Counter(record["verdicts"]), voices)
     except (DataError, KeyError, TypeError):
         return None
 

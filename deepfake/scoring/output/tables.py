@@ -21,9 +21,9 @@ from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError, DeepfakeError
 from deepfake.scoring.parts import part_path, read_part_tables
 from deepfake.scoring.reason_text import advice_on
-from deepfake.scoring.schemas import LATER_COLUMNS, TABLES, table_schemas
+from deepfake.scoring.schemas import ALL_TABLES, LATER_COLUMNS, TABLES, table_schemas
 from deepfake.scoring.score_rows import refused_score
-from deepfake.scoring.scorer import ScorerSetup, score_origin
+from deepfake.scoring.scorer import ScorerSetup, all_reading_notes, score_origin
 from deepfake.scoring.state.finished_scores import FinishedScores
 from deepfake.storage import (
     Location,
@@ -55,6 +55,7 @@ _ORDER = {
     "scores": "uri",
     "tracks": "uri, track_id",
     "frames": "uri, frame_index, track_id",
+    "windows": "uri, pts_seconds",
 }
 
 
@@ -65,10 +66,12 @@ class TableCounts:
     Attributes:
         statuses: Files by status.
         verdicts: Files by verdict.
+        voice_verdicts: Files by the verdict on their voice; none where nobody asked.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
+    voice_verdicts: Counter[str] = field(default_factory=Counter)
 
     @property
     def num_files(self) -> int:
@@ -79,6 +82,9 @@ class TableCounts:
         """Count a batch of rows."""
         self.statuses.update(batch.column("status").to_pylist())
         self.verdicts.update(batch.column("verdict").to_pylist())
+        if "verdict_voice" in batch.schema.names:
+            known = batch.column("verdict_voice").drop_null()
+            self.voice_verdicts.update(known.to_pylist())
 
 
 def write_tables(
@@ -103,14 +109,17 @@ def write_tables(
     Returns:
         How many files ended how.
     """
-    counts, schemas = TableCounts(), table_schemas(bundle.spec)
-    for name in ("frames", "tracks"):
-        with _parquet_writer(folder / f"{name}.parquet", name, bundle) as write:
+    counts, schemas = TableCounts(), table_schemas(bundle.spec, has_voice=setup.voice is not None)
+    notes = all_reading_notes(setup, bundle=bundle)
+    for name in (name for name in schemas if name != "scores"):
+        with _parquet_writer(folder / f"{name}.parquet", schemas[name], notes) as write:
             for batch in _sorted_rows(name, parts, finished, scratch=scratch, schema=schemas[name]):
                 write(batch)
     refused = _refused(finished, setup, bundle)
     with ExitStack() as stack:
-        write = stack.enter_context(_parquet_writer(folder / "scores.parquet", "scores", bundle))
+        write = stack.enter_context(
+            _parquet_writer(folder / "scores.parquet", schemas["scores"], notes)
+        )
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
         for batch in _sorted_rows("scores", parts, finished, scratch=scratch, refused=refused):
@@ -118,7 +127,7 @@ def write_tables(
             as_csv(batch)
             failed(batch)
             counts.add(batch)
-    _write_notes(folder / "notes.txt", setup, bundle)
+    _write_notes(folder / "notes.txt", setup, bundle, notes=notes)
     return counts
 
 
@@ -160,7 +169,8 @@ def count_rows(folder: Location) -> TableCounts:
         local_copy(path) as local,
         pq.ParquetFile(local) as source,
     ):
-        for batch in source.iter_batches(columns=["status", "verdict"]):
+        # Of a table of an earlier version, the columns that it has.
+        for batch in source.iter_batches(columns=["status", "verdict", "verdict_voice"]):
             counts.add(batch)
     return counts
 
@@ -175,7 +185,7 @@ def _sorted_rows(
     refused: Iterable[pa.RecordBatch] = (),
 ) -> Iterator[pa.RecordBatch]:
     """Yield rows of a table under each name that their content has."""
-    schema = TABLES[name] if schema is None else schema
+    schema = ALL_TABLES[name] if schema is None else schema
     columns = ", ".join(f'"{c}"' for c in schema.names if c != "uri")
     failed: list[DeepfakeError] = []
     with reraise_original(failed), open_database(scratch) as db:
@@ -259,7 +269,7 @@ def part_rows(
         failed: Gets what went wrong, for `reraise_original`.
         schema: Of the table, as the detector has it; None for what every detector has.
     """
-    wanted = TABLES[name] if schema is None else schema
+    wanted = ALL_TABLES[name] if schema is None else schema
     with_key = wanted.remove_metadata().append(pa.field("part", pa.string()))
 
     def batches() -> Iterator[pa.RecordBatch]:
@@ -300,13 +310,12 @@ def _chunked(rows: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 @contextmanager
-def _parquet_writer(path: Location, name: str, bundle: Bundle) -> Iterator[Write]:
+def _parquet_writer(path: Location, schema: pa.Schema, notes: Sequence[str]) -> Iterator[Write]:
     """Yield what writes batches of a table, with what a reader of verdicts must know in it."""
-    schema = table_schemas(bundle.spec)[name]
-    notes = {**schema.metadata, b"notes": json.dumps(bundle.spec.reading_notes).encode()}
+    metadata = {**schema.metadata, b"notes": json.dumps(list(notes)).encode()}
     with (
         atomic_path(path) as temporary,
-        pq.ParquetWriter(temporary, schema.with_metadata(notes), compression="zstd") as writer,
+        pq.ParquetWriter(temporary, schema.with_metadata(metadata), compression="zstd") as writer,
     ):
         # A table without rows has its columns all the same.
         yield writer.write_batch
@@ -360,6 +369,11 @@ def _failures_writer(path: Location) -> Iterator[Write]:
         yield write
 
 
-def _write_notes(path: Location, setup: ScorerSetup, bundle: Bundle) -> None:
-    detector = f"Scored by {setup.detector.full_name}, digest {bundle.digest}."
-    write_text(path, "".join(f"{line}\n" for line in [detector, *bundle.spec.reading_notes]))
+def _write_notes(
+    path: Location, setup: ScorerSetup, bundle: Bundle, *, notes: Sequence[str]
+) -> None:
+    lines = [f"Scored by {setup.detector.full_name}, digest {bundle.digest}."]
+    voice = setup.voice_bundle
+    if setup.voice is not None and voice is not None:
+        lines.append(f"Voices scored by {setup.voice.full_name}, digest {voice.digest}.")
+    write_text(path, "".join(f"{line}\n" for line in [*lines, *notes]))

@@ -59,7 +59,7 @@ class ScoreRow(StoredRecord):
 
     uri: str = Field(max_length=10_000)
     media_id: str = Field(pattern=_HASH)
-    kind: Literal["image", "video"] | None
+    kind: Literal["image", "video", "audio"] | None
     status: Status
     verdict: Verdict
     reason: str | None = Field(max_length=10_000)
@@ -85,6 +85,21 @@ class ScoreRow(StoredRecord):
     config_digest: str = Field(max_length=1000)
     prior: float = Field(gt=0, lt=1)
     seconds: float | None
+    verdict_voice: Verdict | None = None
+    reason_voice: str | None = Field(default=None, max_length=10_000)
+    prob_fake_voice: float | None = Field(default=None, ge=0, le=1)
+    logit_voice: float | None = None
+    likelihood_ratio_voice: float | None = Field(default=None, gt=0)
+    likelihood_ratio_voice_min: float | None = Field(default=None, gt=0)
+    likelihood_ratio_voice_max: float | None = Field(default=None, gt=0)
+    novelty_voice: float | None = None
+    speech_seconds: float | None = Field(default=None, ge=0)
+    num_windows: int | None = Field(default=None, ge=0)
+    strongest_voice_pts_seconds: float | None = None
+    strongest_voice_end_seconds: float | None = None
+    voice_model_name: str | None = Field(default=None, max_length=1000)
+    voice_model_version: str | None = Field(default=None, max_length=1000)
+    voice_model_digest: str | None = Field(default=None, max_length=1000)
 
 
 class Receipt(StoredRecord):
@@ -101,6 +116,7 @@ class Receipt(StoredRecord):
         detector: Which detector.
         configuration: How it scored.
         made_with: Versions and processor of the run that scored it.
+        voice_detector: Which detector judged its voice; None where voices were left out.
     """
 
     schema_name: Literal["deepfake.receipt"] = "deepfake.receipt"
@@ -113,6 +129,7 @@ class Receipt(StoredRecord):
     detector: DetectorName
     configuration: ScoringConfiguration
     made_with: Environment
+    voice_detector: DetectorName | None = None
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -167,6 +184,7 @@ def make_receipt(output: ScoresFolder, which: str) -> Receipt:
             update={"worker_limits": made_with.configuration.worker_limits}
         ),
         made_with=made_with.made_with,
+        voice_detector=setup.voice_detector,
     )
 
 

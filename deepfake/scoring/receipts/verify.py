@@ -17,6 +17,7 @@ from deepfake.corpora.layouts import scan_media
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
+from deepfake.detectors.voice.bundle import load_voice_bundle
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.scoring.receipts.receipt import Receipt, ScoreRow
 from deepfake.scoring.score_without_output import score_files
@@ -40,8 +41,15 @@ _COUNTS = (
     "is_partial",
     "strongest_track_id",
     "turned_degrees",
+    "num_windows",
 )
-_RATIOS = ("likelihood_ratio", "likelihood_ratio_min", "likelihood_ratio_max")
+_RATIOS = (
+    *("likelihood_ratio", "likelihood_ratio_min", "likelihood_ratio_max"),
+    "likelihood_ratio_voice",
+    "likelihood_ratio_voice_min",
+    "likelihood_ratio_voice_max",
+)
+_OF_VOICE = ("logit_voice", "prob_fake_voice", "strongest_voice_pts_seconds")
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -66,6 +74,7 @@ def verify_receipt(
     *,
     detector: DetectorIdentity,
     bundle: Bundle,
+    voice: DetectorIdentity | None = None,
     file: Path | None = None,
     cache: Path | None = None,
 ) -> Iterator[ReceiptCheck]:
@@ -78,6 +87,7 @@ def verify_receipt(
         receipt: From `read_receipt`.
         detector: The one that is here.
         bundle: Its bundle.
+        voice: The detector of voices that is here; None where there is none.
         file: The file; None for where the receipt says that it lies.
         cache: Where networks converted for the CPU are kept.
     """
@@ -87,6 +97,7 @@ def verify_receipt(
     for check in (
         _check_file(receipt, path, named_by="the receipt" if file is None else "you"),
         _check_detector(receipt, detector, bundle),
+        *_check_voice_detector(receipt, voice),
     ):
         checks.append(check)
         yield check
@@ -95,7 +106,8 @@ def verify_receipt(
             "score", False, "not done again: that would compare two different things"
         )
         return
-    setup, remarks = _setup_of(receipt, detector, cache=cache)
+    own_voice = None if receipt.voice_detector is None else voice
+    setup, remarks = _setup_of(receipt, detector, voice=own_voice, cache=cache)
     yield from remarks
     configuration = _check_configuration(receipt, setup, bundle)
     yield configuration
@@ -166,8 +178,28 @@ def _check_detector(receipt: Receipt, detector: DetectorIdentity, bundle: Bundle
     return ReceiptCheck("detector", True, f"{detector.name}, digest {bundle.digest}")
 
 
+def _check_voice_detector(
+    receipt: Receipt, voice: DetectorIdentity | None
+) -> Iterator[ReceiptCheck]:
+    wanted = receipt.voice_detector
+    if wanted is None:
+        return
+    name = "detector of voices"
+    digest = None if voice is None else load_voice_bundle(voice.path).digest
+    if voice is None or digest != wanted.digest:
+        here = "none is here" if voice is None else f"another one is here: {voice.name}, {digest}"
+        finding = f"{here}; the receipt's is {wanted.name}, digest {wanted.digest}"
+        yield ReceiptCheck(name, False, f"{finding}: name it with --voice-weights")
+        return
+    yield ReceiptCheck(name, True, f"{voice.name}, digest {digest}")
+
+
 def _setup_of(
-    receipt: Receipt, detector: DetectorIdentity, *, cache: Path | None
+    receipt: Receipt,
+    detector: DetectorIdentity,
+    *,
+    voice: DetectorIdentity | None,
+    cache: Path | None,
 ) -> tuple[ScorerSetup, list[ReceiptCheck]]:
     wanted = receipt.configuration
     device, precision, remarks = wanted.device, wanted.precision, []
@@ -195,6 +227,7 @@ def _setup_of(
         prior=wanted.prior,
         limits=_at_most(wanted.media_limits, MediaLimits()),
         cache=cache,
+        voice=voice,
     )
     return setup, remarks
 
@@ -230,6 +263,7 @@ def _check_configuration(receipt: Receipt, setup: ScorerSetup, bundle: Bundle) -
         precision=stored.precision,
         sampling=stored.sampling,
         prior=stored.prior,
+        voice=setup.voice,
     )
     if scoring_digest(as_stored, bundle=bundle) != receipt.score.config_digest:
         return ReceiptCheck("configuration", False, "its digest is not that of the row")
@@ -265,6 +299,11 @@ def _compare(receipt: Receipt, now: Score) -> Iterator[ReceiptCheck]:
         if before is not None or after is not None:
             yield _check_close(f"logarithm of {name}", before, after)
     yield _check_equal("verdict", then.verdict, now.verdict)
+    if then.verdict_voice is not None:
+        for name in _OF_VOICE:
+            yield _check_close(name, getattr(then, name), getattr(now, name))
+        verdicts = (str(then.verdict_voice), str(now.verdict_voice))
+        yield _check_equal("verdict on the voice", *verdicts, why=now.reason_voice)
     yield _check_equal("counts", *(_counts_of(score) for score in (then, now)))
     if now.reason != then.reason:
         both = f"{now.reason or 'none'} now, {then.reason or 'none'} in the receipt"

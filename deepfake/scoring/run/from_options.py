@@ -7,20 +7,23 @@ from typing import Any
 
 from deepfake.config import SamplingConfig
 from deepfake.config.options import ScoreOptions
+from deepfake.config.options.fields import ScoredFrameOptions
 from deepfake.corpora.layouts import MediaFilter
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
+from deepfake.errors import ConfigError
 from deepfake.extract.options import choose_sampling
-from deepfake.registry.resolve import resolve_detector
+from deepfake.registry.resolve import resolve_detector, resolve_voice_detector
 from deepfake.scoring.batch_runner import BatchRunner
 from deepfake.scoring.output.folder import ScoresFolder, scores_version
 from deepfake.scoring.output.path_checks import check_places
 from deepfake.scoring.run.score_folder import FolderOptions, score_folder
 from deepfake.scoring.run.unchanged import is_unchanged
 from deepfake.scoring.score_job import ScoreJob, create_score_job
+from deepfake.scoring.scorer import all_reading_notes
 from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
 
-__all__ = ["FolderScoring", "resolve_scoring"]
+__all__ = ["FolderScoring", "choose_voice_detector", "resolve_scoring"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +72,7 @@ class FolderScoring:
             batches: Where batches run.
             run_id: Names the run in the log.
         """
+        voice = self.job.scorer.voice
         done = score_folder(
             self.folder,
             self.output,
@@ -83,8 +87,9 @@ class FolderScoring:
             "run_id": run_id,
             "output": str(self.output.path),
             "detector": {"path": to_uri(self.detector.path), **self.detector.as_record()},
+            "voice_detector": None if voice is None else voice.as_record(),
             "detector_chosen_by": self.chosen_by,
-            "notes": self.bundle.spec.reading_notes,
+            "notes": all_reading_notes(self.job.scorer, bundle=self.bundle),
         }
 
 
@@ -101,10 +106,11 @@ def resolve_scoring(options: ScoreOptions) -> FolderScoring:
     root = DataRoot(location_of(options.data_root))
     detector, chosen_by = resolve_detector(options.weights, data_root=root.path)
     bundle = load_bundle(detector.path)
+    voice = choose_voice_detector(options, data_root=root.path)
     return FolderScoring(
         folder=folder,
         output=output,
-        job=_score_job(detector, bundle.spec.sampling, options=options),
+        job=_score_job(detector, voice, bundle.spec.sampling, options=options),
         bundle=bundle,
         options=_folder_options(options),
         data_root=root,
@@ -112,14 +118,36 @@ def resolve_scoring(options: ScoreOptions) -> FolderScoring:
     )
 
 
+def choose_voice_detector(
+    options: ScoredFrameOptions, *, data_root: Location
+) -> DetectorIdentity | None:
+    """Return the detector of voices that options ask for; None where voices are left out.
+
+    Raises:
+        ConfigError: One is named and voices are to be left out.
+        ModelError: There is none of that name.
+    """
+    if not options.voice:
+        if options.voice_weights is not None:
+            raise ConfigError("--voice-weights names a detector and --no-voice leaves voices out")
+        return None
+    found = resolve_voice_detector(options.voice_weights, data_root=data_root)
+    return None if found is None else found[0]
+
+
 def _score_job(
-    detector: DetectorIdentity, trained_with: SamplingConfig, *, options: ScoreOptions
+    detector: DetectorIdentity,
+    voice: DetectorIdentity | None,
+    trained_with: SamplingConfig,
+    *,
+    options: ScoreOptions,
 ) -> ScoreJob:
     sampling = choose_sampling(
         trained_with, strategy=options.sampling, frames=options.frames, fps=options.fps
     )
     return create_score_job(
         detector,
+        voice=voice,
         device=options.device,
         precision=options.precision,
         sampling=sampling,

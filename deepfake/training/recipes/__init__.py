@@ -18,6 +18,7 @@ from deepfake.errors import ConfigError
 __all__ = [
     "DEFAULT_RECIPE",
     "DEFAULT_VOICE_RECIPE",
+    "default_recipe",
     "list_recipes",
     "load_recipe",
     "load_voice_recipe",
@@ -30,6 +31,11 @@ _VOICE_PREFIX = "voice"
 """What the names of recipes for detectors of voices begin with."""
 
 _ConfigT = TypeVar("_ConfigT", TrainConfig, VoiceTrainConfig)
+
+
+def default_recipe(modality: Modality) -> str:
+    """Return the name of the recipe that is used where none is named."""
+    return DEFAULT_VOICE_RECIPE if modality == "voice" else DEFAULT_RECIPE
 
 
 def list_recipes(modality: Modality = "faces") -> list[str]:

@@ -12,7 +12,7 @@ from deepfake.corpora.batches import Batch, MediumToExtract, cut_batches, plan_b
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.types import Kind
 
-_COST = {Kind.IMAGE: 1, Kind.VIDEO: 64}
+_COST = {Kind.IMAGE: 1, Kind.VIDEO: 64, Kind.AUDIO: 8}
 _MAX_COST = 200
 
 kinds = st.lists(st.sampled_from(list(Kind)), min_size=0, max_size=30)

@@ -17,6 +17,7 @@ from deepfake.errors import (
     MediaError,
     MediaTooLargeError,
     ProbeError,
+    SoundOnlyError,
     UnreadableMediaError,
     UnsupportedMediaError,
 )
@@ -145,9 +146,15 @@ def test_no_format_is_both_allowed_and_refused() -> None:
     assert not any(name.endswith("_pipe") for name in ALLOWED_FORMATS)
 
 
-def test_sound_only(tmp_path: Path) -> None:
-    for name in ("sound.mp4", "sound.mkv", "sound.m4a"):
-        refused(write_sound(tmp_path / name), UnsupportedMediaError, "sound only")
+@pytest.mark.parametrize("name", ["sound.mp4", "sound.mkv", "sound.m4a"])
+def test_sound_alone_is_audio_whatever_it_is_called(tmp_path: Path, name: str) -> None:
+    path = write_sound(tmp_path / name)
+    info = probe_media(path, limits=MediaLimits())
+    assert (info.kind, info.codec, info.has_audio, info.num_frames) == (Kind.AUDIO, "aac", True, 0)
+    assert (info.width, info.height) == (None, None)
+    assert info.duration_seconds == pytest.approx(1.0, abs=0.1)
+    with pytest.raises(SoundOnlyError, match="sound only"):
+        open_video(path, limits=MediaLimits())
 
 
 def test_unknown_bytes(tmp_path: Path) -> None:

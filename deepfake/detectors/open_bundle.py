@@ -1,0 +1,24 @@
+"""Open a detector of whatever modality a bundle holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TypeAlias
+
+from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle, modality_of_bundle
+
+__all__ = ["AnyBundle", "open_bundle"]
+
+AnyBundle: TypeAlias = Bundle | VoiceBundle
+
+
+def open_bundle(folder: Path) -> AnyBundle:
+    """Open a bundle, of faces or of voices, and check its weights against their digest.
+
+    Raises:
+        BundleError: Incomplete, altered, or of another schema version.
+    """
+    if modality_of_bundle(folder) == "voice":
+        return load_voice_bundle(folder)
+    return load_bundle(folder)
