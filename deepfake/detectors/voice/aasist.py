@@ -137,7 +137,7 @@ class _Branch(nn.Module):
 
     def forward(self, temporal: Tensor, spectral: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Return temporal and spectral nodes and the stack node, each (N, nodes, D)."""
-        stack = self.stack.expand(len(temporal), -1, -1)
+        stack = self.stack.expand(temporal.shape[0], -1, -1)
         temporal, spectral, stack = self.first(temporal, spectral, stack)
         temporal, spectral = self.temporal_pooling(temporal), self.spectral_pooling(spectral)
         more_temporal, more_spectral, more_stack = self.second(temporal, spectral, stack)
@@ -182,7 +182,7 @@ class _ResidualBlock(nn.Module):
         )
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Return maps (N, out_channels, bands, moments // 3) of (N, in_channels, bands, ...)."""
+        """Return maps (N, out_channels, bands, moments // 3) of maps (N, C, bands, moments)."""
         inner = maps if self.norm is None else nn.functional.selu(self.norm(maps))
         inner = nn.functional.selu(self.middle_norm(self.first(inner)))
         added = self.second(inner) + self.shortcut(maps)

@@ -159,7 +159,7 @@ def _judged(
     table = files[["uri", "media_id", "corpus", "label", "method", "group", "split"]].assign(
         logit=[score.logit for score in scores],
         prob_fake=[judgement.calibration.prob(score.logit) for score in scores],
-        novelty=[score.novelty for score in scores],
+        novelty=pd.array([score.novelty for score in scores], dtype="Float64"),
         num_windows=[score.num_windows for score in scores],
         verdict=[str(verdict) for verdict, _ in judged],
     )

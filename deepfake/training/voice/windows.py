@@ -118,7 +118,7 @@ class WindowSampler(Sampler[tuple[WindowDraw, ...]]):
     def __init__(self, windows: pd.DataFrame, *, config: VoiceTrainConfig) -> None:
         is_fake, files = labels_of(windows) == 1.0, file_codes(windows)
         corpora = windows["corpus"].astype(str)
-        methods = corpora + "/" + windows["method"].astype(str)
+        methods = corpora + "/" + windows["method"].astype("object").fillna("unknown").astype(str)
         self._reals = _pools(corpora, files=files, is_wanted=~is_fake)
         self._fakes = _pools(methods, files=files, is_wanted=is_fake)
         self._config = config

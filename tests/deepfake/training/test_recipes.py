@@ -9,7 +9,12 @@ import pytest
 from deepfake.config import TrainConfig, digest_of
 from deepfake.detectors.models import resolve_model_name
 from deepfake.errors import ConfigError
-from deepfake.training.recipes import DEFAULT_RECIPE, list_recipes, load_recipe
+from deepfake.training.recipes import (
+    DEFAULT_RECIPE,
+    list_recipes,
+    load_recipe,
+    load_voice_recipe,
+)
 
 
 @pytest.mark.parametrize("name", list_recipes())
@@ -68,3 +73,12 @@ def test_older_recipes_keep_their_digests() -> None:
         "mixed": "75fe7b20bb948cac",
         "two_headed": "d6a175bc604455e8",
     }
+
+
+def test_recipes_for_voices_are_listed_apart() -> None:
+    assert list_recipes("voice") == ["voice", "voice_labels"]
+    assert not set(list_recipes("voice")) & set(list_recipes())
+    assert load_voice_recipe().copy_share > 0
+    assert load_voice_recipe("voice_labels").copy_share == 0
+    with pytest.raises(ConfigError, match="there are voice, voice_labels"):
+        load_voice_recipe("baseline")

@@ -52,7 +52,7 @@ def test_level_and_offset_are_taken_away(sound: Sound) -> None:
 def test_silence_stays_silent_and_finite() -> None:
     silence = torch.zeros(1, 16_000)
     assert not normalize_level(silence).any()
-    assert not Spectrogram()(silence).any()
+    assert Spectrogram()(silence).abs().max() < 1e-3
 
 
 def test_nothing_of_it_is_learnt_or_saved() -> None:
