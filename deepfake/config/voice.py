@@ -86,6 +86,16 @@ class VoiceTrainConfig(Settings):
     """Decay, a step, of the average of weights that is validated and kept; 0 keeps the last."""
     copy_share: float = Field(default=0.3, ge=0, le=1)
     """Copies by means of synthesis over all fakes of an epoch; they are made of its reals."""
+    copy_kinds: tuple[str, ...] = (
+        "bandwidth_extension",
+        "griffin_lim",
+        "lpc",
+        "mel_griffin_lim",
+        "phase_vocoder",
+        "random_phase",
+        "zero_insertion",
+    )
+    """How copies are made, each as often; `world` is one more where pyworld is installed."""
     crop_seconds: tuple[float, float] = (2.0, 4.0)
     """Training shows a part of each window; all parts of a batch have one length out of these."""
     patience: int = Field(default=5, ge=1)

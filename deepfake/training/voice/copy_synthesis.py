@@ -9,7 +9,7 @@ countermeasure can be efficiently created using neural vocoders, ICASSP 2023.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -24,7 +24,12 @@ from deepfake.training.voice.phase_copies import (
 from deepfake.training.voice.upsampled_copies import bandwidth_extension, zero_insertion
 from deepfake.training.voice.vocoder_copies import has_world, lpc_vocoder, world_vocoder
 
-__all__ = ["COPY_KINDS", "available_copy_kinds", "synthesise_copy"]
+__all__ = [
+    "COPY_KINDS",
+    "available_copy_kinds",
+    "reject_unavailable_copies",
+    "synthesise_copy",
+]
 
 _SYNTHESIS: dict[str, Callable[..., Samples]] = {
     "bandwidth_extension": bandwidth_extension,
@@ -47,6 +52,22 @@ COPY_KINDS = tuple(_SYNTHESIS)
 def available_copy_kinds() -> tuple[str, ...]:
     """Return the kinds of `COPY_KINDS` that can be made with what is installed."""
     return tuple(kind for kind in COPY_KINDS if kind != "world" or has_world())
+
+
+def reject_unavailable_copies(kinds: Sequence[str]) -> None:
+    """Reject kinds of copies that do not exist, or that need a package which is not installed.
+
+    Raises:
+        ConfigError: One of them cannot be made.
+    """
+    for kind in kinds:
+        if kind not in COPY_KINDS:
+            raise ConfigError(f"no kind of copy {kind!r}; there are {', '.join(COPY_KINDS)}")
+        if kind not in available_copy_kinds():
+            raise ConfigError(
+                f"copies of the kind {kind!r} need a package that is not installed",
+                hint="Install pyworld, or leave the kind out of copy_kinds.",
+            )
 
 
 def synthesise_copy(samples: Samples, *, kind: str, rng: np.random.Generator) -> Samples:

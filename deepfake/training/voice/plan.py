@@ -16,6 +16,7 @@ from deepfake.storage import write_json
 from deepfake.training.crop_selection import has_both_classes
 from deepfake.training.lightning_warnings import quiet_lightning
 from deepfake.training.run_folder import RunFolder, check_resumable, describe_run
+from deepfake.training.voice.copy_synthesis import reject_unavailable_copies
 from deepfake.training.voice.window_selection import WindowSelection, select_windows
 
 __all__ = ["VoicePlan", "plan_voice_run"]
@@ -78,6 +79,7 @@ def plan_voice_run(
         SplitLeakageError: A group or a medium stands in two splits, or is held out.
         UnknownModelError: There is no such architecture.
     """
+    reject_unavailable_copies(config.copy_kinds)
     reject_held_out_media(snapshots)
     selection = select_windows(snapshots, needs_fakes=config.copy_share < 1)
     check_resumable(folder, config=config, snapshots=snapshots, resume=resume)

@@ -23,7 +23,7 @@ from deepfake.training.data import file_codes, labels_of
 from deepfake.training.data.balance import draw_rows, pool_by_file
 from deepfake.training.data.crops import readers_of, worker_options
 from deepfake.training.voice.augment import augment_sound
-from deepfake.training.voice.copy_synthesis import available_copy_kinds, synthesise_copy
+from deepfake.training.voice.copy_synthesis import synthesise_copy
 
 __all__ = [
     "WindowBatch",
@@ -123,7 +123,7 @@ class WindowSampler(Sampler[tuple[WindowDraw, ...]]):
         self._fakes = _pools(methods, files=files, is_wanted=is_fake)
         self._config = config
         self._half = config.batch_size // 2
-        self._kinds = available_copy_kinds()
+        self._kinds = config.copy_kinds
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
