@@ -10,7 +10,8 @@ from prefect.artifacts import create_table_artifact
 
 from deepfake.config.options import CalibrateOptions, takes_options
 from deepfake.corpora.held_out import reject_held_out_media
-from deepfake.detectors.bundles import load_bundle
+from deepfake.corpora.shards import VOICE
+from deepfake.detectors.open_bundle import open_bundle
 from deepfake.errors import TrackingError
 from deepfake.registry import (
     mask_credentials,
@@ -19,7 +20,7 @@ from deepfake.registry import (
     tracking_uri,
     ui_command,
 )
-from deepfake.registry.resolve import resolve_detector
+from deepfake.registry.resolve import resolve_detector, resolve_voice_or_fail
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from deepfake.training.calibrate import reject_too_few_files
 from deepfake.training.settings import check_run_name
@@ -52,10 +53,13 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     """
     root = DataRoot(location_of(options.data_root))
     uri = tracking_uri(root.here)
-    detector, how = resolve_detector(options.weights, data_root=root.path)
-    run_dir = _new_run(root, options.run_name, detector_name=detector.name)
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
+    is_voice = snapshots[0].kind == VOICE
+    resolve = resolve_voice_or_fail if is_voice else resolve_detector
+    detector, how = resolve(options.weights, data_root=root.path)
+    run_dir = _new_run(root, options.run_name, detector_name=detector.name)
+    name = options.registered_name(is_voice=is_voice)
     reject_held_out_media(snapshots)
     reject_too_few_files(snapshots)
     opened_unseen = [open_dataset(one, data_root=options.data_root) for one in options.unseen]
@@ -73,7 +77,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         max_unseen_miss=options.max_unseen_miss,
     )
     tags = run_tags("calibrate", snapshots)
-    tags["calibrated_from"] = load_bundle(detector.path).digest
+    tags["calibrated_from"] = open_bundle(detector.path).digest
     notes = [note for _, found in [*opened, *opened_unseen] for note in found]
     params = options.model_dump(include=_PARAMS)
     run_id = steps.log_to_mlflow(
@@ -82,7 +86,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
     version = None
     try:
         if run_id is not None:
-            version = register(run_id, name=options.name, bundle=summary.bundle, tags=tags, uri=uri)
+            version = register(run_id, name=name, bundle=summary.bundle, tags=tags, uri=uri)
     except TrackingError as error:
         notes.append(not_registered_note(error, summary.bundle))
     create_table_artifact(
@@ -99,7 +103,7 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         "run_id": run_id,
         "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
-        "model_name": options.name,
+        "model_name": name,
         "model_version": version,
     }
 

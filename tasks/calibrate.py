@@ -10,10 +10,12 @@ from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.open_bundle import open_bundle
+from deepfake.detectors.voice.bundle import modality_of_bundle
 from deepfake.registry import PENDING, log_training_or_defer
 from deepfake.registry.mlflow_values import write_metrics_lines
 from deepfake.training.calibrate import CalibrationSummary, calibrate_bundle
+from deepfake.training.voice.calibrate import calibrate_voice_bundle
 from tasks.datasets import dataset_uses
 from tasks.progress import show_step
 from tasks.settings import RETRIES
@@ -39,21 +41,21 @@ def calibrate(
     """Calibrate a bundle on the `val` splits of corpora."""
     total = sum(int((s.index()["split"] == "val").sum()) for s in snapshots)
     total += sum(len(s.index()) for s in unseen)
+    common: dict[str, Any] = {
+        "snapshots": snapshots,
+        "output": output,
+        "prior": prior,
+        "device": device,
+        "cache": cache,
+        "unseen": unseen,
+        "max_unseen_miss": max_unseen_miss,
+    }
+    rates = {"max_false_alarm": max_false_alarm, "max_miss": max_miss}
     with show_step("calibrate", total=total) as step:
-        return calibrate_bundle(
-            bundle,
-            snapshots=snapshots,
-            output=output,
-            prior=prior,
-            max_false_alarm=max_false_alarm,
-            max_miss=max_miss,
-            device=device,
-            cache=cache,
-            is_halved=is_halved,
-            unseen=unseen,
-            max_unseen_miss=max_unseen_miss,
-            on_done=step.reach,
-        )
+        if modality_of_bundle(bundle) == "voice":
+            chosen = {name: rate for name, rate in rates.items() if rate is not None}
+            return calibrate_voice_bundle(bundle, **common, **chosen, on_done=step.reach)
+        return calibrate_bundle(bundle, **common, **rates, is_halved=is_halved, on_done=step.reach)
 
 
 @task(name="log-to-mlflow", cache_policy=NO_CACHE, **RETRIES)
@@ -67,7 +69,7 @@ def log_to_mlflow(
     uri: str,
 ) -> str | None:
     """Write a calibration into MLflow; a store that is down is not an error."""
-    bundle = load_bundle(summary.bundle)
+    bundle = open_bundle(summary.bundle)
     metrics_jsonl = run_dir / "metrics.jsonl"
     write_metrics_lines(metrics_jsonl, summary.metrics)
     return log_training_or_defer(

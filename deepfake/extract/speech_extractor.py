@@ -10,13 +10,14 @@ import time
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from deepfake.config import SpeechExtractConfig
 from deepfake.extract.extracted_medium import ExtractRequest, failure_as_outcome
 from deepfake.extract.speech import FoundSpeech, SpeechWindow, find_speech
 from deepfake.media import limit_threads
 from deepfake.media.sound import SoundReader, open_sound
-from deepfake.media.sound_codec import encode_sound
+from deepfake.media.sound_codec import encode_sound, round_trip_sound
 from deepfake.media.sound_level import bandwidth_hz, loudness_dbfs
 from deepfake.media.stills import probe_still
 from deepfake.storage import medium_file
@@ -34,19 +35,22 @@ SPEECH_STEP_VERSION = "1"
 """Raised whenever the same file and settings give other windows than before."""
 
 
+WindowT = TypeVar("WindowT")
+
+
 @dataclass(frozen=True, slots=True)
-class ExtractedSpeech:
+class ExtractedSpeech(Generic[WindowT]):
     """The windows of speech and the outcome of one file.
 
     Attributes:
         outcome: Its outcome.
-        kind: Video or audio; None if unknown.
+        kind: Image, video or audio; None if unknown.
         windows: Ascending in time; empty unless the status is `ok`.
     """
 
     outcome: Outcome
     kind: Kind | None = None
-    windows: tuple[StoredWindow, ...] = ()
+    windows: tuple[WindowT, ...] = ()
 
 
 class SpeechExtractor:
@@ -59,24 +63,35 @@ class SpeechExtractor:
     def __init__(self, config: SpeechExtractConfig) -> None:
         self.config = config
 
-    def extract(self, request: ExtractRequest) -> ExtractedSpeech:
-        """Extract the windows of a file; an error becomes an outcome, not an exception."""
+    def extract(self, request: ExtractRequest) -> ExtractedSpeech[StoredWindow]:
+        """Extract the windows of a file, encoded; an error becomes an outcome, not an exception."""
+        found = self.find(request)
+        began = time.perf_counter()
+        windows = tuple(map(_stored, found.windows))
+        spent = (found.outcome.seconds or 0.0) + time.perf_counter() - began
+        return ExtractedSpeech(replace(found.outcome, seconds=spent), found.kind, windows)
+
+    def find(self, request: ExtractRequest) -> ExtractedSpeech[SpeechWindow]:
+        """Find the windows of a file, as they are when they were stored and read again.
+
+        An error becomes an outcome, not an exception.
+        """
         started = time.perf_counter()
-        extract = partial(self._extract, request)
-        speech = failure_as_outcome(request, extract, wrap=ExtractedSpeech)
+        find = partial(self._find, request)
+        speech: ExtractedSpeech[SpeechWindow] = failure_as_outcome(
+            request, find, wrap=ExtractedSpeech
+        )
         seconds = time.perf_counter() - started
         return replace(speech, outcome=replace(speech.outcome, seconds=seconds))
 
-    def extract_file(self, request: ExtractRequest, path: Path) -> ExtractedSpeech:
-        """Extract the windows of a file that lies on the local disk.
+    def _find(self, request: ExtractRequest) -> ExtractedSpeech[SpeechWindow]:
+        with medium_file(request.uri, max_bytes=self.config.limits.max_bytes) as path:
+            if not path.exists():
+                message = f"the file has disappeared since it was listed: {request.uri}"
+                raise FileNotFoundError(message)
+            return self._find_in_file(request, path)
 
-        Args:
-            request: What the outcome names.
-            path: The file.
-
-        Raises:
-            MediaError: It cannot be read.
-        """
+    def _find_in_file(self, request: ExtractRequest, path: Path) -> ExtractedSpeech[SpeechWindow]:
         if probe_still(path, limits=self.config.limits) is not None:
             return _without_speech(request, "a picture has no sound", kind=Kind.IMAGE)
         reader = open_sound(path, limits=self.config.limits)
@@ -85,18 +100,11 @@ class SpeechExtractor:
         with reader:
             seconds = self.config.speech.max_sound_seconds
             found = find_speech(reader.read(max_seconds=seconds), config=self.config.speech)
-            return self._extracted(request, reader, found)
+            return self._found(request, reader, found)
 
-    def _extract(self, request: ExtractRequest) -> ExtractedSpeech:
-        with medium_file(request.uri, max_bytes=self.config.limits.max_bytes) as path:
-            if not path.exists():
-                message = f"the file has disappeared since it was listed: {request.uri}"
-                raise FileNotFoundError(message)
-            return self.extract_file(request, path)
-
-    def _extracted(
+    def _found(
         self, request: ExtractRequest, reader: SoundReader, found: FoundSpeech
-    ) -> ExtractedSpeech:
+    ) -> ExtractedSpeech[SpeechWindow]:
         info = reader.info
         outcome = Outcome(
             uri=request.uri,
@@ -109,7 +117,8 @@ class SpeechExtractor:
             details={"sound_codec": info.codec, "sample_rate": info.sample_rate},
         )
         kind = Kind.VIDEO if info.has_picture else Kind.AUDIO
-        return ExtractedSpeech(outcome, kind, tuple(map(_stored, found.windows)))
+        windows = (replace(w, samples=round_trip_sound(w.samples)) for w in found.windows)
+        return ExtractedSpeech(outcome, kind, tuple(windows))
 
 
 def _message_on(
@@ -137,7 +146,9 @@ def _stored(window: SpeechWindow) -> StoredWindow:
     )
 
 
-def _without_speech(request: ExtractRequest, message: str, *, kind: Kind) -> ExtractedSpeech:
+def _without_speech(
+    request: ExtractRequest, message: str, *, kind: Kind
+) -> ExtractedSpeech[SpeechWindow]:
     outcome = Outcome(
         uri=request.uri,
         media_id=request.media_id,
@@ -154,6 +165,8 @@ def create_speech_extractor(config: SpeechExtractConfig) -> SpeechExtractor:
     return SpeechExtractor(config)
 
 
-def extract_speech(extractor: SpeechExtractor, request: ExtractRequest) -> ExtractedSpeech:
+def extract_speech(
+    extractor: SpeechExtractor, request: ExtractRequest
+) -> ExtractedSpeech[StoredWindow]:
     """Extract one file in a worker."""
     return extractor.extract(request)

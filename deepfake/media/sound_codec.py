@@ -7,11 +7,12 @@ import io
 import av
 import av.error
 import numpy as np
+from numpy.typing import NDArray
 
 from deepfake.errors import DecodeError, UnsupportedMediaError
 from deepfake.media.sound import SAMPLE_RATE, Samples
 
-__all__ = ["decode_sound", "encode_sound"]
+__all__ = ["decode_sound", "encode_sound", "round_trip_sound"]
 
 _FULL_SCALE = 32_767.0
 """Of 16 bits."""
@@ -26,11 +27,7 @@ def encode_sound(samples: Samples) -> bytes:
     Raises:
         UnsupportedMediaError: They have another shape or type, or some are no numbers.
     """
-    if samples.ndim != 1 or samples.dtype != np.float32 or not len(samples):
-        raise UnsupportedMediaError(f"sound is (N,) float32, got {samples.shape} {samples.dtype}")
-    if not np.isfinite(samples).all():
-        raise UnsupportedMediaError("sound holds samples that are no numbers")
-    coded = np.rint(samples.clip(-1.0, 1.0) * _FULL_SCALE).astype(np.int16)
+    coded = _to_int16(samples)
     target = io.BytesIO()
     with av.open(target, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=SAMPLE_RATE, layout="mono")
@@ -44,6 +41,18 @@ def encode_sound(samples: Samples) -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return target.getvalue()
+
+
+def round_trip_sound(samples: Samples) -> Samples:
+    """Return what `decode_sound` returns of what `encode_sound` makes of a window, without both.
+
+    Args:
+        samples: Shape (N,), float32, -1 to 1, at `SAMPLE_RATE`.
+
+    Raises:
+        UnsupportedMediaError: As of `encode_sound`.
+    """
+    return _to_float32(_to_int16(samples))
 
 
 def decode_sound(encoded: bytes | memoryview) -> Samples:
@@ -71,4 +80,16 @@ def decode_sound(encoded: bytes | memoryview) -> Samples:
     samples = np.concatenate([*blocks, np.empty(0, np.int16)])
     if not len(samples) or (declared and len(samples) < declared):
         raise DecodeError(f"the sound is cut off: {len(samples)} of {declared} samples")
-    return np.asarray(samples / _FULL_SCALE, dtype=np.float32)
+    return _to_float32(samples)
+
+
+def _to_int16(samples: Samples) -> NDArray[np.int16]:
+    if samples.ndim != 1 or samples.dtype != np.float32 or not len(samples):
+        raise UnsupportedMediaError(f"sound is (N,) float32, got {samples.shape} {samples.dtype}")
+    if not np.isfinite(samples).all():
+        raise UnsupportedMediaError("sound holds samples that are no numbers")
+    return np.rint(samples.clip(-1.0, 1.0) * _FULL_SCALE).astype(np.int16)
+
+
+def _to_float32(coded: NDArray[np.int16]) -> Samples:
+    return np.asarray(coded / _FULL_SCALE, dtype=np.float32)

@@ -29,6 +29,7 @@ __all__ = [
     "resolve_detector",
     "resolve_packaged",
     "resolve_voice_detector",
+    "resolve_voice_or_fail",
 ]
 
 _BY_NAME = "named by the user"
@@ -101,6 +102,28 @@ def resolve_voice_detector(
         BundleError: The name leads to something else than a detector of voices.
     """
     return _resolve(weights, modality=_VOICE, data_root=data_root)
+
+
+def resolve_voice_or_fail(
+    weights: str | None = None, *, data_root: Location = Path("data")
+) -> tuple[DetectorIdentity, str]:
+    """Return the detector of voices to use, and a phrase that says how it was chosen.
+
+    Args:
+        weights: As for `resolve_detector`.
+        data_root: The data root.
+
+    Raises:
+        UnknownModelError: There is none.
+        BundleError: The name leads to something else than a detector of voices.
+    """
+    found = resolve_voice_detector(weights, data_root=data_root)
+    if found is not None:
+        return found
+    raise UnknownModelError(
+        "no detector of voices: none was named, the registry has no champion, and none is packaged",
+        hint="Train one with `deepfake train --modality voice`, and name it.",
+    )
 
 
 def resolve_any_detector(

@@ -13,9 +13,10 @@ from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle
 from deepfake.detectors.voice.detector import load_voice_detector
 from deepfake.extract.extracted_medium import ExtractRequest
+from deepfake.extract.speech import SpeechWindow
 from deepfake.extract.speech_extractor import ExtractedSpeech, SpeechExtractor
-from deepfake.media.sound_codec import decode_sound
-from deepfake.types import Kind, Status, StoredWindow, Verdict
+from deepfake.media.sound_level import bandwidth_hz, loudness_dbfs
+from deepfake.types import Kind, Status, Verdict
 from deepfake.verdicts.calibration import shift_prior
 from deepfake.verdicts.voice import VoiceScore, aggregate_windows
 
@@ -100,24 +101,27 @@ class VoiceScorer:
             return VoiceAnswer(_not_judged("a picture has no sound"))
         if status in _NOTHING_TO_HEAR:
             return VoiceAnswer(_not_judged("the file cannot be read"))
-        speech = self._extractor.extract(request)
+        speech = self._extractor.find(request)
         answer = self._answer(request, speech)
         seconds = time.perf_counter() - began
         return VoiceAnswer(answer.columns, answer.windows, seconds)
 
-    def _answer(self, request: ExtractRequest, speech: ExtractedSpeech) -> VoiceAnswer:
+    def _answer(
+        self, request: ExtractRequest, speech: ExtractedSpeech[SpeechWindow]
+    ) -> VoiceAnswer:
         outcome = speech.outcome
         found = {"speech_seconds": outcome.speech_seconds, "num_windows": outcome.num_windows}
         if outcome.status is not Status.OK:
             return VoiceAnswer({**_not_judged(outcome.message or str(outcome.status)), **found})
-        # What was stored is what is scored: the windows go through their codec here too.
-        outputs = self._detector.head_outputs([decode_sound(w.encoded) for w in speech.windows])
+        outputs = self._detector.head_outputs([window.samples for window in speech.windows])
+        bandwidths = [bandwidth_hz(window.samples) for window in speech.windows]
         rows = tuple(
             {
                 "uri": request.uri,
                 "media_id": request.media_id,
                 "prob_fake": self._prob(float(outputs["logit"][at])),
                 **_window_row(window),
+                "bandwidth_hz": bandwidths[at],
                 **{name: float(values[at]) for name, values in outputs.items()},
             }
             for at, window in enumerate(speech.windows)
@@ -127,7 +131,7 @@ class VoiceScorer:
             pts_seconds=[window.pts_seconds for window in speech.windows],
             end_seconds=[window.end_seconds for window in speech.windows],
             novelty=outputs.get("novelty"),
-            bandwidth_hz=[window.bandwidth_hz for window in speech.windows],
+            bandwidth_hz=bandwidths,
         )
         return VoiceAnswer({**self._columns(result, message=outcome.message), **found}, rows)
 
@@ -168,13 +172,12 @@ class VoiceScorer:
         return shift_prior(prob, from_prior=calibration.prior, to_prior=self._prior)
 
 
-def _window_row(window: StoredWindow) -> dict[str, float]:
+def _window_row(window: SpeechWindow) -> dict[str, float]:
     return {
         "pts_seconds": window.pts_seconds,
         "end_seconds": window.end_seconds,
         "speech_seconds": window.speech_seconds,
-        "loudness_dbfs": window.loudness_dbfs,
-        "bandwidth_hz": window.bandwidth_hz,
+        "loudness_dbfs": loudness_dbfs(window.samples),
     }
 
 

@@ -43,6 +43,14 @@ __all__ = [
     "TrainOptions",
 ]
 
+_FACES_NAME, _VOICE_NAME = "deepfake-detector", "voice-detector"
+_TrainedName = Annotated[
+    ModelName,
+    Field(
+        description="Name under which the detector is registered; for voices the default is "
+        f"{_VOICE_NAME}."
+    ),
+]
 _Epochs = Annotated[int | None, Field(ge=1, description="Epochs, at most.")]
 _BatchSize = Annotated[int | None, Field(ge=1, description="Crops of a batch.")]
 _LearningRate = Annotated[float | None, Field(gt=0, description="Learning rate.")]
@@ -54,6 +62,10 @@ _MaxMinutes = Annotated[
     float | None, Field(ge=0.01, description="Minutes that training takes, at most.")
 ]
 _TrainSeed = Annotated[int | None, Field(description="Seed of everything random.")]
+
+
+def _registered_name(name: str, *, is_voice: bool) -> str:
+    return _VOICE_NAME if is_voice and name == _FACES_NAME else name
 
 
 class TrainOptions(Options):
@@ -97,13 +109,7 @@ class TrainOptions(Options):
         "that option, of the newest run.",
     )
     seed: _TrainSeed = None
-    name: Annotated[
-        ModelName,
-        Field(
-            description="Name under which the detector is registered; for voices the default is "
-            "voice-detector."
-        ),
-    ] = "deepfake-detector"
+    name: _TrainedName = _FACES_NAME
     run_name: RunName = None
     patience: int | None = Field(
         None, ge=1, description="Epochs without a better validation AUC before training stops."
@@ -131,8 +137,7 @@ class TrainOptions(Options):
     @property
     def registered_name(self) -> str:
         """Name under which it is registered: detectors of voices have one of their own."""
-        is_default = self.name == type(self).model_fields["name"].default
-        return "voice-detector" if self.modality == "voice" and is_default else self.name
+        return _registered_name(self.name, is_voice=self.modality == "voice")
 
 
 class RetrainOptions(Options):
@@ -225,9 +230,13 @@ class CalibrateOptions(Options):
         False,
         description="Store weights in half the bytes; computations keep their precision.",
     )
-    name: ModelName = "deepfake-detector"
+    name: _TrainedName = _FACES_NAME
     run_name: RunName = None
     data_root: DataRootPath = "data"
+
+    def registered_name(self, *, is_voice: bool) -> str:
+        """Return the name under which it is registered, as `TrainOptions` has it."""
+        return _registered_name(self.name, is_voice=is_voice)
 
 
 class EvaluateOptions(Options):
