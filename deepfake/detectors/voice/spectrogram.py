@@ -1,10 +1,10 @@
 """Log spectrograms of sound as layers of a network, which OpenVINO and ONNX can convert.
 
-The frequencies are linear. Vocoders leave traces in high frequencies, which a mel scale would merge.
+The frequencies are linear: a mel scale would merge high ones, where vocoders leave traces.
 
 Source: Sahidullah, Kinnunen and Hanilçi, "A Comparison of Features for Synthetic Speech Detection",
-Interspeech 2015, on linear against mel cepstra; spectrograms for a light CNN: Lavrentyeva et al., "STC Antispoofing
-Systems for the ASVspoof2019 Challenge", Interspeech 2019.
+Interspeech 2015, on linear against mel cepstra; spectrograms for a light CNN: Lavrentyeva et al.,
+"STC Antispoofing Systems for the ASVspoof2019 Challenge", Interspeech 2019.
 """
 
 from __future__ import annotations
