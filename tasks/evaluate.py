@@ -22,13 +22,23 @@ from deepfake.evaluation import (
     comparison_markdown,
     evaluate_predictions,
 )
+from deepfake.evaluation import voice as evaluation_of_voice
 from deepfake.evaluation.predict import predict_crops
+from deepfake.evaluation.voice import VoiceEvaluation
 from deepfake.registry import find_training, log_evaluation
 from tasks.datasets import dataset_uses
 from tasks.progress import show_step
 from tasks.settings import RETRIES
 
-__all__ = ["compare", "compute_metrics", "log_to_mlflow", "predict", "write_evaluation"]
+__all__ = [
+    "compare",
+    "compute_metrics",
+    "evaluate_voice",
+    "log_to_mlflow",
+    "predict",
+    "write_evaluation",
+    "write_voice_evaluation",
+]
 
 
 @task(name="predict", cache_policy=NO_CACHE, **RETRIES)
@@ -60,6 +70,25 @@ def compute_metrics(
         judgement=spec.judgement,
         seed=seed,
     )
+
+
+@task(name="evaluate-voice", cache_policy=NO_CACHE, **RETRIES)
+def evaluate_voice(
+    bundle: Path, snapshot: Snapshot, split: str, *, cache: Path, seed: int
+) -> VoiceEvaluation:
+    """Return what a detector of voices makes of the labelled files of a split."""
+    with show_step("evaluate", total=len(snapshot.index())) as step:
+        return evaluation_of_voice.evaluate_voice(
+            snapshot, bundle, split, cache=cache, seed=seed, on_done=step.reach
+        )
+
+
+@task(name="write-voice-evaluation", cache_policy=NO_CACHE, **RETRIES)
+def write_voice_evaluation(
+    result: VoiceEvaluation, folder: Path, *, notes: Sequence[str], seed: int
+) -> str:
+    """Write report and table, and return the page."""
+    return evaluation_of_voice.write_voice_evaluation(result, folder, notes=notes, seed=seed)
 
 
 @task(name="compare", cache_policy=NO_CACHE)

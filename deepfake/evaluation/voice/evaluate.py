@@ -25,7 +25,7 @@ from deepfake.evaluation.selected_split import select_split
 from deepfake.evaluation.voice.predict import predict_windows, score_files
 from deepfake.types import Label, Verdict
 
-__all__ = ["VoiceEvaluation", "eer_interval", "evaluate_voice"]
+__all__ = ["VoiceEvaluation", "eer_interval", "evaluate_voice", "groups_of_files"]
 
 Interval = tuple[float, float]
 
@@ -113,7 +113,7 @@ def evaluate_voice(
     labelled = selected.outcomes[selected.outcomes["label"].notna()]
     is_fake = (files["label"] == str(Label.FAKE)).to_numpy()
     prob, logits = (files[name].to_numpy(np.float64) for name in ("prob_fake", "logit"))
-    groups = _groups(files)
+    groups = groups_of_files(files)
     metrics = binary_metrics(is_fake, prob, rank=logits)
     n_without = len(labelled) - len(labelled.merge(files[["uri"]], on="uri"))
     intervals = bootstrap_intervals(is_fake, prob, groups=groups, rank=logits, seed=seed)
@@ -166,7 +166,8 @@ def _judged(
     return table, dict(Counter(reason.cause for _, reason in judged if reason is not None))
 
 
-def _groups(files: pd.DataFrame) -> NDArray[np.str_]:
+def groups_of_files(files: pd.DataFrame) -> NDArray[np.str_]:
+    """Return the group of each file; a file without one is a group of its own."""
     medium = "media:" + files["media_id"].astype(str)
     return files["group"].where(files["group"].notna(), medium).to_numpy(dtype=np.str_)
 
