@@ -1,8 +1,9 @@
 """AASIST: graph attention between frequency bands and moments, on samples.
 
 Source: Jung et al., "AASIST: Audio Anti-Spoofing using Integrated Spectro-Temporal Graph Attention
-Networks", ICASSP 2022 (arXiv 2110.01200), section 3 and table 1; sizes by the authors' published
-configurations. Written after the paper, not after its code.
+Networks", ICASSP 2022 (arXiv 2110.01200). Sizes are those of the authors' published configurations,
+clovaai/aasist, config/AASIST.conf and config/AASIST-L.conf, whose pooling ratios are taken in their
+order; the ratios between heterogeneous layers are one a kind of node here.
 """
 
 from __future__ import annotations

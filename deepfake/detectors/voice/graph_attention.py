@@ -3,8 +3,8 @@
 All graphs are complete: each node attends to each. Nodes are rows, (N, nodes, features).
 
 Source: Jung et al., "AASIST: Audio Anti-Spoofing using Integrated Spectro-Temporal Graph Attention
-Networks", ICASSP 2022, sections 2.2, 3.1 and 3.2; graph pooling after Gao and Ji, "Graph U-Nets",
-ICML 2019. Temperatures and dropout are those of the authors' published configuration.
+Networks", ICASSP 2022; graph pooling after Gao and Ji, "Graph U-Nets", ICML 2019. Temperatures are
+those of the authors' published configuration, clovaai/aasist, config/AASIST.conf.
 """
 
 from __future__ import annotations

@@ -1,13 +1,13 @@
 """Light CNN: a small convolutional network on spectrograms, with max-feature-map activations.
 
-Of two feature maps the larger is kept at each place, so that maps compete; a third of the layers
-are convolutions of 1 x 1 between the others.
+Of two feature maps the larger is kept at each place, so that maps compete; convolutions of 1 x 1
+stand between the others.
 
 Source: Wu, He, Sun and Tan, "A Light CNN for Deep Face Representation with Noisy Labels", IEEE TIFS
-2018, section 3; for spoofed speech: Lavrentyeva et al., "STC Antispoofing Systems for the
-ASVspoof2019 Challenge", Interspeech 2019, table 2. Theirs has ten times the weights. Here the first
-convolution has a stride of 2, channels are fewer, batch normalisation comes before each activation
-rather than after some, and the time axis is pooled before the linear layers.
+2018; for spoofed speech: Lavrentyeva et al., "STC Antispoofing Systems for the ASVspoof2019
+Challenge", Interspeech 2019. Here the first convolution has a stride of 2, channels are fewer,
+batch normalisation comes before each activation rather than after some, and the time axis is pooled
+before the linear layers.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """A bank of band-pass filters on samples, evenly spaced on the mel scale.
 
-Source: Ravanelli and Bengio, "Speaker Recognition from Raw Waveform with SincNet", SLT 2018,
-section 2. The bands are not learnt, as in Tak et al., "End-to-End Anti-Spoofing with RawNet2",
-ICASSP 2021, section 3.
+Source: Ravanelli and Bengio, "Speaker Recognition from Raw Waveform with SincNet", SLT 2018.
+The bands are not learnt, as in Tak et al., "End-to-End Anti-Spoofing with RawNet2",
+ICASSP 2021.
 """
 
 from __future__ import annotations
