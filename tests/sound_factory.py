@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import butter, lfilter, sosfilt
 
 __all__ = [
+    "add_sound",
     "dominant_hz",
     "make_speech",
     "make_tone",
@@ -96,6 +97,22 @@ def write_samples(
         stream = _add_stream(container, codec=codec, rate=rate, num_channels=len(channels))
         mux_tone(container, stream, channels, rate=rate)
     return path
+
+
+def add_sound(
+    video: Path, target: Path, samples: NDArray[np.float32], *, rate: int = 16_000
+) -> Path:
+    """Write a copy of a silent video, its packets as they are, with sound of one channel."""
+    with av.open(str(video)) as source, av.open(str(target), "w") as container:
+        pictures = source.streams.video[0]
+        copied = container.add_stream_from_template(pictures)
+        sound = _add_stream(container, codec="aac", rate=rate, num_channels=1)
+        for packet in source.demux(pictures):
+            if packet.dts is not None:
+                packet.stream = copied
+                container.mux(packet)
+        mux_tone(container, sound, samples[None], rate=rate)
+    return target
 
 
 def mux_tone(

@@ -20,6 +20,11 @@ _COLUMNS = [
     "turned_degrees",
     *("is_partial", "frames_wanted", "frames_read", "error_type", "message"),
     *("model_name", "model_version", "model_digest", "config_digest", "prior", "seconds"),
+    *("verdict_voice", "reason_voice", "prob_fake_voice", "logit_voice"),
+    *("likelihood_ratio_voice", "likelihood_ratio_voice_min", "likelihood_ratio_voice_max"),
+    *("novelty_voice", "speech_seconds", "num_windows"),
+    *("strongest_voice_pts_seconds", "strongest_voice_end_seconds"),
+    *("voice_model_name", "voice_model_version", "voice_model_digest"),
 ]
 
 
@@ -35,6 +40,10 @@ def test_types_of_the_columns_are_those_that_were_written_before() -> None:
     counts = {"num_faces", "num_tracks", "num_frames", "strongest_track_id"}
     counts |= {"frames_wanted", "frames_read", "turned_degrees"}
     floats |= {"likelihood_ratio", "likelihood_ratio_min", "likelihood_ratio_max"}
+    floats |= {f"likelihood_ratio_voice{end}" for end in ("", "_min", "_max")}
+    floats |= {"prob_fake_voice", "logit_voice", "novelty_voice", "speech_seconds"}
+    floats |= {"strongest_voice_pts_seconds", "strongest_voice_end_seconds"}
+    counts |= {"num_windows"}
     expected = {
         **dict.fromkeys(_COLUMNS, pa.string()),
         **dict.fromkeys(floats, pa.float64()),
