@@ -45,12 +45,11 @@ def test_windows_are_stored_as_they_are_scored(tmp_path: Path) -> None:
 def test_a_narrow_band_is_measured(tmp_path: Path) -> None:
     wide = _extract(_write_speech(tmp_path / "wide.flac"))
     narrow = _extract(_write_speech(tmp_path / "narrow.wav", codec="pcm_mulaw"))
-    assert wide.windows[0].bandwidth_hz > 0
     telephone = make_speech(9.0)[::2]
     path = write_samples(tmp_path / "telephone.wav", telephone[None], codec="pcm_alaw", rate=8_000)
     found = _extract(path)
     assert found.outcome.details["sample_rate"] == 8_000
-    assert found.windows[0].bandwidth_hz <= 4_100
+    assert found.windows[0].bandwidth_hz < min(4_500, wide.windows[0].bandwidth_hz)
     assert narrow.outcome.details["sound_codec"] == "pcm_mulaw"
 
 
