@@ -9,7 +9,16 @@ from deepfake.config import DecoderName
 from deepfake.errors import DeepfakeError, MediaError
 from deepfake.types import FaceCrop, Kind, Outcome, Status
 
-__all__ = ["ExtractRequest", "ExtractedMedium", "failure_as_outcome", "with_seconds"]
+__all__ = [
+    "STEP_VERSION",
+    "ExtractRequest",
+    "ExtractedMedium",
+    "failure_as_outcome",
+    "with_seconds",
+]
+
+STEP_VERSION = "7"
+"""Raised whenever the same file and settings give other crops than before."""
 
 
 @dataclass(frozen=True, slots=True)

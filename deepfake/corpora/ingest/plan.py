@@ -10,7 +10,7 @@ from deepfake.corpora.batches import Batch, MediumToExtract, plan_batches
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import list_shards, open_snapshot, read_shard, shard_outcomes
 from deepfake.errors import DataError
-from deepfake.extract.extractor import STEP_VERSION
+from deepfake.extract.extracted_medium import STEP_VERSION
 from deepfake.extract.faces import weights_digest
 from deepfake.storage import DataRoot, Location
 from deepfake.types import TRANSIENT_STATUSES, Kind, Status

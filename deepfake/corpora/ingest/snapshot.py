@@ -24,7 +24,7 @@ from deepfake.corpora.shards import (
 )
 from deepfake.corpora.shortcuts import find_shortcuts
 from deepfake.errors import ShardError
-from deepfake.extract.extractor import STEP_VERSION
+from deepfake.extract.extracted_medium import STEP_VERSION
 from deepfake.extract.faces import weights_digest
 from deepfake.storage import DataRoot, Location, write_json
 from deepfake.types import Kind, Status
