@@ -28,7 +28,7 @@ from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import MediaError
 from deepfake.extract.extractor import ExtractRequest
 from deepfake.media.sound import SAMPLE_RATE, open_sound
-from deepfake.scoring.scorer import Scorer, ScorerSetup
+from deepfake.scoring import Scorer, ScorerSetup
 from deepfake.scoring.voice_scorer import VoiceScorer
 from deepfake.storage import engine_cache, path_of_uri
 from deepfake.types import Kind, Status

@@ -23,7 +23,7 @@ from deepfake.evidence.timelines import create_record
 from deepfake.storage import Location
 
 if TYPE_CHECKING:
-    from deepfake.scoring.scorer import ScoredMedium, ScorerSetup
+    from deepfake.scoring.scorer_settings import ScoredMedium, ScorerSetup
 
 __all__ = [
     "evidence_setup",

@@ -21,7 +21,7 @@ from deepfake.detectors.voice.bundle import load_voice_bundle
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.scoring.receipts.receipt import Receipt, ScoreRow
 from deepfake.scoring.score_without_output import score_files
-from deepfake.scoring.scorer import ScorerSetup, scoring_digest
+from deepfake.scoring.scorer_settings import ScorerSetup, scoring_digest
 from deepfake.scoring.setups import describe_setup, find_versions
 from deepfake.storage import path_of_uri, sampled_digest_of, sha256_of
 from deepfake.types import Score

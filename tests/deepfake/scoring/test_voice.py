@@ -24,7 +24,7 @@ from deepfake.scoring.parts import (
     write_part,
 )
 from deepfake.scoring.schemas import table_schemas
-from deepfake.scoring.scorer import scoring_digest
+from deepfake.scoring.scorer_settings import scoring_digest
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Kind, Status, Verdict
 from tests.sample_data import clip_frames, face_close_up
