@@ -14,7 +14,7 @@ from deepfake.config import WorkerLimits
 from deepfake.config.options import ReportOptions
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError
-from deepfake.evidence import explain_scores, make_missing_evidence
+from deepfake.evidence import explain_scores, has_score, make_missing_evidence
 from deepfake.evidence.embedded_json import REPORT_NAME
 from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, describe_for_report
 from deepfake.storage import Location, location_of
@@ -66,7 +66,7 @@ def write_detect_report(
     console = Console(stderr=True, markup=False)
     bundle = load_bundle(setup.detector.path)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("evidence", total=sum(m.score.prob_fake is not None for m in media))
+        task = bar.add_task("evidence", total=sum(has_score(m.score.as_row()) for m in media))
         evidence = explain_scores(
             media,
             setup=setup,
