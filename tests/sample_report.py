@@ -100,7 +100,7 @@ def voice_evidence(number: int) -> Evidence:
         real_below=0.35,
         fake_from=0.65,
         duration_seconds=8.0,
-        waveform=tuple((-number % 127, number % 127) for number in range(200)),
+        waveform=tuple((-(number % 127), number % 127) for number in range(200)),
     )
     record = EvidenceRecord(media_id=f"{number:064x}", made_for="x", kind="audio", voice=voice)
     return Evidence(record, {})

@@ -138,4 +138,5 @@ def _join(blocks: NDArray[np.float64], *, max_parts: int) -> NDArray[np.int8]:
     np.maximum.at(highs, parts, blocks[2])
     pairs = np.stack([lows, highs], axis=1)
     # Parts without any sound lie in a gap.
-    return np.rint(np.where(np.isfinite(pairs), pairs, 0.0) * _MAX_LEVEL).astype(np.int8)
+    levels = np.rint(np.where(np.isfinite(pairs), pairs, 0.0) * _MAX_LEVEL)
+    return np.asarray(levels, dtype=np.int8)

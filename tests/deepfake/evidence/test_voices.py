@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from pydantic import ValidationError
 
-from deepfake.config import MediaLimits
+from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle
 from deepfake.errors import MediaError
 from deepfake.evidence import (
@@ -24,15 +25,23 @@ from deepfake.evidence import (
     VoiceEvidence,
     VoiceWindow,
     create_request,
+    evidence_folder,
+    make_missing_evidence,
     read_record,
     write_evidence,
 )
 from deepfake.evidence.selection import find_missing_evidence, find_request
 from deepfake.evidence.voices import MAX_WAVEFORM, create_voice, trace_waveform
 from deepfake.media import write_image
-from deepfake.scoring import FRAMES_SCHEMA, SCORES_SCHEMA
+from deepfake.scoring import (
+    FRAMES_SCHEMA,
+    SCORES_SCHEMA,
+    ScorerSetup,
+    describe_setup,
+    write_setup,
+)
 from deepfake.scoring.schemas import WINDOWS_SCHEMA
-from deepfake.storage import sha256_of
+from deepfake.storage import sha256_of, write_json
 from tests.sample_data import astronaut, make_detector
 from tests.sound_factory import make_speech, make_tone, write_samples
 from tests.untrained_voice_detector import write_voice_bundle
@@ -204,3 +213,24 @@ def test_a_worker_reads_the_sound_again(
     assert (voice.fake_from is None) is not has_voice_detector
     assert any("is not here" in note for note in evidence.record.notes) is not has_voice_detector
     assert explainer.read_provenance(request).sentences
+
+
+def test_thresholds_come_from_the_detector_that_the_run_names(
+    tmp_path: Path, bundle: Bundle, voice_bundle: VoiceBundle
+) -> None:
+    path = write_samples(tmp_path / "a.wav", make_speech(8.0)[None], codec="pcm_s16le")
+    media_id, version = sha256_of(path), tmp_path / "version"
+    judged = {"verdict_voice": "fake", "prob_fake_voice": 0.7, "logit_voice": 1.0}
+    _write(version, [_score(str(path), media_id, **judged)])
+    setup = ScorerSetup(
+        DetectorIdentity(bundle.path, "faces"), voice=DetectorIdentity(voice_bundle.path, "voices")
+    )
+    write_setup(version, describe_setup(setup, bundle=bundle, limits=WorkerLimits()))
+    named = {"detector": bundle.path, "voice_detector": voice_bundle.path}
+    write_json(version / "run.json", {name: {"path": str(p)} for name, p in named.items()})
+    made = make_missing_evidence(version, num_files=1, data_root=tmp_path / "none")
+    assert (made.problem, made.num_made) == (None, 1)
+    record = read_record(evidence_folder(version), media_id)
+    assert record is not None and record.is_whole and record.voice is not None
+    assert record.voice.fake_from == 0.65 and record.voice.waveform
+    assert make_missing_evidence(version, num_files=1, data_root=tmp_path / "none").num_made == 0

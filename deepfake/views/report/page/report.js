@@ -325,7 +325,7 @@
     part.append(make("h3", columns.uri[row], headingId ? { id: headingId } : {}));
     part.append(facts([
       ["verdict", verdictWords(row)],
-      ["probability of a fake (prob_fake)", percent(columns.prob_fake[row])],
+      ...(columns.prob_fake[row] === null ? [] : [["probability of a fake (prob_fake)", percent(columns.prob_fake[row])]]),
       ...(ratio(row) ? [["likelihood ratio", `${ratio(row)} (how many times more probable such a score is for a fake than for a real file)`]] : []),
       ...(named("reason", row) ? [["reason", named("reason", row)]] : []),
       ...(voiceWords(row) ? [["voice", voiceWords(row)]] : []),
