@@ -191,7 +191,8 @@ def _show_file(version_dir: Location, row: Mapping[Hashable, Any]) -> None:
     likely = "" if _known(prob) is None else f", probability of a fake {prob:.1%}"
     show_text(str(row["uri"]), f"{row['verdict']}{likely}. {row['reason'] or ''}")
     if row.get("verdict_voice"):
-        show_voice_score({**row, "prob_fake_voice": _known(row["prob_fake_voice"])})
+        voice = {str(name): value for name, value in row.items()}
+        show_voice_score({**voice, "prob_fake_voice": _known(row["prob_fake_voice"])})
     media_id, probs = row["media_id"], (prob, row.get("prob_fake_voice"))
     if not isinstance(media_id, str) or all(_known(value) is None for value in probs):
         return
