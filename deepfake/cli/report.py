@@ -17,7 +17,7 @@ from deepfake.errors import ConfigError
 from deepfake.evidence import explain_scores, has_score, make_missing_evidence
 from deepfake.evidence.embedded_json import REPORT_NAME
 from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, describe_for_report
-from deepfake.scoring.scorer import all_reading_notes
+from deepfake.scoring.scorer_settings import all_reading_notes
 from deepfake.storage import Location, location_of
 from deepfake.views.report import Report, create_report, read_report, write_report
 
