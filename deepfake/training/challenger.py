@@ -36,10 +36,12 @@ def challenger_config(champion: AnyBundle, options: RetrainOptions) -> AnyTrainC
         return _faces_config(champion, options)
     recipe = options.recipe
     base = champion.spec.train_config if recipe is None else load_voice_recipe(recipe)
-    chosen = {
-        **_given(options, model="architecture", max_crops="windows_per_epoch"),
-        "pretrained": _weights_of(champion) if options.start == "champion" else "none",
-    }
+    chosen = _given(options, model="architecture", max_crops="windows_per_epoch")
+    if options.start == "champion":
+        chosen["pretrained"] = _weights_of(champion)
+    elif recipe is None:
+        # The champion may have begun with an earlier champion.
+        chosen["pretrained"] = "none"
     # `model_copy` validates nothing.
     config = VoiceTrainConfig.model_validate(base.model_copy(update=chosen).model_dump())
     reject_unknown_voice_network(config.architecture)

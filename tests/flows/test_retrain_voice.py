@@ -96,8 +96,8 @@ def _retrain(flows: Flows, corpus: str, **more: Any) -> dict[str, Any]:
     return flows.run("retrain", {"dataset": [corpus], **_OPTIONS, **more})
 
 
-def _decision(done: dict[str, Any]) -> Decision:
-    return read_decision(Path(done["run_dir"]) / "decision" / "decision.json")
+def _decision(home: Home, done: dict[str, Any]) -> Decision:
+    return read_decision(home.path / done["run_dir"] / "decision" / "decision.json")
 
 
 def test_a_better_challenger_is_promoted_from_the_command_line(home: Home) -> None:
@@ -135,10 +135,10 @@ def test_one_that_learnt_noise_from_the_champions_weights_is_not(home: Home, flo
     assert home.aliases(VOICE_MODEL_NAME) == {"champion": 2}
     done = _retrain(flows, "noise", lr=0.01)
     assert (done["outcome"], done["alias"], done["model_version"]) == ("kept", "challenger", 3)
-    decision = _decision(done)
+    decision = _decision(home, done)
     assert decision.modality == "voice" and decision.num_looks == 2
     assert decision.cost is not None and decision.cost["unit"] == "window"
-    began = open_bundle(Path(done["bundle"])).spec.pretrained_source
+    began = open_bundle(home.path / done["bundle"]).spec.pretrained_source
     assert began == f"detector {VOICE_MODEL_NAME} ({done['champion']['digest']})"
     assert home.aliases(VOICE_MODEL_NAME) == {"champion": 2, "challenger": 3}
     # What the champion learnt from is nothing new.

@@ -70,6 +70,6 @@ def _identity(name: str, *, modality: Modality, data_root: Location) -> Detector
     if packaged is None:
         raise UnknownModelError(
             f"{name!r} has no champion to compare with, and no detector of {modality} is packaged",
-            hint="Make one champion with `deepfake models promote VERSION`.",
+            hint=f"Make one champion with `deepfake models promote VERSION --name {name}`.",
         )
     return packaged
