@@ -67,6 +67,8 @@ class VoiceSpec(BaseModel):
     """Licence of the weights; the owners of the data may have further terms."""
     scope: str = ""
     """What the detector is for, and what it has not been shown to do."""
+    pretrained_source: str = "scratch"
+    """Where its weights started, `scratch` for nowhere."""
     seed: int
     code_version: str
     created_at: str
