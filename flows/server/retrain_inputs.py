@@ -12,7 +12,7 @@ from prefect.client.schemas.responses import DeploymentResponse
 from deepfake.corpora.dataset_names import reject_unknown_dataset
 from deepfake.corpora.held_out import read_held_out_set
 from deepfake.corpora.shards import VOICE, open_snapshot
-from deepfake.errors import ConfigError
+from deepfake.errors import ConfigError, DataError
 from deepfake.storage import DataRoot
 
 __all__ = ["Retraining", "kept_retraining", "resolve_retraining"]
@@ -106,9 +106,16 @@ def _lasting(root: DataRoot, dataset: str) -> str:
     reject_unknown_dataset(dataset, root=root)
     if not root.has_corpus(dataset):
         return str(Path(dataset).absolute())
-    if open_snapshot(root, dataset).kind == VOICE:
+    if _is_speech(dataset, root=root):
         raise ConfigError(
             f"{dataset} is a corpus of speech, and what retrains by itself are detectors of faces",
             hint=f"Run `deepfake retrain --modality voice --dataset {dataset}` yourself.",
         )
     return dataset
+
+
+def _is_speech(corpus: str, *, root: DataRoot) -> bool:
+    try:
+        return open_snapshot(root, corpus).kind == VOICE
+    except DataError:
+        return False  # a snapshot that is gone may be made again until a run needs it
