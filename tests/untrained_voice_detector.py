@@ -7,8 +7,8 @@ from pathlib import Path
 import torch
 
 from deepfake.config import SpeechConfig, VoiceTrainConfig
-from deepfake.detectors.voice.bundle import VoiceSpec, save_voice_bundle
 from deepfake.detectors.voice.create import create_voice_network
+from deepfake.detectors.voice_bundle import VoiceSpec, save_voice_bundle
 
 __all__ = ["write_voice_bundle"]
 

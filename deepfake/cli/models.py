@@ -20,7 +20,7 @@ from deepfake.config.options import (
 )
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.open_bundle import AnyBundle, open_bundle
-from deepfake.detectors.voice.bundle import packaged_voice_detector
+from deepfake.detectors.voice_bundle import packaged_voice_detector
 from deepfake.errors import ConfigError, DeepfakeError, UnknownModelError
 from deepfake.registry import (
     CHAMPION,

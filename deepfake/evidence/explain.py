@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from deepfake.compute.workers import Failure, MediaWorkers, WorkerSetup
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.detectors.bundles import Bundle, load_bundle
-from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle
+from deepfake.detectors.voice_bundle import VoiceBundle, load_voice_bundle
 from deepfake.evidence.explainer import (
     ExplainerSetup,
     create_explainer,

@@ -9,7 +9,7 @@ from typing import Any
 
 from deepfake.config import MediaLimits
 from deepfake.detectors.bundles import load_bundle
-from deepfake.detectors.voice.bundle import load_voice_bundle
+from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.errors import DeepfakeError, MediaError, SoundOnlyError
 from deepfake.evidence.crops import CropExplainer
 from deepfake.evidence.frames import draw_frame

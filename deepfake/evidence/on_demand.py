@@ -10,7 +10,7 @@ from pathlib import Path
 
 from deepfake.compute.workers import MediaWorkers
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
-from deepfake.detectors.voice.bundle import load_voice_bundle, packaged_voice_detector
+from deepfake.detectors.voice_bundle import load_voice_bundle, packaged_voice_detector
 from deepfake.errors import DeepfakeError, UnknownModelError
 from deepfake.evidence.explain import evidence_setup, explain_and_write
 from deepfake.evidence.request import EvidenceRequest

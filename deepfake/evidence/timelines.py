@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepfake.detectors.bundles import Bundle
-from deepfake.detectors.voice.bundle import VoiceBundle
+from deepfake.detectors.voice_bundle import VoiceBundle
 from deepfake.evidence.records import EvidenceRecord, TrackTimeline
 from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.voices import create_voice

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits, SpeechConfig
-from deepfake.detectors.voice.bundle import VoiceBundle
+from deepfake.detectors.voice_bundle import VoiceBundle
 from deepfake.errors import DecodeError
 from deepfake.evidence.records import VoiceEvidence, VoiceWindow
 from deepfake.evidence.request import EvidenceRequest

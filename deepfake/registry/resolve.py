@@ -13,7 +13,7 @@ from deepfake.config import Modality
 from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.open_bundle import open_bundle
-from deepfake.detectors.voice.bundle import load_voice_bundle, packaged_voice_detector
+from deepfake.detectors.voice_bundle import load_voice_bundle, packaged_voice_detector
 from deepfake.errors import BundleError, UnknownModelError
 from deepfake.registry import (
     MODEL_NAME,

@@ -21,7 +21,7 @@ from deepfake.config import (
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference.remote_detector import device_setup
-from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle
+from deepfake.detectors.voice_bundle import VoiceBundle, load_voice_bundle
 from deepfake.extract.extracted_medium import SPEECH_STEP_VERSION, STEP_VERSION, ExtractRequest
 from deepfake.scoring.score_rows import ScoreOrigin
 from deepfake.types import Score

@@ -10,8 +10,8 @@ from typing import Any
 
 from deepfake.config import MediaLimits
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.detectors.voice.bundle import load_voice_bundle
 from deepfake.detectors.voice.detector import load_voice_detector
+from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.extract.extracted_medium import ExtractRequest
 from deepfake.extract.speech import SpeechWindow
 from deepfake.extract.speech_extractor import ExtractedSpeech, SpeechExtractor

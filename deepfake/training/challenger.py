@@ -12,7 +12,7 @@ from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, packaged_detector
 from deepfake.detectors.open_bundle import AnyBundle, open_bundle
 from deepfake.detectors.voice.architectures import reject_unknown_voice_network
-from deepfake.detectors.voice.bundle import packaged_voice_detector
+from deepfake.detectors.voice_bundle import packaged_voice_detector
 from deepfake.training.recipes import load_recipe, load_voice_recipe
 from deepfake.training.run_folder import AnyTrainConfig
 

@@ -78,8 +78,8 @@ class TrainOptions(Options):
     recipe: str | None = Field(
         None,
         description="Recipe: baseline, ablation, dense_blends, labels, mixed, sbi, sbi_paper, "
-        "two_headed, for voices voice and voice_labels, or a TOML file. Options below replace its "
-        "settings. Default: baseline, for voices voice.",
+        "two_headed, voice, voice_labels, or a TOML file. Options below replace its settings. "
+        "Default: baseline, and with --modality voice: voice.",
     )
     model: str | None = Field(
         None,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deepfake.corpora.held_out import HeldOutSet, record_use
 from deepfake.detectors.open_bundle import AnyBundle
-from deepfake.detectors.voice.bundle import modality_of_bundle
+from deepfake.detectors.voice_bundle import modality_of_bundle
 from deepfake.errors import DataError
 from deepfake.evaluation.promotion.apply_policy import decide
 from deepfake.evaluation.promotion.champion import Champion

@@ -17,7 +17,7 @@ from deepfake.corpora.layouts import scan_media
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
-from deepfake.detectors.voice.bundle import load_voice_bundle
+from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.scoring.receipts.receipt import Receipt, ScoreRow
 from deepfake.scoring.score_without_output import score_files

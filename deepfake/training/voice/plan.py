@@ -13,13 +13,13 @@ import torch
 from deepfake.config import VoiceTrainConfig
 from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.voice.bundle import (
+from deepfake.detectors.voice.create import VoiceNetwork, create_voice_network
+from deepfake.detectors.voice.torch_networks import load_voice_module
+from deepfake.detectors.voice_bundle import (
     VoiceBundle,
     load_voice_bundle,
     packaged_voice_detector,
 )
-from deepfake.detectors.voice.create import VoiceNetwork, create_voice_network
-from deepfake.detectors.voice.torch_networks import load_voice_module
 from deepfake.errors import ConfigError
 from deepfake.storage import write_json
 from deepfake.training.crop_selection import has_both_classes

@@ -17,7 +17,7 @@ import deepfake
 from deepfake.compute.devices import resolve_device
 from deepfake.config import VoiceTrainConfig
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.voice.bundle import VoiceSpec, load_voice_bundle, save_voice_bundle
+from deepfake.detectors.voice_bundle import VoiceSpec, load_voice_bundle, save_voice_bundle
 from deepfake.training.bundle_spec import PRIOR, logged_metrics
 from deepfake.training.data import labels_of
 from deepfake.training.fit import FitResult

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle
+from deepfake.detectors.voice_bundle import VoiceBundle, load_voice_bundle
 from deepfake.errors import MediaError
 from deepfake.evidence import (
     EvidenceRecord,

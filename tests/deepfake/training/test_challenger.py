@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from deepfake.config.options import RetrainOptions
-from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle
+from deepfake.detectors.voice_bundle import VoiceBundle, load_voice_bundle
 from deepfake.errors import ConfigError, UnknownModelError
 from deepfake.training.challenger import challenger_config, retrain_key
 from deepfake.training.recipes import load_voice_recipe

@@ -9,7 +9,7 @@ import pytest
 
 from deepfake.config import SoundAugmentConfig, VoiceTrainConfig
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.voice.bundle import load_voice_bundle
+from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.errors import ConfigError, DataError
 from deepfake.evaluation.voice.evaluate import evaluate_voice
 from deepfake.training.metrics_file import read_metrics_file
