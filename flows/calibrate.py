@@ -12,7 +12,7 @@ from deepfake.config.options import CalibrateOptions, takes_options
 from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.corpora.shards import VOICE
 from deepfake.detectors.open_bundle import open_bundle
-from deepfake.errors import TrackingError
+from deepfake.errors import ConfigError, TrackingError
 from deepfake.registry import (
     mask_credentials,
     not_registered_note,
@@ -24,6 +24,7 @@ from deepfake.registry.resolve import resolve_detector, resolve_voice_or_fail
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from deepfake.training.calibrate import reject_too_few_files
 from deepfake.training.settings import check_run_name
+from deepfake.training.voice.calibrate import reject_too_few_voices
 from flows.ingest import open_dataset
 from flows.server.cancel import cancel_when_stopped
 from tasks import calibrate as steps
@@ -50,18 +51,25 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
 
     Returns:
         The summary: bundle, metrics, MLflow run, registered version.
+
+    Raises:
+        ConfigError: An option is for faces alone, and the corpora are of speech.
+        DataError: `val` has too few files of a class.
     """
     root = DataRoot(location_of(options.data_root))
     uri = tracking_uri(root.here)
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
     is_voice = snapshots[0].kind == VOICE
+    if is_voice and options.half_weights:
+        raise ConfigError("--half-weights goes with detectors of faces, and this is speech")
     resolve = resolve_voice_or_fail if is_voice else resolve_detector
     detector, how = resolve(options.weights, data_root=root.path)
     run_dir = _new_run(root, options.run_name, detector_name=detector.name)
     name = options.registered_name(is_voice=is_voice)
     reject_held_out_media(snapshots)
-    reject_too_few_files(snapshots)
+    reject_too_few = reject_too_few_voices if is_voice else reject_too_few_files
+    reject_too_few(snapshots)
     opened_unseen = [open_dataset(one, data_root=options.data_root) for one in options.unseen]
     summary = steps.calibrate(
         detector.path,

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
+import signal
 import subprocess
 import sys
+import tempfile
+import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-__all__ = ["Completed", "drop_root_rights", "product_environment", "run_deepfake"]
+import psutil
+
+__all__ = [
+    "Completed",
+    "drop_root_rights",
+    "kill_deepfake",
+    "product_environment",
+    "run_deepfake",
+]
 
 Completed = subprocess.CompletedProcess[str]
 
@@ -67,3 +80,53 @@ def run_deepfake(
         timeout=timeout_seconds,
         check=False,
     )
+
+
+_KILLED = "DEEPFAKE_TEST_KILLED"
+
+
+def kill_deepfake(
+    *arguments: str | Path, cwd: Path, when: Callable[[], bool], timeout_seconds: float = 600.0
+) -> None:
+    """Run the command line, and kill it and whatever it started once something is so.
+
+    Args:
+        arguments: After `deepfake`.
+        cwd: Where; a folder of the test's.
+        when: Whether the time has come; asked every hundredth of a second.
+        timeout_seconds: Until it must have been so.
+
+    Raises:
+        AssertionError: The command ended before, or it never was so.
+    """
+    mark = uuid.uuid4().hex
+    with tempfile.TemporaryFile("w+") as printed:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deepfake", *map(str, arguments)],
+            cwd=cwd,
+            env=product_environment(**{_KILLED: mark}),
+            stdout=printed,
+            stderr=printed,
+            start_new_session=True,
+        )
+        try:
+            deadline = time.monotonic() + timeout_seconds
+            while process.poll() is None and not when():
+                assert time.monotonic() < deadline, "the time to kill it never came"
+                time.sleep(0.01)
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            code = process.wait()
+            _kill_marked(mark)
+        printed.seek(0)
+        assert code == -signal.SIGKILL, f"it ended before it was killed: {printed.read()}"
+
+
+def _kill_marked(mark: str) -> None:
+    """Kill what has left the group, such as a server."""
+    for process in psutil.process_iter():
+        with contextlib.suppress(psutil.Error, OSError):
+            if process.environ().get(_KILLED) == mark:
+                process.kill()
+                process.wait(10)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from deepfake.extract.options import choose_sampling
 from deepfake.scoring import ScorerSetup, choose_voice_detector, json_row, score_media
 from deepfake.storage import engine_cache
 from deepfake.storage.environment import configure_environment
-from deepfake.types import PICTURE_KINDS, Kind
+from deepfake.types import PICTURE_KINDS, Kind, Verdict
 
 __all__ = ["run_detect"]
 
@@ -88,7 +89,13 @@ def _print_verdicts(scores: list[dict[str, Any]], *, spec: DetectorSpec) -> None
         kind = row["kind"]
         is_picture = kind in PICTURE_KINDS
         is_calibrated = not is_picture or spec.judgement_of(Kind(kind)).calibration.is_fitted
-        if is_picture or row["verdict_voice"] is None:
+        if kind != Kind.AUDIO or row["verdict_voice"] is None:
             console.print(verdict_line(row, is_calibrated=is_calibrated), soft_wrap=True)
-        if row["verdict_voice"] is not None and kind != Kind.IMAGE:
+        if row["verdict_voice"] is not None and _may_have_voice(row):
             console.print(voice_line(row), soft_wrap=True)
+
+
+def _may_have_voice(row: Mapping[str, Any]) -> bool:
+    """Return whether a line on the voice says more than the line on the pictures does."""
+    is_judged = row["verdict_voice"] != Verdict.NOT_APPLICABLE
+    return is_judged or row["kind"] in (Kind.AUDIO, Kind.VIDEO)

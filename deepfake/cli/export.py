@@ -5,9 +5,11 @@ from __future__ import annotations
 from rich.console import Console
 
 from deepfake.config.options import ExportOptions
-from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.inference import export_onnx
-from deepfake.registry.resolve import resolve_detector
+from deepfake.detectors.open_bundle import open_bundle
+from deepfake.detectors.voice.bundle import VoiceBundle
+from deepfake.detectors.voice.export import export_voice
+from deepfake.registry.resolve import resolve_any_detector, resolve_detector
 from deepfake.storage import DataRoot, local_path, location_of
 from deepfake.storage.environment import configure_environment
 
@@ -18,17 +20,24 @@ def run_export(options: ExportOptions) -> None:
     """Write the file and print what it takes, what it gives, and how well it agrees."""
     data_root = DataRoot(location_of(options.data_root)).here
     configure_environment(data_root)
-    identity, how = resolve_detector(options.weights, data_root=data_root)
+    if options.weights is None:
+        identity, how = resolve_detector(data_root=data_root)
+    else:
+        identity, how = resolve_any_detector(options.weights, data_root=data_root)
     console = Console(markup=False, highlight=False, soft_wrap=True)
     console.print(f"detector: {identity.full_name} ({how})")
-    for note in load_bundle(identity.path).spec.reading_notes:
+    bundle = open_bundle(identity.path)
+    for note in bundle.spec.reading_notes:
         console.print(f"  note: {note}")
-    written = export_onnx(
-        identity.path, local_path(str(options.output)), overwrite=options.overwrite
-    )
+    is_voice = isinstance(bundle, VoiceBundle)
+    output = local_path(str(options.output))
+    export = export_voice if is_voice else export_onnx
+    written = export(identity.path, output, overwrite=options.overwrite)
     metadata = written.metadata
-    console.print(f"input: {metadata['input']}, mean {metadata['mean']}, std {metadata['std']}")
+    scale = "" if is_voice else f", mean {metadata['mean']}, std {metadata['std']}"
+    console.print(f"input: {metadata['input']}{scale}")
     console.print(f"output: {metadata['output']}")
-    console.print(f"opset {written.opset}; crop and calibration are in the file's metadata")
+    cut = "how speech is cut" if is_voice else "crop"
+    console.print(f"opset {written.opset}; {cut} and calibration are in the file's metadata")
     console.print(f"largest difference to PyTorch: {written.max_difference:.1e} in the logit")
     console.print(f"written: {written.path}")

@@ -153,7 +153,8 @@ class SoundReader(OpenFile):
         run: _Run | None = None
         end = 0.0  # of what was decoded
         for frame in self._frames():
-            now = end if frame.time is None else frame.time - start
+            # The start is known to a microsecond, a frame's time better: never before the start.
+            now = end if frame.time is None else max(0.0, frame.time - start)
             has_gap = now > end + _MAX_JUMP_SECONDS
             if run is None or has_gap or not run.takes(frame):
                 if run is not None:

@@ -61,13 +61,18 @@ def failed_score(outcome: Outcome, origin: ScoreOrigin) -> Score:
         origin: Of the run.
     """
     kind = outcome.details.get("kind")
+    reason = outcome.message or str(outcome.status)
+    has_voice = origin.voice_model_name is not None
     return Score(
         **outcome_fields(outcome),
         **asdict(origin),
         kind=None if kind is None else Kind(kind),
         verdict=Verdict.NOT_APPLICABLE,
-        reason=outcome.message or str(outcome.status),
+        reason=reason,
         num_faces=outcome.num_faces,
+        # Whoever finds a voice in it all the same replaces these.
+        verdict_voice=Verdict.NOT_APPLICABLE if has_voice else None,
+        reason_voice=reason if has_voice else None,
     )
 
 

@@ -17,12 +17,19 @@ from tests.media_factory import (
     write_text_clip,
 )
 from tests.sample_data import crowd, face_close_up, landscape, make_detector, write_face_clip
+from tests.untrained_voice_detector import write_voice_bundle
 
 
 @pytest.fixture(scope="session")
 def detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return the folder of an untrained detector."""
     return make_detector(tmp_path_factory.mktemp("detector") / "bundle")
+
+
+@pytest.fixture(scope="session")
+def voice_detector(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of an untrained detector of voices."""
+    return write_voice_bundle(tmp_path_factory.mktemp("voice-detector") / "bundle")
 
 
 @pytest.fixture(scope="module")

@@ -105,8 +105,8 @@ def test_every_file_has_one_row_of_exactly_the_columns(
 def test_exit_code_and_summary_count_what_went_wrong(detected: Completed) -> None:
     assert detected.returncode == 3
     assert (
-        "12 files: 1 decode_error, 1 empty, 2 no_face, 3 ok, 1 too_large, 1 unreadable, "
-        "3 unsupported" in detected.stderr
+        "12 files: 1 decode_error, 1 empty, 2 no_face, 1 no_picture, 3 ok, 1 too_large, "
+        "1 unreadable, 2 unsupported" in detected.stderr
     )
     assert "Traceback" not in detected.stderr
 

@@ -116,7 +116,7 @@ def test_every_file_has_one_row(scored: _Scored, odd_media: Path) -> None:
         "huge.png": "too_large",
         "no-face.mp4": "no_face",
         "no-face.png": "no_face",
-        "sound.mp4": "unsupported",
+        "sound.mp4": "no_picture",
         "text.mp4": "unsupported",
         "truncated.mp4": "decode_error",
         "unreadable.png": "unreadable",
@@ -129,7 +129,7 @@ def test_exit_code_and_summary_count_what_went_wrong(scored: _Scored) -> None:
         assert done.returncode == 3
         assert (
             "some files could not be used: 1 decode_error, 1 empty, 1 too_large, "
-            "1 unreadable, 3 unsupported" in done.stderr
+            "1 unreadable, 2 unsupported" in done.stderr
         )
         assert "13 files" in done.stdout
         assert "Traceback" not in done.stderr

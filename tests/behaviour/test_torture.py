@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
@@ -109,10 +110,14 @@ def test_the_watch_sees_what_it_should(chamber: _Chamber) -> None:
 
 @pytest.fixture(scope="module")
 def scored(
-    chamber: _Chamber, detector: Path, tmp_path_factory: pytest.TempPathFactory
+    chamber: _Chamber,
+    detector: Path,
+    voice_detector: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[_Run]:
     cwd = tmp_path_factory.mktemp("score")
-    yield _run(cwd, "score", chamber.media, "--output", "out", "--weights", detector, *_LIMITS)
+    named = ("--weights", detector, "--voice-weights", voice_detector)
+    yield _run(cwd, "score", chamber.media, "--output", "out", *named, *_LIMITS)
 
 
 def _assert_statuses(chamber: _Chamber, table: pd.DataFrame) -> None:
@@ -152,6 +157,23 @@ def test_no_worker_died_of_any_file(scored: _Run) -> None:
     assert not set(table["status"]) & {"crashed", "error", "out_of_memory", "vanished"}
 
 
+def test_every_file_has_a_verdict_on_its_voice(chamber: _Chamber, scored: _Run) -> None:
+    table = pd.read_parquet(scored.cwd / "out" / "scores.parquet")
+    assert table["verdict_voice"].notna().all()
+    is_judged = table["verdict_voice"] != "not_applicable"
+    assert (table["logit_voice"].notna() == is_judged).all()
+    assert table["logit_voice"].dropna().map(math.isfinite).all()
+    assert table.loc[~is_judged, "reason_voice"].str.len().gt(5).all(), "each says why"
+    judged = set(chamber.names_of(table.loc[is_judged, "uri"]))
+    # A tone is taken for speech; silence, what cannot be decoded, and a picture are not.
+    assert {"sounds/a.opus", "sounds/channels6.wav", "sounds/rate1-declared.flac"} <= judged
+    quiet = {"sounds/zeros.flac", "sounds/nan.wav", "sounds/no-samples.wav", "sounds/short.wav"}
+    assert not (quiet | {"sounds/text.wav", "sounds/picture.flac"}) & judged
+    windows = pd.read_parquet(scored.cwd / "out" / "windows.parquet")
+    assert set(chamber.names_of(windows["uri"])) == judged
+    assert windows["pts_seconds"].ge(0).all()
+
+
 def test_nothing_is_left_of_the_run(scored: _Run) -> None:
     assert scored.leftover_processes == []
     assert scored.leftover_files == []
@@ -181,6 +203,22 @@ def test_ingesting_accounts_for_every_file_and_touches_nothing_outside(
     chamber.assert_nothing_outside_was_touched()
 
 
+def test_ingesting_speech_accounts_for_every_file_and_touches_nothing_outside(
+    chamber: _Chamber, tmp_path: Path
+) -> None:
+    options = ("--corpus", "tortured", "--modality", "voice")
+    run = _run(tmp_path, "ingest", chamber.media, *options, *_LIMITS)
+    assert run.done.returncode == 3, run.done.stderr
+    (path,) = (tmp_path / "data" / "shards" / "tortured").glob("*/outcomes.parquet")
+    outcomes = pd.read_parquet(path)
+    names = chamber.names_of(outcomes["uri"])
+    assert chamber.expected.keys() <= set(names)
+    assert len(set(names)) == len(names)
+    assert set(outcomes["status"]) <= set(Status) - {"crashed", "error", "out_of_memory"}
+    assert (run.leftover_processes, run.leftover_files) == ([], [])
+    chamber.assert_nothing_outside_was_touched()
+
+
 def _strace_works() -> bool:
     tool = shutil.which("strace")
     if tool is None:
@@ -191,7 +229,7 @@ def _strace_works() -> bool:
 
 @pytest.mark.skipif(not _strace_works(), reason="strace is not installed, or may not trace")
 def test_the_system_saw_no_other_file_opened_and_no_connection_made(
-    chamber: _Chamber, detector: Path, tmp_path: Path
+    chamber: _Chamber, detector: Path, voice_detector: Path, tmp_path: Path
 ) -> None:
     """`detect` starts no server: whatever it opens or connects to is there for it to see."""
     log, temporary = tmp_path / "calls", tmp_path / "tmp"
@@ -200,6 +238,7 @@ def test_the_system_saw_no_other_file_opened_and_no_connection_made(
     calls = "trace=connect,openat,open,openat2,creat"
     traced = ["strace", "-f", "--seccomp-bpf", "-qq", "-xx", "-s", "4096", "-e", calls]
     command = [sys.executable, "-m", "deepfake", "detect", "--weights", detector, "--json"]
+    command += ["--voice-weights", voice_detector]
     done = subprocess.run(
         [*traced, "-o", log, *command, *_LIMITS, "--", *files],
         cwd=tmp_path,
@@ -215,7 +254,8 @@ def test_the_system_saw_no_other_file_opened_and_no_connection_made(
     assert len(media) > 200, "the trace holds what the workers did"
     assert media <= {str(path) for path in files}, "a file that nobody asked for was opened"
     cache = os.environ["DEEPFAKE_CACHE"]
-    allowed = (*_own_folders(), cache, str(tmp_path), str(detector), str(chamber.media))
+    named = (str(tmp_path), str(detector), str(voice_detector), str(chamber.media))
+    allowed = (*_own_folders(), cache, *named)
     assert sorted(p for p in opened if not p.startswith(allowed)) == []
     assert addresses == set()
 

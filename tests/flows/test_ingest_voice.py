@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from deepfake.corpora.shards import VOICE, Snapshot, open_snapshot
 from deepfake.errors import ShardError
 from deepfake.media.sound_codec import decode_sound
 from deepfake.storage import DataRoot
-from tests.command_line import Completed, run_deepfake
+from tests.command_line import Completed, kill_deepfake, run_deepfake
 from tests.media_factory import write_clip
 from tests.sound_factory import make_speech, write_samples
 
@@ -31,11 +32,12 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _arguments(media: Path, data_root: Path) -> tuple[str, ...]:
+    return ("ingest", str(media), "--corpus", "speech", "--data-root", str(data_root))
+
+
 def _ingest(media: Path, data_root: Path, *more: str) -> Completed:
-    return run_deepfake(
-        *("ingest", str(media), "--corpus", "speech", "--data-root", str(data_root), *more),
-        cwd=data_root.parent,
-    )
+    return run_deepfake(*_arguments(media, data_root), *more, cwd=data_root.parent)
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +71,41 @@ def test_again_decodes_nothing(media: Path, data_root: Path) -> None:
     done = _ingest(media, data_root, "--modality", "voice")
     assert "nothing to decode: all shards are there already" in done.stdout
     assert _snapshot(data_root).digest == before
+
+
+def test_a_killed_run_ends_in_the_index_of_an_undisturbed_one(
+    media: Path, tmp_path: Path, data_root: Path
+) -> None:
+    own = tmp_path / "data"
+    more = ("--modality", "voice", "--batch-files", "2", "--num-workers", "1")
+    shards = own / "shards" / "speech"
+    kill_deepfake(
+        *(*_arguments(media, own), *more),
+        cwd=tmp_path,
+        when=lambda: len(list(shards.rglob("*.arrow"))) >= 2,
+    )
+    finished = {path.name: path.stat().st_mtime_ns for path in shards.rglob("*.arrow")}
+    assert not (shards / "latest").exists()
+    done = _ingest(media, own, *more)
+    assert f"reused: {len(finished)}" in done.stdout
+    now = {path.name: path.stat().st_mtime_ns for path in shards.rglob("*.arrow")}
+    assert {name: now[name] for name in finished} == finished
+    assert not list(own.rglob("parts/*.part"))
+    found, expected = _snapshot(own), _snapshot(data_root)
+    # Shards are cut otherwise: what is in them is the same.
+    places, keys = ["shard", "row"], ["uri", "pts_seconds"]
+    pd.testing.assert_frame_equal(
+        *(
+            one.index().drop(columns=places).sort_values(keys, ignore_index=True)
+            for one in (found, expected)
+        )
+    )
+    pd.testing.assert_frame_equal(
+        *(
+            one.outcomes().drop(columns="seconds").sort_values("uri", ignore_index=True)
+            for one in (found, expected)
+        )
+    )
 
 
 def test_training_on_faces_refuses_it(data_root: Path) -> None:

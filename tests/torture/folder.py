@@ -10,12 +10,16 @@ from tests.torture.damage import DAMAGE
 from tests.torture.external_references import EXTERNAL_REFERENCES
 from tests.torture.names import NAMES, NOT_UTF8, THINGS
 from tests.torture.photos import PHOTOS
+from tests.torture.sound_kinds import SOUND_KINDS
 from tests.torture.stills import STILLS, face_jpeg
 from tests.torture.videos import VIDEOS
 
 __all__ = ["ALL_KINDS", "fill_with_torture"]
 
-ALL_KINDS = [*STILLS, *PHOTOS, *VIDEOS, *DAMAGE, *EXTERNAL_REFERENCES, *NAMES, *THINGS]
+ALL_KINDS = [
+    *(*STILLS, *PHOTOS, *VIDEOS, *SOUND_KINDS, *DAMAGE),
+    *(*EXTERNAL_REFERENCES, *NAMES, *THINGS),
+]
 
 
 def fill_with_torture(folder: Path, outside: Outside) -> dict[str, frozenset[str]]:

@@ -34,7 +34,7 @@ from deepfake.verdicts.calibration import (
 )
 from deepfake.verdicts.voice import VoiceJudgement, VoiceScore, fit_voice_support
 
-__all__ = ["calibrate_voice_bundle", "fit_voice_judgement"]
+__all__ = ["calibrate_voice_bundle", "fit_voice_judgement", "reject_too_few_voices"]
 
 _Metrics = dict[str, float | int | str | None]
 _Files = tuple[pd.DataFrame, list[VoiceScore]]
@@ -118,7 +118,29 @@ def calibrate_voice_bundle(
     return CalibrationSummary(output, metrics, judgement.notes)
 
 
+def reject_too_few_voices(snapshots: Sequence[Snapshot]) -> None:
+    """Reject corpora of speech on which nothing can be calibrated.
+
+    Args:
+        snapshots: One a corpus.
+
+    Raises:
+        DataError: The calibrating half of `val` lacks files of one class.
+        ShardError: A snapshot holds no speech.
+    """
+    windows = pd.concat([_calibrating(snapshot) for snapshot in snapshots], ignore_index=True)
+    counts = windows.drop_duplicates(["corpus", "uri"])["label"].value_counts()
+    num_real, num_fake = (int(counts.get(str(label), 0)) for label in (Label.REAL, Label.FAKE))
+    if min(num_real, num_fake) < MIN_PER_CLASS:
+        raise DataError(
+            f"nothing can be calibrated: half of `val` has {num_real} real and {num_fake} fake "
+            f"voices; {MIN_PER_CLASS} of each are needed",
+            hint="Name more corpora with --dataset, or a larger one.",
+        )
+
+
 def _calibrating(snapshot: Snapshot) -> pd.DataFrame:
+    _ = snapshot.speech_config  # raises where it holds no speech
     index = snapshot.index()
     val = index[(index["split"] == str(Split.VAL)) & index["label"].notna()]
     return val[~halve_by_group(groups_of(val).tolist())]

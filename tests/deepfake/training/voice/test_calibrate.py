@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
-from deepfake.errors import ConfigError
-from deepfake.training.voice.calibrate import fit_voice_judgement
+from deepfake.errors import ConfigError, DataError
+from deepfake.training.voice.calibrate import fit_voice_judgement, reject_too_few_voices
 from deepfake.types import Verdict
 from deepfake.verdicts.calibration import Thresholds, raise_for_corpora
 from deepfake.verdicts.voice import VoiceScore
+from tests.voice_corpus import voice_files, write_voice_corpus
 
 
 def _files(seed: int = 0) -> tuple[pd.DataFrame, list[VoiceScore]]:
@@ -78,3 +81,13 @@ def test_a_threshold_is_raised_and_never_lowered() -> None:
     assert raise_for_corpora(base, [[0.1]], max_false_alarm=0.05) == base
     with pytest.raises(ConfigError, match="a share lies in"):
         raise_for_corpora(base, [reals], max_false_alarm=1.0)
+
+
+def test_corpora_are_counted_together_before_anything_is_computed(tmp_path: Path) -> None:
+    few, more = (
+        write_voice_corpus(tmp_path, voice_files({"val": count}), corpus=name)
+        for name, count in (("few", 10), ("more", 54))
+    )
+    with pytest.raises(DataError, match=r"real and \d+ fake voices; 20 of each are needed"):
+        reject_too_few_voices([few])
+    reject_too_few_voices([few, more])
