@@ -54,7 +54,7 @@ class Scorer:
             has_motion=True,
         )
         self._origin = score_origin(setup, bundle=bundle)
-        self._voice = _create_voice_scorer(setup)
+        self._voice = _create_voice_scorer(setup, prior=self._origin.prior)
 
     def score(self, request: ExtractRequest) -> ScoredMedium:
         """Return the score of a file; a failure is a row, not an exception."""
@@ -209,7 +209,8 @@ def _create_detector(setup: ScorerSetup, client: DeviceClient | None) -> Detecto
     )
 
 
-def _create_voice_scorer(setup: ScorerSetup) -> VoiceScorer | None:
+def _create_voice_scorer(setup: ScorerSetup, *, prior: float) -> VoiceScorer | None:
+    """Return what judges voices; both probabilities of a row hold for one prior."""
     if setup.voice is None:
         return None
-    return VoiceScorer(setup.voice, limits=setup.limits, prior=setup.prior, cache=setup.cache)
+    return VoiceScorer(setup.voice, limits=setup.limits, prior=prior, cache=setup.cache)

@@ -131,6 +131,7 @@ class VoiceScorer:
             reasons.append(self._judgement.reason_for_real)
         if verdict is Verdict.FAKE:
             reasons.append("sounds like the made voices that it learnt from")
+        reasons.append(self._note_on_prior(result))
         return {
             "verdict_voice": verdict,
             "reason_voice": "; ".join(filter(None, reasons)) or None,
@@ -141,6 +142,16 @@ class VoiceScorer:
             "strongest_voice_end_seconds": result.strongest_end_seconds,
             **self._likelihood_ratios(result),
         }
+
+    def _note_on_prior(self, result: VoiceScore) -> str | None:
+        """Return the probability that was judged, where the one in the row holds for another."""
+        calibration = self._judgement.calibration
+        if self._prior in (None, calibration.prior):
+            return None
+        return (
+            f"judged at a share of fakes of {calibration.prior:g}, as calibrated, where its "
+            f"probability is {calibration.prob(result.logit):.1%}"
+        )
 
     def _likelihood_ratios(self, result: VoiceScore) -> dict[str, float]:
         bounds = self._judgement.likelihood_ratio_bounds
@@ -156,7 +167,7 @@ class VoiceScorer:
     def _prob(self, logit: float) -> float:
         calibration = self._judgement.calibration
         prob = calibration.prob(logit)
-        if self._prior is None:
+        if self._prior is None or self._prior == calibration.prior:
             return prob
         return shift_prior(prob, from_prior=calibration.prior, to_prior=self._prior)
 

@@ -11,6 +11,7 @@ import pytest
 
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.voice_bundle import load_voice_bundle, save_voice_bundle
 from deepfake.extract.extractor import ExtractRequest
 from deepfake.media import write_image, write_video
 from deepfake.media.sound import SAMPLE_RATE
@@ -27,6 +28,8 @@ from deepfake.scoring.schemas import table_schemas
 from deepfake.scoring.scorer_settings import scoring_digest
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Kind, Status, Verdict
+from deepfake.verdicts.calibration import Calibration, shift_prior
+from deepfake.verdicts.voice import VoiceJudgement
 from tests.sample_data import clip_frames, face_close_up
 from tests.scores import make_score
 from tests.sound_factory import add_sound, make_speech, write_samples
@@ -110,6 +113,26 @@ def test_a_window_is_heard_alike_in_a_clip_and_alone(scorer: Scorer, tmp_path: P
     twice = write_samples(tmp_path / "b.wav", np.stack([speech, speech]), codec="pcm_s16le")
     first, second = (_score(scorer, path).score.logit_voice for path in (alone, twice))
     assert first == pytest.approx(second, abs=1e-3)
+
+
+def test_both_probabilities_of_a_row_hold_for_its_prior(
+    setup: ScorerSetup, talking: Path, tmp_path: Path
+) -> None:
+    rare = load_voice_bundle(write_voice_bundle(tmp_path / "even"))
+    calibration = Calibration(prior=0.2)
+    spec = rare.spec.model_copy(
+        update={"prior": 0.2, "judgement": VoiceJudgement(calibration=calibration)}
+    )
+    save_voice_bundle(tmp_path / "rare", state_dict=rare.state_dict(), spec=spec)
+    other = replace(setup, voice=DetectorIdentity(tmp_path / "rare", "rare"))
+    score = _score(Scorer(other), talking).score
+    assert score.prior == 0.5
+    assert score.logit_voice is not None
+    judged = calibration.prob(score.logit_voice)
+    expected = shift_prior(judged, from_prior=0.2, to_prior=0.5)
+    assert score.prob_fake_voice == pytest.approx(expected, abs=1e-12)
+    assert score.prob_fake_voice != pytest.approx(judged, abs=1e-3)
+    assert "judged at a share of fakes of 0.2" in str(score.reason_voice)
 
 
 @pytest.mark.parametrize("seconds", [0.0, 1.0])

@@ -76,7 +76,28 @@ def _exported(detector: Path, file: Path) -> dict[str, Any]:
         "detector": setup["detector"],
         "configuration": setup["configuration"],
         "made_with": setup["made_with"],
+        "voice_detector": None,
     }
+
+
+def _without_voices(receipt: dict[str, Any]) -> dict[str, Any]:
+    """Return a receipt as it was before voices were judged."""
+    score = {
+        name: value
+        for name, value in receipt["score"].items()
+        if "voice" not in name and name not in ("speech_seconds", "num_windows")
+    }
+    configuration = {k: v for k, v in receipt["configuration"].items() if k != "voice"}
+    old = {k: v for k, v in receipt.items() if k != "voice_detector"}
+    return {**old, "score": score, "configuration": configuration}
+
+
+def test_a_receipt_from_before_there_were_voices_is_read(
+    receipt: dict[str, Any], tmp_path: Path
+) -> None:
+    path = tmp_path / "receipt.json"
+    path.write_text(json.dumps(_without_voices(receipt)))
+    assert read_receipt(path) == Receipt.model_validate(receipt)
 
 
 def _checked(receipt: dict[str, Any], detector: Path, file: Path | None = None) -> dict[str, Any]:
