@@ -9,7 +9,7 @@ from prefect.artifacts import create_markdown_artifact
 from deepfake.config.options import EvaluateOptions
 from deepfake.corpora.held_out import record_uses
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.voice.bundle import load_voice_bundle
+from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.evaluation.selected_split import select_split
 from deepfake.evaluation.voice import voice_metrics

@@ -14,11 +14,12 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_markdown_artifact
 
-from deepfake.config import TrainConfig
+from deepfake.config import Modality
 from deepfake.config.options import RetrainOptions, takes_options
 from deepfake.corpora.held_out import read_held_out_set, reject_held_out_media
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.detectors.open_bundle import AnyBundle, open_bundle
+from deepfake.errors import ConfigError
 from deepfake.evaluation.promotion import (
     Challenge,
     ComparedFiles,
@@ -30,12 +31,22 @@ from deepfake.evaluation.promotion import (
     gather_measurements,
     load_policy,
     measure_pair,
+    measure_voice_pair,
     version_tags,
 )
-from deepfake.registry import mask_credentials, run_tags, tracking_uri, ui_command
+from deepfake.evaluation.selected_split import SelectedSplit
+from deepfake.registry import (
+    MODEL_NAME,
+    VOICE_MODEL_NAME,
+    mask_credentials,
+    run_tags,
+    tracking_uri,
+    ui_command,
+)
 from deepfake.storage import DataRoot, engine_cache, location_of
 from deepfake.training import RunFolder, TrainResult, read_result
 from deepfake.training.challenger import challenger_config, is_same_training, retrain_key
+from deepfake.training.run_folder import AnyTrainConfig
 from flows.ingest import open_dataset
 from flows.server.cancel import cancel_when_stopped
 from flows.server.limits import one_training
@@ -54,14 +65,20 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
 
     Returns:
         The summary: outcome, reasons, both detectors, where everything is.
+
+    Raises:
+        ConfigError: The name is that of detectors of the other modality, or options contradict
+            each other or the champion.
+        UnknownModelError: There is no champion to challenge, and no detector is packaged.
     """
     root = DataRoot(location_of(options.data_root))
     uri = tracking_uri(root.here)
     policy = load_policy(options.policy, held_out=options.held_out or options.benchmark)
     held_out = None if policy.held_out is None else read_held_out_set(root, policy.held_out)
     training.log_deferred(root.runs, uri=uri)
-    name = options.name
-    champion = steps.find_champion(name, data_root=options.data_root)
+    name = options.registered_name
+    _reject_other_models(name, modality=options.modality)
+    champion = steps.find_champion(name, modality=options.modality, data_root=options.data_root)
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
     reject_held_out_media(snapshots)
@@ -69,6 +86,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     notes = [note for _, found in opened for note in found]
     summary = {
         "model_name": name,
+        "modality": options.modality,
         "champion": champion.as_record(),
         "tracking_uri": mask_credentials(uri),
         "ui_command": ui_command(uri),
@@ -81,6 +99,7 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     tags = {
         **run_tags("retrain", snapshots, stage="train"),
         "retrain_key": key,
+        "modality": options.modality,
         "champion_version": str(champion.version or "none"),
         "champion_digest": champion.bundle.digest,
     }
@@ -94,13 +113,13 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
         tags=tags,
         uri=uri,
     )
-    challenger = load_bundle(trained.bundle)
+    challenger = open_bundle(trained.bundle)
     challenge = Challenge(
         champion, challenger, name, policy, held_out, folder=trained.run_dir / "decision"
     )
     decision = challenge.earlier_decision()
     if decision is None:
-        measurements = _measure(champion.bundle, challenger, compared, device=options.device)
+        measurements = _measure(champion.bundle, challenger, compared, options=options)
         decision = challenge.decide(measurements, root=root)
         steps.save_decision(decision, challenge.folder)
     else:
@@ -125,10 +144,17 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
     }
 
 
+def _reject_other_models(name: str, *, modality: Modality) -> None:
+    """Reject the name of the registered model of the other modality: others score with it."""
+    others = {"faces": VOICE_MODEL_NAME, "voice": MODEL_NAME}
+    if name == others[modality]:
+        raise ConfigError(f"{name!r} has no detectors of {modality}", hint="Name another --name.")
+
+
 def _train(
     snapshots: Sequence[Snapshot],
     *,
-    config: TrainConfig,
+    config: AnyTrainConfig,
     run_dir: Path,
     name: str,
     device: str,
@@ -160,14 +186,20 @@ def _train(
 
 
 def _measure(
-    champion: Bundle, challenger: Bundle, compared: Sequence[ComparedFiles], *, device: str
+    champion: AnyBundle,
+    challenger: AnyBundle,
+    compared: Sequence[ComparedFiles],
+    *,
+    options: RetrainOptions,
 ) -> Measurements:
-    """Measure both on the same files, and what a face costs them on the first of these."""
-    cache = engine_cache()
-    pairs = [
-        _measure_files(champion, challenger, files, device=device, cache=cache)
-        for files in compared
-    ]
+    """Measure both on the same files, and what a face or window costs them on the first of these.
+
+    Raises:
+        DataError: The files differ.
+    """
+    cache, device = engine_cache(), options.device
+    measure = _measure_voices if options.modality == "voice" else _measure_faces
+    pairs = [measure(champion, challenger, files, device=device, cache=cache) for files in compared]
     cost = None
     if compared:
         snapshot, index = compared[0].snapshot, compared[0].index
@@ -177,8 +209,22 @@ def _measure(
     return gather_measurements(compared, pairs, cost=cost)
 
 
-def _measure_files(
-    champion: Bundle, challenger: Bundle, files: ComparedFiles, *, device: str, cache: Path
+def _measure_voices(
+    champion: AnyBundle, challenger: AnyBundle, files: ComparedFiles, *, device: str, cache: Path
+) -> MeasuredPair:
+    seed = challenger.spec.seed
+    selected = SelectedSplit(files.name, files.index, files.outcomes)
+    champions, challengers = (
+        evaluating.evaluate_voice_files(
+            bundle.path, files.snapshot, selected, device=device, cache=cache, seed=seed
+        )
+        for bundle in (champion, challenger)
+    )
+    return measure_voice_pair(files.name, champions, challengers, seed=seed)
+
+
+def _measure_faces(
+    champion: AnyBundle, challenger: AnyBundle, files: ComparedFiles, *, device: str, cache: Path
 ) -> MeasuredPair:
     seed = challenger.spec.seed
     results = []

@@ -13,7 +13,7 @@ with atheris.instrument_imports(include=["deepfake"]):
     from deepfake.config import digest_of
     from deepfake.scoring.parts import find_parts, part_path, write_part
     from deepfake.scoring.schemas import TABLES
-    from deepfake.scoring.scorer import ScoredMedium
+    from deepfake.scoring.scorer_settings import ScoredMedium
     from deepfake.storage import read_table
     from deepfake.types import Score, Status, Verdict
 from fuzz.harness import fuzz

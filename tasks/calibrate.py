@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.open_bundle import open_bundle
-from deepfake.detectors.voice.bundle import modality_of_bundle
+from deepfake.detectors.voice_bundle import modality_of_bundle
 from deepfake.registry import PENDING, log_training_or_defer
 from deepfake.registry.mlflow_values import write_metrics_lines
 from deepfake.training.calibrate import CalibrationSummary, calibrate_bundle

@@ -24,6 +24,7 @@ from deepfake.evaluation import (
 )
 from deepfake.evaluation import voice as evaluation_of_voice
 from deepfake.evaluation.predict import predict_crops
+from deepfake.evaluation.selected_split import SelectedSplit
 from deepfake.evaluation.voice import VoiceEvaluation
 from deepfake.registry import find_training, log_evaluation
 from tasks.datasets import dataset_uses
@@ -34,6 +35,7 @@ __all__ = [
     "compare",
     "compute_metrics",
     "evaluate_voice",
+    "evaluate_voice_files",
     "log_to_mlflow",
     "predict",
     "write_evaluation",
@@ -80,6 +82,29 @@ def evaluate_voice(
     with show_step("evaluate", total=len(snapshot.index())) as step:
         return evaluation_of_voice.evaluate_voice(
             snapshot, bundle, split, cache=cache, seed=seed, on_done=step.reach
+        )
+
+
+@task(name="evaluate-voice-files", cache_policy=NO_CACHE, **RETRIES)
+def evaluate_voice_files(
+    bundle: Path,
+    snapshot: Snapshot,
+    selected: SelectedSplit,
+    *,
+    device: str,
+    cache: Path,
+    seed: int,
+) -> VoiceEvaluation:
+    """Return what a detector of voices makes of some labelled files of a snapshot."""
+    with show_step("evaluate", total=len(selected.index)) as step:
+        return evaluation_of_voice.evaluate_voice_files(
+            snapshot,
+            selected,
+            bundle,
+            device=device,
+            cache=cache,
+            seed=seed,
+            on_done=step.reach,
         )
 
 

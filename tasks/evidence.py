@@ -27,7 +27,13 @@ __all__ = ["explain"]
 def explain(version: str, *, key: str, requests: str, job: ScoreJob) -> dict[str, int]:
     """Make the evidence for packed `EvidenceRequest`s and write it beside the scores."""
     asked = [
-        EvidenceRequest(**{**request, "frames": tuple(request["frames"])})
+        EvidenceRequest(
+            **{
+                **request,
+                "frames": tuple(request["frames"]),
+                "windows": tuple(request["windows"]),
+            }
+        )
         for request in unpack_records(requests)
     ]
     here = job.on_this_machine()
@@ -38,6 +44,7 @@ def explain(version: str, *, key: str, requests: str, job: ScoreJob) -> dict[str
             media_limits=here.scorer.limits,
             worker_limits=own.limits,
             num_workers=own.num_workers,
+            voice=None if here.scorer.voice is None else here.scorer.voice.path,
         )
     )
     whole = explain_and_write(location_of(version), asked, workers=workers)

@@ -11,7 +11,7 @@ from deepfake.config import digest_of
 from deepfake.corpora.ingest import AnyExtractJob
 from deepfake.corpora.manifest import record_of_row, row_of_record
 from deepfake.corpora.probe import probe_rows
-from deepfake.extract.extractor import STEP_VERSION
+from deepfake.extract.extracted_medium import STEP_VERSION
 from deepfake.scoring import ScoreJob
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, pack_records, unpack_records

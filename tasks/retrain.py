@@ -9,6 +9,7 @@ import pandas as pd
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
+from deepfake.config import Modality
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import TrackingError
 from deepfake.evaluation import promotion
@@ -41,9 +42,9 @@ _EXPERIMENT = "deepfake"
 
 
 @task(name="find-champion", task_run_name="find-champion-{name}", cache_policy=NO_CACHE, **RETRIES)
-def find_champion(name: str, *, data_root: str) -> Champion:
+def find_champion(name: str, *, modality: Modality, data_root: str) -> Champion:
     """Return the champion of a model; where it has none the packaged detector, as it is."""
-    return promotion.find_champion(name, data_root=location_of(data_root))
+    return promotion.find_champion(name, modality=modality, data_root=location_of(data_root))
 
 
 @task(name="find-begun-run", cache_policy=NO_CACHE)
@@ -66,7 +67,7 @@ def measure_cost(
     device: str,
     cache: Path,
 ) -> CostComparison | None:
-    """Measure what a face costs both, on some faces of an index; None without a face."""
+    """Measure what a face or a window of speech costs both, on some of an index; None without."""
     return measure_bundle_costs(champion, challenger, snapshot, index, device=device, cache=cache)
 
 

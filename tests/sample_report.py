@@ -12,13 +12,15 @@ from deepfake.evidence import (
     FaceBox,
     FrameEvidence,
     TrackTimeline,
+    VoiceEvidence,
+    VoiceWindow,
 )
 from deepfake.evidence.provenance import Credentials, describe_provenance
 from deepfake.media import encode_shown
 from deepfake.views.report import Report, create_report
 from tests.sample_data import face_close_up
 
-__all__ = ["SCRIPT_NAME", "evidence", "report", "score"]
+__all__ = ["SCRIPT_NAME", "evidence", "report", "score", "voice_evidence", "voice_score"]
 
 SCRIPT_NAME = "/media/</script><script>alert(1)</script><img src=x onerror=alert(2)>.mp4"
 """A file name that must be text."""
@@ -76,6 +78,32 @@ def evidence(number: int, *, software: str = "Editor") -> Evidence:
     )
     picture = encode_shown(face_close_up(64))
     return Evidence(record, dict.fromkeys(("frame-0.jpg", "crop-0.jpg", "heat-0.jpg"), picture))
+
+
+def voice_score(number: int, **more: Any) -> dict[str, Any]:
+    """Return a row of a sound file whose voice was called fake."""
+    nothing = dict.fromkeys(("prob_fake", "num_faces", "num_frames", "strongest_pts_seconds"))
+    voice = {"verdict_voice": "fake", "prob_fake_voice": 0.875, "reason_voice": "sounds made"}
+    row = {"uri": f"/media/call-{number}.wav", "kind": "audio", "status": "no_picture"}
+    judged = {"verdict": "not_applicable", **voice}
+    return score(number, **{**nothing, **row, **judged, **more})
+
+
+def voice_evidence(number: int) -> Evidence:
+    """Return evidence for such a row: two windows in eight seconds of sound."""
+    windows = (
+        VoiceWindow(pts_seconds=0.5, end_seconds=4.0, prob_fake=0.25),
+        VoiceWindow(pts_seconds=4.0, end_seconds=7.5, prob_fake=0.95, is_strongest=True),
+    )
+    voice = VoiceEvidence(
+        windows=windows,
+        real_below=0.35,
+        fake_from=0.65,
+        duration_seconds=8.0,
+        waveform=tuple((-(number % 127), number % 127) for number in range(200)),
+    )
+    record = EvidenceRecord(media_id=f"{number:064x}", made_for="x", kind="audio", voice=voice)
+    return Evidence(record, {})
 
 
 def report(scores: Sequence[dict[str, Any]], *, evidence: Sequence[Evidence] = ()) -> Report:

@@ -7,13 +7,19 @@ from pathlib import Path
 import torch
 
 from deepfake.config import SpeechConfig, VoiceTrainConfig
-from deepfake.detectors.voice.bundle import VoiceSpec, save_voice_bundle
 from deepfake.detectors.voice.create import create_voice_network
+from deepfake.detectors.voice_bundle import VoiceSpec, save_voice_bundle
 
 __all__ = ["write_voice_bundle"]
 
 
-def write_voice_bundle(folder: Path, *, name: str = "tried-voice", seed: int = 0) -> Path:
+def write_voice_bundle(
+    folder: Path,
+    *,
+    name: str = "tried-voice",
+    seed: int = 0,
+    speech: SpeechConfig | None = None,
+) -> Path:
     """Save a network with random weights, statistics like a trained one's, and a scaled-up head."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -25,7 +31,7 @@ def write_voice_bundle(folder: Path, *, name: str = "tried-voice", seed: int = 0
     spec = VoiceSpec(
         name=name,
         architecture="lcnn",
-        speech=SpeechConfig(),
+        speech=speech or SpeechConfig(),
         data_digests={},
         seed=seed,
         code_version="0",

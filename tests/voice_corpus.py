@@ -27,7 +27,7 @@ _HELD = 2
 
 @dataclass(frozen=True)
 class VoiceFile:
-    """One file of a synthetic corpus."""
+    """One file of a synthetic corpus; it sounds as its label says unless `is_held` differs."""
 
     name: str
     label: str | None
@@ -35,6 +35,7 @@ class VoiceFile:
     method: str | None = None
     group: str | None = None
     num_windows: int = 1
+    is_held: bool | None = None
 
 
 def draw_voice(rng: np.random.Generator, *, is_fake: bool, seconds: float) -> NDArray[np.float32]:
@@ -108,7 +109,8 @@ def write_voice_corpus(
 
 
 def _window(rng: np.random.Generator, file: VoiceFile, number: int) -> StoredWindow:
-    samples = draw_voice(rng, is_fake=file.label == "fake", seconds=SPEECH.window_seconds)
+    is_held = file.label == "fake" if file.is_held is None else file.is_held
+    samples = draw_voice(rng, is_fake=is_held, seconds=SPEECH.window_seconds)
     return StoredWindow(
         encoded=encode_sound(samples),
         pts_seconds=float(number),

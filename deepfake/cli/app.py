@@ -155,8 +155,9 @@ def _run() -> None:
         if "--debug" in sys.argv:
             traceback.print_exc()
         typer.secho(f"error: {in_one_line(str(error))}", err=True, fg="red")
-        if error.hint:
-            typer.secho(f"hint: {error.hint}", err=True)
+        # A media worker that OpenCV kept from starting says so in its error.
+        if hint := LIBGL_HINT if is_libgl_missing(error) else error.hint:
+            typer.secho(f"hint: {hint}", err=True)
         raise SystemExit(int(exit_code_of_error(error))) from None
     except OSError as error:
         # A folder that cannot be written, a full disk: the reason is the system's.

@@ -170,13 +170,13 @@ def _check_training(options: Any) -> None:
     config = resolve_any_train_config(options)
     if options.run_name is not None:
         check_run_name(_data_root(options).runs, options.run_name, resume=options.resume)
-    if isinstance(config, VoiceTrainConfig):
-        return
-    named = ("auto", "imagenet", "none", "packaged")
+    is_voice = isinstance(config, VoiceTrainConfig)
+    named = ("none", "packaged") if is_voice else ("auto", "imagenet", "none", "packaged")
     if config.pretrained not in named and not Path(config.pretrained).exists():
+        file = "" if is_voice else ", or a file"
         raise ConfigError(
             f"no weights {config.pretrained!r}",
-            hint=f"Expected {', '.join(named)}, a detector's folder, or a file.",
+            hint=f"Expected {', '.join(named)}, or a detector's folder{file}.",
         )
 
 

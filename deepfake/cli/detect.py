@@ -50,7 +50,7 @@ def run_detect(options: DetectOptions) -> None:
         records = [{**json_row(row), "notes": notes} for row in scores]
         typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
     else:
-        _print_verdicts(scores, spec=load_bundle(identity.path).spec)
+        _print_verdicts(scores, spec=load_bundle(identity.path).spec, setup=setup)
     if options.report is not None:
         from deepfake.cli.report import write_detect_report
 
@@ -83,8 +83,12 @@ def _setup(identity: DetectorIdentity, options: DetectOptions, *, data_root: Pat
     )
 
 
-def _print_verdicts(scores: list[dict[str, Any]], *, spec: DetectorSpec) -> None:
+def _print_verdicts(
+    scores: list[dict[str, Any]], *, spec: DetectorSpec, setup: ScorerSetup
+) -> None:
     console = Console(highlight=False)
+    voice = setup.voice_bundle
+    is_voice_calibrated = voice is not None and voice.spec.judgement.calibration.is_fitted
     for row in scores:
         kind = row["kind"]
         is_picture = kind in PICTURE_KINDS
@@ -92,7 +96,8 @@ def _print_verdicts(scores: list[dict[str, Any]], *, spec: DetectorSpec) -> None
         if kind != Kind.AUDIO or row["verdict_voice"] is None:
             console.print(verdict_line(row, is_calibrated=is_calibrated), soft_wrap=True)
         if row["verdict_voice"] is not None and _may_have_voice(row):
-            console.print(voice_line(row), soft_wrap=True)
+            line = voice_line(row, is_calibrated=is_voice_calibrated)
+            console.print(line, soft_wrap=True)
 
 
 def _may_have_voice(row: Mapping[str, Any]) -> bool:

@@ -7,8 +7,8 @@ from rich.console import Console
 from deepfake.config.options import ExportOptions
 from deepfake.detectors.inference import export_onnx
 from deepfake.detectors.open_bundle import open_bundle
-from deepfake.detectors.voice.bundle import VoiceBundle
 from deepfake.detectors.voice.export import export_voice
+from deepfake.detectors.voice_bundle import VoiceBundle
 from deepfake.registry.resolve import resolve_any_detector, resolve_detector
 from deepfake.storage import DataRoot, local_path, location_of
 from deepfake.storage.environment import configure_environment

@@ -18,10 +18,14 @@ from deepfake.config.options import (
     RollbackOptions,
     ShowVersionOptions,
 )
-from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.open_bundle import AnyBundle, open_bundle
+from deepfake.detectors.voice_bundle import packaged_voice_detector
 from deepfake.errors import ConfigError, DeepfakeError, UnknownModelError
 from deepfake.registry import (
     CHAMPION,
+    MODEL_NAME,
+    VOICE_MODEL_NAME,
     Promotion,
     RegisteredVersion,
     champion_history,
@@ -32,7 +36,11 @@ from deepfake.registry import (
     roll_back,
     tracking_uri,
 )
-from deepfake.registry.resolve import resolve_detector
+from deepfake.registry.resolve import (
+    resolve_any_detector,
+    resolve_detector,
+    resolve_voice_or_fail,
+)
 from deepfake.storage import DataRoot, location_of
 from deepfake.storage.environment import user_name
 
@@ -46,6 +54,9 @@ __all__ = [
 
 _SHOWN_DIGITS = 4
 
+_RESOLVE_OF = {MODEL_NAME: resolve_detector, VOICE_MODEL_NAME: resolve_voice_or_fail}
+"""Commands score faces, or voices, with the champions of these models."""
+
 
 def run_list(options: ListVersionsOptions) -> None:
     """Print the versions of a model, the newest first."""
@@ -53,7 +64,8 @@ def run_list(options: ListVersionsOptions) -> None:
     console = Console(markup=False)
     versions = list_versions(name, uri=uri)
     if not versions:
-        typer.echo(f"{name}: no version in {mask_credentials(uri)}; `deepfake train` makes one")
+        how = "deepfake train --modality voice" if name == VOICE_MODEL_NAME else "deepfake train"
+        typer.echo(f"{name}: no version in {mask_credentials(uri)}; `{how}` makes one")
         return
     console.print(f"{name} in {mask_credentials(uri)}", soft_wrap=True, highlight=False)
     console.print(version_table(versions, uri=uri))
@@ -71,7 +83,7 @@ def run_show(options: ShowVersionOptions) -> None:
         typer.echo(in_one_line(f"  {key}: {value}"))
     typer.echo("champions:")
     for event in champion_history(name, uri=uri):
-        typer.echo(in_one_line(f"  {_in_words(event)}"))
+        typer.echo(in_one_line(f"  {_in_words(event, name=name)}"))
 
 
 def run_compare(options: CompareVersionsOptions) -> None:
@@ -93,9 +105,14 @@ def run_compare(options: CompareVersionsOptions) -> None:
     uris = [f"models:/{name}/{v.version}" for v in versions]
     console.print(
         "These numbers may be of different files. On the same ones: deepfake evaluate --dataset "
-        f"CORPUS --weights {uris[1]} --against {uris[0]}",
+        f"CORPUS --weights {uris[1]}{_against(name, uris[0])}",
         soft_wrap=True,
     )
+
+
+def _against(name: str, uri: str) -> str:
+    """Return the option that compares on one corpus, which detectors of voices have not."""
+    return ", and for the other one" if name == VOICE_MODEL_NAME else f" --against {uri}"
 
 
 def run_promote(options: PromoteOptions) -> None:
@@ -108,8 +125,9 @@ def run_promote(options: PromoteOptions) -> None:
         )
     uri = _store_of(options.data_root)
     version = _find(name, options.which, uri=uri).version
-    # A detector that cannot be loaded must not become champion.
-    resolve_detector(f"models:/{name}/{version}", data_root=location_of(options.data_root))
+    # A detector that cannot be loaded, or is of the other modality, must not become champion.
+    resolve = _RESOLVE_OF.get(name, resolve_any_detector)
+    resolve(f"models:/{name}/{version}", data_root=location_of(options.data_root))
     done = promote(name, version, author=_who(), reason=reason or "no reason was given", uri=uri)
     _print_moved(name, done)
 
@@ -122,18 +140,22 @@ def run_rollback(options: RollbackOptions) -> None:
 
 
 def _print_moved(name: str, done: Promotion) -> None:
-    present, before = (_version_or_nobody(v) for v in (done.version, done.was))
+    present, before = (_version_or_nobody(v, name=name) for v in (done.version, done.was))
     typer.echo(in_one_line(f"champion of {name}: {present} (before: {before})"))
-    typer.echo(in_one_line(f"kept: {_in_words(done)}"))
+    typer.echo(in_one_line(f"kept: {_in_words(done, name=name)}"))
 
 
-def _in_words(event: Promotion) -> str:
-    moved = f"{event.action} {_version_or_nobody(event.version)}"
+def _in_words(event: Promotion, *, name: str) -> str:
+    moved = f"{event.action} {_version_or_nobody(event.version, name=name)}"
     return f"{event.at} {moved} by {event.who}: {event.why}"
 
 
-def _version_or_nobody(version: int | None) -> str:
-    return "nobody; the packaged detector serves" if version is None else f"version {version}"
+def _version_or_nobody(version: int | None, *, name: str) -> str:
+    if version is not None:
+        return f"version {version}"
+    if name == VOICE_MODEL_NAME and packaged_voice_detector() is None:
+        return "nobody"
+    return "nobody; the packaged detector serves"
 
 
 def _who() -> str:
@@ -167,19 +189,29 @@ def _description(version: RegisteredVersion, *, data_root: str) -> dict[str, str
     """Return the description of the bundle, or why it cannot be used."""
     named = f"models:/{version.name}/{version.version}"
     try:
-        bundle = load_bundle(resolve_detector(named, data_root=location_of(data_root))[0].path)
+        bundle = open_bundle(resolve_any_detector(named, data_root=location_of(data_root))[0].path)
     except DeepfakeError as error:
         return {"bundle": f"cannot be used ({error})"}
     spec = bundle.spec
     return {
         "digest": bundle.digest,
-        "network": f"{spec.architecture} at {spec.input_size} px",
-        "heads": ", ".join(head.name for head in spec.heads),
+        **_network(bundle),
         "began with": spec.pretrained_source,
         "learnt from": ", ".join(f"{k} at {v}" for k, v in spec.data_digests.items()),
         "trained at": spec.created_at,
         "decision": version.tags.get("decision", ""),
     }
+
+
+def _network(bundle: AnyBundle) -> dict[str, str]:
+    spec = bundle.spec
+    if isinstance(bundle, Bundle):
+        return {
+            "network": f"{spec.architecture} at {bundle.spec.input_size} px",
+            "heads": ", ".join(head.name for head in bundle.spec.heads),
+        }
+    seconds = bundle.spec.speech.window_seconds
+    return {"network": f"{spec.architecture} on {seconds:g} s of speech"}
 
 
 def _numbers(version: RegisteredVersion, *, uri: str) -> dict[str, str]:

@@ -14,9 +14,10 @@ from deepfake.config import WorkerLimits
 from deepfake.config.options import ReportOptions
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import ConfigError
-from deepfake.evidence import explain_scores, make_missing_evidence
+from deepfake.evidence import explain_scores, has_score, make_missing_evidence
 from deepfake.evidence.embedded_json import REPORT_NAME
 from deepfake.scoring import ScoredMedium, ScorerSetup, ScoresFolder, describe_for_report
+from deepfake.scoring.scorer_settings import all_reading_notes
 from deepfake.storage import Location, location_of
 from deepfake.views.report import Report, create_report, read_report, write_report
 
@@ -60,13 +61,13 @@ def write_detect_report(
     Args:
         path: The HTML file.
         media: As scored.
-        setup: Which detector, and how.
+        setup: Which detectors, and how.
         limits: What one file may cost.
     """
     console = Console(stderr=True, markup=False)
-    bundle = load_bundle(setup.detector.path)
+    bundle, voice = load_bundle(setup.detector.path), setup.voice_bundle
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("evidence", total=sum(m.score.prob_fake is not None for m in media))
+        task = bar.add_task("evidence", total=sum(has_score(m.score.as_row()) for m in media))
         evidence = explain_scores(
             media,
             setup=setup,
@@ -76,9 +77,12 @@ def write_detect_report(
     report = create_report(
         [medium.score.as_row() for medium in media],
         detector=f"{setup.detector.full_name}, digest {bundle.digest}",
-        notes=bundle.spec.reading_notes,
+        notes=all_reading_notes(setup, bundle=bundle),
         reading=describe_for_report(bundle.spec),
         evidence=evidence,
+        voice_detector=None
+        if setup.voice is None or voice is None
+        else f"{setup.voice.full_name}, digest {voice.digest}",
     )
     _write(path, report)
 

@@ -63,11 +63,12 @@ def verdict_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
     return line
 
 
-def voice_line(row: Mapping[str, Any]) -> Text:
+def voice_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
     """Return one line of text for the voice of a file.
 
     Args:
         row: Columns of the scores table; `verdict_voice` is not None.
+        is_calibrated: Whether `prob_fake_voice` is a probability; else it is shown as a rank.
 
     Example:
         >>> row = {"verdict_voice": "fake", "prob_fake_voice": 0.9, "uri": "a.wav"}
@@ -75,7 +76,10 @@ def voice_line(row: Mapping[str, Any]) -> Text:
         'FAKE           90.0% probability of a made voice  a.wav  (strongest from 4.0 s)'
     """
     prob, reason = row["prob_fake_voice"], row["reason_voice"]
-    shown = "voice" if prob is None else f"{prob:6.1%} probability of a made voice"
+    shown = "voice"
+    if prob is not None:
+        known = f"{prob:6.1%} probability of a made voice"
+        shown = known if is_calibrated else f"voice, rank {prob:.2f} of 0 to 1"
     line = Text.assemble(
         style_verdict(str(row["verdict_voice"])), in_one_line(f"{shown:<25}  {row['uri']}")
     )

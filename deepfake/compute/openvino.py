@@ -5,6 +5,7 @@ A graph is a network in OpenVINO's form, an engine a graph compiled for this pro
 
 from __future__ import annotations
 
+import importlib
 import importlib.metadata
 import logging
 import os
@@ -60,18 +61,22 @@ _CHILD = (
     "getattr(importlib.import_module(module), name)(*arguments)"
 )
 
+_CONVERTER = "openvino.tools.ovc"
+
 _FILES = ("graph.xml", "graph.bin")
 _DIGESTS = "digests.json"
 
 
 def import_openvino() -> Any:
-    """Return the package `openvino`, imported without its telemetry.
+    """Return the package `openvino`, imported without its telemetry and its converter.
 
-    Its import sends an event to its makers unless a file in the user's home forbids it; no
-    environment variable does. Where its telemetry package is missing, it uses a stub.
+    The converter takes a third of the time to import, and `convert_module` alone needs it. It sends
+    an event to its makers unless a file in the user's home forbids it; no environment variable
+    does. Where its telemetry package is missing, it uses a stub.
     """
     if "openvino" not in sys.modules:
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+        sys.modules.setdefault(_CONVERTER, None)  # type: ignore[arg-type]
     import openvino
 
     return openvino
@@ -209,12 +214,15 @@ def convert_module(module: torch.nn.Module, *, example: torch.Tensor) -> Graph:
     """
     import torch
 
-    openvino = import_openvino()
+    import_openvino()
+    if sys.modules.get(_CONVERTER) is None:
+        sys.modules.pop(_CONVERTER, None)
+    converter = importlib.import_module(_CONVERTER)
     try:
         # Both libraries warn about their own inside.
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            graph = openvino.convert_model(torch.export.export(module, (example,)))
+            graph = converter.convert_model(torch.export.export(module, (example,)))
         graph.reshape(list(example.shape))
     except Exception as error:  # torch.export passes on whatever the network's code raises
         raise ModelError(f"the network cannot be converted ({first_line(error)})") from error

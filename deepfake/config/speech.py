@@ -9,7 +9,11 @@ from pydantic import Field
 from deepfake.config.base import Settings
 from deepfake.config.settings import ExtractConfig, MediaLimits
 
-__all__ = ["AnyExtractConfig", "SpeechConfig", "SpeechExtractConfig"]
+__all__ = ["SAMPLE_RATE", "AnyExtractConfig", "SpeechConfig", "SpeechExtractConfig"]
+
+
+SAMPLE_RATE = 16_000
+"""Samples a second of sound that is looked at: speech has little above 8 kHz."""
 
 
 class SpeechConfig(Settings):

@@ -74,6 +74,8 @@ class VoiceTrainConfig(Settings):
     """A training on voices. With data digests and code version it determines the detector."""
 
     architecture: str = "lcnn"
+    pretrained: str = Field(default="none", min_length=1)
+    """Weights to begin with: `none` for new ones, `packaged`, or the folder of a detector."""
     epochs: int = Field(default=20, ge=1)
     windows_per_epoch: int = Field(default=8000, ge=2)
     """Windows that an epoch shows, half of them real, however many there are."""

@@ -10,7 +10,6 @@ from deepfake.compute.workers import Failure, MediaWorkers
 from deepfake.config import MediaLimits
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.errors import DeepfakeError, MediaError
-from deepfake.media import probe_media
 from deepfake.storage import medium_file, sampled_digest_of, sha256_of
 from deepfake.types import Kind, MediaInfo, Status
 
@@ -53,6 +52,9 @@ class ProbeResult:
 
 def probe_medium(_: Any, request: ProbeRequest) -> ProbeResult:
     """Hash and probe one file; a failure is a status, not an exception."""
+    # Only workers import decoders.
+    from deepfake.media import probe_media
+
     media_id = None
     try:
         with medium_file(request.uri, max_bytes=request.limits.max_bytes) as path:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from deepfake.detectors.bundles import Bundle, load_bundle
-from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle, modality_of_bundle
+from deepfake.detectors.voice_bundle import VoiceBundle, load_voice_bundle, modality_of_bundle
 
 __all__ = ["AnyBundle", "open_bundle"]
 

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
         SliceComparison,
         compare_evaluations,
         compare_slices,
+        compare_tables,
         comparison_json,
         comparison_markdown,
     )
@@ -41,6 +42,7 @@ __all__ = [
     "SliceComparison",
     "compare_evaluations",
     "compare_slices",
+    "compare_tables",
     "comparison_json",
     "comparison_markdown",
     "evaluate_predictions",

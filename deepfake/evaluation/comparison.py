@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import pandas as pd
 
 from deepfake.errors import DataError
-from deepfake.evaluation.corpus import against_reals, is_correct, iter_slices
+from deepfake.evaluation.corpus import (
+    against_reals,
+    is_correct,
+    iter_column_slices,
+    iter_slices,
+)
 from deepfake.evaluation.metrics import PairedComparison, paired_bootstrap
 from deepfake.evaluation.result import EvaluationResult
 from deepfake.types import Label
@@ -17,6 +23,7 @@ __all__ = [
     "SliceComparison",
     "compare_evaluations",
     "compare_slices",
+    "compare_tables",
     "comparison_json",
     "comparison_markdown",
 ]
@@ -70,7 +77,7 @@ def compare_evaluations(
     Raises:
         DataError: The two are not of the same files.
     """
-    scored = _of_both(first, second)
+    scored = _of_both(first.table, second.table)
     return {
         str(corpus): {
             "all": _compared(rows, seed=seed),
@@ -97,19 +104,47 @@ def compare_slices(
     Raises:
         DataError: The two are not of the same files.
     """
+    return _slices_compared(_of_both(first.table, second.table), slices=iter_slices, seed=seed)
+
+
+def compare_tables(
+    first: pd.DataFrame, second: pd.DataFrame, *, seed: int = 0
+) -> tuple[PairedComparison, list[SliceComparison]]:
+    """Compare two detectors on all files of one corpus, and by method, kind and compression.
+
+    Args:
+        first: Of the first detector, a row a file: `corpus`, `uri`, `label`, `method`, `kind`,
+            `compression`, `group`, `logit`, `log_odds` (what orders the files), `prob_fake`, and
+            `threshold`, from which on a file is called fake.
+        second: Of the second, on the same files.
+        seed: Of the bootstrap.
+
+    Raises:
+        DataError: The two are not of the same files.
+    """
     scored = _of_both(first, second)
+    slices = _slices_compared(scored, slices=iter_column_slices, seed=seed)
+    return _compared(scored, seed=seed), slices
+
+
+def _slices_compared(
+    scored: pd.DataFrame,
+    *,
+    slices: Callable[[pd.DataFrame], Iterator[tuple[str, str, pd.DataFrame]]],
+    seed: int,
+) -> list[SliceComparison]:
     found = [
         _slice_compared(str(corpus), files, rows, by=by, value=value, seed=seed)
         for corpus, files in scored.groupby("corpus", sort=True)
-        for by, value, rows in iter_slices(files.reset_index(drop=True))
+        for by, value, rows in slices(files.reset_index(drop=True))
     ]
     return [part for part in found if part is not None]
 
 
-def _of_both(first: EvaluationResult, second: EvaluationResult) -> pd.DataFrame:
+def _of_both(first: pd.DataFrame, second: pd.DataFrame) -> pd.DataFrame:
     """Return the files that both have a score for; the second one's columns end in `_other`."""
-    both = first.table.merge(
-        second.table[[*_KEYS, *_OF_THE_DETECTOR]],
+    both = first.merge(
+        second[[*_KEYS, *_OF_THE_DETECTOR]],
         on=_KEYS,
         suffixes=("", "_other"),
         how="outer",

@@ -35,6 +35,7 @@ __all__ = [
     "against_reals",
     "evaluate_corpus",
     "is_correct",
+    "iter_column_slices",
     "iter_slices",
     "weakest_slice",
 ]
@@ -225,15 +226,24 @@ def _operating_points(
     return points
 
 
+def iter_column_slices(files: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """Yield the slices by method, kind and compression, as `iter_slices` does.
+
+    Args:
+        files: A row a file, of pictures or of sound; where a column is empty a file is in no slice.
+    """
+    for by in _SLICED_BY:
+        for value, rows in files.groupby(by, sort=True):
+            yield by, str(value), rows
+
+
 def iter_slices(files: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
     """Yield the slices of a corpus: the column that it is cut by, the value, and the files.
 
     Args:
         files: Rows of `file_table`; two detectors on the same crops have the same slices.
     """
-    for by in _SLICED_BY:
-        for value, rows in files.groupby(by, sort=True):
-            yield by, str(value), rows
+    yield from iter_column_slices(files)
     reals = files[(files["label"] == Label.REAL) & files["num_tracks"].notna()]
     if len(reals) and reals["num_tracks"].nunique() > 1:
         # The more faces may raise an alarm, the more often one does so without cause.

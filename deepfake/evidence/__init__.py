@@ -9,7 +9,7 @@ order in which it is made:
 `on_demand`      make what is missing, in batches or when somebody looks at it
 `explain`        make the evidence for many scores in media workers, and write it
 `explainer`      in a worker: make the evidence for one score, from
-                 `timelines`, `frames`, `crops` (with `heat_maps`) and `provenance`
+                 `timelines`, `voices`, `frames`, `crops` (with `heat_maps`) and `provenance`
 `records`        the evidence of a file, as it is written, read and removed
 ===============  ===============================================================================
 """
@@ -39,6 +39,8 @@ if TYPE_CHECKING:
         FaceBox,
         FrameEvidence,
         TrackTimeline,
+        VoiceEvidence,
+        VoiceWindow,
         evidence_folder,
         list_evidence,
         load_evidence,
@@ -47,7 +49,7 @@ if TYPE_CHECKING:
         remove_evidence,
         write_evidence,
     )
-    from deepfake.evidence.request import EvidenceRequest, create_request
+    from deepfake.evidence.request import EvidenceRequest, create_request, has_score
 else:
     __getattr__ = lazy_exports(__name__, __file__)
 
@@ -62,12 +64,15 @@ __all__ = [
     "FrameEvidence",
     "MadeEvidence",
     "TrackTimeline",
+    "VoiceEvidence",
+    "VoiceWindow",
     "create_request",
     "evidence_folder",
     "evidence_setup",
     "explain_and_write",
     "explain_media",
     "explain_scores",
+    "has_score",
     "list_evidence",
     "load_evidence",
     "make_evidence_batches",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deepfake.compute.workers import Failure, MediaWorkers, WorkerSetup
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.detectors.voice_bundle import VoiceBundle, load_voice_bundle
 from deepfake.evidence.explainer import (
     ExplainerSetup,
     create_explainer,
@@ -18,12 +19,12 @@ from deepfake.evidence.explainer import (
 )
 from deepfake.evidence.provenance import Provenance, unreadable_provenance
 from deepfake.evidence.records import Evidence, EvidenceRecord, evidence_folder, write_evidence
-from deepfake.evidence.request import EvidenceRequest, create_request
+from deepfake.evidence.request import EvidenceRequest, create_request, has_score
 from deepfake.evidence.timelines import create_record
 from deepfake.storage import Location
 
 if TYPE_CHECKING:
-    from deepfake.scoring.scorer import ScoredMedium, ScorerSetup
+    from deepfake.scoring.scorer_settings import ScoredMedium, ScorerSetup
 
 __all__ = [
     "evidence_setup",
@@ -41,6 +42,7 @@ def evidence_setup(
     num_workers: int,
     max_frames: int = 3,
     max_crops: int = 4,
+    voice: Path | None = None,
 ) -> WorkerSetup:
     """Return the setup of workers that make evidence.
 
@@ -51,8 +53,9 @@ def evidence_setup(
         num_workers: Processes; 0 for one a core.
         max_frames: How many whole frames are shown, the strongest first.
         max_crops: How many faces of the deciding track are shown, the strongest first.
+        voice: The folder of the detector of voices; None leaves its thresholds out.
     """
-    explainer = ExplainerSetup(detector, media_limits, max_frames, max_crops)
+    explainer = ExplainerSetup(detector, media_limits, max_frames, max_crops, voice)
     return WorkerSetup(create_explainer, explainer, worker_limits, num_workers)
 
 
@@ -92,9 +95,11 @@ def explain_scores(
         on_done: Called with the number of scores done, after each.
     """
     requests = {
-        str(medium.score.media_id): create_request(medium.score.as_row(), medium.frames)
+        str(medium.score.media_id): create_request(
+            medium.score.as_row(), medium.frames, medium.windows
+        )
         for medium in media
-        if medium.score.prob_fake is not None
+        if has_score(medium.score.as_row())
     }
     if not requests:
         return []
@@ -103,6 +108,7 @@ def explain_scores(
         media_limits=setup.limits,
         worker_limits=limits,
         num_workers=min(len(requests), len(os.sched_getaffinity(0))),
+        voice=None if setup.voice is None else setup.voice.path,
     )
     with MediaWorkers(explainer) as workers:
         return list(explain_media(list(requests.values()), workers=workers, on_done=on_done))
@@ -121,22 +127,30 @@ def explain_media(
         workers: Set up by `evidence_setup`.
         on_done: Called with the number of scores done, after each.
     """
-    bundle = load_bundle(workers.setup.argument.bundle)
+    setup: ExplainerSetup = workers.setup.argument
+    bundle = load_bundle(setup.bundle)
+    voice = None if setup.voice is None else load_voice_bundle(setup.voice)
     # Two jobs a file, so that a crash of the one library loses nothing that the other has read.
     explained = workers.map(explain_medium, requests)
     provenances = workers.map(read_provenance, requests)
     triples = zip(requests, explained, provenances, strict=True)
     for num_done, (request, result, provenance) in enumerate(triples, start=1):
-        evidence = _or_timelines(result, request, bundle)
+        evidence = _or_timelines(result, request, bundle, voice)
         yield Evidence(_with_provenance(evidence.record, provenance), evidence.pictures)
         on_done(num_done)
 
 
-def _or_timelines(result: Evidence | Failure, request: EvidenceRequest, bundle: Bundle) -> Evidence:
+def _or_timelines(
+    result: Evidence | Failure,
+    request: EvidenceRequest,
+    bundle: Bundle,
+    voice: VoiceBundle | None,
+) -> Evidence:
     """Return the evidence; of a file that broke its worker, the timelines alone."""
     if isinstance(result, Evidence):
         return result
-    return Evidence(create_record(request, bundle=bundle).without_pictures(result.message), {})
+    record = create_record(request, bundle=bundle, voice_bundle=voice)
+    return Evidence(record.without_pictures(result.message), {})
 
 
 def _with_provenance(record: EvidenceRecord, result: Provenance | str | Failure) -> EvidenceRecord:

@@ -9,13 +9,15 @@ from typing import Any
 
 from deepfake.config import MediaLimits
 from deepfake.detectors.bundles import load_bundle
-from deepfake.errors import DeepfakeError, MediaError
+from deepfake.detectors.voice_bundle import load_voice_bundle
+from deepfake.errors import DeepfakeError, MediaError, SoundOnlyError
 from deepfake.evidence.crops import CropExplainer
 from deepfake.evidence.frames import draw_frame
 from deepfake.evidence.provenance import Provenance, describe_provenance, read_credentials
 from deepfake.evidence.records import Evidence, EvidenceRecord
 from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.timelines import create_record
+from deepfake.evidence.voices import add_waveform
 from deepfake.media import (
     limit_threads,
     motion_video,
@@ -24,6 +26,7 @@ from deepfake.media import (
     read_pages,
     read_tags,
 )
+from deepfake.media.sound import open_sound
 from deepfake.storage import medium_file, sampled_digest_of, sha256_of
 from deepfake.types import Frame, Kind
 
@@ -45,12 +48,14 @@ class ExplainerSetup:
         limits: How large a medium may be.
         max_frames: How many whole frames are shown, the strongest first.
         max_crops: How many faces of the deciding track are shown, the strongest first.
+        voice: Folder of the detector of voices; None leaves its thresholds out.
     """
 
     bundle: Path
     limits: MediaLimits = MediaLimits()  # noqa: RUF009 - frozen
     max_frames: int = 3
     max_crops: int = 4
+    voice: Path | None = None
 
 
 class Explainer:
@@ -63,22 +68,38 @@ class Explainer:
     def __init__(self, setup: ExplainerSetup) -> None:
         self._setup = setup
         self._bundle = load_bundle(setup.bundle)
+        self._voice = None if setup.voice is None else load_voice_bundle(setup.voice)
         self._crops = CropExplainer(self._bundle)
 
     def explain(self, request: EvidenceRequest) -> Evidence:
         """Return the evidence for a score, without provenance; a note says what is missing."""
-        record = create_record(request, bundle=self._bundle)
+        record = create_record(request, bundle=self._bundle, voice_bundle=self._voice)
         try:
             with medium_file(request.uri, max_bytes=self._setup.limits.max_bytes) as path:
                 _check_content(path, request.media_id)
+                # The sound first: where the pictures cannot be read again, it is there.
+                record = self._add_sound(record, path)
                 return self._add_pictures(record, request, path)
         except (DeepfakeError, OSError, ValueError) as error:
             return Evidence(record.without_pictures(_message(error)), {})
+
+    def _add_sound(self, record: EvidenceRecord, path: Path) -> EvidenceRecord:
+        """Return the record with the waveform of the voice; a note says why there is none."""
+        if record.voice is None:
+            return record
+        try:
+            voice = add_waveform(record.voice, path, limits=self._setup.limits, bundle=self._voice)
+        except DeepfakeError as error:
+            notes = (*record.notes, f"There is no waveform: {error.message}.")
+            return record.model_copy(update={"is_whole": False, "notes": notes})
+        return record.model_copy(update={"voice": voice})
 
     def _add_pictures(
         self, record: EvidenceRecord, request: EvidenceRequest, path: Path
     ) -> Evidence:
         rows = _deciding_faces(request)
+        if not rows:
+            return Evidence(record, {})
         rows_by_crop_id = rows[: self._setup.max_crops]
         indices = list(dict.fromkeys(int(row["frame_index"]) for row in rows))
         indices = indices[: self._setup.max_frames]
@@ -147,8 +168,15 @@ def _container(path: Path, *, limits: MediaLimits) -> str:
     still = probe_still(path, limits=limits)
     if still is not None:
         return still.container
-    with open_video(path, decoder="pyav", limits=limits) as reader:
-        return reader.info.container
+    try:
+        with open_video(path, decoder="pyav", limits=limits) as reader:
+            return reader.info.container
+    except SoundOnlyError:
+        sound = open_sound(path, limits=limits)
+        if sound is None:
+            raise
+        with sound:
+            return sound.info.container
 
 
 def _check_content(path: Path, media_id: str) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deepfake.compute.workers import MediaWorkers
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
+from deepfake.detectors.voice_bundle import load_voice_bundle, packaged_voice_detector
 from deepfake.errors import DeepfakeError, UnknownModelError
 from deepfake.evidence.explain import evidence_setup, explain_and_write
 from deepfake.evidence.request import EvidenceRequest
@@ -18,7 +19,7 @@ from deepfake.evidence.selection import (
     find_request,
     remove_stale_evidence,
 )
-from deepfake.registry.resolve import resolve_detector
+from deepfake.registry.resolve import resolve_detector, resolve_voice_detector
 from deepfake.scoring.setups import read_setup
 from deepfake.storage import Location, StorePath, location_of, read_json
 
@@ -112,7 +113,7 @@ def make_missing_evidence(
 
     def run_batches(batches: list[list[EvidenceRequest]]) -> None:
         total = sum(len(batch) for batch in batches)
-        for done in _make(version_dir, batches, bundle=detectors[0]):
+        for done in _make(version_dir, batches, bundle=detectors[0], data_root=data_root):
             on_done(done, total)
 
     return make_evidence_batches(version_dir, find_requests=find_requests, run_batches=run_batches)
@@ -133,12 +134,17 @@ def make_evidence_for(
         DataError: There is no such score.
     """
     bundle = _detector_of(version_dir, weights=None, data_root=data_root)
-    for _ in _make(version_dir, [[find_request(version_dir, media_id)]], bundle=bundle):
+    batches = [[find_request(version_dir, media_id)]]
+    for _ in _make(version_dir, batches, bundle=bundle, data_root=data_root):
         pass
 
 
 def _make(
-    version_dir: Location, batches: list[list[EvidenceRequest]], *, bundle: Bundle
+    version_dir: Location,
+    batches: list[list[EvidenceRequest]],
+    *,
+    bundle: Bundle,
+    data_root: Location,
 ) -> Iterator[int]:
     """Make evidence a batch at a time, and yield how many files are done."""
     configuration = read_setup(version_dir).configuration
@@ -148,6 +154,7 @@ def _make(
         media_limits=configuration.media_limits,
         worker_limits=configuration.worker_limits,
         num_workers=min(num_files, len(os.sched_getaffinity(0))),
+        voice=_voice_detector_of(version_dir, data_root=data_root),
     )
     num_done = 0
     with MediaWorkers(setup) as workers:
@@ -177,11 +184,38 @@ def _candidates(
     if weights is not None:
         yield resolve_detector(weights, data_root=data_root)[0].path
         return
-    with suppress(DeepfakeError, OSError, KeyError, TypeError):
-        noted = location_of(read_json(version_dir / "run.json")["detector"]["path"])
-        if not isinstance(noted, StorePath):
-            yield noted
+    yield from _noted_folder(version_dir, "detector")
     if packaged := packaged_detector():
         yield packaged
     with suppress(DeepfakeError):
         yield resolve_detector(data_root=data_root)[0].path
+
+
+def _voice_detector_of(version_dir: Location, *, data_root: Location) -> Path | None:
+    """Return the folder of the detector that judged the voices; None where it is not here."""
+    wanted = read_setup(version_dir).voice_detector
+    if wanted is None:
+        return None
+    for folder in _voice_candidates(version_dir, data_root=data_root):
+        with suppress(DeepfakeError, OSError):
+            if load_voice_bundle(folder).digest == wanted.digest:
+                return folder
+    return None
+
+
+def _voice_candidates(version_dir: Location, *, data_root: Location) -> Iterator[Path]:
+    yield from _noted_folder(version_dir, "voice_detector")
+    if packaged := packaged_voice_detector():
+        yield packaged
+    with suppress(DeepfakeError):
+        found = resolve_voice_detector(data_root=data_root)
+        if found is not None:
+            yield found[0].path
+
+
+def _noted_folder(version_dir: Location, name: str) -> Iterator[Path]:
+    """Yield the folder from which a detector was loaded that scored, as far as it is noted."""
+    with suppress(DeepfakeError, OSError, KeyError, TypeError):
+        noted = location_of(read_json(version_dir / "run.json")[name]["path"])
+        if not isinstance(noted, StorePath):
+            yield noted

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, ValidationError
 
@@ -28,6 +28,8 @@ __all__ = [
     "FaceBox",
     "FrameEvidence",
     "TrackTimeline",
+    "VoiceEvidence",
+    "VoiceWindow",
     "evidence_folder",
     "list_evidence",
     "load_evidence",
@@ -38,6 +40,8 @@ __all__ = [
 ]
 
 _FILE_NAME = "evidence.json"
+_MAX_WAVEFORM = 600
+_LEVEL = Field(ge=-127, le=127)
 _MEDIA_ID = Field(pattern=r"^[0-9a-f]{64}$")
 _PICTURE = Field(pattern=r"^[a-z]+-\d{1,3}\.jpg$")
 
@@ -114,6 +118,49 @@ class CropEvidence(StoredRecord):
     moved_by_random: float | None = None
 
 
+class VoiceWindow(StoredRecord):
+    """A window of speech.
+
+    Attributes:
+        pts_seconds: Where it begins.
+        end_seconds: Where it ends.
+        prob_fake: How probable spoofed speech is, by this window alone.
+        is_strongest: Whether it looks most like a fake; true of one.
+    """
+
+    pts_seconds: float
+    end_seconds: float
+    prob_fake: float
+    is_strongest: bool = False
+
+
+class VoiceEvidence(StoredRecord):
+    """The probability of spoofed speech over time, and the sound that it was judged by.
+
+    Attributes:
+        windows: The windows of speech, ascending in time.
+        real_below: Probability under which the verdict is `real`; None where that is not known.
+        fake_from: Probability from which it is `fake`; over 1 where it never is, None as above.
+        duration_seconds: How long the sound is, as far as it was listened to; None where it could
+            not be read.
+        waveform: Least and greatest value of each of so many equal parts of that duration, -127
+            to 127; empty where the sound could not be read.
+    """
+
+    windows: tuple[VoiceWindow, ...]
+    real_below: float | None = None
+    fake_from: float | None = None
+    duration_seconds: float | None = Field(default=None, ge=0)
+    waveform: tuple[tuple[Annotated[int, _LEVEL], Annotated[int, _LEVEL]], ...] = Field(
+        default=(), max_length=_MAX_WAVEFORM
+    )
+
+    @property
+    def strongest(self) -> VoiceWindow | None:
+        """The window that looks most like a fake; None without any."""
+        return next((window for window in self.windows if window.is_strongest), None)
+
+
 class EvidenceRecord(StoredRecord):
     """The record of the evidence for one file's score.
 
@@ -124,14 +171,16 @@ class EvidenceRecord(StoredRecord):
         made_for: Digest of the score and of what made this evidence; if it differs, the evidence is
             stale.
         is_whole: Whether all of it could be made.
-        kind: `image` or `video`.
-        real_below: `prob_fake` under which the verdict is `real`.
-        fake_from: `prob_fake` from which the verdict is `fake`; over 1 where it never is.
+        kind: `image`, `video` or `audio`.
+        real_below: `prob_fake` under which the verdict is `real`; None without a score of faces.
+        fake_from: `prob_fake` from which the verdict is `fake`; over 1 where it never is, None as
+            above.
         tracks: Timelines.
         frames: The strongest frames, in descending order.
         crops: The strongest crops of the deciding track, in descending order.
         provenance: What the file says about how it was made; no part of the score.
         notes: What a reader must know, a sentence each, such as why something is missing.
+        voice: The voice over time; None where it was not judged, as in records of earlier versions.
     """
 
     schema_name: Literal["deepfake.evidence"] = "deepfake.evidence"
@@ -147,6 +196,7 @@ class EvidenceRecord(StoredRecord):
     crops: tuple[CropEvidence, ...] = ()
     provenance: Provenance | None = None
     notes: tuple[str, ...] = ()
+    voice: VoiceEvidence | None = None
 
     @property
     def pictures(self) -> tuple[str, ...]:

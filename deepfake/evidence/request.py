@@ -8,7 +8,14 @@ from typing import Any
 
 from deepfake.config import digest_of
 
-__all__ = ["FRAME_COLUMNS", "SCORE_COLUMNS", "EvidenceRequest", "create_request"]
+__all__ = [
+    "FRAME_COLUMNS",
+    "SCORE_COLUMNS",
+    "WINDOW_COLUMNS",
+    "EvidenceRequest",
+    "create_request",
+    "has_score",
+]
 
 _STEP_VERSION = "1"
 """Increased whenever other evidence would be made for the same score."""
@@ -24,8 +31,12 @@ SCORE_COLUMNS = (
     "strongest_track_id",
     "model_digest",
     "config_digest",
+    "prob_fake_voice",
+    "logit_voice",
+    "voice_model_digest",
 )
-"""Columns of `scores.parquet` that evidence is made from."""
+"""Columns of `scores.parquet` that evidence is made from; tables of earlier versions lack the last
+three."""
 
 FRAME_COLUMNS = (
     "uri",
@@ -40,6 +51,9 @@ FRAME_COLUMNS = (
 )
 """Columns of `frames.parquet` that evidence is made from."""
 
+WINDOW_COLUMNS = ("uri", "pts_seconds", "end_seconds", "logit", "prob_fake")
+"""Columns of `windows.parquet` that evidence is made from."""
+
 
 @dataclass(frozen=True, slots=True)
 class EvidenceRequest:
@@ -51,6 +65,7 @@ class EvidenceRequest:
         made_for: Digest of the score and of what makes its evidence.
         score: `SCORE_COLUMNS` of its row.
         frames: `FRAME_COLUMNS` of the rows of its faces, without `uri`.
+        windows: `WINDOW_COLUMNS` of the rows of its windows of speech, without `uri`.
     """
 
     uri: str
@@ -58,23 +73,45 @@ class EvidenceRequest:
     made_for: str
     score: Mapping[str, Any]
     frames: tuple[Mapping[str, Any], ...]
+    windows: tuple[Mapping[str, Any], ...] = ()
 
 
 def create_request(
-    score: Mapping[str, Any], frames: Sequence[Mapping[str, Any]]
+    score: Mapping[str, Any],
+    frames: Sequence[Mapping[str, Any]],
+    windows: Sequence[Mapping[str, Any]] = (),
 ) -> EvidenceRequest:
     """Return the request for the evidence of a score.
 
     Args:
-        score: A row of `scores.parquet` with status `ok`.
+        score: A row of `scores.parquet` with a score of its faces or of its voice.
         frames: The rows of its faces in `frames.parquet`.
+        windows: The rows of its speech in `windows.parquet`.
     """
-    own = {name: score[name] for name in SCORE_COLUMNS}
+    own = {name: score.get(name) for name in SCORE_COLUMNS}
     made_for = digest_of(
         "evidence",
         _STEP_VERSION,
         *(str(own[n]) for n in ("model_digest", "config_digest", "logit", "prob_fake", "prior")),
+        # Nothing is added without a voice, so that evidence of faces alone stays.
+        *([] if own["prob_fake_voice"] is None else _voice_of(own)),
     )
     # Tables written by earlier versions lack the last column.
     faces = tuple({n: row.get(n) for n in FRAME_COLUMNS if n != "uri"} for row in frames)
-    return EvidenceRequest(own["uri"], own["media_id"], made_for, own, faces)
+    speech = tuple({n: row[n] for n in WINDOW_COLUMNS if n != "uri"} for row in windows)
+    uri, media_id = str(score["uri"]), str(score["media_id"])
+    return EvidenceRequest(uri, media_id, made_for, own, faces, speech)
+
+
+def has_score(score: Mapping[str, Any]) -> bool:
+    """Return whether a row of `scores.parquet` has a score of its faces or of its voice.
+
+    Example:
+        >>> has_score({"prob_fake": None, "prob_fake_voice": 0.1}), has_score({"prob_fake": None})
+        (True, False)
+    """
+    return any(score.get(name) is not None for name in ("prob_fake", "prob_fake_voice"))
+
+
+def _voice_of(score: Mapping[str, Any]) -> list[str]:
+    return [str(score[n]) for n in ("voice_model_digest", "logit_voice", "prob_fake_voice")]

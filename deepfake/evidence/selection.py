@@ -17,8 +17,10 @@ from deepfake.evidence.records import evidence_folder, list_evidence, read_recor
 from deepfake.evidence.request import (
     FRAME_COLUMNS,
     SCORE_COLUMNS,
+    WINDOW_COLUMNS,
     EvidenceRequest,
     create_request,
+    has_score,
 )
 from deepfake.storage import Location, read_locally, translate_parquet_errors
 from deepfake.types import PICTURE_KINDS
@@ -37,9 +39,10 @@ def find_missing_evidence(
 ) -> list[EvidenceRequest]:
     """Choose files that need a look, and return those whose evidence is missing or stale.
 
-    Half of the files are those with the highest `prob_fake`. The other half are those nearest to
-    the middle between the two thresholds, where a person has to look. A content with several names
-    counts once.
+    Half of the files are those with the highest probability, of a fake or of spoofed speech. The
+    other half are those whose faces are nearest to the middle between the two thresholds, where a
+    person has to look, then those with a voice alone, the highest first. A content with several
+    names counts once.
 
     Args:
         version_dir: Folder of one version of the scores, with its tables.
@@ -100,13 +103,11 @@ def _read_scores(version_dir: Location, media_ids: Sequence[str]) -> list[Row]:
     with translate_parquet_errors(scores):
         table = read_locally(
             scores,
-            lambda path: pq.read_table(
-                path,
-                columns=list(SCORE_COLUMNS),
-                filters=[("media_id", "in", list(media_ids)), ("status", "=", "ok")],
+            lambda path: _read_known(
+                path, columns=SCORE_COLUMNS, filters=[("media_id", "in", list(media_ids))]
             ),
         )
-    return [row for row in table.to_pylist() if row["prob_fake"] is not None]
+    return [row for row in table.to_pylist() if has_score(row)]
 
 
 def _has_evidence(folder: Location, row: Row, *, must_be_complete: bool) -> bool:
@@ -120,20 +121,33 @@ def _create_requests(version_dir: Location, rows: Sequence[Row]) -> Iterator[Evi
     if not rows:
         return
     uris = [row["uri"] for row in rows]
-    frames = version_dir / "frames.parquet"
-    with translate_parquet_errors(frames):
-        table = read_locally(frames, lambda path: _read_frames(path, uris=uris))
-    by_uri: dict[str, list[Row]] = {}
-    for frame in table.to_pylist():
-        by_uri.setdefault(frame["uri"], []).append(frame)
+    frames = _rows_by_uri(version_dir / "frames.parquet", FRAME_COLUMNS, uris=uris)
+    windows = version_dir / "windows.parquet"
+    # It is there where voices were judged.
+    speech = _rows_by_uri(windows, WINDOW_COLUMNS, uris=uris) if windows.is_file() else {}
     for row in rows:
-        yield create_request(row, by_uri.get(row["uri"], []))
+        uri = row["uri"]
+        yield create_request(row, frames.get(uri, []), speech.get(uri, []))
 
 
-def _read_frames(path: Path, *, uris: Sequence[str]) -> pa.Table:
+def _rows_by_uri(
+    place: Location, columns: Sequence[str], *, uris: Sequence[str]
+) -> dict[str, list[Row]]:
+    with translate_parquet_errors(place):
+        table = read_locally(
+            place,
+            lambda path: _read_known(path, columns=columns, filters=[("uri", "in", list(uris))]),
+        )
+    by_uri: dict[str, list[Row]] = {}
+    for row in table.to_pylist():
+        by_uri.setdefault(row["uri"], []).append(row)
+    return by_uri
+
+
+def _read_known(path: Path, *, columns: Sequence[str], filters: list[Any]) -> pa.Table:
+    """Read rows of a table; of one of an earlier version, the columns that it has."""
     known = set(pq.read_schema(path).names)
-    columns = [name for name in FRAME_COLUMNS if name in known]
-    return pq.read_table(path, columns=columns, filters=[("uri", "in", uris)])
+    return pq.read_table(path, columns=[n for n in columns if n in known], filters=filters)
 
 
 def _choose_scores(path: Path, *, bundle: Bundle, num_files: int) -> list[Row]:
@@ -144,22 +158,26 @@ def _choose_scores(path: Path, *, bundle: Bundle, num_files: int) -> list[Row]:
     middles = [value for own in judged.values() for value in _middle_of_uncertain(own)]
     cases = " ".join(f"WHEN '{kind}' THEN abs(logit - ?) / ?" for kind in judged)
     columns = ", ".join(SCORE_COLUMNS)
+    known = set(pq.read_schema(path).names)
+    read = ", ".join(n if n in known else f"NULL::DOUBLE AS {n}" for n in SCORE_COLUMNS)
     with duckdb.connect(config={"memory_limit": "1GB"}) as db:
         db.execute(
-            f"CREATE TEMP TABLE contents AS SELECT {columns}, CASE kind {cases} END AS distance "
-            "FROM read_parquet(?) WHERE status = 'ok' AND prob_fake IS NOT NULL "
+            f"CREATE TEMP TABLE contents AS SELECT *, CASE kind {cases} END AS distance FROM "
+            f"(SELECT {read} FROM read_parquet(?)) "
+            "WHERE (status = 'ok' AND prob_fake IS NOT NULL) OR prob_fake_voice IS NOT NULL "
             "QUALIFY row_number() OVER (PARTITION BY media_id ORDER BY uri) = 1",
             [*middles, str(path)],
         )
         db.execute(
             "CREATE TEMP TABLE highest AS SELECT * FROM contents "
-            "ORDER BY prob_fake DESC, media_id LIMIT ?",
+            # The greatest of a number and of none is the number.
+            "ORDER BY greatest(prob_fake, prob_fake_voice) DESC, media_id LIMIT ?",
             [-(-num_files // 2)],
         )
         found = db.execute(
             f"SELECT {columns} FROM highest UNION ALL SELECT {columns} FROM ("
             "SELECT * FROM contents WHERE media_id NOT IN (SELECT media_id FROM highest) "
-            "ORDER BY distance, media_id LIMIT ?)",
+            "ORDER BY distance NULLS LAST, prob_fake_voice DESC NULLS LAST, media_id LIMIT ?)",
             [num_files // 2],
         )
         return [dict(zip(SCORE_COLUMNS, row, strict=True)) for row in found.fetchall()]

@@ -6,22 +6,27 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.voice_bundle import VoiceBundle
 from deepfake.evidence.records import EvidenceRecord, TrackTimeline
 from deepfake.evidence.request import EvidenceRequest
+from deepfake.evidence.voices import create_voice
 from deepfake.types import Kind
-from deepfake.verdicts.calibration import Calibration, Thresholds, shift_prior
+from deepfake.verdicts.calibration import Calibration, Thresholds
 
 __all__ = ["calibration_of", "create_record"]
 
 
-def create_record(request: EvidenceRequest, *, bundle: Bundle) -> EvidenceRecord:
+def create_record(
+    request: EvidenceRequest, *, bundle: Bundle, voice_bundle: VoiceBundle | None = None
+) -> EvidenceRecord:
     """Return an evidence record with timelines, for which the file need not be read.
 
     Args:
         request: The score.
         bundle: The detector.
+        voice_bundle: The detector of voices; None leaves its thresholds out.
     """
-    real_below, fake_from = _thresholds_at_prior(request.score, bundle=bundle)
+    real_below, fake_from = _thresholds_of(request.score, bundle=bundle)
     return EvidenceRecord(
         media_id=request.media_id,
         made_for=request.made_for,
@@ -29,8 +34,19 @@ def create_record(request: EvidenceRequest, *, bundle: Bundle) -> EvidenceRecord
         real_below=real_below,
         fake_from=fake_from,
         tracks=_timelines(request),
-        notes=_notes_on_turn(request),
+        notes=(*_notes_on_turn(request), *_notes_on_voice(request, voice_bundle)),
+        voice=create_voice(request, bundle=voice_bundle),
     )
+
+
+def _notes_on_voice(request: EvidenceRequest, bundle: VoiceBundle | None) -> tuple[str, ...]:
+    if request.score.get("prob_fake_voice") is None or bundle is not None:
+        return ()
+    note = (
+        "The detector that judged the voice is not here: from which probability on its verdicts "
+        "change is not shown."
+    )
+    return (note,)
 
 
 def _notes_on_turn(request: EvidenceRequest) -> tuple[str, ...]:
@@ -67,20 +83,12 @@ def calibration_of(bundle: Bundle, score: Mapping[str, Any]) -> tuple[Calibratio
     return own.calibration, own.thresholds
 
 
-def _thresholds_at_prior(score: Mapping[str, Any], *, bundle: Bundle) -> tuple[float, float]:
-    """Return where `real` ends and `fake` begins, at the prior of the score's `prob_fake`.
-
-    Verdicts are decided at the calibration's prior, and `prob_fake` may be for another one.
-    """
-    calibration, thresholds = calibration_of(bundle, score)
+def _thresholds_of(
+    score: Mapping[str, Any], *, bundle: Bundle
+) -> tuple[float, float] | tuple[None, None]:
+    """Return where `real` ends and `fake` begins, at the prior of the score's `prob_fake`."""
+    if score.get("prob_fake") is None:
+        return None, None
     prior = score.get("prior")
-    low, high = thresholds.real_below, thresholds.fake_from
-    if prior is None or prior == calibration.prior:
-        return low, high
-    shifted = [
-        shift_prior(value, from_prior=calibration.prior, to_prior=float(prior))
-        if 0 < value < 1
-        else value
-        for value in (low, high)
-    ]
-    return shifted[0], shifted[1]
+    own = bundle.spec.judgement_of(Kind(score.get("kind") or Kind.VIDEO))
+    return own.thresholds_at(None if prior is None else float(prior))

@@ -10,7 +10,20 @@ from deepfake.config import DecoderName
 from deepfake.errors import DeepfakeError, MediaError, SoundOnlyError
 from deepfake.types import EXPECTED_STATUSES, FaceCrop, Kind, Outcome, Status
 
-__all__ = ["ExtractRequest", "ExtractedMedium", "failure_as_outcome", "with_seconds"]
+__all__ = [
+    "SPEECH_STEP_VERSION",
+    "STEP_VERSION",
+    "ExtractRequest",
+    "ExtractedMedium",
+    "failure_as_outcome",
+    "with_seconds",
+]
+
+STEP_VERSION = "7"
+"""Raised whenever the same file and settings give other crops than before."""
+
+SPEECH_STEP_VERSION = "1"
+"""Raised whenever the same file and settings give other windows of speech than before."""
 
 _ResultT = TypeVar("_ResultT")
 

@@ -60,7 +60,6 @@ from deepfake.storage import medium_file
 from deepfake.types import Face, FaceCrop, Frame, MediaInfo, Outcome, Status
 
 __all__ = [
-    "STEP_VERSION",
     "ExtractRequest",
     "ExtractedMedium",
     "Extractor",
@@ -70,9 +69,6 @@ __all__ = [
     "limit_threads",
     "make_crop",
 ]
-
-STEP_VERSION = "7"
-"""Raised whenever the same file and settings give other crops than before."""
 
 _MAX_EXTRA = 2
 """At most so many extra frames per sampled frame, if sampled frames show no face."""

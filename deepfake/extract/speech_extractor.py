@@ -24,15 +24,11 @@ from deepfake.storage import medium_file
 from deepfake.types import Kind, Outcome, Status, StoredWindow
 
 __all__ = [
-    "SPEECH_STEP_VERSION",
     "ExtractedSpeech",
     "SpeechExtractor",
     "create_speech_extractor",
     "extract_speech",
 ]
-
-SPEECH_STEP_VERSION = "1"
-"""Raised whenever the same file and settings give other windows than before."""
 
 
 WindowT = TypeVar("WindowT")

@@ -15,6 +15,7 @@ from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
+from deepfake.config.speech import SAMPLE_RATE
 from deepfake.errors import DecodeError, ProbeError, UnsupportedMediaError
 from deepfake.media.containers import has_picture, open_container, translate_ffmpeg_errors
 from deepfake.media.files import check_regular_file
@@ -23,9 +24,6 @@ from deepfake.media.open_file import OpenFile
 __all__ = ["SAMPLE_RATE", "Samples", "SoundInfo", "SoundPiece", "SoundReader", "open_sound"]
 
 Samples: TypeAlias = NDArray[np.float32]
-
-SAMPLE_RATE = 16_000
-"""Samples a second of what is returned; speech has little above 8 kHz, telephones nothing."""
 
 _PIECE_SAMPLES = SAMPLE_RATE
 _MAX_JUMP_SECONDS = 0.1

@@ -9,10 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from deepfake.config import Modality
 from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.open_bundle import open_bundle
-from deepfake.detectors.voice.bundle import load_voice_bundle, packaged_voice_detector
+from deepfake.detectors.voice_bundle import load_voice_bundle, packaged_voice_detector
 from deepfake.errors import BundleError, UnknownModelError
 from deepfake.registry import (
     MODEL_NAME,
@@ -207,9 +208,9 @@ def _fetched(folder: StorePath) -> Path:
         raise BundleError("no such folder", path=folder) from error
 
 
-def resolve_packaged() -> DetectorIdentity | None:
-    """Return the detector that comes with the package; None where it was taken out."""
-    return _packaged(_FACES)
+def resolve_packaged(modality: Modality = "faces") -> DetectorIdentity | None:
+    """Return the detector of a modality that comes with the package; None where none does."""
+    return _packaged(_VOICE if modality == "voice" else _FACES)
 
 
 def _packaged(modality: _Modality) -> DetectorIdentity | None:

@@ -46,9 +46,9 @@ if TYPE_CHECKING:
     from deepfake.scoring.score_job import ScoreJob, create_score_job, share_detector
     from deepfake.scoring.score_rows import ScoreOrigin, failed_score, json_row, refused_score
     from deepfake.scoring.score_without_output import score_files, score_media, score_probed
-    from deepfake.scoring.scorer import (
+    from deepfake.scoring.scorer import Scorer
+    from deepfake.scoring.scorer_settings import (
         ScoredMedium,
-        Scorer,
         ScorerSetup,
         create_scorer,
         score_origin,

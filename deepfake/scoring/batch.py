@@ -6,26 +6,24 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from deepfake.compute.workers import MediaWorkers
 from deepfake.config import digest_of
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import StoreError
-from deepfake.extract.extractor import ExtractRequest
+from deepfake.extract.extracted_medium import ExtractRequest
 from deepfake.scoring.parts import Part, write_part
 from deepfake.scoring.schemas import table_schemas
 from deepfake.scoring.score_without_output import score_of_result
-from deepfake.scoring.scorer import (
-    ScoredMedium,
-    Scorer,
-    ScorerSetup,
-    score_origin,
-)
+from deepfake.scoring.scorer_settings import ScoredMedium, ScorerSetup, score_origin
 from deepfake.scoring.setups import find_versions
 from deepfake.storage import Location, stat_medium
 from deepfake.types import EXPECTED_STATUSES, Status
+
+if TYPE_CHECKING:
+    from deepfake.scoring.scorer import Scorer
 
 __all__ = [
     "BatchTotals",

@@ -21,7 +21,7 @@ from pydantic import BaseModel, Field
 from deepfake.config import digest_of
 from deepfake.errors import DataError
 from deepfake.scoring.schemas import ALL_TABLES, LATER_COLUMNS, TABLES, is_head_column
-from deepfake.scoring.scorer import ScoredMedium
+from deepfake.scoring.scorer_settings import ScoredMedium
 from deepfake.storage import (
     Location,
     StorePath,

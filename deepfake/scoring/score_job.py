@@ -12,7 +12,7 @@ from deepfake.compute.devices import check_precision, resolve_device
 from deepfake.compute.workers import WorkerSetup
 from deepfake.config import MediaLimits, Precision, SamplingConfig, WorkerLimits
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.scoring.scorer import ScorerSetup, scorer_setup
+from deepfake.scoring.scorer_settings import ScorerSetup, scorer_setup
 from deepfake.storage import (
     Location,
     StorePath,

@@ -14,9 +14,9 @@ from deepfake.config import WorkerLimits
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.probe import probe_rows
 from deepfake.detectors.bundles import load_bundle
-from deepfake.extract.extractor import ExtractRequest
+from deepfake.extract.extracted_medium import ExtractRequest
 from deepfake.scoring.score_rows import ScoreOrigin, refused_score
-from deepfake.scoring.scorer import (
+from deepfake.scoring.scorer_settings import (
     ScoredMedium,
     ScorerSetup,
     score_medium,

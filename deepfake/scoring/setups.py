@@ -29,9 +29,8 @@ from deepfake.config import (
 )
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError
-from deepfake.extract.extractor import STEP_VERSION
-from deepfake.extract.speech_extractor import SPEECH_STEP_VERSION
-from deepfake.scoring.scorer import ScorerSetup, extract_config_of_bundle
+from deepfake.extract.extracted_medium import SPEECH_STEP_VERSION, STEP_VERSION
+from deepfake.scoring.scorer_settings import ScorerSetup, extract_config_of_bundle
 from deepfake.storage import Location, read_json, write_json
 
 __all__ = [

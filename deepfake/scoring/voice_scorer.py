@@ -8,19 +8,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from deepfake.config import MediaLimits, SpeechExtractConfig
+from deepfake.config import MediaLimits
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle
 from deepfake.detectors.voice.detector import load_voice_detector
+from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.extract.extracted_medium import ExtractRequest
 from deepfake.extract.speech import SpeechWindow
 from deepfake.extract.speech_extractor import ExtractedSpeech, SpeechExtractor
 from deepfake.media.sound_level import bandwidth_hz, loudness_dbfs
+from deepfake.scoring.scorer_settings import speech_config_of_bundle
 from deepfake.types import Kind, Status, Verdict
 from deepfake.verdicts.calibration import shift_prior
 from deepfake.verdicts.voice import VoiceScore, aggregate_windows
 
-__all__ = ["VoiceAnswer", "VoiceScorer", "speech_config_of_bundle"]
+__all__ = ["VoiceAnswer", "VoiceScorer"]
 
 _NOTHING_TO_HEAR = frozenset(
     {
@@ -48,18 +49,6 @@ class VoiceAnswer:
     columns: Mapping[str, Any]
     windows: tuple[dict[str, Any], ...] = ()
     seconds: float = 0.0
-
-
-def speech_config_of_bundle(
-    bundle: VoiceBundle, *, limits: MediaLimits | None = None
-) -> SpeechExtractConfig:
-    """Return the settings that the input of a voice's detector is made with.
-
-    Args:
-        bundle: The detector.
-        limits: How large a medium may be.
-    """
-    return SpeechExtractConfig(speech=bundle.spec.speech, limits=limits or MediaLimits())
 
 
 class VoiceScorer:

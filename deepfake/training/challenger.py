@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from deepfake import __version__
-from deepfake.config import TrainConfig, digest_of
+from deepfake.config import TrainConfig, VoiceTrainConfig, digest_of
 from deepfake.config.options import RetrainOptions
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
-from deepfake.training.recipes import load_recipe
+from deepfake.detectors.bundles import Bundle, packaged_detector
+from deepfake.detectors.open_bundle import AnyBundle, open_bundle
+from deepfake.detectors.voice.architectures import reject_unknown_voice_network
+from deepfake.detectors.voice_bundle import packaged_voice_detector
+from deepfake.training.recipes import load_recipe, load_voice_recipe
+from deepfake.training.run_folder import AnyTrainConfig
 
 __all__ = ["challenger_config", "is_same_training", "retrain_key"]
 
@@ -17,7 +22,7 @@ _VERSION = 1
 """Of the way in which a challenger is made; part of a run's name."""
 
 
-def challenger_config(champion: Bundle, options: RetrainOptions) -> TrainConfig:
+def challenger_config(champion: AnyBundle, options: RetrainOptions) -> AnyTrainConfig:
     """Return the settings of the challenger's training: the champion's, or a recipe's.
 
     Args:
@@ -27,18 +32,26 @@ def challenger_config(champion: Bundle, options: RetrainOptions) -> TrainConfig:
     Raises:
         ConfigError: There is no such recipe, or options contradict it.
     """
+    if isinstance(champion, Bundle):
+        return _faces_config(champion, options)
+    recipe = options.recipe
+    base = champion.spec.train_config if recipe is None else load_voice_recipe(recipe)
+    chosen = _given(options, model="architecture", max_crops="windows_per_epoch")
+    if options.start == "champion":
+        chosen["pretrained"] = _weights_of(champion)
+    elif recipe is None:
+        # The champion may have begun with an earlier champion.
+        chosen["pretrained"] = "none"
+    # `model_copy` validates nothing.
+    config = VoiceTrainConfig.model_validate(base.model_copy(update=chosen).model_dump())
+    reject_unknown_voice_network(config.architecture)
+    return config
+
+
+def _faces_config(champion: Bundle, options: RetrainOptions) -> TrainConfig:
     recipe = options.recipe
     base = champion.spec.train_config if recipe is None else load_recipe(recipe)
-    given = {
-        "model": options.model,
-        "epochs": options.epochs,
-        "batch_size": options.batch_size,
-        "learning_rate": options.lr,
-        "max_crops_per_epoch": options.max_crops,
-        "max_minutes": options.max_minutes,
-        "seed": options.seed,
-    }
-    chosen = {name: value for name, value in given.items() if value is not None}
+    chosen = _given(options, model="model", max_crops="max_crops_per_epoch")
     if options.start == "champion":
         chosen["pretrained"] = _weights_of(champion)
     elif recipe is None:
@@ -48,15 +61,36 @@ def challenger_config(champion: Bundle, options: RetrainOptions) -> TrainConfig:
     return TrainConfig.model_validate(base.model_copy(update=chosen).model_dump())
 
 
-def _weights_of(champion: Bundle) -> str:
-    packaged = packaged_detector()
-    if packaged is not None and load_bundle(packaged).digest == champion.digest:
+def _given(options: RetrainOptions, *, model: str, max_crops: str) -> dict[str, Any]:
+    """Return the settings that were asked for, by their names in a recipe.
+
+    Args:
+        options: What was asked for.
+        model: What a recipe calls the network.
+        max_crops: What it calls the size of an epoch.
+    """
+    given = {
+        model: options.model,
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "learning_rate": options.lr,
+        max_crops: options.max_crops,
+        "max_minutes": options.max_minutes,
+        "seed": options.seed,
+    }
+    return {name: value for name, value in given.items() if value is not None}
+
+
+def _weights_of(champion: AnyBundle) -> str:
+    is_faces = isinstance(champion, Bundle)
+    packaged = packaged_detector() if is_faces else packaged_voice_detector()
+    if packaged is not None and open_bundle(packaged).digest == champion.digest:
         return "packaged"
     return str(champion.path)
 
 
 def is_same_training(
-    champion: Bundle, snapshots: Sequence[Snapshot], *, config: TrainConfig, start: str
+    champion: AnyBundle, snapshots: Sequence[Snapshot], *, config: AnyTrainConfig, start: str
 ) -> bool:
     """Return whether the champion was trained on these snapshots with these settings.
 
@@ -68,14 +102,14 @@ def is_same_training(
     """
     if champion.spec.data_digests != {s.corpus: s.digest for s in snapshots}:
         return False
-    before = champion.spec.train_config
+    before: AnyTrainConfig = champion.spec.train_config
     if start == "champion":
         before = before.model_copy(update={"pretrained": config.pretrained})
     return before == config
 
 
 def retrain_key(
-    config: TrainConfig, *, snapshots: Sequence[Snapshot], champion: Bundle, name: str
+    config: AnyTrainConfig, *, snapshots: Sequence[Snapshot], champion: AnyBundle, name: str
 ) -> str:
     """Return the digest that names a retraining: of all that challenger and champion depend on."""
     settings = config.model_dump(mode="json")

@@ -77,9 +77,7 @@ def resolve_train_config(options: TrainOptions) -> TrainConfig:
     return TrainConfig.model_validate(config.model_dump())
 
 
-_ONLY_FACES = (
-    *("optimizer", "precision", "pretrained", "method", "sbi_share", "match_resolution"),
-)
+_ONLY_FACES = ("optimizer", "precision", "method", "sbi_share", "match_resolution")
 
 
 def resolve_voice_train_config(options: TrainOptions) -> VoiceTrainConfig:
@@ -98,6 +96,7 @@ def resolve_voice_train_config(options: TrainOptions) -> VoiceTrainConfig:
         "batch_size": options.batch_size,
         "learning_rate": options.lr,
         "weight_decay": options.weight_decay,
+        "pretrained": options.pretrained,
         "seed": options.seed,
         "patience": options.patience,
         "windows_per_epoch": options.max_crops,

@@ -16,6 +16,7 @@ from deepfake.verdicts.calibration import (
     Thresholds,
     UncertainReason,
     judge,
+    shift_prior,
 )
 
 __all__ = ["BaseJudgement", "UnseenCorpus"]
@@ -124,6 +125,29 @@ class BaseJudgement(BaseModel):
         if not is_bounded or outside is not None:
             return None
         return math.exp(self.log_likelihood_ratio(logit))
+
+    def thresholds_at(self, prior: float | None) -> tuple[float, float]:
+        """Return where `real` ends and `fake` begins, as probabilities at a share of fakes.
+
+        Verdicts are decided at the calibration's prior, and a score may state its probability at
+        another one.
+
+        Args:
+            prior: Share of fakes; None for that of the calibration.
+
+        Example:
+            >>> low, high = BaseJudgement().thresholds_at(0.1)
+            >>> round(low, 3), round(high, 3)
+            (0.056, 0.171)
+        """
+        own = self.calibration.prior
+        low, high = (
+            shift_prior(value, from_prior=own, to_prior=prior)
+            if prior is not None and prior != own and 0 < value < 1
+            else value
+            for value in (self.thresholds.real_below, self.thresholds.fake_from)
+        )
+        return low, high
 
     def judge_logit(
         self, logit: float, *, outside: UncertainReason | None

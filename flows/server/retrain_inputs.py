@@ -11,7 +11,8 @@ from prefect.client.schemas.responses import DeploymentResponse
 
 from deepfake.corpora.dataset_names import reject_unknown_dataset
 from deepfake.corpora.held_out import read_held_out_set
-from deepfake.errors import ConfigError
+from deepfake.corpora.shards import VOICE, open_snapshot
+from deepfake.errors import ConfigError, DataError
 from deepfake.storage import DataRoot
 
 __all__ = ["Retraining", "kept_retraining", "resolve_retraining"]
@@ -82,8 +83,8 @@ def resolve_retraining(
         None if no corpus or folder was ever set.
 
     Raises:
-        ConfigError: A corpus, folder or held-out set does not exist, or a held-out set or name is
-            given while no corpus or folder was ever set.
+        ConfigError: A corpus, folder or held-out set does not exist, a corpus is of speech, or a
+            held-out set or name is given while no corpus or folder was ever set.
     """
     chosen = [_lasting(root, one) for one in dataset or ()] or list(kept.get("dataset", ()))
     if not chosen:
@@ -103,4 +104,18 @@ def resolve_retraining(
 def _lasting(root: DataRoot, dataset: str) -> str:
     """Return the name of a corpus, or a folder's absolute path: runs may work elsewhere."""
     reject_unknown_dataset(dataset, root=root)
-    return dataset if root.has_corpus(dataset) else str(Path(dataset).absolute())
+    if not root.has_corpus(dataset):
+        return str(Path(dataset).absolute())
+    if _is_speech(dataset, root=root):
+        raise ConfigError(
+            f"{dataset} is a corpus of speech, and what retrains by itself are detectors of faces",
+            hint=f"Run `deepfake retrain --modality voice --dataset {dataset}` yourself.",
+        )
+    return dataset
+
+
+def _is_speech(corpus: str, *, root: DataRoot) -> bool:
+    try:
+        return open_snapshot(root, corpus).kind == VOICE
+    except DataError:
+        return False  # a snapshot that is gone may be made again until a run needs it

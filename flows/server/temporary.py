@@ -115,7 +115,7 @@ def _start(listener: socket.socket, log: Path) -> subprocess.Popen[bytes]:
     log.parent.mkdir(parents=True, exist_ok=True)
     kept = place_new_database(log.parent)
     arguments = [str(listener.fileno()), *([] if kept is None else [str(kept)])]
-    environment = {**without_proxies(os.environ), "PREFECT_SERVER_UI_ENABLED": "false"}
+    environment = {**without_proxies(os.environ), **_SETTINGS}
     with listener, log.open("wb") as output:
         return subprocess.Popen(
             # Nothing in the caller's working folder is imported or read as settings: strangers'
@@ -130,6 +130,14 @@ def _start(listener: socket.socket, log: Path) -> subprocess.Popen[bytes]:
             start_new_session=True,
         )
 
+
+_SETTINGS = {
+    "PREFECT_SERVER_UI_ENABLED": "false",
+    # No flow saves a block, and describing all of them to a new database takes seconds.
+    "PREFECT_SERVER_REGISTER_BLOCKS_ON_START": "false",
+    # Else pydantic reads what every installed package says of itself.
+    "PYDANTIC_DISABLE_PLUGINS": "__all__",
+}
 
 _PROGRAM = Path(__file__).with_name("temporary_process")
 

@@ -166,6 +166,19 @@ def test_the_command_line_is_light_to_import() -> None:
     assert loaded & set(heavy) <= {"numpy"}
 
 
+def test_the_entry_point_imports_no_command_line_before_it_is_called() -> None:
+    """Spawned media workers run the imports of the script that started the program."""
+    target = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]["scripts"]
+    module, _, function = target["deepfake"].partition(":")
+    code = f"import sys, json; from {module} import {function}; print(json.dumps([*sys.modules]))"
+    assert not set(json.loads(_run_python(code))) & {"deepfake.cli", "pydantic", "typer"}
+
+
+def test_a_command_that_hands_files_to_workers_imports_no_decoder_and_no_network() -> None:
+    code = "import sys, json, deepfake.cli.detect; print(json.dumps([*sys.modules]))"
+    assert not set(json.loads(_run_python(code))) & {"av", "cv2", "openvino", "torch"}
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys, json\n"

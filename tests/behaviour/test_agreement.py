@@ -22,7 +22,7 @@ from deepfake.evaluation.predict import predict_crops
 from deepfake.extract.extractor import Extractor, ExtractRequest, limit_threads
 from deepfake.media import write_image
 from deepfake.scoring import Scorer, ScorerSetup
-from deepfake.scoring.scorer import extract_config_of_bundle
+from deepfake.scoring.scorer_settings import extract_config_of_bundle
 from deepfake.storage import DataRoot
 from deepfake.verdicts.aggregation import aggregate_by_uri
 from tests.sample_data import crowd, make_corpus

@@ -21,7 +21,7 @@ from deepfake.detectors.inference.remote_detector import (
 from deepfake.errors import ConfigError
 from deepfake.extract.extractor import ExtractRequest
 from deepfake.scoring import ScorerSetup
-from deepfake.scoring.scorer import ScoredMedium, score_medium, scorer_setup
+from deepfake.scoring.scorer_settings import ScoredMedium, score_medium, scorer_setup
 from deepfake.storage import sha256_of, to_uri
 from tests.sample_data import make_corpus, make_detector
 

@@ -12,7 +12,7 @@ import pytest
 
 from deepfake import registry
 from deepfake.detectors.bundles import load_bundle
-from deepfake.detectors.voice.bundle import packaged_voice_detector
+from deepfake.detectors.voice_bundle import packaged_voice_detector
 from deepfake.media import write_image
 from tests.flows.retrain_home import Home, running_flows
 from tests.log_bundle import log_bundle

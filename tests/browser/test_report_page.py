@@ -9,7 +9,14 @@ import pytest
 
 from deepfake.views.report import write_report
 from tests.browser.pages import Browser, Opened
-from tests.sample_report import SCRIPT_NAME, evidence, report, score
+from tests.sample_report import (
+    SCRIPT_NAME,
+    evidence,
+    report,
+    score,
+    voice_evidence,
+    voice_score,
+)
 
 pytestmark = pytest.mark.browser
 
@@ -187,3 +194,22 @@ def test_no_request_leaves_the_file_and_nothing_complains(small: Opened, large: 
     for opened in (small, large):
         assert opened.requests == []
         assert opened.complaints == []
+
+
+def test_a_voice_is_shown_with_its_waveform(browser: Browser, tmp_path: Path) -> None:
+    rows = [voice_score(1), score(2, verdict_voice="not_applicable", reason_voice="no sound")]
+    page = report(rows, evidence=[voice_evidence(1), evidence(2)])
+    opened = browser.open(write_report(tmp_path / "report.html", page))
+    voices = dict(zip(_column(opened, "uri"), _column(opened, "verdict_voice"), strict=True))
+    assert voices["call-1.wav"] == "fake 87.5 %"
+    opened.page.locator("#grid-body .row", has_text="call-1.wav").click()
+    drawn = opened.page.locator("dialog[open] svg.voice")
+    label = drawn.get_attribute("aria-label")
+    assert label is not None and "8.0 seconds" in label and "between 25.0 % and 95.0 %" in label
+    points = drawn.locator("polygon.wave").get_attribute("points")
+    assert points is not None and len(points.split()) == 400
+    assert drawn.locator("line.window").count() == 2
+    assert drawn.locator("line.threshold").count() == 2
+    mark = drawn.locator("rect.strongest")
+    assert mark.count() == 1 and "4.0 s to 7.5 s" in str(mark.locator("title").text_content())
+    assert opened.requests == [] and opened.complaints == []

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from deepfake.detectors.open_bundle import open_bundle
-from deepfake.detectors.voice.bundle import load_voice_bundle
+from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.registry import list_versions, tracking_uri
 from deepfake.storage import to_uri
 from tests.command_line import Completed, kill_deepfake, run_deepfake

@@ -78,8 +78,8 @@ class TrainOptions(Options):
     recipe: str | None = Field(
         None,
         description="Recipe: baseline, ablation, dense_blends, labels, mixed, sbi, sbi_paper, "
-        "two_headed, for voices voice and voice_labels, or a TOML file. Options below replace its "
-        "settings. Default: baseline, for voices voice.",
+        "two_headed, voice, voice_labels, or a TOML file. Options below replace its settings. "
+        "Default: baseline, and with --modality voice: voice.",
     )
     model: str | None = Field(
         None,
@@ -101,7 +101,7 @@ class TrainOptions(Options):
     pretrained: str | None = Field(
         None,
         description="Weights to begin with: auto, imagenet, none, packaged, a detector's folder, "
-        "or a file.",
+        "or a file; for voices none, packaged, or a detector's folder.",
     )
     resume: bool = Field(
         False,
@@ -144,6 +144,9 @@ class RetrainOptions(Options):
     """Train a challenger on what is new, and promote it if it proves better."""
 
     dataset: Datasets
+    modality: Modality = Field(
+        "faces", description="What the detectors are of: faces, or speech (voice)."
+    )
     start: Literal["champion", "scratch"] = Field(
         "champion",
         description="Weights to begin with: those of the champion, or those that the recipe names.",
@@ -169,8 +172,13 @@ class RetrainOptions(Options):
         None, description="The held-out set that decides; default: that of the policy."
     )
     benchmark: Annotated[str | None, Hidden()] = Field(None, description="Former name of held_out.")
-    name: ModelName = "deepfake-detector"
+    name: _TrainedName = _FACES_NAME
     data_root: DataRootPath = "data"
+
+    @property
+    def registered_name(self) -> str:
+        """Name of the registered model: detectors of voices have one of their own."""
+        return _registered_name(self.name, is_voice=self.modality == "voice")
 
 
 class SweepOptions(Options):

@@ -17,9 +17,8 @@ from deepfake.corpora.shards import (
     shard_outcomes,
 )
 from deepfake.errors import DataError
-from deepfake.extract.extractor import STEP_VERSION
+from deepfake.extract.extracted_medium import SPEECH_STEP_VERSION, STEP_VERSION
 from deepfake.extract.faces import weights_digest
-from deepfake.extract.speech_extractor import SPEECH_STEP_VERSION
 from deepfake.storage import DataRoot, Location
 from deepfake.types import TRANSIENT_STATUSES, Kind, Status
 

@@ -26,9 +26,8 @@ from deepfake.corpora.shards import (
 )
 from deepfake.corpora.shortcuts import find_shortcuts
 from deepfake.errors import ShardError
-from deepfake.extract.extractor import STEP_VERSION
+from deepfake.extract.extracted_medium import SPEECH_STEP_VERSION, STEP_VERSION
 from deepfake.extract.faces import weights_digest
-from deepfake.extract.speech_extractor import SPEECH_STEP_VERSION
 from deepfake.storage import DataRoot, Location, write_json
 from deepfake.types import Kind, Status
 

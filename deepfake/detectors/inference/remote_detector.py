@@ -15,10 +15,11 @@ from deepfake.compute.device_process import DeviceClient, DeviceNetwork, DeviceS
 from deepfake.compute.devices import resolve_device
 from deepfake.config import Precision
 from deepfake.detectors.bundles import load_bundle
-from deepfake.detectors.inference import Detector
 
 if TYPE_CHECKING:
     import torch
+
+    from deepfake.detectors.inference import Detector
 
 __all__ = [
     "DeviceNetworks",
@@ -157,6 +158,9 @@ def remote_detector(
     Raises:
         BundleError: The bundle is incomplete or altered.
     """
+    # Only here: whoever sets up workers imports this module, and no network.
+    from deepfake.detectors.inference import Detector
+
     return Detector(
         bundle=load_bundle(folder),
         network=_RemoteNetwork(client),

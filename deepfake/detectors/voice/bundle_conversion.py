@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from deepfake.compute.openvino import call_in_child, save_graph
-from deepfake.detectors.voice.bundle import load_voice_bundle
+from deepfake.detectors.voice_bundle import load_voice_bundle
 
 __all__ = ["convert_voice_bundle"]
 

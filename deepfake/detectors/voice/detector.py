@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from deepfake.compute.devices import resolve_device
 from deepfake.compute.openvino import Engine, Graph, compile_engine, load_graph
 from deepfake.config import digest_of
-from deepfake.detectors.voice.bundle import VoiceBundle, VoiceSpec, load_voice_bundle
 from deepfake.detectors.voice.bundle_conversion import convert_voice_bundle
+from deepfake.detectors.voice_bundle import VoiceBundle, VoiceSpec, load_voice_bundle
 from deepfake.errors import DataError, ModelError
 
 __all__ = ["VoiceDetector", "WindowNetwork", "load_voice_detector"]

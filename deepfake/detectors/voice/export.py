@@ -7,7 +7,7 @@ from pathlib import Path
 
 from deepfake.compute.onnx_files import ONNX_OPSET
 from deepfake.detectors.inference.onnx_export import OnnxExport, reject_existing_file
-from deepfake.detectors.voice.bundle import VoiceBundle, load_voice_bundle
+from deepfake.detectors.voice_bundle import VoiceBundle, load_voice_bundle
 from deepfake.media.sound import SAMPLE_RATE
 
 __all__ = ["export_voice"]

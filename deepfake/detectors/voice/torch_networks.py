@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from deepfake.compute.openvino import Graph
 from deepfake.detectors.inference.outputs import Novelty, split_novelty
-from deepfake.detectors.voice.bundle import VoiceBundle
 from deepfake.detectors.voice.conversion import convert_voice_network
 from deepfake.detectors.voice.create import VoiceNetwork, create_voice_network
+from deepfake.detectors.voice_bundle import VoiceBundle
 from deepfake.errors import BundleError, UnknownModelError
 
 __all__ = ["TorchVoiceNetwork", "VoiceOutputs", "build_voice_graph", "load_voice_module"]

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Measurements,
         gather_measurements,
         measure_pair,
+        measure_voice_pair,
     )
     from deepfake.evaluation.promotion.policy import DEFAULT_POLICY, PromotionPolicy, load_policy
     from deepfake.evaluation.promotion.publish import (
@@ -71,6 +72,7 @@ __all__ = [
     "load_policy",
     "measure_bundle_costs",
     "measure_pair",
+    "measure_voice_pair",
     "read_decision",
     "save_decision",
     "version_tags",

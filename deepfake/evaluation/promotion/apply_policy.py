@@ -7,6 +7,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Literal
 
+from deepfake.config import Modality
 from deepfake.evaluation import SliceComparison
 from deepfake.evaluation.promotion.decision import (
     AucComparison,
@@ -32,6 +33,7 @@ def decide(
     data_digests: Mapping[str, str],
     held_out_digest: str | None = None,
     num_uses: int = 0,
+    modality: Modality = "faces",
 ) -> Decision:
     """Decide whether a challenger takes the champion's place.
 
@@ -43,6 +45,7 @@ def decide(
         data_digests: Snapshots that the challenger learnt from.
         held_out_digest: Of the held-out set.
         num_uses: How often detectors were measured on it, this time too.
+        modality: What the detectors are of.
 
     Returns:
         The decision: `promoted` if every check passed, `no_held_out_set` if there was none.
@@ -60,6 +63,7 @@ def decide(
         outcome = "promoted"
     return Decision(
         outcome=outcome,
+        modality=modality,
         champion=champion,
         challenger=challenger,
         policy=policy,
@@ -174,13 +178,13 @@ def _cost(policy: PromotionPolicy, measurements: Measurements) -> PolicyCheck:
     cost = measurements.cost
     if cost is None:
         return PolicyCheck(
-            name="cost", state="unknown", reason="there is no face to measure cost on"
+            name="cost", state="unknown", reason="there is nothing to measure cost on"
         )
     is_met = cost.ratio <= policy.max_cost_ratio
     return PolicyCheck(
         name="cost",
         state="passed" if is_met else "failed",
-        reason=f"a face costs {cost.ratio:.2f} times the champion's; allowed are "
+        reason=f"a {cost.unit} costs {cost.ratio:.2f} times the champion's; allowed are "
         f"{policy.max_cost_ratio:g}",
     )
 
@@ -188,6 +192,8 @@ def _cost(policy: PromotionPolicy, measurements: Measurements) -> PolicyCheck:
 def _parts(pair: MeasuredPair) -> Iterator[AucComparison]:
     bases: tuple[Literal["all", "matched"], ...] = ("all", "matched")
     for basis, comparison in zip(bases, (pair.all, pair.matched), strict=True):
+        if comparison is None:
+            continue
         yield AucComparison(
             name=pair.name,
             basis=basis,

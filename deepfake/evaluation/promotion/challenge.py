@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from deepfake.corpora.held_out import HeldOutSet, record_use
-from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.open_bundle import AnyBundle
+from deepfake.detectors.voice_bundle import modality_of_bundle
 from deepfake.errors import DataError
 from deepfake.evaluation.promotion.apply_policy import decide
 from deepfake.evaluation.promotion.champion import Champion
@@ -40,7 +41,7 @@ class Challenge:
     """
 
     champion: Champion
-    challenger: Bundle
+    challenger: AnyBundle
     name: str
     policy: PromotionPolicy
     held_out: HeldOutSet | None
@@ -74,6 +75,7 @@ class Challenge:
             data_digests=self.challenger.spec.data_digests,
             held_out_digest=self._held_out_digest,
             num_uses=self._record_use(root),
+            modality=modality_of_bundle(self.challenger.path),
         )
 
     @property

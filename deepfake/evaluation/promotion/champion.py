@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.config import Modality
 from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.open_bundle import AnyBundle, open_bundle
 from deepfake.errors import UnknownModelError
 from deepfake.evaluation.promotion.decision import Contender
 from deepfake.registry import CHAMPION
-from deepfake.registry.resolve import resolve_detector, resolve_packaged
+from deepfake.registry.resolve import resolve_detector, resolve_packaged, resolve_voice_or_fail
 from deepfake.storage import Location
 
 __all__ = ["Champion", "find_champion"]
@@ -25,7 +26,7 @@ class Champion:
     """
 
     identity: DetectorIdentity
-    bundle: Bundle
+    bundle: AnyBundle
 
     @property
     def version(self) -> int | None:
@@ -44,28 +45,31 @@ class Champion:
         return self.contender.model_dump()
 
 
-def find_champion(name: str, *, data_root: Location) -> Champion:
+def find_champion(name: str, *, modality: Modality = "faces", data_root: Location) -> Champion:
     """Return the champion of a model; where it has none the packaged detector, as it is.
 
     Args:
         name: Of the registered model.
+        modality: What its detectors are of.
         data_root: The data root.
 
     Raises:
-        UnknownModelError: It has none, and no detector is packaged.
+        BundleError: Its champion is a detector of the other modality.
+        UnknownModelError: It has none, and no detector of the modality is packaged.
     """
-    identity = _identity(name, data_root=data_root)
-    return Champion(identity, load_bundle(identity.path))
+    identity = _identity(name, modality=modality, data_root=data_root)
+    return Champion(identity, open_bundle(identity.path))
 
 
-def _identity(name: str, *, data_root: Location) -> DetectorIdentity:
+def _identity(name: str, *, modality: Modality, data_root: Location) -> DetectorIdentity:
+    resolve = resolve_voice_or_fail if modality == "voice" else resolve_detector
     try:
-        return resolve_detector(f"models:/{name}@{CHAMPION}", data_root=data_root)[0]
+        return resolve(f"models:/{name}@{CHAMPION}", data_root=data_root)[0]
     except UnknownModelError:
-        packaged = resolve_packaged()
+        packaged = resolve_packaged(modality)
     if packaged is None:
         raise UnknownModelError(
-            f"{name!r} has no champion to compare with, and no detector is packaged",
-            hint="Make one champion with `deepfake models promote VERSION`.",
+            f"{name!r} has no champion to compare with, and no detector of {modality} is packaged",
+            hint=f"Make one champion with `deepfake models promote VERSION --name {name}`.",
         )
     return packaged

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import pandas as pd
 
 from deepfake.corpora.held_out import HeldOutSet, open_held_out_set
-from deepfake.corpora.shards import Snapshot
+from deepfake.corpora.shards import FACES, VOICE, Snapshot
 from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.open_bundle import AnyBundle
+from deepfake.errors import ConfigError
 from deepfake.evaluation.predict import check_crops_fit
+from deepfake.evaluation.voice.predict import check_windows_fit
 from deepfake.storage import DataRoot
 from deepfake.types import Label, Split
 
@@ -23,8 +26,8 @@ class ComparedFiles:
 
     Attributes:
         name: What they are, for people.
-        snapshot: Whose crops they are.
-        index: The crops.
+        snapshot: Whose crops, or windows of speech, they are.
+        index: The crops or windows.
         outcomes: The files.
         notes: What a reader must know, a sentence each.
         is_held_out: Whether they decide.
@@ -43,7 +46,7 @@ def files_to_compare(
     snapshots: Sequence[Snapshot],
     *,
     held_out: HeldOutSet | None,
-    champion: Bundle,
+    champion: AnyBundle,
 ) -> list[ComparedFiles]:
     """Return what both will be measured on; that they can be is found out before training.
 
@@ -54,7 +57,8 @@ def files_to_compare(
         champion: Who is challenged.
 
     Raises:
-        ConfigError: Crops were made otherwise than those that the champion scores.
+        ConfigError: Crops or windows of speech were made otherwise than those that the champion
+            scores, or files are of the other modality.
         DataError: Nothing is left of the held-out set.
     """
     compared = []
@@ -75,5 +79,19 @@ def files_to_compare(
         if set(index["label"].dropna()) == {str(label) for label in Label}:
             compared.append(ComparedFiles(f"{snapshot.corpus}, test", snapshot, index, outcomes))
     for files in compared:
-        check_crops_fit(files.snapshot, champion.spec.crop, role="champion")
+        _check_fit(files, champion)
     return compared
+
+
+def _check_fit(files: ComparedFiles, champion: AnyBundle) -> None:
+    wanted = FACES if isinstance(champion, Bundle) else VOICE
+    found = files.snapshot.kind
+    if found != wanted:
+        raise ConfigError(
+            f"{files.name} was ingested for {found}, and the champion is a detector of {wanted}",
+            hint=f"Retrain with --modality {found}, or name files for {wanted}.",
+        )
+    if isinstance(champion, Bundle):
+        check_crops_fit(files.snapshot, champion.spec.crop, role="champion")
+    else:
+        check_windows_fit(files.snapshot, champion.spec.speech, role="champion")

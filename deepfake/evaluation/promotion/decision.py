@@ -12,7 +12,7 @@ from pydantic import (
     ValidationError,
 )
 
-from deepfake.config import StoredRecord, first_problem
+from deepfake.config import Modality, StoredRecord, first_problem
 from deepfake.errors import DataError
 from deepfake.evaluation.promotion.policy import PromotionPolicy
 from deepfake.storage import read_json, write_json
@@ -116,6 +116,14 @@ class ComparedSlice(StoredRecord):
     is_judged: bool
 
 
+def _present_names(cost: Any) -> Any:
+    """Return a comparison of costs with the names of now; files until version 0.1 are of faces."""
+    if not isinstance(cost, dict) or "num_faces" not in cost:
+        return cost
+    rest = {name: value for name, value in cost.items() if name != "num_faces"}
+    return {**rest, "num_inputs": cost["num_faces"], "unit": "face"}
+
+
 class Decision(StoredRecord):
     """What was decided about a challenger, and why.
 
@@ -130,7 +138,9 @@ class Decision(StoredRecord):
         parts: Both on each part.
         slices: Both on each slice.
         ece: Expected calibration error of both on the held-out set.
-        cost: Milliseconds a face of both, and their ratio; None where it was not measured.
+        modality: What the detectors are of.
+        cost: Milliseconds a face or a window of speech of both, and their ratio; None where it was
+            not measured.
         data_digests: Snapshots that the challenger learnt from.
         notes: What a reader must know, a sentence each.
         decided_at: ISO 8601, UTC.
@@ -142,6 +152,7 @@ class Decision(StoredRecord):
         # Files written until version 0.1 say `benchmark` for held-out set, here and in fields.
         BeforeValidator(lambda v: "no_held_out_set" if v == "no_benchmark" else v),
     ]
+    modality: Modality = "faces"
     champion: Contender
     challenger: Contender
     policy: PromotionPolicy
@@ -153,7 +164,7 @@ class Decision(StoredRecord):
     parts: tuple[AucComparison, ...]
     slices: tuple[ComparedSlice, ...]
     ece: tuple[float | None, float | None] | None
-    cost: dict[str, float | int | str] | None
+    cost: Annotated[dict[str, float | int | str] | None, BeforeValidator(_present_names)]
     data_digests: dict[str, str]
     notes: tuple[str, ...]
     decided_at: str

@@ -25,6 +25,7 @@ def decision_markdown(decision: Decision) -> str:
 def _lines(decision: Decision) -> Iterator[str]:
     yield f"# {_HEADINGS[decision.outcome]}"
     yield ""
+    yield f"- detectors of: {decision.modality}"
     yield f"- challenger: {decision.challenger}"
     yield f"- champion: {decision.champion}"
     learnt = ", ".join(f"{name} at {digest}" for name, digest in decision.data_digests.items())
@@ -100,9 +101,9 @@ def _more(decision: Decision) -> Iterator[str]:
     if cost is not None:
         yield ""
         yield (
-            f"A face costs the champion {cost['first_ms']:.2f} ms and the challenger "
+            f"A {cost['unit']} costs the champion {cost['first_ms']:.2f} ms and the challenger "
             f"{cost['second_ms']:.2f} ms ({cost['clock']} time, {cost['rounds']} rounds of "
-            f"{cost['num_faces']} faces in turns)."
+            f"{cost['num_inputs']} {cost['unit']}s in turns)."
         )
     yield ""
     limits = decision.policy.model_dump(exclude={"held_out"})

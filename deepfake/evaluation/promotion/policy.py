@@ -34,7 +34,7 @@ class PromotionPolicy(BaseModel):
     max_ece_rise: float = Field(default=0.02, ge=0, lt=1)
     """What the expected calibration error may rise by."""
     max_cost_ratio: float = Field(default=1.25, gt=0)
-    """Cost of a face, challenger over champion."""
+    """Cost of a face, or of a window of speech, challenger over champion."""
 
 
 def load_policy(name: str = DEFAULT_POLICY, *, held_out: str | None = None) -> PromotionPolicy:

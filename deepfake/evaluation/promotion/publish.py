@@ -43,6 +43,7 @@ def decision_tags(decision: Decision) -> dict[str, str]:
     """Return the tags of the run that records a decision, beside those of the retraining."""
     return {
         "stage": "decision",
+        "modality": decision.modality,
         "outcome": decision.outcome,
         "model_digest": decision.challenger.digest,
     }

@@ -21,13 +21,23 @@ from deepfake.evaluation.metrics import (
     headline_accuracy,
 )
 from deepfake.evaluation.metrics.point import check_samples, equal_error_rate
-from deepfake.evaluation.selected_split import select_split
+from deepfake.evaluation.selected_split import SelectedSplit, select_split
 from deepfake.evaluation.voice.predict import predict_windows, score_files
 from deepfake.types import Label, Verdict
 
-__all__ = ["VoiceEvaluation", "eer_interval", "evaluate_voice", "groups_of_files"]
+__all__ = [
+    "VoiceEvaluation",
+    "eer_interval",
+    "evaluate_voice",
+    "evaluate_voice_files",
+    "groups_of_files",
+]
 
 Interval = tuple[float, float]
+
+_OF_THE_FILE = [
+    *("uri", "media_id", "corpus", "label", "method", "kind", "compression", "group", "split"),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +46,7 @@ class VoiceEvaluation:
 
     Attributes:
         corpus: Its name.
-        split: `train`, `val`, `test` or `all`.
+        split: `train`, `val`, `test` or `all`, or another name of the files.
         n_files: Labelled files, those without speech too.
         n_real: Reals with a score.
         n_fake: Fakes with a score.
@@ -51,7 +61,8 @@ class VoiceEvaluation:
         verdicts: Files with a score by verdict, by label.
         verdicts_by_method: The same by method of the fakes, `real` for reals.
         flagged_reals: Reals that are called fake, by `uri`.
-        table: A row a file with a score: label, method, group, logit, probability, verdict.
+        table: A row a file with a score: label, method, kind, compression, group, logit,
+            probability, threshold of the decision, verdict.
         notes: How the split was chosen.
     """
 
@@ -105,8 +116,38 @@ def evaluate_voice(
         ConfigError: The split has no labelled file, or its windows were cut otherwise than the
             detector takes them.
     """
-    detector = load_voice_detector(bundle, cache=cache) if isinstance(bundle, Path) else bundle
     selected = select_split(snapshot, split)
+    return evaluate_voice_files(snapshot, selected, bundle, cache=cache, seed=seed, on_done=on_done)
+
+
+def evaluate_voice_files(
+    snapshot: Snapshot,
+    selected: SelectedSplit,
+    bundle: Path | VoiceDetector,
+    *,
+    cache: Path | None = None,
+    device: str = "cpu",
+    seed: int = 0,
+    on_done: Callable[[int], None] = lambda _: None,
+) -> VoiceEvaluation:
+    """Evaluate a detector on some of the labelled files of a snapshot, such as a held-out set.
+
+    Args:
+        snapshot: Of the corpus.
+        selected: The files, and what they are called.
+        bundle: The detector's folder, or the detector itself.
+        cache: Where networks converted for the CPU are kept.
+        device: Where a detector that is named by its folder computes.
+        seed: Of the bootstrap.
+        on_done: Called with the number of windows done.
+
+    Raises:
+        BundleError: It is not a detector of voices.
+        ConfigError: Windows were cut otherwise than the detector takes them.
+    """
+    detector = bundle
+    if isinstance(detector, Path):
+        detector = load_voice_detector(detector, cache=cache, device=device)
     index = selected.index[selected.index["label"].notna()]
     predicted = predict_windows(detector, snapshot, index, on_done=on_done)
     files, causes = _judged(predicted, detector=detector)
@@ -156,9 +197,10 @@ def _judged(
     judgement = detector.spec.judgement
     files, scores = score_files(predicted)
     judged = [judgement.judge(score) for score in scores]
-    table = files[["uri", "media_id", "corpus", "label", "method", "group", "split"]].assign(
+    table = files[_OF_THE_FILE].assign(
         logit=[score.logit for score in scores],
         prob_fake=[judgement.calibration.prob(score.logit) for score in scores],
+        threshold=judgement.thresholds.decision,
         novelty=pd.array([score.novelty for score in scores], dtype="Float64"),
         num_windows=[score.num_windows for score in scores],
         verdict=[str(verdict) for verdict, _ in judged],

@@ -7,18 +7,39 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
+from deepfake.config import SpeechConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.voice.detector import VoiceDetector
 from deepfake.errors import ConfigError
 from deepfake.media.sound_codec import decode_sound
 from deepfake.verdicts.voice import VoiceScore, aggregate_windows
 
-__all__ = ["predict_windows", "score_files"]
+__all__ = ["check_windows_fit", "predict_windows", "score_files"]
 
 _CHUNK = 64
 """Windows decoded at a time: 16 MB at 4 seconds."""
 
 _KEYS = ["corpus", "uri"]
+
+
+def check_windows_fit(snapshot: Snapshot, speech: SpeechConfig, *, role: str = "detector") -> None:
+    """Reject a snapshot whose windows were cut otherwise than those that a detector takes.
+
+    Args:
+        snapshot: The windows.
+        speech: How the detector's are cut.
+        role: The detector, for the message.
+
+    Raises:
+        ConfigError: They differ.
+        ShardError: It holds no speech.
+    """
+    found = snapshot.speech_config.speech
+    if found != speech:
+        raise ConfigError(
+            f"the speech of {snapshot.corpus} was cut with {found}, the {role} takes {speech}",
+            hint=f"Ingest it with the settings of the {role}.",
+        )
 
 
 def predict_windows(
@@ -39,13 +60,7 @@ def predict_windows(
     Raises:
         ConfigError: The windows were cut otherwise than those that the detector takes.
     """
-    found = snapshot.speech_config.speech
-    if found != detector.spec.speech:
-        raise ConfigError(
-            f"the speech of {snapshot.corpus} was cut with {found}, the detector takes "
-            f"{detector.spec.speech}",
-            hint="Ingest it with the settings of the detector.",
-        )
+    check_windows_fit(snapshot, detector.spec.speech)
     reader = snapshot.reader()
     places = list(index[["shard", "row"]].itertuples(index=False, name=None))
     columns = {name: np.empty(len(index)) for name in detector.spec.outputs}

@@ -22,7 +22,7 @@ from deepfake.errors import ConfigError, DataError
 from deepfake.scoring.output.merge import merge_small_parts
 from deepfake.scoring.output.tables import TableCounts, write_tables
 from deepfake.scoring.parts import remove_part
-from deepfake.scoring.scorer import ScorerSetup, all_reading_notes, scoring_digest
+from deepfake.scoring.scorer_settings import ScorerSetup, all_reading_notes, scoring_digest
 from deepfake.scoring.state.state import ScoringState
 from deepfake.storage import (
     Lease,

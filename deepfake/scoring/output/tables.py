@@ -23,7 +23,7 @@ from deepfake.scoring.parts import part_path, read_part_tables
 from deepfake.scoring.reason_text import advice_on
 from deepfake.scoring.schemas import ALL_TABLES, LATER_COLUMNS, TABLES, table_schemas
 from deepfake.scoring.score_rows import refused_score
-from deepfake.scoring.scorer import ScorerSetup, all_reading_notes, score_origin
+from deepfake.scoring.scorer_settings import ScorerSetup, all_reading_notes, score_origin
 from deepfake.scoring.state.finished_scores import FinishedScores
 from deepfake.storage import (
     Location,

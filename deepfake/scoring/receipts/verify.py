@@ -17,11 +17,11 @@ from deepfake.corpora.layouts import scan_media
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
-from deepfake.detectors.voice.bundle import load_voice_bundle
+from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.scoring.receipts.receipt import Receipt, ScoreRow
 from deepfake.scoring.score_without_output import score_files
-from deepfake.scoring.scorer import ScorerSetup, scoring_digest
+from deepfake.scoring.scorer_settings import ScorerSetup, scoring_digest
 from deepfake.scoring.setups import describe_setup, find_versions
 from deepfake.storage import path_of_uri, sampled_digest_of, sha256_of
 from deepfake.types import Score

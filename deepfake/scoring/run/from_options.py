@@ -20,7 +20,7 @@ from deepfake.scoring.output.path_checks import check_places
 from deepfake.scoring.run.score_folder import FolderOptions, score_folder
 from deepfake.scoring.run.unchanged import is_unchanged
 from deepfake.scoring.score_job import ScoreJob, create_score_job
-from deepfake.scoring.scorer import all_reading_notes
+from deepfake.scoring.scorer_settings import all_reading_notes
 from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
 
 __all__ = ["FolderScoring", "choose_voice_detector", "resolve_scoring"]

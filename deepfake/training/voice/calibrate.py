@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.corpora.shards import Snapshot
 from deepfake.corpora.splits import halve_by_group
-from deepfake.detectors.voice.bundle import load_voice_bundle, save_voice_bundle
 from deepfake.detectors.voice.detector import VoiceDetector, load_voice_detector
+from deepfake.detectors.voice_bundle import load_voice_bundle, save_voice_bundle
 from deepfake.errors import DataError
 from deepfake.evaluation.metrics import binary_metrics
 from deepfake.evaluation.voice.predict import predict_windows, score_files

@@ -17,7 +17,7 @@ import deepfake
 from deepfake.compute.devices import resolve_device
 from deepfake.config import VoiceTrainConfig
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.voice.bundle import VoiceSpec, load_voice_bundle, save_voice_bundle
+from deepfake.detectors.voice_bundle import VoiceSpec, load_voice_bundle, save_voice_bundle
 from deepfake.training.bundle_spec import PRIOR, logged_metrics
 from deepfake.training.data import labels_of
 from deepfake.training.fit import FitResult
@@ -79,6 +79,7 @@ def train_voice_detector(
         ConfigError: Snapshots or options contradict each other, or the run cannot be resumed.
         DataError: `train` lacks a class that is needed.
         SplitLeakageError: A group or a medium stands in two splits, or is held out.
+        BundleError: What training begins with is not a detector of voices.
         ModelError: The architecture is unknown, or training diverged.
     """
     started = time.monotonic()
@@ -115,6 +116,7 @@ def _write_bundle(plan: VoicePlan, *, fitted: FitResult, licence: str, scope: st
         notes=_notes(plan, has_novelty=bool(novelty)),
         licence=licence,
         scope=scope or _scope(plan),
+        pretrained_source=plan.pretrained_source,
         seed=plan.config.seed,
         code_version=deepfake.__version__,
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -182,7 +184,7 @@ def _result(plan: VoicePlan, *, fitted: FitResult, seconds: float) -> TrainResul
         num_epochs=fitted.num_epochs,
         num_train_crops=len(train),
         num_train_files=len(train[["corpus", "uri"]].drop_duplicates()),
-        pretrained_source="scratch",
+        pretrained_source=plan.pretrained_source,
         notes=calibrated.notes,
         seconds=seconds,
     )

@@ -30,6 +30,8 @@ FAKE_SHARES = (0.5, 0.1, 0.01)
 _MAX_TEXT_CHARS = 20 * 2**20
 """Length of all names and reasons together: the rest of the report has to fit in too."""
 
+_REASONS = ("reason", "reason_voice")
+
 Row = Mapping[str, Any]
 
 
@@ -39,7 +41,8 @@ class Rows:
 
     Attributes:
         columns: Values by column; those of columns in `names` are positions in it.
-        names: Different values by column, for columns with few of them.
+        names: Different values by column, for columns with few of them. Columns of the voice are
+            there if any file has a verdict on its voice.
         num_left_out: Number of files that there was no room for.
     """
 
@@ -73,7 +76,7 @@ class Rows:
         taken: list[Row] = []
         room = _MAX_TEXT_CHARS
         for row in rows[:MAX_ROWS]:
-            room -= len(str(row["uri"])) + len(row["reason"] or "")
+            room -= len(str(row["uri"])) + sum(len(row.get(n) or "") for n in _REASONS)
             if room < 0:
                 break
             taken.append(row)
@@ -87,9 +90,14 @@ class Rows:
             "num_frames": [row["num_frames"] for row in taken],
             "strongest_pts_seconds": [_rounded(row["strongest_pts_seconds"], 2) for row in taken],
         }
+        named = ["verdict", "status", "kind", "reason"]
+        if any(row.get("verdict_voice") is not None for row in taken):
+            probs = [_rounded(row.get("prob_fake_voice"), 4) for row in taken]
+            columns["prob_fake_voice"] = probs
+            named += ["verdict_voice", "reason_voice"]
         names: dict[str, list[str]] = {}
-        for column in ("verdict", "status", "kind", "reason"):
-            values = [str(row[column] or "") for row in taken]
+        for column in named:
+            values = [str(row.get(column) or "") for row in taken]
             names[column] = sorted(set(values))
             positions = {value: position for position, value in enumerate(names[column])}
             columns[column] = [positions[value] for value in values]
@@ -140,12 +148,14 @@ class Report:
     Attributes:
         title: What was scored.
         detector: Name, version and digest of the detector.
+        voice_detector: The same of the detector of voices; None where nobody asked.
         rows: The table of files.
         missed: How often fakes of kinds that it did not learn are called real, a sentence each.
         notes: What else a reader of its verdicts must know: scope, calibration.
         model_notes: How the detector was trained and calibrated, for engineers, a sentence each.
         statuses: Number of files by status.
         verdicts: Number of files by verdict.
+        voice_verdicts: The same by verdict on the voice; empty where nobody asked.
         histogram: Number of files by `prob_fake`, in `NUM_BINS` equal bins.
         thresholds: By `still` and `video`: where `real` ends and `fake` begins; None if unknown.
         alarms: How many alarms are false; empty where that is unknown.
@@ -162,12 +172,14 @@ class Report:
     model_notes: Sequence[str] = ()
     statuses: Mapping[str, int] = field(default_factory=dict)
     verdicts: Mapping[str, int] = field(default_factory=dict)
+    voice_verdicts: Mapping[str, int] = field(default_factory=dict)
     histogram: Sequence[int] = (0,) * NUM_BINS
     thresholds: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
     alarms: Sequence[FalseAlarms] = ()
     failures: Sequence[Mapping[str, Any]] = ()
     evidence: Sequence[Evidence] = ()
     where: str | None = None
+    voice_detector: str | None = None
 
 
 def _significant(value: Any) -> float | None:

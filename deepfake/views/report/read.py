@@ -35,6 +35,9 @@ _COLUMNS = (
     "num_faces",
     "num_frames",
     "strongest_pts_seconds",
+    "verdict_voice",
+    "reason_voice",
+    "prob_fake_voice",
 )
 _SCHEMA = {b"schema": b"deepfake.scores", b"schema_version": b"1"}
 _MAX_FAILURES = 200
@@ -61,16 +64,21 @@ def read_report(output: Location, *, version_dir: Location) -> Report:
         rows = _query(
             db,
             f"SELECT {', '.join(_COLUMNS)} FROM scores "
-            f"ORDER BY prob_fake DESC NULLS LAST, uri LIMIT {MAX_ROWS}",
+            # The greatest of a number and of none is the number.
+            "ORDER BY greatest(prob_fake, prob_fake_voice) DESC NULLS LAST, uri "
+            f"LIMIT {MAX_ROWS}",
         )
         statuses, verdicts = _count_by(db, "status"), _count_by(db, "verdict")
+        voice_verdicts = _count_by(db, "verdict_voice")
         histogram, failures = _histogram(db), _failures(db)
     return Report(
         title=str(run.get("folder") or output),
         detector=_detector_name(dict(run.get("detector") or {})),
+        voice_detector=_voice_detector_name(run.get("voice_detector")),
         rows=Rows.of(rows, num_files=sum(statuses.values())),
         statuses=statuses,
         verdicts=verdicts,
+        voice_verdicts=voice_verdicts,
         histogram=histogram,
         failures=failures,
         evidence=list(_load_evidence(version_dir, rows)),
@@ -86,6 +94,7 @@ def create_report(
     notes: Sequence[str],
     reading: Mapping[str, Any],
     evidence: Sequence[Evidence],
+    voice_detector: str | None = None,
 ) -> Report:
     """Return the report of a few files.
 
@@ -95,6 +104,7 @@ def create_report(
         notes: What a reader of its verdicts must know.
         reading: From `describe_for_report` the detector: `thresholds`, `missed`, `notes`.
         evidence: The evidence for these files.
+        voice_detector: Name, version and digest of the detector of voices; None where nobody asked.
     """
     expected = {str(status) for status in EXPECTED_STATUSES}
     probs = [float(row["prob_fake"]) for row in scores if row["prob_fake"] is not None]
@@ -107,9 +117,13 @@ def create_report(
     return Report(
         title=str(scores[0]["uri"]) if len(scores) == 1 else f"{len(scores)} files",
         detector=detector,
-        rows=Rows.of(sorted(scores, key=lambda row: -(row["prob_fake"] or -1.0))),
+        voice_detector=voice_detector,
+        rows=Rows.of(sorted(scores, key=_highest_probability, reverse=True)),
         statuses=Counter(str(row["status"]) for row in scores),
         verdicts=Counter(str(row["verdict"]) for row in scores),
+        voice_verdicts=Counter(
+            str(row["verdict_voice"]) for row in scores if row.get("verdict_voice") is not None
+        ),
         histogram=[bins.get(number, 0) for number in range(NUM_BINS)],
         failures=[
             {"status": status, "reason": reason, "num_files": count, "example": uri}
@@ -118,6 +132,15 @@ def create_report(
         evidence=evidence,
         **_reading_notes(reading, notes=notes),
     )
+
+
+def _highest_probability(row: Mapping[str, Any]) -> float:
+    known = (row.get(name) for name in ("prob_fake", "prob_fake_voice"))
+    return max((float(prob) for prob in known if prob is not None), default=-1.0)
+
+
+def _voice_detector_name(detector: object) -> str | None:
+    return _detector_name(detector) if isinstance(detector, dict) else None
 
 
 def _detector_name(detector: Mapping[str, Any]) -> str:
@@ -172,7 +195,7 @@ def _load_evidence(version_dir: Location, rows: Sequence[Mapping[str, Any]]) -> 
 
 
 def _lacking_columns(schema: pa.Schema) -> str:
-    """Return SQL for the columns of numbers that tables of earlier versions lack."""
+    """Return SQL for the columns that tables of earlier versions lack, which are empty."""
     lacking = [name for name in _COLUMNS if name not in schema.names]
     return "".join(f", NULL::DOUBLE AS {name}" for name in lacking)
 
@@ -201,7 +224,10 @@ def _quoted(path: Path) -> str:
 
 
 def _count_by(db: duckdb.DuckDBPyConnection, column: str) -> dict[str, int]:
-    rows = db.execute(f"SELECT {column}, count(*) FROM scores GROUP BY 1 ORDER BY 2 DESC, 1")
+    rows = db.execute(
+        f"SELECT {column}, count(*) FROM scores WHERE {column} IS NOT NULL "
+        "GROUP BY 1 ORDER BY 2 DESC, 1"
+    )
     return {str(value): int(count) for value, count in rows.fetchall()}
 
 

@@ -12,7 +12,8 @@ from deepfake.types import PICTURE_KINDS
 from deepfake.verdicts.judgement import judgement_kind, judgement_plural
 from deepfake.views.report import FAKE_SHARES, false_alarms
 from deepfake.views.webapp.upload_page import list_offered_detectors, page_settings
-from deepfake.views.webapp.widgets import describe_calibration, show_text
+from deepfake.views.webapp.verdict_box import show_text
+from deepfake.views.webapp.widgets import describe_calibration
 
 __all__ = ["explanation_page"]
 
@@ -40,6 +41,12 @@ _EXPLANATIONS = {
     "Several people": (
         "Each face is tracked through a video. The frames of a face are combined first, then the "
         "faces. The more people there are, the likelier is a false alarm."
+    ),
+    "Voice": (
+        "A detector of its own judges how speech sounds, not what is said, in windows of some "
+        "seconds. Its verdict stands beside that on faces, and neither changes the other. A voice "
+        "is not judged where there is too little speech; where no sign is found, a program that "
+        "the detector did not learn may have made it all the same."
     ),
     "Heat map": (
         "Which parts of a face moved the score, checked by blurring them. It does not show where "

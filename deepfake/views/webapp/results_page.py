@@ -24,7 +24,9 @@ from deepfake.storage import DataRoot, Location, location_of, read_json
 from deepfake.views.report import Report, read_report
 from deepfake.views.webapp.display_names import display_names, without_folder
 from deepfake.views.webapp.upload_page import page_settings
-from deepfake.views.webapp.widgets import show_evidence, show_text
+from deepfake.views.webapp.verdict_box import show_text
+from deepfake.views.webapp.voice_widgets import show_voice_score
+from deepfake.views.webapp.widgets import show_evidence
 
 __all__ = ["list_offered_outputs", "results_page"]
 
@@ -32,6 +34,7 @@ _MAKING = threading.Lock()
 """Visitors' evidence is made one file after another."""
 
 _COLUMNS = ["uri", "verdict", "prob_fake", "status", "kind", "num_faces", "num_frames", "reason"]
+_VOICE_COLUMNS = ["verdict_voice", "prob_fake_voice", "reason_voice"]
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,14 @@ def results_page() -> None:
     # Streamlit keeps the position of the ticked row: in other rows, that is another file.
     key = digest_of(chosen, written, *rows["uri"].tolist())
     event = st.dataframe(
-        rows[_COLUMNS],
+        rows[[*_COLUMNS, *(name for name in _VOICE_COLUMNS if name in rows)]],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
-        column_config={"prob_fake": st.column_config.NumberColumn(format="percent")},
+        column_config={
+            name: st.column_config.NumberColumn(format="percent")
+            for name in ("prob_fake", "prob_fake_voice")
+        },
         key=f"rows-{key}",
     )
     version_dir = ScoresFolder(location_of(chosen)).version(results.version)
@@ -124,14 +130,21 @@ def _message(error: Exception) -> str:
 
 
 def _show_totals(report: Report) -> None:
-    for column, (verdict, count) in zip(
-        st.columns(max(1, len(report.verdicts))), report.verdicts.items(), strict=False
-    ):
-        column.metric(verdict.replace("_", " "), f"{count:,}")
+    _show_counts(report.verdicts)
+    if report.voice_verdicts:
+        show_text("Voices:")
+        _show_counts(report.voice_verdicts)
     if report.rows.num_left_out:
         show_text(
             f"{report.rows.num_left_out:,} files with lower probabilities are not in the table."
         )
+
+
+def _show_counts(counts: Mapping[str, int]) -> None:
+    for column, (verdict, count) in zip(
+        st.columns(max(1, len(counts))), counts.items(), strict=False
+    ):
+        column.metric(verdict.replace("_", " "), f"{count:,}")
 
 
 def _filter(table: pd.DataFrame) -> pd.DataFrame:
@@ -175,16 +188,23 @@ def _chosen_row(
 def _show_file(version_dir: Location, row: Mapping[Hashable, Any]) -> None:
     st.header("The chosen file")
     prob = row["prob_fake"]
-    likely = "" if prob is None or pd.isna(prob) else f", probability of a fake {prob:.1%}"
+    likely = "" if _known(prob) is None else f", probability of a fake {prob:.1%}"
     show_text(str(row["uri"]), f"{row['verdict']}{likely}. {row['reason'] or ''}")
-    media_id = row["media_id"]
-    if not isinstance(media_id, str) or prob is None or pd.isna(prob):
+    if row.get("verdict_voice"):
+        voice = {str(name): value for name, value in row.items()}
+        show_voice_score({**voice, "prob_fake_voice": _known(row["prob_fake_voice"])})
+    media_id, probs = row["media_id"], (prob, row.get("prob_fake_voice"))
+    if not isinstance(media_id, str) or all(_known(value) is None for value in probs):
         return
     evidence = load_evidence(evidence_folder(version_dir), media_id)
     if evidence is not None:
         show_evidence(evidence, key=media_id)
     elif st.button("Make the evidence", key=f"make-{media_id}"):
         _make_evidence(version_dir, media_id)
+
+
+def _known(value: Any) -> float | None:
+    return None if value is None or pd.isna(value) else float(value)
 
 
 def _make_evidence(version_dir: Location, media_id: str) -> None:

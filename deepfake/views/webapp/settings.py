@@ -24,7 +24,7 @@ class AppSettings(BaseModel):
         outputs: Scored folders that are offered, beside those noted under the data root.
         device: Device that networks run on.
         max_mb: Size of an upload, at most, MiB.
-        max_seconds: Duration of a video, at most.
+        max_seconds: Duration of a video or of sound, at most.
         max_pixels: Pixels of a frame, at most.
         cpu_seconds: CPU time for a file, at most.
         memory_mb: Memory of a worker, at most, MiB.

@@ -10,11 +10,14 @@ import streamlit as st
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from deepfake.scoring import describe_for_report, json_row
+from deepfake.types import Kind
 from deepfake.views.report import create_report, render_report
 from deepfake.views.webapp.detector_choice import DetectorChoices, list_detectors
 from deepfake.views.webapp.settings import AppSettings, read_settings
 from deepfake.views.webapp.upload_queue import QueuedUpload, Stage, UploadQueue, UploadResult
-from deepfake.views.webapp.widgets import show_evidence, show_score, show_text
+from deepfake.views.webapp.verdict_box import show_text
+from deepfake.views.webapp.voice_widgets import show_voice_clip, show_voice_score
+from deepfake.views.webapp.widgets import show_evidence, show_score
 
 __all__ = ["list_offered_detectors", "page_settings", "upload_page"]
 
@@ -61,7 +64,8 @@ def upload_page() -> None:
     settings = page_settings()
     st.title("Is this face real?")
     show_text(
-        f"A picture or a video: at most {settings.max_mb} MiB, {settings.max_seconds:g} s and "
+        f"A picture, a video or a sound recording: at most {settings.max_mb} MiB, "
+        f"{settings.max_seconds:g} s and "
         f"{settings.max_pixels / 1e6:g} million pixels a frame. It is read on this machine and "
         "deleted from its disk as soon as it is scored. The page keeps the file and its score in "
         "memory until you remove the file or leave."
@@ -72,7 +76,9 @@ def upload_page() -> None:
             "There is no detector here. The operator of this page can name one with --weights."
         )
         return
-    upload = st.file_uploader("A picture or a video", key="upload", on_change=_note_change)
+    upload = st.file_uploader(
+        "A picture, a video or a sound recording", key="upload", on_change=_note_change
+    )
     job = _job_of(upload, weights)
     if job is None:
         return
@@ -142,10 +148,20 @@ def _show_results(job: QueuedUpload) -> None:
     columns = st.columns(len(job.results)) if len(job.results) > 1 else [st.container()]
     for number, (column, result) in enumerate(zip(columns, job.results, strict=True)):
         with column:
-            show_score(result.score, detector=result.detector, spec=result.spec)
+            _show_scores(result)
             if result.evidence is not None:
                 show_evidence(result.evidence, key=str(number))
             _show_downloads(result, key=str(number))
+
+
+def _show_scores(result: UploadResult) -> None:
+    """Show the verdict on faces and that on the voice; of sound alone, that on the voice."""
+    score, is_heard = result.score, result.score["verdict_voice"] is not None
+    if score["kind"] != Kind.AUDIO or not is_heard:
+        show_score(score, detector=result.detector, spec=result.spec)
+    if is_heard and score["kind"] != Kind.IMAGE:
+        show_voice_score(score, detector=result.voice_detector, notes=result.voice_notes)
+        show_voice_clip(result.voice_clip, score)
 
 
 def _show_downloads(result: UploadResult, *, key: str) -> None:
@@ -172,8 +188,9 @@ def _render_report(result: UploadResult) -> bytes:
     report = create_report(
         [result.score],
         detector=result.detector,
-        notes=result.spec.reading_notes,
+        notes=[*result.spec.reading_notes, *(f"Of voices: {n}" for n in result.voice_notes)],
         reading=describe_for_report(result.spec),
         evidence=[] if result.evidence is None else [result.evidence],
+        voice_detector=result.voice_detector,
     )
     return render_report(report).encode()

@@ -18,14 +18,16 @@ from deepfake.corpora.layouts import scan_media
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.probe import probe_rows
 from deepfake.detectors.bundles import DetectorSpec, load_bundle
+from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import DeepfakeError
-from deepfake.evidence import Evidence, create_request, evidence_setup, explain_media
-from deepfake.registry.resolve import resolve_detector
-from deepfake.scoring import ScorerSetup, score_probed, scorer_setup
+from deepfake.evidence import Evidence, create_request, evidence_setup, explain_media, has_score
+from deepfake.registry.resolve import resolve_detector, resolve_voice_detector
+from deepfake.scoring import ScoredMedium, ScorerSetup, score_probed, scorer_setup
 from deepfake.storage import engine_cache
-from deepfake.types import Status
+from deepfake.types import Kind
 from deepfake.views.webapp.settings import AppSettings
 from deepfake.views.webapp.upload_folder import UploadFolder
+from deepfake.views.webapp.voice_clip import clip_request, cut_voice_clip
 
 __all__ = ["QueuedUpload", "Stage", "UploadQueue", "UploadResult"]
 
@@ -42,7 +44,7 @@ class Stage(StrEnum):
 
     WAITING = "waiting"
     READING = "reading the file"
-    SCORING = "looking at faces"
+    SCORING = "looking at faces, listening to voices"
     EXPLAINING = "making the evidence"
     DONE = "done"
 
@@ -56,12 +58,18 @@ class UploadResult:
         spec: Its description.
         score: The row of the scores table; `uri` is the visitor's name of the file.
         evidence: The evidence; None without a score.
+        voice_detector: Name and version of the detector of voices; None where there is none.
+        voice_notes: What a reader of its verdicts must know, a sentence each.
+        voice_clip: WAV of the window of speech that looks most like a fake; None without one.
     """
 
     detector: str
     spec: DetectorSpec
     score: dict[str, Any]
     evidence: Evidence | None
+    voice_detector: str | None = None
+    voice_notes: tuple[str, ...] = ()
+    voice_clip: bytes | None = None
 
 
 @dataclass(eq=False)
@@ -101,12 +109,17 @@ class _DetectorWorkers:
         identity, _ = resolve_detector(weights, data_root=settings.data_root)
         self.spec = load_bundle(identity.path).spec
         self.name = identity.full_name
+        voice = _find_voice_detector(settings)
+        self.voice_name = None if voice is None else voice.full_name
         self.setup = ScorerSetup(
             identity,
             device=resolve_device(settings.device),
             limits=settings.media_limits,
             cache=cache,
+            voice=voice,
         )
+        bundle = self.setup.voice_bundle
+        self.voice_notes = () if bundle is None else tuple(bundle.spec.reading_notes)
         workers = scorer_setup(
             self.setup, limits=settings.worker_limits, num_workers=_num_workers()
         )
@@ -117,6 +130,7 @@ class _DetectorWorkers:
             num_workers=1,
             max_frames=_SHOWN_FRAMES,
             max_crops=_SHOWN_FRAMES,
+            voice=None if voice is None else voice.path,
         )
         self.scoring = MediaWorkers(workers)
         self.explaining = MediaWorkers(explainer)
@@ -129,6 +143,27 @@ class _DetectorWorkers:
     @property
     def is_usable(self) -> bool:
         return self.scoring.is_usable and self.explaining.is_usable
+
+
+def _find_voice_detector(settings: AppSettings) -> DetectorIdentity | None:
+    """Return the registry's champion for voices, else the packaged detector; None without either.
+
+    Faces are judged also where the registry does not answer.
+    """
+    try:
+        found = resolve_voice_detector(data_root=settings.data_root)
+    except DeepfakeError:
+        return None
+    return None if found is None else found[0]
+
+
+def _cut_clip(medium: ScoredMedium, workers: _DetectorWorkers) -> bytes | None:
+    """Return the strongest window of speech as WAV; None without one, or where a worker failed."""
+    request = clip_request(medium.score.as_row(), limits=workers.setup.limits)
+    if request is None:
+        return None
+    (clip,) = workers.explaining.map(cut_voice_clip, [request])
+    return clip if isinstance(clip, bytes) else None
 
 
 def _num_workers() -> int:
@@ -228,8 +263,9 @@ class UploadQueue:
             (row,) = probe_rows(scan_media([path]), workers=workers.scoring, limits=limits)
             seconds = row.duration_seconds
             if seconds is not None and seconds > self.settings.max_seconds:
+                what = "recording" if row.kind is Kind.AUDIO else "video"
                 job.error = (
-                    f"the video is {seconds:.0f} s long, "
+                    f"the {what} is {seconds:.0f} s long, "
                     f"and at most {self.settings.max_seconds:g} s are accepted here"
                 )
                 return None
@@ -242,13 +278,21 @@ class UploadQueue:
     ) -> UploadResult:
         job.stage = Stage.SCORING
         (medium,) = score_probed([row], setup=workers.setup, workers=workers.scoring)
-        evidence = None
-        if medium.score.status is Status.OK:
+        evidence, clip, scored = None, None, medium.score.as_row()
+        if has_score(scored):
             job.stage = Stage.EXPLAINING
-            request = create_request(medium.score.as_row(), medium.frames)
+            request = create_request(scored, medium.frames, medium.windows)
             (evidence,) = explain_media([request], workers=workers.explaining)
-        score = replace(medium.score, uri=job.name).as_row()
-        return UploadResult(workers.name, workers.spec, score, evidence)
+            clip = _cut_clip(medium, workers)
+        return UploadResult(
+            workers.name,
+            workers.spec,
+            replace(medium.score, uri=job.name).as_row(),
+            evidence,
+            voice_detector=workers.voice_name,
+            voice_notes=workers.voice_notes,
+            voice_clip=clip,
+        )
 
     def start_lock(self, detector: str) -> threading.Lock:
         """Return the lock held while a detector's workers start; other detectors do not wait."""

@@ -1,8 +1,7 @@
-"""Widgets of the pages: escaped text, scores, timelines, face crops, provenance."""
+"""Widgets of the pages: scores, timelines, face crops, provenance."""
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from statistics import fmean
@@ -24,21 +23,11 @@ from deepfake.evidence import (
 from deepfake.evidence.provenance import Provenance
 from deepfake.scoring import advice_on, describe_reason
 from deepfake.types import Kind, Status
+from deepfake.views.webapp.verdict_box import VERDICT_COLOURS, show_text, show_verdict
+from deepfake.views.webapp.voice_widgets import show_voice
 
-__all__ = ["describe_calibration", "show_evidence", "show_score", "show_text"]
+__all__ = ["describe_calibration", "show_evidence", "show_score"]
 
-_HEADINGS = {
-    "real": "No sign found",
-    "fake": "Looks fake",
-    "uncertain": "Not sure",
-    "not_applicable": "Not judged",
-}
-_COLOURS = {
-    "real": "#37566b",
-    "fake": "#c62828",
-    "uncertain": "#b26a00",
-    "not_applicable": "#616161",
-}
 _KINDS = {"image": "stills", "video": "videos"}
 _PROB_TITLE = "probability of a fake"
 _MAX_FACES = 4
@@ -46,13 +35,6 @@ _MAX_FACES = 4
 _MAX_LINES = 12
 """Tracks in a timeline: more lines cannot be distinguished."""
 _NO_FACE = "No face was found; this does not mean that it is real."
-
-
-def show_text(*sentences: str, is_small: bool = False) -> None:
-    """Show each sentence in a paragraph, escaped: mark-up in it has no effect."""
-    size = "0.875rem" if is_small else "1rem"
-    style = f"margin:0 0 .4rem 0;font-size:{size};overflow-wrap:anywhere"
-    st.html("".join(f"<p style='{style}'>{html.escape(line)}</p>" for line in sentences))
 
 
 def show_score(score: Mapping[str, Any], *, detector: str, spec: DetectorSpec) -> None:
@@ -63,13 +45,7 @@ def show_score(score: Mapping[str, Any], *, detector: str, spec: DetectorSpec) -
         detector: Name and version of the detector.
         spec: Its description.
     """
-    verdict, sentence = str(score["verdict"]), html.escape(_describe_score(score))
-    st.html(
-        f"<div role='status' style='border-left:.5rem solid {_COLOURS[verdict]};"
-        "padding:.25rem 0 .25rem 1rem'>"
-        f"<p style='font-size:1.75rem;font-weight:700;margin:0'>{_HEADINGS[verdict]}</p>"
-        f"<p style='margin:0;overflow-wrap:anywhere'>{sentence}</p></div>"
-    )
+    show_verdict(str(score["verdict"]), _describe_score(score))
     has_prob = score["prob_fake"] is not None
     calibration = [describe_calibration(spec, score["kind"])] if has_prob else []
     show_text(f"Detector: {detector}", *spec.reading_notes, *calibration, is_small=True)
@@ -102,7 +78,7 @@ def _describe_score(score: Mapping[str, Any]) -> str:
 
 
 def show_evidence(evidence: Evidence, *, key: str) -> None:
-    """Show the evidence for a score: timeline, frames, face crops, provenance.
+    """Show the evidence for a score: timeline, frames, face crops, voice, provenance.
 
     Args:
         evidence: The evidence.
@@ -113,11 +89,14 @@ def show_evidence(evidence: Evidence, *, key: str) -> None:
         show_text(_describe_thresholds(record.real_below, record.fake_from), is_small=True)
     frames = sorted(record.frames, key=lambda frame: frame.pts_seconds)
     frame = _choose_frame(frames, key=key)
-    if record.kind == "video":
+    if record.kind == "video" and record.tracks:
         _show_timeline(record, None if frame is None else frame.pts_seconds)
     if frame is not None:
         _show_frame(frame, evidence)
     _show_faces(evidence)
+    if record.voice is not None:
+        st.header("The voice over time")
+        show_voice(record.voice)
     if record.provenance is not None:
         _show_provenance(record.provenance)
     if record.notes:
@@ -190,7 +169,7 @@ def _probability_lines(tracks: Sequence[TrackTimeline]) -> Any:
 
 def _uncertain_band(real_below: float, fake_from: float) -> Any:
     band = pd.DataFrame([{"low": real_below, "high": min(fake_from, 1.0)}])
-    chart = alt.Chart(band).mark_rect(opacity=0.25, color=_COLOURS["uncertain"])
+    chart = alt.Chart(band).mark_rect(opacity=0.25, color=VERDICT_COLOURS["uncertain"])
     return chart.encode(y=alt.Y("low:Q", title=_PROB_TITLE), y2="high:Q")
 
 

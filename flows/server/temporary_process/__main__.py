@@ -7,6 +7,7 @@ ends when its standard input does: however the command that started it ended.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import signal
 import socket
@@ -15,11 +16,10 @@ import sys
 import threading
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvicorn
-from prefect.server.api.server import create_app
-from prefect.server.database import provide_database_interface
-from prefect.settings import get_current_settings
+if TYPE_CHECKING:
+    import uvicorn
 
 _GRACE_SECONDS = 2
 """For requests that are under way when it is stopped."""
@@ -31,9 +31,21 @@ def main() -> None:
     Arguments: the socket's descriptor, and where a copy of a new database is kept, if one shall be.
     """
     threading.Thread(target=_end_with_input, daemon=True).start()
+    # The collector would look through all that importing makes, again and again: nothing of it is
+    # garbage.
+    gc.disable()
+    server = _create_server()
+    gc.freeze()
+    gc.enable()
     if len(sys.argv) > 2:
         _keep_new_database(Path(sys.argv[2]))
-    listener = socket.socket(fileno=int(sys.argv[1]))
+    server.run(sockets=[socket.socket(fileno=int(sys.argv[1]))])
+
+
+def _create_server() -> uvicorn.Server:
+    import uvicorn
+    from prefect.server.api.server import create_app
+
     config = uvicorn.Config(
         # Without the page, and without the services for deployments and schedules.
         create_app(ephemeral=True, final=True),
@@ -41,10 +53,13 @@ def main() -> None:
         log_level="error",
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
-    uvicorn.Server(config).run(sockets=[listener])
+    return uvicorn.Server(config)
 
 
 def _keep_new_database(kept: Path) -> None:
+    from prefect.server.database import provide_database_interface
+    from prefect.settings import get_current_settings
+
     asyncio.run(provide_database_interface().create_db())
     temporary = kept.with_name(f"{kept.name}.{os.getpid()}.part")
     database = get_current_settings().home / "prefect.db"

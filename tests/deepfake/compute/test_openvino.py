@@ -159,6 +159,7 @@ def test_openvino_reports_to_nobody() -> None:
         "assert import_openvino().Core().available_devices\n"
         "loaded = [n for n, m in sys.modules.items() if 'telemetry' in n and m is not None]\n"
         "assert not any(n.startswith('openvino_telemetry') for n in loaded), loaded\n"
+        "assert sys.modules.pop('openvino.tools.ovc') is None, 'the converter was imported'\n"
         "from openvino.tools.ovc import telemetry_utils\n"
         "assert telemetry_utils.tm.__name__.endswith('telemetry_stub')\n"
     )

@@ -18,10 +18,10 @@ from deepfake.scoring import (
     create_score_job,
     refused_score,
     score_origin,
-    scorer,
+    scorer_settings,
     scoring_digest,
 )
-from deepfake.scoring.scorer import extract_config_of_bundle
+from deepfake.scoring.scorer_settings import extract_config_of_bundle
 from deepfake.types import Status
 from tests.sample_data import make_detector
 
@@ -57,7 +57,7 @@ def test_what_can_change_a_score_changes_the_digest(
 def test_what_cannot_change_a_score_does_not(
     setup: ScorerSetup, bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scorer, "resolve_device", lambda: "cpu")
+    monkeypatch.setattr(scorer_settings, "resolve_device", lambda: "cpu")
     same = [
         replace(setup, cache=tmp_path),
         replace(setup, device="auto"),

@@ -12,7 +12,7 @@ import pytest
 from deepfake.config import digest_of
 from deepfake.scoring.parts import Part, find_parts, part_path, remove_part, write_part
 from deepfake.scoring.schemas import TABLES
-from deepfake.scoring.scorer import ScoredMedium
+from deepfake.scoring.scorer_settings import ScoredMedium
 from tests.scores import make_score
 
 _KEY = "0123456789abcdef"

@@ -11,7 +11,7 @@ import pytest
 
 from deepfake.detectors.bundles import load_bundle
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.detectors.voice.bundle import load_voice_bundle, save_voice_bundle
+from deepfake.detectors.voice_bundle import load_voice_bundle, save_voice_bundle
 from deepfake.extract.extractor import ExtractRequest
 from deepfake.media import write_image, write_video
 from deepfake.media.sound import SAMPLE_RATE
@@ -25,7 +25,7 @@ from deepfake.scoring.parts import (
     write_part,
 )
 from deepfake.scoring.schemas import table_schemas
-from deepfake.scoring.scorer import scoring_digest
+from deepfake.scoring.scorer_settings import scoring_digest
 from deepfake.storage import sha256_of, to_uri
 from deepfake.types import Kind, Status, Verdict
 from deepfake.verdicts.calibration import Calibration, shift_prior

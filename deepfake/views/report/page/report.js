@@ -41,6 +41,14 @@
     return data.words[name] ?? name;
   }
 
+  const hasVoices = names.verdict_voice !== undefined;
+
+  function voiceWords(row) {
+    if (!hasVoices) return "";
+    const name = named("verdict_voice", row);
+    return `${data.words[name] ?? name} ${percent(columns.prob_fake_voice[row])}`.trim();
+  }
+
   // --- the table -------------------------------------------------------------------------------
 
   const HEADS = [
@@ -48,6 +56,7 @@
     { key: "verdict", label: "verdict", text: (r) => verdictWords(r), value: (r) => columns.verdict[r] },
     { key: "prob_fake", label: "prob_fake", text: (r) => percent(columns.prob_fake[r]), value: (r) => columns.prob_fake[r], isNumber: true },
     { key: "likelihood_ratio", label: "likelihood ratio", text: ratio, value: (r) => columns.likelihood_ratio[r], isNumber: true },
+    ...(hasVoices ? [{ key: "verdict_voice", label: "voice", title: "probability of spoofed speech", text: voiceWords, value: (r) => columns.prob_fake_voice[r], isNumber: true }] : []),
     { key: "uri", label: "file", text: (r) => columns.uri[r].slice(data.folder.length), value: (r) => columns.uri[r] },
     { key: "status", label: "status", text: (r) => named("status", r), value: (r) => columns.status[r] },
     { key: "kind", label: "kind", text: (r) => named("kind", r), value: (r) => columns.kind[r] },
@@ -96,8 +105,9 @@
       status: status === "" ? -1 : names.status.indexOf(status),
     };
     if (text !== "" && searched === null) {
-      const reasons = names.reason.map((reason) => reason.toLowerCase());
-      searched = columns.uri.map((uri, row) => `${uri.toLowerCase()}\n${reasons[columns.reason[row]]}`);
+      const lower = (column) => names[column].map((reason) => reason.toLowerCase());
+      const reasons = lower("reason"), ofVoices = hasVoices ? lower("reason_voice") : [];
+      searched = columns.uri.map((uri, row) => `${uri.toLowerCase()}\n${reasons[columns.reason[row]]}\n${hasVoices ? ofVoices[columns.reason_voice[row]] : ""}`);
     }
     const passes = (row) =>
       (wanted.verdict < 0 || columns.verdict[row] === wanted.verdict) &&
@@ -128,6 +138,7 @@
     for (const head of HEADS) {
       const cell = make("div", head.text(row), { role: "gridcell" });
       if (head.isNumber) cell.className = "number";
+      if (head.key === "verdict_voice") cell.className = `verdict-${named("verdict_voice", row)}`;
       if (head.key === "verdict") cell.className = `verdict-${named("verdict", row)}`;
       if (head.key === "evidence" && itemOf(row) !== undefined) cell.setAttribute("aria-label", "evidence is kept");
       if (head.key === "uri") cell.title = columns.uri[row];
@@ -236,6 +247,51 @@
     return svg;
   }
 
+  // The waveform above, the probability of each window of speech below, on one axis of time.
+  function voiceTimeline(voice) {
+    const last = voice.duration_seconds ?? Math.max(...voice.windows.map((one) => one.end_seconds), 0.001);
+    const width = 700, height = 230, left = 40, right = 10, middle = 48, half = 40, top = 100, bottom = 22;
+    const x = (at) => left + (Math.min(at, last) / last) * (width - left - right);
+    const y = (prob) => top + (1 - prob) * (height - bottom - top);
+    const probs = voice.windows.map((one) => one.prob_fake);
+    const range = probs.length ? `between ${percent(Math.min(...probs))} and ${percent(Math.max(...probs))}` : "unknown";
+    const svg = draw("svg", { class: "voice", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `waveform of ${last.toFixed(1)} seconds, and probability of spoofed speech ${range}` });
+    for (const one of voice.windows.filter((each) => each.is_strongest)) {
+      const mark = draw("rect", { class: "strongest", x: x(one.pts_seconds).toFixed(1), y: middle - half, width: Math.max(1, x(one.end_seconds) - x(one.pts_seconds)).toFixed(1), height: height - bottom - middle + half });
+      mark.append(draw("title", {}, `strongest: ${seconds(one.pts_seconds)} to ${seconds(one.end_seconds)}`));
+      svg.append(mark);
+    }
+    const parts = voice.waveform;
+    const at = (number) => x(((number + 0.5) / parts.length) * last).toFixed(1);
+    const level = (value) => (middle - (value / 127) * half).toFixed(1);
+    if (parts.length) {
+      const above = parts.map(([, high], number) => `${at(number)},${level(high)}`);
+      const below = parts.map(([low], number) => `${at(number)},${level(low)}`).reverse();
+      svg.append(draw("polygon", { class: "wave", points: [...above, ...below].join(" ") }));
+    }
+    svg.append(draw("line", { class: "axis", x1: left, x2: width - right, y1: middle, y2: middle }));
+    for (const value of [0, 0.5, 1]) svg.append(draw("text", { x: 4, y: y(value) + 4 }, `${100 * value} %`));
+    for (const value of [0, last]) svg.append(draw("text", { x: value === 0 ? left : width - 44, y: height - 6 }, `${value.toFixed(1)} s`));
+    for (const value of [voice.real_below, voice.fake_from]) {
+      if (value !== null && value <= 1) svg.append(draw("line", { class: "threshold", x1: left, x2: width - right, y1: y(value).toFixed(1), y2: y(value).toFixed(1) }));
+    }
+    for (const one of voice.windows) {
+      const line = draw("line", { class: "window", x1: x(one.pts_seconds).toFixed(1), x2: x(one.end_seconds).toFixed(1), y1: y(one.prob_fake).toFixed(1), y2: y(one.prob_fake).toFixed(1) });
+      line.append(draw("title", {}, `${seconds(one.pts_seconds)} to ${seconds(one.end_seconds)}: ${percent(one.prob_fake)}`));
+      svg.append(line);
+    }
+    return svg;
+  }
+
+  function voiceSection(voice) {
+    const part = make("section");
+    part.append(make("h4", "The sound, and the probability of spoofed speech over time"), voiceTimeline(voice));
+    const low = voice.real_below, high = voice.fake_from;
+    const lines = low === null ? "" : ` Dashed: under ${percent(low)} no sign is found, ${high > 1 ? "and nothing is called fake" : `from ${percent(high)} on it is called fake`}. The file is judged by all windows together.`;
+    part.append(make("p", `Each line is a window of speech; the one marked looks most like a fake.${lines}`, { class: "quiet" }));
+    return part;
+  }
+
   function facts(pairs) {
     const list = make("dl", null, { class: "facts" });
     for (const [name, value] of pairs) list.append(make("dt", name), make("dd", value));
@@ -269,14 +325,17 @@
     part.append(make("h3", columns.uri[row], headingId ? { id: headingId } : {}));
     part.append(facts([
       ["verdict", verdictWords(row)],
-      ["probability of a fake (prob_fake)", percent(columns.prob_fake[row])],
+      ...(columns.prob_fake[row] === null ? [] : [["probability of a fake (prob_fake)", percent(columns.prob_fake[row])]]),
       ...(ratio(row) ? [["likelihood ratio", `${ratio(row)} (how many times more probable such a score is for a fake than for a real file)`]] : []),
       ...(named("reason", row) ? [["reason", named("reason", row)]] : []),
+      ...(voiceWords(row) ? [["voice", voiceWords(row)]] : []),
+      ...(hasVoices && named("reason_voice", row) ? [["reason of the voice", named("reason_voice", row)]] : []),
       ["SHA-256", item.media_id],
     ]));
     if (item.kind === "video" && item.tracks.length) {
       part.append(make("h4", "Probability of a fake over time; in the band nothing is decided"), timeline(item));
     }
+    if (item.voice !== null) part.append(voiceSection(item.voice));
     if (item.frames.length) {
       part.append(make("h4", "Strongest frames"));
       const pictures = make("div", null, { class: "pictures" });

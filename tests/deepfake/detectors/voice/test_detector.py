@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from deepfake.compute.openvino import compile_engine, read_graph
 from deepfake.config import SpeechConfig, VoiceTrainConfig
 from deepfake.detectors.inference.outputs import NOVELTY_PREFIX
-from deepfake.detectors.voice.bundle import VoiceSpec, load_voice_bundle, save_voice_bundle
 from deepfake.detectors.voice.create import create_voice_network
 from deepfake.detectors.voice.detector import VoiceDetector, load_voice_detector
 from deepfake.detectors.voice.export import export_voice
 from deepfake.detectors.voice.torch_networks import TorchVoiceNetwork
+from deepfake.detectors.voice_bundle import VoiceSpec, load_voice_bundle, save_voice_bundle
 from deepfake.errors import BundleError, ConfigError, DataError
 
 _SIZE = 32_000

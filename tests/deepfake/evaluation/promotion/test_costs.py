@@ -19,21 +19,21 @@ class _Busy:
     turns: int
     device: str = "cpu"
 
-    def logits(self, crops: Any) -> Any:
+    def head_outputs(self, crops: Any) -> Any:
         for _ in range(self.turns * len(crops)):
             np.linalg.norm(np.ones(50))
 
 
 def test_the_ratio_is_that_of_the_work() -> None:
     crops = [np.zeros((8, 8, 3), np.uint8)] * 10
-    found = compare_costs(_Busy(200), _Busy(600), crops)  # type: ignore[arg-type]
+    found = compare_costs(_Busy(200), _Busy(600), crops)
     assert found.ratio == pytest.approx(3.0, rel=0.35)
     assert found.second_ms > found.first_ms > 0
-    assert (found.clock, found.num_faces, found.rounds) == ("cpu", 10, 7)
-    on_a_device = compare_costs(_Busy(1, "cuda"), _Busy(1, "cuda"), crops)  # type: ignore[arg-type]
+    assert (found.clock, found.num_inputs, found.rounds) == ("cpu", 10, 7)
+    on_a_device = compare_costs(_Busy(1, "cuda"), _Busy(1, "cuda"), crops)
     assert on_a_device.clock == "wall"
 
 
 def test_without_a_face_there_is_no_cost() -> None:
     with pytest.raises(DataError, match="there is none"):
-        compare_costs(_Busy(1), _Busy(1), [])  # type: ignore[arg-type]
+        compare_costs(_Busy(1), _Busy(1), [])

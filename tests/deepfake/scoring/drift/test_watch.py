@@ -16,7 +16,7 @@ from deepfake.scoring import DriftResult, DriftWatch, ScoringState, open_state
 from deepfake.scoring.drift import REFERENCE_NAME, fit_reference, write_reference
 from deepfake.scoring.parts import write_part
 from deepfake.scoring.schemas import TRACKS_SCHEMA
-from deepfake.scoring.scorer import ScoredMedium
+from deepfake.scoring.scorer_settings import ScoredMedium
 from deepfake.types import Kind
 from tests.scores import make_score
 

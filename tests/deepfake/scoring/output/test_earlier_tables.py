@@ -25,7 +25,7 @@ from deepfake.scoring.parts import (
     write_part,
 )
 from deepfake.scoring.schemas import LATER_COLUMNS, TABLES
-from deepfake.scoring.scorer import ScoredMedium
+from deepfake.scoring.scorer_settings import ScoredMedium
 from deepfake.storage import sha256_of, write_json
 from deepfake.views.report import read_report, render_report
 from tests.scores import make_score

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.scoring.output.merge import merge_small_parts
 from deepfake.scoring.parts import find_parts, part_path, read_made_with, write_part
-from deepfake.scoring.scorer import ScoredMedium
+from deepfake.scoring.scorer_settings import ScoredMedium
 from deepfake.scoring.state.state import ScoringState, open_state
 from deepfake.types import Kind
 from tests.deepfake.scoring.state.known_files import known_files

@@ -25,7 +25,7 @@ from deepfake.scoring.output import folder as module
 from deepfake.scoring.output.tables import _sorted_rows
 from deepfake.scoring.parts import read_part_tables, remove_part, write_part
 from deepfake.scoring.schemas import TABLES
-from deepfake.scoring.scorer import ScoredMedium
+from deepfake.scoring.scorer_settings import ScoredMedium
 from deepfake.storage import StorePath, write_json
 from deepfake.types import Kind, Status
 from tests.scores import make_score

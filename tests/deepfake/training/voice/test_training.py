@@ -9,7 +9,7 @@ import pytest
 
 from deepfake.config import SoundAugmentConfig, VoiceTrainConfig
 from deepfake.corpora.shards import Snapshot
-from deepfake.detectors.voice.bundle import load_voice_bundle
+from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.errors import ConfigError, DataError
 from deepfake.evaluation.voice.evaluate import evaluate_voice
 from deepfake.training.metrics_file import read_metrics_file
@@ -134,6 +134,42 @@ def test_a_run_resumes_where_it_ended(snapshot: Snapshot, tmp_path: Path) -> Non
     lines = read_metrics_file(tmp_path / "run" / "metrics.jsonl")
     epochs = [line["epoch"] for line in lines if line["name"] == "train_loss"]
     assert epochs == [0, 1]
+
+
+def test_training_begins_with_the_weights_of_a_detector(
+    result: TrainResult, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    def train(run: str, *, resume: bool = False, **changes: object) -> TrainResult:
+        brief = {"epochs": 1, "windows_per_epoch": 16, "learning_rate": 1e-6}
+        return train_voice_detector(
+            snapshots=[snapshot],
+            config=_CONFIG.model_copy(update={**brief, **changes}),
+            run_dir=tmp_path / run,
+            name="continued",
+            device="cpu",
+            num_workers=0,
+            resume=resume,
+            show_progress=False,
+        )
+
+    begins = {"pretrained": str(result.bundle)}
+    continued = train("continued", **begins)
+    bundle, before = load_voice_bundle(continued.bundle), load_voice_bundle(result.bundle)
+    assert continued.pretrained_source == f"detector tried ({before.digest})"
+    assert bundle.spec.pretrained_source == continued.pretrained_source
+    weights, old = bundle.state_dict(), before.state_dict()
+    gaps = [float((weights[k] - old[k]).abs().max()) for k in old if k.endswith("weight")]
+    assert 0 < max(gaps) < 1e-3, "trained on from there, and in training mode"
+    found = evaluate_voice(snapshot, continued.bundle, "test")
+    assert found.auc is not None and found.auc > 0.9
+    resumed = train("continued", resume=True, **begins, epochs=2)
+    assert resumed.num_epochs == 2
+    assert resumed.pretrained_source == continued.pretrained_source
+    with pytest.raises(ConfigError, match="aasist cannot begin with the weights of tried"):
+        train("other", **begins, architecture="aasist")
+    with pytest.raises(ConfigError, match="no detector of voices to begin with"):
+        train("absent", pretrained=str(tmp_path / "absent"))
+    assert not (tmp_path / "absent").exists() and not (tmp_path / "other").exists()
 
 
 def test_reals_alone_need_copies(tmp_path: Path) -> None:

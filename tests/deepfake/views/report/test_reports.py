@@ -23,7 +23,14 @@ from deepfake.views.report import (
     render_report,
     write_report,
 )
-from tests.sample_report import SCRIPT_NAME, evidence, report, score
+from tests.sample_report import (
+    SCRIPT_NAME,
+    evidence,
+    report,
+    score,
+    voice_evidence,
+    voice_score,
+)
 
 
 def _data(page: str) -> dict[str, Any]:
@@ -175,6 +182,47 @@ def test_a_folder_of_scores_is_read_whole(tmp_path: Path) -> None:
     assert found.alarms == [] and set(found.thresholds.values()) == {None}
     page = write_report(tmp_path / "report.html", found).read_text(encoding="utf-8")
     assert "Scope." in page and "cut short" in page and "failures.csv" in page
+
+
+def test_a_folder_with_voices_shows_them(tmp_path: Path) -> None:
+    voice = {"verdict_voice": "real", "prob_fake_voice": 0.125}
+    rows = [
+        score(1, **voice),
+        score(2, verdict_voice="not_applicable", reason_voice="no sound"),
+        voice_score(3, uri=SCRIPT_NAME, reason_voice="<b>made</b>", prob_fake_voice=0.999),
+    ]
+    version = _write_output(tmp_path, rows)
+    kept = voice_evidence(3)
+    write_evidence(evidence_folder(version), kept.record, kept.pictures)
+    found = read_report(tmp_path, version_dir=version)
+    assert found.voice_verdicts == {"fake": 1, "real": 1, "not_applicable": 1}
+    page = render_report(found)
+    assert page.count("<script") == 2 and "<img" not in page and "<b>" not in page
+    assert "media-src" not in page and "<audio" not in page
+    assert 'class="voices"' in page and 'id="voice-totals"' in page
+    data = _data(page)
+    assert data["columns"]["uri"][0] == SCRIPT_NAME, (
+        "the highest probability of either stands first"
+    )
+    assert data["columns"]["prob_fake_voice"][0] == 0.999
+    verdicts = [data["names"]["verdict_voice"][n] for n in data["columns"]["verdict_voice"]]
+    assert verdicts[0] == "fake" and sorted(verdicts) == ["fake", "not_applicable", "real"]
+    (item,) = data["items"]
+    assert len(item["voice"]["waveform"]) == 200
+    assert [window["is_strongest"] for window in item["voice"]["windows"]] == [False, True]
+
+
+def test_without_voices_nothing_is_said_of_them(tmp_path: Path) -> None:
+    version = _write_output(tmp_path, [score(1), score(2)])
+    kept = evidence(2)
+    write_evidence(evidence_folder(version), kept.record, kept.pictures)
+    found = read_report(tmp_path, version_dir=version)
+    assert found.voice_verdicts == {} and found.voice_detector is None
+    page = render_report(found)
+    data = _data(page)
+    assert not {"prob_fake_voice", "verdict_voice"} & data["columns"].keys()
+    assert not {"verdict_voice", "reason_voice"} & data["names"].keys()
+    assert 'class="voices"' not in page and "voice-totals" not in page
 
 
 @pytest.mark.parametrize("content", [None, b"", b"PAR1"])

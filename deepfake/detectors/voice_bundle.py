@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from deepfake.config import Modality, SpeechConfig, VoiceTrainConfig, first_problem
+from deepfake.config.speech import SAMPLE_RATE
 from deepfake.detectors.bundle_files import (
     DESCRIPTION_NAME,
     check_weights,
@@ -21,7 +22,6 @@ from deepfake.detectors.bundle_files import (
     write_bundle_files,
 )
 from deepfake.errors import BundleError
-from deepfake.media.sound import SAMPLE_RATE
 from deepfake.verdicts.judgement import judgement_plural, notes_on_calibration
 from deepfake.verdicts.voice import VoiceJudgement
 
@@ -67,6 +67,8 @@ class VoiceSpec(BaseModel):
     """Licence of the weights; the owners of the data may have further terms."""
     scope: str = ""
     """What the detector is for, and what it has not been shown to do."""
+    pretrained_source: str = "scratch"
+    """Where its weights started, `scratch` for nowhere."""
     seed: int
     code_version: str
     created_at: str

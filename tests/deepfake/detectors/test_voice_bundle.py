@@ -12,7 +12,7 @@ import torch
 
 from deepfake.config import SpeechConfig, VoiceTrainConfig
 from deepfake.detectors.bundles import load_bundle, packaged_detector
-from deepfake.detectors.voice.bundle import (
+from deepfake.detectors.voice_bundle import (
     VoiceSpec,
     load_voice_bundle,
     modality_of_bundle,
