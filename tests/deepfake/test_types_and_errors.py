@@ -15,6 +15,7 @@ from deepfake.errors import (
     DeepfakeError,
     MediaError,
     ShardError,
+    SoundOnlyError,
     UnknownModelError,
     UnreadableMediaError,
 )
@@ -50,7 +51,8 @@ def test_errors_can_be_caught_by_their_kin() -> None:
 
 def test_every_media_error_has_a_status_of_its_own_kind() -> None:
     kinds = [kind for kind in _ERRORS if issubclass(kind, MediaError)]
-    statuses = {kind.status for kind in kinds}
+    assert SoundOnlyError.status is Status.NO_PICTURE, "whose voice may be judged all the same"
+    statuses = {kind.status for kind in kinds if kind is not SoundOnlyError}
     assert not statuses & EXPECTED_STATUSES
     assert {Status.EMPTY, Status.UNSUPPORTED, Status.TOO_LARGE, Status.UNREADABLE} <= statuses
 
@@ -59,8 +61,10 @@ def test_the_statuses_are_those_of_the_contract() -> None:
     assert {str(status) for status in Status} == {
         *("ok", "no_face", "empty", "unsupported", "decode_error", "too_large", "timeout"),
         *("crashed", "out_of_memory", "unreadable", "missing", "vanished", "error"),
+        *("no_picture", "no_speech"),
     }
-    assert {str(status) for status in EXPECTED_STATUSES} == {"ok", "no_face", "missing"}
+    expected = {"ok", "no_face", "no_picture", "no_speech", "missing"}
+    assert {str(status) for status in EXPECTED_STATUSES} == expected
 
 
 @pytest.mark.parametrize(
