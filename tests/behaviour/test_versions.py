@@ -96,7 +96,8 @@ def test_what_was_scored_by_faces_alone_is_scored_anew_once_voices_are_judged(
         assert count_scored() == int(is_packaged), "without one, nothing is new"
         assert count_scored(voice_weights="voice") == 1
         after = row()
-        assert (before["verdict_voice"], after["verdict_voice"]) == (None, "not_applicable")
+        assert pd.isna(before["verdict_voice"])
+        assert after["verdict_voice"] == "not_applicable"
         assert after["voice_model_name"] == "tried-voice"
         assert after["logit"] == before["logit"]
         assert count_scored(voice=False) == 0
