@@ -26,6 +26,7 @@ from deepfake.config.settings import (
     heads_of,
 )
 from deepfake.config.speech import AnyExtractConfig, SpeechConfig, SpeechExtractConfig
+from deepfake.config.sync import MouthConfig, SyncExtractConfig
 from deepfake.config.voice import SoundAugmentConfig, VoiceTrainConfig
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "HeadName",
     "MediaLimits",
     "Modality",
+    "MouthConfig",
     "Precision",
     "SamplingConfig",
     "SelfBlendConfig",
@@ -51,6 +53,7 @@ __all__ = [
     "SpeechExtractConfig",
     "SplitConfig",
     "StoredRecord",
+    "SyncExtractConfig",
     "TrainConfig",
     "TrainMethod",
     "ViewConfig",
