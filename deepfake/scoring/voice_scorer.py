@@ -29,7 +29,6 @@ _NOTHING_TO_HEAR = frozenset(
         Status.MISSING,
         Status.TOO_LARGE,
         Status.UNREADABLE,
-        Status.UNSUPPORTED,
         Status.VANISHED,
     }
 )
