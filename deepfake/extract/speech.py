@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import webrtcvad
 from numpy.typing import NDArray
-from scipy.signal import butter, lfilter
 
 from deepfake.config import SpeechConfig
 from deepfake.media.sound import SAMPLE_RATE, Samples, SoundPiece
@@ -30,7 +29,7 @@ _LOUD_SHARE = 0.95
 _LEVEL = 0.1
 """Effective value, of full scale, that recordings are brought to before speech is looked for."""
 _MAX_GAIN = 100.0
-_HIGH_PASS = butter(2, 100.0, "highpass", fs=SAMPLE_RATE)
+_HIGH_PASS_HZ = 100.0
 """The detector takes mains hum for a voice."""
 
 
@@ -135,13 +134,23 @@ def _frames(samples: NDArray[Any]) -> NDArray[Any]:
 def _segments(run: SoundPiece, *, gain: float, config: SpeechConfig) -> Iterator[SoundPiece]:
     """Yield the segments of a run that are speech."""
     detector = webrtcvad.Vad(config.aggressiveness)
-    loud = _frames(lfilter(*_HIGH_PASS, run.samples * gain)).clip(-1.0, 1.0)
+    loud = _frames(_high_pass(run.samples * gain)).clip(-1.0, 1.0)
     coded = (loud * np.iinfo(np.int16).max).astype(np.int16)
     is_speech = np.array([detector.is_speech(f.tobytes(), SAMPLE_RATE) for f in coded], np.bool_)
     for first, end in _runs(is_speech, config=config):
         begin = first * _FRAME_SAMPLES
         samples = run.samples[begin : end * _FRAME_SAMPLES]
         yield SoundPiece(samples, run.pts_seconds + begin / SAMPLE_RATE)
+
+
+def _high_pass(samples: Samples) -> NDArray[np.float64]:
+    # scipy.signal takes half a second to import, which a picture need not wait for.
+    from scipy.signal import butter, lfilter
+
+    filtered: NDArray[np.float64] = lfilter(
+        *butter(2, _HIGH_PASS_HZ, "highpass", fs=SAMPLE_RATE), samples
+    )
+    return filtered
 
 
 def _runs(is_speech: NDArray[np.bool_], *, config: SpeechConfig) -> list[tuple[int, int]]:

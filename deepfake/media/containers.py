@@ -253,13 +253,13 @@ def _open_error(error: Exception, *, head: bytes, path: Path) -> MediaError:
     if playlist is not None:
         return UnsupportedMediaError(f"{playlist}, which may name other files", path=path)
     if _is_text(head):
-        return UnsupportedMediaError("a text file, not a picture or a video", path=path)
+        return UnsupportedMediaError("a text file, not a picture, video or sound", path=path)
     if not head.strip(b"\0"):
         return EmptyMediaError(f"the first {len(head)} bytes are all zero", path=path)
     if any(head[at : at + len(magic)] == magic for at, magic in _CONTAINER_MAGICS):
         return ProbeError(f"a damaged or cut-off media file ({reason})", path=path)
     return UnsupportedMediaError(
-        f"not a picture or a video of a known format ({reason})", path=path
+        f"not a picture, video or sound of a known format ({reason})", path=path
     )
 
 

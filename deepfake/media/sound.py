@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import av
 import av.error
 import numpy as np
+from av.audio.fifo import AudioFifo
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
@@ -158,14 +159,14 @@ class SoundReader(OpenFile):
             has_gap = now > end + _MAX_JUMP_SECONDS
             if run is None or has_gap or not run.takes(frame):
                 if run is not None:
-                    yield from run.add(None)
+                    yield from run.finish()
                 # Times that step back are wrong: the sound goes on where it was.
                 end = now if run is None or has_gap else end
                 run = _Run(frame, pts_seconds=end)
             end += frame.samples / frame.sample_rate
             yield from run.add(frame)
         if run is not None:
-            yield from run.add(None)
+            yield from run.finish()
 
     def _packets(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
@@ -199,6 +200,7 @@ class _Run:
 
     def __init__(self, frame: Any, *, pts_seconds: float) -> None:
         self._setup = _setup_of(frame)
+        self._waiting = AudioFifo()
         self._resampler = AudioResampler(
             format="fltp", layout=frame.layout, rate=SAMPLE_RATE, frame_size=_PIECE_SAMPLES
         )
@@ -210,7 +212,20 @@ class _Run:
         return _setup_of(frame) == self._setup
 
     def add(self, frame: Any) -> Iterator[SoundPiece]:
-        """Yield the pieces that are complete with a frame; with None, what is left."""
+        """Yield the pieces that are complete with a frame."""
+        frame.pts = None  # the pieces are counted
+        with suppress(av.error.FFmpegError, ValueError):  # what cannot be joined is left out
+            self._waiting.write(frame)
+        if self._waiting.samples >= frame.sample_rate:  # resampling each frame costs twice as much
+            yield from self._resampled(self._waiting.read())
+
+    def finish(self) -> Iterator[SoundPiece]:
+        """Yield what is left."""
+        if self._waiting.samples:
+            yield from self._resampled(self._waiting.read())
+        yield from self._resampled(None)
+
+    def _resampled(self, frame: Any) -> Iterator[SoundPiece]:
         # What cannot be resampled is left out.
         with suppress(av.error.FFmpegError, ValueError):
             for resampled in self._resampler.resample(frame):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from deepfake.config import MediaLimits
 from deepfake.detectors.identity import DetectorIdentity
-from deepfake.detectors.voice.detector import load_voice_detector
+from deepfake.detectors.voice.detector import VoiceDetector, load_voice_detector
 from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.extract.extracted_medium import ExtractRequest
 from deepfake.extract.speech import SpeechWindow
@@ -29,7 +30,6 @@ _NOTHING_TO_HEAR = frozenset(
         Status.MISSING,
         Status.TOO_LARGE,
         Status.UNREADABLE,
-        Status.UNSUPPORTED,
         Status.VANISHED,
     }
 )
@@ -73,9 +73,12 @@ class VoiceScorer:
         self._judgement = bundle.spec.judgement
         self._prior = prior
         self._extractor = SpeechExtractor(speech_config_of_bundle(bundle, limits=limits))
-        self._detector = load_voice_detector(
-            identity.path, device="cpu", cache=cache, num_threads=1
-        )
+        self._path, self._cache = identity.path, cache
+
+    @cached_property
+    def _detector(self) -> VoiceDetector:
+        # Pictures do not wait for it.
+        return load_voice_detector(self._path, device="cpu", cache=self._cache, num_threads=1)
 
     def answer(self, request: ExtractRequest, *, status: Status, kind: Kind | None) -> VoiceAnswer:
         """Return what is known of the voice of a file; a failure is an answer, not an exception.

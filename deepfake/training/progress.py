@@ -14,7 +14,7 @@ __all__ = ["TrainingProgress", "print_step"]
 
 _LINE_SECONDS = 60.0
 _RATE_SECONDS = 30.0
-"""Over which pictures a second are counted."""
+"""Over which samples a second are counted."""
 
 
 def print_step(text: str, *, is_shown: bool) -> None:
@@ -29,7 +29,7 @@ def print_step(text: str, *, is_shown: bool) -> None:
 
 
 class TrainingProgress(Callback):  # type: ignore[misc]
-    """Shows epoch, loss, validation AUC, pictures a second and the time that is left.
+    """Shows epoch, loss, validation AUC, samples a second and the time that is left.
 
     The time left holds for all epochs, or for the time limit where that comes first; a training
     that stops for want of progress ends earlier.
@@ -50,7 +50,7 @@ class TrainingProgress(Callback):  # type: ignore[misc]
         now = time.monotonic()
         self._began, self._line_at = now, now
         self._done_before = trainer.current_epoch * trainer.num_training_batches
-        self._pictures, self._since = 0, now
+        self._samples, self._since = 0, now
         self._rate: float | None = None
         if not trainer.is_global_zero:
             return
@@ -66,13 +66,13 @@ class TrainingProgress(Callback):  # type: ignore[misc]
         self, trainer: Any, _module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         """Show where the training is."""
-        self._pictures += len(batch[0])
+        self._samples += len(batch[0])
         if self._bar is None:
             return
         now = time.monotonic()
         if now - self._since >= _RATE_SECONDS or self._rate is None:
-            self._rate = self._pictures / max(now - self._since, 1e-9)
-            self._pictures, self._since = 0, now
+            self._rate = self._samples / max(now - self._since, 1e-9)
+            self._samples, self._since = 0, now
         text = self._text(trainer, outputs, batch_idx)
         done = trainer.current_epoch * trainer.num_training_batches + batch_idx + 1
         self._bar.update(self._row, description=text, completed=done)
@@ -86,8 +86,8 @@ class TrainingProgress(Callback):  # type: ignore[misc]
         if value is None:
             return
         self._best = max(float(value), self._best if self._best is not None else float(value))
-        # The pictures of the training alone count.
-        self._pictures, self._since = 0, time.monotonic()
+        # The samples of the training alone count.
+        self._samples, self._since = 0, time.monotonic()
         if self._bar is not None and self._bar.disable:
             epoch = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}"
             self._print(
@@ -121,7 +121,7 @@ class TrainingProgress(Callback):  # type: ignore[misc]
             value = float(trainer.callback_metrics[self._monitor])
             parts.append(f"{self._monitor} {value:.3f} (best {self._best:.3f})")
         if self._rate is not None:
-            parts.append(f"{self._rate:.1f} pictures/s")
+            parts.append(f"{self._rate:.1f} samples/s")
         if (left := self._seconds_left(trainer, batch_idx)) is not None:
             parts.append(f"{timedelta(seconds=round(left))} left")
         return ", ".join(parts)

@@ -179,6 +179,11 @@ def test_a_command_that_hands_files_to_workers_imports_no_decoder_and_no_network
     assert not set(json.loads(_run_python(code))) & {"av", "cv2", "openvino", "torch"}
 
 
+def test_what_scores_files_imports_no_filters_before_there_is_sound() -> None:
+    code = "import sys, json, deepfake.scoring.scorer; print(json.dumps([*sys.modules]))"
+    assert "scipy.signal" not in json.loads(_run_python(code))
+
+
 def test_help_loads_nothing_heavy() -> None:
     code = (
         "import sys, json\n"

@@ -107,6 +107,19 @@ def test_sound_alone_is_judged_by_its_voice(scorer: Scorer, tmp_path: Path) -> N
     assert score.verdict_voice not in (None, Verdict.NOT_APPLICABLE)
 
 
+def test_a_video_whose_pictures_cannot_be_decoded_is_listened_to(
+    scorer: Scorer, talking: Path, tmp_path: Path
+) -> None:
+    data = talking.read_bytes()
+    at = data.index(b"avc1", data.index(b"stsd"))
+    path = tmp_path / "unknown-pictures.mp4"
+    path.write_bytes(data[:at] + b"zzzz" + data[at + 4 :])
+    score = _score(scorer, path).score
+    assert score.status is Status.UNSUPPORTED
+    assert score.verdict_voice not in (None, Verdict.NOT_APPLICABLE)
+    assert score.speech_seconds == pytest.approx(9.0, abs=1.5)
+
+
 def test_a_window_is_heard_alike_in_a_clip_and_alone(scorer: Scorer, tmp_path: Path) -> None:
     speech = make_speech(9.0)
     alone = write_samples(tmp_path / "a.flac", speech[None], codec="flac")

@@ -15,7 +15,7 @@ from rich.console import Console
 from deepfake.training import progress as module
 from deepfake.training.progress import TrainingProgress
 
-_SECOND = "loss 0.500, val_auc 0.800 (best 0.800), 2.0 pictures/s"
+_SECOND = "loss 0.500, val_auc 0.800 (best 0.800), 2.0 samples/s"
 
 
 class _Clock:
@@ -80,8 +80,8 @@ def test_without_a_terminal_there_is_a_line_a_minute(clock: _Clock) -> None:
     progress = TrainingProgress(monitor="val_auc", console=_plain())
     lines = _lines(progress, _trainer(), clock, seconds=16.0)
     assert [line.removeprefix("train: ") for line in lines] == [
-        "epoch 1/4, batch 4/10, loss 0.500, 2.0 pictures/s, 0:09:36 left",
-        "epoch 1/4, batch 8/10, loss 0.500, 2.0 pictures/s, 0:08:32 left",
+        "epoch 1/4, batch 4/10, loss 0.500, 2.0 samples/s, 0:09:36 left",
+        "epoch 1/4, batch 8/10, loss 0.500, 2.0 samples/s, 0:08:32 left",
         "epoch 1/4 ended: val_auc 0.8000 (best 0.8000)",
         f"epoch 2/4, batch 2/10, {_SECOND}, 0:07:28 left",
         f"epoch 2/4, batch 6/10, {_SECOND}, 0:06:24 left",

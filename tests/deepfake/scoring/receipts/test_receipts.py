@@ -58,7 +58,7 @@ def _exported(detector: Path, file: Path) -> dict[str, Any]:
         "media_id": digest,
         "status": "unsupported",
         "verdict": "not_applicable",
-        "reason": "a text file, not a picture or a video",
+        "reason": "a text file, not a picture, video or sound",
         "is_partial": False,
         "model_name": "tried",
         "model_digest": bundle.digest,
