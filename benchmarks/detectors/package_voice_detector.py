@@ -30,8 +30,8 @@ GOLDEN = ROOT / "tests" / "golden" / "packaged_voice.json"
 
 _SCOPE = (
     "Learnt: English speech made by espeak-ng, flite, festival, Piper and Kokoro, voices converted "
-    "by WORLD, and copies of recordings by simple vocoders. Not learnt: neural voice conversion and "
-    "cloning, other languages: a hint at most. Singing, music and phone calls were not measured."
+    "by WORLD, and copies of recordings by simple vocoders. Not learnt: neural voice conversion, "
+    "cloning and other languages: a hint at most. Singing, music and phone calls were not measured."
 )
 _LICENCE = (
     "MIT for the weights as far as this project can give it. Trained on recordings of Picovoice's "
