@@ -224,8 +224,8 @@ class CalibrateOptions(Options):
     unseen: list[str] = Field(
         [],
         description="An ingested corpus, or a folder, of kinds of fakes that the detector did not "
-        "learn. They lower the threshold for `real`, and the detector states how it judges them; "
-        "repeatable.",
+        "learn. They lower the threshold for `real`, for voices their reals raise the one for "
+        "`fake`, and the detector states how it judges them; repeatable.",
     )
     max_unseen_miss: float = Field(
         0.2,

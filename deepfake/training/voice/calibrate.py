@@ -70,8 +70,9 @@ def calibrate_voice_bundle(
         prior: Share of fakes that probabilities shall hold for.
         max_false_alarm: Share of the reals of each corpus that may be called fake.
         max_miss: Share of fakes that may be called real.
-        unseen: Corpora of kinds of fakes that it did not learn: they lower the threshold under
-            which files are called real, and the bundle keeps what is called what.
+        unseen: Corpora that it did not learn: their fakes lower the threshold under which files are
+            called real, their reals raise the one from which files are called fake, and the
+            bundle keeps what is called what.
         max_unseen_miss: Share of the fakes of each of these that may be called real.
         device: Where the network computes.
         cache: Where networks converted for the CPU are kept.
@@ -104,7 +105,9 @@ def calibrate_voice_bundle(
         max_miss=max_miss,
     )
     others = _predict_unseen(detector, unseen, on_done=count_from(done, on_done))
-    judgement = _judge_unseen(judgement, others, max_miss=max_unseen_miss)
+    judgement = _judge_unseen(
+        judgement, others, max_miss=max_unseen_miss, max_false_alarm=max_false_alarm
+    )
     kept = {k: v for k, v in bundle.spec.metrics.items() if not k.startswith(_PREFIX)}
     spec = bundle.spec.model_copy(
         update={
@@ -219,32 +222,56 @@ def _predict_unseen(
             raise DataError(f"the detector learnt from {snapshot.corpus}")
         index = snapshot.index()
         labelled = index[index["label"].notna()]
-        if not (labelled["label"] == str(Label.FAKE)).any():
-            raise DataError(f"{snapshot.corpus} has no labelled fake with speech")
+        if labelled.empty:
+            raise DataError(f"{snapshot.corpus} has no labelled file with speech")
         windows = predict_windows(detector, snapshot, labelled, on_done=count_from(done, on_done))
         found[snapshot.corpus, snapshot.digest] = score_files(windows)
         done += len(labelled)
     return found
 
 
-def _judge_unseen(
-    judgement: VoiceJudgement, found: dict[tuple[str, str], _Files], *, max_miss: float
-) -> VoiceJudgement:
-    """Lower `real_below` until few unseen fakes are called real, and count the verdicts."""
-    if not found:
-        return judgement
-    fakes = [
+def _supported_probs(
+    judgement: VoiceJudgement, files: pd.DataFrame, scores: Sequence[VoiceScore], *, label: int
+) -> NDArray[np.float64]:
+    """Return the probability of each file of a class, NaN where it lies outside of the support."""
+    return np.array(
         [
             np.nan
             if judgement.support.reason_against(score) is not None
             else judgement.calibration.prob(score.logit)
-            for label, score in zip(labels_of(files), scores, strict=True)
-            if label == 1
+            for own, score in zip(labels_of(files), scores, strict=True)
+            if own == label
+        ],
+        dtype=np.float64,
+    )
+
+
+def _judge_unseen(
+    judgement: VoiceJudgement,
+    found: dict[tuple[str, str], _Files],
+    *,
+    max_miss: float,
+    max_false_alarm: float,
+) -> VoiceJudgement:
+    """Move both thresholds until few unseen files are called wrongly, and count the verdicts."""
+    if not found:
+        return judgement
+    fakes, reals = (
+        [
+            prob
+            for files, scores in found.values()
+            if (prob := _supported_probs(judgement, files, scores, label=label)).size
         ]
-        for files, scores in found.values()
-    ]
-    lowered = lower_for_unseen(judgement.thresholds, fakes, max_miss=max_miss)
-    judged = judgement.model_copy(update={"thresholds": lowered})
+        for label in (1, 0)
+    )
+    lowered = (
+        lower_for_unseen(judgement.thresholds, fakes, max_miss=max_miss)
+        if fakes
+        else judgement.thresholds
+    )
+    known = [prob[np.isfinite(prob)] for prob in reals]
+    moved = raise_for_corpora(lowered, known, max_false_alarm=max_false_alarm)
+    judged = judgement.model_copy(update={"thresholds": moved})
     counts = tuple(
         count_verdicts(
             corpus,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,29 @@ def test_calibrating_on_two_corpora_and_an_unseen_one(
         calibrate_voice_bundle(
             result.bundle, snapshots=[other], output=tmp_path / "x", unseen=[snapshot]
         )
+
+
+def test_no_real_of_an_unseen_corpus_is_called_fake(
+    result: TrainResult, snapshot: Snapshot, tmp_path: Path
+) -> None:
+    files = voice_files({"test": 10}, num_windows=2)
+    # Recordings that sound like the fakes that it learnt.
+    reals = [
+        replace(file, label="real", method=None, is_held=True)
+        for file in files
+        if file.label == "fake"
+    ]
+    unseen = write_voice_corpus(tmp_path, reals, corpus="unseen", seed=6)
+    output = tmp_path / "calibrated"
+    calibrate_voice_bundle(
+        result.bundle, snapshots=[snapshot], output=output, unseen=[unseen], max_false_alarm=0.0
+    )
+    judgement = load_voice_bundle(output).spec.judgement
+    (counted,) = judgement.unseen
+    assert (counted.num_real, counted.num_fake) == (10, 0)
+    assert counted.reals_called_fake == 0
+    assert judgement.thresholds.fake_from > 0.9
+    assert judgement.sentence_on_unseen("voices") is None
 
 
 def test_a_run_resumes_where_it_ended(snapshot: Snapshot, tmp_path: Path) -> None:
