@@ -116,7 +116,7 @@ def test_rows_of_earlier_versions_get_the_answer_on_their_file() -> None:
 
 def test_too_little_speech_counts_where_lips_or_voice_could_have_been_made() -> None:
     voice = {"verdict_voice": Verdict.NOT_APPLICABLE, "verdict_sync": SyncVerdict.NOT_APPLICABLE}
-    row = {**make_score("/a", "a").as_row(), **voice}
+    row = {**make_score("/a", "a", prob_fake=0.01).as_row(), **voice}
     alone = join_columns(row)
     assert alone["prob_fake_file"] == row["prob_fake"]
     short = join_columns({**row, "speech_seconds": 1.0})
