@@ -24,6 +24,8 @@ __all__ = [
 ]
 
 _PROB_TITLE = "probability of a mismatch"
+_FACE_SECONDS = 2.0
+"""How long a moment of a face is played."""
 _BAR, _STRONGEST = "#1d5fbf", "#b26a00"
 
 
@@ -125,17 +127,19 @@ def moments_of(record: EvidenceRecord) -> list[tuple[str, float, float]]:
     Args:
         record: From the evidence of a score; the strongest moment of each answer comes first.
     """
-    moments = []
-    for track in record.tracks:
-        for pts, prob in zip(track.pts_seconds, track.prob_fake, strict=True):
-            moments.append((track.is_strongest, prob, f"face {track.track_id}", pts, pts + 2.0))
-    if record.voice is not None:
-        for w in record.voice.windows:
-            moments.append((w.is_strongest, w.prob_fake, "voice", w.pts_seconds, w.end_seconds))
-    if record.sync is not None:
-        for b in record.sync.blocks:
-            name = "lips and sound"
-            moments.append((b.is_strongest, b.prob_mismatch, name, b.pts_seconds, b.end_seconds))
+    moments = [
+        (track.is_strongest, prob, f"face {track.track_id}", pts, pts + _FACE_SECONDS)
+        for track in record.tracks
+        for pts, prob in zip(track.pts_seconds, track.prob_fake, strict=True)
+    ]
+    moments += [
+        (window.is_strongest, window.prob_fake, "voice", window.pts_seconds, window.end_seconds)
+        for window in ([] if record.voice is None else record.voice.windows)
+    ]
+    moments += [
+        (block.is_strongest, block.prob_mismatch, "lips", block.pts_seconds, block.end_seconds)
+        for block in ([] if record.sync is None else record.sync.blocks)
+    ]
     ordered = sorted(moments, key=lambda own: (not own[0], -own[1]))
     return [
         (f"{name}, {begin:.1f} s: {prob:.0%}", begin, end) for _, prob, name, begin, end in ordered

@@ -7,8 +7,10 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from benchmarks.detectors.fit_file_rule import fit_on_scores, rule_as_toml
 from deepfake.errors import ConfigError, DataError
 from deepfake.types import Verdict
 from deepfake.verdicts.file_rule import (
@@ -168,3 +170,32 @@ def test_a_rule_of_ones_own_is_read_and_a_wrong_one_refused(tmp_path: Path) -> N
             load_file_rule(path)
     with pytest.raises(ConfigError, match="cannot be read"):
         load_file_rule(tmp_path / "none.toml")
+
+
+def test_a_fitted_rule_is_written_and_read_again(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, 120)
+    scores = pd.DataFrame(
+        [
+            {
+                "uri": f"/m/{number}",
+                "kind": "video",
+                "verdict": "uncertain",
+                "prob_fake": 0.5,
+                "likelihood_ratio": math.exp(rng.normal(3 * is_fake - 1.5)),
+                "verdict_voice": "uncertain",
+                "prob_fake_voice": 0.5,
+                "verdict_sync": "no_mismatch" if number else None,
+                "prob_mismatch": 0.5 if number else None,
+                "prior": 0.5,
+            }
+            for number, is_fake in enumerate(labels)
+        ]
+    )
+    names = pd.Series(np.where(labels == 1, "fake", "real"), index=scores["uri"])
+    fitted, num = fit_on_scores(scores, names, source='clips "by hand"')
+    assert num == len(labels) - 1
+    assert fitted.calibration.is_fitted
+    path = tmp_path / "rule.toml"
+    path.write_text(rule_as_toml(fitted), encoding="utf-8")
+    assert load_file_rule(path) == fitted
