@@ -32,6 +32,7 @@ def explain(version: str, *, key: str, requests: str, job: ScoreJob) -> dict[str
                 **request,
                 "frames": tuple(request["frames"]),
                 "windows": tuple(request["windows"]),
+                "blocks": tuple(request["blocks"]),
             }
         )
         for request in unpack_records(requests)
@@ -45,6 +46,7 @@ def explain(version: str, *, key: str, requests: str, job: ScoreJob) -> dict[str
             worker_limits=own.limits,
             num_workers=own.num_workers,
             voice=None if here.scorer.voice is None else here.scorer.voice.path,
+            sync=None if here.scorer.sync is None else here.scorer.sync.path,
         )
     )
     whole = explain_and_write(location_of(version), asked, workers=workers)

@@ -12,9 +12,14 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from deepfake.cli.detector_choice import choose_detector, data_root_of, print_voice_detector
+from deepfake.cli.detector_choice import (
+    choose_detector,
+    data_root_of,
+    print_sync_detector,
+    print_voice_detector,
+)
 from deepfake.cli.flow_runs import exit_if_files_failed
-from deepfake.cli.verdicts import verdict_line, voice_line
+from deepfake.cli.verdicts import file_line, sync_line, verdict_line, voice_line
 from deepfake.compute.devices import resolve_device
 from deepfake.config.options import DetectOptions
 from deepfake.corpora.layouts import scan_media
@@ -22,10 +27,18 @@ from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
 from deepfake.extract.options import choose_sampling
-from deepfake.scoring import ScorerSetup, choose_voice_detector, json_row, score_media
+from deepfake.scoring import (
+    ScorerSetup,
+    choose_file_rule,
+    choose_sync_detector,
+    choose_voice_detector,
+    json_row,
+    score_media,
+)
+from deepfake.scoring.file_answers import answers_of
 from deepfake.storage import engine_cache
 from deepfake.storage.environment import configure_environment
-from deepfake.types import PICTURE_KINDS, Kind, Verdict
+from deepfake.types import PICTURE_KINDS, Kind, SyncVerdict, Verdict
 
 __all__ = ["run_detect"]
 
@@ -39,6 +52,7 @@ def run_detect(options: DetectOptions) -> None:
     identity, notes = choose_detector(options.weights, data_root=data_root, console=console)
     setup = _setup(identity, options, data_root=data_root)
     notes += print_voice_detector(setup, console=console)
+    notes += print_sync_detector(setup, console=console)
     limits = options.worker_limits
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("detect", total=len(rows))
@@ -80,6 +94,8 @@ def _setup(identity: DetectorIdentity, options: DetectOptions, *, data_root: Pat
         limits=options.media_limits,
         cache=engine_cache(),
         voice=choose_voice_detector(options, data_root=data_root),
+        sync=choose_sync_detector(options, data_root=data_root),
+        file_rule=choose_file_rule(options),
     )
 
 
@@ -87,16 +103,22 @@ def _print_verdicts(
     scores: list[dict[str, Any]], *, spec: DetectorSpec, setup: ScorerSetup
 ) -> None:
     console = Console(highlight=False)
-    voice = setup.voice_bundle
+    voice, sync = setup.voice_bundle, setup.sync_bundle
     is_voice_calibrated = voice is not None and voice.spec.judgement.calibration.is_fitted
+    is_sync_calibrated = sync is not None and sync.spec.judgement.calibration.is_fitted
     for row in scores:
         kind = row["kind"]
         is_picture = kind in PICTURE_KINDS
         is_calibrated = not is_picture or spec.judgement_of(Kind(kind)).calibration.is_fitted
+        if len(answers_of(row)) > 1:
+            console.print(file_line(row), soft_wrap=True)
         if kind != Kind.AUDIO or row["verdict_voice"] is None:
             console.print(verdict_line(row, is_calibrated=is_calibrated), soft_wrap=True)
         if row["verdict_voice"] is not None and _may_have_voice(row):
             line = voice_line(row, is_calibrated=is_voice_calibrated)
+            console.print(line, soft_wrap=True)
+        if row["verdict_sync"] not in (None, SyncVerdict.NOT_APPLICABLE):
+            line = sync_line(row, is_calibrated=is_sync_calibrated)
             console.print(line, soft_wrap=True)
 
 

@@ -13,7 +13,7 @@ from deepfake.registry.resolve import resolve_detector
 from deepfake.scoring import ScorerSetup
 from deepfake.storage import DataRoot, location_of
 
-__all__ = ["choose_detector", "data_root_of", "print_voice_detector"]
+__all__ = ["choose_detector", "data_root_of", "print_sync_detector", "print_voice_detector"]
 
 
 def choose_detector(
@@ -50,6 +50,24 @@ def print_voice_detector(setup: ScorerSetup, *, console: Console) -> list[str]:
         return []
     console.print(f"detector of voices: {setup.voice.full_name}", style="dim", highlight=False)
     notes = [f"Of voices: {note}" for note in bundle.spec.reading_notes]
+    for note in notes:
+        console.print(f"note: {note}", style="dim", highlight=False)
+    return notes
+
+
+def print_sync_detector(setup: ScorerSetup, *, console: Console) -> list[str]:
+    """Print which detector compares lips with sound and the notes on it, and return these.
+
+    Args:
+        setup: Which detectors.
+        console: Gets the lines.
+    """
+    bundle = setup.sync_bundle
+    if setup.sync is None or bundle is None:
+        return []
+    name = setup.sync.full_name
+    console.print(f"detector of lips and sound: {name}", style="dim", highlight=False)
+    notes = [f"Of lips: {note}" for note in bundle.spec.reading_notes]
     for note in notes:
         console.print(f"note: {note}", style="dim", highlight=False)
     return notes

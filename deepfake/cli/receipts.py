@@ -10,7 +10,11 @@ from deepfake.cli.exit_codes import ExitCode
 from deepfake.config.options import ReceiptOptions, VerifyOptions
 from deepfake.detectors.bundles import load_bundle
 from deepfake.errors import DataError
-from deepfake.registry.resolve import resolve_detector, resolve_voice_detector
+from deepfake.registry.resolve import (
+    resolve_detector,
+    resolve_sync_detector,
+    resolve_voice_detector,
+)
 from deepfake.scoring import ScoresFolder, make_receipt, read_receipt, verify_receipt
 from deepfake.storage import engine_cache, local_path, location_of, write_json
 from deepfake.storage.environment import configure_environment
@@ -48,15 +52,18 @@ def run_verify(options: VerifyOptions) -> None:
         return
     detector, how = resolve_detector(options.weights, data_root=data_root)
     typer.echo(f"detector: {detector.name} ({how})", err=True)
-    voice = None
+    voice, sync = None, None
     if receipt.voice_detector is not None:
         voice = resolve_voice_detector(options.voice_weights, data_root=data_root)
+    if receipt.sync_detector is not None:
+        sync = resolve_sync_detector(options.sync_weights, data_root=data_root)
     is_reproduced = True
     for check in verify_receipt(
         receipt,
         detector=detector,
         bundle=load_bundle(detector.path),
         voice=None if voice is None else voice[0],
+        sync=None if sync is None else sync[0],
         file=options.file,
         cache=engine_cache(),
     ):

@@ -66,6 +66,7 @@ def write_detect_report(
     """
     console = Console(stderr=True, markup=False)
     bundle, voice = load_bundle(setup.detector.path), setup.voice_bundle
+    sync = setup.sync_bundle
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("evidence", total=sum(has_score(m.score.as_row()) for m in media))
         evidence = explain_scores(
@@ -83,6 +84,9 @@ def write_detect_report(
         voice_detector=None
         if setup.voice is None or voice is None
         else f"{setup.voice.full_name}, digest {voice.digest}",
+        sync_detector=None
+        if setup.sync is None or sync is None
+        else f"{setup.sync.full_name}, digest {sync.digest}",
     )
     _write(path, report)
 

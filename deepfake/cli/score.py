@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any
@@ -18,11 +18,12 @@ from deepfake.cli.text import count_of, in_one_line
 from deepfake.cli.verdicts import style_verdict
 from deepfake.compute.processes.stop import StopRequested
 from deepfake.config.options import ScoreOptions
-from deepfake.types import EXPECTED_STATUSES, Status, Verdict
-from deepfake.verdicts.words import VERDICT_WORDS
+from deepfake.types import EXPECTED_STATUSES, Status, SyncVerdict, Verdict
+from deepfake.verdicts.words import SYNC_WORDS, VERDICT_WORDS
 
 __all__ = ["print_score", "run_score"]
 
+_SYNC_ORDER = (SyncVerdict.MISMATCH, SyncVerdict.NO_MISMATCH, SyncVerdict.NOT_APPLICABLE)
 _ORDER = (Verdict.FAKE, Verdict.UNCERTAIN, Verdict.REAL, Verdict.NOT_APPLICABLE)
 
 
@@ -88,7 +89,7 @@ def print_score(summary: dict[str, Any]) -> None:
     """Print what a scoring run did."""
     console = Console(markup=False)
     console.print(_counts(summary))
-    for line in _voice_lines(summary.get("voice_verdicts") or {}):
+    for line in _answer_lines(summary):
         console.print(line)
     print_detector(console, summary)
     console.print(_what_was_done(summary))
@@ -105,12 +106,13 @@ def print_score(summary: dict[str, Any]) -> None:
 
 
 def _counts(summary: dict[str, Any]) -> Table:
-    """Return files by verdict, and those without one by what came of them."""
+    """Return files by verdict, on all answers, and those without one by what came of them."""
     table = Table(title=count_of(summary["num_files"], "file"), title_justify="left")
     table.add_column("verdict")
     table.add_column("in the tables")
     table.add_column("files", justify="right")
-    verdicts, statuses = summary["verdicts"], summary["statuses"]
+    verdicts = summary["file_verdicts"] if _has_more_answers(summary) else summary["verdicts"]
+    statuses = summary["statuses"]
     for verdict in _ORDER:
         if verdict in verdicts:
             table.add_row(style_verdict(verdict), verdict, str(verdicts[verdict]))
@@ -120,15 +122,24 @@ def _counts(summary: dict[str, Any]) -> Table:
     return table
 
 
-def _voice_lines(verdicts: dict[str, int]) -> Iterator[str]:
-    """Yield a line on the voices; none where nobody asked."""
-    counts = [
-        f"{verdicts[verdict]} {VERDICT_WORDS[verdict].lower()}"
-        for verdict in _ORDER
-        if verdict in verdicts
-    ]
-    if counts:
-        yield f"voices: {', '.join(counts)}"
+def _has_more_answers(summary: Mapping[str, Any]) -> bool:
+    """Return whether voices or lips were judged too, and the files' own verdicts are known."""
+    is_joined = sum((summary.get("file_verdicts") or {}).values()) == summary["num_files"]
+    return is_joined and bool(summary.get("voice_verdicts") or summary.get("sync_verdicts"))
+
+
+def _answer_lines(summary: Mapping[str, Any]) -> Iterator[str]:
+    """Yield a line on each kind of answer beside that on the files; none for faces alone."""
+    if _has_more_answers(summary):
+        yield f"faces: {_in_words(summary['verdicts'], order=_ORDER, words=VERDICT_WORDS)}"
+    if voices := summary.get("voice_verdicts"):
+        yield f"voices: {_in_words(voices, order=_ORDER, words=VERDICT_WORDS)}"
+    if lips := summary.get("sync_verdicts"):
+        yield f"lips and sound: {_in_words(lips, order=_SYNC_ORDER, words=SYNC_WORDS)}"
+
+
+def _in_words(counts: Mapping[str, int], *, order: Sequence[str], words: Mapping[str, str]) -> str:
+    return ", ".join(f"{counts[name]} {words[name]}" for name in order if name in counts)
 
 
 def _warnings(summary: dict[str, Any]) -> Iterator[str]:

@@ -9,17 +9,21 @@ from rich.text import Text
 
 from deepfake.cli.text import in_one_line
 from deepfake.scoring import describe_reason
-from deepfake.verdicts.words import VERDICT_WORDS
+from deepfake.verdicts.words import SYNC_WORDS, VERDICT_WORDS
 
-__all__ = ["style_verdict", "verdict_line", "voice_line"]
+__all__ = ["file_line", "style_verdict", "sync_line", "verdict_line", "voice_line"]
 
 _STYLES = {
     "real": "bold cyan",
     "fake": "bold white on red",
     "uncertain": "bold yellow",
     "not_applicable": "dim",
+    "mismatch": "bold white on red",
+    "no_mismatch": "bold cyan",
 }
+_WORDS = {**VERDICT_WORDS, **SYNC_WORDS}
 _WIDTH = max(len(word) for word in VERDICT_WORDS.values()) + 1
+"""Of a verdict on faces; one on lips may be longer."""
 
 
 def style_verdict(verdict: str) -> Text:
@@ -29,8 +33,8 @@ def style_verdict(verdict: str) -> Text:
         >>> style_verdict("fake").plain
         'FAKE          '
     """
-    word = VERDICT_WORDS[verdict].upper()
-    return Text.assemble((word, _STYLES[verdict]), " " * (_WIDTH - len(word)))
+    word = _WORDS[verdict].upper()
+    return Text.assemble((word, _STYLES[verdict]), " " * max(1, _WIDTH - len(word)))
 
 
 def _probability(prob: float, *, is_calibrated: bool) -> str:
@@ -82,6 +86,52 @@ def voice_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
         shown = known if is_calibrated else f"voice, rank {prob:.2f} of 0 to 1"
     line = Text.assemble(
         style_verdict(str(row["verdict_voice"])), in_one_line(f"{shown:<25}  {row['uri']}")
+    )
+    if reason:
+        line.append(in_one_line(f"  ({reason})"), style="dim")
+    return line
+
+
+def sync_line(row: Mapping[str, Any], *, is_calibrated: bool = True) -> Text:
+    """Return one line of text for the lips and the sound of a file.
+
+    Args:
+        row: Columns of the scores table; `verdict_sync` is not None.
+        is_calibrated: Whether `prob_mismatch` is a probability; else it is shown as a rank.
+
+    Example:
+        >>> row = {"verdict_sync": "mismatch", "prob_mismatch": 0.9, "uri": "a.mp4"}
+        >>> sync_line({**row, "reason_sync": None}).plain
+        'MISMATCH       90.0% probability of lips that do not fit  a.mp4'
+    """
+    prob, reason = row["prob_mismatch"], row["reason_sync"]
+    shown = "lips and sound"
+    if prob is not None:
+        known = f"{prob:6.1%} probability of lips that do not fit"
+        shown = known if is_calibrated else f"lips and sound, rank {prob:.2f} of 0 to 1"
+    line = Text.assemble(
+        style_verdict(str(row["verdict_sync"])), in_one_line(f"{shown:<25}  {row['uri']}")
+    )
+    if reason:
+        line.append(in_one_line(f"  ({reason})"), style="dim")
+    return line
+
+
+def file_line(row: Mapping[str, Any]) -> Text:
+    """Return one line of text for a file, from all answers on it.
+
+    Args:
+        row: Columns of the scores table; `verdict_file` is not None.
+
+    Example:
+        >>> row = {"verdict_file": "fake", "prob_fake_file": 0.915, "uri": "a.mp4"}
+        >>> file_line({**row, "reason_file": "voice: 97.0%, faces: no sign"}).plain
+        'FAKE           91.5% of a fake, in all  a.mp4  (voice: 97.0%, faces: no sign)'
+    """
+    prob, reason = row["prob_fake_file"], row["reason_file"]
+    shown = "" if prob is None else f"{prob:6.1%} of a fake, in all"
+    line = Text.assemble(
+        style_verdict(str(row["verdict_file"])), in_one_line(f"{shown}  {row['uri']}")
     )
     if reason:
         line.append(in_one_line(f"  ({reason})"), style="dim")

@@ -9,7 +9,8 @@ order in which it is made:
 `on_demand`      make what is missing, in batches or when somebody looks at it
 `explain`        make the evidence for many scores in media workers, and write it
 `explainer`      in a worker: make the evidence for one score, from
-                 `timelines`, `voices`, `frames`, `crops` (with `heat_maps`) and `provenance`
+                 `timelines`, `voices`, `lips`, `frames`, `crops` (with `heat_maps`),
+                 `provenance`
 `records`        the evidence of a file, as it is written, read and removed
 ===============  ===============================================================================
 """
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
         EvidenceRecord,
         FaceBox,
         FrameEvidence,
+        MouthBlock,
+        SyncEvidence,
         TrackTimeline,
         VoiceEvidence,
         VoiceWindow,
@@ -63,6 +66,8 @@ __all__ = [
     "FaceBox",
     "FrameEvidence",
     "MadeEvidence",
+    "MouthBlock",
+    "SyncEvidence",
     "TrackTimeline",
     "VoiceEvidence",
     "VoiceWindow",

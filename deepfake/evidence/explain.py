@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from deepfake.compute.workers import Failure, MediaWorkers, WorkerSetup
 from deepfake.config import MediaLimits, WorkerLimits
 from deepfake.detectors.bundles import Bundle, load_bundle
+from deepfake.detectors.sync_bundle import SyncBundle, load_sync_bundle
 from deepfake.detectors.voice_bundle import VoiceBundle, load_voice_bundle
 from deepfake.evidence.explainer import (
     ExplainerSetup,
@@ -43,6 +44,7 @@ def evidence_setup(
     max_frames: int = 3,
     max_crops: int = 4,
     voice: Path | None = None,
+    sync: Path | None = None,
 ) -> WorkerSetup:
     """Return the setup of workers that make evidence.
 
@@ -54,8 +56,9 @@ def evidence_setup(
         max_frames: How many whole frames are shown, the strongest first.
         max_crops: How many faces of the deciding track are shown, the strongest first.
         voice: The folder of the detector of voices; None leaves its thresholds out.
+        sync: The folder of the detector of lips and sound; None leaves its threshold out.
     """
-    explainer = ExplainerSetup(detector, media_limits, max_frames, max_crops, voice)
+    explainer = ExplainerSetup(detector, media_limits, max_frames, max_crops, voice, sync)
     return WorkerSetup(create_explainer, explainer, worker_limits, num_workers)
 
 
@@ -96,7 +99,7 @@ def explain_scores(
     """
     requests = {
         str(medium.score.media_id): create_request(
-            medium.score.as_row(), medium.frames, medium.windows
+            medium.score.as_row(), medium.frames, medium.windows, medium.blocks
         )
         for medium in media
         if has_score(medium.score.as_row())
@@ -109,6 +112,7 @@ def explain_scores(
         worker_limits=limits,
         num_workers=min(len(requests), len(os.sched_getaffinity(0))),
         voice=None if setup.voice is None else setup.voice.path,
+        sync=None if setup.sync is None else setup.sync.path,
     )
     with MediaWorkers(explainer) as workers:
         return list(explain_media(list(requests.values()), workers=workers, on_done=on_done))
@@ -130,12 +134,13 @@ def explain_media(
     setup: ExplainerSetup = workers.setup.argument
     bundle = load_bundle(setup.bundle)
     voice = None if setup.voice is None else load_voice_bundle(setup.voice)
+    sync = None if setup.sync is None else load_sync_bundle(setup.sync)
     # Two jobs a file, so that a crash of the one library loses nothing that the other has read.
     explained = workers.map(explain_medium, requests)
     provenances = workers.map(read_provenance, requests)
     triples = zip(requests, explained, provenances, strict=True)
     for num_done, (request, result, provenance) in enumerate(triples, start=1):
-        evidence = _or_timelines(result, request, bundle, voice)
+        evidence = _or_timelines(result, request, bundle, voice, sync)
         yield Evidence(_with_provenance(evidence.record, provenance), evidence.pictures)
         on_done(num_done)
 
@@ -145,11 +150,12 @@ def _or_timelines(
     request: EvidenceRequest,
     bundle: Bundle,
     voice: VoiceBundle | None,
+    sync: SyncBundle | None,
 ) -> Evidence:
     """Return the evidence; of a file that broke its worker, the timelines alone."""
     if isinstance(result, Evidence):
         return result
-    record = create_record(request, bundle=bundle, voice_bundle=voice)
+    record = create_record(request, bundle=bundle, voice_bundle=voice, sync_bundle=sync)
     return Evidence(record.without_pictures(result.message), {})
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from deepfake.config import MediaLimits
 from deepfake.detectors.bundles import load_bundle
+from deepfake.detectors.sync_bundle import load_sync_bundle
 from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.errors import DeepfakeError, MediaError, SoundOnlyError
 from deepfake.evidence.crops import CropExplainer
@@ -49,6 +50,7 @@ class ExplainerSetup:
         max_frames: How many whole frames are shown, the strongest first.
         max_crops: How many faces of the deciding track are shown, the strongest first.
         voice: Folder of the detector of voices; None leaves its thresholds out.
+        sync: Folder of the detector of lips and sound; None leaves its threshold out.
     """
 
     bundle: Path
@@ -56,6 +58,7 @@ class ExplainerSetup:
     max_frames: int = 3
     max_crops: int = 4
     voice: Path | None = None
+    sync: Path | None = None
 
 
 class Explainer:
@@ -69,11 +72,14 @@ class Explainer:
         self._setup = setup
         self._bundle = load_bundle(setup.bundle)
         self._voice = None if setup.voice is None else load_voice_bundle(setup.voice)
+        self._sync = None if setup.sync is None else load_sync_bundle(setup.sync)
         self._crops = CropExplainer(self._bundle)
 
     def explain(self, request: EvidenceRequest) -> Evidence:
         """Return the evidence for a score, without provenance; a note says what is missing."""
-        record = create_record(request, bundle=self._bundle, voice_bundle=self._voice)
+        record = create_record(
+            request, bundle=self._bundle, voice_bundle=self._voice, sync_bundle=self._sync
+        )
         try:
             with medium_file(request.uri, max_bytes=self._setup.limits.max_bytes) as path:
                 _check_content(path, request.media_id)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from deepfake.compute.workers import MediaWorkers
 from deepfake.detectors.bundles import Bundle, load_bundle, packaged_detector
+from deepfake.detectors.sync_bundle import load_sync_bundle, packaged_sync_detector
 from deepfake.detectors.voice_bundle import load_voice_bundle, packaged_voice_detector
 from deepfake.errors import DeepfakeError, UnknownModelError
 from deepfake.evidence.explain import evidence_setup, explain_and_write
@@ -19,7 +20,11 @@ from deepfake.evidence.selection import (
     find_request,
     remove_stale_evidence,
 )
-from deepfake.registry.resolve import resolve_detector, resolve_voice_detector
+from deepfake.registry.resolve import (
+    resolve_detector,
+    resolve_sync_detector,
+    resolve_voice_detector,
+)
 from deepfake.scoring.setups import read_setup
 from deepfake.storage import Location, StorePath, location_of, read_json
 
@@ -155,6 +160,7 @@ def _make(
         worker_limits=configuration.worker_limits,
         num_workers=min(num_files, len(os.sched_getaffinity(0))),
         voice=_voice_detector_of(version_dir, data_root=data_root),
+        sync=_sync_detector_of(version_dir, data_root=data_root),
     )
     num_done = 0
     with MediaWorkers(setup) as workers:
@@ -209,6 +215,28 @@ def _voice_candidates(version_dir: Location, *, data_root: Location) -> Iterator
         yield packaged
     with suppress(DeepfakeError):
         found = resolve_voice_detector(data_root=data_root)
+        if found is not None:
+            yield found[0].path
+
+
+def _sync_detector_of(version_dir: Location, *, data_root: Location) -> Path | None:
+    """Return the folder of the detector that compared lips with sound; None as for voices."""
+    wanted = read_setup(version_dir).sync_detector
+    if wanted is None:
+        return None
+    for folder in _sync_candidates(version_dir, data_root=data_root):
+        with suppress(DeepfakeError, OSError):
+            if load_sync_bundle(folder).digest == wanted.digest:
+                return folder
+    return None
+
+
+def _sync_candidates(version_dir: Location, *, data_root: Location) -> Iterator[Path]:
+    yield from _noted_folder(version_dir, "sync_detector")
+    if packaged := packaged_sync_detector():
+        yield packaged
+    with suppress(DeepfakeError):
+        found = resolve_sync_detector(data_root=data_root)
         if found is not None:
             yield found[0].path
 

@@ -27,6 +27,8 @@ __all__ = [
     "EvidenceRecord",
     "FaceBox",
     "FrameEvidence",
+    "MouthBlock",
+    "SyncEvidence",
     "TrackTimeline",
     "VoiceEvidence",
     "VoiceWindow",
@@ -161,6 +163,45 @@ class VoiceEvidence(StoredRecord):
         return next((window for window in self.windows if window.is_strongest), None)
 
 
+class MouthBlock(StoredRecord):
+    """About a second in which lips were compared with sound.
+
+    Attributes:
+        pts_seconds: Where it begins.
+        end_seconds: Where it ends.
+        prob_mismatch: How probable a mismatch is, by this block alone.
+        offset_seconds: Of the sound against the lips, where both fit best here.
+        track_id: The face that speaks; None where that is not known.
+        is_strongest: Whether it fits least; true of one.
+    """
+
+    pts_seconds: float
+    end_seconds: float
+    prob_mismatch: float
+    offset_seconds: float
+    track_id: int | None = None
+    is_strongest: bool = False
+
+
+class SyncEvidence(StoredRecord):
+    """The probability of a mismatch of lips and sound over time.
+
+    Attributes:
+        blocks: Ascending in time.
+        mismatch_from: Probability from which it is a mismatch; over 1 where it never is, None where
+            that is not known.
+        offset_seconds: Of the sound against the picture throughout; positive where it is late.
+        is_out_of_sync: Whether that is more than people tolerate.
+        speaking_track_id: The face that speaks; None where that is not known.
+    """
+
+    blocks: tuple[MouthBlock, ...]
+    mismatch_from: float | None = None
+    offset_seconds: float | None = None
+    is_out_of_sync: bool = False
+    speaking_track_id: int | None = None
+
+
 class EvidenceRecord(StoredRecord):
     """The record of the evidence for one file's score.
 
@@ -181,6 +222,7 @@ class EvidenceRecord(StoredRecord):
         provenance: What the file says about how it was made; no part of the score.
         notes: What a reader must know, a sentence each, such as why something is missing.
         voice: The voice over time; None where it was not judged, as in records of earlier versions.
+        sync: Lips and sound over time; None as above.
     """
 
     schema_name: Literal["deepfake.evidence"] = "deepfake.evidence"
@@ -197,6 +239,7 @@ class EvidenceRecord(StoredRecord):
     provenance: Provenance | None = None
     notes: tuple[str, ...] = ()
     voice: VoiceEvidence | None = None
+    sync: SyncEvidence | None = None
 
     @property
     def pictures(self) -> tuple[str, ...]:

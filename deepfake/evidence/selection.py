@@ -15,6 +15,7 @@ from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError
 from deepfake.evidence.records import evidence_folder, list_evidence, read_record, remove_evidence
 from deepfake.evidence.request import (
+    BLOCK_COLUMNS,
     FRAME_COLUMNS,
     SCORE_COLUMNS,
     WINDOW_COLUMNS,
@@ -39,7 +40,8 @@ def find_missing_evidence(
 ) -> list[EvidenceRequest]:
     """Choose files that need a look, and return those whose evidence is missing or stale.
 
-    Half of the files are those with the highest probability, of a fake or of spoofed speech. The
+    Half of the files are those with the highest probability, of a fake, of spoofed speech or of
+    lips that do not fit. The
     other half are those whose faces are nearest to the middle between the two thresholds, where a
     person has to look, then those with a voice alone, the highest first. A content with several
     names counts once.
@@ -125,9 +127,11 @@ def _create_requests(version_dir: Location, rows: Sequence[Row]) -> Iterator[Evi
     windows = version_dir / "windows.parquet"
     # It is there where voices were judged.
     speech = _rows_by_uri(windows, WINDOW_COLUMNS, uris=uris) if windows.is_file() else {}
+    blocks = version_dir / "blocks.parquet"
+    lips = _rows_by_uri(blocks, BLOCK_COLUMNS, uris=uris) if blocks.is_file() else {}
     for row in rows:
         uri = row["uri"]
-        yield create_request(row, frames.get(uri, []), speech.get(uri, []))
+        yield create_request(row, frames.get(uri, []), speech.get(uri, []), lips.get(uri, []))
 
 
 def _rows_by_uri(
@@ -171,7 +175,7 @@ def _choose_scores(path: Path, *, bundle: Bundle, num_files: int) -> list[Row]:
         db.execute(
             "CREATE TEMP TABLE highest AS SELECT * FROM contents "
             # The greatest of a number and of none is the number.
-            "ORDER BY greatest(prob_fake, prob_fake_voice) DESC, media_id LIMIT ?",
+            "ORDER BY greatest(prob_fake, prob_fake_voice, prob_mismatch) DESC, media_id LIMIT ?",
             [-(-num_files // 2)],
         )
         found = db.execute(

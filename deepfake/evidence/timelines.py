@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.sync_bundle import SyncBundle
 from deepfake.detectors.voice_bundle import VoiceBundle
+from deepfake.evidence.lips import create_sync
 from deepfake.evidence.records import EvidenceRecord, TrackTimeline
 from deepfake.evidence.request import EvidenceRequest
 from deepfake.evidence.voices import create_voice
@@ -17,7 +19,11 @@ __all__ = ["calibration_of", "create_record"]
 
 
 def create_record(
-    request: EvidenceRequest, *, bundle: Bundle, voice_bundle: VoiceBundle | None = None
+    request: EvidenceRequest,
+    *,
+    bundle: Bundle,
+    voice_bundle: VoiceBundle | None = None,
+    sync_bundle: SyncBundle | None = None,
 ) -> EvidenceRecord:
     """Return an evidence record with timelines, for which the file need not be read.
 
@@ -25,6 +31,7 @@ def create_record(
         request: The score.
         bundle: The detector.
         voice_bundle: The detector of voices; None leaves its thresholds out.
+        sync_bundle: The detector of lips and sound; None leaves its threshold out.
     """
     real_below, fake_from = _thresholds_of(request.score, bundle=bundle)
     return EvidenceRecord(
@@ -36,6 +43,7 @@ def create_record(
         tracks=_timelines(request),
         notes=(*_notes_on_turn(request), *_notes_on_voice(request, voice_bundle)),
         voice=create_voice(request, bundle=voice_bundle),
+        sync=create_sync(request, bundle=sync_bundle),
     )
 
 

@@ -149,7 +149,7 @@ def _scrub_tables(folder: Location, media: MediaToForget, *, is_dry_run: bool) -
     `scores.csv` is written last: after a kill, the next call finds the media by it.
     """
     removals = []
-    for name in ("frames", "tracks", "windows", "scores"):
+    for name in ("frames", "tracks", "windows", "blocks", "scores"):
         path = folder / f"{name}.parquet"
         if path.is_file() and (count := scrub_table(path, media, is_dry_run=is_dry_run)):
             removals.append(Removal(str(path), f"rows: {count}"))
@@ -171,12 +171,7 @@ def _rewrite_csv(folder: Location, media: MediaToForget) -> None:
     try:
         counts = count_rows(folder)
         if run.is_file():
-            numbers = {
-                "statuses": dict(counts.statuses),
-                "verdicts": dict(counts.verdicts),
-                "voice_verdicts": dict(counts.voice_verdicts),
-            }
-            write_json(run, {**read_json(run), **numbers})
+            write_json(run, {**read_json(run), **counts.as_record()})
         rewrite_csv(folder)
     except DataError:  # the tables are of an older version, or incomplete
         for name in _CSV_NAMES:

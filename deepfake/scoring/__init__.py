@@ -35,6 +35,8 @@ if TYPE_CHECKING:
     from deepfake.scoring.receipts.verify import ReceiptCheck, verify_receipt
     from deepfake.scoring.run.from_options import (
         FolderScoring,
+        choose_file_rule,
+        choose_sync_detector,
         choose_voice_detector,
         resolve_scoring,
     )
@@ -94,6 +96,8 @@ __all__ = [
     "UncertainMedium",
     "UnexpectedWorkError",
     "advice_on",
+    "choose_file_rule",
+    "choose_sync_detector",
     "choose_voice_detector",
     "create_score_batch",
     "create_score_job",

@@ -202,7 +202,9 @@ def score_batch(
         run_number=batch.run_number,
         media=media,
         made_with=made_with,
-        schemas=table_schemas(bundle.spec, has_voice=setup.voice is not None),
+        schemas=table_schemas(
+            bundle.spec, has_voice=setup.voice is not None, has_sync=setup.sync is not None
+        ),
     )
     totals = _totals(media, seconds=time.monotonic() - began)
     return ScoredBatch(part, tuple(moved), totals)

@@ -103,6 +103,7 @@ def write_part(
         "tracks": [row for medium in media for row in medium.tracks],
         "scores": [medium.score.as_row() for medium in media],
         "windows": [row for medium in media for row in medium.windows],
+        "blocks": [row for medium in media for row in medium.blocks],
     }
     tables = {name: table_of(rows[name], schema=schema) for name, schema in schemas.items()}
     part = Part(key, run_number, tuple((str(m.score.media_id), str(m.score.status)) for m in media))
@@ -326,7 +327,7 @@ def _read_marker(folder: Location, key: str) -> dict[str, Any]:
 
 
 def _table_names(record: Mapping[str, Any]) -> list[str]:
-    """Return the tables of a part: those that every part has, and windows where it has them."""
+    """Return the tables of a part: those that every part has, and the others that it has."""
     names = list(record["tables"])
     if not set(TABLES).issubset(names) or not set(ALL_TABLES).issuperset(names):
         raise DataError(f"a part has the tables {', '.join(TABLES)}, not {', '.join(names)}")

@@ -9,10 +9,11 @@ from typing import Any, get_args, get_type_hints
 import pyarrow as pa
 
 from deepfake.detectors.bundles import DetectorSpec
-from deepfake.types import Kind, Score, Status, Verdict
+from deepfake.types import Kind, Score, Status, SyncVerdict, Verdict
 
 __all__ = [
     "ALL_TABLES",
+    "BLOCKS_SCHEMA",
     "FRAMES_SCHEMA",
     "LATER_COLUMNS",
     "SCORES_SCHEMA",
@@ -30,6 +31,7 @@ _ARROW_TYPES = {
     str: pa.string(),
     Kind: pa.string(),
     Status: pa.string(),
+    SyncVerdict: pa.string(),
     Verdict: pa.string(),
 }
 
@@ -102,12 +104,28 @@ WINDOWS_SCHEMA = pa.schema(
     metadata={"schema": "deepfake.windows", "schema_version": "1"},
 )
 
+BLOCKS_SCHEMA = pa.schema(
+    [
+        pa.field("uri", pa.string()),
+        pa.field("media_id", pa.string()),
+        pa.field("run_index", pa.int32()),
+        pa.field("track_id", pa.int32()),
+        pa.field("pts_seconds", pa.float64()),
+        pa.field("end_seconds", pa.float64()),
+        pa.field("similarity", pa.float32()),
+        pa.field("offset_seconds", pa.float32()),
+        pa.field("prob_mismatch", pa.float64()),
+    ],
+    metadata={"schema": "deepfake.blocks", "schema_version": "1"},
+)
+
 TABLES = {"scores": SCORES_SCHEMA, "tracks": TRACKS_SCHEMA, "frames": FRAMES_SCHEMA}
 """What every table holds, whatever the detector; frames have `logit_blended` and `logit_generated`
 also where they stay empty."""
 
-ALL_TABLES = {**TABLES, "windows": WINDOWS_SCHEMA}
-"""With the windows of speech, a table that is there where voices were judged."""
+ALL_TABLES = {**TABLES, "windows": WINDOWS_SCHEMA, "blocks": BLOCKS_SCHEMA}
+"""With the windows of speech, a table that is there where voices were judged, and the blocks, one
+that is there where lips were compared with sound."""
 
 LATER_COLUMNS: Mapping[str, frozenset[str]] = {
     "scores": frozenset(
@@ -131,27 +149,52 @@ LATER_COLUMNS: Mapping[str, frozenset[str]] = {
             "voice_model_name",
             "voice_model_version",
             "voice_model_digest",
+            "verdict_sync",
+            "reason_sync",
+            "prob_mismatch",
+            "logit_sync",
+            "likelihood_ratio_sync",
+            "likelihood_ratio_sync_min",
+            "likelihood_ratio_sync_max",
+            "offset_sync_seconds",
+            "is_out_of_sync",
+            "num_runs",
+            "speaking_track_id",
+            "strongest_sync_pts_seconds",
+            "strongest_sync_end_seconds",
+            "sync_model_name",
+            "sync_model_version",
+            "sync_model_digest",
+            "verdict_file",
+            "reason_file",
+            "prob_fake_file",
+            "likelihood_ratio_file",
         }
     ),
     "tracks": frozenset({"colour"}),
     "frames": frozenset({"turned_degrees", "colour"}),
     "windows": frozenset(),
+    "blocks": frozenset(),
 }
 """Columns that tables written by earlier versions lack; they are read as null."""
 
 _HEAD_COLUMN = re.compile(r"logit_[a-z][a-z0-9_]*")
 
 
-def table_schemas(spec: DetectorSpec, *, has_voice: bool = False) -> dict[str, pa.Schema]:
+def table_schemas(
+    spec: DetectorSpec, *, has_voice: bool = False, has_sync: bool = False
+) -> dict[str, pa.Schema]:
     """Return the tables of a detector: `TABLES`, and a column of frames for each further output.
 
     Args:
         spec: The detector of faces.
         has_voice: Whether voices are judged too, so that there is a table of windows of speech.
+        has_sync: Whether lips are compared with sound, so that there is a table of blocks.
     """
     further = [name for name in spec.outputs if name not in FRAMES_SCHEMA.names]
     frames = [*FRAMES_SCHEMA, *(pa.field(name, pa.float32()) for name in further)]
-    tables = ALL_TABLES if has_voice else TABLES
+    left_out = {*(() if has_voice else ("windows",)), *(() if has_sync else ("blocks",))}
+    tables = {name: schema for name, schema in ALL_TABLES.items() if name not in left_out}
     return {**tables, "frames": pa.schema(frames, metadata=FRAMES_SCHEMA.metadata)}
 
 

@@ -21,6 +21,7 @@ from deepfake.storage import (
     location_of,
     to_uri,
 )
+from deepfake.verdicts.file_rule import FileRule
 
 __all__ = ["ScoreJob", "create_score_job", "share_detector"]
 
@@ -36,6 +37,7 @@ class ScoreJob(BaseModel):
         shared_detector: URI of a copy of the detector in a store, for machines that do not have
             this one's folders; None where they do.
         shared_voice: The same of the detector of voices.
+        shared_sync: The same of the detector of lips and sound.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +48,7 @@ class ScoreJob(BaseModel):
     num_workers: int = 0
     shared_detector: str | None = None
     shared_voice: str | None = None
+    shared_sync: str | None = None
 
     @property
     def media_limits(self) -> MediaLimits:
@@ -55,13 +58,15 @@ class ScoreJob(BaseModel):
     def on_this_machine(self) -> ScoreJob:
         """Return the job with the detectors and the cache folder of this machine."""
         scorer = self.scorer
-        detector, voice = scorer.detector, scorer.voice
+        detector, voice, sync = scorer.detector, scorer.voice, scorer.sync
         if self.shared_detector is not None:
             detector = replace(detector, path=_local_folder(self.shared_detector))
         if voice is not None and self.shared_voice is not None:
             voice = replace(voice, path=_local_folder(self.shared_voice))
+        if sync is not None and self.shared_sync is not None:
+            sync = replace(sync, path=_local_folder(self.shared_sync))
         cache = scorer.cache or engine_cache()
-        scorer = replace(scorer, detector=detector, voice=voice, cache=cache)
+        scorer = replace(scorer, detector=detector, voice=voice, sync=sync, cache=cache)
         return self.model_copy(update={"scorer": scorer})
 
     def worker_setup(self) -> WorkerSetup:
@@ -78,6 +83,8 @@ def create_score_job(
     detector: DetectorIdentity,
     *,
     voice: DetectorIdentity | None = None,
+    sync: DetectorIdentity | None = None,
+    file_rule: FileRule | None = None,
     device: str = "auto",
     precision: Precision = "f32",
     sampling: SamplingConfig | None = None,
@@ -92,6 +99,8 @@ def create_score_job(
     Args:
         detector: Which detector.
         voice: Which detector judges voices; None leaves them out.
+        sync: Which detector compares lips with sound; None leaves that out.
+        file_rule: How the answers on a file are joined; None for the rule of the package.
         device: Where its network runs. All machines of a cluster compute alike: `auto` means what
             is found here.
         precision: What it computes in on the CPU.
@@ -116,6 +125,8 @@ def create_score_job(
         limits=media_limits or MediaLimits(),
         cache=None if cache is None else cache.resolve(),
         voice=None if voice is None else _absolute(voice),
+        sync=None if sync is None else _absolute(sync),
+        file_rule=file_rule,
     )
     return ScoreJob(
         scorer=scorer, worker_limits=worker_limits or WorkerLimits(), num_workers=num_workers
@@ -139,6 +150,8 @@ def share_detector(job: ScoreJob, folder: Location) -> ScoreJob:
     shared = {"shared_detector": _put(job.scorer.detector.path, folder / "detector")}
     if job.scorer.voice is not None:
         shared["shared_voice"] = _put(job.scorer.voice.path, folder / "voice-detector")
+    if job.scorer.sync is not None:
+        shared["shared_sync"] = _put(job.scorer.sync.path, folder / "sync-detector")
     return job.model_copy(update=shared)
 
 

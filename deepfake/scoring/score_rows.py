@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from deepfake.corpora.manifest_row import ManifestRow
-from deepfake.types import Kind, Outcome, Score, Verdict
+from deepfake.types import Kind, Outcome, Score, SyncVerdict, Verdict
 
 __all__ = ["ScoreOrigin", "failed_score", "json_row", "outcome_fields", "refused_score"]
 
@@ -26,6 +26,9 @@ class ScoreOrigin:
         voice_model_name: Of the voice's detector; None where voices are left out, as below.
         voice_model_version: The registry's version; None for a bundle from disk.
         voice_model_digest: Of that detector's description and weights.
+        sync_model_name: Of the detector of lips and sound; None where they are left out, as below.
+        sync_model_version: The registry's version; None for a bundle from disk.
+        sync_model_digest: Of that detector's description and weights.
     """
 
     model_name: str
@@ -36,6 +39,9 @@ class ScoreOrigin:
     voice_model_name: str | None = None
     voice_model_version: str | None = None
     voice_model_digest: str | None = None
+    sync_model_name: str | None = None
+    sync_model_version: str | None = None
+    sync_model_digest: str | None = None
 
 
 def outcome_fields(outcome: Outcome) -> dict[str, Any]:
@@ -63,6 +69,7 @@ def failed_score(outcome: Outcome, origin: ScoreOrigin) -> Score:
     kind = outcome.details.get("kind")
     reason = outcome.message or str(outcome.status)
     has_voice = origin.voice_model_name is not None
+    has_sync = origin.sync_model_name is not None
     return Score(
         **outcome_fields(outcome),
         **asdict(origin),
@@ -73,6 +80,10 @@ def failed_score(outcome: Outcome, origin: ScoreOrigin) -> Score:
         # Whoever finds a voice in it all the same replaces these.
         verdict_voice=Verdict.NOT_APPLICABLE if has_voice else None,
         reason_voice=reason if has_voice else None,
+        verdict_sync=SyncVerdict.NOT_APPLICABLE if has_sync else None,
+        reason_sync=reason if has_sync else None,
+        verdict_file=Verdict.NOT_APPLICABLE,
+        reason_file=reason,
     )
 
 

@@ -16,6 +16,7 @@ from deepfake.extract.extracted_medium import ExtractedMedium, ExtractRequest
 from deepfake.extract.extractor import Extractor
 from deepfake.extract.faces import spread_of_colour, turn_box
 from deepfake.media import decode_crop
+from deepfake.scoring.file_answers import join_columns
 from deepfake.scoring.motion_photos import does_motion_decide, note_other_medium
 from deepfake.scoring.score_rows import failed_score, outcome_fields
 from deepfake.scoring.scorer_settings import (
@@ -24,6 +25,7 @@ from deepfake.scoring.scorer_settings import (
     extract_config_of_bundle,
     score_origin,
 )
+from deepfake.scoring.sync_scorer import SyncScorer
 from deepfake.scoring.voice_scorer import VoiceScorer
 from deepfake.types import Face, Kind, Score, Status, Verdict
 from deepfake.verdicts.aggregation import FileScore, TrackScore, aggregate_file
@@ -55,10 +57,15 @@ class Scorer:
         )
         self._origin = score_origin(setup, bundle=bundle)
         self._voice = _create_voice_scorer(setup, prior=self._origin.prior)
+        self._sync = _create_sync_scorer(setup, prior=self._origin.prior, client=client)
 
     def score(self, request: ExtractRequest) -> ScoredMedium:
         """Return the score of a file; a failure is a row, not an exception."""
-        scored = self._score_pictures(request)
+        scored = self._add_sync(self._add_voice(self._score_pictures(request), request), request)
+        columns = join_columns(scored.score.as_row(), rule=self.setup.file_rule)
+        return replace(scored, score=replace(scored.score, **columns))
+
+    def _add_voice(self, scored: ScoredMedium, request: ExtractRequest) -> ScoredMedium:
         if self._voice is None:
             return scored
         score = scored.score
@@ -67,6 +74,20 @@ class Scorer:
             scored,
             score=replace(score, **answer.columns),
             windows=answer.windows,
+            classify_seconds=scored.classify_seconds + answer.seconds,
+        )
+
+    def _add_sync(self, scored: ScoredMedium, request: ExtractRequest) -> ScoredMedium:
+        if self._sync is None:
+            return scored
+        score = scored.score
+        answer = self._sync.answer(
+            request, status=score.status, kind=score.kind, frames=scored.frames
+        )
+        return replace(
+            scored,
+            score=replace(score, **answer.columns),
+            blocks=answer.blocks,
             classify_seconds=scored.classify_seconds + answer.seconds,
         )
 
@@ -214,3 +235,14 @@ def _create_voice_scorer(setup: ScorerSetup, *, prior: float) -> VoiceScorer | N
     if setup.voice is None:
         return None
     return VoiceScorer(setup.voice, limits=setup.limits, prior=prior, cache=setup.cache)
+
+
+def _create_sync_scorer(
+    setup: ScorerSetup, *, prior: float, client: DeviceClient | None
+) -> SyncScorer | None:
+    """Return what compares lips with sound; its probability holds for the same prior."""
+    if setup.sync is None:
+        return None
+    return SyncScorer(
+        setup.sync, limits=setup.limits, prior=prior, cache=setup.cache, client=client
+    )

@@ -15,16 +15,24 @@ from deepfake.config import (
     Precision,
     SamplingConfig,
     SpeechExtractConfig,
+    SyncExtractConfig,
     WorkerLimits,
     digest_of,
 )
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference.remote_detector import device_setup
+from deepfake.detectors.sync_bundle import SyncBundle, load_sync_bundle
 from deepfake.detectors.voice_bundle import VoiceBundle, load_voice_bundle
-from deepfake.extract.extracted_medium import SPEECH_STEP_VERSION, STEP_VERSION, ExtractRequest
+from deepfake.extract.extracted_medium import (
+    SPEECH_STEP_VERSION,
+    STEP_VERSION,
+    SYNC_STEP_VERSION,
+    ExtractRequest,
+)
 from deepfake.scoring.score_rows import ScoreOrigin
 from deepfake.types import Score
+from deepfake.verdicts.file_rule import FileRule
 
 if TYPE_CHECKING:
     from deepfake.scoring.scorer import Scorer
@@ -35,6 +43,7 @@ __all__ = [
     "all_reading_notes",
     "create_scorer",
     "extract_config_of_bundle",
+    "mouth_config_of_bundle",
     "score_medium",
     "score_origin",
     "scorer_setup",
@@ -57,6 +66,8 @@ class ScorerSetup:
         limits: How large a medium may be.
         cache: Where networks converted for the CPU are kept; None converts in each worker.
         voice: Which detector judges voices; None leaves them out.
+        sync: Which detector compares lips with sound; None leaves that out.
+        file_rule: How the answers on a file are joined; None for the rule of this package.
     """
 
     detector: DetectorIdentity
@@ -68,11 +79,18 @@ class ScorerSetup:
     limits: MediaLimits = MediaLimits()  # noqa: RUF009 - frozen
     cache: Path | None = None
     voice: DetectorIdentity | None = None
+    sync: DetectorIdentity | None = None
+    file_rule: FileRule | None = None
 
     @property
     def voice_bundle(self) -> VoiceBundle | None:
         """The bundle of the voice's detector; None without one."""
         return None if self.voice is None else load_voice_bundle(self.voice.path)
+
+    @property
+    def sync_bundle(self) -> SyncBundle | None:
+        """The bundle of the detector of lips and sound; None without one."""
+        return None if self.sync is None else load_sync_bundle(self.sync.path)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +102,7 @@ class ScoredMedium:
         tracks: Columns of `TRACKS_SCHEMA`.
         frames: Columns of `FRAMES_SCHEMA`.
         windows: Columns of `WINDOWS_SCHEMA`.
+        blocks: Columns of `BLOCKS_SCHEMA`.
         classify_seconds: Wall time of everything after the crops were there.
     """
 
@@ -91,6 +110,7 @@ class ScoredMedium:
     tracks: tuple[dict[str, Any], ...] = ()
     frames: tuple[dict[str, Any], ...] = ()
     windows: tuple[dict[str, Any], ...] = ()
+    blocks: tuple[dict[str, Any], ...] = ()
     classify_seconds: float = 0.0
 
 
@@ -131,6 +151,8 @@ def scoring_digest(setup: ScorerSetup, *, bundle: Bundle) -> str:
         describe_computation(device, precision=setup.precision),
         # Nothing is added without one, so that scores of faces alone keep their digest.
         *_voice_settings(setup.voice_bundle),
+        *_sync_settings(setup.sync_bundle),
+        *([] if setup.file_rule is None else [setup.file_rule]),
     )
 
 
@@ -139,6 +161,26 @@ def _voice_settings(bundle: VoiceBundle | None) -> tuple[Any, ...]:
         return ()
     settings = speech_config_of_bundle(bundle).window_settings
     return ("voice", bundle.digest, SPEECH_STEP_VERSION, settings)
+
+
+def _sync_settings(bundle: SyncBundle | None) -> tuple[Any, ...]:
+    if bundle is None:
+        return ()
+    settings = mouth_config_of_bundle(bundle).run_settings
+    return ("sync", bundle.digest, SYNC_STEP_VERSION, settings)
+
+
+def mouth_config_of_bundle(
+    bundle: SyncBundle, *, limits: MediaLimits | None = None
+) -> SyncExtractConfig:
+    """Return the settings that the input of a detector of lips and sound is made with.
+
+    Args:
+        bundle: The detector.
+        limits: How large a medium may be.
+    """
+    spec = bundle.spec
+    return SyncExtractConfig(mouths=spec.mouths, speech=spec.speech, limits=limits or MediaLimits())
 
 
 def speech_config_of_bundle(
@@ -154,16 +196,17 @@ def speech_config_of_bundle(
 
 
 def all_reading_notes(setup: ScorerSetup, *, bundle: Bundle) -> list[str]:
-    """Return what a reader of the verdicts must know, on faces and on voices, a sentence each.
+    """Return what a reader of the verdicts must know, on each kind of answer, a sentence each.
 
     Args:
         setup: Which detectors.
         bundle: The detector of faces.
     """
-    voice = setup.voice_bundle
+    voice, sync = setup.voice_bundle, setup.sync_bundle
     return [
         *bundle.spec.reading_notes,
         *([] if voice is None else [f"Of voices: {note}" for note in voice.spec.reading_notes]),
+        *([] if sync is None else [f"Of lips: {note}" for note in sync.spec.reading_notes]),
     ]
 
 
@@ -206,4 +249,7 @@ def score_origin(setup: ScorerSetup, *, bundle: Bundle) -> ScoreOrigin:
         voice_model_name=None if setup.voice is None else setup.voice.name,
         voice_model_version=None if setup.voice is None else setup.voice.version,
         voice_model_digest=None if (own := setup.voice_bundle) is None else own.digest,
+        sync_model_name=None if setup.sync is None else setup.sync.name,
+        sync_model_version=None if setup.sync is None else setup.sync.version,
+        sync_model_digest=None if (lips := setup.sync_bundle) is None else lips.digest,
     )

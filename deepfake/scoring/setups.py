@@ -20,6 +20,7 @@ from deepfake.config import (
     DecoderName,
     FaceConfig,
     MediaLimits,
+    MouthConfig,
     Precision,
     SamplingConfig,
     SpeechConfig,
@@ -28,16 +29,25 @@ from deepfake.config import (
     first_problem,
 )
 from deepfake.detectors.bundles import Bundle
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.sync_bundle import SyncBundle
+from deepfake.detectors.voice_bundle import VoiceBundle
 from deepfake.errors import DataError
-from deepfake.extract.extracted_medium import SPEECH_STEP_VERSION, STEP_VERSION
+from deepfake.extract.extracted_medium import (
+    SPEECH_STEP_VERSION,
+    STEP_VERSION,
+    SYNC_STEP_VERSION,
+)
 from deepfake.scoring.scorer_settings import ScorerSetup, extract_config_of_bundle
 from deepfake.storage import Location, read_json, write_json
+from deepfake.verdicts.file_rule import FileRule
 
 __all__ = [
     "DetectorName",
     "Environment",
     "ScoringConfiguration",
     "StoredSetup",
+    "SyncConfiguration",
     "VoiceConfiguration",
     "describe_setup",
     "find_versions",
@@ -91,6 +101,20 @@ class VoiceConfiguration(StoredRecord):
     speech: SpeechConfig
 
 
+class SyncConfiguration(StoredRecord):
+    """Everything between a file and the score of its lips and sound, but for the weights.
+
+    Attributes:
+        step_version: Of the code that makes runs of mouths.
+        mouths: Which moments are looked at, and how mouths are cut.
+        speech: How speech is found.
+    """
+
+    step_version: str = Field(max_length=100)
+    mouths: MouthConfig
+    speech: SpeechConfig
+
+
 class ScoringConfiguration(StoredRecord):
     """Everything between a file and its score, but for the detector's weights.
 
@@ -108,6 +132,8 @@ class ScoringConfiguration(StoredRecord):
         media_limits: How large a medium may be.
         worker_limits: What one file may cost.
         voice: How voices are judged; None where they are left out.
+        sync: How lips are compared with sound; None where that is left out.
+        file_rule: How the answers on a file are joined; None for the rule of the package.
     """
 
     step_version: str = Field(max_length=100)
@@ -123,6 +149,8 @@ class ScoringConfiguration(StoredRecord):
     media_limits: MediaLimits
     worker_limits: WorkerLimits
     voice: VoiceConfiguration | None = None
+    sync: SyncConfiguration | None = None
+    file_rule: FileRule | None = None
 
 
 class Environment(StoredRecord):
@@ -151,6 +179,7 @@ class StoredSetup(StoredRecord):
         configuration: How it scored; limits are those of the last run.
         made_with: What the last run found here.
         voice_detector: Which detector judges voices; None where they are left out.
+        sync_detector: Which detector compares lips with sound; None where that is left out.
     """
 
     schema_name: Literal["deepfake.scoring_setup"] = "deepfake.scoring_setup"
@@ -159,6 +188,7 @@ class StoredSetup(StoredRecord):
     configuration: ScoringConfiguration
     made_with: Environment
     voice_detector: DetectorName | None = None
+    sync_detector: DetectorName | None = None
 
 
 def describe_setup(setup: ScorerSetup, *, bundle: Bundle, limits: WorkerLimits) -> StoredSetup:
@@ -187,9 +217,12 @@ def describe_setup(setup: ScorerSetup, *, bundle: Bundle, limits: WorkerLimits) 
             media_limits=setup.limits,
             worker_limits=limits,
             voice=_voice_configuration(setup),
+            sync=_sync_configuration(setup),
+            file_rule=setup.file_rule,
         ),
         made_with=find_versions(),
-        voice_detector=_voice_name(setup),
+        voice_detector=_name_of(setup.voice, setup.voice_bundle),
+        sync_detector=_name_of(setup.sync, setup.sync_bundle),
     )
 
 
@@ -200,11 +233,21 @@ def _voice_configuration(setup: ScorerSetup) -> VoiceConfiguration | None:
     return VoiceConfiguration(step_version=SPEECH_STEP_VERSION, speech=bundle.spec.speech)
 
 
-def _voice_name(setup: ScorerSetup) -> DetectorName | None:
-    voice, bundle = setup.voice, setup.voice_bundle
-    if voice is None or bundle is None:
+def _sync_configuration(setup: ScorerSetup) -> SyncConfiguration | None:
+    bundle = setup.sync_bundle
+    if bundle is None:
         return None
-    return DetectorName(name=voice.name, version=voice.version, digest=bundle.digest)
+    return SyncConfiguration(
+        step_version=SYNC_STEP_VERSION, mouths=bundle.spec.mouths, speech=bundle.spec.speech
+    )
+
+
+def _name_of(
+    detector: DetectorIdentity | None, bundle: VoiceBundle | SyncBundle | None
+) -> DetectorName | None:
+    if detector is None or bundle is None:
+        return None
+    return DetectorName(name=detector.name, version=detector.version, digest=bundle.digest)
 
 
 def write_setup(folder: Location, setup: StoredSetup) -> None:

@@ -29,6 +29,8 @@ class MouthRun:
         run_index: Rank of the run in time, from 0; several faces share one.
         face_px: Median size of the face, pixels.
         speech_seconds: Of the sound between `pts_seconds` and `end_seconds`.
+        box_xyxy: Median box of the face over the run, pixels of the picture as it is shown; None
+            where it is not known.
     """
 
     mouths: NDArray[np.uint8]
@@ -40,6 +42,7 @@ class MouthRun:
     run_index: int
     face_px: float
     speech_seconds: float
+    box_xyxy: tuple[float, float, float, float] | None = None
 
     def __post_init__(self) -> None:
         if self.mouths.ndim != 3 or self.mouths.dtype != "uint8":

@@ -80,10 +80,34 @@ class Score:
         voice_model_name: Name of the voice's detector.
         voice_model_version: The registry's version; None for a bundle from disk.
         voice_model_digest: Of that detector's description and weights.
+        verdict_sync: Whether its lips say its words; `not_applicable` without a score, None where
+            nobody asked.
+        reason_sync: Why that verdict is what it is, or why there is no score.
+        prob_mismatch: How probable it is that lips and sound were not recorded together; None
+            without a score.
+        logit_sync: What that probability is made from.
+        likelihood_ratio_sync: As `likelihood_ratio`, of lips and sound.
+        likelihood_ratio_sync_min: The least that their detector states.
+        likelihood_ratio_sync_max: The most that it states.
+        offset_sync_seconds: Of the sound against the picture, throughout; positive where it is
+            late.
+        is_out_of_sync: Whether that is more than people tolerate; no sign of a fake.
+        num_runs: Runs of moments that were compared.
+        speaking_track_id: The track whose lips fit the sound best; None where it is not known.
+        strongest_sync_pts_seconds: Where the moment begins that fits least.
+        strongest_sync_end_seconds: Where it ends.
+        sync_model_name: Name of the detector of lips and sound.
+        sync_model_version: The registry's version; None for a bundle from disk.
+        sync_model_digest: Of that detector's description and weights.
+        verdict_file: What a person reads of the file, from all answers; None in tables of earlier
+            versions.
+        reason_file: Which answer says so.
+        prob_fake_file: How probable it is that anything of it is a fake; None without an answer.
+        likelihood_ratio_file: As `likelihood_ratio`, of all answers together.
 
     Raises:
         ValueError: A probability without the status `ok`, or that status without one; a
-            probability of the voice without a verdict on it.
+            probability of the voice, or of a mismatch, without a verdict on it.
     """
 
     uri: str
@@ -129,17 +153,40 @@ class Score:
     voice_model_name: str | None = None
     voice_model_version: str | None = None
     voice_model_digest: str | None = None
+    verdict_sync: SyncVerdict | None = None
+    reason_sync: str | None = None
+    prob_mismatch: float | None = None
+    logit_sync: float | None = None
+    likelihood_ratio_sync: float | None = None
+    likelihood_ratio_sync_min: float | None = None
+    likelihood_ratio_sync_max: float | None = None
+    offset_sync_seconds: float | None = None
+    is_out_of_sync: bool | None = None
+    num_runs: int | None = None
+    speaking_track_id: int | None = None
+    strongest_sync_pts_seconds: float | None = None
+    strongest_sync_end_seconds: float | None = None
+    sync_model_name: str | None = None
+    sync_model_version: str | None = None
+    sync_model_digest: str | None = None
+    verdict_file: Verdict | None = None
+    reason_file: str | None = None
+    prob_fake_file: float | None = None
+    likelihood_ratio_file: float | None = None
 
     def __post_init__(self) -> None:
         if (self.prob_fake is not None) != (self.status is Status.OK):
             raise ValueError(f"prob_fake is {self.prob_fake} and the status {self.status}")
         if self.prob_fake is not None and not 0.0 <= self.prob_fake <= 1.0:
             raise ValueError(f"prob_fake must lie in 0..1, got {self.prob_fake}")
-        is_judged = self.verdict_voice not in (None, Verdict.NOT_APPLICABLE)
-        if (self.prob_fake_voice is not None) != is_judged:
-            raise ValueError(
-                f"prob_fake_voice is {self.prob_fake_voice} and the verdict {self.verdict_voice}"
-            )
+        for name, prob, verdict in (
+            ("prob_fake_voice", self.prob_fake_voice, self.verdict_voice),
+            ("prob_mismatch", self.prob_mismatch, self.verdict_sync),
+            ("prob_fake_file", self.prob_fake_file, self.verdict_file),
+        ):
+            is_judged = verdict not in (None, "not_applicable")
+            if (prob is not None) != is_judged:
+                raise ValueError(f"{name} is {prob} and the verdict {verdict}")
 
     def as_row(self) -> dict[str, Any]:
         """Return the columns of the scores table, in their order and in JSON types."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from deepfake.types import Verdict
+from deepfake.types import SyncVerdict, Verdict
 
-__all__ = ["VERDICT_WORDS"]
+__all__ = ["MODALITY_WORDS", "SYNC_WORDS", "VERDICT_WORDS"]
 
 VERDICT_WORDS: Mapping[str, str] = {
     str(Verdict.REAL): "no sign found",
@@ -19,3 +19,17 @@ VERDICT_WORDS: Mapping[str, str] = {
     str(Verdict.NOT_APPLICABLE): "not judged",
 }
 """Verdict -> the words for it, in small letters."""
+
+SYNC_WORDS: Mapping[str, str] = {
+    str(SyncVerdict.MISMATCH): "mismatch",
+    str(SyncVerdict.NO_MISMATCH): "no mismatch found",
+    str(SyncVerdict.NOT_APPLICABLE): "not judged",
+}
+"""The same for lips and sound; that they fit is no sign of a real file."""
+
+MODALITY_WORDS: Mapping[str, str] = {
+    "faces": "faces",
+    "voice": "voice",
+    "sync": "lips and sound",
+}
+"""Modality -> what it is called beside a verdict."""

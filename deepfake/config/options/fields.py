@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -205,4 +206,15 @@ class ScoredFrameOptions(Options):
         None,
         description="A detector of voices, named as for --weights. Default: the champion if there "
         "is one, else the packaged one; where there is none, voices are left out.",
+    )
+    sync: bool = Field(True, description="Compare lips with sound too.")
+    sync_weights: str | None = Field(
+        None,
+        description="A detector of lips and sound, named as for --weights. Default: the champion "
+        "if there is one, else the packaged one; where there is none, lips are left out.",
+    )
+    file_rule: Path | None = Field(
+        None,
+        description="TOML file that says how the answers on a file are joined; default: the rule "
+        "of this package.",
     )

@@ -200,6 +200,9 @@ class VerifyOptions(Options):
     voice_weights: str | None = Field(
         None, description="A detector of voices, where the receipt has the score of a voice."
     )
+    sync_weights: str | None = Field(
+        None, description="A detector of lips and sound, where the receipt has their score."
+    )
     data_root: DataRootPath = "data"
 
 

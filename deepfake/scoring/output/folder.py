@@ -18,6 +18,9 @@ import filelock
 
 from deepfake.config import digest_of
 from deepfake.detectors.bundles import Bundle, DetectorSpec
+from deepfake.detectors.identity import DetectorIdentity
+from deepfake.detectors.sync_bundle import SyncBundle
+from deepfake.detectors.voice_bundle import VoiceBundle
 from deepfake.errors import ConfigError, DataError
 from deepfake.scoring.output.merge import merge_small_parts
 from deepfake.scoring.output.tables import TableCounts, write_tables
@@ -63,8 +66,10 @@ TABLE_FILES = (
 )
 """What a version shows at the top of the folder."""
 
-_WINDOWS = "windows.parquet"
-"""Shown where voices were judged."""
+_FURTHER = ("windows.parquet", "blocks.parquet")
+"""Shown where voices were judged, and where lips were compared with sound."""
+
+_FURTHER_COUNTS = ("voice_verdicts", "sync_verdicts", "file_verdicts")
 
 _LEASE = ".lease.json"
 
@@ -268,8 +273,7 @@ class ScoresFolder:
             _publish_in_store(self.path, self.path / "versions" / version)
             return
         folder = self.path / "versions" / version
-        if not (folder / _WINDOWS).is_file():
-            (self.path / _WINDOWS).unlink(missing_ok=True)
+        _remove_others(self.path, shown=folder)
         for name in _shown_files(folder):
             source = folder / name
             with atomic_path(self.path / name) as temporary:
@@ -285,14 +289,20 @@ def _publish_in_store(folder: StorePath, version: StorePath) -> None:
         # It is copied last: where it is the version's own, all of them are.
         if read_json(folder / last) == read_json(version / last):
             return
-    if not (version / _WINDOWS).is_file():
-        (folder / _WINDOWS).unlink(missing_ok=True)
+    _remove_others(folder, shown=version)
     for name in _shown_files(version):
         (version / name).copy_to(folder / name)
 
 
+def _remove_others(folder: Location, *, shown: Location) -> None:
+    """Remove tables from the top of a folder that the version to be shown does not have."""
+    for name in _FURTHER:
+        if not (shown / name).is_file():
+            (folder / name).unlink(missing_ok=True)
+
+
 def _shown_files(version: Location) -> tuple[str, ...]:
-    return (*((_WINDOWS,) if (version / _WINDOWS).is_file() else ()), *TABLE_FILES)
+    return (*(name for name in _FURTHER if (version / name).is_file()), *TABLE_FILES)
 
 
 def write_scores(
@@ -330,12 +340,11 @@ def write_scores(
                     **setup.detector.as_record(digest=bundle.digest),
                     "path": to_uri(bundle.path),
                 },
-                "voice_detector": _voice_record(setup),
+                "voice_detector": _record_of(setup.voice, setup.voice_bundle),
+                "sync_detector": _record_of(setup.sync, setup.sync_bundle),
                 "notes": all_reading_notes(setup, bundle=bundle),
                 "reading": describe_for_report(bundle.spec),
-                "statuses": dict(counts.statuses),
-                "verdicts": dict(counts.verdicts),
-                "voice_verdicts": dict(counts.voice_verdicts),
+                **counts.as_record(),
             },
         )
         state.mark_written()
@@ -347,12 +356,12 @@ def write_scores(
     return counts
 
 
-def _voice_record(setup: ScorerSetup) -> dict[str, Any] | None:
-    bundle = setup.voice_bundle
-    if setup.voice is None or bundle is None:
+def _record_of(
+    detector: DetectorIdentity | None, bundle: VoiceBundle | SyncBundle | None
+) -> dict[str, Any] | None:
+    if detector is None or bundle is None:
         return None
-    path = to_uri(setup.voice.path)
-    return {**setup.voice.as_record(digest=bundle.digest), "path": path}
+    return {**detector.as_record(digest=bundle.digest), "path": to_uri(detector.path)}
 
 
 def describe_for_report(spec: DetectorSpec) -> dict[str, Any]:
@@ -372,8 +381,9 @@ def read_table_counts(folder: Location) -> TableCounts | None:
         return None
     try:
         record = read_json(folder / "run.json")
-        voices = Counter(record.get("voice_verdicts", {}))
-        return TableCounts(Counter(record["statuses"]), Counter(record["verdicts"]), voices)
+        # Records of earlier versions lack the last two or three.
+        further = (Counter(record.get(name, {})) for name in _FURTHER_COUNTS)
+        return TableCounts(Counter(record["statuses"]), Counter(record["verdicts"]), *further)
     except (DataError, KeyError, TypeError):
         return None
 

@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from deepfake.detectors.bundles import Bundle
 from deepfake.errors import DataError, DeepfakeError
+from deepfake.scoring.file_answers import fill_file_answers
 from deepfake.scoring.parts import part_path, read_part_tables
 from deepfake.scoring.reason_text import advice_on
 from deepfake.scoring.schemas import ALL_TABLES, LATER_COLUMNS, TABLES, table_schemas
@@ -50,12 +51,14 @@ __all__ = [
 Write = Callable[[pa.RecordBatch], None]
 
 _ROWS = 10_000
+_COUNTED = ["status", "verdict", "verdict_voice", "verdict_sync", "verdict_file"]
 _MEMORY = "256MB"
 _ORDER = {
     "scores": "uri",
     "tracks": "uri, track_id",
     "frames": "uri, frame_index, track_id",
     "windows": "uri, pts_seconds",
+    "blocks": "uri, pts_seconds",
 }
 
 
@@ -67,11 +70,15 @@ class TableCounts:
         statuses: Files by status.
         verdicts: Files by verdict.
         voice_verdicts: Files by the verdict on their voice; none where nobody asked.
+        sync_verdicts: Files by the verdict on their lips and sound; none where nobody asked.
+        file_verdicts: Files by the verdict on all answers; none in tables of earlier versions.
     """
 
     statuses: Counter[str] = field(default_factory=Counter)
     verdicts: Counter[str] = field(default_factory=Counter)
     voice_verdicts: Counter[str] = field(default_factory=Counter)
+    sync_verdicts: Counter[str] = field(default_factory=Counter)
+    file_verdicts: Counter[str] = field(default_factory=Counter)
 
     @property
     def num_files(self) -> int:
@@ -82,9 +89,23 @@ class TableCounts:
         """Count a batch of rows."""
         self.statuses.update(batch.column("status").to_pylist())
         self.verdicts.update(batch.column("verdict").to_pylist())
-        if "verdict_voice" in batch.schema.names:
-            known = batch.column("verdict_voice").drop_null()
-            self.voice_verdicts.update(known.to_pylist())
+        for name, counts in (
+            ("verdict_voice", self.voice_verdicts),
+            ("verdict_sync", self.sync_verdicts),
+            ("verdict_file", self.file_verdicts),
+        ):
+            if name in batch.schema.names:
+                counts.update(batch.column(name).drop_null().to_pylist())
+
+    def as_record(self) -> dict[str, dict[str, int]]:
+        """Return all counts in JSON types."""
+        return {
+            "statuses": dict(self.statuses),
+            "verdicts": dict(self.verdicts),
+            "voice_verdicts": dict(self.voice_verdicts),
+            "sync_verdicts": dict(self.sync_verdicts),
+            "file_verdicts": dict(self.file_verdicts),
+        }
 
 
 def write_tables(
@@ -109,7 +130,10 @@ def write_tables(
     Returns:
         How many files ended how.
     """
-    counts, schemas = TableCounts(), table_schemas(bundle.spec, has_voice=setup.voice is not None)
+    counts = TableCounts()
+    schemas = table_schemas(
+        bundle.spec, has_voice=setup.voice is not None, has_sync=setup.sync is not None
+    )
     notes = all_reading_notes(setup, bundle=bundle)
     for name in (name for name in schemas if name != "scores"):
         with _parquet_writer(folder / f"{name}.parquet", schemas[name], notes) as write:
@@ -122,7 +146,8 @@ def write_tables(
         )
         as_csv = stack.enter_context(_csv_writer(folder / "scores.csv"))
         failed = stack.enter_context(_failures_writer(folder / "failures.csv"))
-        for batch in _sorted_rows("scores", parts, finished, scratch=scratch, refused=refused):
+        for found in _sorted_rows("scores", parts, finished, scratch=scratch, refused=refused):
+            batch = fill_file_answers(found, rule=setup.file_rule)
             write(batch)
             as_csv(batch)
             failed(batch)
@@ -170,7 +195,7 @@ def count_rows(folder: Location) -> TableCounts:
         pq.ParquetFile(local) as source,
     ):
         # Of a table of an earlier version, the columns that it has.
-        for batch in source.iter_batches(columns=["status", "verdict", "verdict_voice"]):
+        for batch in source.iter_batches(columns=_COUNTED):
             counts.add(batch)
     return counts
 
@@ -376,4 +401,7 @@ def _write_notes(
     voice = setup.voice_bundle
     if setup.voice is not None and voice is not None:
         lines.append(f"Voices scored by {setup.voice.full_name}, digest {voice.digest}.")
+    sync = setup.sync_bundle
+    if setup.sync is not None and sync is not None:
+        lines.append(f"Lips and sound compared by {setup.sync.full_name}, digest {sync.digest}.")
     write_text(path, "".join(f"{line}\n" for line in [*lines, *notes]))

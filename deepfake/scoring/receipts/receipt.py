@@ -42,7 +42,7 @@ from deepfake.storage import (
     to_uri,
     translate_parquet_errors,
 )
-from deepfake.types import Status, Verdict
+from deepfake.types import Status, SyncVerdict, Verdict
 
 __all__ = ["Receipt", "ScoreRow", "make_receipt", "read_receipt"]
 
@@ -100,6 +100,26 @@ class ScoreRow(StoredRecord):
     voice_model_name: str | None = Field(default=None, max_length=1000)
     voice_model_version: str | None = Field(default=None, max_length=1000)
     voice_model_digest: str | None = Field(default=None, max_length=1000)
+    verdict_sync: SyncVerdict | None = None
+    reason_sync: str | None = Field(default=None, max_length=10_000)
+    prob_mismatch: float | None = Field(default=None, ge=0, le=1)
+    logit_sync: float | None = None
+    likelihood_ratio_sync: float | None = Field(default=None, gt=0)
+    likelihood_ratio_sync_min: float | None = Field(default=None, gt=0)
+    likelihood_ratio_sync_max: float | None = Field(default=None, gt=0)
+    offset_sync_seconds: float | None = None
+    is_out_of_sync: bool | None = None
+    num_runs: int | None = Field(default=None, ge=0)
+    speaking_track_id: int | None = None
+    strongest_sync_pts_seconds: float | None = None
+    strongest_sync_end_seconds: float | None = None
+    sync_model_name: str | None = Field(default=None, max_length=1000)
+    sync_model_version: str | None = Field(default=None, max_length=1000)
+    sync_model_digest: str | None = Field(default=None, max_length=1000)
+    verdict_file: Verdict | None = None
+    reason_file: str | None = Field(default=None, max_length=10_000)
+    prob_fake_file: float | None = Field(default=None, ge=0, le=1)
+    likelihood_ratio_file: float | None = Field(default=None, gt=0)
 
 
 class Receipt(StoredRecord):
@@ -117,6 +137,8 @@ class Receipt(StoredRecord):
         configuration: How it scored.
         made_with: Versions and processor of the run that scored it.
         voice_detector: Which detector judged its voice; None where voices were left out.
+        sync_detector: Which detector compared its lips with its sound; None where that was left
+            out.
     """
 
     schema_name: Literal["deepfake.receipt"] = "deepfake.receipt"
@@ -130,6 +152,7 @@ class Receipt(StoredRecord):
     configuration: ScoringConfiguration
     made_with: Environment
     voice_detector: DetectorName | None = None
+    sync_detector: DetectorName | None = None
 
 
 def read_receipt(path: Path) -> Receipt:
@@ -185,6 +208,7 @@ def make_receipt(output: ScoresFolder, which: str) -> Receipt:
         ),
         made_with=made_with.made_with,
         voice_detector=setup.voice_detector,
+        sync_detector=setup.sync_detector,
     )
 
 

@@ -17,12 +17,13 @@ from deepfake.corpora.layouts import scan_media
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import check_precision
+from deepfake.detectors.sync_bundle import load_sync_bundle
 from deepfake.detectors.voice_bundle import load_voice_bundle
 from deepfake.errors import ConfigError, DataError, UnreadableMediaError
 from deepfake.scoring.receipts.receipt import Receipt, ScoreRow
 from deepfake.scoring.score_without_output import score_files
 from deepfake.scoring.scorer_settings import ScorerSetup, scoring_digest
-from deepfake.scoring.setups import describe_setup, find_versions
+from deepfake.scoring.setups import DetectorName, describe_setup, find_versions
 from deepfake.storage import path_of_uri, sampled_digest_of, sha256_of
 from deepfake.types import Score
 
@@ -42,14 +43,22 @@ _COUNTS = (
     "strongest_track_id",
     "turned_degrees",
     "num_windows",
+    "num_runs",
+    "is_out_of_sync",
+    "speaking_track_id",
 )
 _RATIOS = (
     *("likelihood_ratio", "likelihood_ratio_min", "likelihood_ratio_max"),
     "likelihood_ratio_voice",
     "likelihood_ratio_voice_min",
     "likelihood_ratio_voice_max",
+    "likelihood_ratio_sync",
+    "likelihood_ratio_sync_min",
+    "likelihood_ratio_sync_max",
+    "likelihood_ratio_file",
 )
 _OF_VOICE = ("logit_voice", "prob_fake_voice", "strongest_voice_pts_seconds")
+_OF_SYNC = ("logit_sync", "prob_mismatch", "offset_sync_seconds", "strongest_sync_pts_seconds")
 
 Settings = TypeVar("Settings", bound=BaseModel)
 
@@ -75,6 +84,7 @@ def verify_receipt(
     detector: DetectorIdentity,
     bundle: Bundle,
     voice: DetectorIdentity | None = None,
+    sync: DetectorIdentity | None = None,
     file: Path | None = None,
     cache: Path | None = None,
 ) -> Iterator[ReceiptCheck]:
@@ -88,6 +98,7 @@ def verify_receipt(
         detector: The one that is here.
         bundle: Its bundle.
         voice: The detector of voices that is here; None where there is none.
+        sync: The detector of lips and sound that is here; None where there is none.
         file: The file; None for where the receipt says that it lies.
         cache: Where networks converted for the CPU are kept.
     """
@@ -98,6 +109,7 @@ def verify_receipt(
         _check_file(receipt, path, named_by="the receipt" if file is None else "you"),
         _check_detector(receipt, detector, bundle),
         *_check_voice_detector(receipt, voice),
+        *_check_sync_detector(receipt, sync),
     ):
         checks.append(check)
         yield check
@@ -107,7 +119,8 @@ def verify_receipt(
         )
         return
     own_voice = None if receipt.voice_detector is None else voice
-    setup, remarks = _setup_of(receipt, detector, voice=own_voice, cache=cache)
+    own_sync = None if receipt.sync_detector is None else sync
+    setup, remarks = _setup_of(receipt, detector, voice=own_voice, sync=own_sync, cache=cache)
     yield from remarks
     configuration = _check_configuration(receipt, setup, bundle)
     yield configuration
@@ -182,16 +195,36 @@ def _check_voice_detector(
     receipt: Receipt, voice: DetectorIdentity | None
 ) -> Iterator[ReceiptCheck]:
     wanted = receipt.voice_detector
-    if wanted is None:
-        return
-    name = "detector of voices"
-    digest = None if voice is None else load_voice_bundle(voice.path).digest
-    if voice is None or digest != wanted.digest:
-        here = "none is here" if voice is None else f"another one is here: {voice.name}, {digest}"
-        finding = f"{here}; the receipt's is {wanted.name}, digest {wanted.digest}"
-        yield ReceiptCheck(name, False, f"{finding}: name it with --voice-weights")
-        return
-    yield ReceiptCheck(name, True, f"{voice.name}, digest {digest}")
+    if wanted is not None:
+        digest = None if voice is None else load_voice_bundle(voice.path).digest
+        yield _check_further(
+            "detector of voices", wanted, voice, digest=digest, option="--voice-weights"
+        )
+
+
+def _check_sync_detector(receipt: Receipt, sync: DetectorIdentity | None) -> Iterator[ReceiptCheck]:
+    wanted = receipt.sync_detector
+    if wanted is not None:
+        digest = None if sync is None else load_sync_bundle(sync.path).digest
+        yield _check_further(
+            "detector of lips and sound", wanted, sync, digest=digest, option="--sync-weights"
+        )
+
+
+def _check_further(
+    name: str,
+    wanted: DetectorName,
+    found: DetectorIdentity | None,
+    *,
+    digest: str | None,
+    option: str,
+) -> ReceiptCheck:
+    """Return whether the detector of a receipt that is not of faces is here."""
+    if found is not None and digest == wanted.digest:
+        return ReceiptCheck(name, True, f"{found.name}, digest {digest}")
+    here = "none is here" if found is None else f"another one is here: {found.name}, {digest}"
+    finding = f"{here}; the receipt's is {wanted.name}, digest {wanted.digest}"
+    return ReceiptCheck(name, False, f"{finding}: name it with {option}")
 
 
 def _setup_of(
@@ -199,6 +232,7 @@ def _setup_of(
     detector: DetectorIdentity,
     *,
     voice: DetectorIdentity | None,
+    sync: DetectorIdentity | None,
     cache: Path | None,
 ) -> tuple[ScorerSetup, list[ReceiptCheck]]:
     wanted = receipt.configuration
@@ -228,6 +262,8 @@ def _setup_of(
         limits=_at_most(wanted.media_limits, MediaLimits()),
         cache=cache,
         voice=voice,
+        sync=sync,
+        file_rule=wanted.file_rule,
     )
     return setup, remarks
 
@@ -264,6 +300,8 @@ def _check_configuration(receipt: Receipt, setup: ScorerSetup, bundle: Bundle) -
         sampling=stored.sampling,
         prior=stored.prior,
         voice=setup.voice,
+        sync=setup.sync,
+        file_rule=stored.file_rule,
     )
     if scoring_digest(as_stored, bundle=bundle) != receipt.score.config_digest:
         return ReceiptCheck("configuration", False, "its digest is not that of the row")
@@ -304,6 +342,15 @@ def _compare(receipt: Receipt, now: Score) -> Iterator[ReceiptCheck]:
             yield _check_close(name, getattr(then, name), getattr(now, name))
         verdicts = (str(then.verdict_voice), str(now.verdict_voice))
         yield _check_equal("verdict on the voice", *verdicts, why=now.reason_voice)
+    if then.verdict_sync is not None:
+        for name in _OF_SYNC:
+            yield _check_close(name, getattr(then, name), getattr(now, name))
+        verdicts = (str(then.verdict_sync), str(now.verdict_sync))
+        yield _check_equal("verdict on lips and sound", *verdicts, why=now.reason_sync)
+    if then.verdict_file is not None:
+        yield _check_close("prob_fake_file", then.prob_fake_file, now.prob_fake_file)
+        verdicts = (str(then.verdict_file), str(now.verdict_file))
+        yield _check_equal("verdict on the file", *verdicts, why=now.reason_file)
     yield _check_equal("counts", *(_counts_of(score) for score in (then, now)))
     if now.reason != then.reason:
         both = f"{now.reason or 'none'} now, {then.reason or 'none'} in the receipt"

@@ -13,7 +13,11 @@ from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import ConfigError
 from deepfake.extract.options import choose_sampling
-from deepfake.registry.resolve import resolve_detector, resolve_voice_detector
+from deepfake.registry.resolve import (
+    resolve_detector,
+    resolve_sync_detector,
+    resolve_voice_detector,
+)
 from deepfake.scoring.batch_runner import BatchRunner
 from deepfake.scoring.output.folder import ScoresFolder, scores_version
 from deepfake.scoring.output.path_checks import check_places
@@ -22,8 +26,15 @@ from deepfake.scoring.run.unchanged import is_unchanged
 from deepfake.scoring.score_job import ScoreJob, create_score_job
 from deepfake.scoring.scorer_settings import all_reading_notes
 from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
+from deepfake.verdicts.file_rule import FileRule, load_file_rule
 
-__all__ = ["FolderScoring", "choose_voice_detector", "resolve_scoring"]
+__all__ = [
+    "FolderScoring",
+    "choose_file_rule",
+    "choose_sync_detector",
+    "choose_voice_detector",
+    "resolve_scoring",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +83,7 @@ class FolderScoring:
             batches: Where batches run.
             run_id: Names the run in the log.
         """
-        voice = self.job.scorer.voice
+        voice, sync = self.job.scorer.voice, self.job.scorer.sync
         done = score_folder(
             self.folder,
             self.output,
@@ -88,6 +99,7 @@ class FolderScoring:
             "output": str(self.output.path),
             "detector": {"path": to_uri(self.detector.path), **self.detector.as_record()},
             "voice_detector": None if voice is None else voice.as_record(),
+            "sync_detector": None if sync is None else sync.as_record(),
             "detector_chosen_by": self.chosen_by,
             "notes": all_reading_notes(self.job.scorer, bundle=self.bundle),
         }
@@ -107,10 +119,11 @@ def resolve_scoring(options: ScoreOptions) -> FolderScoring:
     detector, chosen_by = resolve_detector(options.weights, data_root=root.path)
     bundle = load_bundle(detector.path)
     voice = choose_voice_detector(options, data_root=root.path)
+    sync = choose_sync_detector(options, data_root=root.path)
     return FolderScoring(
         folder=folder,
         output=output,
-        job=_score_job(detector, voice, bundle.spec.sampling, options=options),
+        job=_score_job(detector, voice, sync, bundle.spec.sampling, options=options),
         bundle=bundle,
         options=_folder_options(options),
         data_root=root,
@@ -135,9 +148,36 @@ def choose_voice_detector(
     return None if found is None else found[0]
 
 
+def choose_sync_detector(
+    options: ScoredFrameOptions, *, data_root: Location
+) -> DetectorIdentity | None:
+    """Return the detector of lips and sound that options ask for; None where they are left out.
+
+    Raises:
+        ConfigError: One is named and lips are to be left out.
+        ModelError: There is none of that name.
+    """
+    if not options.sync:
+        if options.sync_weights is not None:
+            raise ConfigError("--sync-weights names a detector and --no-sync leaves lips out")
+        return None
+    found = resolve_sync_detector(options.sync_weights, data_root=data_root)
+    return None if found is None else found[0]
+
+
+def choose_file_rule(options: ScoredFrameOptions) -> FileRule | None:
+    """Return the rule that options name; None for the rule of this package.
+
+    Raises:
+        ConfigError: There is no such file, or it is no rule.
+    """
+    return None if options.file_rule is None else load_file_rule(options.file_rule)
+
+
 def _score_job(
     detector: DetectorIdentity,
     voice: DetectorIdentity | None,
+    sync: DetectorIdentity | None,
     trained_with: SamplingConfig,
     *,
     options: ScoreOptions,
@@ -148,6 +188,8 @@ def _score_job(
     return create_score_job(
         detector,
         voice=voice,
+        sync=sync,
+        file_rule=choose_file_rule(options),
         device=options.device,
         precision=options.precision,
         sampling=sampling,

@@ -111,9 +111,7 @@ class FolderSummary:
         done = self.counters
         return {
             "num_files": self.counts.num_files,
-            "statuses": dict(self.counts.statuses),
-            "verdicts": dict(self.counts.verdicts),
-            "voice_verdicts": dict(self.counts.voice_verdicts),
+            **self.counts.as_record(),
             "num_listed": done.num_listed,
             "num_probed": done.num_probed,
             "num_scored": done.num_scored,

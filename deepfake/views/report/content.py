@@ -30,7 +30,7 @@ FAKE_SHARES = (0.5, 0.1, 0.01)
 _MAX_TEXT_CHARS = 20 * 2**20
 """Length of all names and reasons together: the rest of the report has to fit in too."""
 
-_REASONS = ("reason", "reason_voice")
+_REASONS = ("reason", "reason_voice", "reason_sync", "reason_file")
 
 Row = Mapping[str, Any]
 
@@ -41,8 +41,9 @@ class Rows:
 
     Attributes:
         columns: Values by column; those of columns in `names` are positions in it.
-        names: Different values by column, for columns with few of them. Columns of the voice are
-            there if any file has a verdict on its voice.
+        names: Different values by column, for columns with few of them. Columns of the voice, and
+            of lips and sound, are there if any file has a verdict on them, those of the file with
+            either.
         num_left_out: Number of files that there was no room for.
     """
 
@@ -95,6 +96,13 @@ class Rows:
             probs = [_rounded(row.get("prob_fake_voice"), 4) for row in taken]
             columns["prob_fake_voice"] = probs
             named += ["verdict_voice", "reason_voice"]
+        if any(row.get("verdict_sync") is not None for row in taken):
+            columns["prob_mismatch"] = [_rounded(row.get("prob_mismatch"), 4) for row in taken]
+            named += ["verdict_sync", "reason_sync"]
+        has_more = {"verdict_voice", "verdict_sync"} & set(named)
+        if has_more and any(row.get("verdict_file") is not None for row in taken):
+            columns["prob_fake_file"] = [_rounded(row.get("prob_fake_file"), 4) for row in taken]
+            named += ["verdict_file", "reason_file"]
         names: dict[str, list[str]] = {}
         for column in named:
             values = [str(row.get(column) or "") for row in taken]
@@ -156,6 +164,9 @@ class Report:
         statuses: Number of files by status.
         verdicts: Number of files by verdict.
         voice_verdicts: The same by verdict on the voice; empty where nobody asked.
+        sync_verdicts: The same by verdict on lips and sound; empty where nobody asked.
+        file_verdicts: The same by verdict on all answers; empty where faces alone were judged.
+        sync_detector: Name, version and digest of the detector of lips and sound, or None.
         histogram: Number of files by `prob_fake`, in `NUM_BINS` equal bins.
         thresholds: By `still` and `video`: where `real` ends and `fake` begins; None if unknown.
         alarms: How many alarms are false; empty where that is unknown.
@@ -173,6 +184,8 @@ class Report:
     statuses: Mapping[str, int] = field(default_factory=dict)
     verdicts: Mapping[str, int] = field(default_factory=dict)
     voice_verdicts: Mapping[str, int] = field(default_factory=dict)
+    sync_verdicts: Mapping[str, int] = field(default_factory=dict)
+    file_verdicts: Mapping[str, int] = field(default_factory=dict)
     histogram: Sequence[int] = (0,) * NUM_BINS
     thresholds: Mapping[str, tuple[float, float] | None] = field(default_factory=dict)
     alarms: Sequence[FalseAlarms] = ()
@@ -180,6 +193,7 @@ class Report:
     evidence: Sequence[Evidence] = ()
     where: str | None = None
     voice_detector: str | None = None
+    sync_detector: str | None = None
 
 
 def _significant(value: Any) -> float | None:

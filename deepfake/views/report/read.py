@@ -38,8 +38,15 @@ _COLUMNS = (
     "verdict_voice",
     "reason_voice",
     "prob_fake_voice",
+    "verdict_sync",
+    "reason_sync",
+    "prob_mismatch",
+    "verdict_file",
+    "reason_file",
+    "prob_fake_file",
 )
 _SCHEMA = {b"schema": b"deepfake.scores", b"schema_version": b"1"}
+_PROBABILITIES = ("prob_fake", "prob_fake_voice", "prob_mismatch")
 _MAX_FAILURES = 200
 _MAX_WITH_EVIDENCE = 1000
 
@@ -65,20 +72,28 @@ def read_report(output: Location, *, version_dir: Location) -> Report:
             db,
             f"SELECT {', '.join(_COLUMNS)} FROM scores "
             # The greatest of a number and of none is the number.
-            "ORDER BY greatest(prob_fake, prob_fake_voice) DESC NULLS LAST, uri "
+            "ORDER BY greatest(prob_fake, prob_fake_voice, prob_mismatch) DESC NULLS LAST, uri "
             f"LIMIT {MAX_ROWS}",
         )
         statuses, verdicts = _count_by(db, "status"), _count_by(db, "verdict")
-        voice_verdicts = _count_by(db, "verdict_voice")
+        voice_verdicts, sync_verdicts = (
+            _count_by(db, "verdict_voice"),
+            _count_by(db, "verdict_sync"),
+        )
+        has_more = bool(voice_verdicts or sync_verdicts)
+        file_verdicts = _count_by(db, "verdict_file") if has_more else {}
         histogram, failures = _histogram(db), _failures(db)
     return Report(
         title=str(run.get("folder") or output),
         detector=_detector_name(dict(run.get("detector") or {})),
-        voice_detector=_voice_detector_name(run.get("voice_detector")),
+        voice_detector=_further_detector_name(run.get("voice_detector")),
+        sync_detector=_further_detector_name(run.get("sync_detector")),
         rows=Rows.of(rows, num_files=sum(statuses.values())),
         statuses=statuses,
         verdicts=verdicts,
         voice_verdicts=voice_verdicts,
+        sync_verdicts=sync_verdicts,
+        file_verdicts=file_verdicts,
         histogram=histogram,
         failures=failures,
         evidence=list(_load_evidence(version_dir, rows)),
@@ -95,6 +110,7 @@ def create_report(
     reading: Mapping[str, Any],
     evidence: Sequence[Evidence],
     voice_detector: str | None = None,
+    sync_detector: str | None = None,
 ) -> Report:
     """Return the report of a few files.
 
@@ -105,6 +121,7 @@ def create_report(
         reading: From `describe_for_report` the detector: `thresholds`, `missed`, `notes`.
         evidence: The evidence for these files.
         voice_detector: Name, version and digest of the detector of voices; None where nobody asked.
+        sync_detector: The same of the detector of lips and sound.
     """
     expected = {str(status) for status in EXPECTED_STATUSES}
     probs = [float(row["prob_fake"]) for row in scores if row["prob_fake"] is not None]
@@ -118,12 +135,15 @@ def create_report(
         title=str(scores[0]["uri"]) if len(scores) == 1 else f"{len(scores)} files",
         detector=detector,
         voice_detector=voice_detector,
+        sync_detector=sync_detector,
         rows=Rows.of(sorted(scores, key=_highest_probability, reverse=True)),
         statuses=Counter(str(row["status"]) for row in scores),
         verdicts=Counter(str(row["verdict"]) for row in scores),
-        voice_verdicts=Counter(
-            str(row["verdict_voice"]) for row in scores if row.get("verdict_voice") is not None
-        ),
+        voice_verdicts=_counts_of(scores, "verdict_voice"),
+        sync_verdicts=_counts_of(scores, "verdict_sync"),
+        file_verdicts=_counts_of(scores, "verdict_file")
+        if _counts_of(scores, "verdict_voice") or _counts_of(scores, "verdict_sync")
+        else {},
         histogram=[bins.get(number, 0) for number in range(NUM_BINS)],
         failures=[
             {"status": status, "reason": reason, "num_files": count, "example": uri}
@@ -134,12 +154,16 @@ def create_report(
     )
 
 
+def _counts_of(scores: Sequence[Mapping[str, Any]], column: str) -> dict[str, int]:
+    return dict(Counter(str(row[column]) for row in scores if row.get(column) is not None))
+
+
 def _highest_probability(row: Mapping[str, Any]) -> float:
-    known = (row.get(name) for name in ("prob_fake", "prob_fake_voice"))
+    known = (row.get(name) for name in _PROBABILITIES)
     return max((float(prob) for prob in known if prob is not None), default=-1.0)
 
 
-def _voice_detector_name(detector: object) -> str | None:
+def _further_detector_name(detector: object) -> str | None:
     return _detector_name(detector) if isinstance(detector, dict) else None
 
 

@@ -16,13 +16,16 @@ from deepfake import __version__
 from deepfake.evidence import Evidence
 from deepfake.evidence.embedded_json import embed_json
 from deepfake.storage import Location, write_text
-from deepfake.verdicts.words import VERDICT_WORDS
+from deepfake.verdicts.words import SYNC_WORDS, VERDICT_WORDS
 from deepfake.views.report.content import NUM_BINS, Report
 
 __all__ = ["MAX_BYTES", "render_report", "write_report"]
 
 MAX_BYTES = 50 * 2**20
 """Size of a report; evidence beyond it is left out and counted."""
+
+_CLASSES = {"verdict_file": "files", "verdict_voice": "voices", "verdict_sync": "lips"}
+"""Columns that the table has only where they were asked for -> the class that makes room."""
 
 _SPARE_BYTES = 2**16
 _MAX_OPEN_FILES = 20
@@ -59,7 +62,7 @@ def render_report(report: Report, *, max_bytes: int = MAX_BYTES) -> str:
             break
         items.append(item)
     data = {**table, "media_ids": [item["media_id"] for item in items], "items": items}
-    data["words"] = dict(VERDICT_WORDS)
+    data["words"] = {**VERDICT_WORDS, **SYNC_WORDS}
     data["is_open"] = len(report.rows) <= _MAX_OPEN_FILES
     return _page(report, data, num_items_left_out=len(report.evidence) - len(items))
 
@@ -97,7 +100,10 @@ def _page(report: Report, data: Mapping[str, Any], *, num_items_left_out: int) -
             {"x": bin_ * 100 / NUM_BINS, "height": 100 * count / highest, "count": count}
             for bin_, count in enumerate(report.histogram)
         ],
-        words=VERDICT_WORDS,
+        words={**VERDICT_WORDS, **SYNC_WORDS},
+        further_answers=" ".join(
+            name for column, name in _CLASSES.items() if column in report.rows.names
+        ),
         data=Markup(embed_json(data)),
         script=Markup(script),
         style=Markup(style),

@@ -23,6 +23,7 @@ from deepfake.scoring import ScoresFolder, list_outputs
 from deepfake.storage import DataRoot, Location, location_of, read_json
 from deepfake.views.report import Report, read_report
 from deepfake.views.webapp.display_names import display_names, without_folder
+from deepfake.views.webapp.sync_widgets import show_sync_score
 from deepfake.views.webapp.upload_page import page_settings
 from deepfake.views.webapp.verdict_box import show_text
 from deepfake.views.webapp.voice_widgets import show_voice_score
@@ -34,7 +35,16 @@ _MAKING = threading.Lock()
 """Visitors' evidence is made one file after another."""
 
 _COLUMNS = ["uri", "verdict", "prob_fake", "status", "kind", "num_faces", "num_frames", "reason"]
-_VOICE_COLUMNS = ["verdict_voice", "prob_fake_voice", "reason_voice"]
+_FILE_COLUMNS = ["verdict_file", "prob_fake_file", "reason_file"]
+_FURTHER_COLUMNS = [
+    "verdict_voice",
+    "prob_fake_voice",
+    "reason_voice",
+    "verdict_sync",
+    "prob_mismatch",
+    "reason_sync",
+]
+_PROBABILITIES = ("prob_fake", "prob_fake_voice", "prob_mismatch", "prob_fake_file")
 
 
 @dataclass(frozen=True)
@@ -86,13 +96,12 @@ def results_page() -> None:
     # Streamlit keeps the position of the ticked row: in other rows, that is another file.
     key = digest_of(chosen, written, *rows["uri"].tolist())
     event = st.dataframe(
-        rows[[*_COLUMNS, *(name for name in _VOICE_COLUMNS if name in rows)]],
+        rows[_shown_columns(rows)],
         hide_index=True,
         on_select="rerun",
         selection_mode="single-row",
         column_config={
-            name: st.column_config.NumberColumn(format="percent")
-            for name in ("prob_fake", "prob_fake_voice")
+            name: st.column_config.NumberColumn(format="percent") for name in _PROBABILITIES
         },
         key=f"rows-{key}",
     )
@@ -121,6 +130,14 @@ def _read_results(output: str, written: str) -> _Results:
     return _Results(report, pd.DataFrame(columns), version, folder)
 
 
+def _shown_columns(rows: pd.DataFrame) -> list[str]:
+    """Return the columns of the table: the name, the verdict on the file, then each answer."""
+    of_file, further = (
+        [n for n in names if n in rows] for names in (_FILE_COLUMNS, _FURTHER_COLUMNS)
+    )
+    return [_COLUMNS[0], *of_file, *_COLUMNS[1:], *further]
+
+
 def _message(error: Exception) -> str:
     """Return what went wrong, without any path."""
     if isinstance(error, DeepfakeError):
@@ -130,10 +147,17 @@ def _message(error: Exception) -> str:
 
 
 def _show_totals(report: Report) -> None:
+    if report.file_verdicts:
+        show_text("Files, by all answers together:")
+        _show_counts(report.file_verdicts)
+        show_text("Faces:")
     _show_counts(report.verdicts)
     if report.voice_verdicts:
         show_text("Voices:")
         _show_counts(report.voice_verdicts)
+    if report.sync_verdicts:
+        show_text("Lips and sound:")
+        _show_counts(report.sync_verdicts)
     if report.rows.num_left_out:
         show_text(
             f"{report.rows.num_left_out:,} files with lower probabilities are not in the table."
@@ -188,12 +212,17 @@ def _chosen_row(
 def _show_file(version_dir: Location, row: Mapping[Hashable, Any]) -> None:
     st.header("The chosen file")
     prob = row["prob_fake"]
+    if row.get("verdict_file"):
+        show_text(f"The file, by all answers: {row['verdict_file']}. {row['reason_file'] or ''}")
     likely = "" if _known(prob) is None else f", probability of a fake {prob:.1%}"
     show_text(str(row["uri"]), f"{row['verdict']}{likely}. {row['reason'] or ''}")
     if row.get("verdict_voice"):
         voice = {str(name): value for name, value in row.items()}
         show_voice_score({**voice, "prob_fake_voice": _known(row["prob_fake_voice"])})
-    media_id, probs = row["media_id"], (prob, row.get("prob_fake_voice"))
+    if row.get("verdict_sync"):
+        lips = {str(name): value for name, value in row.items()}
+        show_sync_score({**lips, "prob_mismatch": _known(row["prob_mismatch"])})
+    media_id, probs = row["media_id"], [row.get(name) for name in _PROBABILITIES]
     if not isinstance(media_id, str) or all(_known(value) is None for value in probs):
         return
     evidence = load_evidence(evidence_folder(version_dir), media_id)

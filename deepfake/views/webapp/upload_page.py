@@ -14,6 +14,7 @@ from deepfake.types import Kind
 from deepfake.views.report import create_report, render_report
 from deepfake.views.webapp.detector_choice import DetectorChoices, list_detectors
 from deepfake.views.webapp.settings import AppSettings, read_settings
+from deepfake.views.webapp.sync_widgets import show_file_score, show_sync_score
 from deepfake.views.webapp.upload_queue import QueuedUpload, Stage, UploadQueue, UploadResult
 from deepfake.views.webapp.verdict_box import show_text
 from deepfake.views.webapp.voice_widgets import show_voice_clip, show_voice_score
@@ -85,7 +86,7 @@ def upload_page() -> None:
     if not job.is_done:
         _show_progress(job)
     else:
-        _show_results(job)
+        _show_results(job, media=None if upload is None else upload.getvalue())
 
 
 def _job_of(upload: UploadedFile | None, weights: Sequence[str]) -> QueuedUpload | None:
@@ -140,7 +141,7 @@ def _show_progress(job: QueuedUpload) -> None:
     st.progress(_STAGES.index(job.stage) / (len(_STAGES) - 1), text=f"{text} ...")
 
 
-def _show_results(job: QueuedUpload) -> None:
+def _show_results(job: QueuedUpload, *, media: bytes | None) -> None:
     if job.error is not None:
         st.html("<p role='alert' style='font-weight:700;margin:0'>Not scored</p>")
         show_text(f"{job.name}: {job.error.rstrip('.')}.")
@@ -150,18 +151,21 @@ def _show_results(job: QueuedUpload) -> None:
         with column:
             _show_scores(result)
             if result.evidence is not None:
-                show_evidence(result.evidence, key=str(number))
+                show_evidence(result.evidence, key=str(number), media=media)
             _show_downloads(result, key=str(number))
 
 
 def _show_scores(result: UploadResult) -> None:
-    """Show the verdict on faces and that on the voice; of sound alone, that on the voice."""
+    """Show the verdict on the file, then each answer; of sound alone, that on the voice."""
+    show_file_score(result.score)
     score, is_heard = result.score, result.score["verdict_voice"] is not None
     if score["kind"] != Kind.AUDIO or not is_heard:
         show_score(score, detector=result.detector, spec=result.spec)
     if is_heard and score["kind"] != Kind.IMAGE:
         show_voice_score(score, detector=result.voice_detector, notes=result.voice_notes)
         show_voice_clip(result.voice_clip, score)
+    if score["kind"] == Kind.VIDEO:
+        show_sync_score(score, detector=result.sync_detector, notes=result.sync_notes)
 
 
 def _show_downloads(result: UploadResult, *, key: str) -> None:
@@ -188,9 +192,14 @@ def _render_report(result: UploadResult) -> bytes:
     report = create_report(
         [result.score],
         detector=result.detector,
-        notes=[*result.spec.reading_notes, *(f"Of voices: {n}" for n in result.voice_notes)],
+        notes=[
+            *result.spec.reading_notes,
+            *(f"Of voices: {n}" for n in result.voice_notes),
+            *(f"Of lips: {n}" for n in result.sync_notes),
+        ],
         reading=describe_for_report(result.spec),
         evidence=[] if result.evidence is None else [result.evidence],
         voice_detector=result.voice_detector,
+        sync_detector=result.sync_detector,
     )
     return render_report(report).encode()

@@ -21,7 +21,11 @@ from deepfake.detectors.bundles import DetectorSpec, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.errors import DeepfakeError
 from deepfake.evidence import Evidence, create_request, evidence_setup, explain_media, has_score
-from deepfake.registry.resolve import resolve_detector, resolve_voice_detector
+from deepfake.registry.resolve import (
+    resolve_detector,
+    resolve_sync_detector,
+    resolve_voice_detector,
+)
 from deepfake.scoring import ScoredMedium, ScorerSetup, score_probed, scorer_setup
 from deepfake.storage import engine_cache
 from deepfake.types import Kind
@@ -61,6 +65,8 @@ class UploadResult:
         voice_detector: Name and version of the detector of voices; None where there is none.
         voice_notes: What a reader of its verdicts must know, a sentence each.
         voice_clip: WAV of the window of speech that looks most like a fake; None without one.
+        sync_detector: Name and version of the detector of lips and sound; None where there is none.
+        sync_notes: What a reader of its verdicts must know, a sentence each.
     """
 
     detector: str
@@ -70,6 +76,8 @@ class UploadResult:
     voice_detector: str | None = None
     voice_notes: tuple[str, ...] = ()
     voice_clip: bytes | None = None
+    sync_detector: str | None = None
+    sync_notes: tuple[str, ...] = ()
 
 
 @dataclass(eq=False)
@@ -110,6 +118,8 @@ class _DetectorWorkers:
         self.spec = load_bundle(identity.path).spec
         self.name = identity.full_name
         voice = _find_voice_detector(settings)
+        sync = _find_sync_detector(settings)
+        self.sync_name = None if sync is None else sync.full_name
         self.voice_name = None if voice is None else voice.full_name
         self.setup = ScorerSetup(
             identity,
@@ -117,9 +127,12 @@ class _DetectorWorkers:
             limits=settings.media_limits,
             cache=cache,
             voice=voice,
+            sync=sync,
         )
         bundle = self.setup.voice_bundle
         self.voice_notes = () if bundle is None else tuple(bundle.spec.reading_notes)
+        lips = self.setup.sync_bundle
+        self.sync_notes = () if lips is None else tuple(lips.spec.reading_notes)
         workers = scorer_setup(
             self.setup, limits=settings.worker_limits, num_workers=_num_workers()
         )
@@ -131,6 +144,7 @@ class _DetectorWorkers:
             max_frames=_SHOWN_FRAMES,
             max_crops=_SHOWN_FRAMES,
             voice=None if voice is None else voice.path,
+            sync=None if sync is None else sync.path,
         )
         self.scoring = MediaWorkers(workers)
         self.explaining = MediaWorkers(explainer)
@@ -152,6 +166,15 @@ def _find_voice_detector(settings: AppSettings) -> DetectorIdentity | None:
     """
     try:
         found = resolve_voice_detector(data_root=settings.data_root)
+    except DeepfakeError:
+        return None
+    return None if found is None else found[0]
+
+
+def _find_sync_detector(settings: AppSettings) -> DetectorIdentity | None:
+    """Return the detector of lips and sound, found as that of voices is."""
+    try:
+        found = resolve_sync_detector(data_root=settings.data_root)
     except DeepfakeError:
         return None
     return None if found is None else found[0]
@@ -281,7 +304,7 @@ class UploadQueue:
         evidence, clip, scored = None, None, medium.score.as_row()
         if has_score(scored):
             job.stage = Stage.EXPLAINING
-            request = create_request(scored, medium.frames, medium.windows)
+            request = create_request(scored, medium.frames, medium.windows, medium.blocks)
             (evidence,) = explain_media([request], workers=workers.explaining)
             clip = _cut_clip(medium, workers)
         return UploadResult(
@@ -292,6 +315,8 @@ class UploadQueue:
             voice_detector=workers.voice_name,
             voice_notes=workers.voice_notes,
             voice_clip=clip,
+            sync_detector=workers.sync_name,
+            sync_notes=workers.sync_notes,
         )
 
     def start_lock(self, detector: str) -> threading.Lock:

@@ -13,12 +13,16 @@ _HEADINGS = {
     "fake": "Looks fake",
     "uncertain": "Not sure",
     "not_applicable": "Not judged",
+    "mismatch": "Mismatch",
+    "no_mismatch": "No mismatch found",
 }
 VERDICT_COLOURS = {
     "real": "#37566b",
     "fake": "#c62828",
     "uncertain": "#b26a00",
     "not_applicable": "#616161",
+    "mismatch": "#c62828",
+    "no_mismatch": "#37566b",
 }
 
 
@@ -33,7 +37,7 @@ def show_verdict(verdict: str, sentence: str, *, subject: str | None = None) -> 
     """Show a verdict in large letters, with a sentence below.
 
     Args:
-        verdict: Value of `Verdict`.
+        verdict: Value of `Verdict` or `SyncVerdict`.
         sentence: Escaped here.
         subject: What it is on, where that is not the face.
     """

@@ -67,16 +67,18 @@ def show_voice_clip(clip: bytes | None, score: Mapping[str, Any]) -> None:
     st.audio(clip, format="audio/wav")
 
 
-def show_voice(voice: VoiceEvidence) -> None:
+def show_voice(voice: VoiceEvidence, *, last: float | None = None) -> None:
     """Show the waveform, and beneath it the probability of each window of speech.
 
     Args:
         voice: From the evidence of a score.
+        last: Where the axis of time ends, seconds; None for the end of the sound.
     """
+    end = _end_of(voice) if last is None else last
     show_text(_caption(voice), is_small=True)
     if voice.waveform:
-        st.altair_chart(_waveform_chart(voice))
-    st.altair_chart(_probability_chart(voice))
+        st.altair_chart(_waveform_chart(voice, end))
+    st.altair_chart(_probability_chart(voice, end))
 
 
 def _caption(voice: VoiceEvidence) -> str:
@@ -89,8 +91,11 @@ def _caption(voice: VoiceEvidence) -> str:
     return f"{caption}, from {voice.fake_from:.1%} on it is called fake."
 
 
-def _time_axis(voice: VoiceEvidence, name: str = "seconds") -> Any:
-    last = voice.duration_seconds or max((w.end_seconds for w in voice.windows), default=1.0)
+def _end_of(voice: VoiceEvidence) -> float:
+    return voice.duration_seconds or max((w.end_seconds for w in voice.windows), default=1.0)
+
+
+def _time_axis(last: float, name: str = "seconds") -> Any:
     scale = alt.Scale(domain=[0, last], nice=False)
     return alt.X(f"{name}:Q", title=_TIME_TITLE, scale=scale)
 
@@ -100,7 +105,7 @@ def _level_axis() -> Any:
     return alt.Axis(minExtent=40, maxExtent=40)
 
 
-def _waveform_chart(voice: VoiceEvidence) -> Any:
+def _waveform_chart(voice: VoiceEvidence, last: float) -> Any:
     seconds = (voice.duration_seconds or 0.0) / len(voice.waveform)
     rows = [
         {"seconds": (number + 0.5) * seconds, "low": low / 127, "high": high / 127}
@@ -110,11 +115,11 @@ def _waveform_chart(voice: VoiceEvidence) -> Any:
     wave = alt.Chart(pd.DataFrame(rows), description="The waveform of the sound").mark_area(
         color=_WAVE
     )
-    area = wave.encode(x=_time_axis(voice), y=level, y2="high:Q")
-    return alt.layer(*_strongest_band(voice), area).properties(height=110)
+    area = wave.encode(x=_time_axis(last), y=level, y2="high:Q")
+    return alt.layer(*_strongest_band(voice, last), area).properties(height=110)
 
 
-def _probability_chart(voice: VoiceEvidence) -> Any:
+def _probability_chart(voice: VoiceEvidence, last: float) -> Any:
     rows = [
         {"begin": w.pts_seconds, "end": w.end_seconds, "prob_fake": w.prob_fake}
         for w in voice.windows
@@ -127,19 +132,23 @@ def _probability_chart(voice: VoiceEvidence) -> Any:
         description="Probability of spoofed speech over time, a line a window of speech",
     ).mark_rule(strokeWidth=3, color=_MARK)
     windows = lines.encode(
-        x=_time_axis(voice, "begin"), x2="end:Q", y=prob, tooltip=["begin", "end", "prob_fake"]
+        x=_time_axis(last, "begin"), x2="end:Q", y=prob, tooltip=["begin", "end", "prob_fake"]
     )
     thresholds = alt.Chart(pd.DataFrame({"prob_fake": known})).mark_rule(
         strokeDash=[5, 3], color=_STRONGEST
     )
-    layers = [*_strongest_band(voice), *([thresholds.encode(y=prob)] if known else []), windows]
+    layers = [
+        *_strongest_band(voice, last),
+        *([thresholds.encode(y=prob)] if known else []),
+        windows,
+    ]
     return alt.layer(*layers).properties(height=200)
 
 
-def _strongest_band(voice: VoiceEvidence) -> list[Any]:
+def _strongest_band(voice: VoiceEvidence, last: float) -> list[Any]:
     strongest = voice.strongest
     if strongest is None:
         return []
     row = {"begin": strongest.pts_seconds, "end": strongest.end_seconds}
     band = alt.Chart(pd.DataFrame([row])).mark_rect(opacity=0.25, color=_STRONGEST)
-    return [band.encode(x=_time_axis(voice, "begin"), x2="end:Q")]
+    return [band.encode(x=_time_axis(last, "begin"), x2="end:Q")]

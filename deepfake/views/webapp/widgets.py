@@ -23,6 +23,7 @@ from deepfake.evidence import (
 from deepfake.evidence.provenance import Provenance
 from deepfake.scoring import advice_on, describe_reason
 from deepfake.types import Kind, Status
+from deepfake.views.webapp.sync_widgets import last_second, show_moments, show_sync
 from deepfake.views.webapp.verdict_box import VERDICT_COLOURS, show_text, show_verdict
 from deepfake.views.webapp.voice_widgets import show_voice
 
@@ -77,12 +78,13 @@ def _describe_score(score: Mapping[str, Any]) -> str:
     return f"{name}. Probability of a fake: {prob:.1%}{in_brackets}."
 
 
-def show_evidence(evidence: Evidence, *, key: str) -> None:
+def show_evidence(evidence: Evidence, *, key: str, media: bytes | None = None) -> None:
     """Show the evidence for a score: timeline, frames, face crops, voice, provenance.
 
     Args:
         evidence: The evidence.
         key: Distinguishes its widgets from those of other evidence on the page.
+        media: The file, for its moments to be played; None where it is not there.
     """
     record = evidence.record
     if record.real_below is not None and record.fake_from is not None:
@@ -96,7 +98,11 @@ def show_evidence(evidence: Evidence, *, key: str) -> None:
     _show_faces(evidence)
     if record.voice is not None:
         st.header("The voice over time")
-        show_voice(record.voice)
+        show_voice(record.voice, last=last_second(record))
+    if record.sync is not None:
+        st.header("Lips and sound over time")
+        show_sync(record.sync, last=last_second(record))
+    show_moments(record, media, key=key)
     if record.provenance is not None:
         _show_provenance(record.provenance)
     if record.notes:
@@ -132,7 +138,7 @@ def _show_timeline(record: EvidenceRecord, moment: float | None) -> None:
     if len(record.tracks) > _MAX_LINES:
         caption += f" Of {len(record.tracks)} faces, the {_MAX_LINES} most likely fakes are drawn."
     show_text(caption, is_small=True)
-    layers = [_probability_lines(_tracks_to_draw(record))]
+    layers = [_probability_lines(record)]
     if record.real_below is not None and record.fake_from is not None:
         layers.insert(0, _uncertain_band(record.real_below, record.fake_from))
     if moment is not None:
@@ -149,22 +155,29 @@ def _tracks_to_draw(record: EvidenceRecord) -> list[TrackTimeline]:
     return sorted(record.tracks, key=rank)[:_MAX_LINES]
 
 
-def _probability_lines(tracks: Sequence[TrackTimeline]) -> Any:
+def _probability_lines(record: EvidenceRecord) -> Any:
+    speaks = None if record.sync is None else record.sync.speaking_track_id
+    has_more = record.voice is not None or record.sync is not None
+    domain = alt.Scale(domain=[0, last_second(record)], nice=False) if has_more else alt.Undefined
     rows = [
-        {"seconds": seconds, "prob_fake": prob, "face": f"face {track.track_id}"}
-        for track in tracks
+        {"seconds": seconds, "prob_fake": prob, "face": _name_of(track, speaks=speaks)}
+        for track in _tracks_to_draw(record)
         for seconds, prob in zip(track.pts_seconds, track.prob_fake, strict=True)
     ]
     return (
         alt.Chart(pd.DataFrame(rows), description="Probability of a fake over time, a line a face")
         .mark_line(point=True)
         .encode(
-            x=alt.X("seconds:Q", title="time, s"),
+            x=alt.X("seconds:Q", title="time, s", scale=domain),
             y=alt.Y("prob_fake:Q", title=_PROB_TITLE, scale=alt.Scale(domain=[0, 1])),
             color=alt.Color("face:N", title=None),
             tooltip=["face", "seconds", "prob_fake"],
         )
     )
+
+
+def _name_of(track: TrackTimeline, *, speaks: int | None) -> str:
+    return f"face {track.track_id}{' (speaks)' if track.track_id == speaks else ''}"
 
 
 def _uncertain_band(real_below: float, fake_from: float) -> Any:

@@ -49,15 +49,32 @@
     return `${data.words[name] ?? name} ${percent(columns.prob_fake_voice[row])}`.trim();
   }
 
+  const hasLips = names.verdict_sync !== undefined;
+  const hasFiles = names.verdict_file !== undefined;
+
+  function lipsWords(row) {
+    if (!hasLips) return "";
+    const name = named("verdict_sync", row);
+    return `${data.words[name] ?? name} ${percent(columns.prob_mismatch[row])}`.trim();
+  }
+
+  function fileWords(row) {
+    if (!hasFiles) return "";
+    const name = named("verdict_file", row);
+    return `${data.words[name] ?? name} ${percent(columns.prob_fake_file[row])}`.trim();
+  }
+
   // --- the table -------------------------------------------------------------------------------
 
   const HEADS = [
     { key: "evidence", label: "●", title: "evidence", text: (r) => (itemOf(r) === undefined ? "" : "●"), value: (r) => (itemOf(r) === undefined ? 0 : 1) },
-    { key: "verdict", label: "verdict", text: (r) => verdictWords(r), value: (r) => columns.verdict[r] },
+    ...(hasFiles ? [{ key: "verdict_file", label: "file", title: "verdict of all answers", text: fileWords, value: (r) => columns.prob_fake_file[r], isNumber: true }] : []),
+    { key: "verdict", label: hasFiles ? "faces" : "verdict", text: (r) => verdictWords(r), value: (r) => columns.verdict[r] },
     { key: "prob_fake", label: "prob_fake", text: (r) => percent(columns.prob_fake[r]), value: (r) => columns.prob_fake[r], isNumber: true },
     { key: "likelihood_ratio", label: "likelihood ratio", text: ratio, value: (r) => columns.likelihood_ratio[r], isNumber: true },
     ...(hasVoices ? [{ key: "verdict_voice", label: "voice", title: "probability of spoofed speech", text: voiceWords, value: (r) => columns.prob_fake_voice[r], isNumber: true }] : []),
-    { key: "uri", label: "file", text: (r) => columns.uri[r].slice(data.folder.length), value: (r) => columns.uri[r] },
+    ...(hasLips ? [{ key: "verdict_sync", label: "lips", title: "probability of a mismatch of lips and sound", text: lipsWords, value: (r) => columns.prob_mismatch[r], isNumber: true }] : []),
+    { key: "uri", label: hasFiles ? "name" : "file", text: (r) => columns.uri[r].slice(data.folder.length), value: (r) => columns.uri[r] },
     { key: "status", label: "status", text: (r) => named("status", r), value: (r) => columns.status[r] },
     { key: "kind", label: "kind", text: (r) => named("kind", r), value: (r) => columns.kind[r] },
     { key: "num_faces", label: "faces", title: "faces looked at, over all frames", text: (r) => columns.num_faces[r] ?? "", value: (r) => columns.num_faces[r], isNumber: true },
@@ -106,8 +123,8 @@
     };
     if (text !== "" && searched === null) {
       const lower = (column) => names[column].map((reason) => reason.toLowerCase());
-      const reasons = lower("reason"), ofVoices = hasVoices ? lower("reason_voice") : [];
-      searched = columns.uri.map((uri, row) => `${uri.toLowerCase()}\n${reasons[columns.reason[row]]}\n${hasVoices ? ofVoices[columns.reason_voice[row]] : ""}`);
+      const reasons = lower("reason"), ofVoices = hasVoices ? lower("reason_voice") : [], ofLips = hasLips ? lower("reason_sync") : [];
+      searched = columns.uri.map((uri, row) => `${uri.toLowerCase()}\n${reasons[columns.reason[row]]}\n${hasVoices ? ofVoices[columns.reason_voice[row]] : ""}\n${hasLips ? ofLips[columns.reason_sync[row]] : ""}`);
     }
     const passes = (row) =>
       (wanted.verdict < 0 || columns.verdict[row] === wanted.verdict) &&
@@ -138,6 +155,8 @@
     for (const head of HEADS) {
       const cell = make("div", head.text(row), { role: "gridcell" });
       if (head.isNumber) cell.className = "number";
+      if (head.key === "verdict_file") cell.className = `verdict-${named("verdict_file", row)}`;
+      if (head.key === "verdict_sync") cell.className = `verdict-${named("verdict_sync", row)}`;
       if (head.key === "verdict_voice") cell.className = `verdict-${named("verdict_voice", row)}`;
       if (head.key === "verdict") cell.className = `verdict-${named("verdict", row)}`;
       if (head.key === "evidence" && itemOf(row) !== undefined) cell.setAttribute("aria-label", "evidence is kept");
@@ -222,14 +241,28 @@
     return figure;
   }
 
-  function timeline(item) {
-    const all = item.tracks.flatMap((track) => track.pts_seconds);
-    const last = Math.max(...all, 0.001);
+  // All answers of a file share one axis of time.
+  function lastSecond(item) {
+    const ends = [...(item.voice?.windows ?? []), ...(item.sync?.blocks ?? [])].map((one) => one.end_seconds);
+    return Math.max(...item.tracks.flatMap((track) => track.pts_seconds), ...ends, item.voice?.duration_seconds ?? 0, 0.001);
+  }
+
+  // A moment opens the file itself where it is on this machine; the report holds no sound.
+  function playable(shape, uri, begin, end) {
+    if (!uri.startsWith("/")) return shape;
+    const path = uri.split("/").map(encodeURIComponent).join("/");
+    const link = draw("a", { href: `file://${path}#t=${begin.toFixed(2)}${end === undefined ? "" : `,${end.toFixed(2)}`}`, target: "_blank", rel: "noopener", "aria-label": `play from ${seconds(begin)}` });
+    link.append(shape);
+    return link;
+  }
+
+  function timeline(item, last, uri) {
     const width = 700, height = 160, left = 40, bottom = 22, top = 8;
     const x = (at) => left + (at / last) * (width - left - 10);
     const y = (prob) => top + (1 - prob) * (height - bottom - top);
     const high = Math.min(1, item.fake_from ?? 1), low = Math.min(high, item.real_below ?? 0);
-    const ranges = item.tracks.map((track) => `face ${track.track_id} between ${percent(Math.min(...track.prob_fake))} and ${percent(Math.max(...track.prob_fake))}`);
+    const speaker = item.tracks.length > 1 ? item.sync?.speaking_track_id : null;
+    const ranges = item.tracks.map((track) => `face ${track.track_id}${track.track_id === speaker ? " (speaks)" : ""} between ${percent(Math.min(...track.prob_fake))} and ${percent(Math.max(...track.prob_fake))}`);
     const svg = draw("svg", { class: "timeline", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `prob_fake over ${last.toFixed(1)} seconds: ${ranges.join(", ")}` });
     svg.append(draw("rect", { class: "band", x: left, y: y(high), width: width - left - 10, height: Math.max(0, y(low) - y(high)) }));
     for (const value of [0, 0.5, 1]) svg.append(draw("text", { x: 4, y: y(value) + 4 }, `${100 * value} %`));
@@ -240,16 +273,15 @@
       svg.append(draw("polyline", { class: `track${other}`, points: points.join(" ") }));
       track.pts_seconds.forEach((at, number) => {
         const dot = draw("circle", { class: `dot${other}`, cx: x(at).toFixed(1), cy: y(track.prob_fake[number]).toFixed(1), r: 2.5 });
-        dot.append(draw("title", {}, `face ${track.track_id}, ${seconds(at)}: ${percent(track.prob_fake[number])}`));
-        svg.append(dot);
+        dot.append(draw("title", {}, `face ${track.track_id}${track.track_id === speaker ? " (speaks)" : ""}, ${seconds(at)}: ${percent(track.prob_fake[number])}`));
+        svg.append(playable(dot, uri, at));
       });
     }
     return svg;
   }
 
   // The waveform above, the probability of each window of speech below, on one axis of time.
-  function voiceTimeline(voice) {
-    const last = voice.duration_seconds ?? Math.max(...voice.windows.map((one) => one.end_seconds), 0.001);
+  function voiceTimeline(voice, last, uri) {
     const width = 700, height = 230, left = 40, right = 10, middle = 48, half = 40, top = 100, bottom = 22;
     const x = (at) => left + (Math.min(at, last) / last) * (width - left - right);
     const y = (prob) => top + (1 - prob) * (height - bottom - top);
@@ -262,7 +294,8 @@
       svg.append(mark);
     }
     const parts = voice.waveform;
-    const at = (number) => x(((number + 0.5) / parts.length) * last).toFixed(1);
+    const heard = voice.duration_seconds ?? last;
+    const at = (number) => x(((number + 0.5) / parts.length) * heard).toFixed(1);
     const level = (value) => (middle - (value / 127) * half).toFixed(1);
     if (parts.length) {
       const above = parts.map(([, high], number) => `${at(number)},${level(high)}`);
@@ -278,14 +311,49 @@
     for (const one of voice.windows) {
       const line = draw("line", { class: "window", x1: x(one.pts_seconds).toFixed(1), x2: x(one.end_seconds).toFixed(1), y1: y(one.prob_fake).toFixed(1), y2: y(one.prob_fake).toFixed(1) });
       line.append(draw("title", {}, `${seconds(one.pts_seconds)} to ${seconds(one.end_seconds)}: ${percent(one.prob_fake)}`));
-      svg.append(line);
+      svg.append(playable(line, uri, one.pts_seconds, one.end_seconds));
     }
     return svg;
   }
 
-  function voiceSection(voice) {
+  // The probability of a mismatch in each block of about a second.
+  function lipsTimeline(sync, last, uri) {
+    const width = 700, height = 130, left = 40, right = 10, top = 8, bottom = 22;
+    const x = (at) => left + (Math.min(at, last) / last) * (width - left - right);
+    const y = (prob) => top + (1 - prob) * (height - bottom - top);
+    const svg = draw("svg", { class: "voice lips", viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `probability of a mismatch of lips and sound, in ${sync.blocks.length} blocks over ${last.toFixed(1)} seconds` });
+    for (const value of [0, 0.5, 1]) svg.append(draw("text", { x: 4, y: y(value) + 4 }, `${100 * value} %`));
+    for (const value of [0, last]) svg.append(draw("text", { x: value === 0 ? left : width - 44, y: height - 6 }, `${value.toFixed(1)} s`));
+    const from = sync.mismatch_from;
+    if (from !== null && from <= 1) svg.append(draw("line", { class: "threshold", x1: left, x2: width - right, y1: y(from).toFixed(1), y2: y(from).toFixed(1) }));
+    for (const one of sync.blocks) {
+      const bar = draw("rect", { class: one.is_strongest ? "block most" : "block", x: x(one.pts_seconds).toFixed(1), y: y(one.prob_mismatch).toFixed(1), width: Math.max(1, x(one.end_seconds) - x(one.pts_seconds) - 1).toFixed(1), height: Math.max(1, y(0) - y(one.prob_mismatch)).toFixed(1) });
+      const who = one.track_id === null ? "" : `, face ${one.track_id}`;
+      bar.append(draw("title", {}, `${seconds(one.pts_seconds)} to ${seconds(one.end_seconds)}${who}: ${percent(one.prob_mismatch)}, sound ${(1000 * one.offset_seconds).toFixed(0)} ms late`));
+      svg.append(playable(bar, uri, one.pts_seconds, one.end_seconds));
+    }
+    return svg;
+  }
+
+  function offsetSentence(sync) {
+    if (sync.offset_seconds === null) return "";
+    const ms = Math.round(1000 * sync.offset_seconds);
+    if (ms === 0) return " Sound and picture are at the same time.";
+    const how = `The sound is ${Math.abs(ms)} ms ${ms > 0 ? "late" : "early"} throughout`;
+    return ` ${how}${sync.is_out_of_sync ? ", more than people tolerate; that is no sign of a fake" : ", which nobody notices"}.`;
+  }
+
+  function lipsSection(sync, last, uri) {
     const part = make("section");
-    part.append(make("h4", "The sound, and the probability of spoofed speech over time"), voiceTimeline(voice));
+    part.append(make("h4", "Lips and sound: the probability of a mismatch over time"), lipsTimeline(sync, last, uri));
+    const who = sync.speaking_track_id === null ? "" : ` Face ${sync.speaking_track_id} speaks.`;
+    part.append(make("p", `Each bar is about a second; the darkest fits least.${who}${offsetSentence(sync)} Lips that fit are no sign of a real file.`, { class: "quiet" }));
+    return part;
+  }
+
+  function voiceSection(voice, last, uri) {
+    const part = make("section");
+    part.append(make("h4", "The sound, and the probability of spoofed speech over time"), voiceTimeline(voice, last, uri));
     const low = voice.real_below, high = voice.fake_from;
     const lines = low === null ? "" : ` Dashed: under ${percent(low)} no sign is found, ${high > 1 ? "and nothing is called fake" : `from ${percent(high)} on it is called fake`}. The file is judged by all windows together.`;
     part.append(make("p", `Each line is a window of speech; the one marked looks most like a fake.${lines}`, { class: "quiet" }));
@@ -323,19 +391,24 @@
   function itemElement(item, row, headingId) {
     const part = make("article", null, { class: "item" });
     part.append(make("h3", columns.uri[row], headingId ? { id: headingId } : {}));
+    const uri = columns.uri[row], last = lastSecond(item);
     part.append(facts([
-      ["verdict", verdictWords(row)],
+      ...(fileWords(row) ? [["the file", fileWords(row)], ["because", named("reason_file", row)]] : []),
+      [hasFiles ? "faces" : "verdict", verdictWords(row)],
       ...(columns.prob_fake[row] === null ? [] : [["probability of a fake (prob_fake)", percent(columns.prob_fake[row])]]),
       ...(ratio(row) ? [["likelihood ratio", `${ratio(row)} (how many times more probable such a score is for a fake than for a real file)`]] : []),
       ...(named("reason", row) ? [["reason", named("reason", row)]] : []),
       ...(voiceWords(row) ? [["voice", voiceWords(row)]] : []),
       ...(hasVoices && named("reason_voice", row) ? [["reason of the voice", named("reason_voice", row)]] : []),
+      ...(lipsWords(row) ? [["lips and sound", lipsWords(row)]] : []),
+      ...(hasLips && named("reason_sync", row) ? [["reason of lips and sound", named("reason_sync", row)]] : []),
       ["SHA-256", item.media_id],
     ]));
     if (item.kind === "video" && item.tracks.length) {
-      part.append(make("h4", "Probability of a fake over time; in the band nothing is decided"), timeline(item));
+      part.append(make("h4", "Probability of a fake over time; in the band nothing is decided"), timeline(item, last, uri));
     }
-    if (item.voice !== null) part.append(voiceSection(item.voice));
+    if (item.voice !== null) part.append(voiceSection(item.voice, last, uri));
+    if (item.sync !== null && item.sync !== undefined) part.append(lipsSection(item.sync, last, uri));
     if (item.frames.length) {
       part.append(make("h4", "Strongest frames"));
       const pictures = make("div", null, { class: "pictures" });
