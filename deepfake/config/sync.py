@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import Field, model_validator
 
 from deepfake.config.base import Settings
-from deepfake.config.settings import FaceConfig, MediaLimits
-from deepfake.config.speech import SpeechConfig
+from deepfake.config.settings import ExtractConfig, FaceConfig, MediaLimits
+from deepfake.config.speech import SpeechConfig, SpeechExtractConfig
 
-__all__ = ["MouthConfig", "SyncExtractConfig"]
+__all__ = ["AnyExtractConfig", "MouthConfig", "SyncExtractConfig"]
 
 
 class MouthConfig(Settings):
@@ -59,3 +59,6 @@ class SyncExtractConfig(Settings):
     def run_settings(self) -> dict[str, Any]:
         """What can change a run, as JSON: everything but the limits."""
         return self.model_dump(mode="json", exclude={"limits"})
+
+
+AnyExtractConfig: TypeAlias = ExtractConfig | SpeechExtractConfig | SyncExtractConfig
