@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import MouthConfig
-from deepfake.extract.faces import MtcnnDetector, detect_frames
-from deepfake.extract.lips.follow import DetectedFaces, FollowedFace, follow_faces
+from deepfake.extract.faces import MtcnnDetector
+from deepfake.extract.lips.detect import DetectedFaces, detect_faces
+from deepfake.extract.lips.follow import FollowedFace, follow_faces
 from deepfake.extract.lips.mouths import cut_mouth
 from deepfake.media import VideoReader
 from deepfake.types import Frame
@@ -102,10 +103,7 @@ def _filmed(
     positions = {int(frame_of[position]): position for position in reversed(looked_at)}
     grey: dict[int, NDArray[np.uint8]] = {}
     frames = _kept_frames(reader, np.unique(frame_of).tolist(), wanted=positions, grey=grey)
-    detected = [
-        DetectedFaces(positions[seen.frame.frame_index], seen.signature, seen.faces)
-        for seen in detect_frames(frames, detector=detector)
-    ]
+    detected = list(detect_faces(frames, positions=positions, detector=detector))
     found = follow_faces(detected, min_moments=_min_moments(config)) if detected else []
     large = [face for face in found if face.face_px >= config.min_face_px]
     num_wanted = len(np.unique(frame_of))
@@ -140,7 +138,9 @@ def _grey(frame: Frame) -> NDArray[np.uint8]:
     factor = _shrunk_by((frame.width, frame.height))
     if factor > 1:
         size = (frame.width // factor, frame.height // factor)
-        grey = cv2.resize(grey[: size[1] * factor, : size[0] * factor], size, interpolation=cv2.INTER_AREA)
+        grey = cv2.resize(
+            grey[: size[1] * factor, : size[0] * factor], size, interpolation=cv2.INTER_AREA
+        )
     return np.asarray(grey, np.uint8)
 
 
