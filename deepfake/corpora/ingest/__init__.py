@@ -1,4 +1,4 @@
-"""Ingest a labelled corpus: from its files to a snapshot of face crops, of speech, or of mouths with sound.
+"""Ingest a labelled corpus: from its files to a snapshot of faces, speech or lips.
 
 The steps, in the order in which they run; each leaves its result on disk:
 

@@ -1,4 +1,4 @@
-"""Extract a batch of media in the media workers, and write its shard: face crops, speech or mouths."""
+"""Extract a batch of media in the media workers, and write its shard."""
 
 from __future__ import annotations
 

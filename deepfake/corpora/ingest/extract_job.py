@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict
 
 from deepfake.compute.workers import WorkerSetup
-from deepfake.config import MediaLimits, SpeechExtractConfig, SyncExtractConfig, WorkerLimits
+from deepfake.config import MediaLimits, SpeechExtractConfig, WorkerLimits
 from deepfake.corpora.ingest.extract import mouth_worker_setup, speech_worker_setup, worker_setup
 from deepfake.extract.extractor import ExtractorSetup
 from deepfake.extract.lips import MouthExtractorSetup

@@ -114,7 +114,7 @@ def snapshot_digest(
 
 
 def _items_of(row: ManifestRow) -> list[tuple[str, Any]]:
-    """Return the columns of a row that its digest depends on: later ones only where they are set."""
+    """Return the columns that a row's digest depends on: later ones only where they are set."""
     return sorted((k, v) for k, v in asdict(row).items() if v is not None or k not in LATER_COLUMNS)
 
 

@@ -1,4 +1,4 @@
-"""Shards of face crops, of speech or of mouths with sound, the index over them, and snapshots of a corpus.
+"""Shards of faces, speech or lips, the index over them, and snapshots of a corpus.
 
     <data-root>/shards/<corpus>/
         parts/<key>.arrow              a shard: the records of one batch of media, memory-mapped

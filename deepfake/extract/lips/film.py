@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepfake.config import MouthConfig
 from deepfake.extract.faces import MtcnnDetector
-from deepfake.extract.lips.detect import DetectedFaces, detect_faces
+from deepfake.extract.lips.detect import detect_faces
 from deepfake.extract.lips.follow import FollowedFace, follow_faces
 from deepfake.extract.lips.mouths import cut_mouth
 from deepfake.media import VideoReader
@@ -168,7 +168,8 @@ def _nearest(times: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDArra
     after = np.minimum(after, len(times) - 1)
     before = np.maximum(after - 1, 0)
     is_before = seconds - times[before] <= times[after] - seconds + 1e-6
-    return np.where(is_before, before, after).astype(np.int64)
+    nearest: NDArray[np.int64] = np.where(is_before, before, after)
+    return nearest
 
 
 def _longest(is_there: NDArray[np.bool_]) -> slice:
