@@ -14,8 +14,7 @@ from deepfake.extract.lips.mouths import cut_mouth, mouth_square
 from deepfake.types import Face
 
 _POINTS = np.array([(30, 40), (70, 40), (50, 60), (35, 80), (65, 80)], float)
-_DAY = np.full(128, 1 / 128, np.float32)
-_NIGHT = np.eye(128, dtype=np.float32)[0]
+_DAY, _NIGHT = np.eye(128, dtype=np.float32)[[5, 0]]
 
 
 def _face(x: float, *, scale: float = 1.0, shake: float = 0.0) -> Face:
