@@ -25,8 +25,8 @@ from deepfake.config.settings import (
     digest_of,
     heads_of,
 )
-from deepfake.config.speech import AnyExtractConfig, SpeechConfig, SpeechExtractConfig
-from deepfake.config.sync import MouthConfig, SyncExtractConfig
+from deepfake.config.speech import SpeechConfig, SpeechExtractConfig
+from deepfake.config.sync import AnyExtractConfig, MouthConfig, SyncExtractConfig
 from deepfake.config.voice import SoundAugmentConfig, VoiceTrainConfig
 
 __all__ = [

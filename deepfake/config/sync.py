@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import Field, model_validator
 
 from deepfake.config.base import Settings
-from deepfake.config.settings import FaceConfig, MediaLimits
-from deepfake.config.speech import SpeechConfig
+from deepfake.config.settings import ExtractConfig, FaceConfig, MediaLimits
+from deepfake.config.speech import SpeechConfig, SpeechExtractConfig
 
-__all__ = ["MouthConfig", "SyncExtractConfig"]
+__all__ = ["AnyExtractConfig", "MouthConfig", "SyncExtractConfig"]
 
 
 class MouthConfig(Settings):
@@ -22,7 +22,7 @@ class MouthConfig(Settings):
     """Length of a run, at most."""
     min_run_seconds: float = Field(default=1.5, gt=0)
     """A face that is seen for less at a time is not compared."""
-    max_runs: int = Field(default=3, ge=1)
+    max_runs: int = Field(default=2, ge=1)
     """Runs of a file, spread over its speech."""
     lead_seconds: float = Field(default=0.6, ge=0)
     """Sound kept before and after a run: the largest offset that is looked for."""
@@ -52,10 +52,13 @@ class SyncExtractConfig(Settings):
 
     mouths: MouthConfig = MouthConfig()
     faces: FaceConfig = FaceConfig()
-    speech: SpeechConfig = SpeechConfig()
+    speech: SpeechConfig = SpeechConfig(min_speech_seconds=1.0)
     limits: MediaLimits = MediaLimits()
 
     @property
     def run_settings(self) -> dict[str, Any]:
         """What can change a run, as JSON: everything but the limits."""
         return self.model_dump(mode="json", exclude={"limits"})
+
+
+AnyExtractConfig: TypeAlias = ExtractConfig | SpeechExtractConfig | SyncExtractConfig

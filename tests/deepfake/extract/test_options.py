@@ -39,11 +39,13 @@ def test_frames_a_second_are_for_their_strategy() -> None:
 def test_numbers_that_the_sampling_has_no_use_for_are_refused() -> None:
     assert create_sampling("uniform", frames=8, fps=None).num_frames == 8
     assert create_sampling("uniform", frames=None, fps=None).num_frames == 32
-    for strategy in ("keyframes", "bursts"):
+    for strategy in ("keyframes", "bursts", "runs"):
         chosen = create_sampling(strategy, frames=8, fps=None)
         assert (chosen.strategy, chosen.num_frames) == (strategy, 8)
         with pytest.raises(ConfigError, match="fps goes with fps"):
             create_sampling(strategy, frames=None, fps=2.0)
+    with pytest.raises(ConfigError, match="run_seconds goes with runs"):
+        create_sampling("uniform", frames=None, fps=None, run_seconds=1.0)
     with pytest.raises(ConfigError, match="frames goes with uniform"):
         create_sampling("all", frames=8, fps=None)
     with pytest.raises(ConfigError, match="fps goes with fps"):

@@ -51,6 +51,25 @@ def test_uniform_takes_bin_centres() -> None:
     assert indices(TIMES, end=4.0, num_frames=1) == [50]
 
 
+def test_runs_are_of_successive_frames_and_spread() -> None:
+    chosen = indices(np.arange(1000) / 25, end=40.0, strategy="runs", num_frames=32)
+    runs = runs_of(chosen)
+    assert [len(run) for run in runs] == [16, 16], "0.64 s at 25 frames a second"
+    assert [run[0] for run in runs] == [242, 742]
+    fast = runs_of(
+        indices(np.arange(1000) / 50, end=20.0, strategy="runs", num_frames=40, run_seconds=0.2)
+    )
+    assert [len(run) for run in fast] == [10] * 4, "as long in time, at twice the rate"
+    one = indices(np.arange(1000) / 25, end=40.0, strategy="runs", num_frames=8)
+    assert (len(one), one[-1] - one[0]) == (8, 7), "never more frames than asked for"
+    assert indices(TIMES[:5], end=0.2, strategy="runs", num_frames=32) == [0, 1, 2, 3, 4]
+
+
+def test_settings_that_are_younger_than_digests_are_left_out() -> None:
+    assert "run_seconds" not in SamplingConfig().model_dump()
+    assert SamplingConfig(strategy="runs", run_seconds=1.0).model_dump()["run_seconds"] == 1.0
+
+
 def test_evenly_spaced_is_not_the_first_frames() -> None:
     chosen = indices(np.arange(3000) / 25, end=120.0, num_frames=32)
     assert len(chosen) == 32

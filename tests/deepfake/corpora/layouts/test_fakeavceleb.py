@@ -52,6 +52,7 @@ def _scan(root: Path, modality: Modality = "faces") -> dict[str, ManifestRow]:
     [
         ("faces", {"FakeVideo-RealAudio", "FakeVideo-FakeAudio"}),
         ("voice", {"RealVideo-FakeAudio", "FakeVideo-FakeAudio"}),
+        ("sync", {"FakeVideo-RealAudio", "RealVideo-FakeAudio", "FakeVideo-FakeAudio"}),
     ],
 )
 def test_the_label_is_that_of_what_is_looked_at(

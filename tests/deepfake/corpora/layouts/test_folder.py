@@ -168,7 +168,7 @@ def test_nothing_found_is_an_error(tmp_path: Path) -> None:
 
 
 def test_unknown_layouts_and_unusable_names_are_refused(tmp_path: Path) -> None:
-    official = {"faceforensics", "dfdc", "celebdf", "fakeavceleb", "asvspoof"}
+    official = {"faceforensics", "dfdc", "celebdf", "fakeavceleb", "lavdf", "asvspoof"}
     assert set(LAYOUTS) == {"folder", "csv"} | official
     put(tmp_path, "a.jpg")
     with pytest.raises(ConfigError, match="faceforensics"):

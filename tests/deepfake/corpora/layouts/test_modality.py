@@ -29,8 +29,9 @@ _SOUNDS = ("a.wav", "b.flac", "c.mp3", "d.m4a", "e.ogg", "f.opus", "g.amr", "h.w
 def test_corpora_whose_sound_has_no_labels_are_refused(
     tmp_path: Path, layout: str, reason: str
 ) -> None:
-    with pytest.raises(ConfigError, match=f"no labels for the modality 'voice'.*{reason}"):
-        scan_corpus(tmp_path, corpus="c", layout=layout, modality="voice")
+    for modality in ("voice", "sync"):
+        with pytest.raises(ConfigError, match=f"no labels for the modality '{modality}'.*{reason}"):
+            scan_corpus(tmp_path, corpus="c", layout=layout, modality=modality)
 
 
 def test_layouts_of_anything_take_labels_of_sound(tmp_path: Path) -> None:
