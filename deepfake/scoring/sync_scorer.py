@@ -142,6 +142,8 @@ class SyncScorer:
             [own.similarities for own in speaking],
             pts_seconds=[own.run.pts_seconds for own in speaking],
             fps=self._fps,
+            face_px=[own.run.face_px for own in speaking],
+            speech_seconds=[own.run.speech_seconds for own in speaking],
         )
         faces = [face_of_run(own.run, frames) for own in speaking]
         columns = self._columns(result, message=message)
@@ -156,7 +158,7 @@ class SyncScorer:
             fits = _SpeakingRun(run, self._detector.similarities(run))
             by_moment.setdefault(run.run_index, {})[run.track_id] = fits
         return [
-            own[speaking_track({track: fits.similarities for track, fits in own.items()})]
+            own[speaking_track({track: [fits.similarities] for track, fits in own.items()})]
             for _, own in sorted(by_moment.items())
         ]
 
@@ -165,7 +167,8 @@ class SyncScorer:
         reasons = [message, None if uncertain is None else str(uncertain)]
         if verdict is SyncVerdict.MISMATCH:
             reasons.append("the lips do not move as the words sound")
-        if result.is_out_of_sync:
+        is_out_of_sync = self._judgement.is_out_of_sync(result)
+        if is_out_of_sync:
             reasons.append(describe_offset(result.offset_seconds))
         return {
             "verdict_sync": verdict,
@@ -173,7 +176,7 @@ class SyncScorer:
             "prob_mismatch": self._prob(result.logit),
             "logit_sync": result.logit,
             "offset_sync_seconds": result.offset_seconds,
-            "is_out_of_sync": result.is_out_of_sync,
+            "is_out_of_sync": is_out_of_sync,
             "num_runs": result.num_runs,
             "strongest_sync_pts_seconds": result.strongest.pts_seconds,
             "strongest_sync_end_seconds": result.strongest.end_seconds,
@@ -183,11 +186,9 @@ class SyncScorer:
     def _block_row(
         self, block: SyncBlock, speaking: Sequence[_SpeakingRun], faces: Sequence[int | None]
     ) -> dict[str, Any]:
-        begun = [at for at, own in enumerate(speaking) if own.run.pts_seconds <= block.pts_seconds]
-        at = begun[-1] if begun else 0
         return {
-            "run_index": speaking[at].run.run_index,
-            "track_id": faces[at],
+            "run_index": speaking[block.run].run.run_index,
+            "track_id": faces[block.run],
             "pts_seconds": block.pts_seconds,
             "end_seconds": block.end_seconds,
             "similarity": block.similarity,

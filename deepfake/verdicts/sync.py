@@ -21,6 +21,7 @@ _TOLERANCE_SECONDS = 0.125
 class SyncBlock:
     """About a second of a clip."""
 
+    run: int
     pts_seconds: float
     end_seconds: float
     similarity: float
@@ -44,27 +45,27 @@ class SyncScore:
         """The block that fits least."""
         return min(self.blocks, key=lambda block: block.similarity)
 
-    @property
-    def is_out_of_sync(self) -> bool:
-        """Whether the sound is early or late by more than the tolerance."""
-        return abs(self.offset_seconds) > _TOLERANCE_SECONDS
-
 
 def aggregate_runs(
-    similarities: Sequence[NDArray[np.floating]], *, pts_seconds: Sequence[float], fps: float
+    similarities: Sequence[NDArray[np.floating]],
+    *,
+    pts_seconds: Sequence[float],
+    fps: float,
+    face_px: Sequence[float] | None = None,
+    speech_seconds: Sequence[float] | None = None,
 ) -> SyncScore:
     """Return the score of a clip."""
     half = similarities[0].shape[1] // 2
     means = np.nanmean(np.concatenate(similarities), axis=0)
     best, median = int(np.nanargmax(means)), float(np.nanmedian(means))
     size, blocks = round(fps), []
-    for run, pts in zip(similarities, pts_seconds, strict=True):
+    for number, (run, pts) in enumerate(zip(similarities, pts_seconds, strict=True)):
         for at in range(0, max(len(run) - size // 2, 1), size):
             own = np.nanmean(run[at : at + size], axis=0)
             begin, end = pts + at / fps, pts + min(at + size, len(run)) / fps
             offset = (int(np.nanargmax(own)) - half) / fps
             fit = float(own[best]) - median
-            blocks.append(SyncBlock(begin, end, fit, offset, 4 * (0.4 - fit)))
+            blocks.append(SyncBlock(number, begin, end, fit, offset, 4 * (0.4 - fit)))
     peak = float(means[best])
     return SyncScore(
         logit=4 * (0.4 - (peak - median)),
@@ -76,11 +77,11 @@ def aggregate_runs(
     )
 
 
-def speaking_track(similarities: Mapping[int, NDArray[np.floating]]) -> int:
+def speaking_track(similarities: Mapping[int, Sequence[NDArray[np.floating]]]) -> int:
     """Return the track whose lips fit the sound best."""
 
     def fit(track: int) -> float:
-        means = np.nanmean(similarities[track], axis=0)
+        means = np.nanmean(np.concatenate(list(similarities[track])), axis=0)
         return float(np.nanmax(means) - np.nanmedian(means))
 
     return max(sorted(similarities), key=fit)
@@ -98,3 +99,7 @@ class SyncJudgement(BaseJudgement):
         verdict, reason = self.judge_logit(score.logit, outside=None)
         is_mismatch = verdict is Verdict.FAKE
         return SyncVerdict.MISMATCH if is_mismatch else SyncVerdict.NO_MISMATCH, reason
+
+    def is_out_of_sync(self, score: SyncScore) -> bool:
+        """Return whether the sound is early or late by more than the tolerance."""
+        return abs(score.offset_seconds) > _TOLERANCE_SECONDS

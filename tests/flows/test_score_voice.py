@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from deepfake.media import write_image, write_video
+from deepfake.scoring.file_answers import FILE_COLUMNS
 from deepfake.storage import sha256_of
 from tests.command_line import Completed, kill_deepfake, run_deepfake
 from tests.sample_data import clip_frames, face_close_up
@@ -161,7 +162,7 @@ def test_again_and_with_and_without_voices(scored: _Scored) -> None:
     assert "nothing to score: 7 files listed, none new or changed" in again.stdout
     # In another output, and in the same one: the faces are judged as if nobody had listened.
     own = {name for name in first.columns if "voice" in name}
-    own |= {"config_digest", "seconds", "speech_seconds", "num_windows"}
+    own |= {"config_digest", "seconds", "speech_seconds", "num_windows", *FILE_COLUMNS}
     for output in ("without", "out"):
         scored.score("--no-voice", output=output)
         without = scored.table(output=output)

@@ -16,6 +16,7 @@ from deepfake.extract.extractor import ExtractRequest
 from deepfake.media import write_image, write_video
 from deepfake.media.sound import SAMPLE_RATE
 from deepfake.scoring import ScoredMedium, Scorer, ScorerSetup
+from deepfake.scoring.file_answers import FILE_COLUMNS
 from deepfake.scoring.parts import (
     find_parts,
     merge_parts,
@@ -59,7 +60,7 @@ def _score(scorer: Scorer, path: Path) -> ScoredMedium:
 def _of_faces(scored: ScoredMedium) -> dict[str, object]:
     row = scored.score.as_row()
     own = {name for name in row if "voice" in name} | {"seconds", "config_digest"}
-    own |= {"speech_seconds", "num_windows"}
+    own |= {"speech_seconds", "num_windows", *FILE_COLUMNS}
     return {name: value for name, value in row.items() if name not in own}
 
 

@@ -77,6 +77,7 @@ def _exported(detector: Path, file: Path) -> dict[str, Any]:
         "configuration": setup["configuration"],
         "made_with": setup["made_with"],
         "voice_detector": None,
+        "sync_detector": None,
     }
 
 

@@ -11,7 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from deepfake.errors import DataError
-from deepfake.evidence import evidence_folder, write_evidence
+from deepfake.evidence import (
+    Evidence,
+    MouthBlock,
+    SyncEvidence,
+    evidence_folder,
+    write_evidence,
+)
 from deepfake.evidence.embedded_json import read_embedded_json
 from deepfake.scoring import SCORES_SCHEMA
 from deepfake.storage import write_json
@@ -241,3 +247,22 @@ def test_a_table_of_another_version_is_refused(tmp_path: Path) -> None:
     pq.write_table(table, version / "scores.parquet")
     with pytest.raises(DataError, match="another version"):
         read_report(tmp_path, version_dir=version)
+
+
+def test_lips_and_the_file_have_totals_columns_and_a_timeline() -> None:
+    lips = {"verdict_sync": "mismatch", "prob_mismatch": 0.9, "reason_sync": "lips differ"}
+    joined = {"verdict_file": "fake", "prob_fake_file": 0.8, "reason_file": "lips and sound: 90.0%"}
+    block = MouthBlock(pts_seconds=1.0, end_seconds=2.0, prob_mismatch=0.9, offset_seconds=0.04)
+    own = evidence(1)
+    sync = SyncEvidence(blocks=(block,), offset_seconds=0.2, is_out_of_sync=True)
+    explained = Evidence(own.record.model_copy(update={"sync": sync}), own.pictures)
+    made = report([score(1, **lips, **joined), score(2)], evidence=[explained])
+    assert made.sync_verdicts == {"mismatch": 1}
+    assert made.file_verdicts == {"fake": 1}
+    assert made.rows.names["verdict_file"] == ["", "fake"]
+    page = render_report(made)
+    assert 'id="sync-totals"' in page and 'id="file-totals"' in page
+    assert 'id="grid" class="files lips"' in page
+    assert '"prob_mismatch":0.9' in page.replace(" ", "")
+    alone = render_report(report([score(1)]))
+    assert "sync-totals" not in alone and "file-totals" not in alone
