@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import av.error
+import cv2
 import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
@@ -78,7 +79,7 @@ class PyavFrames:
         self._is_start_doubtful = False
         self._read_to = -1  # the last key frame whose packet was read
         self._skipped_to = self._stale_to = -1
-        self._reformatter = VideoReformatter()
+        self._reformatter, self._grey_reformatter = VideoReformatter(), VideoReformatter()
         self.orientation = Orientation()
         self.stored_size = self.size = (0, 0)
         self._open()
@@ -111,6 +112,18 @@ class PyavFrames:
 
     def read(self, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Yield (index, RGB pixels) for ascending indices; damaged frames are left out."""
+        return ((target, self._to_rgb(*shown)) for target, shown in self._shown_at(indices))
+
+    def read_grey(
+        self, indices: Sequence[int], *, in_colour: Set[int]
+    ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8] | None]]:
+        """Yield (index, luminance, RGB pixels where asked for) for ascending indices."""
+        for target, shown in self._shown_at(indices):
+            rgb = self._to_rgb(*shown) if target in in_colour else None
+            yield target, self._to_grey(*shown), rgb
+
+    def _shown_at(self, indices: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        """Yield (index, frame and how it is turned) for ascending indices."""
         self._wanted = frozenset(indices)
         self._stale_to = self._skipped_to
         runs = self._runs(indices)
@@ -122,7 +135,7 @@ class PyavFrames:
                 for target in run:
                     shown = self._frame_at(target)
                     if shown is not None:
-                        yield target, self._to_rgb(*shown)
+                        yield target, shown
 
     def _is_near_key(self, run: Sequence[int]) -> bool:
         """Return whether decoding the end of a run again is cheap."""
@@ -448,6 +461,23 @@ class PyavFrames:
                 peak=peak_of(frame),
             )
         return orientation.apply(rgb)
+
+    def _to_grey(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
+        """Return the luminance as it is stored; the conversion of colours costs ten times more."""
+        if is_hdr(frame):
+            return np.asarray(cv2.cvtColor(self._to_rgb(frame, orientation), cv2.COLOR_RGB2GRAY))
+        width, height = self._square_size(frame)
+        check_pixels(width, height, limits=self._limits, path=self._path)
+        is_same = (width, height) == (frame.width, frame.height)
+        grey: Any = self._grey_reformatter.reformat(
+            frame,
+            format="gray",
+            width=width,
+            height=height,
+            interpolation=None if is_same else "BICUBIC",
+            threads=1,
+        ).to_ndarray()
+        return orientation.apply(grey)
 
     def _square_size(self, frame: Any) -> tuple[int, int]:
         """Return the size of a frame as stored, with square pixels."""
