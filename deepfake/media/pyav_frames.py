@@ -28,6 +28,7 @@ from deepfake.media.containers import (
 from deepfake.media.damage import DamageWatch
 from deepfake.media.files import check_frames, check_pixels
 from deepfake.media.frame_data import frame_data
+from deepfake.media.luminance import stored_luminance
 from deepfake.media.orientation import Orientation, matrix_orientation, shown_size
 from deepfake.media.packets import counted_index, index_packets, iter_packets
 from deepfake.media.tone_map import is_hdr, peak_of, to_sdr
@@ -79,7 +80,7 @@ class PyavFrames:
         self._is_start_doubtful = False
         self._read_to = -1  # the last key frame whose packet was read
         self._skipped_to = self._stale_to = -1
-        self._reformatter, self._grey_reformatter = VideoReformatter(), VideoReformatter()
+        self._reformatter = VideoReformatter()
         self.orientation = Orientation()
         self.stored_size = self.size = (0, 0)
         self._open()
@@ -463,21 +464,14 @@ class PyavFrames:
         return orientation.apply(rgb)
 
     def _to_grey(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
-        """Return the luminance as it is stored; the conversion of colours costs ten times more."""
-        if is_hdr(frame):
+        """Return the luminance, as it is stored where that can be taken as it is."""
+        size = self._square_size(frame)
+        is_same = size == (frame.width, frame.height)
+        stored = stored_luminance(frame) if is_same and not is_hdr(frame) else None
+        if stored is None:
             return np.asarray(cv2.cvtColor(self._to_rgb(frame, orientation), cv2.COLOR_RGB2GRAY))
-        width, height = self._square_size(frame)
-        check_pixels(width, height, limits=self._limits, path=self._path)
-        is_same = (width, height) == (frame.width, frame.height)
-        grey: Any = self._grey_reformatter.reformat(
-            frame,
-            format="gray",
-            width=width,
-            height=height,
-            interpolation=None if is_same else "BICUBIC",
-            threads=1,
-        ).to_ndarray()
-        return orientation.apply(grey)
+        check_pixels(*size, limits=self._limits, path=self._path)
+        return orientation.apply(stored)
 
     def _square_size(self, frame: Any) -> tuple[int, int]:
         """Return the size of a frame as stored, with square pixels."""
