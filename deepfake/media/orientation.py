@@ -40,7 +40,7 @@ class Orientation:
         """Return the picture as it is shown, contiguous.
 
         Args:
-            pixels: As stored, shape (H, W, 3).
+            pixels: As stored, shape (H, W, 3) or (H, W).
         """
         mirrored = pixels[:, ::-1] if self.is_mirrored else pixels
         return np.ascontiguousarray(np.rot90(mirrored, k=-self.turns))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import av.error
+import cv2
 import numpy as np
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
@@ -27,6 +28,7 @@ from deepfake.media.containers import (
 from deepfake.media.damage import DamageWatch
 from deepfake.media.files import check_frames, check_pixels
 from deepfake.media.frame_data import frame_data
+from deepfake.media.luminance import stored_luminance
 from deepfake.media.orientation import Orientation, matrix_orientation, shown_size
 from deepfake.media.packets import counted_index, index_packets, iter_packets
 from deepfake.media.tone_map import is_hdr, peak_of, to_sdr
@@ -111,6 +113,18 @@ class PyavFrames:
 
     def read(self, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Yield (index, RGB pixels) for ascending indices; damaged frames are left out."""
+        return ((target, self._to_rgb(*shown)) for target, shown in self._shown_at(indices))
+
+    def read_grey(
+        self, indices: Sequence[int], *, in_colour: Set[int]
+    ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8] | None]]:
+        """Yield (index, luminance, RGB pixels where asked for) for ascending indices."""
+        for target, shown in self._shown_at(indices):
+            rgb = self._to_rgb(*shown) if target in in_colour else None
+            yield target, self._to_grey(*shown), rgb
+
+    def _shown_at(self, indices: Sequence[int]) -> Iterator[tuple[int, Any]]:
+        """Yield (index, frame and how it is turned) for ascending indices."""
         self._wanted = frozenset(indices)
         self._stale_to = self._skipped_to
         runs = self._runs(indices)
@@ -122,7 +136,7 @@ class PyavFrames:
                 for target in run:
                     shown = self._frame_at(target)
                     if shown is not None:
-                        yield target, self._to_rgb(*shown)
+                        yield target, shown
 
     def _is_near_key(self, run: Sequence[int]) -> bool:
         """Return whether decoding the end of a run again is cheap."""
@@ -448,6 +462,16 @@ class PyavFrames:
                 peak=peak_of(frame),
             )
         return orientation.apply(rgb)
+
+    def _to_grey(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
+        """Return the luminance, as it is stored where that can be taken as it is."""
+        size = self._square_size(frame)
+        is_same = size == (frame.width, frame.height)
+        stored = stored_luminance(frame) if is_same and not is_hdr(frame) else None
+        if stored is None:
+            return np.asarray(cv2.cvtColor(self._to_rgb(frame, orientation), cv2.COLOR_RGB2GRAY))
+        check_pixels(*size, limits=self._limits, path=self._path)
+        return orientation.apply(stored)
 
     def _square_size(self, frame: Any) -> tuple[int, int]:
         """Return the size of a frame as stored, with square pixels."""

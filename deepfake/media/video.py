@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
+from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,7 +26,7 @@ from deepfake.media.stills import still_header
 from deepfake.media.webp_frames import WebpFrames
 from deepfake.types import Frame, Kind, MediaInfo
 
-__all__ = ["VideoReader", "open_video"]
+__all__ = ["GreyFrame", "VideoReader", "open_video"]
 
 _TRUNCATED_BELOW = 0.9
 """Share of the declared duration below which a video counts as truncated."""
@@ -34,6 +36,21 @@ class _Frames(Protocol):
     def read(self, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]: ...
 
     def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class GreyFrame:
+    """The luminance of a decoded frame.
+
+    Attributes:
+        grey: Shape (H, W), uint8, rotated upright.
+        frame_index: Rank by presentation time, from 0.
+        frame: The frame in colour, where it was asked for.
+    """
+
+    grey: NDArray[np.uint8]
+    frame_index: int
+    frame: Frame | None = None
 
 
 class VideoReader(OpenFile):
@@ -93,6 +110,28 @@ class VideoReader(OpenFile):
             DecodeError: The stream cannot be decoded.
             MediaTooLargeError: A frame has more pixels than the limits allow.
         """
+        return self._iter_frames(self._checked(indices))
+
+    def read_grey(
+        self, indices: Sequence[int], *, in_colour: Set[int] = frozenset()
+    ) -> Iterator[GreyFrame]:
+        """Yield the luminance of frames, and some in colour; as `read` in all else.
+
+        Args:
+            indices: Ascending, each once, 0 to `info.num_frames - 1`.
+            in_colour: Of these, the frames that are wanted in colour too.
+        """
+        wanted = self._checked(indices)
+        if not isinstance(self._frames, PyavFrames):
+            for frame in self._iter_frames(wanted):
+                grey = np.asarray(cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY))
+                is_shown = frame.frame_index in in_colour
+                yield GreyFrame(grey, frame.frame_index, frame if is_shown else None)
+            return
+        for index, grey, rgb in self._frames.read_grey(wanted, in_colour=in_colour):
+            yield GreyFrame(grey, index, None if rgb is None else self._frame(index, rgb))
+
+    def _checked(self, indices: Sequence[int]) -> list[int]:
         wanted = [int(i) for i in indices]
         if any(b <= a for a, b in pairwise(wanted)):
             raise ValueError("indices must be ascending, each once")
@@ -100,13 +139,14 @@ class VideoReader(OpenFile):
             raise ValueError(
                 f"indices must lie in 0..{self.info.num_frames - 1}, got {wanted[0]}..{wanted[-1]}"
             )
-        return self._iter_frames(wanted)
+        return wanted
 
     def _iter_frames(self, wanted: Sequence[int]) -> Iterator[Frame]:
         for index, pixels in self._frames.read(wanted):
-            yield Frame(
-                pixels=pixels, pts_seconds=float(self.pts_seconds[index]), frame_index=index
-            )
+            yield self._frame(index, pixels)
+
+    def _frame(self, index: int, pixels: NDArray[np.uint8]) -> Frame:
+        return Frame(pixels=pixels, pts_seconds=float(self.pts_seconds[index]), frame_index=index)
 
     def close(self) -> None:
         """Close the file; closing twice does no harm."""

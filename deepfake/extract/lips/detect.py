@@ -38,7 +38,11 @@ class DetectedFaces:
 
 
 def detect_faces(
-    frames: Iterable[Frame], *, positions: Mapping[int, int], detector: MtcnnDetector
+    frames: Iterable[Frame],
+    *,
+    positions: Mapping[int, int],
+    detector: MtcnnDetector,
+    last: DetectedFaces | None = None,
 ) -> Iterator[DetectedFaces]:
     """Detect the faces in frames of one run.
 
@@ -46,17 +50,21 @@ def detect_faces(
         frames: Ascending in time.
         positions: The moment that each stands for, by index of the frame.
         detector: Detects faces in one frame.
+        last: The last frame of the run before. If it is of the same shot, faces are looked for
+            around those in it first.
 
     Yields:
         The frames with their faces, in order.
     """
-    before: DetectedFaces | None = None
+    before = last
     levels: Pixels | None = None
     for frame in frames:
         signature = frame_signature(frame.pixels)
         faces: tuple[Face, ...] = ()
         if before is not None and not find_cuts([before.signature, signature])[1]:
-            faces = detector.follow(FrameView(frame.pixels, levels=levels), before.faces)
+            view = FrameView(frame.pixels, levels=levels)
+            look = detector.search_near if before is last else detector.follow
+            faces = look(view, before.faces)
         if before is None or not faces or not _is_steady(before.faces, faces):
             found = detector.search(FrameView(frame.pixels))
             faces, levels = found.faces, found.levels

@@ -221,6 +221,7 @@ class MouthExtractor:
                 end_seconds=last,
                 detector=self._face_detector,
                 config=config,
+                last=films[-1].detected[-1] if films and films[-1].detected else None,
             )
             films.append(film)
         return films
@@ -250,7 +251,7 @@ def _runs_of(
 
 
 def _is_same_shot(before: FilmedRun, now: FilmedRun) -> bool:
-    return not find_cuts([before.signatures[-1], now.signatures[0]])[1]
+    return not find_cuts([before.detected[-1].signature, now.detected[0].signature])[1]
 
 
 def _run_of(

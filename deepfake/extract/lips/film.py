@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from deepfake.config import MouthConfig
 from deepfake.extract.faces import MtcnnDetector
-from deepfake.extract.lips.detect import detect_faces
+from deepfake.extract.lips.detect import DetectedFaces, detect_faces
 from deepfake.extract.lips.follow import FollowedFace, follow_faces
 from deepfake.extract.lips.mouths import cut_mouth
 from deepfake.media import VideoReader
@@ -35,7 +35,7 @@ class FilmedRun:
         frames: Grey frames, each shape (H, W), by rank.
         frame_of: Rank of each moment's frame, shape (T,).
         shrunk: Factor by which the frames were made smaller.
-        signatures: Of the first and the last frame in which faces were looked for; none without.
+        detected: The first and the last frame in which faces were looked for; none without.
         num_wanted: Frames that were to be decoded.
     """
 
@@ -44,7 +44,7 @@ class FilmedRun:
     frames: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
     frame_of: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     shrunk: int = 1
-    signatures: tuple[NDArray[np.float32], ...] = ()
+    detected: tuple[DetectedFaces, ...] = ()
     num_wanted: int = 0
 
     def mouths_of(self, face: FollowedFace, *, config: MouthConfig) -> NDArray[np.uint8]:
@@ -66,6 +66,7 @@ def film_run(
     end_seconds: float,
     detector: MtcnnDetector,
     config: MouthConfig,
+    last: DetectedFaces | None = None,
 ) -> FilmedRun:
     """Decode the frames nearest to the moments of a run, and follow the faces in them.
 
@@ -78,6 +79,7 @@ def film_run(
         end_seconds: Of the run.
         detector: Detects faces in every `detect_every`-th moment, and in the last one.
         config: How far moments are apart, and which faces count.
+        last: The last frame of another run in which faces were looked for.
     """
     times = reader.pts_seconds + reader.start_seconds
     num = int((end_seconds - begin_seconds) * config.fps + 1e-6)
@@ -88,7 +90,7 @@ def film_run(
     if not len(seconds):
         return FilmedRun(seconds)
     frame_of = _nearest(times, seconds)
-    return _filmed(reader, seconds, frame_of, detector=detector, config=config)
+    return _filmed(reader, seconds, frame_of, detector=detector, config=config, last=last)
 
 
 def _filmed(
@@ -98,12 +100,13 @@ def _filmed(
     *,
     detector: MtcnnDetector,
     config: MouthConfig,
+    last: DetectedFaces | None,
 ) -> FilmedRun:
     looked_at = sorted({*range(0, len(seconds), config.detect_every), len(seconds) - 1})
     positions = {int(frame_of[position]): position for position in reversed(looked_at)}
     grey: dict[int, NDArray[np.uint8]] = {}
     frames = _kept_frames(reader, np.unique(frame_of).tolist(), wanted=positions, grey=grey)
-    detected = list(detect_faces(frames, positions=positions, detector=detector))
+    detected = list(detect_faces(frames, positions=positions, detector=detector, last=last))
     found = follow_faces(detected, min_moments=_min_moments(config)) if detected else []
     large = [face for face in found if face.face_px >= config.min_face_px]
     num_wanted = len(np.unique(frame_of))
@@ -114,7 +117,7 @@ def _filmed(
         frames=grey,
         frame_of=frame_of,
         shrunk=shrunk,
-        signatures=(detected[0].signature, detected[-1].signature) if detected else (),
+        detected=(detected[0], detected[-1]) if detected else (),
         num_wanted=num_wanted,
     )
 
@@ -127,17 +130,18 @@ def _kept_frames(
     grey: dict[int, NDArray[np.uint8]],
 ) -> Iterator[Frame]:
     """Yield the frames in which faces are looked for, and put all of them, in grey, into `grey`."""
-    for frame in reader.read(indices):
-        grey[frame.frame_index] = _grey(frame)
-        if frame.frame_index in wanted:
-            yield frame
+    for decoded in reader.read_grey(indices, in_colour=wanted.keys()):
+        grey[decoded.frame_index] = _shrunk(decoded.grey)
+        if decoded.frame is not None:
+            yield decoded.frame
 
 
-def _grey(frame: Frame) -> NDArray[np.uint8]:
-    grey = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)
-    factor = _shrunk_by((frame.width, frame.height))
+def _shrunk(grey: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return a grey frame as small as it is held in memory."""
+    height, width = grey.shape
+    factor = _shrunk_by((width, height))
     if factor > 1:
-        size = (frame.width // factor, frame.height // factor)
+        size = (width // factor, height // factor)
         grey = cv2.resize(
             grey[: size[1] * factor, : size[0] * factor], size, interpolation=cv2.INTER_AREA
         )
