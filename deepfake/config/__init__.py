@@ -26,7 +26,12 @@ from deepfake.config.settings import (
     heads_of,
 )
 from deepfake.config.speech import AnyExtractConfig, SpeechConfig, SpeechExtractConfig
-from deepfake.config.sync import MouthConfig, SyncExtractConfig
+from deepfake.config.sync import (
+    MouthAugmentConfig,
+    MouthConfig,
+    SyncExtractConfig,
+    SyncTrainConfig,
+)
 from deepfake.config.voice import SoundAugmentConfig, VoiceTrainConfig
 
 __all__ = [
@@ -44,6 +49,7 @@ __all__ = [
     "HeadName",
     "MediaLimits",
     "Modality",
+    "MouthAugmentConfig",
     "MouthConfig",
     "Precision",
     "SamplingConfig",
@@ -54,6 +60,7 @@ __all__ = [
     "SplitConfig",
     "StoredRecord",
     "SyncExtractConfig",
+    "SyncTrainConfig",
     "TrainConfig",
     "TrainMethod",
     "ViewConfig",

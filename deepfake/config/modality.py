@@ -6,5 +6,5 @@ from typing import Literal, TypeAlias
 
 __all__ = ["Modality"]
 
-Modality: TypeAlias = Literal["faces", "voice"]
-"""Faces in its pictures, or speech in its sound."""
+Modality: TypeAlias = Literal["faces", "voice", "sync"]
+"""Faces in its pictures, speech in its sound, or both beside each other."""
