@@ -25,13 +25,9 @@ from deepfake.config.settings import (
     digest_of,
     heads_of,
 )
-from deepfake.config.speech import AnyExtractConfig, SpeechConfig, SpeechExtractConfig
-from deepfake.config.sync import (
-    MouthAugmentConfig,
-    MouthConfig,
-    SyncExtractConfig,
-    SyncTrainConfig,
-)
+from deepfake.config.speech import SpeechConfig, SpeechExtractConfig
+from deepfake.config.sync import AnyExtractConfig, MouthConfig, SyncExtractConfig
+from deepfake.config.sync_training import MouthAugmentConfig, SyncTrainConfig
 from deepfake.config.voice import SoundAugmentConfig, VoiceTrainConfig
 
 __all__ = [

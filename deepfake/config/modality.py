@@ -7,4 +7,4 @@ from typing import Literal, TypeAlias
 __all__ = ["Modality"]
 
 Modality: TypeAlias = Literal["faces", "voice", "sync"]
-"""Faces in its pictures, speech in its sound, or both beside each other."""
+"""Faces in its pictures, speech in its sound, or lips together with the sound."""

@@ -94,13 +94,19 @@ keep their names."""
 class SamplingConfig(Settings):
     """Which frames of a video are looked at."""
 
-    strategy: Literal["uniform", "fps", "all", "keyframes", "bursts"] = "uniform"
+    added_later = frozenset({"run_seconds"})
+
+    strategy: Literal["uniform", "fps", "all", "keyframes", "bursts", "runs"] = "uniform"
     num_frames: int = Field(default=32, ge=1)
-    """For `uniform`, `keyframes` and `bursts`: frames asked for. For the others: ignored."""
+    """For `uniform`, `keyframes`, `bursts` and `runs`: frames asked for. For the others:
+    ignored."""
     burst_length: int = Field(default=4, ge=1)
     """For `bursts`: frames of a run."""
     fps: float = Field(default=1.0, gt=0)
     """For `fps`: frames a second."""
+    run_seconds: float = Field(default=0.64, gt=0)
+    """For `runs`: length of a run of successive frames. There are as many runs as `num_frames`
+    allows at the clip's own rate: two of 16 frames at 25 a second."""
     max_frames: int = Field(default=1000, ge=1)
     """For `fps` and `all`: never more than this, spread evenly."""
 

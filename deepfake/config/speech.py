@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 from pydantic import Field
 
 from deepfake.config.base import Settings
-from deepfake.config.settings import ExtractConfig, MediaLimits
+from deepfake.config.settings import MediaLimits
 
-__all__ = ["SAMPLE_RATE", "AnyExtractConfig", "SpeechConfig", "SpeechExtractConfig"]
+__all__ = ["SAMPLE_RATE", "SpeechConfig", "SpeechExtractConfig"]
 
 
 SAMPLE_RATE = 16_000
@@ -44,6 +44,3 @@ class SpeechExtractConfig(Settings):
     def window_settings(self) -> dict[str, Any]:
         """What can change a window, as JSON: everything but the limits."""
         return self.speech.model_dump(mode="json")
-
-
-AnyExtractConfig: TypeAlias = ExtractConfig | SpeechExtractConfig

@@ -13,6 +13,7 @@ from deepfake.types import EXPECTED_STATUSES, FaceCrop, Kind, Outcome, Status
 __all__ = [
     "SPEECH_STEP_VERSION",
     "STEP_VERSION",
+    "SYNC_STEP_VERSION",
     "ExtractRequest",
     "ExtractedMedium",
     "failure_as_outcome",
@@ -24,6 +25,9 @@ STEP_VERSION = "7"
 
 SPEECH_STEP_VERSION = "1"
 """Raised whenever the same file and settings give other windows of speech than before."""
+
+SYNC_STEP_VERSION = "1"
+"""Raised whenever the same file and settings give other runs of mouths than before."""
 
 _ResultT = TypeVar("_ResultT")
 

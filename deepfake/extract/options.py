@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from deepfake.config import (
     AnyExtractConfig,
     CropConfig,
     ExtractConfig,
     FaceConfig,
+    Modality,
     SamplingConfig,
     SpeechConfig,
     SpeechExtractConfig,
+    SyncExtractConfig,
 )
 from deepfake.config.options import IngestOptions
 from deepfake.config.options.fields import SamplingName
@@ -17,20 +21,27 @@ from deepfake.errors import ConfigError
 
 __all__ = ["choose_sampling", "create_sampling", "extract_config", "ingest_options_of"]
 
-_COUNTED = ("uniform", "keyframes", "bursts")
+_COUNTED = ("uniform", "keyframes", "bursts", "runs")
 
 
 def extract_config(options: IngestOptions) -> AnyExtractConfig:
     """Return the settings of extraction that `ingest` was asked for.
 
     Raises:
-        ConfigError: A number of frames that the sampling has no use for, or an option of faces
-            with `--modality voice`.
+        ConfigError: A number of frames that the sampling has no use for, or an option that goes with
+            another modality.
     """
     if options.modality == "voice":
         return _speech_config(options)
+    if options.modality == "sync":
+        return _sync_config(options)
     return ExtractConfig(
-        sampling=create_sampling(options.sampling, frames=options.frames, fps=options.fps),
+        sampling=create_sampling(
+            options.sampling,
+            frames=options.frames,
+            fps=options.fps,
+            run_seconds=options.run_seconds,
+        ),
         faces=_faces(options.min_face),
         crop=CropConfig(
             size=options.face_size,
@@ -42,17 +53,28 @@ def extract_config(options: IngestOptions) -> AnyExtractConfig:
     )
 
 
-_FACE_OPTIONS = (
-    *("sampling", "frames", "fps", "face_size", "margin", "edge", "min_face", "codec", "decoder"),
-    "device",
+_CROP_OPTIONS = (
+    *("sampling", "frames", "fps", "run_seconds", "face_size", "margin", "edge", "min_face"),
+    *("codec", "decoder"),
 )
+_SPEECH_OPTIONS = ("window_seconds", "max_windows")
+
+
+def _reject_options(options: IngestOptions, names: Sequence[str], *, of: Modality) -> None:
+    for name in names:
+        if getattr(options, name) != type(options).model_fields[name].default:
+            option = "--" + name.replace("_", "-")
+            raise ConfigError(f"{option} goes with --modality {of}, not with {options.modality}")
+
+
+def _sync_config(options: IngestOptions) -> SyncExtractConfig:
+    _reject_options(options, _CROP_OPTIONS, of="faces")
+    _reject_options(options, _SPEECH_OPTIONS, of="voice")
+    return SyncExtractConfig(limits=options.media_limits)
 
 
 def _speech_config(options: IngestOptions) -> SpeechExtractConfig:
-    for name in _FACE_OPTIONS:
-        if getattr(options, name) != type(options).model_fields[name].default:
-            option = "--" + name.replace("_", "-")
-            raise ConfigError(f"{option} goes with --modality faces, not with voice")
+    _reject_options(options, (*_CROP_OPTIONS, "device"), of="faces")
     speech = SpeechConfig(window_seconds=options.window_seconds, max_windows=options.max_windows)
     return SpeechExtractConfig(speech=speech, limits=options.media_limits)
 
@@ -78,7 +100,11 @@ def ingest_options_of(crop: CropConfig) -> str:
 
 
 def create_sampling(
-    strategy: SamplingName, *, frames: int | None, fps: float | None
+    strategy: SamplingName,
+    *,
+    frames: int | None,
+    fps: float | None,
+    run_seconds: float | None = None,
 ) -> SamplingConfig:
     """Return the sampling that options ask for.
 
@@ -87,11 +113,13 @@ def create_sampling(
     """
     if frames is not None and strategy not in _COUNTED:
         raise ConfigError(
-            f"frames goes with uniform, keyframes and bursts sampling, not with {strategy!r}"
+            f"frames goes with {', '.join(_COUNTED)} sampling, not with {strategy!r}"
         )
     if fps is not None and strategy != "fps":
         raise ConfigError(f"fps goes with fps sampling, not with {strategy!r}")
-    given = {"num_frames": frames, "fps": fps}
+    if run_seconds is not None and strategy != "runs":
+        raise ConfigError(f"run_seconds goes with runs sampling, not with {strategy!r}")
+    given = {"num_frames": frames, "fps": fps, "run_seconds": run_seconds}
     chosen = {name: value for name, value in given.items() if value is not None}
     return SamplingConfig.model_validate({"strategy": strategy, **chosen})
 

@@ -36,6 +36,8 @@ def sample_indices(
       key frames spread over the clip. Where these are too few for so many runs, further runs
       start inside the longest groups of pictures. For each chosen frame at most
       one other is decoded, however long the clip is.
+    - `runs`: runs of successive frames, each `run_seconds` long at the clip's own rate, in the
+      middle of equal parts of the clip; together at most `num_frames`.
     - `fps`: the frame shown at 0, 1 / fps, 2 / fps seconds and so on.
     - `all`: every frame.
 
@@ -67,6 +69,9 @@ def sample_indices(
         >>> config = SamplingConfig(strategy="bursts", num_frames=4, burst_length=2)
         >>> sample_indices(times, config=config, duration_seconds=4.0, is_key=is_key).tolist()
         [25, 26, 75, 76]
+        >>> config = SamplingConfig(strategy="runs", num_frames=6, run_seconds=0.12)
+        >>> sample_indices(times, config=config, duration_seconds=4.0).tolist()
+        [23, 24, 25, 73, 74, 75]
     """
     num_available = int(pts_seconds.size)
     if num_available == 0:
@@ -81,6 +86,8 @@ def sample_indices(
         return _thinned(np.arange(num_available, dtype=np.int64), config.max_frames)
     if config.strategy == "keyframes" and keys.size:
         return _spread_keys(keys, pts_seconds, wanted=config.num_frames, end=end)
+    if config.strategy == "runs":
+        return _runs(pts_seconds, config=config, end=end)
     if config.num_frames >= num_available:
         return np.arange(num_available, dtype=np.int64)
     if config.strategy == "bursts" and keys.size:
@@ -161,6 +168,21 @@ def _spread_keys(
     nearest = np.maximum.accumulate(nearest - order) + order
     chosen: NDArray[np.int64] = keys[np.minimum(nearest, keys.size - wanted + order)]
     return chosen
+
+
+def _runs(
+    pts_seconds: NDArray[np.float64], *, config: SamplingConfig, end: float
+) -> NDArray[np.int64]:
+    """Return runs of successive frames, each in the middle of its part of the clip."""
+    num_available = int(pts_seconds.size)
+    rate = num_available / end if end > 0 else 1.0
+    most = min(config.num_frames, num_available)
+    length = min(max(1, round(config.run_seconds * rate)), most)
+    num_runs = most // length
+    centres = (np.arange(num_runs) + 0.5) * num_available / num_runs
+    starts = np.floor(centres - length / 2).astype(np.int64)
+    found: NDArray[np.int64] = (starts[:, None] + np.arange(length)).ravel()
+    return found
 
 
 def _bursts(

@@ -21,7 +21,7 @@ from scipy.signal import butter, lfilter
 from deepfake.config import SpeechConfig
 from deepfake.media.sound import SAMPLE_RATE, Samples, SoundPiece
 
-__all__ = ["FoundSpeech", "SpeechWindow", "find_speech"]
+__all__ = ["FoundSpeech", "SpeechWindow", "find_speech", "find_speech_spans"]
 
 _FRAME_SAMPLES = SAMPLE_RATE * 30 // 1000
 """30 ms, the longest that the detector takes; shorter ones cost more and tell no more."""
@@ -91,12 +91,29 @@ def find_speech(pieces: Iterable[SoundPiece], *, config: SpeechConfig) -> FoundS
     """
     runs = list(_join_pieces(pieces, max_samples=round(config.max_sound_seconds * SAMPLE_RATE)))
     sound_seconds = sum(len(run.samples) for run in runs) / SAMPLE_RATE
-    gain = _gain(runs)
-    speech = _concatenate([s for run in runs for s in _segments(run, gain=gain, config=config)])
+    speech = _concatenate(_segments_of(runs, config=config))
     speech_seconds = len(speech.samples) / SAMPLE_RATE
     if speech_seconds < config.min_speech_seconds:
         return FoundSpeech((), speech_seconds, sound_seconds)
     return FoundSpeech(tuple(_windows(speech, config=config)), speech_seconds, sound_seconds)
+
+
+def find_speech_spans(
+    pieces: Iterable[SoundPiece], *, config: SpeechConfig
+) -> list[tuple[float, float]]:
+    """Find the speech in a file's sound: begin and end of each segment, seconds, ascending.
+
+    Args:
+        pieces: From `SoundReader.read`; no more than `max_sound_seconds` are taken.
+        config: What counts as speech.
+    """
+    runs = list(_join_pieces(pieces, max_samples=round(config.max_sound_seconds * SAMPLE_RATE)))
+    return [(s.pts_seconds, s.end_seconds) for s in _segments_of(runs, config=config)]
+
+
+def _segments_of(runs: Sequence[SoundPiece], *, config: SpeechConfig) -> list[SoundPiece]:
+    gain = _gain(runs)
+    return [s for run in runs for s in _segments(run, gain=gain, config=config)]
 
 
 def _join_pieces(pieces: Iterable[SoundPiece], *, max_samples: int) -> Iterator[SoundPiece]:

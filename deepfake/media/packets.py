@@ -35,6 +35,7 @@ class PacketIndex:
         last_duration: Duration of the last frame, same units; 0 if unknown.
         has_packet_times: Whether the times come from the packets. If not, frames can only be found
             by counting them from the start, without seeking.
+        has_stream_times: Whether `pts` are times of the stream; else frames are counted from 0.
         start_byte: Position of the first packet in the file; None if unknown.
         keys: Indices of the key frames, (K,) int64.
     """
@@ -45,6 +46,7 @@ class PacketIndex:
     time_base: Fraction
     last_duration: int = 0
     has_packet_times: bool = True
+    has_stream_times: bool = True
     start_byte: int | None = None
     keys: NDArray[np.int64] = field(init=False)
 
@@ -216,11 +218,20 @@ def counted_index(times: list[int | None], *, stream: Any) -> PacketIndex:
     pts = np.array([-1 if t is None else t for t in times], np.int64)
     step = 1
     time_base = stream.time_base
-    if None in times or (np.diff(pts) <= 0).any():
+    is_counted = None in times or bool((np.diff(pts) <= 0).any())
+    if is_counted:
         # No usable times at all: use the frame rate.
         rate = stream.average_rate or stream.guessed_rate or 25
         pts, time_base = np.arange(len(times), dtype=np.int64), 1 / Fraction(rate)
     elif len(times) > 1:
         step = int(np.median(np.diff(pts)))
     is_key = np.zeros(len(times), bool)
-    return PacketIndex(pts, is_key, pts, time_base, step, has_packet_times=False)
+    return PacketIndex(
+        pts,
+        is_key,
+        pts,
+        time_base,
+        step,
+        has_packet_times=False,
+        has_stream_times=not is_counted,
+    )

@@ -92,6 +92,16 @@ class PyavFrames:
             self.close()
             raise
 
+    @property
+    def start_seconds(self) -> float:
+        """Time of the first frame, seconds after the start of the file; sound has the same."""
+        stream, index = self.stream, self.index
+        if index.has_stream_times:
+            first = float(index.pts[0] * index.time_base)
+        else:
+            first = float((stream.start_time or 0) * stream.time_base)
+        return max(0.0, first - (self.container.start_time or 0) / av.time_base)
+
     def close(self) -> None:
         """Close the file."""
         self.container.close()

@@ -45,6 +45,7 @@ class VideoReader(OpenFile):
         pts_seconds: Presentation times of the frames, (N,) float64.
         is_key: Whether decoding can start at a frame, (N,) bool.
         frames: Decodes the pixels.
+        start_seconds: Time of the first frame, seconds after the start of the file.
 
     Attributes:
         info: Its description.
@@ -52,6 +53,8 @@ class VideoReader(OpenFile):
         pts_seconds: Presentation time of each frame, (N,) float64, ascending, 0.0 for the first.
         is_key: Whether decoding can start at a frame, (N,) bool. All False if the packets have
             no usable times, so that frames can only be counted.
+        start_seconds: Time of the first frame, seconds after the start of the file: sound, or
+            another picture, may begin before it.
     """
 
     def __init__(
@@ -62,11 +65,13 @@ class VideoReader(OpenFile):
         pts_seconds: NDArray[np.float64],
         is_key: NDArray[np.bool_],
         frames: _Frames,
+        start_seconds: float = 0.0,
     ) -> None:
         self.info = info
         self.decoder = decoder
         self.pts_seconds = pts_seconds
         self.is_key = is_key
+        self.start_seconds = start_seconds
         self._frames = frames
 
     @property
@@ -136,7 +141,7 @@ def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav"
         return _open_webp(path, limits=limits, decoder=decoder)
     source = PyavFrames(path, limits=limits)
     try:
-        info = _info_of(source)
+        info, start_seconds = _info_of(source), source.start_seconds
         by_decord = None
         if decoder != "pyav":
             by_decord = _try_decord(path, source=source, is_requested=decoder == "decord")
@@ -151,6 +156,7 @@ def open_video(path: Path, *, limits: MediaLimits, decoder: DecoderName = "pyav"
         pts_seconds=source.index.pts_seconds,
         is_key=source.index.is_key,
         frames=by_decord or source,
+        start_seconds=start_seconds,
     )
 
 

@@ -23,17 +23,19 @@ __all__ = ["ClipsOptions", "FreezeOptions", "IngestOptions", "ListHeldOutSetsOpt
 
 
 class IngestOptions(FileLimitOptions, BatchOptions):
-    """Turn a labelled corpus into shards of face crops, or of speech."""
+    """Turn a labelled corpus into shards of face crops, of speech, or of mouths with sound."""
 
     input_path: Annotated[str, Argument("INPUT")] = Field(
         description="Folder or CSV file of the corpus, or a store's URI."
     )
     corpus: CorpusName
     layout: Literal[
-        "folder", "faceforensics", "dfdc", "celebdf", "fakeavceleb", "asvspoof", "csv"
+        "folder", "faceforensics", "dfdc", "celebdf", "fakeavceleb", "lavdf", "asvspoof", "csv"
     ] = Field("folder", description="How the corpus is laid out.")
     modality: Modality = Field(
-        "faces", description="What is looked at: faces in pictures, or speech in sound (voice)."
+        "faces",
+        description="What is looked at: faces in pictures, speech in sound (voice), or lips "
+        "together with the sound (sync).",
     )
     replace: bool = Field(
         False, description="Put this corpus in the place of another one that has its name."
@@ -41,9 +43,12 @@ class IngestOptions(FileLimitOptions, BatchOptions):
     data_root: DataRootPath = "data"
     sampling: SamplingName = Field("uniform", description="Which frames of a video.")
     frames: int | None = Field(
-        None, ge=1, description="Frames of a video, for uniform, keyframes and bursts (32)."
+        None, ge=1, description="Frames of a video, for uniform, keyframes, bursts and runs (32)."
     )
     fps: float | None = Field(None, ge=0.001, description="Frames a second, for fps (1).")
+    run_seconds: float | None = Field(
+        None, ge=0.04, le=60, description="Length of a run of successive frames, for runs (0.64)."
+    )
     face_size: int = Field(256, ge=32, le=1024, description="Side of a stored crop, pixels.")
     margin: float = Field(
         1.3, ge=1, le=3, description="Side of the crop over the longer side of the face."

@@ -72,7 +72,7 @@ class Options(BaseModel):
 
 
 TaskRunnerName = Literal["threads", "dask"]
-SamplingName = Literal["uniform", "fps", "all", "keyframes", "bursts"]
+SamplingName = Literal["uniform", "fps", "all", "keyframes", "bursts", "runs"]
 
 DataRootPath = Annotated[
     str,
@@ -185,7 +185,7 @@ class ScoredFrameOptions(Options):
     frames: int | None = Field(
         None,
         ge=1,
-        description="Frames of a video, for uniform, keyframes and bursts; default: as the "
+        description="Frames of a video, for uniform, keyframes, bursts and runs; default: as the "
         "detector was trained.",
     )
     fps: float | None = Field(
