@@ -51,7 +51,7 @@ class MouthAugmentConfig(Settings):
         return self
 
 
-_SYNC_SOUND = SoundAugmentConfig(speed_p=0.0)
+_SYNC_SOUND = SoundAugmentConfig(speed_p=0.0, codec_p=0.2)
 
 
 class SyncTrainConfig(Settings):

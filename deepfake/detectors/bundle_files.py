@@ -42,7 +42,7 @@ _MAX_DESCRIPTION_BYTES = 4 * 2**20
 _MAX_WEIGHTS_BYTES = 8 * 2**30
 """Sanity, not policy: the largest networks of timm take 4 GiB in f32."""
 
-_OBJECTS: dict[Modality, str] = {"faces": "faces", "voice": "voices"}
+_OBJECTS: dict[Modality, str] = {"faces": "faces", "voice": "voices", "sync": "lips and sound"}
 """What a detector of each modality is of, for messages."""
 
 
@@ -79,8 +79,10 @@ def modality_of(description: Any) -> Modality:
     Args:
         description: From `read_description`.
     """
-    is_voice = isinstance(description, dict) and description.get("modality") == "voice"
-    return "voice" if is_voice else "faces"
+    found = description.get("modality") if isinstance(description, dict) else None
+    if found == "voice":
+        return "voice"
+    return "sync" if found == "sync" else "faces"
 
 
 def reject_other_modality(description: Any, *, wanted: Modality, folder: Path) -> None:

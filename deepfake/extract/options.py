@@ -112,9 +112,7 @@ def create_sampling(
         ConfigError: A number that the strategy has no use for.
     """
     if frames is not None and strategy not in _COUNTED:
-        raise ConfigError(
-            f"frames goes with {', '.join(_COUNTED)} sampling, not with {strategy!r}"
-        )
+        raise ConfigError(f"frames goes with {', '.join(_COUNTED)} sampling, not with {strategy!r}")
     if fps is not None and strategy != "fps":
         raise ConfigError(f"fps goes with fps sampling, not with {strategy!r}")
     if run_seconds is not None and strategy != "runs":

@@ -107,9 +107,7 @@ def _stage(
 
 
 def _head(num_inputs: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.Flatten(), nn.Dropout(_DROPOUT), nn.Linear(num_inputs, NUM_FEATURES)
-    )
+    return nn.Sequential(nn.Flatten(), nn.Dropout(_DROPOUT), nn.Linear(num_inputs, NUM_FEATURES))
 
 
 def _unit(features: Tensor) -> Tensor:

@@ -16,10 +16,10 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from deepfake.config.speech import SAMPLE_RATE
-from deepfake.types import MouthRun
 
 __all__ = [
     "FPS",
+    "INPUT_SHAPES",
     "MAX_OFFSET",
     "NUM_BANDS",
     "NUM_FRAMES",
@@ -46,6 +46,12 @@ NUM_OFFSETS = 2 * MAX_OFFSET + 1
 NUM_BANDS = 40
 NUM_FRAMES = 20
 """Frames of sound of a window, 10 ms apart."""
+
+INPUT_SHAPES = {
+    "mouth": (NUM_MOUTHS, SIZE_PX, SIZE_PX),
+    "sound": (1, NUM_BANDS, NUM_FRAMES),
+}
+"""Of what each network takes, without the batch."""
 
 _HOP = SAMPLE_RATE // 100
 _WINDOW = SAMPLE_RATE * 25 // 1000
@@ -149,11 +155,6 @@ def shifted_pairs(
     every = np.where(known, mouths @ sounds.T, np.float32(np.nan))  # (W, W + 30)
     columns = np.arange(len(mouths))[:, None] + np.arange(NUM_OFFSETS)
     return np.take_along_axis(every, columns, axis=1).astype(np.float32)
-
-
-def num_sound_windows(run: MouthRun) -> int:
-    """Return how many windows of sound a run is compared with: 30 more than it has of mouths."""
-    return len(run.mouths) - NUM_MOUTHS + NUM_OFFSETS
 
 
 @cache

@@ -140,7 +140,9 @@ def _grey(frame: Frame) -> NDArray[np.uint8]:
     factor = _shrunk_by((frame.width, frame.height))
     if factor > 1:
         size = (frame.width // factor, frame.height // factor)
-        grey = cv2.resize(grey[: size[1] * factor, : size[0] * factor], size, interpolation=cv2.INTER_AREA)
+        grey = cv2.resize(
+            grey[: size[1] * factor, : size[0] * factor], size, interpolation=cv2.INTER_AREA
+        )
     return np.asarray(grey, np.uint8)
 
 

@@ -71,7 +71,9 @@ def _shrunk(
     height, width = grey.shape
     reach = length * 0.75  # half of the diagonal, and a little
     # Places outside of the frame have at least its nearest pixels.
-    left, top = (int(np.clip(v - reach, 0, n - factor)) for v, n in zip(centre, (width, height), strict=True))
+    left, top = (
+        int(np.clip(v - reach, 0, n - factor)) for v, n in zip(centre, (width, height), strict=True)
+    )
     columns = max(1, min(width - left, int(2 * reach)) // factor)
     rows = max(1, min(height - top, int(2 * reach)) // factor)
     part = grey[top : top + rows * factor, left : left + columns * factor]
