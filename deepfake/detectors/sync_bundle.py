@@ -1,4 +1,4 @@
-"""Detectors of lips against sound on disk: what `detector.json` says of one; how it is read, written."""
+"""Detectors of lips against sound on disk: what is said of one, and how it is read and written."""
 
 from __future__ import annotations
 

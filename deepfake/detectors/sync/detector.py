@@ -82,10 +82,13 @@ class EmbeddedRun:
         """Return the cosines (W, 31) at each offset, NaN where there is no sound.
 
         Args:
-            sound: A run of as many mouths whose sound is compared; None for the own.
+            sound: A run whose sound is compared; None for the own. Of runs of different lengths
+                the shorter one counts.
         """
         other = self if sound is None else sound
-        return shifted_pairs(self.mouths, other.sounds, known=other.known)
+        num = min(len(self.mouths), len(other.mouths))
+        last = num + 2 * MAX_OFFSET
+        return shifted_pairs(self.mouths[:num], other.sounds[:last], known=other.known[:last])
 
 
 @dataclass(frozen=True, slots=True)

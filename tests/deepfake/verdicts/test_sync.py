@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -10,6 +12,7 @@ from deepfake.types import SyncVerdict
 from deepfake.verdicts.calibration import Calibration, LikelihoodRatioBounds, Thresholds
 from deepfake.verdicts.sync import (
     SyncJudgement,
+    SyncScore,
     SyncSupport,
     aggregate_runs,
     fit_sync_support,
@@ -28,7 +31,7 @@ def _run(offset: int | None, *, num: int = 50, seed: int = 0) -> np.ndarray:
     return rows
 
 
-def _score(*offsets: int | None, **further: object):  # noqa: ANN202
+def _score(*offsets: int | None, **further: object) -> SyncScore:
     runs = [_run(offset, seed=seed) for seed, offset in enumerate(offsets)]
     beginnings = [3.0 * number for number in range(len(runs))]
     return aggregate_runs(runs, pts_seconds=beginnings, fps=FPS, **further)
@@ -65,7 +68,7 @@ def test_blocks_are_of_about_a_second_and_cover_the_runs() -> None:
     assert [run for run, _, _ in spans] == [0, 0, 0, 1]
     assert spans[0][1] == 1.0
     assert spans[2][2] == pytest.approx(1.0 + 71 / FPS)
-    assert all(left[2] == right[1] for left, right in zip(spans[:2], spans[1:3], strict=True))
+    assert all(left[2] == right[1] for left, right in itertools.pairwise(spans[:3]))
 
 
 def test_what_has_no_sound_is_left_out() -> None:
