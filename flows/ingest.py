@@ -12,13 +12,14 @@ from prefect.events import emit_event
 from prefect.runtime import flow_run
 
 from deepfake.compute.workers import close_workers
-from deepfake.config import AnyExtractConfig, SpeechExtractConfig, SplitConfig
+from deepfake.config import AnyExtractConfig, SpeechExtractConfig, SplitConfig, SyncExtractConfig
 from deepfake.config.options import IngestOptions, takes_options
 from deepfake.corpora.ingest import (
     AnyExtractJob,
     ExtractJob,
     IngestPlan,
     SpeechExtractJob,
+    SyncExtractJob,
     plan_extraction,
     read_previous_rows,
     reject_another_corpus,
@@ -34,6 +35,7 @@ from deepfake.corpora.ingest.summary import (
 from deepfake.corpora.layouts.label_hint import label_hint
 from deepfake.corpora.shards import Snapshot
 from deepfake.extract.extractor import ExtractorSetup
+from deepfake.extract.lips import MouthExtractorSetup
 from deepfake.extract.options import extract_config
 from deepfake.registry import mask_credentials
 from deepfake.storage import DataRoot, Location, engine_cache, location_of, to_uri
@@ -53,7 +55,7 @@ __all__ = ["ingest", "open_dataset"]
 @cancel_when_stopped
 @takes_options
 def ingest(options: IngestOptions) -> dict[str, Any]:
-    """Ingest a corpus into shards of face crops, or of speech.
+    """Ingest a corpus into shards of face crops, of speech, or of mouths with sound.
 
     Returns:
         The summary: snapshot, counts by status, what was reused, what tells fake from real.
@@ -170,6 +172,9 @@ def _extract_job(options: IngestOptions, config: AnyExtractConfig) -> AnyExtract
         return SpeechExtractJob(config=config, worker_limits=limits, num_workers=num_workers)
     # The machines of a cluster need not have this one's folders.
     cache = None if options.dask_address else engine_cache().resolve()
+    if isinstance(config, SyncExtractConfig):
+        mouths = MouthExtractorSetup(config, options.device, cache)
+        return SyncExtractJob(extractor=mouths, worker_limits=limits, num_workers=num_workers)
     extractor = ExtractorSetup(config, options.decoder, options.device, cache)
     return ExtractJob(extractor=extractor, worker_limits=limits, num_workers=num_workers)
 

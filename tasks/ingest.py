@@ -20,12 +20,16 @@ from deepfake.corpora.ingest import (
 )
 from deepfake.corpora.layouts import scan_corpus
 from deepfake.corpora.manifest_row import ManifestRow
-from deepfake.corpora.shards import FACES, VOICE, Snapshot
+from deepfake.corpora.shards import FACES, SYNC, VOICE, Snapshot
 from deepfake.storage import DataRoot, location_of
 from tasks.progress import advance
 from tasks.settings import RESULTS, RETRIES, cached_by, unpack_records
 
 __all__ = ["extract", "scan", "write_manifest", "write_snapshot"]
+
+
+_KINDS = {"extract": FACES, "extract_speech": VOICE, "extract_sync": SYNC}
+"""Of evidence, by kind of job."""
 
 
 @task(name="scan", task_run_name="scan-{corpus}", cache_policy=NO_CACHE, **RETRIES)
@@ -65,7 +69,7 @@ def extract(corpus_dir: str, *, key: str, media: str, job: AnyExtractJob) -> dic
         Batch(key, tuple(uris)),
         uris=uris,
         workers=shared_workers(job.on_this_machine().worker_setup()),
-        kind=VOICE if job.kind == "extract_speech" else FACES,
+        kind=_KINDS[job.kind],
         on_done=lambda _: advance(step="extract"),
     )
     get_run_logger().info("shard %s: %d records, %s", key, result.num_crops, result.statuses)

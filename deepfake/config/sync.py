@@ -22,7 +22,7 @@ class MouthConfig(Settings):
     """Length of a run, at most."""
     min_run_seconds: float = Field(default=1.5, gt=0)
     """A face that is seen for less at a time is not compared."""
-    max_runs: int = Field(default=3, ge=1)
+    max_runs: int = Field(default=2, ge=1)
     """Runs of a file, spread over its speech."""
     lead_seconds: float = Field(default=0.6, ge=0)
     """Sound kept before and after a run: the largest offset that is looked for."""
@@ -52,7 +52,7 @@ class SyncExtractConfig(Settings):
 
     mouths: MouthConfig = MouthConfig()
     faces: FaceConfig = FaceConfig()
-    speech: SpeechConfig = SpeechConfig()
+    speech: SpeechConfig = SpeechConfig(min_speech_seconds=1.0)
     limits: MediaLimits = MediaLimits()
 
     @property

@@ -9,7 +9,13 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from deepfake.corpora.manifest_row import ManifestRow
+from deepfake.corpora.manifest_row import (
+    LATER_COLUMNS,
+    Intervals,
+    ManifestRow,
+    interval_records,
+)
+from deepfake.corpora.shards.schemas import FAKE_INTERVALS
 from deepfake.errors import DataError, ManifestError
 from deepfake.storage import Location, read_table, write_table
 from deepfake.types import Kind, Label, Split, Status
@@ -36,6 +42,7 @@ _TYPES = {
     "num_frames": pa.int64(),
     "duration_seconds": pa.float64(),
     "has_audio": pa.bool_(),
+    "fake_intervals": FAKE_INTERVALS.type,
 }
 
 MANIFEST_SCHEMA = pa.schema(
@@ -59,6 +66,7 @@ def write_manifest(path: Place, rows: Iterable[ManifestRow]) -> Place:
     columns = {
         f.name: [_plain(getattr(row, f.name)) for row in ordered] for f in fields(ManifestRow)
     }
+    columns["fake_intervals"] = [interval_records(row.fake_intervals) for row in ordered]
     return write_table(path, pa.table(columns, schema=MANIFEST_SCHEMA))
 
 
@@ -69,7 +77,7 @@ def read_manifest(path: Location) -> list[ManifestRow]:
         ManifestError: The file is missing, damaged, or of another schema version.
     """
     try:
-        records = read_table(path, schema=MANIFEST_SCHEMA).to_pylist()
+        records = read_table(path, schema=MANIFEST_SCHEMA, may_lack=LATER_COLUMNS).to_pylist()
     except DataError as error:
         raise ManifestError(error.message, path=error.path, hint=error.hint) from error
     try:
@@ -102,4 +110,12 @@ def row_of_record(record: Mapping[str, Any]) -> ManifestRow:
 
 
 def _typed(name: str, value: Any) -> Any:
+    if value is not None and name == "fake_intervals":
+        return _intervals_of(value)
     return value if value is None or name not in _ENUMS else _ENUMS[name](str(value))
+
+
+def _intervals_of(value: Iterable[Any]) -> Intervals:
+    """Return intervals out of a table's structs, or out of pairs as in JSON."""
+    pairs = (tuple(one.values()) if isinstance(one, Mapping) else tuple(one) for one in value)
+    return tuple((float(begin), float(end)) for begin, end in pairs)

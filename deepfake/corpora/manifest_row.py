@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from deepfake.types import Kind, Label, Split, Status
 
-__all__ = ["ManifestRow"]
+__all__ = ["LATER_COLUMNS", "Intervals", "ManifestRow", "interval_records"]
+
+Intervals: TypeAlias = tuple[tuple[float, float], ...]
+"""Begin and end of each, seconds."""
+
+LATER_COLUMNS = frozenset({"fake_intervals"})
+"""Columns that manifests written by earlier versions lack; they are read as null."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,8 @@ class ManifestRow:
         num_frames: Counted in the stream.
         duration_seconds: From the content.
         has_audio: Whether there is a sound stream.
+        fake_intervals: When what is labelled was changed, where the corpus says so: none for its
+            reals.
     """
 
     uri: str
@@ -71,3 +81,16 @@ class ManifestRow:
     num_frames: int | None = None
     duration_seconds: float | None = None
     has_audio: bool | None = None
+    fake_intervals: Intervals | None = None
+
+
+def interval_records(intervals: Sequence[Sequence[float]] | None) -> list[dict[str, float]] | None:
+    """Return intervals as they are written into tables.
+
+    Example:
+        >>> interval_records([(0.5, 1.25)])
+        [{'begin_seconds': 0.5, 'end_seconds': 1.25}]
+    """
+    if intervals is None:
+        return None
+    return [{"begin_seconds": begin, "end_seconds": end} for begin, end in intervals]

@@ -7,7 +7,7 @@ that, and fails elsewhere. Each such property is measured alone, over files, by 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from statistics import NormalDist
 from typing import Any, Literal
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.corpora.shards import FACES, VOICE
+from deepfake.corpora.shards import FACES, SYNC, VOICE
 from deepfake.types import Label, Status
 
 __all__ = ["Shortcut", "auc_lower_bound", "find_shortcuts"]
@@ -84,9 +84,16 @@ _NUMERIC_OF_VOICE: Mapping[str, tuple[str, str]] = {
     "loudness_dbfs": ("fakes are louder", "fakes are quieter"),
     "bandwidth_hz": ("fakes have a wider band", "fakes have a narrower band"),
 }
+_NUMERIC_OF_SYNC: Mapping[str, tuple[str, str]] = {
+    **{name: _NUMERIC[name] for name in ("size_bytes", "bytes_per_second", "bytes_per_pixel")},
+    **{name: _NUMERIC[name] for name in ("width", "height", "fps", "duration_seconds", "face_px")},
+    "speech_seconds": _NUMERIC_OF_VOICE["speech_seconds"],
+    "speech_share": _NUMERIC_OF_VOICE["speech_share"],
+}
 _PROPERTIES: Mapping[str, tuple[Mapping[str, tuple[str, str]], tuple[str, ...]]] = {
     FACES: (_NUMERIC, ("kind", "codec", "container")),
     VOICE: (_NUMERIC_OF_VOICE, ("kind", "container", "sound_codec", "sample_rate")),
+    SYNC: (_NUMERIC_OF_SYNC, ("codec", "container", "sound_codec", "sample_rate")),
 }
 """By kind of evidence: properties with an order, and those without."""
 
@@ -97,10 +104,11 @@ def find_shortcuts(
     """Measure every property that could separate fakes from reals.
 
     Files with the same content count once. Properties of faces are the median over frames of the
-    largest face of each frame, those of speech the median over windows.
+    largest face of each frame, those of speech the median over windows, those of mouths the
+    median over runs.
 
     Args:
-        records: A row a crop or a window of speech, with the columns of the index.
+        records: A row a crop, a window of speech or a run of mouths, with the columns of the index.
         outcomes: A row a file, with the columns of the outcomes table.
         kind: Of evidence, one of `RECORD_SCHEMAS`.
 
@@ -111,9 +119,9 @@ def find_shortcuts(
         `bytes_per_pixel` counts the pixels of all frames.
     """
     numeric, categorical = _PROPERTIES[kind]
-    own = _medians_of_windows(records) if kind == VOICE else _largest_faces(records)
+    own = _OWN[kind](records)
     files = _files(outcomes).join(own)
-    if kind == VOICE:
+    if kind != FACES:
         share = _ratio(_floats(files["speech_seconds"]), files["duration_seconds"])
         files = files.assign(speech_share=share)
     is_fake = (files["label"] == str(Label.FAKE)).to_numpy(dtype=bool)
@@ -182,6 +190,10 @@ def _medians_of_windows(windows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(windows.groupby("media_id")[columns].median())
 
 
+def _medians_of_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    return pd.DataFrame(runs.groupby("media_id")[["face_px"]].median())
+
+
 def _largest_faces(crops: pd.DataFrame) -> pd.DataFrame:
     columns = ["face_px", "face_fraction", "sharpness", "brightness", "confidence"]
     shorter = crops[["frame_width", "frame_height"]].min(axis=1)
@@ -190,6 +202,14 @@ def _largest_faces(crops: pd.DataFrame) -> pd.DataFrame:
     largest = faces.sort_values("face_px").groupby(["media_id", "frame_index"]).tail(1)
     medians = largest.groupby("media_id")[columns].median()
     return pd.DataFrame(medians)
+
+
+_OWN: Mapping[str, Callable[[pd.DataFrame], pd.DataFrame]] = {
+    FACES: _largest_faces,
+    VOICE: _medians_of_windows,
+    SYNC: _medians_of_runs,
+}
+"""By kind of evidence: the properties of a file that are measured over its records."""
 
 
 def _floats(column: pd.Series[Any]) -> pd.Series[float]:

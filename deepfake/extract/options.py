@@ -28,8 +28,8 @@ def extract_config(options: IngestOptions) -> AnyExtractConfig:
     """Return the settings of extraction that `ingest` was asked for.
 
     Raises:
-        ConfigError: A number of frames that the sampling has no use for, or an option that goes with
-            another modality.
+        ConfigError: A number of frames that the sampling has no use for, or an option of another
+            modality.
     """
     if options.modality == "voice":
         return _speech_config(options)

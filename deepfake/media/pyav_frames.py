@@ -96,11 +96,14 @@ class PyavFrames:
     def start_seconds(self) -> float:
         """Time of the first frame, seconds after the start of the file; sound has the same."""
         stream, index = self.stream, self.index
-        if index.has_stream_times:
+        # AVI stores the decoding order alone: with B-frames its first time is late by the delay.
+        is_late = not index.has_packet_times and "avi" in self.container.format.name
+        if index.has_stream_times and not is_late:
             first = float(index.pts[0] * index.time_base)
         else:
             first = float((stream.start_time or 0) * stream.time_base)
-        return max(0.0, first - (self.container.start_time or 0) / av.time_base)
+        file_start = float((self.container.start_time or 0) / av.time_base)
+        return max(0.0, first - file_start)
 
     def close(self) -> None:
         """Close the file."""

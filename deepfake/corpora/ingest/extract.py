@@ -1,4 +1,4 @@
-"""Extract a batch of media in the media workers, and write its shard: face crops, or speech."""
+"""Extract a batch of media in the media workers, and write its shard."""
 
 from __future__ import annotations
 
@@ -11,9 +11,23 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from deepfake.compute.workers import Failure, MediaWorkers, WorkerSetup
-from deepfake.config import DecoderName, ExtractConfig, SpeechExtractConfig, WorkerLimits
+from deepfake.config import (
+    DecoderName,
+    ExtractConfig,
+    SpeechExtractConfig,
+    SyncExtractConfig,
+    WorkerLimits,
+)
 from deepfake.corpora.batches import Batch
-from deepfake.corpora.shards import FACES, VOICE, crop_records, window_records, write_shard
+from deepfake.corpora.shards import (
+    FACES,
+    SYNC,
+    VOICE,
+    crop_records,
+    run_records,
+    window_records,
+    write_shard,
+)
 from deepfake.detectors.inference.remote_detector import device_setup
 from deepfake.extract.extractor import (
     ExtractedMedium,
@@ -22,11 +36,18 @@ from deepfake.extract.extractor import (
     create_extractor,
     extract_medium,
 )
+from deepfake.extract.lips import MouthExtractorSetup, create_mouth_extractor, extract_mouths
 from deepfake.extract.speech_extractor import create_speech_extractor, extract_speech
 from deepfake.storage import Location
 from deepfake.types import Outcome, Status
 
-__all__ = ["BatchResult", "extract_batch", "speech_worker_setup", "worker_setup"]
+__all__ = [
+    "BatchResult",
+    "extract_batch",
+    "mouth_worker_setup",
+    "speech_worker_setup",
+    "worker_setup",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +56,7 @@ class BatchResult:
 
     Attributes:
         key: Key of the shard.
-        num_crops: Crops, or windows of speech, in it.
+        num_crops: Crops, windows of speech or runs of mouths in it.
         statuses: How many media ended in each status.
         seconds: Wall time.
     """
@@ -77,6 +98,24 @@ def speech_worker_setup(
     )
 
 
+def mouth_worker_setup(
+    config: SyncExtractConfig,
+    *,
+    device: str = "cpu",
+    cache: Path | None = None,
+    limits: WorkerLimits | None = None,
+    num_workers: int = 0,
+) -> WorkerSetup:
+    """Return the set-up of media workers that extract runs of mouths with their sound."""
+    return WorkerSetup(
+        create=create_mouth_extractor,
+        argument=MouthExtractorSetup(config, device, cache),
+        limits=limits or WorkerLimits(),
+        num_workers=num_workers,
+        device=device_setup(device),
+    )
+
+
 def extract_batch(
     corpus_dir: Location,
     batch: Batch,
@@ -92,7 +131,8 @@ def extract_batch(
         corpus_dir: The folder of the corpus's shards.
         batch: The media.
         uris: Where each is read.
-        workers: Set up by `worker_setup`, or for speech by `speech_worker_setup`.
+        workers: Set up by `worker_setup`, or for speech by `speech_worker_setup`, for
+            mouths by `mouth_worker_setup`.
         kind: Of evidence, one of `RECORD_SCHEMAS`.
         on_done: Called with the number of media done, after each.
     """
@@ -132,8 +172,16 @@ def _extract_speech(requests: Sequence[ExtractRequest], workers: MediaWorkers) -
             yield result.outcome, window_records(request.media_id, str(result.kind), result.windows)
 
 
+def _extract_mouths(requests: Sequence[ExtractRequest], workers: MediaWorkers) -> _Extracted:
+    for request, result in zip(requests, workers.map(extract_mouths, requests), strict=True):
+        if isinstance(result, Failure):
+            yield _outcome_of_failure(request, result), []
+        else:
+            yield result.outcome, run_records(request.media_id, str(result.kind), result.runs)
+
+
 _EXTRACTIONS: Mapping[str, Callable[[Sequence[ExtractRequest], MediaWorkers], _Extracted]] = (
-    MappingProxyType({FACES: _extract_faces, VOICE: _extract_speech})
+    MappingProxyType({FACES: _extract_faces, VOICE: _extract_speech, SYNC: _extract_mouths})
 )
 """By kind of evidence: yields the outcome and the records of each file."""
 

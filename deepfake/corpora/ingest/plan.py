@@ -6,7 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from deepfake.config import AnyExtractConfig, MediaLimits, SpeechExtractConfig, digest_of
+from deepfake.config import (
+    AnyExtractConfig,
+    MediaLimits,
+    SpeechExtractConfig,
+    SyncExtractConfig,
+    digest_of,
+)
 from deepfake.corpora.batches import Batch, MediumToExtract, plan_batches
 from deepfake.corpora.manifest_row import ManifestRow
 from deepfake.corpora.shards import (
@@ -17,7 +23,11 @@ from deepfake.corpora.shards import (
     shard_outcomes,
 )
 from deepfake.errors import DataError
-from deepfake.extract.extracted_medium import SPEECH_STEP_VERSION, STEP_VERSION
+from deepfake.extract.extracted_medium import (
+    SPEECH_STEP_VERSION,
+    STEP_VERSION,
+    SYNC_STEP_VERSION,
+)
 from deepfake.extract.faces import weights_digest
 from deepfake.storage import DataRoot, Location
 from deepfake.types import TRANSIENT_STATUSES, Kind, Status
@@ -55,6 +65,8 @@ def extract_digest(config: AnyExtractConfig) -> str:
     """Return the digest of all that can change a record: settings, code version, face detector."""
     if isinstance(config, SpeechExtractConfig):
         return digest_of("extract_speech", SPEECH_STEP_VERSION, config.window_settings)
+    if isinstance(config, SyncExtractConfig):
+        return digest_of("extract_sync", SYNC_STEP_VERSION, config.run_settings, weights_digest())
     return digest_of("extract", STEP_VERSION, config.crop_settings, weights_digest())
 
 
@@ -72,7 +84,10 @@ def extract_digest_of(description: Mapping[str, Any], *, path: Location) -> str:
     config, version = parse_config(description, path=path), description["step_version"]
     if isinstance(config, SpeechExtractConfig):
         return digest_of("extract_speech", version, config.window_settings)
-    return digest_of("extract", version, config.crop_settings, description["detector_weights"])
+    weights = description["detector_weights"]
+    if isinstance(config, SyncExtractConfig):
+        return digest_of("extract_sync", version, config.run_settings, weights)
+    return digest_of("extract", version, config.crop_settings, weights)
 
 
 def plan_extraction(

@@ -8,12 +8,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from deepfake import __version__
-from deepfake.config import AnyExtractConfig, SpeechExtractConfig, digest_of
+from deepfake.config import AnyExtractConfig, SpeechExtractConfig, SyncExtractConfig, digest_of
 from deepfake.corpora.batches import Batch
 from deepfake.corpora.ingest.plan import IngestPlan, extract_digest
-from deepfake.corpora.manifest_row import ManifestRow
+from deepfake.corpora.manifest_row import LATER_COLUMNS, ManifestRow, interval_records
 from deepfake.corpora.shards import (
     FACES,
+    SYNC,
     VOICE,
     Shard,
     Snapshot,
@@ -26,7 +27,11 @@ from deepfake.corpora.shards import (
 )
 from deepfake.corpora.shortcuts import find_shortcuts
 from deepfake.errors import ShardError
-from deepfake.extract.extracted_medium import SPEECH_STEP_VERSION, STEP_VERSION
+from deepfake.extract.extracted_medium import (
+    SPEECH_STEP_VERSION,
+    STEP_VERSION,
+    SYNC_STEP_VERSION,
+)
 from deepfake.extract.faces import weights_digest
 from deepfake.storage import DataRoot, Location, write_json
 from deepfake.types import Kind, Status
@@ -102,11 +107,15 @@ def snapshot_digest(
     """
     sha256 = hashlib.sha256()
     for row in rows:
-        untimed = replace(row, mtime_ns=None)
-        sha256.update(repr(sorted(asdict(untimed).items())).encode())
+        sha256.update(repr(_items_of(replace(row, mtime_ns=None))).encode())
     if any(row.status is Status.TOO_LARGE for row in rows):
         sha256.update(config.limits.model_dump_json().encode())
     return digest_of(extract_digest(config), sha256.hexdigest(), "".join(sorted(shards)))
+
+
+def _items_of(row: ManifestRow) -> list[tuple[str, Any]]:
+    """Return the columns that a row's digest depends on: later ones only where they are set."""
+    return sorted((k, v) for k, v in asdict(row).items() if v is not None or k not in LATER_COLUMNS)
 
 
 def _media_rows(rows: Sequence[ManifestRow], uris: Mapping[str, str]) -> list[dict[str, Any]]:
@@ -129,6 +138,7 @@ def _outcome_rows(
 
 def _outcome_row(row: ManifestRow, by_media: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     described = {k: v if v is None else _plain(v) for k, v in asdict(row).items()}
+    described["fake_intervals"] = interval_records(row.fake_intervals)
     outcome = by_media.get(str(row.media_id)) if row.status is Status.OK else None
     if outcome is None:
         return described
@@ -157,8 +167,13 @@ def _description(
 def _made_with(config: AnyExtractConfig) -> dict[str, str]:
     if isinstance(config, SpeechExtractConfig):
         return {"kind": VOICE, "step_version": SPEECH_STEP_VERSION}
+    if isinstance(config, SyncExtractConfig):
+        made_with = {"step_version": SYNC_STEP_VERSION, "detector_weights": weights_digest()}
+        return {"kind": SYNC, **made_with}
     return {"step_version": STEP_VERSION, "detector_weights": weights_digest()}
 
 
 def _kind_of(config: AnyExtractConfig) -> str:
-    return VOICE if isinstance(config, SpeechExtractConfig) else FACES
+    if isinstance(config, SpeechExtractConfig):
+        return VOICE
+    return SYNC if isinstance(config, SyncExtractConfig) else FACES

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from deepfake.corpora.shards import VOICE, Snapshot, open_snapshot
+from deepfake.corpora.shards import FACES, SYNC, VOICE, Snapshot, open_snapshot
 from deepfake.errors import DataError
 from deepfake.storage import DataRoot, read_json
 from deepfake.storage.event_log import log_event
@@ -21,6 +21,8 @@ __all__ = [
     "newest_snapshot",
     "run_numbers",
 ]
+
+_RECORDS = {FACES: "crops", VOICE: "windows of speech", SYNC: "runs of mouths"}
 
 _USED = (str(Status.OK), str(Status.NO_FACE), str(Status.NO_SPEECH))
 
@@ -69,7 +71,7 @@ def ingest_summary(snapshot: Snapshot, notes: dict[str, Any]) -> dict[str, Any]:
         "folder": str(snapshot.folder),
         "num_files": len(outcomes),
         "num_crops": len(index),
-        "records": "windows of speech" if snapshot.kind == VOICE else "crops",
+        "records": _RECORDS[snapshot.kind],
         "statuses": dict(Counter(outcomes["status"])),
         "labels": dict(Counter(outcomes["label"].fillna("unlabelled"))),
         "splits": dict(Counter(outcomes["split"].dropna())),
@@ -80,7 +82,7 @@ def ingest_summary(snapshot: Snapshot, notes: dict[str, Any]) -> dict[str, Any]:
 
 
 def media_used(snapshot: Snapshot | None) -> set[str]:
-    """Return the media that faces or speech were looked for in; nothing for no snapshot."""
+    """Return the media that faces, speech or mouths were looked for in; nothing for no snapshot."""
     if snapshot is None:
         return set()
     outcomes = snapshot.outcomes()

@@ -22,10 +22,10 @@ from deepfake.types import Label
 __all__ = ["scan_fakeavceleb"]
 
 _LABELS: Mapping[str, Mapping[Modality, Label]] = {
-    "RealVideo-RealAudio": {"faces": Label.REAL, "voice": Label.REAL},
-    "RealVideo-FakeAudio": {"faces": Label.REAL, "voice": Label.FAKE},
-    "FakeVideo-RealAudio": {"faces": Label.FAKE, "voice": Label.REAL},
-    "FakeVideo-FakeAudio": {"faces": Label.FAKE, "voice": Label.FAKE},
+    "RealVideo-RealAudio": {"faces": Label.REAL, "voice": Label.REAL, "sync": Label.REAL},
+    "RealVideo-FakeAudio": {"faces": Label.REAL, "voice": Label.FAKE, "sync": Label.FAKE},
+    "FakeVideo-RealAudio": {"faces": Label.FAKE, "voice": Label.REAL, "sync": Label.FAKE},
+    "FakeVideo-FakeAudio": {"faces": Label.FAKE, "voice": Label.FAKE, "sync": Label.FAKE},
 }
 _METADATA = "meta_data.csv"
 _COLUMNS = ("type", "source", "path", "method")
@@ -47,7 +47,8 @@ def scan_fakeavceleb(root: Path, *, corpus: str, modality: Modality = "faces") -
     Args:
         root: The folder with the classes, such as `RealVideo-FakeAudio`, or with some of them.
         corpus: Name of the corpus.
-        modality: What the labels are of: for `faces` the picture, for `voice` the sound.
+        modality: What the labels are of: for `faces` the picture, for `voice` the sound, for
+            `sync` both: whether they were recorded together.
 
     Raises:
         CorpusError: Another layout, no file, or a damaged `meta_data.csv`.

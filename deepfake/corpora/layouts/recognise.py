@@ -53,6 +53,15 @@ def _has_metadata(folder: Path) -> bool:
     return any((part / "metadata.json").is_file() for part in parts)
 
 
+def _has_list_of_splits(folder: Path) -> bool:
+    """Return whether a `metadata.json` is a list, beside folders of splits."""
+    metadata = folder / "metadata.json"
+    if not metadata.is_file() or not _has_any("train", "dev", "test")(folder):
+        return False
+    with metadata.open("rb") as stream:
+        return stream.read(64).lstrip().startswith(b"[")
+
+
 _SIGNS: Mapping[str, Callable[[Path], bool]] = MappingProxyType(
     {
         "faceforensics": _has_any("original_sequences", "manipulated_sequences"),
@@ -68,6 +77,7 @@ _SIGNS: Mapping[str, Callable[[Path], bool]] = MappingProxyType(
             "LA/ASVspoof2019_LA_cm_protocols",
             "ASVspoof2021_DF_eval",
         ),
+        "lavdf": _has_list_of_splits,
         "dfdc": _has_metadata,
     }
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -16,6 +16,7 @@ from deepfake.corpora.layouts.dfdc import scan_dfdc
 from deepfake.corpora.layouts.faceforensics import scan_faceforensics
 from deepfake.corpora.layouts.fakeavceleb import scan_fakeavceleb
 from deepfake.corpora.layouts.folder import scan_folder
+from deepfake.corpora.layouts.lavdf import scan_lavdf
 from deepfake.corpora.layouts.recognise import recognise_layout
 from deepfake.corpora.layouts.walk import MEDIA_EXTENSIONS, describe_folder, iter_files, row_of_path
 from deepfake.corpora.manifest_row import ManifestRow
@@ -41,6 +42,7 @@ LAYOUTS: Mapping[str, Scanner] = MappingProxyType(
         "dfdc": scan_dfdc,
         "celebdf": scan_celebdf,
         "fakeavceleb": scan_fakeavceleb,
+        "lavdf": scan_lavdf,
         "asvspoof": scan_asvspoof,
         "csv": scan_csv,
     }
@@ -54,9 +56,19 @@ _UNLABELLED: Mapping[tuple[str, Modality], str] = MappingProxyType(
         ("celebdf", "voice"): "Celeb-DF labels its pictures only, not its sound",
         ("dfdc", "voice"): "DFDC labels a file as a whole: a fake may have a real voice",
         ("asvspoof", "faces"): "a corpus of speech: ingest it with --modality voice",
+        ("faceforensics", "sync"): "FaceForensics++ labels its pictures only, not its sound",
+        ("celebdf", "sync"): "Celeb-DF labels its pictures only, not its sound",
+        ("dfdc", "sync"): "DFDC labels a file as a whole: a fake may keep its own lips and sound",
+        ("asvspoof", "sync"): "a corpus of speech, without pictures",
     }
 )
 """Layouts that do not label what is to be looked at, with the reason."""
+
+
+_BY_MODALITY: Mapping[str, Callable[..., list[ManifestRow]]] = MappingProxyType(
+    {"fakeavceleb": scan_fakeavceleb, "lavdf": scan_lavdf}
+)
+"""Layouts that have labels of their own for each modality."""
 
 
 def check_modality(modality: Modality, *, layout: str) -> None:
@@ -113,9 +125,8 @@ def _scanner_of(layout: str, *, modality: Modality) -> Scanner:
         raise ConfigError(f"expected a layout of {', '.join(LAYOUTS)}, got {layout!r}")
     check_modality(modality, layout=layout)
     # `folder` and `csv` have one label a file, of whatever is looked at.
-    return (
-        partial(scan_fakeavceleb, modality=modality) if layout == "fakeavceleb" else LAYOUTS[layout]
-    )
+    by_modality = _BY_MODALITY.get(layout)
+    return LAYOUTS[layout] if by_modality is None else partial(by_modality, modality=modality)
 
 
 def _reject_absent(rows: list[ManifestRow], *, place: Path) -> None:

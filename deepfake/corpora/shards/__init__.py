@@ -1,4 +1,4 @@
-"""Shards of face crops or of speech, the index over them, and snapshots of a corpus.
+"""Shards of faces, speech or lips, the index over them, and snapshots of a corpus.
 
     <data-root>/shards/<corpus>/
         parts/<key>.arrow              a shard: the records of one batch of media, memory-mapped
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         LATER_OUTCOME_COLUMNS,
         OUTCOMES_SCHEMA,
         RECORD_SCHEMAS,
+        SYNC,
         VOICE,
     )
     from deepfake.corpora.shards.shard import (
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         remove_shard,
         rewrite_shard,
         rows_by_crop_id,
+        run_records,
         shard_outcomes,
         shards_folder,
         window_records,
@@ -59,6 +61,7 @@ __all__ = [
     "LATER_OUTCOME_COLUMNS",
     "OUTCOMES_SCHEMA",
     "RECORD_SCHEMAS",
+    "SYNC",
     "VOICE",
     "CropReader",
     "KeptLandmarks",
@@ -75,6 +78,7 @@ __all__ = [
     "remove_shard",
     "rewrite_shard",
     "rows_by_crop_id",
+    "run_records",
     "set_latest",
     "shard_outcomes",
     "shards_folder",

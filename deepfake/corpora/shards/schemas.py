@@ -11,6 +11,7 @@ from deepfake.errors import ShardError
 
 __all__ = [
     "FACES",
+    "FAKE_INTERVALS",
     "INDEX_SCHEMA",
     "LATER_OUTCOME_COLUMNS",
     "MEDIA_FIELDS",
@@ -18,6 +19,7 @@ __all__ = [
     "OUTCOME_FIELDS",
     "RECORD_SCHEMAS",
     "SHARD_OUTCOMES_SCHEMA",
+    "SYNC",
     "VOICE",
     "RecordSchemas",
     "kind_of_shard",
@@ -29,6 +31,9 @@ FACES = "faces"
 
 VOICE = "voice"
 """Windows of speech."""
+
+SYNC = "sync"
+"""Runs of mouths with the sound beside them."""
 
 _COMMON_FIELDS = [
     pa.field("crop_id", pa.string()),
@@ -56,6 +61,16 @@ _WINDOW_FIELDS = [
     pa.field("speech_seconds", pa.float32()),
     pa.field("loudness_dbfs", pa.float32()),
     pa.field("bandwidth_hz", pa.float32()),
+]
+
+_RUN_FIELDS = [
+    pa.field("run_index", pa.int32()),
+    pa.field("track_id", pa.int32()),
+    pa.field("end_seconds", pa.float64()),
+    pa.field("num_mouths", pa.int32()),
+    pa.field("sound_span", pa.list_(pa.int32(), 2)),
+    pa.field("face_px", pa.float32()),
+    pa.field("speech_seconds", pa.float32()),
 ]
 
 MEDIA_FIELDS = [
@@ -117,6 +132,7 @@ def record_schemas(
 RECORD_SCHEMAS = {
     FACES: record_schemas(_FACE_FIELDS, order=("frame_index", "track_id")),
     VOICE: record_schemas(_WINDOW_FIELDS, order=("window_index",), suffix=".voice"),
+    SYNC: record_schemas(_RUN_FIELDS, order=("run_index", "track_id"), suffix=".sync"),
 }
 """By kind of evidence; runs of crops are a further entry."""
 
@@ -134,6 +150,12 @@ def kind_of_shard(schema: pa.Schema) -> str:
             return kind
     raise ShardError("not a shard of this version")
 
+
+FAKE_INTERVALS = pa.field(
+    "fake_intervals",
+    pa.list_(pa.struct([("begin_seconds", pa.float64()), ("end_seconds", pa.float64())])),
+)
+"""When in a file it was changed, where its corpus says so."""
 
 OUTCOME_FIELDS = [
     pa.field("status", pa.string()),
@@ -160,7 +182,9 @@ OUTCOME_FIELDS = [
     pa.field("sample_rate", pa.int32()),
 ]
 
-LATER_OUTCOME_COLUMNS = frozenset({"num_windows", "speech_seconds", "sound_codec", "sample_rate"})
+LATER_OUTCOME_COLUMNS = frozenset(
+    {"num_windows", "speech_seconds", "sound_codec", "sample_rate", "fake_intervals"}
+)
 """Columns that outcomes written by earlier versions lack; they are read as null."""
 
 SHARD_OUTCOMES_SCHEMA = pa.schema(
@@ -175,6 +199,7 @@ OUTCOMES_SCHEMA = pa.schema(
         *MEDIA_FIELDS,
         pa.field("original", pa.string()),
         *OUTCOME_FIELDS,
+        FAKE_INTERVALS,
     ],
     metadata={"schema": "deepfake.outcomes", "schema_version": "2"},
 )

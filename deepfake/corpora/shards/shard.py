@@ -31,7 +31,7 @@ from deepfake.storage import (
     table_of,
     write_table,
 )
-from deepfake.types import FaceCrop, Outcome, StoredWindow
+from deepfake.types import FaceCrop, Outcome, StoredRun, StoredWindow
 
 __all__ = [
     "Shard",
@@ -43,6 +43,7 @@ __all__ = [
     "remove_shard",
     "rewrite_shard",
     "rows_by_crop_id",
+    "run_records",
     "shard_outcomes",
     "shards_folder",
     "window_records",
@@ -58,7 +59,7 @@ class Shard:
         key: Digest of the configuration and of the media, 16 hex digits.
         sha256: Of the Arrow file.
         media_ids: The media that it covers, in the order of their crops.
-        num_crops: Crops, or windows of speech, in the Arrow file.
+        num_crops: Crops, windows of speech or runs of mouths in the Arrow file.
     """
 
     key: str
@@ -119,6 +120,26 @@ def window_records(
             **{own.name: getattr(window, own.name) for own in fields(window)},
         }
         for number, window in enumerate(windows)
+    ]
+
+
+def run_records(media_id: str, kind: str, runs: Sequence[StoredRun]) -> list[dict[str, Any]]:
+    """Return one medium's runs of mouths as shard records.
+
+    Args:
+        media_id: SHA-256 of the medium.
+        kind: `video`.
+        runs: Its runs, ascending in time and track.
+    """
+    return [
+        {
+            "crop_id": f"{media_id[:16]}-{run.run_index:06d}-{run.track_id:03d}",
+            "media_id": media_id,
+            "kind": kind,
+            **{own.name: getattr(run, own.name) for own in fields(run)},
+            "sound_span": list(run.sound_span),
+        }
+        for run in runs
     ]
 
 

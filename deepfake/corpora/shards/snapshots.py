@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import pandas as pd
@@ -12,7 +13,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
-from deepfake.config import AnyExtractConfig, ExtractConfig, SpeechExtractConfig
+from deepfake.config import (
+    AnyExtractConfig,
+    ExtractConfig,
+    SpeechExtractConfig,
+    SyncExtractConfig,
+)
 from deepfake.corpora.shards.reader import CropReader, read_columns, shard_path
 from deepfake.corpora.shards.schemas import (
     FACES,
@@ -21,6 +27,7 @@ from deepfake.corpora.shards.schemas import (
     MEDIA_FIELDS,
     OUTCOMES_SCHEMA,
     RECORD_SCHEMAS,
+    SYNC,
     VOICE,
 )
 from deepfake.corpora.shards.shard import Shard
@@ -48,7 +55,12 @@ __all__ = [
     "write_snapshot",
 ]
 
-_ConfigT = TypeVar("_ConfigT", ExtractConfig, SpeechExtractConfig)
+_ConfigT = TypeVar("_ConfigT", ExtractConfig, SpeechExtractConfig, SyncExtractConfig)
+
+_CONFIGS: Mapping[str, type[AnyExtractConfig]] = MappingProxyType(
+    {FACES: ExtractConfig, VOICE: SpeechExtractConfig, SYNC: SyncExtractConfig}
+)
+"""By kind of evidence."""
 
 _DIGEST = re.compile(r"[0-9a-f]{16}")
 
@@ -94,6 +106,15 @@ class Snapshot:
             ShardError: It holds no speech, or the settings are damaged or of another version.
         """
         return self._config_of(VOICE, SpeechExtractConfig)
+
+    @property
+    def sync_config(self) -> SyncExtractConfig:
+        """The settings that its runs of mouths were extracted with.
+
+        Raises:
+            ShardError: It holds no such runs, or the settings are damaged or of another version.
+        """
+        return self._config_of(SYNC, SyncExtractConfig)
 
     @property
     def any_config(self) -> AnyExtractConfig:
@@ -159,8 +180,7 @@ def parse_config(description: Mapping[str, Any], *, path: Location) -> AnyExtrac
     Raises:
         ShardError: They are missing, damaged or of another version.
     """
-    is_voice = description.get("kind", FACES) == VOICE
-    model = SpeechExtractConfig if is_voice else ExtractConfig
+    model = _CONFIGS.get(str(description.get("kind", FACES)), ExtractConfig)
     try:
         return model.model_validate(description.get("config"))
     except ValidationError as error:

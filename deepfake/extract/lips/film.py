@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.config import MouthConfig
-from deepfake.extract.faces import MtcnnDetector, detect_frames
-from deepfake.extract.lips.follow import DetectedFaces, FollowedFace, follow_faces
+from deepfake.extract.faces import MtcnnDetector
+from deepfake.extract.lips.detect import detect_faces
+from deepfake.extract.lips.follow import FollowedFace, follow_faces
 from deepfake.extract.lips.mouths import cut_mouth
 from deepfake.media import VideoReader
 from deepfake.types import Frame
@@ -102,10 +103,7 @@ def _filmed(
     positions = {int(frame_of[position]): position for position in reversed(looked_at)}
     grey: dict[int, NDArray[np.uint8]] = {}
     frames = _kept_frames(reader, np.unique(frame_of).tolist(), wanted=positions, grey=grey)
-    detected = [
-        DetectedFaces(positions[seen.frame.frame_index], seen.signature, seen.faces)
-        for seen in detect_frames(frames, detector=detector)
-    ]
+    detected = list(detect_faces(frames, positions=positions, detector=detector))
     found = follow_faces(detected, min_moments=_min_moments(config)) if detected else []
     large = [face for face in found if face.face_px >= config.min_face_px]
     num_wanted = len(np.unique(frame_of))
@@ -170,7 +168,8 @@ def _nearest(times: NDArray[np.float64], seconds: NDArray[np.float64]) -> NDArra
     after = np.minimum(after, len(times) - 1)
     before = np.maximum(after - 1, 0)
     is_before = seconds - times[before] <= times[after] - seconds + 1e-6
-    return np.where(is_before, before, after).astype(np.int64)
+    nearest: NDArray[np.int64] = np.where(is_before, before, after)
+    return nearest
 
 
 def _longest(is_there: NDArray[np.bool_]) -> slice:

@@ -10,30 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from deepfake.extract.faces import build_tracks, find_cuts
+from deepfake.extract.lips.detect import DetectedFaces
 from deepfake.types import Face, FaceTrack
 
-__all__ = ["DetectedFaces", "FollowedFace", "follow_faces"]
+__all__ = ["FollowedFace", "follow_faces"]
 
 _MAX_MISSED = 1
 """Detections in a row that may miss a face between two that see it."""
 _SMOOTHED_OVER = 9
 """Moments that landmarks are averaged over, with Hann weights: detections are a pixel or two off
 at random, and the square around the mouth must not tremble."""
-
-
-@dataclass(frozen=True, slots=True)
-class DetectedFaces:
-    """A frame in which faces were looked for.
-
-    Attributes:
-        position: The moment that it stands for, counted from the beginning of the run.
-        signature: From `frame_signature`.
-        faces: Found in it.
-    """
-
-    position: int
-    signature: NDArray[np.float32]
-    faces: tuple[Face, ...]
 
 
 @dataclass(frozen=True, slots=True)
