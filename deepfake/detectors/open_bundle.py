@@ -15,7 +15,7 @@ AnyBundle: TypeAlias = Bundle | VoiceBundle | SyncBundle
 
 
 def open_bundle(folder: Path) -> AnyBundle:
-    """Open a bundle, of faces, of voices or of lips and sound, and check its weights against their digest.
+    """Open a bundle of whatever modality, and check its weights against their digest.
 
     Raises:
         BundleError: Incomplete, altered, or of another schema version.

@@ -32,6 +32,7 @@ from deepfake.registry.log_sweeps import begin_sweep, end_sweep, log_trial
 from deepfake.registry.model_versions import (
     CHAMPION,
     MODEL_NAME,
+    SYNC_MODEL_NAME,
     VOICE_MODEL_NAME,
     ResolvedModel,
     champion_or_none,
@@ -51,6 +52,7 @@ __all__ = [
     "MODEL_NAME",
     "PARENT_TAG",
     "PENDING",
+    "SYNC_MODEL_NAME",
     "VOICE_MODEL_NAME",
     "DatasetUse",
     "MeasuredAuc",

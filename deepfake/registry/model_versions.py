@@ -32,6 +32,10 @@ MODEL_NAME = "deepfake-detector"
 
 VOICE_MODEL_NAME = "voice-detector"
 """Detectors of voices have a champion of their own."""
+
+SYNC_MODEL_NAME = "sync-detector"
+"""So have those of lips against sound."""
+
 CHAMPION = "champion"
 
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<version>\d+|latest))")

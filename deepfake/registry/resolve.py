@@ -13,10 +13,12 @@ from deepfake.config import Modality
 from deepfake.detectors.bundles import load_bundle, packaged_detector
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.open_bundle import open_bundle
+from deepfake.detectors.sync_bundle import load_sync_bundle, packaged_sync_detector
 from deepfake.detectors.voice_bundle import load_voice_bundle, packaged_voice_detector
 from deepfake.errors import BundleError, UnknownModelError
 from deepfake.registry import (
     MODEL_NAME,
+    SYNC_MODEL_NAME,
     VOICE_MODEL_NAME,
     ResolvedModel,
     champion_or_none,
@@ -29,6 +31,8 @@ __all__ = [
     "resolve_any_detector",
     "resolve_detector",
     "resolve_packaged",
+    "resolve_sync_detector",
+    "resolve_sync_or_fail",
     "resolve_voice_detector",
     "resolve_voice_or_fail",
 ]
@@ -38,7 +42,7 @@ _BY_NAME = "named by the user"
 
 @dataclass(frozen=True, slots=True)
 class _Modality:
-    """What differs between detectors of faces and of voices.
+    """What differs between detectors of faces, of voices, and of lips and sound.
 
     Attributes:
         model_name: Name under which the champion is registered.
@@ -62,6 +66,13 @@ _VOICE = _Modality(
     packaged_voice_detector,
     "--voice-weights",
 )
+_SYNC = _Modality(
+    SYNC_MODEL_NAME,
+    lambda path: load_sync_bundle(path).spec.name,
+    packaged_sync_detector,
+    "--sync-weights",
+)
+_OF: dict[Modality, _Modality] = {"faces": _FACES, "voice": _VOICE, "sync": _SYNC}
 _ANY = replace(_FACES, name_of=lambda path: open_bundle(path).spec.name)
 
 
@@ -127,10 +138,49 @@ def resolve_voice_or_fail(
     )
 
 
+def resolve_sync_detector(
+    weights: str | None = None, *, data_root: Location = Path("data")
+) -> tuple[DetectorIdentity, str] | None:
+    """Return the detector of lips against sound and how it was chosen; None where there is none.
+
+    Args:
+        weights: As for `resolve_detector`.
+        data_root: The data root.
+
+    Raises:
+        UnknownModelError: There is none of that name.
+        BundleError: The name leads to something else than a detector of lips against sound.
+    """
+    return _resolve(weights, modality=_SYNC, data_root=data_root)
+
+
+def resolve_sync_or_fail(
+    weights: str | None = None, *, data_root: Location = Path("data")
+) -> tuple[DetectorIdentity, str]:
+    """Return the detector of lips against sound, and a phrase that says how it was chosen.
+
+    Args:
+        weights: As for `resolve_detector`.
+        data_root: The data root.
+
+    Raises:
+        UnknownModelError: There is none.
+        BundleError: The name leads to something else than a detector of lips against sound.
+    """
+    found = resolve_sync_detector(weights, data_root=data_root)
+    if found is not None:
+        return found
+    raise UnknownModelError(
+        "no detector of lips against sound: none was named, the registry has no champion, and none "
+        "is packaged",
+        hint="Train one with `deepfake train --modality sync`, and name it.",
+    )
+
+
 def resolve_any_detector(
     weights: str, *, data_root: Location = Path("data")
 ) -> tuple[DetectorIdentity, str]:
-    """Return the detector of a name, whether it is one of faces or of voices.
+    """Return the detector of a name, whatever it is of.
 
     Args:
         weights: As for `resolve_detector`.
@@ -210,7 +260,7 @@ def _fetched(folder: StorePath) -> Path:
 
 def resolve_packaged(modality: Modality = "faces") -> DetectorIdentity | None:
     """Return the detector of a modality that comes with the package; None where none does."""
-    return _packaged(_VOICE if modality == "voice" else _FACES)
+    return _packaged(_OF[modality])
 
 
 def _packaged(modality: _Modality) -> DetectorIdentity | None:

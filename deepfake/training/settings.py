@@ -33,7 +33,9 @@ _PRECISIONS: dict[str | None, str] = {"f32": "32-true", "bf16": "bf16-mixed", "f
 """Lightning's names of what an option names."""
 
 
-def resolve_any_train_config(options: TrainOptions) -> TrainConfig | VoiceTrainConfig | SyncTrainConfig:
+def resolve_any_train_config(
+    options: TrainOptions,
+) -> TrainConfig | VoiceTrainConfig | SyncTrainConfig:
     """Return the settings of a training of the modality that the options name.
 
     Raises:

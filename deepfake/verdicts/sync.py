@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,7 +39,7 @@ _Curve = NDArray[np.float64]
 _BLOCK_SECONDS = 1.0
 _MIN_KNOWN = 0.5
 """An offset is looked at where the file has sound for so large a share of the windows."""
-_MIDDLE = 0.2
+_MIDDLE = 0.13
 """Evidence at which an uncalibrated logit is 0."""
 _LOGITS_PER_COSINE = 10.0
 
@@ -201,7 +202,7 @@ def _blocks(
             fps=fps,
             best=best,
         )
-        for begin, end in zip(edges[:-1], edges[1:], strict=True)
+        for begin, end in pairwise(edges.tolist())
     ]
 
 
@@ -221,7 +222,7 @@ def _logit(similarity: float) -> float:
 
 
 def _refined(curve: _Curve, best: int) -> float:
-    """Return the offset, in mouths, of the top of a parabola through the peak and its neighbours."""
+    """Return the offset, in mouths, of the top of a parabola through the peak."""
     offset = float(best - len(curve) // 2)
     if not 0 < best < len(curve) - 1:
         return offset

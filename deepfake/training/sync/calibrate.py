@@ -55,6 +55,11 @@ _MAX_FALSE_ALARM = 0.05
 _MAX_MISS = 0.1
 """As for videos of faces."""
 
+_NOTE = (
+    "Calibrated on real files beside sound that does not belong to them: fakes whose lips were made "
+    "to fit are nearer to reals than these."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ScoredFiles:
@@ -239,10 +244,7 @@ def fit_sync_judgement(
         thresholds=thresholds,
         support=_support(scored),
         likelihood_ratio_bounds=bounds,
-        notes=(
-            "Calibrated on real files beside sound that does not belong to them: fakes whose lips "
-            "were made to fit are nearer to reals than these.",
-        ),
+        notes=(_NOTE,),
     )
     # Probabilities hold for the prior; their quality is measured at the files' own share of fakes.
     here = shift_prior(prob, from_prior=prior, to_prior=float(labels.mean()))

@@ -28,6 +28,7 @@ from deepfake.verdicts.sync import SyncJudgement
 
 __all__ = ["train_sync_detector"]
 
+
 def train_sync_detector(
     *,
     snapshots: Sequence[Snapshot],
