@@ -150,7 +150,7 @@ def _reject_other_models(name: str, *, modality: Modality) -> None:
     if modality == "sync":
         raise ConfigError(
             "detectors of lips against sound are not retrained by rule",
-            hint="`deepfake train --modality sync`, `evaluate`, and `models promote` do it by hand.",
+            hint="By hand: `deepfake train --modality sync`, `evaluate`, `models promote`.",
         )
     others = {"faces": (VOICE_MODEL_NAME, SYNC_MODEL_NAME), "voice": (MODEL_NAME, SYNC_MODEL_NAME)}
     if name in others[modality]:

@@ -191,5 +191,5 @@ def load_sync_bundle(folder: Path) -> SyncBundle:
 
 
 def packaged_sync_detector() -> Path | None:
-    """Return the folder of the detector of lips against sound that ships with the package, if one does."""
+    """Return the folder of the detector that ships with the package, if one does."""
     return packaged_bundle("packaged_sync")

@@ -88,7 +88,8 @@ class TrainOptions(Options):
     recipe: str | None = Field(
         None,
         description="Recipe: baseline, ablation, dense_blends, labels, mixed, sbi, sbi_paper, "
-        "two_headed, voice, voice_labels, sync, or a TOML file. Options below replace its settings. "
+        "two_headed, voice, voice_labels, sync, or a TOML file. Options below replace its "
+        "settings. "
         "Default: baseline, and with --modality voice or sync: that name.",
     )
     model: str | None = Field(

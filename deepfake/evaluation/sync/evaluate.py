@@ -311,7 +311,7 @@ def _by_identity(reals: Sequence[SpokenFile], *, seed: int) -> dict[str, Measure
 def _foreign_pairs(
     reals: Sequence[SpokenFile], *, same_identity: bool | None
 ) -> list[tuple[str, bool, float]]:
-    """Return clip, whether its sound is foreign, and logit: of each real, and beside other sound."""
+    """Return clip, whether the sound is foreign, and logit: of reals, and of other sound."""
     pairs = []
     for at, file in enumerate(reals):
         uri = str(file.row["uri"])

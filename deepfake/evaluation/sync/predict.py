@@ -9,16 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from deepfake.config import SyncExtractConfig
 from deepfake.corpora.shards import CropReader, Snapshot
 from deepfake.detectors.sync.detector import EmbeddedRun, SyncDetector
 from deepfake.detectors.sync.windows import FPS, NUM_MOUTHS
 from deepfake.detectors.sync_bundle import SyncSpec
-from deepfake.errors import ConfigError, ShardError
+from deepfake.errors import ConfigError
 from deepfake.media.run_codec import decode_run
 from deepfake.verdicts.sync import SyncScore, aggregate_runs, speaking_track
 
-__all__ = ["SpokenFile", "check_runs_fit", "embed_files", "score_file", "sync_config_of"]
+__all__ = ["SpokenFile", "check_runs_fit", "embed_files", "score_file"]
 
 _KEYS = ["corpus", "uri"]
 
@@ -49,22 +48,6 @@ class SpokenFile:
         return [run.similarities() for run in self.runs]
 
 
-def sync_config_of(snapshot: Snapshot) -> SyncExtractConfig:
-    """Return the settings that the runs of a snapshot were extracted with.
-
-    Raises:
-        ShardError: It holds no runs of mouths.
-    """
-    found = snapshot.any_config
-    if not isinstance(found, SyncExtractConfig):
-        raise ShardError(
-            f"the corpus {snapshot.corpus!r} was ingested for {snapshot.kind}, not for sync",
-            path=snapshot.folder,
-            hint="Ingest it with --modality sync under another name.",
-        )
-    return found
-
-
 def check_runs_fit(snapshot: Snapshot, spec: SyncSpec) -> None:
     """Reject a snapshot whose runs were cut otherwise than a detector takes them.
 
@@ -72,7 +55,7 @@ def check_runs_fit(snapshot: Snapshot, spec: SyncSpec) -> None:
         ConfigError: They differ.
         ShardError: It holds no runs of mouths.
     """
-    found = sync_config_of(snapshot).mouths
+    found = snapshot.sync_config.mouths
     if found != spec.mouths:
         raise ConfigError(
             f"the mouths of {snapshot.corpus} were cut with {found}, the detector takes "

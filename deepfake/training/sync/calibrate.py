@@ -22,7 +22,7 @@ from deepfake.detectors.sync_bundle import load_sync_bundle, save_sync_bundle
 from deepfake.errors import DataError
 from deepfake.evaluation.metrics import binary_metrics
 from deepfake.evaluation.sync.mismatches import iter_mismatches
-from deepfake.evaluation.sync.predict import SpokenFile, embed_files, score_file, sync_config_of
+from deepfake.evaluation.sync.predict import SpokenFile, embed_files, score_file
 from deepfake.training.calibrate import CalibrationSummary
 from deepfake.training.calibrate.unseen_kinds import count_from
 from deepfake.training.crop_selection import groups_of
@@ -56,8 +56,8 @@ _MAX_MISS = 0.1
 """As for videos of faces."""
 
 _NOTE = (
-    "Calibrated on real files beside sound that does not belong to them: fakes whose lips were made "
-    "to fit are nearer to reals than these."
+    "Calibrated on real files beside sound that does not belong to them: fakes whose lips were "
+    "made to fit are nearer to reals than these."
 )
 
 
@@ -170,7 +170,7 @@ def reject_too_few_speakers(snapshots: Sequence[Snapshot]) -> None:
 
 
 def _calibrating(snapshot: Snapshot) -> pd.DataFrame:
-    _ = sync_config_of(snapshot)  # raises where it holds no runs
+    _ = snapshot.sync_config  # raises where it holds no runs
     index = snapshot.index()
     val = index[(index["split"] == str(Split.VAL)) & index["label"].notna()]
     return val[~halve_by_group(groups_of(val).tolist())]

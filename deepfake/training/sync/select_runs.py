@@ -12,7 +12,6 @@ from deepfake.corpora.shards import Snapshot
 from deepfake.corpora.splits import halve_by_group
 from deepfake.detectors.sync.windows import NUM_MOUTHS
 from deepfake.errors import ConfigError, DataError
-from deepfake.evaluation.sync.predict import sync_config_of
 from deepfake.training.crop_selection import check_leaks, groups_of
 from deepfake.training.data import collect_crops
 from deepfake.types import Label, Split
@@ -81,7 +80,7 @@ def shared_sync_config(snapshots: Sequence[Snapshot]) -> SyncExtractConfig:
     names = [s.corpus for s in snapshots]
     if len(set(names)) < len(names):
         raise ConfigError(f"a corpus is named twice: {names}")
-    first, *others = (sync_config_of(snapshot) for snapshot in snapshots)
+    first, *others = (snapshot.sync_config for snapshot in snapshots)
     for name, other in zip(names[1:], others, strict=True):
         if other.run_settings != first.run_settings:
             raise ConfigError(
