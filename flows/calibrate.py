@@ -8,9 +8,10 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
+from deepfake.config import Modality
 from deepfake.config.options import CalibrateOptions, takes_options
 from deepfake.corpora.held_out import reject_held_out_media
-from deepfake.corpora.shards import VOICE
+from deepfake.corpora.shards import SYNC, VOICE, Snapshot
 from deepfake.detectors.open_bundle import open_bundle
 from deepfake.errors import ConfigError, TrackingError
 from deepfake.registry import (
@@ -20,10 +21,11 @@ from deepfake.registry import (
     tracking_uri,
     ui_command,
 )
-from deepfake.registry.resolve import resolve_detector, resolve_voice_or_fail
+from deepfake.registry.resolve import resolve_detector, resolve_sync_or_fail, resolve_voice_or_fail
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
 from deepfake.training.calibrate import reject_too_few_files
 from deepfake.training.settings import check_run_name
+from deepfake.training.sync.calibrate import reject_too_few_speakers
 from deepfake.training.voice.calibrate import reject_too_few_voices
 from flows.ingest import open_dataset
 from flows.server.cancel import cancel_when_stopped
@@ -43,6 +45,18 @@ _PARAMS = {
 """Options that are recorded in MLflow."""
 
 
+_RESOLVE_OF = {
+    "faces": resolve_detector,
+    "voice": resolve_voice_or_fail,
+    "sync": resolve_sync_or_fail,
+}
+_REJECT_TOO_FEW = {
+    "faces": reject_too_few_files,
+    "voice": reject_too_few_voices,
+    "sync": reject_too_few_speakers,
+}
+
+
 @flow(name="calibrate", flow_run_name="calibrate")
 @cancel_when_stopped
 @takes_options
@@ -53,23 +67,20 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         The summary: bundle, metrics, MLflow run, registered version.
 
     Raises:
-        ConfigError: An option is for faces alone, and the corpora are of speech.
+        ConfigError: An option is not for detectors of what the corpora hold.
         DataError: `val` has too few files of a class.
     """
     root = DataRoot(location_of(options.data_root))
     uri = tracking_uri(root.here)
     opened = [open_dataset(one, data_root=options.data_root) for one in options.dataset]
     snapshots = [snapshot for snapshot, _ in opened]
-    is_voice = snapshots[0].kind == VOICE
-    if is_voice and options.half_weights:
-        raise ConfigError("--half-weights goes with detectors of faces, and this is speech")
-    resolve = resolve_voice_or_fail if is_voice else resolve_detector
-    detector, how = resolve(options.weights, data_root=root.path)
+    modality = _modality_of(snapshots[0])
+    _reject_options_of_others(options, modality=modality)
+    detector, how = _RESOLVE_OF[modality](options.weights, data_root=root.path)
     run_dir = _new_run(root, options.run_name, detector_name=detector.name)
-    name = options.registered_name(is_voice=is_voice)
+    name = options.registered_name(modality=modality)
     reject_held_out_media(snapshots)
-    reject_too_few = reject_too_few_voices if is_voice else reject_too_few_files
-    reject_too_few(snapshots)
+    _REJECT_TOO_FEW[modality](snapshots)
     opened_unseen = [open_dataset(one, data_root=options.data_root) for one in options.unseen]
     summary = steps.calibrate(
         detector.path,
@@ -114,6 +125,20 @@ def calibrate(options: CalibrateOptions) -> dict[str, Any]:
         "model_name": name,
         "model_version": version,
     }
+
+
+def _modality_of(snapshot: Snapshot) -> Modality:
+    if snapshot.kind == VOICE:
+        return "voice"
+    return "sync" if snapshot.kind == SYNC else "faces"
+
+
+def _reject_options_of_others(options: CalibrateOptions, *, modality: Modality) -> None:
+    """Reject options that detectors of this modality do not have."""
+    if modality != "faces" and options.half_weights:
+        raise ConfigError(f"--half-weights goes with detectors of faces, not of {modality}")
+    if modality == "sync" and options.unseen:
+        raise ConfigError("--unseen lowers the threshold for `real`, which sync never says")
 
 
 def _new_run(root: DataRoot, name: str | None, *, detector_name: str) -> Path:

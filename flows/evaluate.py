@@ -10,7 +10,7 @@ from prefect.artifacts import create_markdown_artifact
 from deepfake.compute.devices import resolve_device
 from deepfake.config.options import EvaluateOptions, takes_options
 from deepfake.corpora.held_out import record_uses
-from deepfake.corpora.shards import VOICE, Snapshot
+from deepfake.corpora.shards import SYNC, VOICE, Snapshot
 from deepfake.detectors.bundles import Bundle, load_bundle
 from deepfake.detectors.identity import DetectorIdentity
 from deepfake.detectors.inference import describe_computation
@@ -25,6 +25,7 @@ from deepfake.evaluation.selected_split import (
 from deepfake.registry import mask_credentials, not_logged_note, run_tags, tracking_uri, ui_command
 from deepfake.registry.resolve import resolve_detector
 from deepfake.storage import DataRoot, engine_cache, location_of, new_run_name
+from flows.evaluate_lips import evaluate_lips
 from flows.evaluate_voices import evaluate_voices
 from flows.ingest import open_dataset
 from flows.server.cancel import cancel_when_stopped
@@ -47,6 +48,8 @@ def evaluate(options: EvaluateOptions) -> dict[str, Any]:
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     if snapshot.kind == VOICE:
         return evaluate_voices(options, snapshot, notes=notes)
+    if snapshot.kind == SYNC:
+        return evaluate_lips(options, snapshot, notes=notes)
     detector, how = resolve_detector(options.weights, data_root=root.path)
     bundle = load_bundle(detector.path)
     selected = select_split(snapshot, options.split)

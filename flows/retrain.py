@@ -37,6 +37,7 @@ from deepfake.evaluation.promotion import (
 from deepfake.evaluation.selected_split import SelectedSplit
 from deepfake.registry import (
     MODEL_NAME,
+    SYNC_MODEL_NAME,
     VOICE_MODEL_NAME,
     mask_credentials,
     run_tags,
@@ -145,9 +146,14 @@ def retrain(options: RetrainOptions) -> dict[str, Any]:
 
 
 def _reject_other_models(name: str, *, modality: Modality) -> None:
-    """Reject the name of the registered model of the other modality: others score with it."""
-    others = {"faces": VOICE_MODEL_NAME, "voice": MODEL_NAME}
-    if name == others[modality]:
+    """Reject the name of the registered model of another modality: others score with it."""
+    if modality == "sync":
+        raise ConfigError(
+            "detectors of lips against sound are not retrained by rule",
+            hint="By hand: `deepfake train --modality sync`, `evaluate`, `models promote`.",
+        )
+    others = {"faces": (VOICE_MODEL_NAME, SYNC_MODEL_NAME), "voice": (MODEL_NAME, SYNC_MODEL_NAME)}
+    if name in others[modality]:
         raise ConfigError(f"{name!r} has no detectors of {modality}", hint="Name another --name.")
 
 

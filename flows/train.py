@@ -7,7 +7,7 @@ from typing import Any
 from prefect import flow
 from prefect.artifacts import create_table_artifact
 
-from deepfake.config import VoiceTrainConfig
+from deepfake.config import TrainConfig, VoiceTrainConfig
 from deepfake.config.options import TrainOptions, takes_options
 from deepfake.corpora.held_out import reject_held_out_media
 from deepfake.errors import TrackingError
@@ -20,6 +20,7 @@ from deepfake.registry import (
 )
 from deepfake.storage import DataRoot, location_of
 from deepfake.training.recipes import default_recipe
+from deepfake.training.run_folder import AnyTrainConfig
 from deepfake.training.settings import resolve_any_train_config, resolve_run_folder
 from flows.ingest import open_dataset
 from flows.server.cancel import cancel_when_stopped
@@ -44,7 +45,7 @@ def train(options: TrainOptions) -> dict[str, Any]:
     root = DataRoot(location_of(options.data_root))
     uri = tracking_uri(root.here)
     config = resolve_any_train_config(options)
-    architecture = config.architecture if isinstance(config, VoiceTrainConfig) else config.model
+    architecture = _network_name(config)
     recipe = options.recipe or default_recipe(options.modality)
     snapshot, notes = open_dataset(options.dataset, data_root=options.data_root)
     reject_held_out_media([snapshot])
@@ -101,3 +102,9 @@ def train(options: TrainOptions) -> dict[str, Any]:
         description=f"{architecture} on {snapshot.corpus}: {result.bundle}",
     )
     return summary
+
+
+def _network_name(config: AnyTrainConfig) -> str:
+    if isinstance(config, TrainConfig):
+        return config.model
+    return config.architecture if isinstance(config, VoiceTrainConfig) else "sync"

@@ -15,6 +15,7 @@ from deepfake.detectors.voice_bundle import modality_of_bundle
 from deepfake.registry import PENDING, log_training_or_defer
 from deepfake.registry.mlflow_values import write_metrics_lines
 from deepfake.training.calibrate import CalibrationSummary, calibrate_bundle
+from deepfake.training.sync.calibrate import calibrate_sync_bundle
 from deepfake.training.voice.calibrate import calibrate_voice_bundle
 from tasks.datasets import dataset_uses
 from tasks.progress import show_step
@@ -47,13 +48,16 @@ def calibrate(
         "prior": prior,
         "device": device,
         "cache": cache,
-        "unseen": unseen,
-        "max_unseen_miss": max_unseen_miss,
     }
+    others = {"unseen": unseen, "max_unseen_miss": max_unseen_miss}
     rates = {"max_false_alarm": max_false_alarm, "max_miss": max_miss}
     with show_step("calibrate", total=total) as step:
-        if modality_of_bundle(bundle) == "voice":
-            chosen = {name: rate for name, rate in rates.items() if rate is not None}
+        modality = modality_of_bundle(bundle)
+        chosen = {name: rate for name, rate in rates.items() if rate is not None}
+        if modality == "sync":
+            return calibrate_sync_bundle(bundle, **common, **chosen, on_done=step.reach)
+        common |= others
+        if modality == "voice":
             return calibrate_voice_bundle(bundle, **common, **chosen, on_done=step.reach)
         return calibrate_bundle(bundle, **common, **rates, is_halved=is_halved, on_done=step.reach)
 

@@ -22,9 +22,11 @@ from deepfake.evaluation import (
     comparison_markdown,
     evaluate_predictions,
 )
+from deepfake.evaluation import sync as evaluation_of_sync
 from deepfake.evaluation import voice as evaluation_of_voice
 from deepfake.evaluation.predict import predict_crops
 from deepfake.evaluation.selected_split import SelectedSplit
+from deepfake.evaluation.sync import SyncEvaluation
 from deepfake.evaluation.voice import VoiceEvaluation
 from deepfake.registry import find_training, log_evaluation
 from tasks.datasets import dataset_uses
@@ -34,11 +36,13 @@ from tasks.settings import RETRIES
 __all__ = [
     "compare",
     "compute_metrics",
+    "evaluate_sync",
     "evaluate_voice",
     "evaluate_voice_files",
     "log_to_mlflow",
     "predict",
     "write_evaluation",
+    "write_sync_evaluation",
     "write_voice_evaluation",
 ]
 
@@ -114,6 +118,23 @@ def write_voice_evaluation(
 ) -> str:
     """Write report and table, and return the page."""
     return evaluation_of_voice.write_voice_evaluation(result, folder, notes=notes, seed=seed)
+
+
+@task(name="evaluate-sync", cache_policy=NO_CACHE, **RETRIES)
+def evaluate_sync(
+    bundle: Path, snapshot: Snapshot, split: str, *, cache: Path, seed: int
+) -> SyncEvaluation:
+    """Return what a detector of lips against sound makes of the labelled files of a split."""
+    with show_step("evaluate", total=len(snapshot.index())) as step:
+        return evaluation_of_sync.evaluate_sync(
+            snapshot, bundle, split, cache=cache, seed=seed, on_done=step.reach
+        )
+
+
+@task(name="write-sync-evaluation", cache_policy=NO_CACHE, **RETRIES)
+def write_sync_evaluation(result: SyncEvaluation, folder: Path, *, notes: Sequence[str]) -> str:
+    """Write report and table, and return the page."""
+    return evaluation_of_sync.write_sync_evaluation(result, folder, notes=notes)
 
 
 @task(name="compare", cache_policy=NO_CACHE)

@@ -9,7 +9,7 @@ from typing import Any
 from prefect import get_run_logger, task
 from prefect.cache_policies import NO_CACHE
 
-from deepfake.config import TrainConfig, VoiceTrainConfig
+from deepfake.config import SyncTrainConfig, VoiceTrainConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.open_bundle import open_bundle
 from deepfake.errors import TrackingError
@@ -21,7 +21,13 @@ from deepfake.registry import (
     replay_all,
     track_run,
 )
-from deepfake.training import TrainResult, train_detector, train_voice_detector
+from deepfake.training import (
+    TrainResult,
+    train_detector,
+    train_sync_detector,
+    train_voice_detector,
+)
+from deepfake.training.run_folder import AnyTrainConfig
 from tasks.datasets import dataset_uses
 from tasks.settings import RETRIES
 
@@ -51,7 +57,7 @@ def find_interrupted_run(run_dir: Path, *, uri: str) -> str | None:
 def fit(
     snapshots: Sequence[Snapshot],
     *,
-    config: TrainConfig | VoiceTrainConfig,
+    config: AnyTrainConfig,
     run_dir: Path,
     name: str,
     device: str,
@@ -84,6 +90,8 @@ def fit(
         }
         if isinstance(config, VoiceTrainConfig):
             result = train_voice_detector(config=config, **common)
+        elif isinstance(config, SyncTrainConfig):
+            result = train_sync_detector(config=config, **common)
         else:
             result = train_detector(config=config, **common)
     return result, run.run_id
@@ -94,7 +102,7 @@ def log_to_mlflow(
     result: TrainResult,
     *,
     snapshots: Sequence[Snapshot],
-    config: TrainConfig | VoiceTrainConfig,
+    config: AnyTrainConfig,
     tags: Mapping[str, str],
     run_id: str | None,
     uri: str,

@@ -157,23 +157,23 @@ def _check_network(options: Any) -> None:
 
 
 def _check_recipe(options: Any) -> None:
-    from deepfake.training.recipes import load_recipe, load_voice_recipe
+    from deepfake.training.recipes import load_recipe, load_sync_recipe, load_voice_recipe
 
-    load = load_voice_recipe if getattr(options, "modality", "faces") == "voice" else load_recipe
-    load(options.recipe)
+    loads = {"faces": load_recipe, "voice": load_voice_recipe, "sync": load_sync_recipe}
+    loads[getattr(options, "modality", "faces")](options.recipe)
 
 
 def _check_training(options: Any) -> None:
-    from deepfake.config import VoiceTrainConfig
+    from deepfake.config import TrainConfig
     from deepfake.training.settings import check_run_name, resolve_any_train_config
 
     config = resolve_any_train_config(options)
     if options.run_name is not None:
         check_run_name(_data_root(options).runs, options.run_name, resume=options.resume)
-    is_voice = isinstance(config, VoiceTrainConfig)
-    named = ("none", "packaged") if is_voice else ("auto", "imagenet", "none", "packaged")
+    is_faces = isinstance(config, TrainConfig)
+    named = ("auto", "imagenet", "none", "packaged") if is_faces else ("none", "packaged")
     if config.pretrained not in named and not Path(config.pretrained).exists():
-        file = "" if is_voice else ", or a file"
+        file = ", or a file" if is_faces else ""
         raise ConfigError(
             f"no weights {config.pretrained!r}",
             hint=f"Expected {', '.join(named)}, or a detector's folder{file}.",

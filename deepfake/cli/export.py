@@ -7,6 +7,8 @@ from rich.console import Console
 from deepfake.config.options import ExportOptions
 from deepfake.detectors.inference import export_onnx
 from deepfake.detectors.open_bundle import open_bundle
+from deepfake.detectors.sync.export import export_sync
+from deepfake.detectors.sync_bundle import SyncBundle
 from deepfake.detectors.voice.export import export_voice
 from deepfake.detectors.voice_bundle import VoiceBundle
 from deepfake.registry.resolve import resolve_any_detector, resolve_detector
@@ -29,15 +31,15 @@ def run_export(options: ExportOptions) -> None:
     bundle = open_bundle(identity.path)
     for note in bundle.spec.reading_notes:
         console.print(f"  note: {note}")
-    is_voice = isinstance(bundle, VoiceBundle)
+    is_voice, is_sync = isinstance(bundle, VoiceBundle), isinstance(bundle, SyncBundle)
     output = local_path(str(options.output))
-    export = export_voice if is_voice else export_onnx
+    export = export_voice if is_voice else export_sync if is_sync else export_onnx
     written = export(identity.path, output, overwrite=options.overwrite)
     metadata = written.metadata
-    scale = "" if is_voice else f", mean {metadata['mean']}, std {metadata['std']}"
+    scale = "" if is_voice or is_sync else f", mean {metadata['mean']}, std {metadata['std']}"
     console.print(f"input: {metadata['input']}{scale}")
     console.print(f"output: {metadata['output']}")
-    cut = "how speech is cut" if is_voice else "crop"
+    cut = "how speech is cut" if is_voice else "how mouths are cut" if is_sync else "crop"
     console.print(f"opset {written.opset}; {cut} and calibration are in the file's metadata")
     console.print(f"largest difference to PyTorch: {written.max_difference:.1e} in the logit")
     console.print(f"written: {written.path}")

@@ -20,11 +20,13 @@ from deepfake.config.options import (
 )
 from deepfake.detectors.bundles import Bundle
 from deepfake.detectors.open_bundle import AnyBundle, open_bundle
+from deepfake.detectors.sync_bundle import SyncBundle, packaged_sync_detector
 from deepfake.detectors.voice_bundle import packaged_voice_detector
 from deepfake.errors import ConfigError, DeepfakeError, UnknownModelError
 from deepfake.registry import (
     CHAMPION,
     MODEL_NAME,
+    SYNC_MODEL_NAME,
     VOICE_MODEL_NAME,
     Promotion,
     RegisteredVersion,
@@ -39,6 +41,7 @@ from deepfake.registry import (
 from deepfake.registry.resolve import (
     resolve_any_detector,
     resolve_detector,
+    resolve_sync_or_fail,
     resolve_voice_or_fail,
 )
 from deepfake.storage import DataRoot, location_of
@@ -54,8 +57,15 @@ __all__ = [
 
 _SHOWN_DIGITS = 4
 
-_RESOLVE_OF = {MODEL_NAME: resolve_detector, VOICE_MODEL_NAME: resolve_voice_or_fail}
-"""Commands score faces, or voices, with the champions of these models."""
+_RESOLVE_OF = {
+    MODEL_NAME: resolve_detector,
+    VOICE_MODEL_NAME: resolve_voice_or_fail,
+    SYNC_MODEL_NAME: resolve_sync_or_fail,
+}
+"""Commands score faces, voices, or lips and sound with the champions of these models."""
+
+_MODALITIES = {VOICE_MODEL_NAME: "voice", SYNC_MODEL_NAME: "sync"}
+_PACKAGED = {VOICE_MODEL_NAME: packaged_voice_detector, SYNC_MODEL_NAME: packaged_sync_detector}
 
 
 def run_list(options: ListVersionsOptions) -> None:
@@ -64,7 +74,8 @@ def run_list(options: ListVersionsOptions) -> None:
     console = Console(markup=False)
     versions = list_versions(name, uri=uri)
     if not versions:
-        how = "deepfake train --modality voice" if name == VOICE_MODEL_NAME else "deepfake train"
+        option = f" --modality {_MODALITIES[name]}" if name in _MODALITIES else ""
+        how = f"deepfake train{option}"
         typer.echo(f"{name}: no version in {mask_credentials(uri)}; `{how}` makes one")
         return
     console.print(f"{name} in {mask_credentials(uri)}", soft_wrap=True, highlight=False)
@@ -111,8 +122,8 @@ def run_compare(options: CompareVersionsOptions) -> None:
 
 
 def _against(name: str, uri: str) -> str:
-    """Return the option that compares on one corpus, which detectors of voices have not."""
-    return ", and for the other one" if name == VOICE_MODEL_NAME else f" --against {uri}"
+    """Return the option that compares on one corpus, which detectors of faces alone have."""
+    return ", and for the other one" if name in _MODALITIES else f" --against {uri}"
 
 
 def run_promote(options: PromoteOptions) -> None:
@@ -153,7 +164,7 @@ def _in_words(event: Promotion, *, name: str) -> str:
 def _version_or_nobody(version: int | None, *, name: str) -> str:
     if version is not None:
         return f"version {version}"
-    if name == VOICE_MODEL_NAME and packaged_voice_detector() is None:
+    if name in _PACKAGED and _PACKAGED[name]() is None:
         return "nobody"
     return "nobody; the packaged detector serves"
 
@@ -210,6 +221,8 @@ def _network(bundle: AnyBundle) -> dict[str, str]:
             "network": f"{spec.architecture} at {bundle.spec.input_size} px",
             "heads": ", ".join(head.name for head in bundle.spec.heads),
         }
+    if isinstance(bundle, SyncBundle):
+        return {"network": f"{spec.architecture} on mouths of {bundle.spec.mouths.size_px} px"}
     seconds = bundle.spec.speech.window_seconds
     return {"network": f"{spec.architecture} on {seconds:g} s of speech"}
 

@@ -27,6 +27,7 @@ from deepfake.config.settings import (
 )
 from deepfake.config.speech import SpeechConfig, SpeechExtractConfig
 from deepfake.config.sync import AnyExtractConfig, MouthConfig, SyncExtractConfig
+from deepfake.config.sync_training import MouthAugmentConfig, SyncTrainConfig
 from deepfake.config.voice import SoundAugmentConfig, VoiceTrainConfig
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "HeadName",
     "MediaLimits",
     "Modality",
+    "MouthAugmentConfig",
     "MouthConfig",
     "Precision",
     "SamplingConfig",
@@ -54,6 +56,7 @@ __all__ = [
     "SplitConfig",
     "StoredRecord",
     "SyncExtractConfig",
+    "SyncTrainConfig",
     "TrainConfig",
     "TrainMethod",
     "ViewConfig",

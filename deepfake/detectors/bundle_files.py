@@ -79,10 +79,10 @@ def modality_of(description: Any) -> Modality:
     Args:
         description: From `read_description`.
     """
-    named = description.get("modality") if isinstance(description, dict) else None
-    if named == "sync":
-        return "sync"
-    return "voice" if named == "voice" else "faces"
+    found = description.get("modality") if isinstance(description, dict) else None
+    if found == "voice":
+        return "voice"
+    return "sync" if found == "sync" else "faces"
 
 
 def reject_other_modality(description: Any, *, wanted: Modality, folder: Path) -> None:

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 __all__ = [
     "CHAMPION",
     "MODEL_NAME",
-    "SYNC_MODEL_NAME",
-    "VOICE_MODEL_NAME",
     "ResolvedModel",
     "champion_or_none",
     "register_bundle",
@@ -36,7 +34,8 @@ VOICE_MODEL_NAME = "voice-detector"
 """Detectors of voices have a champion of their own."""
 
 SYNC_MODEL_NAME = "sync-detector"
-"""So have those of lips and sound."""
+"""So have those of lips against sound."""
+
 CHAMPION = "champion"
 
 _MODEL_URI = re.compile(r"models:/(?P<name>[^/@]+)(?:@(?P<alias>[\w-]+)|/(?P<version>\d+|latest))")

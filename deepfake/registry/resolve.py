@@ -32,6 +32,7 @@ __all__ = [
     "resolve_detector",
     "resolve_packaged",
     "resolve_sync_detector",
+    "resolve_sync_or_fail",
     "resolve_voice_detector",
     "resolve_voice_or_fail",
 ]
@@ -41,7 +42,7 @@ _BY_NAME = "named by the user"
 
 @dataclass(frozen=True, slots=True)
 class _Modality:
-    """What differs between detectors of faces and of voices.
+    """What differs between detectors of faces, of voices, and of lips and sound.
 
     Attributes:
         model_name: Name under which the champion is registered.
@@ -71,6 +72,7 @@ _SYNC = _Modality(
     packaged_sync_detector,
     "--sync-weights",
 )
+_OF: dict[Modality, _Modality] = {"faces": _FACES, "voice": _VOICE, "sync": _SYNC}
 _ANY = replace(_FACES, name_of=lambda path: open_bundle(path).spec.name)
 
 
@@ -139,7 +141,7 @@ def resolve_voice_or_fail(
 def resolve_sync_detector(
     weights: str | None = None, *, data_root: Location = Path("data")
 ) -> tuple[DetectorIdentity, str] | None:
-    """Return the detector of mismatches to use and how it was chosen; None where there is none.
+    """Return the detector of lips against sound and how it was chosen; None where there is none.
 
     Args:
         weights: As for `resolve_detector`.
@@ -147,15 +149,38 @@ def resolve_sync_detector(
 
     Raises:
         UnknownModelError: There is none of that name.
-        BundleError: The name leads to something else than a detector of lips and sound.
+        BundleError: The name leads to something else than a detector of lips against sound.
     """
     return _resolve(weights, modality=_SYNC, data_root=data_root)
+
+
+def resolve_sync_or_fail(
+    weights: str | None = None, *, data_root: Location = Path("data")
+) -> tuple[DetectorIdentity, str]:
+    """Return the detector of lips against sound, and a phrase that says how it was chosen.
+
+    Args:
+        weights: As for `resolve_detector`.
+        data_root: The data root.
+
+    Raises:
+        UnknownModelError: There is none.
+        BundleError: The name leads to something else than a detector of lips against sound.
+    """
+    found = resolve_sync_detector(weights, data_root=data_root)
+    if found is not None:
+        return found
+    raise UnknownModelError(
+        "no detector of lips against sound: none was named, the registry has no champion, and none "
+        "is packaged",
+        hint="Train one with `deepfake train --modality sync`, and name it.",
+    )
 
 
 def resolve_any_detector(
     weights: str, *, data_root: Location = Path("data")
 ) -> tuple[DetectorIdentity, str]:
-    """Return the detector of a name, whether it is one of faces or of voices.
+    """Return the detector of a name, whatever it is of.
 
     Args:
         weights: As for `resolve_detector`.
@@ -235,7 +260,7 @@ def _fetched(folder: StorePath) -> Path:
 
 def resolve_packaged(modality: Modality = "faces") -> DetectorIdentity | None:
     """Return the detector of a modality that comes with the package; None where none does."""
-    return _packaged({"faces": _FACES, "voice": _VOICE, "sync": _SYNC}[modality])
+    return _packaged(_OF[modality])
 
 
 def _packaged(modality: _Modality) -> DetectorIdentity | None:

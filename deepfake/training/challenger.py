@@ -11,8 +11,10 @@ from deepfake.config.options import RetrainOptions
 from deepfake.corpora.shards import Snapshot
 from deepfake.detectors.bundles import Bundle, packaged_detector
 from deepfake.detectors.open_bundle import AnyBundle, open_bundle
+from deepfake.detectors.sync_bundle import SyncBundle
 from deepfake.detectors.voice.architectures import reject_unknown_voice_network
 from deepfake.detectors.voice_bundle import packaged_voice_detector
+from deepfake.errors import ConfigError
 from deepfake.training.recipes import load_recipe, load_voice_recipe
 from deepfake.training.run_folder import AnyTrainConfig
 
@@ -34,6 +36,8 @@ def challenger_config(champion: AnyBundle, options: RetrainOptions) -> AnyTrainC
     """
     if isinstance(champion, Bundle):
         return _faces_config(champion, options)
+    if isinstance(champion, SyncBundle):
+        raise ConfigError("detectors of lips against sound are not retrained by rule")
     recipe = options.recipe
     base = champion.spec.train_config if recipe is None else load_voice_recipe(recipe)
     chosen = _given(options, model="architecture", max_crops="windows_per_epoch")

@@ -14,7 +14,7 @@ import torch
 import torchvision
 
 import deepfake
-from deepfake.config import TrainConfig, VoiceTrainConfig
+from deepfake.config import SyncTrainConfig, TrainConfig, VoiceTrainConfig
 from deepfake.corpora.shards import Snapshot
 from deepfake.errors import ConfigError, DataError
 from deepfake.storage import read_json, write_json
@@ -31,8 +31,8 @@ __all__ = [
     "write_result",
 ]
 
-AnyTrainConfig: TypeAlias = TrainConfig | VoiceTrainConfig
-"""A recipe, for faces or for voices."""
+AnyTrainConfig: TypeAlias = TrainConfig | VoiceTrainConfig | SyncTrainConfig
+"""A recipe, for faces, for voices, or for lips and sound."""
 
 _MAY_DIFFER = frozenset({"epochs", "patience"})
 """Settings that a resumed run may have otherwise than when it began."""

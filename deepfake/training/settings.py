@@ -5,15 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from deepfake.config import TrainConfig, VoiceTrainConfig
+from deepfake.config import SyncTrainConfig, TrainConfig, VoiceTrainConfig
 from deepfake.config.options import TrainOptions
 from deepfake.detectors.voice.architectures import reject_unknown_voice_network
 from deepfake.errors import ConfigError
 from deepfake.storage import new_run_name
 from deepfake.training.recipes import (
     DEFAULT_RECIPE,
+    DEFAULT_SYNC_RECIPE,
     DEFAULT_VOICE_RECIPE,
     load_recipe,
+    load_sync_recipe,
     load_voice_recipe,
 )
 
@@ -21,6 +23,7 @@ __all__ = [
     "check_run_name",
     "resolve_any_train_config",
     "resolve_run_folder",
+    "resolve_sync_train_config",
     "resolve_train_config",
     "resolve_voice_train_config",
 ]
@@ -30,7 +33,9 @@ _PRECISIONS: dict[str | None, str] = {"f32": "32-true", "bf16": "bf16-mixed", "f
 """Lightning's names of what an option names."""
 
 
-def resolve_any_train_config(options: TrainOptions) -> TrainConfig | VoiceTrainConfig:
+def resolve_any_train_config(
+    options: TrainOptions,
+) -> TrainConfig | VoiceTrainConfig | SyncTrainConfig:
     """Return the settings of a training of the modality that the options name.
 
     Raises:
@@ -38,6 +43,8 @@ def resolve_any_train_config(options: TrainOptions) -> TrainConfig | VoiceTrainC
     """
     if options.modality == "voice":
         return resolve_voice_train_config(options)
+    if options.modality == "sync":
+        return resolve_sync_train_config(options)
     return resolve_train_config(options)
 
 
@@ -86,9 +93,7 @@ def resolve_voice_train_config(options: TrainOptions) -> VoiceTrainConfig:
     Raises:
         ConfigError: There is no such recipe, or an option is given that is for faces alone.
     """
-    for name in _ONLY_FACES:
-        if getattr(options, name) is not None:
-            raise ConfigError(f"--{name.replace('_', '-')} goes with --modality faces, not voice")
+    _reject_options_of_faces(options, _ONLY_FACES)
     base = load_voice_recipe(options.recipe or DEFAULT_VOICE_RECIPE)
     given = {
         "architecture": options.model,
@@ -110,6 +115,43 @@ def resolve_voice_train_config(options: TrainOptions) -> VoiceTrainConfig:
     config = VoiceTrainConfig.model_validate(base.model_copy(update=chosen).model_dump())
     reject_unknown_voice_network(config.architecture)
     return config
+
+
+def resolve_sync_train_config(options: TrainOptions) -> SyncTrainConfig:
+    """Return a recipe for lips against sound with the options that were given on top.
+
+    Raises:
+        ConfigError: There is no such recipe, or an option is given that is not for it.
+    """
+    _reject_options_of_faces(options, ("model", *_ONLY_FACES))
+    base = load_sync_recipe(options.recipe or DEFAULT_SYNC_RECIPE)
+    given = {
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "learning_rate": options.lr,
+        "weight_decay": options.weight_decay,
+        "pretrained": options.pretrained,
+        "seed": options.seed,
+        "patience": options.patience,
+        "runs_per_epoch": options.max_crops,
+        "max_minutes": options.max_minutes,
+        "max_cpu_minutes": options.max_cpu_minutes,
+    }
+    chosen: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if options.augment is not None:
+        changed = {"is_enabled": options.augment}
+        chosen["mouths"] = base.mouths.model_copy(update=changed)
+        chosen["sound"] = base.sound.model_copy(update=changed)
+    # `model_copy` validates nothing.
+    return SyncTrainConfig.model_validate(base.model_copy(update=chosen).model_dump())
+
+
+def _reject_options_of_faces(options: TrainOptions, names: tuple[str, ...]) -> None:
+    for name in names:
+        if getattr(options, name) is not None:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} goes with --modality faces, not {options.modality}"
+            )
 
 
 def check_run_name(runs: Path, name: str, *, resume: bool | None = None) -> None:

@@ -28,10 +28,10 @@ __all__ = [
 ]
 
 JudgementKind = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-"""What an answer rests on: `still`, `video`, `voice`."""
+"""What an answer rests on: `still`, `video`, `voice`, `sync`."""
 
 _OF_MEDIA = {Kind.IMAGE: "still", Kind.VIDEO: "video"}
-_PLURALS = {"still": "stills", "video": "videos", "voice": "voices"}
+_PLURALS = {"still": "stills", "video": "videos", "voice": "voices", "sync": "clips"}
 
 
 class JudgementSettings(BaseJudgement):

@@ -43,12 +43,17 @@ __all__ = [
     "TrainOptions",
 ]
 
-_FACES_NAME, _VOICE_NAME = "deepfake-detector", "voice-detector"
+_NAMES: dict[Modality, str] = {
+    "faces": "deepfake-detector",
+    "voice": "voice-detector",
+    "sync": "sync-detector",
+}
+_FACES_NAME = _NAMES["faces"]
 _TrainedName = Annotated[
     ModelName,
     Field(
         description="Name under which the detector is registered; for voices the default is "
-        f"{_VOICE_NAME}."
+        f"{_NAMES['voice']}, for lips and sound {_NAMES['sync']}."
     ),
 ]
 _Epochs = Annotated[int | None, Field(ge=1, description="Epochs, at most.")]
@@ -56,7 +61,11 @@ _BatchSize = Annotated[int | None, Field(ge=1, description="Crops of a batch.")]
 _LearningRate = Annotated[float | None, Field(gt=0, description="Learning rate.")]
 _MaxCrops = Annotated[
     int | None,
-    Field(ge=2, description="Crops of an epoch, at most; for voices its windows of speech."),
+    Field(
+        ge=2,
+        description="Crops of an epoch, at most; for voices its windows of speech, for "
+        "lips and sound its runs.",
+    ),
 ]
 _MaxMinutes = Annotated[
     float | None, Field(ge=0.01, description="Minutes that training takes, at most.")
@@ -64,8 +73,8 @@ _MaxMinutes = Annotated[
 _TrainSeed = Annotated[int | None, Field(description="Seed of everything random.")]
 
 
-def _registered_name(name: str, *, is_voice: bool) -> str:
-    return _VOICE_NAME if is_voice and name == _FACES_NAME else name
+def _registered_name(name: str, *, modality: Modality) -> str:
+    return _NAMES[modality] if name == _FACES_NAME else name
 
 
 class TrainOptions(Options):
@@ -73,13 +82,15 @@ class TrainOptions(Options):
 
     dataset: Dataset
     modality: Modality = Field(
-        "faces", description="What is learnt from: faces, or speech (voice)."
+        "faces",
+        description="What is learnt from: faces, speech (voice), or lips with their sound (sync).",
     )
     recipe: str | None = Field(
         None,
         description="Recipe: baseline, ablation, dense_blends, labels, mixed, sbi, sbi_paper, "
-        "two_headed, voice, voice_labels, or a TOML file. Options below replace its settings. "
-        "Default: baseline, and with --modality voice: voice.",
+        "two_headed, voice, voice_labels, sync, or a TOML file. Options below replace its "
+        "settings. "
+        "Default: baseline, and with --modality voice or sync: that name.",
     )
     model: str | None = Field(
         None,
@@ -137,7 +148,7 @@ class TrainOptions(Options):
     @property
     def registered_name(self) -> str:
         """Name under which it is registered: detectors of voices have one of their own."""
-        return _registered_name(self.name, is_voice=self.modality == "voice")
+        return _registered_name(self.name, modality=self.modality)
 
 
 class RetrainOptions(Options):
@@ -178,7 +189,7 @@ class RetrainOptions(Options):
     @property
     def registered_name(self) -> str:
         """Name of the registered model: detectors of voices have one of their own."""
-        return _registered_name(self.name, is_voice=self.modality == "voice")
+        return _registered_name(self.name, modality=self.modality)
 
 
 class SweepOptions(Options):
@@ -242,9 +253,9 @@ class CalibrateOptions(Options):
     run_name: RunName = None
     data_root: DataRootPath = "data"
 
-    def registered_name(self, *, is_voice: bool) -> str:
+    def registered_name(self, *, modality: Modality) -> str:
         """Return the name under which it is registered, as `TrainOptions` has it."""
-        return _registered_name(self.name, is_voice=is_voice)
+        return _registered_name(self.name, modality=modality)
 
 
 class EvaluateOptions(Options):

@@ -12,30 +12,45 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from deepfake.config import Modality, TrainConfig, VoiceTrainConfig, first_problem
+from deepfake.config import (
+    Modality,
+    SyncTrainConfig,
+    TrainConfig,
+    VoiceTrainConfig,
+    first_problem,
+)
 from deepfake.errors import ConfigError
 
 __all__ = [
     "DEFAULT_RECIPE",
+    "DEFAULT_SYNC_RECIPE",
     "DEFAULT_VOICE_RECIPE",
     "default_recipe",
     "list_recipes",
     "load_recipe",
+    "load_sync_recipe",
     "load_voice_recipe",
 ]
 
 DEFAULT_RECIPE = "baseline"
 DEFAULT_VOICE_RECIPE = "voice"
+DEFAULT_SYNC_RECIPE = "sync"
 
-_VOICE_PREFIX = "voice"
-"""What the names of recipes for detectors of voices begin with."""
+_DEFAULTS: dict[Modality, str] = {
+    "faces": DEFAULT_RECIPE,
+    "voice": DEFAULT_VOICE_RECIPE,
+    "sync": DEFAULT_SYNC_RECIPE,
+}
 
-_ConfigT = TypeVar("_ConfigT", TrainConfig, VoiceTrainConfig)
+_PREFIXES: dict[str, Modality] = {"voice": "voice", "sync": "sync"}
+"""What the names of recipes begin with that are not for detectors of faces."""
+
+_ConfigT = TypeVar("_ConfigT", TrainConfig, VoiceTrainConfig, SyncTrainConfig)
 
 
 def default_recipe(modality: Modality) -> str:
     """Return the name of the recipe that is used where none is named."""
-    return DEFAULT_VOICE_RECIPE if modality == "voice" else DEFAULT_RECIPE
+    return _DEFAULTS[modality]
 
 
 def list_recipes(modality: Modality = "faces") -> list[str]:
@@ -52,8 +67,12 @@ def list_recipes(modality: Modality = "faces") -> list[str]:
     """
     folder = resources.files(__name__)
     names = sorted(p.name[:-5] for p in folder.iterdir() if p.name.endswith(".toml"))
-    is_voice = modality == "voice"
-    return [name for name in names if name.startswith(_VOICE_PREFIX) == is_voice]
+    return [name for name in names if _modality_of(name) == modality]
+
+
+def _modality_of(name: str) -> Modality:
+    found = [own for prefix, own in _PREFIXES.items() if name.startswith(prefix)]
+    return found[0] if found else "faces"
 
 
 def load_recipe(name: str = DEFAULT_RECIPE) -> TrainConfig:
@@ -79,6 +98,19 @@ def load_voice_recipe(name: str = DEFAULT_VOICE_RECIPE) -> VoiceTrainConfig:
         ConfigError: There is no such recipe, or it holds what is no setting.
     """
     return _load(name, known=list_recipes("voice"), model=VoiceTrainConfig)
+
+
+def load_sync_recipe(name: str = DEFAULT_SYNC_RECIPE) -> SyncTrainConfig:
+    """Return the settings of a recipe for a detector of lips against sound.
+
+    Args:
+        name: One of `list_recipes("sync")`, or the path of a TOML file with fields of
+            `SyncTrainConfig`.
+
+    Raises:
+        ConfigError: There is no such recipe, or it holds what is no setting.
+    """
+    return _load(name, known=list_recipes("sync"), model=SyncTrainConfig)
 
 
 def _load(name: str, *, known: list[str], model: type[_ConfigT]) -> _ConfigT:

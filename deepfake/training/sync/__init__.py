@@ -1,0 +1,1 @@
+"""Train a detector of lips that do not say the words."""
