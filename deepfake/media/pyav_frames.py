@@ -11,10 +11,8 @@ from typing import Any
 
 import av
 import av.error
-import cv2
 import numpy as np
 from av.video.frame import PictureType
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from deepfake.config import MediaLimits
@@ -28,10 +26,10 @@ from deepfake.media.containers import (
 from deepfake.media.damage import DamageWatch
 from deepfake.media.files import check_frames, check_pixels
 from deepfake.media.frame_data import frame_data
-from deepfake.media.luminance import stored_luminance
-from deepfake.media.orientation import Orientation, matrix_orientation, shown_size
+from deepfake.media.frame_pixels import FramePixels, square_size
+from deepfake.media.orientation import Orientation, matrix_orientation
 from deepfake.media.packets import counted_index, index_packets, iter_packets
-from deepfake.media.tone_map import is_hdr, peak_of, to_sdr
+from deepfake.media.tone_map import is_hdr
 
 __all__ = ["PyavFrames"]
 
@@ -80,7 +78,7 @@ class PyavFrames:
         self._is_start_doubtful = False
         self._read_to = -1  # the last key frame whose packet was read
         self._skipped_to = self._stale_to = -1
-        self._reformatter = VideoReformatter()
+        self._pixels = FramePixels(path, limits=limits)
         self.orientation = Orientation()
         self.stored_size = self.size = (0, 0)
         self._open()
@@ -100,12 +98,10 @@ class PyavFrames:
         stream, index = self.stream, self.index
         # AVI stores the decoding order alone: with B-frames its first time is late by the delay.
         is_late = not index.has_packet_times and "avi" in self.container.format.name
-        if index.has_stream_times and not is_late:
-            first = float(index.pts[0] * index.time_base)
-        else:
-            first = float((stream.start_time or 0) * stream.time_base)
-        file_start = float((self.container.start_time or 0) / av.time_base)
-        return max(0.0, first - file_start)
+        seconds = index.pts[0] * index.time_base
+        if is_late or not index.has_stream_times:
+            seconds = (stream.start_time or 0) * stream.time_base
+        return max(0.0, float(seconds) - (self.container.start_time or 0) / float(av.time_base))
 
     def close(self) -> None:
         """Close the file."""
@@ -113,15 +109,17 @@ class PyavFrames:
 
     def read(self, indices: Sequence[int]) -> Iterator[tuple[int, NDArray[np.uint8]]]:
         """Yield (index, RGB pixels) for ascending indices; damaged frames are left out."""
-        return ((target, self._to_rgb(*shown)) for target, shown in self._shown_at(indices))
+        for target, shown in self._shown_at(indices):
+            yield target, self._pixels.rgb(*shown, pixel_aspect=self._aspect)
 
     def read_grey(
         self, indices: Sequence[int], *, in_colour: Set[int]
     ) -> Iterator[tuple[int, NDArray[np.uint8], NDArray[np.uint8] | None]]:
         """Yield (index, luminance, RGB pixels where asked for) for ascending indices."""
         for target, shown in self._shown_at(indices):
-            rgb = self._to_rgb(*shown) if target in in_colour else None
-            yield target, self._to_grey(*shown), rgb
+            aspect, is_shown = self._aspect, target in in_colour
+            rgb = self._pixels.rgb(*shown, pixel_aspect=aspect) if is_shown else None
+            yield target, self._pixels.grey(*shown, pixel_aspect=aspect), rgb
 
     def _shown_at(self, indices: Sequence[int]) -> Iterator[tuple[int, Any]]:
         """Yield (index, frame and how it is turned) for ascending indices."""
@@ -173,7 +171,7 @@ class PyavFrames:
         check_pixels(first.width, first.height, limits=self._limits, path=self._path)
         self.is_hdr = is_hdr(first)
         self.stored_size = (int(first.width), int(first.height))
-        self.size = self.orientation.sized(*self._square_size(first))
+        self.size = self.orientation.sized(*square_size(first, pixel_aspect=self._aspect))
         check_pixels(*self.size, limits=self._limits, path=self._path)
         self._may_drain = not first.interlaced_frame
         at = self.index.frame_of(first.pts)
@@ -304,6 +302,10 @@ class PyavFrames:
             self._seek_key(key)
         elif is_behind:
             self._rewind()
+
+    @property
+    def _aspect(self) -> Any:
+        return self.stream.sample_aspect_ratio
 
     @property
     def _can_seek(self) -> bool:
@@ -441,42 +443,6 @@ class PyavFrames:
         # The two fields of an interlaced frame may be in two packets.
         self._may_drain = not any(frame.interlaced_frame for frame in frames)
         return frames if self._may_drain else []
-
-    def _to_rgb(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
-        width, height = self._square_size(frame)
-        check_pixels(width, height, limits=self._limits, path=self._path)
-        is_hdr_frame = is_hdr(frame)
-        rgb: Any = self._reformatter.reformat(
-            frame,
-            format="rgb48le" if is_hdr_frame else "rgb24",
-            width=width,
-            height=height,
-            interpolation=None if (width, height) == (frame.width, frame.height) else "BICUBIC",
-            threads=1,
-        ).to_ndarray()
-        if is_hdr_frame:
-            rgb = to_sdr(
-                rgb,
-                transfer=int(frame.color_trc),
-                primaries=int(frame.color_primaries),
-                peak=peak_of(frame),
-            )
-        return orientation.apply(rgb)
-
-    def _to_grey(self, frame: Any, orientation: Orientation) -> NDArray[np.uint8]:
-        """Return the luminance, as it is stored where that can be taken as it is."""
-        size = self._square_size(frame)
-        is_same = size == (frame.width, frame.height)
-        stored = stored_luminance(frame) if is_same and not is_hdr(frame) else None
-        if stored is None:
-            return np.asarray(cv2.cvtColor(self._to_rgb(frame, orientation), cv2.COLOR_RGB2GRAY))
-        check_pixels(*size, limits=self._limits, path=self._path)
-        return orientation.apply(stored)
-
-    def _square_size(self, frame: Any) -> tuple[int, int]:
-        """Return the size of a frame as stored, with square pixels."""
-        aspect = self.stream.sample_aspect_ratio
-        return shown_size(int(frame.width), int(frame.height), pixel_aspect=aspect)
 
 
 def _is_key(frame: Any) -> bool:
