@@ -26,7 +26,6 @@ from deepfake.detectors.bundle_files import (
     reject_other_modality,
     write_bundle_files,
 )
-from deepfake.detectors.sync.windows import FPS, MAX_OFFSET, SIZE_PX
 from deepfake.errors import BundleError
 from deepfake.verdicts.judgement import judgement_plural, notes_on_calibration
 from deepfake.verdicts.sync import SyncJudgement
@@ -87,8 +86,9 @@ class SyncSpec(BaseModel):
     @field_validator("mouths")
     @classmethod
     def _fit_the_networks(cls, mouths: MouthConfig) -> MouthConfig:
-        wanted = (FPS, SIZE_PX, MAX_OFFSET / FPS)
-        found = (mouths.fps, mouths.size_px, mouths.lead_seconds)
+        wanted, found = (
+            (one.fps, one.size_px, one.lead_seconds) for one in (MouthConfig(), mouths)
+        )
         if found != wanted:
             raise ValueError(
                 f"fps, size_px and lead_seconds of the networks are {wanted}, got {found}"

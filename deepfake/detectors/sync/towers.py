@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from deepfake.detectors.sync.windows import NUM_BANDS, NUM_FRAMES, NUM_MOUTHS, SIZE_PX
 
-__all__ = ["NUM_FEATURES", "SyncNetwork", "create_sync_network"]
+__all__ = ["NUM_FEATURES", "MouthTower", "SoundTower", "SyncNetwork", "create_sync_network"]
 
 NUM_FEATURES = 128
 _SMALLEST_NORM = 1e-6

@@ -15,6 +15,7 @@ from scipy.signal import resample_poly
 
 from deepfake.config import MouthAugmentConfig, SyncTrainConfig
 from deepfake.detectors.sync.windows import FPS
+from deepfake.media.compression import jpeg_round_trip
 from deepfake.media.sound import SAMPLE_RATE
 from deepfake.training.voice.augment import augment_sound
 from deepfake.types import MouthRun
@@ -156,8 +157,8 @@ def _coarser(mouth: Pictures, *, blur: float, small: int) -> Pictures:
 def _compressed(mouth: Pictures, *, quality: int) -> Pictures:
     if not quality:
         return mouth
-    _, encoded = cv2.imencode(".jpg", mouth, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    return np.asarray(cv2.imdecode(encoded, cv2.IMREAD_GRAYSCALE), np.uint8)
+    coloured = np.repeat(mouth[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(jpeg_round_trip(coloured, quality=quality)[:, :, 1])
 
 
 def _with_noise(mouths: Pictures, config: MouthAugmentConfig, rng: np.random.Generator) -> Pictures:

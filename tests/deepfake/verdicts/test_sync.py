@@ -105,7 +105,7 @@ def _judgement(**further: object) -> SyncJudgement:
         calibration=Calibration(is_fitted=True, temperature=0.5),
         thresholds=Thresholds(fake_from=0.7, real_below=0.2, is_fitted=True),
         likelihood_ratio_bounds=LikelihoodRatioBounds(
-            lower=0.1, upper=20.0, num_real=90, num_fake=90
+            lower=0.1, upper=10.0, num_real=90, num_fake=90
         ),
         **further,
     )
@@ -120,7 +120,7 @@ def test_nothing_but_a_mismatch_is_ever_found() -> None:
 
 def test_likelihood_ratios_keep_their_bounds() -> None:
     judgement = _judgement()
-    assert judgement.likelihood_ratio(_score(None, None)) == pytest.approx(20.0)
+    assert judgement.likelihood_ratio(_score(None, None)) == pytest.approx(10.0)
     assert judgement.likelihood_ratio(_score(0, 0)) == pytest.approx(0.1)
     assert SyncJudgement().likelihood_ratio(_score(0)) is None
 

@@ -18,7 +18,14 @@ from deepfake.detectors.sync.detector import SyncDetector, load_sync_detector
 from deepfake.detectors.sync.export import export_sync
 from deepfake.detectors.sync.torch_networks import TorchSyncNetworks
 from deepfake.detectors.sync.towers import create_sync_network
-from deepfake.detectors.sync.windows import INPUT_SHAPES, log_mel, sound_windows
+from deepfake.detectors.sync.windows import (
+    FPS,
+    INPUT_SHAPES,
+    MAX_OFFSET,
+    SIZE_PX,
+    log_mel,
+    sound_windows,
+)
 from deepfake.detectors.sync_bundle import SyncBundle, SyncSpec, load_sync_bundle
 from deepfake.errors import BundleError, ConfigError, DataError
 from deepfake.types import MouthRun
@@ -103,6 +110,12 @@ def test_a_bundle_is_found_by_its_modality(folder: Path) -> None:
     assert bundle.spec.extract_config.mouths == MouthConfig()
     with pytest.raises(BundleError, match="a detector of lips and sound, and one of faces"):
         load_bundle(folder)
+
+
+def test_the_usual_runs_are_those_that_the_networks_take() -> None:
+    usual = MouthConfig()
+    wanted = (FPS, SIZE_PX, MAX_OFFSET / FPS)
+    assert (usual.fps, usual.size_px, usual.lead_seconds) == wanted
 
 
 def test_settings_that_the_networks_cannot_take_are_rejected(folder: Path) -> None:
