@@ -38,7 +38,7 @@ from deepfake.scoring import (
 from deepfake.scoring.file_answers import answers_of
 from deepfake.storage import engine_cache
 from deepfake.storage.environment import configure_environment
-from deepfake.types import PICTURE_KINDS, Kind, SyncVerdict, Verdict
+from deepfake.types import NO_SOUND, PICTURE_KINDS, Kind, SyncVerdict, Verdict
 
 __all__ = ["run_detect"]
 
@@ -124,5 +124,7 @@ def _print_verdicts(
 
 def _may_have_voice(row: Mapping[str, Any]) -> bool:
     """Return whether a line on the voice says more than the line on the pictures does."""
-    is_judged = row["verdict_voice"] != Verdict.NOT_APPLICABLE
-    return is_judged or row["kind"] in (Kind.AUDIO, Kind.VIDEO)
+    if row["verdict_voice"] != Verdict.NOT_APPLICABLE:
+        return True
+    has_sound = row["kind"] == Kind.AUDIO or row["reason_voice"] != NO_SOUND
+    return row["kind"] in (Kind.AUDIO, Kind.VIDEO) and has_sound

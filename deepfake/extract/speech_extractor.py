@@ -21,7 +21,7 @@ from deepfake.media.sound_codec import encode_sound, round_trip_sound
 from deepfake.media.sound_level import bandwidth_hz, loudness_dbfs
 from deepfake.media.stills import probe_still
 from deepfake.storage import medium_file
-from deepfake.types import Kind, Outcome, Status, StoredWindow
+from deepfake.types import NO_SOUND, Kind, Outcome, Status, StoredWindow
 
 __all__ = [
     "ExtractedSpeech",
@@ -92,7 +92,7 @@ class SpeechExtractor:
             return _without_speech(request, "a picture has no sound", kind=Kind.IMAGE)
         reader = open_sound(path, limits=self.config.limits)
         if reader is None:
-            return _without_speech(request, "it has no sound", kind=Kind.VIDEO)
+            return _without_speech(request, NO_SOUND, kind=Kind.VIDEO)
         with reader:
             seconds = self.config.speech.max_sound_seconds
             found = find_speech(reader.read(max_seconds=seconds), config=self.config.speech)

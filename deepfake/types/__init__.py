@@ -18,10 +18,11 @@ from deepfake.types.outcome import (
     Status,
 )
 from deepfake.types.score import Score, SyncVerdict, Verdict
-from deepfake.types.sound import StoredWindow
+from deepfake.types.sound import NO_SOUND, StoredWindow
 
 __all__ = [
     "EXPECTED_STATUSES",
+    "NO_SOUND",
     "PICTURE_KINDS",
     "TRANSIENT_STATUSES",
     "Face",

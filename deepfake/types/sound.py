@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["StoredWindow"]
+__all__ = ["NO_SOUND", "StoredWindow"]
+
+NO_SOUND = "it has no sound"
+"""Why nothing is said of the voice or the lips of a silent video."""
 
 
 @dataclass(frozen=True, slots=True)

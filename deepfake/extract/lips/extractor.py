@@ -28,7 +28,7 @@ from deepfake.media import VideoReader, limit_threads, open_video, probe_still
 from deepfake.media.run_codec import round_trip_run, store_run
 from deepfake.media.sound import SoundReader, open_sound
 from deepfake.storage import medium_file
-from deepfake.types import Face, Kind, MouthRun, Outcome, Status, StoredRun
+from deepfake.types import NO_SOUND, Face, Kind, MouthRun, Outcome, Status, StoredRun
 
 __all__ = [
     "ExtractedMouths",
@@ -153,7 +153,7 @@ class MouthExtractor:
             return _nothing(request, Status.NO_SPEECH, "a picture has no sound", kind=Kind.IMAGE)
         sound = open_sound(path, limits=limits)
         if sound is None:
-            return _nothing(request, Status.NO_SPEECH, "it has no sound", kind=Kind.VIDEO)
+            return _nothing(request, Status.NO_SPEECH, NO_SOUND, kind=Kind.VIDEO)
         with sound:
             if not sound.info.has_picture:
                 return _nothing(request, Status.NO_PICTURE, "it has no picture", kind=Kind.AUDIO)
