@@ -16,7 +16,7 @@ from deepfake.training.tuning import list_spaces
 @pytest.mark.parametrize(
     ("options", "field", "names"),
     [
-        (TrainOptions, "recipe", [*list_recipes(), *list_recipes("voice")]),
+        (TrainOptions, "recipe", [*list_recipes(), *list_recipes("voice"), *list_recipes("sync")]),
         (TrainOptions, "model", MODEL_ALIASES),
         (SweepOptions, "space", list_spaces()),
         (RobustnessOptions, "perturbations", PERTURBATIONS),
