@@ -128,7 +128,8 @@ def evaluate_sync(
         snapshot: Of the corpus.
         bundle: The detector's folder, or the detector itself.
         split: A split, `all`, or `auto`: the test split where there is one, else all.
-        intervals: Begin and end of what is fake in files, seconds, by `uri`.
+        intervals: Begin and end of what is fake in files, seconds, by `uri`; None for those that
+            the corpus names.
         cache: Where networks converted for the CPU are kept.
         seed: Of the bootstrap.
         on_done: Called with the number of runs done.
@@ -199,7 +200,9 @@ def evaluate_sync_files(
         by_identity=_by_identity(reals, seed=seed),
         labelled=auc_of(is_fake, table["logit"].to_numpy(np.float64), clips=uris, seed=seed),
         verdicts=_verdicts(table, reals, judgement=judgement),
-        in_intervals=_in_intervals(uris, scores, intervals=intervals, seed=seed),
+        in_intervals=_in_intervals(
+            uris, scores, intervals=intervals or _named_intervals(labelled), seed=seed
+        ),
         flagged_reals=tuple(table.loc[flagged, "uri"].tolist()),
         n_out_of_sync=int((table["is_out_of_sync"].to_numpy(np.bool_) & ~is_fake).sum()),
         table=table,
@@ -348,14 +351,23 @@ def _verdicts(
     return counts
 
 
+def _named_intervals(outcomes: pd.DataFrame) -> dict[str, Spans]:
+    """Return when the files are fake by their corpus; without those of which it says nothing."""
+    return {
+        str(uri): [(one["begin_seconds"], one["end_seconds"]) for one in intervals]
+        for uri, intervals in zip(outcomes["uri"], outcomes["fake_intervals"], strict=True)
+        if intervals is not None
+    }
+
+
 def _in_intervals(
     uris: Sequence[str],
     scores: Sequence[SyncScore],
     *,
-    intervals: Mapping[str, Spans] | None,
+    intervals: Mapping[str, Spans],
     seed: int,
 ) -> MeasuredAuc | None:
-    if intervals is None:
+    if not intervals:
         return None
     pairs = [
         (uri, is_inside, block.logit)
