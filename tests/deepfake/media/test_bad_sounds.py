@@ -113,6 +113,7 @@ def test_rates_that_no_sound_has_are_named(tmp_path: Path) -> None:
 _CHILD = """
 import sys
 from pathlib import Path
+import scipy.signal  # what the first file imports is no memory of a file
 from deepfake.config import MediaLimits, SpeechConfig
 from deepfake.errors import MediaError
 from deepfake.extract.speech import find_speech

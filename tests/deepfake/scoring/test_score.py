@@ -25,6 +25,12 @@ _COLUMNS = [
     *("novelty_voice", "speech_seconds", "num_windows"),
     *("strongest_voice_pts_seconds", "strongest_voice_end_seconds"),
     *("voice_model_name", "voice_model_version", "voice_model_digest"),
+    *("verdict_sync", "reason_sync", "prob_mismatch", "logit_sync"),
+    *("likelihood_ratio_sync", "likelihood_ratio_sync_min", "likelihood_ratio_sync_max"),
+    *("offset_sync_seconds", "is_out_of_sync", "num_runs", "speaking_track_id"),
+    *("strongest_sync_pts_seconds", "strongest_sync_end_seconds"),
+    *("sync_model_name", "sync_model_version", "sync_model_digest"),
+    *("verdict_file", "reason_file", "prob_fake_file", "likelihood_ratio_file"),
 ]
 
 
@@ -43,12 +49,16 @@ def test_types_of_the_columns_are_those_that_were_written_before() -> None:
     floats |= {f"likelihood_ratio_voice{end}" for end in ("", "_min", "_max")}
     floats |= {"prob_fake_voice", "logit_voice", "novelty_voice", "speech_seconds"}
     floats |= {"strongest_voice_pts_seconds", "strongest_voice_end_seconds"}
-    counts |= {"num_windows"}
+    counts |= {"num_windows", "num_runs", "speaking_track_id"}
+    floats |= {f"likelihood_ratio_sync{end}" for end in ("", "_min", "_max")}
+    floats |= {"prob_mismatch", "logit_sync", "offset_sync_seconds"}
+    floats |= {"strongest_sync_pts_seconds", "strongest_sync_end_seconds"}
+    floats |= {"prob_fake_file", "likelihood_ratio_file"}
     expected = {
         **dict.fromkeys(_COLUMNS, pa.string()),
         **dict.fromkeys(floats, pa.float64()),
         **dict.fromkeys(counts, pa.int32()),
-        "is_partial": pa.bool_(),
+        **dict.fromkeys(("is_partial", "is_out_of_sync"), pa.bool_()),
     }
     assert types == expected
 
