@@ -42,7 +42,7 @@ def choose_runs(
     Example:
         >>> config = MouthConfig(max_runs=1)
         >>> choose_runs([(2.0, 4.5)], begin_seconds=0.0, end_seconds=9.0, config=config)
-        [(2.0, 4.0)]
+        [(2.0, 4.0), (4.0, 6.0)]
     """
     whole = end_seconds - begin_seconds
     if whole < config.min_run_seconds:
