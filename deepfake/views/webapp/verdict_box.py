@@ -27,7 +27,9 @@ VERDICT_COLOURS = {
 
 
 def show_text(*sentences: str, is_small: bool = False) -> None:
-    """Show each sentence in a paragraph, escaped: mark-up in it has no effect."""
+    """Show each sentence in a paragraph, escaped: mark-up in it has no effect. None show nothing."""
+    if not sentences:
+        return
     size = "0.875rem" if is_small else "1rem"
     style = f"margin:0 0 .4rem 0;font-size:{size};overflow-wrap:anywhere"
     st.html("".join(f"<p style='{style}'>{html.escape(line)}</p>" for line in sentences))
