@@ -27,7 +27,7 @@ VERDICT_COLOURS = {
 
 
 def show_text(*sentences: str, is_small: bool = False) -> None:
-    """Show each sentence in a paragraph, escaped: mark-up in it has no effect. None show nothing."""
+    """Show each sentence in a paragraph, escaped: mark-up has no effect. None shows nothing."""
     if not sentences:
         return
     size = "0.875rem" if is_small else "1rem"
